@@ -1,0 +1,92 @@
+"""Every error as google.rpc.Status, those of the framework included."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from dodona_schemas.status import ErrorResponse, Status
+from dodona_server.domain.errors import (
+    AlreadyExists,
+    DodonaError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+# The HTTP status and the canonical code of each class.
+_CODES: dict[type[DodonaError], tuple[int, str]] = {
+    InvalidArgument: (400, "INVALID_ARGUMENT"),
+    FailedPrecondition: (400, "FAILED_PRECONDITION"),
+    NotFound: (404, "NOT_FOUND"),
+    AlreadyExists: (409, "ALREADY_EXISTS"),
+    Unavailable: (503, "UNAVAILABLE"),
+}
+
+# The canonical code of each HTTP status that the framework itself may answer with.
+_CANONICAL = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    405: "UNIMPLEMENTED",
+    413: "INVALID_ARGUMENT",
+    415: "INVALID_ARGUMENT",
+    422: "INVALID_ARGUMENT",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+}
+
+
+def error_response(code: int, status: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """An answer that is an error."""
+    body = ErrorResponse(error=Status(code=code, message=message, status=status))
+    return Response(body.to_json(), status_code=code, media_type="application/json", headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Makes `app` answer every error in the one shape."""
+    app.add_exception_handler(DodonaError, _domain_error)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _validation_error)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _domain_error(_request: Request, error: DodonaError) -> Response:
+    code, status = next(_CODES[cls] for cls in type(error).__mro__ if cls in _CODES)
+    return error_response(code, status, error.message)
+
+
+async def _validation_error(_request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        problem = f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
+        return error_response(400, "INVALID_ARGUMENT", problem)
+    field = ""
+    for part in first["loc"][1:]:  # the first part says only whether it was the body, the path or the query
+        field += f"[{part}]" if isinstance(part, int) else f".{part}"
+    problem = str(first.get("ctx", {}).get("error", first["msg"]))
+    where = field.lstrip(".")
+    return error_response(400, "INVALID_ARGUMENT", f"{where}: {problem}" if where else problem)
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    message = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        message = f"there is nothing at {request.url.path}"
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        message = f"{request.method} is not possible at {request.url.path}"
+    status = _CANONICAL.get(error.status_code, "UNKNOWN")
+    return error_response(error.status_code, status, message, dict(error.headers or {}))
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return error_response(500, "INTERNAL", "the server failed on this request; its log has the details")

@@ -1,0 +1,105 @@
+"""Studies, trials and operations between the wire and the domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dodona_schemas import vertex as wire
+from dodona_server.api.vertex.spec import timestamp, write_spec
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.names import StudyName
+from dodona_server.domain.study import Study
+from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.service.suggestions import Handout
+
+
+def study(value: Study) -> wire.Study:
+    """A study as the wire has it."""
+    return wire.Study(
+        name=str(value.name),
+        display_name=value.display_name,
+        study_spec=write_spec(value.spec, value.seed),
+        state=wire.StudyState[value.state.value],
+        create_time=timestamp(value.create_time),
+        inactive_reason=value.inactive_reason or None,
+    )
+
+
+def trial(name: StudyName, value: Trial) -> wire.Trial:
+    """A trial of the study `name` as the wire has it."""
+    return wire.Trial(
+        name=f"{name}/trials/{value.number}",
+        id=str(value.number),
+        state=wire.TrialState[value.state.value],
+        parameters=[
+            wire.TrialParameter(parameter_id=parameter_id, value=chosen)
+            for parameter_id, chosen in value.parameters.items()
+        ],
+        final_measurement=None if value.final_measurement is None else measurement(value.final_measurement),
+        measurements=None if value.measurements is None else [measurement(one) for one in value.measurements],
+        start_time=None if value.start_time is None else timestamp(value.start_time),
+        end_time=None if value.end_time is None else timestamp(value.end_time),
+        client_id=value.client_id,
+        infeasible_reason=value.infeasible_reason or None,
+        attempt=value.attempt,
+    )
+
+
+def measurement(value: Measurement) -> wire.Measurement:
+    """A measurement as the wire has it."""
+    return wire.Measurement(
+        elapsed_duration=value.elapsed_seconds,
+        step_count=value.step,
+        metrics=[wire.Metric(metric_id=name, value=number) for name, number in value.metrics.items()],
+    )
+
+
+def operation(handout: Handout) -> wire.Operation:
+    """An answered call to suggest as the wire has it."""
+    time = timestamp(handout.create_time)
+    return wire.Operation(
+        name=str(handout.name),
+        done=True,
+        metadata=wire.SuggestTrialsMetadata(
+            generic_metadata=wire.GenericOperationMetadata(create_time=time, update_time=time),
+            client_id=handout.client_id,
+        ),
+        response=wire.SuggestTrialsResponse(
+            trials=[trial(handout.name.study, one) for one in handout.trials],
+            study_state=wire.StudyState[handout.study_state.value],
+            start_time=time,
+            end_time=time,
+        ),
+    )
+
+
+def read_parameters(given: Iterable[wire.TrialParameter]) -> dict[str, object]:
+    """The values that a trial from the wire names.
+
+    Raises:
+        InvalidArgument: a parameter stands there twice.
+
+    """
+    values: dict[str, object] = {}
+    for parameter in given:
+        if parameter.parameter_id in values:
+            raise InvalidArgument(f"{parameter.parameter_id!r} appears twice", "parameters")
+        values[parameter.parameter_id] = parameter.value
+    return values
+
+
+def read_measurement(given: wire.Measurement) -> Measurement:
+    """A measurement from the wire.
+
+    Raises:
+        InvalidArgument: a metric has no name or stands there twice.
+
+    """
+    metrics: dict[str, float] = {}
+    for metric in given.metrics:
+        if not metric.metric_id:
+            raise InvalidArgument("is empty; every metric needs a name", "measurement.metrics.metricId")
+        if metric.metric_id in metrics:
+            raise InvalidArgument(f"{metric.metric_id!r} appears twice", "measurement.metrics")
+        metrics[metric.metric_id] = metric.value
+    return Measurement(metrics, given.step_count, given.elapsed_duration or 0.0)

@@ -1,0 +1,201 @@
+"""The routes of the Vertex dialect. The calls of the trial loop come first: routes are tried in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+
+from dodona_schemas import vertex as wire
+from dodona_schemas.status import ErrorResponse
+from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_token, write_token
+from dodona_server.api.route import LenientRoute, answer, location, study_name, trial_name
+from dodona_server.api.vertex import render
+from dodona_server.api.vertex.spec import read_parameters, read_spec
+from dodona_server.domain.errors import InvalidArgument, NotFound
+from dodona_server.domain.names import Location, StudyName, TrialName
+from dodona_server.domain.trial import Trial
+from dodona_server.service.studies import StudyService
+from dodona_server.service.suggestions import SuggestionService
+from dodona_server.service.trials import TrialService
+
+LOCATION = "/v1/projects/{project}/locations/{location}"
+STUDY = LOCATION + "/studies/{study}"
+TRIAL = STUDY + "/trials/{trial}"
+
+InLocation = Annotated[Location, Depends(location)]
+OfStudy = Annotated[StudyName, Depends(study_name)]
+OfTrial = Annotated[TrialName, Depends(trial_name)]
+PageSize = Annotated[int, Query(alias="pageSize", description="0 for as many as the server likes")]
+PageToken = Annotated[str, Query(alias="pageToken")]
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorResponse, "description": "The request is not valid, or not in this state"},
+    404: {"model": ErrorResponse, "description": "There is no such resource"},
+    503: {"model": ErrorResponse, "description": "Not now; send the same request again"},
+}
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": ErrorResponse, "description": "The name belongs to a study with another spec"}
+}
+
+
+def _router() -> APIRouter:
+    return APIRouter(route_class=LenientRoute, responses=_ERRORS)
+
+
+def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRouter:
+    """The calls about trials and operations."""
+    router = _router()
+
+    @router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
+    async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest) -> Response:
+        """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
+        handout = await suggestions.suggest(study, body.client_id, body.suggestion_count, body.request_id)
+        return answer(render.operation(handout))
+
+    @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, tags=["trials"])
+    async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest) -> Response:
+        """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
+        measurement = render.read_measurement(body.measurement)
+        return answer(render.trial(trial.study, await trials.measure(trial, measurement)))
+
+    @router.post(TRIAL + ":complete", response_model=wire.Trial, tags=["trials"])
+    async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest) -> Response:
+        """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
+        if body.trial_infeasible:
+            ended = await trials.fail(trial, body.infeasible_reason or "")
+        else:
+            final = body.final_measurement and render.read_measurement(body.final_measurement)
+            ended = await trials.complete(trial, final)
+        return answer(render.trial(trial.study, ended))
+
+    @router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
+    async def stop_trial(trial: OfTrial, _body: wire.EmptyRequest) -> Response:
+        """Asks the worker to end the trial early."""
+        return answer(render.trial(trial.study, await trials.stop(trial)))
+
+    @router.post(
+        STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"]
+    )
+    async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest) -> Response:
+        """The trials with the best value; the Pareto front of a study with several metrics."""
+        optimal = await trials.optimal(study)
+        return answer(
+            wire.ListOptimalTrialsResponse(optimal_trials=[render.trial(study, one) for one in optimal])
+        )
+
+    @router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
+    async def create_trial(study: OfStudy, body: wire.CreateTrialRequest) -> Response:
+        """Queues a trial with values that the user chose; with state SUCCEEDED, adds one that is done."""
+        result = None
+        if body.state is wire.TrialState.SUCCEEDED:
+            result = render.read_measurement(body.final_measurement or wire.Measurement())
+        parameters = render.read_parameters(body.parameters)
+        created = await trials.create(study, parameters, result, body.request_id)
+        return answer(render.trial(study, created))
+
+    @router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
+    async def list_trials(
+        study: OfStudy,
+        size: PageSize = 0,
+        token: PageToken = "",
+        order_by: Annotated[
+            str, Query(alias="orderBy", description="'objective' for the succeeded ones, best first")
+        ] = "",
+    ) -> Response:
+        """The trials in the order of their numbers, all of them unless pages are asked for."""
+        if order_by not in ("", "objective"):
+            raise InvalidArgument(f"{order_by!r} is neither empty nor 'objective'", "orderBy")
+        after = read_token(order_by, token)
+        if size == 0 and not order_by:
+            first = await trials.page(study, after, MAX_PAGE_SIZE)
+            return StreamingResponse(_all_trials(trials, study, first), media_type="application/json")
+        limit = page_size(size)
+        page = trials.ranking if order_by else trials.page
+        listed = await page(study, after, limit + 1)
+        more = write_token(order_by, listed[limit - 1].number) if len(listed) > limit else ""
+        rendered = [render.trial(study, one) for one in listed[:limit]]
+        return answer(wire.ListTrialsResponse(trials=rendered, next_page_token=more))
+
+    @router.get(TRIAL, response_model=wire.Trial, tags=["trials"])
+    async def get_trial(trial: OfTrial) -> Response:
+        """A trial with its measurements."""
+        return answer(render.trial(trial.study, await trials.get(trial)))
+
+    @router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
+    async def delete_trial(trial: OfTrial) -> Response:
+        """Removes a trial and its measurements."""
+        await trials.delete(trial)
+        return answer(wire.Empty())
+
+    @router.get(LOCATION + "/operations/{operation}", response_model=wire.Operation, tags=["operations"])
+    async def get_operation(parent: InLocation, operation: str) -> Response:
+        """What an earlier call to suggest was answered with, its trials as they are now."""
+        return answer(render.operation(await suggestions.operation(parent, operation)))
+
+    @router.get(STUDY + "/operations/{operation}", response_model=wire.Operation, tags=["operations"])
+    async def get_study_operation(study: OfStudy, operation: str) -> Response:
+        """The same by the operation's full name."""
+        handout = await suggestions.operation(study.parent, operation)
+        if handout.name.study != study:
+            raise NotFound(f"{study}/operations/{operation} does not exist")
+        return answer(render.operation(handout))
+
+    return router
+
+
+async def _all_trials(trials: TrialService, study: StudyName, page: list[Trial]) -> AsyncIterator[bytes]:
+    """A ListTrialsResponse in pieces, so that no study is ever in memory whole."""
+    separator = b'{"trials":['
+    while page:
+        for one in page:
+            yield separator + render.trial(study, one).to_json()
+            separator = b","
+        page = await trials.page(study, page[-1].number, MAX_PAGE_SIZE) if len(page) == MAX_PAGE_SIZE else []
+    yield (separator if separator != b"," else b"") + b'],"nextPageToken":""}'
+
+
+def study_router(studies: StudyService) -> APIRouter:
+    """The calls about studies."""
+    router = _router()
+
+    @router.post(LOCATION + "/studies", response_model=wire.Study, responses=_CONFLICT, tags=["studies"])
+    async def create_study(parent: InLocation, body: wire.Study) -> Response:
+        """Creates a study; the same name with an equal spec gives the one there is."""
+        spec = read_spec(body.study_spec)
+        created = await studies.create(parent, body.study_id, body.display_name, spec, body.study_spec.seed)
+        return answer(render.study(created))
+
+    @router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])
+    async def lookup_study(parent: InLocation, body: wire.LookupStudyRequest) -> Response:
+        """Finds a study by the name that people use."""
+        return answer(render.study(await studies.lookup(parent, body.display_name)))
+
+    @router.get(LOCATION + "/studies", response_model=wire.ListStudiesResponse, tags=["studies"])
+    async def list_studies(parent: InLocation, size: PageSize = 0, token: PageToken = "") -> Response:
+        """The studies in the order they were created."""
+        limit = page_size(size)
+        listed = await studies.page(parent, read_token("studies", token), limit + 1)
+        more = write_token("studies", listed[limit - 1].key) if len(listed) > limit else ""
+        rendered = [render.study(one) for one in listed[:limit]]
+        return answer(wire.ListStudiesResponse(studies=rendered, next_page_token=more))
+
+    @router.post(STUDY + ":addParameters", response_model=wire.Study, tags=["studies"])
+    async def add_parameters(study: OfStudy, body: wire.AddParametersRequest) -> Response:
+        """Dodona's own: grows the search space; parameters that are there already may be among them."""
+        return answer(render.study(await studies.add_parameters(study, read_parameters(body.parameters))))
+
+    @router.get(STUDY, response_model=wire.Study, tags=["studies"])
+    async def get_study(study: OfStudy) -> Response:
+        """A study with its spec and state."""
+        return answer(render.study(await studies.get(study)))
+
+    @router.delete(STUDY, response_model=wire.Empty, tags=["studies"])
+    async def delete_study(study: OfStudy) -> Response:
+        """Removes a study with its trials."""
+        await studies.delete(study)
+        return answer(wire.Empty())
+
+    return router

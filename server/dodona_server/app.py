@@ -1,0 +1,57 @@
+"""Puts the server together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from dodona_server.api import errors
+from dodona_server.api.health import health_router
+from dodona_server.api.security import Guard
+from dodona_server.api.vertex.routes import study_router, trial_router
+from dodona_server.service.studies import StudyService
+from dodona_server.service.suggestions import SuggestionService
+from dodona_server.service.trials import TrialService
+from dodona_server.storage.store import Store
+from dodona_server.web.pages import page_router
+
+DESCRIPTION = """\
+A self-hosted hyperparameter tuning service that speaks the REST protocol of Vertex AI Vizier v1.
+Fields and calls that Vizier lacks are marked as Dodona's own."""
+
+
+def create_app(store: Store, token: str | None = None) -> FastAPI:
+    """The server as an ASGI application; it closes the store when it shuts down.
+
+    Args:
+        store: where studies and trials are kept.
+        token: what requests must bring; None for a server that only its own machine reaches.
+
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        store.close()
+
+    app = FastAPI(
+        title="Dodona",
+        version=version("dodona"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        # Google's clients send bodies without a content type.
+        strict_content_type=False,
+    )
+    studies = StudyService(store, time.time)
+    trials = TrialService(store, time.time)
+    app.include_router(trial_router(trials, SuggestionService(store, time.time)))
+    app.include_router(study_router(studies))
+    app.include_router(health_router(store))
+    app.include_router(page_router(studies, trials), include_in_schema=False)
+    app.add_middleware(Guard, token=token)
+    errors.install(app)
+    return app

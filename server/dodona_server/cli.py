@@ -1,0 +1,16 @@
+"""The `dodona` command."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Runs the command; without the server's packages it says which extra to install."""
+    try:
+        from dodona_server.commands import app
+    except ImportError as error:
+        sys.exit(
+            f"dodona: the server is not installed ({error.name} is missing): pip install 'dodona[server]'"
+        )
+    app()

@@ -1,0 +1,1 @@
+"""The values and rules of tuning: pure, and importing nothing else of Dodona's."""

@@ -1,0 +1,104 @@
+"""The trial's state machine: what each verb does in each state, as one table.
+
+A finished trial never changes. A verb that finds its work done already is a no-op, so that every call may be
+sent again.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from dodona_server.domain.errors import FailedPrecondition
+from dodona_server.domain.trial import TrialState as S
+
+
+class Verb(enum.StrEnum):
+    """What can be done to a trial."""
+
+    ASSIGN = "suggest"
+    MEASURE = "addTrialMeasurement"
+    STOP = "stop"
+    SUCCEED = "complete"
+    FAIL = "complete as infeasible"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The verb takes the trial to `to`, which may be where it is."""
+
+    to: S
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """The verb changes nothing and is answered with the trial as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The verb is refused, unless the request repeats exactly what the trial has already."""
+
+    reason: str
+
+
+Outcome = Move | Ignore | Refuse
+
+_NOT_STARTED = Refuse("nobody is running it; ask for it with trials:suggest first")
+_FINISHED = Refuse("it is finished, and a finished trial never changes")
+
+TRANSITIONS: dict[Verb, dict[S, Outcome]] = {
+    Verb.ASSIGN: {
+        S.REQUESTED: Move(S.ACTIVE),
+        S.ACTIVE: Ignore(),
+        S.STOPPING: Refuse("it is being stopped"),
+        S.SUCCEEDED: _FINISHED,
+        S.INFEASIBLE: _FINISHED,
+    },
+    Verb.MEASURE: {
+        S.REQUESTED: _NOT_STARTED,
+        S.ACTIVE: Move(S.ACTIVE),
+        S.STOPPING: Move(S.STOPPING),
+        S.SUCCEEDED: _FINISHED,
+        S.INFEASIBLE: Ignore(),
+    },
+    Verb.STOP: {
+        S.REQUESTED: _NOT_STARTED,
+        S.ACTIVE: Move(S.STOPPING),
+        S.STOPPING: Ignore(),
+        S.SUCCEEDED: Ignore(),
+        S.INFEASIBLE: Refuse("it is infeasible already"),
+    },
+    Verb.SUCCEED: {
+        S.REQUESTED: _NOT_STARTED,
+        S.ACTIVE: Move(S.SUCCEEDED),
+        S.STOPPING: Move(S.SUCCEEDED),
+        S.SUCCEEDED: _FINISHED,
+        S.INFEASIBLE: _FINISHED,
+    },
+    Verb.FAIL: {
+        S.REQUESTED: _NOT_STARTED,
+        S.ACTIVE: Move(S.INFEASIBLE),
+        S.STOPPING: Move(S.INFEASIBLE),
+        S.SUCCEEDED: _FINISHED,
+        S.INFEASIBLE: _FINISHED,
+    },
+}
+
+
+def outcome(verb: Verb, state: S) -> Outcome:
+    """What `verb` does to a trial in `state`."""
+    return TRANSITIONS[verb][state]
+
+
+def refusal(verb: Verb, state: S, trial: object, reason: str) -> FailedPrecondition:
+    """The error for a verb that the state does not allow.
+
+    Args:
+        verb: what was asked for.
+        state: the trial's.
+        trial: its name.
+        reason: the table's.
+
+    """
+    return FailedPrecondition(f"cannot {verb} {trial}, which is {state}: {reason}")

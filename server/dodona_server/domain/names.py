@@ -1,0 +1,91 @@
+"""Resource names, parsed and written in this one place.
+
+`*_id` is one part of a name, a name is the whole path: `projects/p/locations/l/studies/s/trials/7`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dodona_server.domain.errors import InvalidArgument, NotFound
+
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def is_id(value: str) -> bool:
+    """Whether `value` can be part of a name."""
+    return _ID.fullmatch(value) is not None
+
+
+def check_id(value: str, field: str) -> str:
+    """`value`, if it can be part of a name."""
+    if not is_id(value):
+        raise InvalidArgument(
+            f"{value!r} is no valid id; 1 to 128 letters, digits, '_', '.' and '-' are allowed", field
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where studies live; Dodona takes any project and location."""
+
+    project: str
+    location: str
+
+    def __post_init__(self) -> None:
+        check_id(self.project, "project")
+        check_id(self.location, "location")
+
+    def __str__(self) -> str:
+        return f"projects/{self.project}/locations/{self.location}"
+
+
+@dataclass(frozen=True, slots=True)
+class StudyName:
+    """The name of a study."""
+
+    parent: Location
+    study_id: str
+
+    def __post_init__(self) -> None:
+        check_id(self.study_id, "study")
+
+    def __str__(self) -> str:
+        return f"{self.parent}/studies/{self.study_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialName:
+    """The name of a trial."""
+
+    study: StudyName
+    number: int
+
+    @classmethod
+    def of(cls, study: StudyName, trial_id: str) -> TrialName:
+        """The name of the trial that `trial_id`, a decimal number, stands for.
+
+        Raises:
+            NotFound: `trial_id` is no number from 1 on, so no trial has it.
+
+        """
+        if not _NUMBER.fullmatch(trial_id):
+            raise NotFound(f"{study}/trials/{trial_id} does not exist; trials are numbered from 1 on")
+        return cls(study, int(trial_id))
+
+    def __str__(self) -> str:
+        return f"{self.study}/trials/{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class OperationName:
+    """The name of an operation of a study."""
+
+    study: StudyName
+    operation_id: str
+
+    def __str__(self) -> str:
+        return f"{self.study}/operations/{self.operation_id}"

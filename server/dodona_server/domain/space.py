@@ -1,0 +1,317 @@
+"""The search space: parameters of four kinds in a tree of conditions.
+
+A parameter is active when it stands at the root, or when its parent is active and has one of the values that
+its branch names. Values are plain: float for a Double, int for an Integer, str for a Categorical and, for a
+Discrete, the very number that was declared.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dodona_server.domain.errors import InvalidArgument, inside
+
+Value = float | int | str
+Values = Mapping[str, Value]
+
+INT64_MAX = 2**63 - 1
+MAX_NAME_LENGTH = 256
+MAX_DISCRETE_VALUES = 1000
+MIN_DISCRETE_GAP = 1e-10
+
+
+class Scale(enum.StrEnum):
+    """How a numeric parameter's values are spread over the unit interval."""
+
+    LINEAR = "LINEAR"
+    LOG = "LOG"
+    REVERSE_LOG = "REVERSE_LOG"
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is a finite number and no boolean."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_range(low: float, high: float, scale: Scale) -> None:
+    for name, bound in (("minValue", low), ("maxValue", high)):
+        if not is_number(bound):
+            raise InvalidArgument(f"{bound!r} is not a finite number", name)
+    if low > high:
+        raise InvalidArgument(f"{low!r} exceeds maxValue {high!r}", "minValue")
+    if scale is not Scale.LINEAR and low <= 0:
+        raise InvalidArgument(f"{low!r} must be above 0 for a logarithmic scale", "minValue")
+
+
+@dataclass(frozen=True, slots=True)
+class Double:
+    """A real interval, both ends included."""
+
+    min_value: float
+    max_value: float
+    scale: Scale = Scale.LINEAR
+    default_value: float | None = None
+    type: Literal["double"] = "double"
+
+    def __post_init__(self) -> None:
+        _check_range(self.min_value, self.max_value, self.scale)
+        _check_default(self)
+
+    def check(self, value: object) -> float:
+        """`value` as a float of the interval."""
+        if not is_number(value) or not self.min_value <= value <= self.max_value:  # type: ignore[operator]
+            raise InvalidArgument(f"{value!r} is not a number from {self.min_value!r} to {self.max_value!r}")
+        return float(value)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A range of integers, both ends included."""
+
+    min_value: int
+    max_value: int
+    scale: Scale = Scale.LINEAR
+    default_value: int | None = None
+    type: Literal["integer"] = "integer"
+
+    def __post_init__(self) -> None:
+        _check_range(self.min_value, self.max_value, self.scale)
+        for name, bound in (("minValue", self.min_value), ("maxValue", self.max_value)):
+            if abs(bound) > INT64_MAX:
+                raise InvalidArgument(f"{bound} does not fit into 64 bits", name)
+        _check_default(self)
+
+    def check(self, value: object) -> int:
+        """`value` as an int of the range; a float without a fraction is taken too."""
+        if not is_number(value) or value != int(value) or not self.min_value <= value <= self.max_value:  # type: ignore[operator, call-overload]
+            raise InvalidArgument(f"{value!r} is not an integer from {self.min_value} to {self.max_value}")
+        return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Categorical:
+    """A set of names without an order."""
+
+    values: tuple[str, ...]
+    default_value: str | None = None
+    type: Literal["categorical"] = "categorical"
+
+    def __post_init__(self) -> None:
+        _check_values(self.values)
+        _check_default(self)
+
+    def check(self, value: object) -> str:
+        """`value`, if it is one of the names."""
+        if not isinstance(value, str) or value not in self.values:
+            raise InvalidArgument(f"{value!r} is none of {_shortened(self.values)}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Discrete:
+    """A set of numbers, in the order they were declared."""
+
+    values: tuple[int | float, ...]
+    scale: Scale = Scale.LINEAR
+    default_value: int | float | None = None
+    type: Literal["discrete"] = "discrete"
+
+    def __post_init__(self) -> None:
+        _check_values(self.values)
+        if len(self.values) > MAX_DISCRETE_VALUES:
+            raise InvalidArgument(f"{len(self.values)} values; {MAX_DISCRETE_VALUES} are allowed", "values")
+        for value in self.values:
+            if not is_number(value):
+                raise InvalidArgument(f"{value!r} is not a finite number", "values")
+        ordered = sorted(self.values)
+        for low, high in zip(ordered, ordered[1:], strict=False):
+            if high - low < MIN_DISCRETE_GAP:
+                raise InvalidArgument(
+                    f"{low!r} and {high!r} are less than {MIN_DISCRETE_GAP} apart", "values"
+                )
+        if self.scale is not Scale.LINEAR and ordered[0] <= 0:
+            raise InvalidArgument(f"{ordered[0]!r} must be above 0 for a logarithmic scale", "values")
+        _check_default(self)
+
+    def check(self, value: object) -> int | float:
+        """The declared number that `value` equals."""
+        if is_number(value):
+            for declared in self.values:
+                if declared == value:
+                    return declared
+        raise InvalidArgument(f"{value!r} is none of {_shortened(self.values)}")
+
+
+Kind = Double | Integer | Categorical | Discrete
+
+
+def _check_values(values: tuple[object, ...]) -> None:
+    if not values:
+        raise InvalidArgument("is empty; at least one value is needed", "values")
+    if len(set(values)) < len(values):
+        repeated = next(value for value in values if values.count(value) > 1)
+        raise InvalidArgument(f"{repeated!r} appears twice", "values")
+
+
+def _check_default(kind: Kind) -> None:
+    if kind.default_value is not None:
+        with inside("defaultValue"):
+            kind.check(kind.default_value)
+
+
+def _shortened(values: tuple[object, ...]) -> str:
+    shown = ", ".join(repr(value) for value in values[:10])
+    return shown if len(values) <= 10 else f"{shown} and {len(values) - 10} more"
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A child parameter and the parent's values under which it is active."""
+
+    values: tuple[Value, ...]
+    parameter: Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A named dimension of the search, with those that depend on it.
+
+    `metadata` is the client's own and means nothing here.
+    """
+
+    id: str
+    kind: Kind
+    branches: tuple[Branch, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise InvalidArgument("is empty; every parameter needs a name", "parameterId")
+        if len(self.id) > MAX_NAME_LENGTH:
+            raise InvalidArgument(f"{len(self.id)} characters; {MAX_NAME_LENGTH} are allowed", "parameterId")
+        if self.branches and isinstance(self.kind, Double):
+            raise InvalidArgument(
+                f"{self.id!r} is a DOUBLE; only INTEGER, CATEGORICAL and DISCRETE can have conditional parameters",
+                "conditionalParameterSpecs",
+            )
+        for index, branch in enumerate(self.branches):
+            with inside(f"conditionalParameterSpecs[{index}]"):
+                if not branch.values:
+                    raise InvalidArgument(f"names no value of the parent {self.id!r}; at least one is needed")
+                for value in branch.values:
+                    self.kind.check(value)
+
+    def active_branches(self, value: Value) -> Iterator[Parameter]:
+        """The children that are active when this parameter has `value`."""
+        return (branch.parameter for branch in self.branches if value in branch.values)
+
+
+# Where a parameter stands: the (parent, values) conditions from the root to it.
+Path = tuple[tuple[str, tuple[Value, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchSpace:
+    """All parameters of a study.
+
+    A name may stand in two branches if they can never be active together.
+    """
+
+    parameters: tuple[Parameter, ...] = ()
+
+    def __post_init__(self) -> None:
+        seen: dict[str, list[Path]] = {}
+        for path, parameter in self.walk():
+            for other in seen.setdefault(parameter.id, []):
+                if not _exclusive(path, other):
+                    raise InvalidArgument(f"{parameter.id!r} appears twice", "parameters")
+            seen[parameter.id].append(path)
+
+    def walk(self) -> Iterator[tuple[Path, Parameter]]:
+        """Every parameter with its path, parents before children."""
+        stack: list[tuple[Path, Parameter]] = [((), parameter) for parameter in reversed(self.parameters)]
+        while stack:
+            path, parameter = stack.pop()
+            yield path, parameter
+            for branch in reversed(parameter.branches):
+                stack.append(((*path, (parameter.id, branch.values)), branch.parameter))
+
+    def check(self, values: Mapping[str, object]) -> dict[str, Value]:
+        """`values` in the kinds' types: exactly the active parameters, defaults filled in.
+
+        Raises:
+            InvalidArgument: a value is missing, out of its parameter's range, or of no active parameter.
+
+        """
+        checked: dict[str, Value] = {}
+        pending = list(reversed(self.parameters))
+        while pending:
+            parameter = pending.pop()
+            given = values.get(parameter.id, parameter.kind.default_value)
+            if given is None:
+                raise InvalidArgument(f"{parameter.id!r} has no value", "parameters")
+            with inside(f"parameters[{parameter.id!r}]"):
+                value = parameter.kind.check(given)
+            checked[parameter.id] = value
+            pending.extend(reversed(list(parameter.active_branches(value))))
+        unknown = values.keys() - checked.keys()
+        if unknown:
+            raise InvalidArgument(
+                f"{min(unknown)!r} is no active parameter; active are {_shortened(tuple(checked))}",
+                "parameters",
+            )
+        return checked
+
+    def grow(self, added: Iterable[Parameter]) -> SearchSpace:
+        """The space with `added` joined in: new parameters at the end, new branches under parents of the same kind.
+
+        Raises:
+            InvalidArgument: a parameter is here already with another range or kind.
+
+        """
+        return SearchSpace(_merged(self.parameters, added))
+
+
+def _merged(present: tuple[Parameter, ...], added: Iterable[Parameter]) -> tuple[Parameter, ...]:
+    by_id = {parameter.id: parameter for parameter in present}
+    for parameter in added:
+        known = by_id.get(parameter.id)
+        if known is None:
+            by_id[parameter.id] = parameter
+            continue
+        if known.kind != parameter.kind:
+            raise InvalidArgument(
+                f"{parameter.id!r} is in the study already as {known.kind}; a parameter's range never changes",
+                "parameters",
+            )
+        by_id[parameter.id] = Parameter(
+            known.id, known.kind, _merged_branches(known.branches, parameter.branches), known.metadata
+        )
+    return tuple(by_id.values())
+
+
+def _merged_branches(present: tuple[Branch, ...], added: tuple[Branch, ...]) -> tuple[Branch, ...]:
+    merged = list(present)
+    for branch in added:
+        for index, known in enumerate(merged):
+            if known.values == branch.values and known.parameter.id == branch.parameter.id:
+                (parameter,) = _merged((known.parameter,), (branch.parameter,))
+                merged[index] = Branch(known.values, parameter)
+                break
+        else:
+            merged.append(branch)
+    return tuple(merged)
+
+
+def _exclusive(path: Path, other: Path) -> bool:
+    """Whether two paths part at a common parent into branches that share no value."""
+    for (parent, values), (other_parent, other_values) in zip(path, other, strict=False):
+        if parent != other_parent:
+            return False
+        if not set(values) & set(other_values):
+            return True
+    return False

@@ -1,0 +1,225 @@
+"""Studies: what is searched, for what, how, and how far it has come."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dodona_server.domain.errors import InvalidArgument, inside
+from dodona_server.domain.names import StudyName
+from dodona_server.domain.space import SearchSpace
+
+MAX_METRICS = 16
+MAX_METRIC_NAME_LENGTH = 256
+
+
+class Goal(enum.StrEnum):
+    """The direction of a metric."""
+
+    MAXIMIZE = "MAXIMIZE"
+    MINIMIZE = "MINIMIZE"
+
+
+class StudyState(enum.StrEnum):
+    """ACTIVE studies hand out trials, INACTIVE ones are paused, COMPLETED ones have nothing left."""
+
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+    COMPLETED = "COMPLETED"
+
+
+class Selection(enum.StrEnum):
+    """Which measurement becomes the final one of a trial that is completed without any."""
+
+    LAST = "LAST"
+    BEST = "BEST"
+
+
+class Noise(enum.StrEnum):
+    """How much two measurements of the same parameters may differ."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    LOW = "LOW"
+    HIGH = "HIGH"
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """Makes a metric a constraint: values worse than the threshold are unsafe."""
+
+    threshold: float
+    desired_min_safe_trials_fraction: float | None = None
+
+    def __post_init__(self) -> None:
+        fraction = self.desired_min_safe_trials_fraction
+        if not math.isfinite(self.threshold):
+            raise InvalidArgument(f"{self.threshold!r} is not a finite number", "safetyThreshold")
+        if fraction is not None and not 0 <= fraction <= 1:
+            raise InvalidArgument(f"{fraction!r} is not from 0 to 1", "desiredMinSafeTrialsFraction")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric that the study optimizes."""
+
+    id: str
+    goal: Goal
+    safety: Safety | None = None
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise InvalidArgument("is empty; every metric needs a name", "metricId")
+        if len(self.id) > MAX_METRIC_NAME_LENGTH:
+            raise InvalidArgument(
+                f"{len(self.id)} characters; {MAX_METRIC_NAME_LENGTH} are allowed", "metricId"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TimeConstraint:
+    """A length of time or a moment (both in seconds; the moment since the epoch), exactly one of them."""
+
+    max_duration: float | None = None
+    end_time: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.max_duration is None) == (self.end_time is None):
+            raise InvalidArgument("needs exactly one of maxDuration and endTime")
+        if self.max_duration is not None and self.max_duration < 0:
+            raise InvalidArgument(f"{self.max_duration!r} is below 0", "maxDuration")
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingConfig:
+    """The budget of a study. Only `max_num_trials` is acted on so far; the rest is kept for later."""
+
+    should_stop_asap: bool | None = None
+    minimum_runtime: TimeConstraint | None = None
+    maximum_runtime: TimeConstraint | None = None
+    min_num_trials: int | None = None
+    max_num_trials: int | None = None
+    max_num_trials_no_progress: int | None = None
+    max_duration_no_progress: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("min_num_trials", "max_num_trials", "max_num_trials_no_progress"):
+            count = getattr(self, name)
+            if count is not None and not 0 <= count < 2**31:
+                raise InvalidArgument(f"{count} is not from 0 to 2147483647", camel_case(name))
+        if self.max_num_trials == 0:
+            raise InvalidArgument("is 0; leave it out for a study without a limit", "maxNumTrials")
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingRule:
+    """A rule for stopping trials early, by Vertex's name of its spec, with its options. Kept, not acted on so far."""
+
+    name: str
+    options: Mapping[str, bool | int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class StudySpec:
+    """What is searched, for what, and how."""
+
+    metrics: tuple[Metric, ...]
+    space: SearchSpace
+    algorithm: str = "ALGORITHM_UNSPECIFIED"
+    noise: Noise = Noise.UNSPECIFIED
+    selection: Selection = Selection.LAST
+    stopping: StoppingConfig = StoppingConfig()
+    stopping_rule: StoppingRule | None = None
+
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            raise InvalidArgument("is empty; a study needs at least one metric", "metrics")
+        if len(self.metrics) > MAX_METRICS:
+            raise InvalidArgument(f"{len(self.metrics)} metrics; {MAX_METRICS} are allowed", "metrics")
+        ids = [metric.id for metric in self.metrics]
+        for index, metric_id in enumerate(ids):
+            if metric_id in ids[:index]:
+                with inside(f"metrics[{index}]"):
+                    raise InvalidArgument(f"{metric_id!r} appears twice", "metricId")
+
+    @property
+    def objective(self) -> Metric:
+        """The first metric: the one that ranks trials where a single number is needed."""
+        return self.metrics[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study and how far it has come.
+
+    `key` is its number in the database; times are seconds since the epoch; `revision` grows with each change of `spec`.
+    """
+
+    key: int
+    name: StudyName
+    display_name: str
+    spec: StudySpec
+    seed: int
+    state: StudyState
+    create_time: float
+    inactive_reason: str
+    next_trial_number: int
+    trial_count: int
+    revision: int
+
+    @property
+    def remaining_trials(self) -> int | None:
+        """How many trials the budget still allows; None without a limit."""
+        limit = self.spec.stopping.max_num_trials
+        return None if limit is None else max(0, limit - self.trial_count)
+
+
+def first_difference(ours: object, theirs: object, path: str = "") -> str | None:
+    """Where two specs first differ: "parameters['lr'].maxValue is 0.1, not 1.0"; None if they are equal.
+
+    Args:
+        ours: what there is.
+        theirs: what was asked for.
+        path: where in the spec the two stand.
+
+    """
+    if ours == theirs:
+        return None
+    if isinstance(ours, tuple) and isinstance(theirs, tuple):
+        return _first_difference_of_lists(ours, theirs, path)
+    if dataclasses.is_dataclass(ours) and type(ours) is type(theirs):
+        for field in dataclasses.fields(ours):
+            inner = path if field.name in _TRANSPARENT else f"{path}.{camel_case(field.name)}".lstrip(".")
+            found = first_difference(getattr(ours, field.name), getattr(theirs, field.name), inner)
+            if found:
+                return found
+    return f"{path} is {_worded(ours)}, not {_worded(theirs)}"
+
+
+# Fields that the wire does not have: their content stands in their owner.
+_TRANSPARENT = {"space", "kind"}
+
+
+def _first_difference_of_lists(ours: tuple[object, ...], theirs: tuple[object, ...], path: str) -> str | None:
+    for index, (our, their) in enumerate(zip(ours, theirs, strict=False)):
+        label = getattr(our, "id", index)
+        if label != getattr(their, "id", index):
+            return f"{path}[{index}] is {_worded(our)}, not {_worded(their)}"
+        found = first_difference(our, their, f"{path}[{label!r}]")
+        if found:
+            return found
+    if len(ours) > len(theirs):
+        return f"{path} has {_worded(ours[len(theirs)])} as well"
+    return f"{path} lacks {_worded(theirs[len(ours)])}"
+
+
+def _worded(value: object) -> str:
+    return repr(getattr(value, "id", value))
+
+
+def camel_case(name: str) -> str:
+    """A field's name as the wire has it."""
+    head, *tail = name.split("_")
+    return head + "".join(part.capitalize() for part in tail)

@@ -1,0 +1,134 @@
+"""Trials and measurements."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dodona_server.domain.errors import FailedPrecondition
+from dodona_server.domain.space import Value
+from dodona_server.domain.study import Goal, Selection, StudySpec
+
+
+class TrialState(enum.StrEnum):
+    """Where a trial stands; SUCCEEDED and INFEASIBLE are final."""
+
+    REQUESTED = "REQUESTED"
+    ACTIVE = "ACTIVE"
+    STOPPING = "STOPPING"
+    SUCCEEDED = "SUCCEEDED"
+    INFEASIBLE = "INFEASIBLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Metrics at one moment of a trial.
+
+    A measurement is told apart from the others of its attempt by its step and, where no steps are counted (step 0),
+    by the seconds elapsed.
+    """
+
+    metrics: Mapping[str, float]
+    step: int = 0
+    elapsed_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One evaluation; times are seconds since the epoch, `client_id` is empty while nobody holds it."""
+
+    number: int
+    state: TrialState
+    parameters: Mapping[str, Value]
+    client_id: str = ""
+    attempt: int = 1
+    create_time: float = 0.0
+    start_time: float | None = None
+    end_time: float | None = None
+    final_measurement: Measurement | None = None
+    infeasible_reason: str = ""
+    measurements: Sequence[Measurement] | None = None
+
+
+def final_measurement(
+    spec: StudySpec, given: Measurement | None, measured: Sequence[Measurement]
+) -> Measurement:
+    """The measurement that a completed trial is judged by: the given one, else one of those measured.
+
+    Args:
+        spec: the study's.
+        given: what came with the completion.
+        measured: the trial's measurements in order.
+
+    Raises:
+        FailedPrecondition: there is none at all.
+
+    """
+    if given is not None and given.metrics:
+        return _in_study_order(spec, given)
+    if not measured:
+        raise FailedPrecondition(
+            "the trial has no measurement; complete it with a finalMeasurement or as infeasible"
+        )
+    if spec.selection is Selection.BEST:
+        return _in_study_order(spec, max(measured, key=lambda one: _merit(spec, one)))
+    return _in_study_order(spec, measured[-1])
+
+
+def infeasibility(spec: StudySpec, measurement: Measurement) -> str:
+    """Why `measurement` cannot stand as a result; empty if it can."""
+    for metric in spec.metrics:
+        value = measurement.metrics.get(metric.id)
+        if value is None:
+            found = ", ".join(map(repr, measurement.metrics)) or "no metric"
+            return f"the final measurement lacks the metric {metric.id!r}; it has {found}"
+        if not math.isfinite(value):
+            return f"the final value of the metric {metric.id!r} is {value!r}"
+    return ""
+
+
+def _merit(spec: StudySpec, measurement: Measurement) -> float:
+    value = measurement.metrics.get(spec.objective.id, math.nan)
+    if math.isnan(value):
+        return -math.inf
+    return value if spec.objective.goal is Goal.MAXIMIZE else -value
+
+
+def _in_study_order(spec: StudySpec, measurement: Measurement) -> Measurement:
+    """The same with the study's metrics first: some clients rank trials by whichever metric stands first."""
+    names = [metric.id for metric in spec.metrics if metric.id in measurement.metrics]
+    names += [name for name in measurement.metrics if name not in names]
+    ordered = {name: measurement.metrics[name] for name in names}
+    return Measurement(ordered, measurement.step, measurement.elapsed_seconds)
+
+
+def dominates(spec: StudySpec, better: Measurement, worse: Measurement) -> bool:
+    """Whether `better` is at least as good as `worse` in all of the study's metrics and better in one."""
+    strictly = False
+    for metric in spec.metrics:
+        ahead = better.metrics[metric.id] - worse.metrics[metric.id]
+        if metric.goal is Goal.MINIMIZE:
+            ahead = -ahead
+        if ahead < 0:
+            return False
+        strictly = strictly or ahead > 0
+    return strictly
+
+
+def pareto_front(spec: StudySpec, trials: Sequence[Trial]) -> list[Trial]:
+    """The trials that no other one dominates, in their order. All must have succeeded."""
+    front: list[Trial] = []
+    for trial in trials:
+        if any(dominates(spec, _final(other), _final(trial)) for other in front):
+            continue
+        front = [other for other in front if not dominates(spec, _final(trial), _final(other))]
+        front.append(trial)
+    return front
+
+
+def _final(trial: Trial) -> Measurement:
+    if trial.final_measurement is None:
+        raise ValueError(f"trial {trial.number} has no final measurement")
+    return trial.final_measurement

@@ -1,0 +1,66 @@
+"""Random search: independent draws, each parameter by its scale (Bergstra and Bengio, 2012)."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from dodona_server.domain.space import (
+    Categorical,
+    Discrete,
+    Double,
+    Integer,
+    Parameter,
+    Scale,
+    SearchSpace,
+    Value,
+)
+from dodona_server.domain.study import StudySpec
+from dodona_server.oracle.algorithm import Suggestions
+
+
+class RandomSearch:
+    """Draws every active parameter independently; a conditional one only under the parent's drawn value."""
+
+    def suggest(self, spec: StudySpec, count: int, rng: random.Random) -> Suggestions:
+        """The next `count` points; see `Algorithm.suggest`."""
+        return Suggestions([sample(spec.space, rng) for _ in range(count)])
+
+
+def sample(space: SearchSpace, rng: random.Random) -> dict[str, Value]:
+    """One random point of `space`: a value for each active parameter."""
+    values: dict[str, Value] = {}
+    pending: list[Parameter] = list(reversed(space.parameters))
+    while pending:
+        parameter = pending.pop()
+        value = values[parameter.id] = _draw(parameter, rng)
+        if parameter.branches:
+            pending.extend(reversed(list(parameter.active_branches(value))))
+    return values
+
+
+def _draw(parameter: Parameter, rng: random.Random) -> Value:
+    kind = parameter.kind
+    match kind:
+        case Double():
+            return _spread(rng.random(), kind.min_value, kind.max_value, kind.scale)
+        case Integer(scale=Scale.LINEAR):
+            return rng.randint(kind.min_value, kind.max_value)
+        case Integer():
+            # Each integer n stands for [n, n + 1), so that the last one is drawn like the others.
+            drawn = _spread(rng.random(), kind.min_value, kind.max_value + 1, kind.scale)
+            return min(max(math.floor(drawn), kind.min_value), kind.max_value)
+        case Categorical() | Discrete():
+            return rng.choice(kind.values)
+
+
+def _spread(u: float, low: float, high: float, scale: Scale) -> float:
+    """The value of [low, high] at the place `u` of the unit interval on `scale`."""
+    match scale:
+        case Scale.LINEAR:
+            value = low * (1 - u) + high * u  # not low + u * (high - low), which may overflow
+        case Scale.LOG:
+            value = math.exp(math.log(low) * (1 - u) + math.log(high) * u)
+        case Scale.REVERSE_LOG:
+            value = high + low - math.exp(math.log(high) * (1 - u) + math.log(low) * u)
+    return min(max(value, low), high)

@@ -1,0 +1,162 @@
+"""Hands out trials: the path of a suggestion, in one transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dodona_server.domain.errors import InvalidArgument, NotFound
+from dodona_server.domain.names import Location, OperationName, StudyName
+from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.oracle import algorithm_for
+from dodona_server.service.budget import complete_if_done
+from dodona_server.service.studies import found
+from dodona_server.storage import operations, studies, trials
+from dodona_server.storage.operations import SuggestOperation
+from dodona_server.storage.store import Store, Transaction
+
+MAX_SUGGESTIONS = 1000
+MAX_CLIENT_ID_LENGTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Handout:
+    """What a call to suggest is answered with.
+
+    No trials and the state COMPLETED mean that the study has nothing left; `create_time` is in seconds since the
+    epoch.
+    """
+
+    name: OperationName
+    client_id: str
+    trials: list[Trial]
+    study_state: StudyState
+    create_time: float
+
+
+class SuggestionService:
+    """Hands out trials and remembers to whom.
+
+    Args:
+        store: where they are kept.
+        clock: the time, in seconds since the epoch.
+
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def suggest(self, name: StudyName, client_id: str, count: int, request_id: str | None) -> Handout:
+        """Up to `count` trials to run: the client's own first, then queued ones in order, then new ones.
+
+        Args:
+            name: the study.
+            client_id: who asks; a worker that comes back under its id gets its unfinished trials again.
+            count: how many, at least 1.
+            request_id: the same id again gets the same answer.
+
+        Raises:
+            NotFound: there is no such study.
+            InvalidArgument: the client id is empty or too long, or the count out of range.
+
+        """
+        if not client_id or len(client_id) > MAX_CLIENT_ID_LENGTH:
+            raise InvalidArgument(
+                f"{client_id!r} is not 1 to {MAX_CLIENT_ID_LENGTH} characters long", "clientId"
+            )
+        if not 1 <= count <= MAX_SUGGESTIONS:
+            raise InvalidArgument(f"{count} is not from 1 to {MAX_SUGGESTIONS}", "suggestionCount")
+
+        def use_case(transaction: Transaction) -> Handout:
+            study = found(transaction, name, lock=True)
+            if request_id and (there := operations.find_requested(transaction, study.key, request_id)):
+                return _handout(transaction, name, study.key, there)
+            now = self._clock()
+            handed = _hand_out(transaction, study, client_id, count, now)
+            state = study.state
+            if not handed and study.remaining_trials == 0:
+                complete_if_done(transaction, name)
+                # The others may still train, but nothing is left for whoever asks.
+                state = StudyState.COMPLETED
+            numbers = [trial.number for trial in handed]
+            operation = SuggestOperation(uuid.uuid4().hex, client_id, numbers, state, now, request_id)
+            operations.insert(transaction, study.key, operation)
+            return Handout(OperationName(name, operation.operation_id), client_id, handed, state, now)
+
+        return await self._store.run(use_case)
+
+    async def operation(self, parent: Location, operation_id: str) -> Handout:
+        """What an earlier call to suggest was answered with, its trials as they are now.
+
+        Raises:
+            NotFound: there is no such operation.
+
+        """
+
+        def query(transaction: Transaction) -> Handout:
+            there = operations.find(transaction, parent.project, parent.location, operation_id)
+            if there is None:
+                raise NotFound(f"{parent}/operations/{operation_id} does not exist")
+            study_key, study_id, operation = there
+            return _handout(transaction, StudyName(parent, study_id), study_key, operation)
+
+        return await self._store.read(query)
+
+
+def _hand_out(transaction: Transaction, study: Study, client_id: str, count: int, now: float) -> list[Trial]:
+    handed = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, client_id, count)
+    if len(handed) < count:
+        queued = trials.unfinished_trials(
+            transaction, study, TrialState.REQUESTED, client_id="", limit=count - len(handed)
+        )
+        for trial in queued:
+            trials.assign(transaction, study, trial.number, client_id, now)
+            handed.append(
+                dataclasses.replace(trial, state=TrialState.ACTIVE, client_id=client_id, start_time=now)
+            )
+    if len(handed) < count and study.state is StudyState.ACTIVE:
+        handed += _create(transaction, study, client_id, count - len(handed), now)
+    return handed
+
+
+def _create(transaction: Transaction, study: Study, client_id: str, count: int, now: float) -> list[Trial]:
+    """New trials for the client, as many of `count` as the budget allows; the study must be held."""
+    if study.remaining_trials is not None:
+        count = min(count, study.remaining_trials)
+    if count == 0:
+        return []
+    first = study.next_trial_number
+    # From the seed and the number alone, so that any server makes the same suggestion of the same history.
+    rng = random.Random(f"{study.seed}/{first}")  # noqa: S311 - a search needs no secrets
+    suggested = algorithm_for(study.spec.algorithm).suggest(study.spec, count, rng)
+    created = [
+        Trial(
+            number=first + index,
+            state=TrialState.ACTIVE,
+            parameters=parameters,
+            client_id=client_id,
+            create_time=now,
+            start_time=now,
+        )
+        for index, parameters in enumerate(suggested.parameters)
+    ]
+    trials.insert(transaction, study, created)
+    studies.add_trials(transaction, study, len(created))
+    return created
+
+
+def _handout(
+    transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation
+) -> Handout:
+    return Handout(
+        name=OperationName(name, operation.operation_id),
+        client_id=operation.client_id,
+        trials=trials.find_numbered(transaction, study_key, operation.trial_numbers),
+        study_state=operation.study_state,
+        create_time=operation.create_time,
+    )

@@ -1,0 +1,69 @@
+"""Domain values as JSON text and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
+
+from dodona_server.domain.space import Value
+from dodona_server.domain.study import StudySpec
+from dodona_server.domain.trial import Measurement
+
+_SPEC = TypeAdapter(StudySpec)
+
+
+def dump_spec(spec: StudySpec) -> str:
+    """A study's spec as JSON."""
+    return _SPEC.dump_json(spec).decode()
+
+
+def load_spec(text: str) -> StudySpec:
+    """The spec that `dump_spec` wrote."""
+    return _SPEC.validate_json(text)
+
+
+def dump_parameters(parameters: Mapping[str, Value]) -> str:
+    """A trial's parameters as JSON."""
+    return to_json(parameters).decode()
+
+
+def load_parameters(text: str) -> dict[str, Value]:
+    """The parameters that `dump_parameters` wrote."""
+    return cast("dict[str, Value]", from_json(text))
+
+
+def dump_metrics(metrics: Mapping[str, float]) -> str:
+    """Metrics as JSON; values that JSON lacks become strings."""
+    return to_json(metrics, inf_nan_mode="strings").decode()
+
+
+def load_metrics(text: str) -> dict[str, float]:
+    """The metrics that `dump_metrics` wrote."""
+    return {name: float(value) for name, value in from_json(text).items()}
+
+
+def dump_final(measurement: Measurement) -> str:
+    """A final measurement as JSON."""
+    fields = [measurement.step, measurement.elapsed_seconds, dict(measurement.metrics)]
+    return to_json(fields, inf_nan_mode="strings").decode()
+
+
+def load_final(text: str | None) -> Measurement | None:
+    """The measurement that `dump_final` wrote."""
+    if text is None:
+        return None
+    step, elapsed_seconds, metrics = from_json(text)
+    return Measurement({name: float(value) for name, value in metrics.items()}, step, elapsed_seconds)
+
+
+def dump_numbers(numbers: list[int]) -> str:
+    """Trial numbers as JSON."""
+    return to_json(numbers).decode()
+
+
+def load_numbers(text: str) -> list[int]:
+    """The numbers that `dump_numbers` wrote."""
+    return cast("list[int]", cast(Any, from_json(text)))

@@ -1,0 +1,43 @@
+"""Brings a database's schema up with Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from dodona_server.storage.errors import StoreUnusable
+
+_PACKAGE = Path(__file__).parents[1]
+# Inside the package when it is installed, beside `server/` in a checkout.
+MIGRATIONS = next(
+    path for path in (_PACKAGE / "migrations", _PACKAGE.parents[1] / "migrations") if path.is_dir()
+)
+# Any number will do, as long as every server takes the same.
+_ADVISORY_LOCK = 0x0D0D04A
+
+
+def upgrade(engine: sa.Engine) -> None:
+    """Brings the schema to what this code expects; servers that start at once take turns.
+
+    Raises:
+        StoreUnusable: the schema is one that this code does not know.
+
+    """
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        current = MigrationContext.configure(connection).get_current_revision()
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        if current is not None and current not in known:
+            raise StoreUnusable(
+                f"the database's schema {current!r} is newer than this server knows; install a newer dodona"
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,71 @@
+"""Opens the database that a URL names and brings its schema up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from dodona_server.storage import migrate
+from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.postgres import PostgresStore
+from dodona_server.storage.sqlite import SqliteStore
+from dodona_server.storage.store import Store
+
+EXAMPLES = "sqlite:///dodona.db or postgresql://user:password@host/database"
+
+
+def open_store(url: str) -> Store:
+    """The store behind `url`, with its schema as this code expects it.
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
+
+    Raises:
+        StoreUnusable: the URL names no such database, it does not answer, another server has it open, or its schema
+            is newer than this code.
+
+    """
+    parsed = _parse(url)
+    store: SqliteStore | PostgresStore
+    if parsed.get_backend_name() == "sqlite":
+        store = SqliteStore(Path(str(parsed.database)))
+    else:
+        store = _open_postgres(parsed)
+    try:
+        migrate.upgrade(store.engine)
+    except exc.DatabaseError as error:
+        store.close()
+        raise StoreUnusable(
+            f"the database {parsed.render_as_string()} cannot be used: {error.orig}"
+        ) from error
+    except StoreUnusable:
+        store.close()
+        raise
+    return store
+
+
+def _open_postgres(url: sa.URL) -> PostgresStore:
+    try:
+        return PostgresStore(url.set(drivername="postgresql+psycopg"))
+    except ImportError as error:
+        raise StoreUnusable(
+            f"PostgreSQL needs the driver {error.name}: pip install 'dodona[server,postgres]'"
+        ) from error
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except exc.ArgumentError:
+        # Not the URL itself: it may hold a password.
+        raise StoreUnusable(f"the database URL cannot be read; write one like {EXAMPLES}") from None
+    backend = parsed.drivername.partition("+")[0]
+    if backend not in ("sqlite", "postgresql", "postgres"):
+        raise StoreUnusable(f"the database URL begins with {parsed.drivername!r}; use one like {EXAMPLES}")
+    if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise StoreUnusable(
+            "the database URL names no file; a study that is kept in memory is lost at the end"
+        )
+    return parsed.set(drivername="sqlite" if backend == "sqlite" else "postgresql")

@@ -1,0 +1,83 @@
+"""Operations in the database: which trials a call to suggest handed to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from dodona_server.domain.study import StudyState
+from dodona_server.storage import codec
+from dodona_server.storage.store import Transaction
+from dodona_server.storage.tables import asked_by_id, operations, studies
+
+_BY_REQUEST = sa.select(operations).where(
+    operations.c.study_key == bindparam("study_key"),
+    asked_by_id,
+    operations.c.request_id == bindparam("request_id"),
+)
+_FIND = (
+    sa.select(operations, studies.c.study_id)
+    .join(studies, studies.c.key == operations.c.study_key)
+    .where(
+        operations.c.operation_id == bindparam("operation_id"),
+        studies.c.project == bindparam("project"),
+        studies.c.location == bindparam("location"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestOperation:
+    """What a call to suggest was answered with; `create_time` is in seconds since the epoch."""
+
+    operation_id: str
+    client_id: str
+    trial_numbers: list[int]
+    study_state: StudyState
+    create_time: float
+    request_id: str | None = None
+
+
+def insert(transaction: Transaction, study_key: int, operation: SuggestOperation) -> None:
+    """Keeps an operation."""
+    row = {
+        "operation_id": operation.operation_id,
+        "study_key": study_key,
+        "client_id": operation.client_id,
+        "request_id": operation.request_id,
+        "trial_numbers": codec.dump_numbers(operation.trial_numbers),
+        "study_state": operation.study_state.value,
+        "create_time": operation.create_time,
+    }
+    transaction.execute(operations.insert(), row)
+
+
+def find_requested(transaction: Transaction, study_key: int, request_id: str) -> SuggestOperation | None:
+    """The operation that answered that request."""
+    parameters = {"study_key": study_key, "request_id": request_id}
+    row = transaction.execute(_BY_REQUEST, parameters).mappings().one_or_none()
+    return None if row is None else _operation(row)
+
+
+def find(
+    transaction: Transaction, project: str, location: str, operation_id: str
+) -> tuple[int, str, SuggestOperation] | None:
+    """The operation with the key and the id of its study."""
+    parameters = {"project": project, "location": location, "operation_id": operation_id}
+    row = transaction.execute(_FIND, parameters).mappings().one_or_none()
+    return None if row is None else (row["study_key"], row["study_id"], _operation(row))
+
+
+def _operation(row: Mapping[str, Any]) -> SuggestOperation:
+    return SuggestOperation(
+        operation_id=row["operation_id"],
+        client_id=row["client_id"],
+        trial_numbers=codec.load_numbers(row["trial_numbers"]),
+        study_state=StudyState(row["study_state"]),
+        create_time=row["create_time"],
+        request_id=row["request_id"],
+    )

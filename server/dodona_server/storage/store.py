@@ -1,0 +1,99 @@
+"""The bridge from the event loop to SQL: a use case is a plain function of a transaction, run off the loop.
+
+    store.run(use_case)   one durable transaction; when it returns, the change survives kill -9 and a power cut
+    store.read(query)     one read-only snapshot
+
+Both take a function of a `Transaction`, which the query modules beside this one turn into domain values.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from dodona_server.domain.errors import Unavailable
+
+T = TypeVar("T")
+Transaction = sa.Connection
+
+
+class Store(ABC):
+    """A database behind the bridge; `url` names it, without its password."""
+
+    url: str
+
+    @abstractmethod
+    async def run(self, use_case: Callable[[Transaction], T]) -> T:
+        """What `use_case` returns, once its changes are durable; if it raises, it has changed nothing.
+
+        Raises:
+            Unavailable: the database failed; the same use case may be run again.
+
+        """
+
+    @abstractmethod
+    async def read(self, query: Callable[[Transaction], T]) -> T:
+        """What `query` returns; it cannot write.
+
+        Raises:
+            Unavailable: the database failed.
+
+        """
+
+    async def ping(self) -> None:
+        """Does nothing, if the database answers.
+
+        Raises:
+            Unavailable: it does not.
+
+        """
+        await self.read(lambda transaction: transaction.execute(sa.select(1)).scalar_one())
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finishes what is running and lets go of the database."""
+
+
+def unavailable(error: exc.DBAPIError) -> Unavailable:
+    """The domain's error for a failing database."""
+    cause = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
+    return Unavailable(f"the database does not answer: {cause}")
+
+
+class Readers:
+    """A few threads for queries, so that a long one holds nothing else up.
+
+    Args:
+        engine: opens connections that must not write.
+        threads: how many queries may run at once.
+
+    """
+
+    def __init__(self, engine: sa.Engine, threads: int) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="dodona-read")
+
+    async def read(self, query: Callable[[Transaction], T]) -> T:
+        """See `Store.read`."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, functools.partial(self._query, query)
+        )
+
+    def _query(self, query: Callable[[Transaction], T]) -> T:
+        try:
+            with self._engine.connect() as transaction:
+                return query(transaction)
+        except (exc.OperationalError, exc.InterfaceError) as error:
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """Waits for the running queries."""
+        self._threads.shutdown(cancel_futures=True)
+        self._engine.dispose()

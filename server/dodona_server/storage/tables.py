@@ -1,0 +1,127 @@
+"""The tables. Times are seconds since the epoch; structured values are JSON text, written by `codec`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+studies = sa.Table(
+    "studies",
+    metadata,
+    sa.Column("key", sa.BigInteger().with_variant(sa.Integer, "sqlite"), sa.Identity(), primary_key=True),
+    sa.Column("project", sa.String, nullable=False),
+    sa.Column("location", sa.String, nullable=False),
+    sa.Column("study_id", sa.String, nullable=False),
+    sa.Column("display_name", sa.String, nullable=False),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("inactive_reason", sa.Text, nullable=False),
+    sa.Column("create_time", sa.Double, nullable=False),
+    # A counter, not COUNT: a number is never given twice, also after a trial was deleted.
+    sa.Column("next_trial_number", sa.BigInteger, nullable=False),
+    sa.Column("trial_count", sa.BigInteger, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("project", "location", "study_id"),
+    sa.UniqueConstraint("project", "location", "display_name"),
+)
+
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("client_id", sa.String, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("request_id", sa.String),
+    sa.Column("create_time", sa.Double, nullable=False),
+    sa.Column("start_time", sa.Double),
+    sa.Column("end_time", sa.Double),
+    sa.Column("objective", sa.Double),
+    sa.Column("final_measurement", sa.Text),
+    sa.Column("infeasible_reason", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("study_key", "number"),
+    sqlite_with_rowid=False,
+)
+
+# Who runs what and what waits: a handful of rows, however many trials are finished.
+unfinished = trials.c.end_time.is_(None)
+sa.Index(
+    "ix_trials_unfinished",
+    trials.c.study_key,
+    trials.c.state,
+    trials.c.client_id,
+    trials.c.number,
+    sqlite_where=unfinished,
+    postgresql_where=unfinished,
+)
+
+# The ranking; the objective of a trial that did not succeed is null.
+ranked = trials.c.objective.is_not(None)
+sa.Index(
+    "ix_trials_objective",
+    trials.c.study_key,
+    trials.c.objective,
+    trials.c.number,
+    sqlite_where=ranked,
+    postgresql_where=ranked,
+)
+
+requested_by_id = trials.c.request_id.is_not(None)
+sa.Index(
+    "uq_trials_request_id",
+    trials.c.study_key,
+    trials.c.request_id,
+    unique=True,
+    sqlite_where=requested_by_id,
+    postgresql_where=requested_by_id,
+)
+
+measurements = sa.Table(
+    "measurements",
+    metadata,
+    sa.Column("study_key", sa.BigInteger, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("step", sa.BigInteger, nullable=False),
+    # Tells measurements without steps apart: 0 where steps are counted, else milliseconds.
+    sa.Column("tick", sa.BigInteger, nullable=False),
+    sa.Column("elapsed_seconds", sa.Double, nullable=False),
+    sa.Column("metrics", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("study_key", "number", "attempt", "step", "tick"),
+    sa.ForeignKeyConstraint(["study_key", "number"], ["trials.study_key", "trials.number"]),
+    sqlite_with_rowid=False,
+)
+
+operations = sa.Table(
+    "operations",
+    metadata,
+    sa.Column("operation_id", sa.String, primary_key=True),
+    sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), nullable=False),
+    sa.Column("client_id", sa.String, nullable=False),
+    sa.Column("request_id", sa.String),
+    sa.Column("trial_numbers", sa.Text, nullable=False),
+    sa.Column("study_state", sa.String, nullable=False),
+    sa.Column("create_time", sa.Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("ix_operations_study_key", operations.c.study_key, operations.c.create_time)
+asked_by_id = operations.c.request_id.is_not(None)
+sa.Index(
+    "uq_operations_request_id",
+    operations.c.study_key,
+    operations.c.request_id,
+    unique=True,
+    sqlite_where=asked_by_id,
+    postgresql_where=asked_by_id,
+)

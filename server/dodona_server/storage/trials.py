@@ -1,0 +1,356 @@
+"""Trials and measurements in the database.
+
+No statement here reads all trials of a study but those that the caller asks for page by page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+
+from dodona_server.domain.names import TrialName
+from dodona_server.domain.study import Goal, Study
+from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.storage import codec
+from dodona_server.storage.store import Transaction
+from dodona_server.storage.tables import measurements, ranked, requested_by_id, studies, trials, unfinished
+
+_COLUMNS = [column for column in trials.c if column.key not in ("study_key", "request_id", "objective")]
+_TRIALS = sa.select(*_COLUMNS)
+_IN_STUDY = trials.c.study_key == bindparam("of_study")
+_THIS = (_IN_STUDY, trials.c.number == bindparam("trial_number"))
+
+_FIND = _TRIALS.where(*_THIS)
+_FIND_LOCKED = _FIND.with_for_update()
+_FIND_NAMED = (
+    sa.select(trials.c.study_key, *_COLUMNS)
+    .join(studies, studies.c.key == trials.c.study_key)
+    .where(
+        studies.c.project == bindparam("project"),
+        studies.c.location == bindparam("location"),
+        studies.c.study_id == bindparam("study_id"),
+        trials.c.number == bindparam("trial_number"),
+    )
+    .with_for_update(of=trials)
+)
+_FIND_NUMBERED = _TRIALS.where(_IN_STUDY, trials.c.number.in_(bindparam("numbers", expanding=True))).order_by(
+    trials.c.number
+)
+_FIND_REQUESTED = _TRIALS.where(_IN_STUDY, requested_by_id, trials.c.request_id == bindparam("request_id"))
+_UNFINISHED = (
+    _TRIALS.where(
+        _IN_STUDY,
+        unfinished,
+        trials.c.state == bindparam("in_state"),
+        trials.c.client_id == bindparam("of_client"),
+    )
+    .order_by(trials.c.number)
+    .limit(bindparam("limit"))
+)
+_ANY_UNFINISHED = sa.select(trials.c.number).where(_IN_STUDY, unfinished).limit(1)
+_PAGE = (
+    _TRIALS.where(_IN_STUDY, trials.c.number > bindparam("after"))
+    .order_by(trials.c.number)
+    .limit(bindparam("limit"))
+)
+_RANKED = _TRIALS.where(_IN_STUDY, ranked)
+_OBJECTIVE_OF = sa.select(trials.c.objective).where(*_THIS)
+_BEST_OBJECTIVE = {
+    Goal.MAXIMIZE: sa.select(sa.func.max(trials.c.objective)).where(_IN_STUDY, ranked),
+    Goal.MINIMIZE: sa.select(sa.func.min(trials.c.objective)).where(_IN_STUDY, ranked),
+}
+_WITH_OBJECTIVE = _RANKED.where(trials.c.objective == bindparam("best")).order_by(trials.c.number)
+
+_ASSIGN = (
+    trials.update()
+    .where(*_THIS)
+    .values(
+        state=TrialState.ACTIVE.value, client_id=bindparam("new_client"), start_time=bindparam("new_start")
+    )
+)
+_SET_STATE = trials.update().where(*_THIS).values(state=bindparam("new_state"))
+_FINISH = (
+    trials.update()
+    .where(*_THIS)
+    .values(
+        state=bindparam("new_state"),
+        end_time=bindparam("new_end"),
+        objective=bindparam("new_objective"),
+        final_measurement=bindparam("new_final"),
+        infeasible_reason=bindparam("new_reason"),
+    )
+)
+
+
+def _ranking(goal: Goal) -> sa.Select[Any]:
+    """Succeeded trials, best first, those of one value by number; after the one at `best`, `after`."""
+    objective = trials.c.objective
+    maximize = goal is Goal.MAXIMIZE
+    behind = objective < bindparam("best") if maximize else objective > bindparam("best")
+    return (
+        _RANKED.where(
+            sa.or_(
+                bindparam("after", type_=sa.BigInteger) == 0,
+                behind,
+                sa.and_(objective == bindparam("best"), trials.c.number > bindparam("after")),
+            )
+        )
+        .order_by(objective.desc() if maximize else objective, trials.c.number)
+        .limit(bindparam("limit"))
+    )
+
+
+_RANKING = {goal: _ranking(goal) for goal in Goal}
+
+
+def _upsert(dialect: Any) -> Any:
+    statement = dialect.insert(measurements)
+    return statement.on_conflict_do_update(
+        index_elements=list(measurements.primary_key),
+        set_={name: statement.excluded[name] for name in ("elapsed_seconds", "metrics")},
+    )
+
+
+_MEASURE = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+_OF_TRIAL = (
+    measurements.c.study_key == bindparam("of_study"),
+    measurements.c.number == bindparam("trial_number"),
+)
+_IN_ORDER = (measurements.c.step, measurements.c.tick)
+_MEASURED = (
+    sa.select(measurements)
+    .where(*_OF_TRIAL, measurements.c.attempt == bindparam("of_attempt"))
+    .order_by(*_IN_ORDER)
+)
+_LAST_MEASURED = _MEASURED.order_by(None).order_by(*(column.desc() for column in _IN_ORDER)).limit(1)
+_MEASURED_BETWEEN = (
+    sa.select(measurements)
+    .where(
+        measurements.c.study_key == bindparam("of_study"),
+        measurements.c.number.between(bindparam("first"), bindparam("last")),
+    )
+    .order_by(measurements.c.number, measurements.c.attempt, *_IN_ORDER)
+)
+
+
+def insert(
+    transaction: Transaction, study: Study, added: Sequence[Trial], request_id: str | None = None
+) -> None:
+    """Adds trials; those that have succeeded already enter the ranking.
+
+    Args:
+        transaction: to write in.
+        study: whose trials they are.
+        added: with numbers from `study.next_trial_number` on.
+        request_id: the request that a single added trial answers.
+
+    """
+    rows = [
+        {
+            "study_key": study.key,
+            "number": trial.number,
+            "state": trial.state.value,
+            "parameters": codec.dump_parameters(trial.parameters),
+            "client_id": trial.client_id,
+            "attempt": trial.attempt,
+            "request_id": request_id,
+            "create_time": trial.create_time,
+            "start_time": trial.start_time,
+            "end_time": trial.end_time,
+            "objective": _objective(study, trial),
+            "final_measurement": trial.final_measurement and codec.dump_final(trial.final_measurement),
+            "infeasible_reason": trial.infeasible_reason,
+        }
+        for trial in added
+    ]
+    transaction.execute(trials.insert(), rows)
+
+
+def find(transaction: Transaction, study: Study, number: int, *, lock: bool = False) -> Trial | None:
+    """The study's trial of that number; with `lock`, held until the transaction ends."""
+    key = {"of_study": study.key, "trial_number": number}
+    row = transaction.execute(_FIND_LOCKED if lock else _FIND, key).mappings().one_or_none()
+    return None if row is None else _trial(row)
+
+
+def find_named(transaction: Transaction, name: TrialName) -> tuple[int, Trial] | None:
+    """The study's key and the trial of that name, held until the transaction ends."""
+    parent = name.study.parent
+    parameters = {
+        "project": parent.project,
+        "location": parent.location,
+        "study_id": name.study.study_id,
+        "trial_number": name.number,
+    }
+    row = transaction.execute(_FIND_NAMED, parameters).mappings().one_or_none()
+    return None if row is None else (row["study_key"], _trial(row))
+
+
+def find_requested(transaction: Transaction, study: Study, request_id: str) -> Trial | None:
+    """The trial that was created for that request."""
+    parameters = {"of_study": study.key, "request_id": request_id}
+    row = transaction.execute(_FIND_REQUESTED, parameters).mappings().one_or_none()
+    return None if row is None else _trial(row)
+
+
+def find_numbered(transaction: Transaction, study_key: int, numbers: list[int]) -> list[Trial]:
+    """The trials of those numbers that still exist."""
+    rows = transaction.execute(_FIND_NUMBERED, {"of_study": study_key, "numbers": numbers}).mappings()
+    return [_trial(row) for row in rows]
+
+
+def unfinished_trials(
+    transaction: Transaction, study: Study, state: TrialState, client_id: str, limit: int
+) -> list[Trial]:
+    """Up to `limit` trials in an unfinished `state` that the client holds, in order; those of nobody for ""."""
+    parameters = {"of_study": study.key, "in_state": state.value, "of_client": client_id, "limit": limit}
+    return [_trial(row) for row in transaction.execute(_UNFINISHED, parameters).mappings()]
+
+
+def any_unfinished(transaction: Transaction, study: Study) -> bool:
+    """Whether a trial of the study still waits or runs."""
+    return transaction.execute(_ANY_UNFINISHED, {"of_study": study.key}).first() is not None
+
+
+def page(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
+    """Up to `limit` trials with numbers above `after`, in order, with their measurements."""
+    parameters = {"of_study": study.key, "after": after, "limit": limit}
+    rows = list(transaction.execute(_PAGE, parameters).mappings())
+    if not rows:
+        return []
+    measured = _measurements_between(transaction, study, rows[0]["number"], rows[-1]["number"])
+    return [_trial(row, measured.get((row["number"], row["attempt"]), [])) for row in rows]
+
+
+def ranking(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
+    """Up to `limit` succeeded trials by the first metric, best first, those of one value by number.
+
+    Args:
+        transaction: to read in.
+        study: whose trials are ranked.
+        after: the number of the trial after which to begin; 0 for the best.
+        limit: how many at most.
+
+    """
+    best = transaction.execute(_OBJECTIVE_OF, {"of_study": study.key, "trial_number": after}).scalar()
+    parameters = {"of_study": study.key, "after": after, "limit": limit, "best": best}
+    statement = _RANKING[study.spec.objective.goal]
+    return [_trial(row) for row in transaction.execute(statement, parameters).mappings()]
+
+
+def best(transaction: Transaction, study: Study) -> list[Trial]:
+    """The succeeded trials with the best value of the first metric, in order."""
+    key = {"of_study": study.key}
+    value = transaction.execute(_BEST_OBJECTIVE[study.spec.objective.goal], key).scalar()
+    if value is None:
+        return []
+    return [_trial(row) for row in transaction.execute(_WITH_OBJECTIVE, {**key, "best": value}).mappings()]
+
+
+def succeeded(transaction: Transaction, study: Study) -> list[Trial]:
+    """All succeeded trials, in order."""
+    rows = transaction.execute(_RANKED.order_by(trials.c.number), {"of_study": study.key}).mappings()
+    return [_trial(row) for row in rows]
+
+
+def assign(transaction: Transaction, study: Study, number: int, client_id: str, now: float) -> None:
+    """Makes the trial ACTIVE with the client."""
+    transaction.execute(_ASSIGN, {**_trial_key(study.key, number), "new_client": client_id, "new_start": now})
+
+
+def set_state(transaction: Transaction, study_key: int, number: int, state: TrialState) -> None:
+    """Moves the trial to an unfinished `state`."""
+    transaction.execute(_SET_STATE, {**_trial_key(study_key, number), "new_state": state.value})
+
+
+def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
+    """Keeps the end of `trial`: its state, result and ranking."""
+    final = trial.final_measurement
+    parameters = {
+        **_trial_key(study.key, trial.number),
+        "new_state": trial.state.value,
+        "new_end": trial.end_time,
+        "new_objective": _objective(study, trial),
+        "new_final": final and codec.dump_final(final),
+        "new_reason": trial.infeasible_reason,
+    }
+    transaction.execute(_FINISH, parameters)
+
+
+def delete(transaction: Transaction, study: Study, number: int) -> None:
+    """Removes the trial and its measurements."""
+    key = _trial_key(study.key, number)
+    transaction.execute(measurements.delete().where(*_OF_TRIAL), key)
+    transaction.execute(trials.delete().where(*_THIS), key)
+
+
+def measure(
+    transaction: Transaction, study_key: int, number: int, attempt: int, measurement: Measurement
+) -> None:
+    """Keeps a measurement; one of the same step (without steps: of the same moment) is replaced."""
+    parameters = {
+        "study_key": study_key,
+        "number": number,
+        "attempt": attempt,
+        "step": measurement.step,
+        "tick": 0 if measurement.step else round(measurement.elapsed_seconds * 1000),
+        "elapsed_seconds": measurement.elapsed_seconds,
+        "metrics": codec.dump_metrics(measurement.metrics),
+    }
+    transaction.execute(_MEASURE[transaction.dialect.name], parameters)
+
+
+def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Measurement]:
+    """The measurements of the trial's current attempt, in order."""
+    parameters = {**_trial_key(study_key, trial.number), "of_attempt": trial.attempt}
+    return [_measurement(row) for row in transaction.execute(_MEASURED, parameters).mappings()]
+
+
+def last_measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Measurement]:
+    """The last measurement of the trial's current attempt, if there is any."""
+    parameters = {**_trial_key(study_key, trial.number), "of_attempt": trial.attempt}
+    return [_measurement(row) for row in transaction.execute(_LAST_MEASURED, parameters).mappings()]
+
+
+def _measurements_between(
+    transaction: Transaction, study: Study, first: int, last: int
+) -> dict[tuple[int, int], list[Measurement]]:
+    grouped: dict[tuple[int, int], list[Measurement]] = {}
+    parameters = {"of_study": study.key, "first": first, "last": last}
+    for row in transaction.execute(_MEASURED_BETWEEN, parameters).mappings():
+        grouped.setdefault((row["number"], row["attempt"]), []).append(_measurement(row))
+    return grouped
+
+
+def _trial_key(study_key: int, number: int) -> dict[str, Any]:
+    return {"of_study": study_key, "trial_number": number}
+
+
+def _objective(study: Study, trial: Trial) -> float | None:
+    if trial.state is not TrialState.SUCCEEDED or trial.final_measurement is None:
+        return None
+    return trial.final_measurement.metrics[study.spec.objective.id]
+
+
+def _trial(row: Mapping[str, Any], measured: Iterable[Measurement] | None = None) -> Trial:
+    return Trial(
+        number=row["number"],
+        state=TrialState(row["state"]),
+        parameters=codec.load_parameters(row["parameters"]),
+        client_id=row["client_id"],
+        attempt=row["attempt"],
+        create_time=row["create_time"],
+        start_time=row["start_time"],
+        end_time=row["end_time"],
+        final_measurement=codec.load_final(row["final_measurement"]),
+        infeasible_reason=row["infeasible_reason"],
+        measurements=None if measured is None else list(measured),
+    )
+
+
+def _measurement(row: Mapping[str, Any]) -> Measurement:
+    return Measurement(codec.load_metrics(row["metrics"]), row["step"], row["elapsed_seconds"])

@@ -1,0 +1,76 @@
+"""Real servers and workers as processes that can be killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+START_SECONDS = 30
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's variables without Dodona's own, with `variables`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DODONA_")}
+    return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
+
+
+class ServerProcess:
+    """`dodona serve` on a free port, which stays the same over restarts.
+
+    Args:
+        folder: its working directory; the log is kept there too.
+        database_url: as for `--database-url`; None for the default file in `folder`.
+        variables: further environment variables.
+    """
+
+    def __init__(self, folder: Path, database_url: str | None = None, **variables: str) -> None:
+        self._folder = folder
+        self._arguments = ["--database-url", database_url] if database_url else []
+        self._environment = environment(**variables)
+        self._port = 0
+        self.log = folder / "server.log"
+        self.process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> ServerProcess:
+        """Starts the server and waits until it listens."""
+        offset = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "dodona_server", "serve", "--port", str(self._port), *self._arguments],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            said = self.log.read_bytes()[offset:].decode()
+            if "startup complete" in said and (match := re.search(r"listening on \S+:(\d+)", said)):
+                self._port = int(match[1])
+                return self
+            time.sleep(0.02)
+        raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
+
+    def kill(self) -> None:
+        """kill -9: nothing is finished, nothing is written."""
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=START_SECONDS)
+
+    def stop(self) -> None:
+        """Ends the server, if it runs."""
+        if self.process.poll() is None:
+            self.terminate()
