@@ -36,9 +36,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "project", "location", "display_name", name=op.f("uq_studies_project_location_display_name")
         ),
-        sa.UniqueConstraint(
-            "project", "location", "study_id", name=op.f("uq_studies_project_location_study_id")
-        ),
+        sa.UniqueConstraint("project", "location", "study_id", name=op.f("uq_studies_project_location_study_id")),
     )
     op.create_table(
         "operations",
@@ -119,8 +117,6 @@ def upgrade() -> None:
             ["trials.study_key", "trials.number"],
             name=op.f("fk_measurements_study_key_number"),
         ),
-        sa.PrimaryKeyConstraint(
-            "study_key", "number", "attempt", "step", "tick", name=op.f("pk_measurements")
-        ),
+        sa.PrimaryKeyConstraint("study_key", "number", "attempt", "step", "tick", name=op.f("pk_measurements")),
         sqlite_with_rowid=False,
     )

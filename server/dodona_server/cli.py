@@ -10,7 +10,5 @@ def main() -> None:
     try:
         from dodona_server.commands import app
     except ImportError as error:
-        sys.exit(
-            f"dodona: the server is not installed ({error.name} is missing): pip install 'dodona[server]'"
-        )
+        sys.exit(f"dodona: the server is not installed ({error.name} is missing): pip install 'dodona[server]'")
     app()

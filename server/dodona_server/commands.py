@@ -35,14 +35,10 @@ def root() -> None:
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]")] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8080]")
-    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8080]")] = None,
     database_url: Annotated[
         str | None,
-        typer.Option(
-            help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE [default: sqlite:///dodona.db]"
-        ),
+        typer.Option(help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE [default: sqlite:///dodona.db]"),
     ] = None,
 ) -> None:
     """Run the server until it gets SIGTERM or Ctrl-C.

@@ -17,9 +17,7 @@ def health_router(store: Store) -> APIRouter:
         """The process answers."""
         return Response("ok", media_type="text/plain")
 
-    @router.get(
-        "/readyz", responses={503: {"model": ErrorResponse, "description": "The database does not answer"}}
-    )
+    @router.get("/readyz", responses={503: {"model": ErrorResponse, "description": "The database does not answer"}})
     async def readyz() -> Response:
         """The database answers too."""
         await store.ping()

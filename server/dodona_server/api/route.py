@@ -26,9 +26,7 @@ class LenientRoute(APIRoute):
             if not await request.body():
                 request._body = b"{}"  # noqa: SLF001 - where Request keeps the body that it has read
             elif "json" not in content_type:
-                raise HTTPException(
-                    415, f"send JSON with 'Content-Type: application/json', not {content_type!r}"
-                )
+                raise HTTPException(415, f"send JSON with 'Content-Type: application/json', not {content_type!r}")
             return await handler(request)
 
         return lenient
@@ -55,8 +53,6 @@ async def study_name(project: ProjectPart, location: LocationPart, study: StudyP
     return StudyName(Location(project, location), study)
 
 
-async def trial_name(
-    project: ProjectPart, location: LocationPart, study: StudyPart, trial: TrialPart
-) -> TrialName:
+async def trial_name(project: ProjectPart, location: LocationPart, study: StudyPart, trial: TrialPart) -> TrialName:
     """The trial in the path."""
     return TrialName.of(StudyName(Location(project, location), study), trial)

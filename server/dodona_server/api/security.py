@@ -62,9 +62,7 @@ class Guard:
                 401,
                 "UNAUTHENTICATED",
                 "this server needs its token; send it as 'Authorization: Bearer TOKEN'",
-                {
-                    "WWW-Authenticate": 'Basic realm="Dodona: any name, the token as password", charset="UTF-8"'
-                },
+                {"WWW-Authenticate": 'Basic realm="Dodona: any name, the token as password", charset="UTF-8"'},
             )
         await refusal(scope, receive, send)
 

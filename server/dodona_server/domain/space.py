@@ -8,6 +8,7 @@ Discrete, the very number that was declared.
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -128,11 +129,9 @@ class Discrete:
             if not is_number(value):
                 raise InvalidArgument(f"{value!r} is not a finite number", "values")
         ordered = sorted(self.values)
-        for low, high in zip(ordered, ordered[1:], strict=False):
+        for low, high in itertools.pairwise(ordered):
             if high - low < MIN_DISCRETE_GAP:
-                raise InvalidArgument(
-                    f"{low!r} and {high!r} are less than {MIN_DISCRETE_GAP} apart", "values"
-                )
+                raise InvalidArgument(f"{low!r} and {high!r} are less than {MIN_DISCRETE_GAP} apart", "values")
         if self.scale is not Scale.LINEAR and ordered[0] <= 0:
             raise InvalidArgument(f"{ordered[0]!r} must be above 0 for a logarithmic scale", "values")
         _check_default(self)
@@ -237,8 +236,9 @@ class SearchSpace:
         while stack:
             path, parameter = stack.pop()
             yield path, parameter
-            for branch in reversed(parameter.branches):
-                stack.append(((*path, (parameter.id, branch.values)), branch.parameter))
+            stack.extend(
+                ((*path, (parameter.id, branch.values)), branch.parameter) for branch in reversed(parameter.branches)
+            )
 
     def check(self, values: Mapping[str, object]) -> dict[str, Value]:
         """`values` in the kinds' types: exactly the active parameters, defaults filled in.

@@ -73,9 +73,7 @@ class Metric:
         if not self.id:
             raise InvalidArgument("is empty; every metric needs a name", "metricId")
         if len(self.id) > MAX_METRIC_NAME_LENGTH:
-            raise InvalidArgument(
-                f"{len(self.id)} characters; {MAX_METRIC_NAME_LENGTH} are allowed", "metricId"
-            )
+            raise InvalidArgument(f"{len(self.id)} characters; {MAX_METRIC_NAME_LENGTH} are allowed", "metricId")
 
 
 @dataclass(frozen=True, slots=True)

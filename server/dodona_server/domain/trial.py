@@ -52,9 +52,7 @@ class Trial:
     measurements: Sequence[Measurement] | None = None
 
 
-def final_measurement(
-    spec: StudySpec, given: Measurement | None, measured: Sequence[Measurement]
-) -> Measurement:
+def final_measurement(spec: StudySpec, given: Measurement | None, measured: Sequence[Measurement]) -> Measurement:
     """The measurement that a completed trial is judged by: the given one, else one of those measured.
 
     Args:
@@ -69,9 +67,7 @@ def final_measurement(
     if given is not None and given.metrics:
         return _in_study_order(spec, given)
     if not measured:
-        raise FailedPrecondition(
-            "the trial has no measurement; complete it with a finalMeasurement or as infeasible"
-        )
+        raise FailedPrecondition("the trial has no measurement; complete it with a finalMeasurement or as infeasible")
     if spec.selection is Selection.BEST:
         return _in_study_order(spec, max(measured, key=lambda one: _merit(spec, one)))
     return _in_study_order(spec, measured[-1])

@@ -65,9 +65,7 @@ class StudyService:
         name = StudyName(parent, study_id or _new_id())
         label = display_name or name.study_id
         if len(label) > MAX_DISPLAY_NAME_LENGTH:
-            raise InvalidArgument(
-                f"{len(label)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "displayName"
-            )
+            raise InvalidArgument(f"{len(label)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "displayName")
 
         def use_case(transaction: Transaction) -> Study:
             by_id = studies.find(transaction, name) if study_id else None
@@ -111,6 +109,10 @@ class StudyService:
         """Up to `limit` studies whose key is above `after`, in the order they were created."""
         return await self._store.read(lambda transaction: studies.page(transaction, parent, after, limit))
 
+    async def recent(self, limit: int) -> list[Study]:
+        """The `limit` newest studies of all projects and locations, the newest first."""
+        return await self._store.read(lambda transaction: studies.recent(transaction, limit))
+
     async def add_parameters(self, name: StudyName, added: Sequence[Parameter]) -> Study:
         """The study with its search space grown by parameters that it lacks; those it has already may be among them.
 
@@ -138,9 +140,7 @@ class StudyService:
             NotFound: there is none.
 
         """
-        await self._store.run(
-            lambda transaction: studies.delete(transaction, found(transaction, name, lock=True))
-        )
+        await self._store.run(lambda transaction: studies.delete(transaction, found(transaction, name, lock=True)))
 
 
 def _check_same(there: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:

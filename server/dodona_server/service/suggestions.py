@@ -66,9 +66,7 @@ class SuggestionService:
 
         """
         if not client_id or len(client_id) > MAX_CLIENT_ID_LENGTH:
-            raise InvalidArgument(
-                f"{client_id!r} is not 1 to {MAX_CLIENT_ID_LENGTH} characters long", "clientId"
-            )
+            raise InvalidArgument(f"{client_id!r} is not 1 to {MAX_CLIENT_ID_LENGTH} characters long", "clientId")
         if not 1 <= count <= MAX_SUGGESTIONS:
             raise InvalidArgument(f"{count} is not from 1 to {MAX_SUGGESTIONS}", "suggestionCount")
 
@@ -116,9 +114,7 @@ def _hand_out(transaction: Transaction, study: Study, client_id: str, count: int
         )
         for trial in queued:
             trials.assign(transaction, study, trial.number, client_id, now)
-            handed.append(
-                dataclasses.replace(trial, state=TrialState.ACTIVE, client_id=client_id, start_time=now)
-            )
+            handed.append(dataclasses.replace(trial, state=TrialState.ACTIVE, client_id=client_id, start_time=now))
     if len(handed) < count and study.state is StudyState.ACTIVE:
         handed += _create(transaction, study, client_id, count - len(handed), now)
     return handed
@@ -150,9 +146,7 @@ def _create(transaction: Transaction, study: Study, client_id: str, count: int, 
     return created
 
 
-def _handout(
-    transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation
-) -> Handout:
+def _handout(transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation) -> Handout:
     return Handout(
         name=OperationName(name, operation.operation_id),
         client_id=operation.client_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -22,6 +23,14 @@ from dodona_server.service.budget import complete_if_done
 from dodona_server.service.studies import found
 from dodona_server.storage import studies, trials
 from dodona_server.storage.store import Store, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A study and how many trials it has in each state."""
+
+    study: Study
+    counts: Mapping[TrialState, int]
 
 
 class TrialService:
@@ -127,6 +136,43 @@ class TrialService:
         return await self._store.read(
             lambda transaction: trials.ranking(transaction, found(transaction, name), after, limit)
         )
+
+    async def overview(self, name: StudyName) -> Overview:
+        """The study with the number of its trials in each state.
+
+        Raises:
+            NotFound: there is no such study.
+
+        """
+
+        def query(transaction: Transaction) -> Overview:
+            study = found(transaction, name)
+            return Overview(study, trials.counts(transaction, study))
+
+        return await self._store.read(query)
+
+    async def latest(self, name: StudyName, limit: int) -> list[Trial]:
+        """The `limit` newest trials, the newest first.
+
+        Raises:
+            NotFound: there is no such study.
+
+        """
+        return await self._store.read(lambda transaction: trials.latest(transaction, found(transaction, name), limit))
+
+    async def history(self, name: StudyName, limit: int) -> list[tuple[int, float]]:
+        """Number and objective of succeeded trials in order, at most `limit`, evenly thinned if there are more.
+
+        Raises:
+            NotFound: there is no such study.
+
+        """
+
+        def query(transaction: Transaction) -> list[tuple[int, float]]:
+            study = found(transaction, name)
+            return trials.history(transaction, study, every=-(-study.next_trial_number // limit))
+
+        return await self._store.read(query)
 
     async def optimal(self, name: StudyName) -> list[Trial]:
         """The trials with the best value; the Pareto front, if the study has several metrics.
@@ -283,9 +329,7 @@ def _existing(trial: Trial | None, name: TrialName) -> Trial:
     return trial
 
 
-def _candidates(
-    transaction: Transaction, study: Study, trial: Trial, given: Measurement | None
-) -> list[Measurement]:
+def _candidates(transaction: Transaction, study: Study, trial: Trial, given: Measurement | None) -> list[Measurement]:
     """What the final measurement may be chosen from, when none is given."""
     if given is not None and given.metrics:
         return []

@@ -14,9 +14,7 @@ from dodona_server.storage.errors import StoreUnusable
 
 _PACKAGE = Path(__file__).parents[1]
 # Inside the package when it is installed, beside `server/` in a checkout.
-MIGRATIONS = next(
-    path for path in (_PACKAGE / "migrations", _PACKAGE.parents[1] / "migrations") if path.is_dir()
-)
+MIGRATIONS = next(path for path in (_PACKAGE / "migrations", _PACKAGE.parents[1] / "migrations") if path.is_dir())
 # Any number will do, as long as every server takes the same.
 _ADVISORY_LOCK = 0x0D0D04A
 

@@ -28,18 +28,13 @@ def open_store(url: str) -> Store:
 
     """
     parsed = _parse(url)
-    store: SqliteStore | PostgresStore
-    if parsed.get_backend_name() == "sqlite":
-        store = SqliteStore(Path(str(parsed.database)))
-    else:
-        store = _open_postgres(parsed)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    store = SqliteStore(Path(str(parsed.database))) if sqlite else _open_postgres(parsed)
     try:
         migrate.upgrade(store.engine)
     except exc.DatabaseError as error:
         store.close()
-        raise StoreUnusable(
-            f"the database {parsed.render_as_string()} cannot be used: {error.orig}"
-        ) from error
+        raise StoreUnusable(f"the database {parsed.render_as_string()} cannot be used: {error.orig}") from error
     except StoreUnusable:
         store.close()
         raise
@@ -65,7 +60,5 @@ def _parse(url: str) -> sa.URL:
     if backend not in ("sqlite", "postgresql", "postgres"):
         raise StoreUnusable(f"the database URL begins with {parsed.drivername!r}; use one like {EXAMPLES}")
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise StoreUnusable(
-            "the database URL names no file; a study that is kept in memory is lost at the end"
-        )
+        raise StoreUnusable("the database URL names no file; a study that is kept in memory is lost at the end")
     return parsed.set(drivername="sqlite" if backend == "sqlite" else "postgresql")

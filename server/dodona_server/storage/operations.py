@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -72,7 +70,7 @@ def find(
     return None if row is None else (row["study_key"], row["study_id"], _operation(row))
 
 
-def _operation(row: Mapping[str, Any]) -> SuggestOperation:
+def _operation(row: sa.RowMapping) -> SuggestOperation:
     return SuggestOperation(
         operation_id=row["operation_id"],
         client_id=row["client_id"],

@@ -82,9 +82,7 @@ class Readers:
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, functools.partial(self._query, query)
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._threads, functools.partial(self._query, query))
 
     def _query(self, query: Callable[[Transaction], T]) -> T:
         try:

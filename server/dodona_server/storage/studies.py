@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -25,6 +23,7 @@ _PAGE = (
     .order_by(studies.c.key)
     .limit(bindparam("limit"))
 )
+_RECENT = sa.select(studies).order_by(studies.c.key.desc()).limit(bindparam("limit"))
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = (
     studies.update()
@@ -61,8 +60,8 @@ def insert(
         "trial_count": 0,
         "revision": 1,
     }
-    (key,) = transaction.execute(studies.insert().returning(studies.c.key), values).one()
-    return _study({"key": key, **values})
+    row = transaction.execute(studies.insert().returning(*studies.c), values).mappings().one()
+    return _study(row)
 
 
 def find(transaction: Transaction, name: StudyName, *, lock: bool = False) -> Study | None:
@@ -89,6 +88,11 @@ def page(transaction: Transaction, parent: Location, after: int, limit: int) -> 
     """Up to `limit` studies whose key is above `after`, in the order they were created."""
     parameters = {"project": parent.project, "location": parent.location, "after": after, "limit": limit}
     return [_study(row) for row in transaction.execute(_PAGE, parameters).mappings()]
+
+
+def recent(transaction: Transaction, limit: int) -> list[Study]:
+    """The `limit` newest studies of all projects and locations, the newest first."""
+    return [_study(row) for row in transaction.execute(_RECENT, {"limit": limit}).mappings()]
 
 
 def add_trials(transaction: Transaction, study: Study, count: int) -> None:
@@ -123,7 +127,7 @@ def _key(name: StudyName) -> dict[str, str]:
     return {"project": name.parent.project, "location": name.parent.location, "study_id": name.study_id}
 
 
-def _study(row: Mapping[str, Any]) -> Study:
+def _study(row: sa.RowMapping) -> Study:
     return Study(
         key=row["key"],
         name=StudyName(Location(row["project"], row["location"]), row["study_id"]),

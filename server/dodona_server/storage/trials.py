@@ -5,7 +5,7 @@ No statement here reads all trials of a study but those that the caller asks for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -53,9 +53,15 @@ _UNFINISHED = (
 )
 _ANY_UNFINISHED = sa.select(trials.c.number).where(_IN_STUDY, unfinished).limit(1)
 _PAGE = (
-    _TRIALS.where(_IN_STUDY, trials.c.number > bindparam("after"))
+    _TRIALS.where(_IN_STUDY, trials.c.number > bindparam("after")).order_by(trials.c.number).limit(bindparam("limit"))
+)
+_LATEST = _TRIALS.where(_IN_STUDY).order_by(trials.c.number.desc()).limit(bindparam("limit"))
+_COUNT_UNFINISHED = sa.select(trials.c.state, sa.func.count()).where(_IN_STUDY, unfinished).group_by(trials.c.state)
+_COUNT_SUCCEEDED = sa.select(sa.func.count()).where(_IN_STUDY, ranked)
+_HISTORY = (
+    sa.select(trials.c.number, trials.c.objective)
+    .where(_IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
     .order_by(trials.c.number)
-    .limit(bindparam("limit"))
 )
 _RANKED = _TRIALS.where(_IN_STUDY, ranked)
 _OBJECTIVE_OF = sa.select(trials.c.objective).where(*_THIS)
@@ -68,9 +74,7 @@ _WITH_OBJECTIVE = _RANKED.where(trials.c.objective == bindparam("best")).order_b
 _ASSIGN = (
     trials.update()
     .where(*_THIS)
-    .values(
-        state=TrialState.ACTIVE.value, client_id=bindparam("new_client"), start_time=bindparam("new_start")
-    )
+    .values(state=TrialState.ACTIVE.value, client_id=bindparam("new_client"), start_time=bindparam("new_start"))
 )
 _SET_STATE = trials.update().where(*_THIS).values(state=bindparam("new_state"))
 _FINISH = (
@@ -122,11 +126,8 @@ _OF_TRIAL = (
 )
 _IN_ORDER = (measurements.c.step, measurements.c.tick)
 _MEASURED = (
-    sa.select(measurements)
-    .where(*_OF_TRIAL, measurements.c.attempt == bindparam("of_attempt"))
-    .order_by(*_IN_ORDER)
+    sa.select(measurements).where(*_OF_TRIAL, measurements.c.attempt == bindparam("of_attempt")).order_by(*_IN_ORDER)
 )
-_LAST_MEASURED = _MEASURED.order_by(None).order_by(*(column.desc() for column in _IN_ORDER)).limit(1)
 _MEASURED_BETWEEN = (
     sa.select(measurements)
     .where(
@@ -137,9 +138,7 @@ _MEASURED_BETWEEN = (
 )
 
 
-def insert(
-    transaction: Transaction, study: Study, added: Sequence[Trial], request_id: str | None = None
-) -> None:
+def insert(transaction: Transaction, study: Study, added: Sequence[Trial], request_id: str | None = None) -> None:
     """Adds trials; those that have succeeded already enter the ranking.
 
     Args:
@@ -242,6 +241,29 @@ def ranking(transaction: Transaction, study: Study, after: int, limit: int) -> l
     return [_trial(row) for row in transaction.execute(statement, parameters).mappings()]
 
 
+def latest(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
+    """The `limit` newest trials, the newest first."""
+    rows = transaction.execute(_LATEST, {"of_study": study.key, "limit": limit}).mappings()
+    return [_trial(row) for row in rows]
+
+
+def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
+    """How many trials are in each state; no row of a finished trial is read, index entries only."""
+    key = {"of_study": study.key}
+    counted = dict.fromkeys(TrialState, 0)
+    for state, count in transaction.execute(_COUNT_UNFINISHED, key):
+        counted[TrialState(state)] = count
+    counted[TrialState.SUCCEEDED] = transaction.execute(_COUNT_SUCCEEDED, key).scalar_one()
+    counted[TrialState.INFEASIBLE] = study.trial_count - sum(counted.values())
+    return counted
+
+
+def history(transaction: Transaction, study: Study, every: int) -> list[tuple[int, float]]:
+    """Number and objective of every `every`-th trial, of those that succeeded, in order."""
+    rows = transaction.execute(_HISTORY, {"of_study": study.key, "every": every})
+    return [(number, objective) for number, objective in rows]
+
+
 def best(transaction: Transaction, study: Study) -> list[Trial]:
     """The succeeded trials with the best value of the first metric, in order."""
     key = {"of_study": study.key}
@@ -288,9 +310,7 @@ def delete(transaction: Transaction, study: Study, number: int) -> None:
     transaction.execute(trials.delete().where(*_THIS), key)
 
 
-def measure(
-    transaction: Transaction, study_key: int, number: int, attempt: int, measurement: Measurement
-) -> None:
+def measure(transaction: Transaction, study_key: int, number: int, attempt: int, measurement: Measurement) -> None:
     """Keeps a measurement; one of the same step (without steps: of the same moment) is replaced."""
     parameters = {
         "study_key": study_key,
@@ -308,12 +328,6 @@ def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Mea
     """The measurements of the trial's current attempt, in order."""
     parameters = {**_trial_key(study_key, trial.number), "of_attempt": trial.attempt}
     return [_measurement(row) for row in transaction.execute(_MEASURED, parameters).mappings()]
-
-
-def last_measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Measurement]:
-    """The last measurement of the trial's current attempt, if there is any."""
-    parameters = {**_trial_key(study_key, trial.number), "of_attempt": trial.attempt}
-    return [_measurement(row) for row in transaction.execute(_LAST_MEASURED, parameters).mappings()]
 
 
 def _measurements_between(
@@ -336,7 +350,7 @@ def _objective(study: Study, trial: Trial) -> float | None:
     return trial.final_measurement.metrics[study.spec.objective.id]
 
 
-def _trial(row: Mapping[str, Any], measured: Iterable[Measurement] | None = None) -> Trial:
+def _trial(row: sa.RowMapping, measured: Iterable[Measurement] | None = None) -> Trial:
     return Trial(
         number=row["number"],
         state=TrialState(row["state"]),
@@ -352,5 +366,5 @@ def _trial(row: Mapping[str, Any], measured: Iterable[Measurement] | None = None
     )
 
 
-def _measurement(row: Mapping[str, Any]) -> Measurement:
+def _measurement(row: sa.RowMapping) -> Measurement:
     return Measurement(codec.load_metrics(row["metrics"]), row["step"], row["elapsed_seconds"])

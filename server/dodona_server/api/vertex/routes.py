@@ -67,8 +67,8 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         if body.trial_infeasible:
             ended = await trials.fail(trial, body.infeasible_reason or "")
         else:
-            final = body.final_measurement and render.read_measurement(body.final_measurement)
-            ended = await trials.complete(trial, final)
+            given = body.final_measurement
+            ended = await trials.complete(trial, None if given is None else render.read_measurement(given))
         return answer(render.trial(trial.study, ended))
 
     @router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
@@ -76,15 +76,11 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         """Asks the worker to end the trial early."""
         return answer(render.trial(trial.study, await trials.stop(trial)))
 
-    @router.post(
-        STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"]
-    )
+    @router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
     async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
         optimal = await trials.optimal(study)
-        return answer(
-            wire.ListOptimalTrialsResponse(optimal_trials=[render.trial(study, one) for one in optimal])
-        )
+        return answer(wire.ListOptimalTrialsResponse(optimal_trials=[render.trial(study, one) for one in optimal]))
 
     @router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
     async def create_trial(study: OfStudy, body: wire.CreateTrialRequest) -> Response:

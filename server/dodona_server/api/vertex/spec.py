@@ -89,7 +89,9 @@ def _read_metric(metric: wire.MetricSpec) -> Metric:
     goal = Goal.MINIMIZE if metric.goal is wire.GoalType.MINIMIZE else Goal.MAXIMIZE
     config = metric.safety_config
     with inside("safetyConfig"):
-        safety = config and Safety(config.safety_threshold, config.desired_min_safe_trials_fraction)
+        safety = None
+        if config is not None:
+            safety = Safety(config.safety_threshold, config.desired_min_safe_trials_fraction)
     return Metric(metric.metric_id, goal, safety)
 
 
@@ -163,9 +165,7 @@ def _read_kind(parameter: wire.ParameterSpec) -> Kind:
     given = {name: spec for name, spec in specs.items() if spec is not None}
     if len(given) != 1:
         named = " and ".join(given) or "none"
-        raise InvalidArgument(
-            f"{parameter.parameter_id!r} needs exactly one of {', '.join(specs)}; it has {named}"
-        )
+        raise InvalidArgument(f"{parameter.parameter_id!r} needs exactly one of {', '.join(specs)}; it has {named}")
     scale = _SCALES[parameter.scale_type]
     ((name, spec),) = given.items()
     with inside(name):
@@ -178,9 +178,7 @@ def _read_kind(parameter: wire.ParameterSpec) -> Kind:
                 return Discrete(tuple(spec.values), scale, spec.default_value)
             case _:
                 if scale is not Scale.LINEAR:
-                    raise InvalidArgument(
-                        f"{parameter.scale_type.name} makes no sense for names", "scaleType"
-                    )
+                    raise InvalidArgument(f"{parameter.scale_type.name} makes no sense for names", "scaleType")
                 return Categorical(tuple(spec.values), spec.default_value)
 
 
@@ -192,9 +190,7 @@ def _read_condition(parent: Kind, child: wire.ConditionalParameterSpec) -> tuple
     }
     given = [name for name, (_, condition) in conditions.items() if condition is not None]
     if len(given) != 1:
-        raise InvalidArgument(
-            f"needs exactly one of {', '.join(conditions)}; it has {' and '.join(given) or 'none'}"
-        )
+        raise InvalidArgument(f"needs exactly one of {', '.join(conditions)}; it has {' and '.join(given) or 'none'}")
     parent_type, condition = conditions[given[0]]
     if not isinstance(parent, parent_type) and not isinstance(parent, Double):  # a Double has its own message
         raise InvalidArgument(f"does not fit the parent, which is {parent.type.upper()}", given[0])
@@ -213,9 +209,7 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
         parameters=[_write_parameter(parameter) for parameter in spec.space.parameters],
         algorithm=wire.Algorithm[spec.algorithm],
         observation_noise=_NOISE_NAMES[spec.noise],
-        measurement_selection_type=wire.MeasurementSelectionType[
-            "BEST_MEASUREMENT" if best else "LAST_MEASUREMENT"
-        ],
+        measurement_selection_type=wire.MeasurementSelectionType["BEST_MEASUREMENT" if best else "LAST_MEASUREMENT"],
         study_stopping_config=_write_stopping(spec.stopping),
         seed=seed,
     )
@@ -296,7 +290,5 @@ def _write_branch(parent: Kind, branch: Branch) -> wire.ConditionalParameterSpec
         case Integer():
             written.parent_int_values = wire.IntValueCondition.model_validate({"values": values})
         case _:
-            written.parent_categorical_values = wire.CategoricalValueCondition.model_validate(
-                {"values": values}
-            )
+            written.parent_categorical_values = wire.CategoricalValueCondition.model_validate({"values": values})
     return written
