@@ -7,8 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
+from tests.support.postgres import fresh_database, postgres_server
 from tests.support.processes import ServerProcess
+
+# How fast examples are made and run depends on the machine, and no test may.
+settings.register_profile("dodona", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("dodona")
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +40,25 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 def server_url(server: ServerProcess) -> str:
     """The address of a running server with an empty database of its own."""
     return server.url
+
+
+@pytest.fixture(scope="session")
+def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(_postgres: sa.URL) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database."""
+    with fresh_database(_postgres) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url

@@ -189,15 +189,23 @@ def first_difference(ours: object, theirs: object, path: str = "") -> str | None
         return _first_difference_of_lists(ours, theirs, path)
     if dataclasses.is_dataclass(ours) and type(ours) is type(theirs):
         for field in dataclasses.fields(ours):
-            inner = path if field.name in _TRANSPARENT else f"{path}.{camel_case(field.name)}".lstrip(".")
+            name = _WIRE_NAMES.get(field.name, camel_case(field.name))
+            inner = f"{path}.{name}".strip(".")
             found = first_difference(getattr(ours, field.name), getattr(theirs, field.name), inner)
             if found:
                 return found
     return f"{path} is {_worded(ours)}, not {_worded(theirs)}"
 
 
-# Fields that the wire does not have: their content stands in their owner.
-_TRANSPARENT = {"space", "kind"}
+# What the wire calls the fields that have another name there; "" for those whose content stands in their owner.
+_WIRE_NAMES = {
+    "space": "",
+    "kind": "",
+    "noise": "observationNoise",
+    "selection": "measurementSelectionType",
+    "stopping": "studyStoppingConfig",
+    "branches": "conditionalParameterSpecs",
+}
 
 
 def _first_difference_of_lists(ours: tuple[object, ...], theirs: tuple[object, ...], path: str) -> str | None:
@@ -214,7 +222,9 @@ def _first_difference_of_lists(ours: tuple[object, ...], theirs: tuple[object, .
 
 
 def _worded(value: object) -> str:
-    return repr(getattr(value, "id", value))
+    if value is None:
+        return "unset"
+    return str(value) if isinstance(value, enum.Enum) else repr(getattr(value, "id", value))
 
 
 def camel_case(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.store import Readers, Store, Transaction, unavailable
+from dodona_server.storage.store import Readers, Store, Transaction, in_thread, unavailable
 
 T = TypeVar("T")
 
@@ -55,9 +54,7 @@ class PostgresStore(Store):
 
     async def run(self, use_case: Callable[[Transaction], T]) -> T:
         """See `Store.run`."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._threads, functools.partial(self._transact, use_case)
-        )
+        return await in_thread(self._threads, functools.partial(self._transact, use_case))
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,8 +52,16 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path) -> None:
         self.url = f"sqlite:///{path}"
+        if not path.parent.is_dir():
+            raise StoreUnusable(f"the database {path} cannot be opened: there is no folder {path.parent}")
         self._lock = _lock(path)
         self.engine = _engine(path, begin="BEGIN IMMEDIATE")
+        try:
+            self._connection = self.engine.connect()
+        except (exc.DBAPIError, sqlite3.Error) as error:
+            self._lock.release()
+            cause = getattr(error, "orig", None) or error
+            raise StoreUnusable(f"the database {path} cannot be opened: {cause}") from error
         self._readers = Readers(_engine(path, begin="BEGIN", read_only=True), READER_THREADS)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
@@ -82,17 +91,17 @@ class SqliteStore(Store):
         self._lock.release()
 
     def _write(self) -> None:
-        with self.engine.connect() as connection:
-            while (first := self._jobs.get()) is not None:
-                batch = [first]
-                while len(batch) < MAX_BATCH and not self._jobs.empty():
-                    job = self._jobs.get()
-                    if job is None:
-                        self._jobs.put(None)
-                        break
-                    batch.append(job)
-                _commit(connection, batch)
-                _settle(batch)
+        while (first := self._jobs.get()) is not None:
+            batch = [first]
+            while len(batch) < MAX_BATCH and not self._jobs.empty():
+                job = self._jobs.get()
+                if job is None:  # the end, which comes after all jobs: this batch first
+                    self._jobs.put(None)
+                    break
+                batch.append(job)
+            _commit(self._connection, batch)
+            _settle(batch)
+        self._connection.close()
 
 
 def _commit(connection: sa.Connection, batch: list[_Job]) -> None:

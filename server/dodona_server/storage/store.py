@@ -67,6 +67,19 @@ def unavailable(error: exc.DBAPIError) -> Unavailable:
     return Unavailable(f"the database does not answer: {cause}")
 
 
+async def in_thread(threads: ThreadPoolExecutor, function: Callable[[], T]) -> T:
+    """What `function` returns, called in one of `threads`.
+
+    Raises:
+        Unavailable: they are shut down.
+    """
+    try:
+        future = asyncio.get_running_loop().run_in_executor(threads, function)
+    except RuntimeError as error:
+        raise Unavailable("the server is shutting down") from error
+    return await future
+
+
 class Readers:
     """A few threads for queries, so that a long one holds nothing else up.
 
@@ -82,7 +95,7 @@ class Readers:
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, functools.partial(self._query, query))
+        return await in_thread(self._threads, functools.partial(self._query, query))
 
     def _query(self, query: Callable[[Transaction], T]) -> T:
         try:

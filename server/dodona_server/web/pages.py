@@ -1,13 +1,188 @@
-"""A page that lists the studies and a page a study."""
+"""The dashboard: a page of all studies, a page a study and a page a trial, rendered on the server."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
+from dodona_server.domain.names import Location, StudyName, TrialName
+from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.studies import StudyService
 from dodona_server.service.trials import TrialService
+from dodona_server.web import format as texts
+from dodona_server.web.assets import load_assets
+from dodona_server.web.chart import Chart, curve_chart, objective_chart, thin
+
+MAX_STUDIES = 200
+MAX_ROWS = 25
+MAX_HISTORY = 2000
+MAX_MEASUREMENTS_LISTED = 200
+
+STUDY = "/studies/{project}/{location}/{study}"
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+
+_ASSETS = load_assets()
+_TEMPLATES = Environment(
+    loader=PackageLoader("dodona_server.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.filters.update(
+    number=texts.number,
+    shown=texts.shown,
+    exact=texts.exact,
+    words=texts.words,
+    algorithm=texts.algorithm,
+    moment=texts.moment,
+    machine_time=texts.machine_time,
+    ago=texts.ago,
+    duration=texts.duration,
+    study_path=lambda name: f"/studies/{name.parent.project}/{name.parent.location}/{name.study_id}",
+)
+_TEMPLATES.globals.update(assets={name: asset.path for name, asset in _ASSETS.items()})
 
 
-def page_router(studies: StudyService, trials: TrialService) -> APIRouter:
-    """The pages."""
-    return APIRouter()
+class PageRoute(APIRoute):
+    """A route that answers errors with a page."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, with a page for what it raises."""
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except (NotFound, InvalidArgument) as error:
+                return _render("error.html", 404, live=False, title="Not found", message=error.message)
+            except DodonaError as error:
+                return _render("error.html", 503, live=True, title="Not now", message=error.message)
+
+        return guarded
+
+
+def page_router(
+    studies: StudyService, trials: TrialService, clock: Callable[[], float] = time.time
+) -> APIRouter:
+    """The pages and the files they refer to.
+
+    Args:
+        studies: where studies are found.
+        trials: where trials are found.
+        clock: the time, in seconds since the epoch.
+
+    """
+    router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse)
+
+    @router.get("/")
+    async def all_studies(request: Request) -> Response:
+        recent = await studies.recent(MAX_STUDIES)
+        live = any(study.state is StudyState.ACTIVE for study in recent)
+        address = str(request.base_url).rstrip("/")
+        return _render("studies.html", live=live, now=clock(), studies=recent, limit=MAX_STUDIES, address=address)
+
+    @router.get(STUDY)
+    async def one_study(project: str, location: str, study: str) -> Response:
+        name = StudyName(Location(project, location), study)
+        return _render("study.html", now=clock(), **await _study_context(trials, name))
+
+    @router.get(STUDY + "/trials/{trial}")
+    async def one_trial(project: str, location: str, study: str, trial: str) -> Response:
+        name = TrialName.of(StudyName(Location(project, location), study), trial)
+        there = await trials.get(name)
+        return _render("trial.html", now=clock(), **_trial_context(await studies.get(name.study), there))
+
+    @router.get("/static/{path}")
+    async def static_file(path: str) -> Response:
+        for asset in _ASSETS.values():
+            if asset.path == f"/static/{path}":
+                return Response(asset.content, media_type=asset.media_type, headers=FOR_EVER)
+        raise NotFound(f"there is no file {path}")
+
+    @router.get("/studies{path:path}")
+    async def anything_else(path: str) -> Response:
+        raise NotFound(f"there is no page at /studies{path}")
+
+    return router
+
+
+def _render(template: str, status: int = 200, **context: Any) -> Response:
+    page = _TEMPLATES.get_template(template).render(**context)
+    return HTMLResponse(page, status_code=status, headers=HEADERS)
+
+
+async def _study_context(trials: TrialService, name: StudyName) -> dict[str, Any]:
+    overview = await trials.overview(name)
+    study, counts = overview.study, overview.counts
+    ranking = await trials.ranking(name, 0, MAX_ROWS)
+    history = await trials.history(name, MAX_HISTORY)
+    latest = await trials.latest(name, MAX_ROWS)
+    running = counts[TrialState.ACTIVE] + counts[TrialState.STOPPING]
+    return {
+        "live": study.state is StudyState.ACTIVE or running > 0,
+        "study": study,
+        "counts": counts,
+        "running": running,
+        "finished": counts[TrialState.SUCCEEDED] + counts[TrialState.INFEASIBLE],
+        "ranking": ranking,
+        "latest": latest,
+        "columns": list(dict.fromkeys(parameter.id for _, parameter in study.spec.space.walk())),
+        "chart": _history_chart(study, history, ranking),
+    }
+
+
+def _history_chart(study: Study, history: Sequence[tuple[int, float]], ranking: Sequence[Trial]) -> Chart | None:
+    """The chart of a study; the best trials are in it even where its history is thinned."""
+    metric = study.spec.objective
+    points = dict(history)
+    for trial in ranking:
+        if trial.final_measurement is not None:
+            points[trial.number] = trial.final_measurement.metrics[metric.id]
+    return objective_chart(sorted(points.items()), metric.goal)
+
+
+def _trial_context(study: Study, trial: Trial) -> dict[str, Any]:
+    measured = trial.measurements or []
+    by_step = any(one.step for one in measured)
+    metrics = [metric.id for metric in study.spec.metrics]
+    final = [trial.final_measurement] if trial.final_measurement else []
+    metrics = list(dict.fromkeys([*metrics, *(name for one in [*final, *measured] for name in one.metrics)]))
+    listed = thin(len(measured), set(), MAX_MEASUREMENTS_LISTED)
+    return {
+        "live": trial.end_time is None,
+        "study": study,
+        "trial": trial,
+        "metrics": metrics,
+        "goals": {metric.id: metric.goal for metric in study.spec.metrics},
+        "by_step": by_step,
+        "measurements": [measured[index] for index in listed],
+        "measured": len(measured),
+        "curves": [(name, chart) for name in metrics if (chart := _curve(name, measured, by_step))],
+    }
+
+
+def _curve(metric: str, measured: Sequence[Measurement], by_step: bool) -> Chart | None:
+    return curve_chart(
+        [
+            (one.step if by_step else one.elapsed_seconds, one.metrics[metric])
+            for one in measured
+            if metric in one.metrics
+        ]
+    )

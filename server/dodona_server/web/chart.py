@@ -1,0 +1,205 @@
+"""The geometry of charts, which the templates draw as SVG.
+
+    x, y     where something stands, in percent of the plot's width from the left and of its height from the top
+    low, high    the ends of an axis, in the values' own unit
+
+Everything is in percent, so that a chart fills the width there is while its text and its dots keep their size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+
+from dodona_server.domain.study import Goal
+
+Point = tuple[float, float]
+
+MAX_DOTS = 500
+# Below so many values none is called far out.
+MIN_FOR_FENCE = 8
+# A curve of so few points shows each of them.
+MAX_MARKED = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A labelled place on an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One value. `improved` if it was the best when it came, `beyond` if it lies outside and stands at the edge."""
+
+    x: float
+    y: float
+    key: float
+    value: float
+    improved: bool = False
+    beyond: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What is drawn; `path` is a line in SVG's words and `beyond` counts the values outside of the axis."""
+
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    dots: list[Dot]
+    path: str
+    beyond: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A straight mapping of [`low`, `high`] to percent."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def around(cls, low: float, high: float, margin: float) -> Axis:
+        """One that leaves the part `margin` of its span free at both ends; a single value stands in its middle."""
+        span = high / 2 - low / 2  # by halves, so that it is finite for all floats
+        if span <= max(1e-300, abs(low) * 1e-12, abs(high) * 1e-12):
+            span = max(abs(low) / 10, 1e-9) if low else 1.0
+        largest = 1.7e308
+        return cls(max(-largest, low - 2 * margin * span), min(largest, high + 2 * margin * span))
+
+    def place(self, value: float) -> float:
+        """Where `value` stands, in percent from the low end."""
+        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return round(100 * min(1.0, max(0.0, share)), 2)
+
+    def ticks(self, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
+        """About `count` round values inside, with their labels; only whole numbers if `whole`."""
+        step = _nice((self.high / 2 - self.low / 2) / (count / 2))
+        step = max(1.0, step) if whole else step
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        values = [index * step for index in range(first, last + 1)]
+        return [(value, _label(value, step)) for value in values]
+
+
+def _nice(step: float) -> float:
+    """The least of 1, 2, 5 times a power of ten that is not below `step`."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return next((power * factor for factor in (1, 2, 5) if power * factor >= step * (1 - 1e-9)), power * 10)
+
+
+def _label(value: float, step: float) -> str:
+    """`value` with as many digits as `step` needs."""
+    if value == 0:
+        return "0"
+    last = math.floor(math.log10(step) + 1e-9)
+    if last >= -5 and abs(value) < 1e6:
+        return f"{value:.{max(0, -last)}f}"
+    digits = max(1, math.floor(math.log10(abs(value))) - last + 1)
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def objective_chart(points: Sequence[tuple[int, float]], goal: Goal) -> Chart | None:
+    """The values of trials by their number, with a line of the best so far; None without any.
+
+    Args:
+        points: number and finite value of trials, in order.
+        goal: which values are better.
+
+    """
+    if not points:
+        return None
+    better = max if goal is Goal.MAXIMIZE else min
+    best = [points[0][1]]
+    for _, value in points[1:]:
+        best.append(better(best[-1], value))
+    improved = {index for index in range(len(points)) if index == 0 or best[index] != best[index - 1]}
+    low, high = fence([value for _, value in points], goal)
+    y_axis = Axis.around(low, high, 0.06)
+    x_axis = Axis.around(points[0][0], points[-1][0], 0.015)
+    dots = [
+        _dot(x_axis, y_axis, points[index], improved=index in improved, beyond=not low <= points[index][1] <= high)
+        for index in thin(len(points), improved, MAX_DOTS)
+    ]
+    return Chart(
+        x_ticks=[Tick(x_axis.place(value), label) for value, label in x_axis.ticks(8, whole=True) if value >= 1],
+        y_ticks=[Tick(100 - y_axis.place(value), label) for value, label in y_axis.ticks(5)],
+        dots=dots,
+        path=_steps(x_axis, y_axis, [(points[index][0], best[index]) for index in sorted(improved)]),
+        beyond=sum(not low <= value <= high for _, value in points),
+    )
+
+
+def curve_chart(points: Sequence[Point]) -> Chart | None:
+    """A curve through the points with finite values, in order; None if there is none."""
+    finite = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
+    if not finite:
+        return None
+    xs, ys = [x for x, _ in finite], [y for _, y in finite]
+    x_axis, y_axis = Axis.around(min(xs), max(xs), 0.02), Axis.around(min(ys), max(ys), 0.08)
+    kept = [finite[index] for index in thin(len(finite), set(), MAX_DOTS)]
+    dots = [_dot(x_axis, y_axis, point) for point in kept]
+    whole = all(x == int(x) for x in xs)
+    return Chart(
+        x_ticks=[Tick(x_axis.place(value), label) for value, label in x_axis.ticks(5, whole=whole) if value >= 0],
+        y_ticks=[Tick(100 - y_axis.place(value), label) for value, label in y_axis.ticks(4)],
+        dots=dots if len(dots) <= MAX_MARKED else [],
+        path="M" + "L".join(f"{dot.x:g} {dot.y:g}" for dot in dots),
+    )
+
+
+def fence(values: Sequence[float], goal: Goal) -> tuple[float, float]:
+    """The least and the greatest value that is not far out on the bad side.
+
+    A diverged trial must not flatten all others, and a good one is never left out. Far out is what lies more than
+    three interquartile ranges from the middle half (Tukey, Exploratory Data Analysis, 1977).
+    """
+    low, high = min(values), max(values)
+    if len(values) < MIN_FOR_FENCE:
+        return low, high
+    first, _, third = quantiles(values, n=4)
+    spread = third - first
+    if not 0 < spread < math.inf:
+        return low, high
+    if goal is Goal.MAXIMIZE:
+        return min(value for value in values if value >= first - 3 * spread), high
+    return low, max(value for value in values if value <= third + 3 * spread)
+
+
+def thin(count: int, important: set[int], limit: int) -> list[int]:
+    """At most `limit` of the indexes below `count`, in order: the ends, the important ones, the rest evenly.
+
+    Args:
+        count: how many there are.
+        important: those to keep; if they are more than half of `limit`, evenly chosen ones of them.
+        limit: at least 4.
+
+    """
+    if count <= limit:
+        return list(range(count))
+    kept = set(_evenly(sorted(important), limit // 2))
+    return sorted(kept | set(_evenly(range(count), limit - len(kept))))
+
+
+def _evenly(items: Sequence[int], limit: int) -> list[int]:
+    """`limit` of the items, first and last among them; all, if there are no more."""
+    if len(items) <= limit:
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (limit - 1))] for index in range(limit)]
+
+
+def _dot(x_axis: Axis, y_axis: Axis, point: Point, *, improved: bool = False, beyond: bool = False) -> Dot:
+    key, value = point
+    y = round(100 - y_axis.place(value), 2)
+    return Dot(x_axis.place(key), y, key, value, improved, beyond)
+
+
+def _steps(x_axis: Axis, y_axis: Axis, points: Sequence[Point]) -> str:
+    """A line that keeps its height until the next point, and the last one's to the end."""
+    moves = [f"{'H' if index else 'M'}{x_axis.place(key):g}{'V' if index else ' '}{100 - y_axis.place(value):g}"
+             for index, (key, value) in enumerate(points)]
+    return "".join(moves) + "H100"

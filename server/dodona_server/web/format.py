@@ -1,0 +1,93 @@
+"""How values read on a page: numbers, times and names as short text."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from dodona_server.domain.space import Value
+
+DIGITS = 5
+MINUTE, HOUR, DAY = 60, 3600, 86400
+# What stands where there is no value.
+NOTHING = "–"
+
+
+def number(value: float) -> str:
+    """`value` with five significant digits: "0.98734", "123457", "1.2e-5"; integers in full."""
+    if isinstance(value, int):
+        return str(value)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "-∞"
+    size = abs(value)
+    if value != 0 and not 1e-4 <= size < 1e9:
+        digits, exponent = f"{value:.{DIGITS - 1}e}".split("e")
+        return f"{_shortest(digits, float(digits))}e{int(exponent)}"
+    whole_digits = math.floor(math.log10(size)) + 1 if value else 1
+    return _shortest(f"{value:.{max(0, DIGITS - whole_digits)}f}", value)
+
+
+def _shortest(text: str, value: float) -> str:
+    """`text` without its last zeros, unless they say that `value` was rounded."""
+    if "." not in text:
+        return text
+    stripped = text.rstrip("0").rstrip(".")
+    return stripped if float(stripped) == value else text
+
+
+def shown(value: Value | None) -> str:
+    """A parameter's value; a dash where the parameter is not active."""
+    if value is None:
+        return NOTHING
+    return value if isinstance(value, str) else number(value)
+
+
+def exact(value: Value | None) -> str:
+    """The same in full."""
+    if value is None:
+        return "not active in this trial"
+    return value if isinstance(value, str) else repr(value)
+
+
+def words(name: str) -> str:
+    """A constant's name as words: "RANDOM_SEARCH" as "Random search"."""
+    return name.replace("_", " ").capitalize()
+
+
+def algorithm(name: str) -> str:
+    """The name of an algorithm as people say it."""
+    return "Default algorithm" if name == "ALGORITHM_UNSPECIFIED" else words(name)
+
+
+def moment(seconds: float) -> str:
+    """A time, in seconds since the epoch, as "2026-08-01 12:34:56 UTC"."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def machine_time(seconds: float) -> str:
+    """The same as the `datetime` attribute has it."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def ago(then: float, now: float) -> str:
+    """How long `then` is over: "12 s ago", "3 min ago", "5 h ago", "2 d ago"; both in seconds since the epoch."""
+    seconds = now - then
+    if seconds < 1:
+        return "just now"
+    for unit, length in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
+        if seconds >= length:
+            return f"{int(seconds / length)} {unit} ago"
+    return f"{int(seconds)} s ago"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: "0.42 s", "3 min 12 s", "2 h 05 min"."""
+    if not math.isfinite(seconds):
+        return NOTHING
+    if seconds < MINUTE:
+        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 10 else f"{int(seconds)} s"
+    if seconds < HOUR:
+        return f"{int(seconds // MINUTE)} min {int(seconds % MINUTE):02} s"
+    if seconds < DAY:
+        return f"{int(seconds // HOUR)} h {int(seconds % HOUR // MINUTE):02} min"
+    return f"{int(seconds // DAY)} d {int(seconds % DAY // HOUR)} h"

@@ -1,0 +1,39 @@
+// Fetches the page again while its study or trial may change, and puts in the sections that did.
+const PAUSE = 5000;
+const status = document.getElementById("status");
+
+function put(part, fresh) {
+  const scrolled = [...part.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
+  const focused = part.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  part.replaceWith(fresh);
+  fresh.querySelectorAll(".scroll").forEach((box, index) => (box.scrollLeft = scrolled[index] ?? 0));
+  if (focused) fresh.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+}
+
+async function refresh() {
+  if (document.hidden || !getSelection().isCollapsed) return true;
+  try {
+    const answer = await fetch(location.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.status === 404) return location.reload();
+    if (!answer.ok) throw new Error(answer.statusText);
+    for (const fresh of page.querySelectorAll("[data-live]")) {
+      const part = document.getElementById(fresh.id);
+      if (part && !part.isEqualNode(fresh)) put(part, document.adoptNode(fresh));
+    }
+    status.dataset.state = "live";
+    status.textContent = "Live";
+    status.hidden = !page.getElementById("status");
+    return !status.hidden;
+  } catch {
+    status.dataset.state = "lost";
+    status.textContent = "The server does not answer; trying again";
+    return true;
+  }
+}
+
+async function loop() {
+  if (await refresh()) setTimeout(loop, PAUSE);
+}
+
+setTimeout(loop, PAUSE);

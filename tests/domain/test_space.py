@@ -1,0 +1,123 @@
+"""The search space: what is valid, what is active, how it grows."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
+from dodona_server.oracle.random_search import sample
+from tests.support.spaces import spaces
+
+OPTIMIZERS = Parameter(
+    "optimizer",
+    Categorical(("sgd", "adam", "none")),
+    (
+        Branch(("sgd",), Parameter("momentum", Double(0.0, 1.0, default_value=0.9))),
+        Branch(("sgd", "adam"), Parameter("rate", Double(1e-5, 1.0, Scale.LOG))),
+    ),
+)
+SPACE = SearchSpace((OPTIMIZERS, Parameter("layers", Integer(1, 3)), Parameter("batch", Discrete((64, 32, 0.5)))))
+
+
+@pytest.mark.parametrize(
+    ("make", "field", "problem"),
+    [
+        (lambda: Double(1.0, 0.0), "minValue", "1.0 exceeds maxValue 0.0"),
+        (lambda: Double(0.0, math.inf), "maxValue", "inf is not a finite number"),
+        (lambda: Double(math.nan, 1.0), "minValue", "nan is not a finite number"),
+        (lambda: Double(0.0, 1.0, Scale.LOG), "minValue", "must be above 0"),
+        (lambda: Integer(0, 9, Scale.REVERSE_LOG), "minValue", "must be above 0"),
+        (lambda: Integer(0, 2**63), "maxValue", "does not fit into 64 bits"),
+        (lambda: Double(0.0, 1.0, default_value=2.0), "defaultValue", "2.0 is not a number from 0.0 to 1.0"),
+        (lambda: Integer(1, 4, default_value=5), "defaultValue", "5 is not an integer from 1 to 4"),
+        (lambda: Categorical(()), "values", "is empty"),
+        (lambda: Categorical(("a", "b", "a")), "values", "'a' appears twice"),
+        (lambda: Categorical(("a",), "b"), "defaultValue", "'b' is none of 'a'"),
+        (lambda: Discrete((1.0, 1.0 + 1e-12)), "values", "less than 1e-10 apart"),
+        (lambda: Discrete((0, 1), Scale.LOG), "values", "must be above 0"),
+        (lambda: Discrete(tuple(range(1001))), "values", "1001 values; 1000 are allowed"),
+        (lambda: Discrete((1, math.inf)), "values", "inf is not a finite number"),
+        (lambda: Parameter("", Integer(1, 2)), "parameterId", "is empty"),
+        (lambda: Parameter("x" * 257, Integer(1, 2)), "parameterId", "257 characters; 256 are allowed"),
+    ],
+)
+def test_a_kind_that_makes_no_sense_names_the_field(make, field, problem):
+    with pytest.raises(InvalidArgument) as caught:
+        make()
+    assert caught.value.field == field
+    assert problem in caught.value.problem
+
+
+def test_a_condition_must_name_values_of_its_parent():
+    with pytest.raises(InvalidArgument, match=r"conditionalParameterSpecs\[0\]: 'x' is none of 'a', 'b'"):
+        Parameter("p", Categorical(("a", "b")), (Branch(("x",), Parameter("q", Integer(1, 2))),))
+    with pytest.raises(InvalidArgument, match="names no value"):
+        Parameter("p", Categorical(("a", "b")), (Branch((), Parameter("q", Integer(1, 2))),))
+    with pytest.raises(InvalidArgument, match="'p' is a DOUBLE"):
+        Parameter("p", Double(0.0, 1.0), (Branch((0.5,), Parameter("q", Integer(1, 2))),))
+
+
+def test_one_name_may_stand_in_branches_that_exclude_each_other():
+    def under(first: str, second: str) -> SearchSpace:
+        twins = [Branch((value,), Parameter("units", Integer(1, 8))) for value in (first, second)]
+        return SearchSpace((Parameter("model", Categorical(("cnn", "mlp")), tuple(twins)),))
+
+    assert len(list(under("cnn", "mlp").walk())) == 3
+    with pytest.raises(InvalidArgument, match="'units' appears twice"):
+        under("cnn", "cnn")
+    with pytest.raises(InvalidArgument, match="'a' appears twice"):
+        SearchSpace((Parameter("a", Integer(1, 2)), Parameter("a", Integer(1, 2))))
+
+
+def test_check_gives_each_value_its_type_and_fills_in_defaults():
+    checked = SPACE.check({"optimizer": "sgd", "rate": 1, "layers": 2.0, "batch": 32.0})
+    assert checked == {"optimizer": "sgd", "momentum": 0.9, "rate": 1.0, "layers": 2, "batch": 32}
+    assert [type(checked[name]) for name in ("rate", "layers", "batch")] == [float, int, int]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"optimizer": "none", "layers": 1}, "parameters: 'batch' has no value"),
+        ({"optimizer": "lion", "layers": 1, "batch": 32}, r"parameters\['optimizer'\]: 'lion' is none of 'sgd'"),
+        ({"optimizer": "none", "layers": 4, "batch": 32}, r"parameters\['layers'\]: 4 is not an integer from 1 to 3"),
+        ({"optimizer": "none", "layers": True, "batch": 32}, r"parameters\['layers'\]: True is not an integer"),
+        ({"optimizer": "none", "layers": 1.5, "batch": 32}, r"parameters\['layers'\]: 1.5 is not an integer"),
+        ({"optimizer": "none", "layers": 1, "batch": 32, "rate": 0.1}, "parameters: 'rate' is no active parameter"),
+    ],
+)
+def test_check_says_what_is_wrong_with_a_point(values, message):
+    with pytest.raises(InvalidArgument, match=message):
+        SPACE.check(values)
+
+
+@given(spaces(), st.integers(0, 2**32))
+def test_every_sampled_point_of_any_space_is_valid_as_it_stands(space, seed):
+    values = sample(space, random.Random(seed))
+    checked = space.check(values)
+    assert checked == values
+    assert [type(value) for value in checked.values()] == [type(value) for value in values.values()]
+
+
+@given(spaces())
+def test_growing_by_what_is_there_changes_nothing(space):
+    assert space.grow(space.parameters) == space
+
+
+def test_growing_adds_parameters_and_branches_but_never_changes_a_range():
+    child = Parameter("beta", Double(0.0, 1.0))
+    grown = SPACE.grow(
+        [Parameter("optimizer", OPTIMIZERS.kind, (Branch(("adam",), child),)), Parameter("new", Integer(1, 2))]
+    )
+    assert [parameter.id for _, parameter in grown.walk()] == [
+        "optimizer", "momentum", "rate", "beta", "layers", "batch", "new",
+    ]  # fmt: skip
+    assert grown.grow(SPACE.parameters) == grown
+    with pytest.raises(InvalidArgument, match="'layers' is in the study already"):
+        SPACE.grow([Parameter("layers", Integer(1, 4))])

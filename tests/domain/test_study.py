@@ -1,0 +1,81 @@
+"""Study specs: what is valid, and where two of them differ."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
+from dodona_server.domain.study import (
+    Goal,
+    Metric,
+    Safety,
+    StoppingConfig,
+    StudySpec,
+    TimeConstraint,
+    first_difference,
+)
+from dodona_server.storage import codec
+from tests.support.spaces import spaces
+
+SPACE = SearchSpace((Parameter("lr", Double(1e-4, 1.0, Scale.LOG)), Parameter("units", Integer(1, 9))))
+SPEC = StudySpec((Metric("loss", Goal.MINIMIZE),), SPACE)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: StudySpec((), SPACE), "metrics: is empty"),
+        (lambda: StudySpec((Metric("a", Goal.MAXIMIZE),) * 2, SPACE), r"metrics\[1\].metricId: 'a' appears twice"),
+        (lambda: Metric("", Goal.MAXIMIZE), "metricId: is empty"),
+        (lambda: Safety(float("nan")), "safetyThreshold: nan is not a finite"),
+        (lambda: Safety(0.0, 1.5), "desiredMinSafeTrialsFraction: 1.5 is not from 0 to 1"),
+        (lambda: StoppingConfig(max_num_trials=-1), "maxNumTrials: -1 is not from 0"),
+        (lambda: StoppingConfig(max_num_trials=0), "maxNumTrials: is 0"),
+        (lambda: TimeConstraint(), "exactly one of maxDuration and endTime"),
+        (lambda: TimeConstraint(-1.0), "maxDuration: -1.0 is below 0"),
+    ],
+)
+def test_a_spec_that_makes_no_sense_names_the_field(make, message):
+    with pytest.raises(InvalidArgument, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        (SPEC, None),
+        (
+            dataclasses.replace(SPEC, metrics=(Metric("loss", Goal.MAXIMIZE),)),
+            "metrics['loss'].goal is MINIMIZE, not MAXIMIZE",
+        ),
+        (
+            dataclasses.replace(SPEC, metrics=(Metric("acc", Goal.MINIMIZE),)),
+            "metrics[0] is 'loss', not 'acc'",
+        ),
+        (
+            dataclasses.replace(SPEC, space=SearchSpace((Parameter("lr", Double(1e-4, 2.0, Scale.LOG)),))),
+            "parameters['lr'].maxValue is 1.0, not 2.0",
+        ),
+        (dataclasses.replace(SPEC, space=SearchSpace(SPACE.parameters[:1])), "parameters has 'units' as well"),
+        (
+            dataclasses.replace(SPEC, space=SearchSpace((*SPACE.parameters, Parameter("c", Categorical(("x",)))))),
+            "parameters lacks 'c'",
+        ),
+        (
+            dataclasses.replace(SPEC, stopping=StoppingConfig(max_num_trials=5)),
+            "studyStoppingConfig.maxNumTrials is unset, not 5",
+        ),
+    ],
+)
+def test_the_first_difference_of_two_specs_is_named(other, difference):
+    assert first_difference(SPEC, other) == difference
+
+
+@given(spaces())
+def test_a_spec_survives_the_database(space):
+    spec = dataclasses.replace(SPEC, space=space)
+    assert codec.load_spec(codec.dump_spec(spec)) == spec

