@@ -22,7 +22,7 @@ class LenientRoute(APIRoute):
             return handler
 
         async def lenient(request: Request) -> Response:
-            content_type = request.headers.get("content-type", "application/json")
+            content_type = request.headers.get("content-type") or "application/json"
             if not await request.body():
                 request._body = b"{}"  # noqa: SLF001 - where Request keeps the body that it has read
             elif "json" not in content_type:

@@ -86,9 +86,10 @@ class Axis:
 
 
 def _nice(step: float) -> float:
-    """The least of 1, 2, 5 times a power of ten that is not below `step`."""
+    """The number nearest to `step`, by their ratio, of 1, 2, 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(step))
-    return next((power * factor for factor in (1, 2, 5) if power * factor >= step * (1 - 1e-9)), power * 10)
+    ratio = step / power
+    return power * next((factor for factor in (1, 2, 5) if ratio < factor * math.sqrt(2)), 10)
 
 
 def _label(value: float, step: float) -> str:

@@ -10,6 +10,10 @@ function put(part, fresh) {
   if (focused) fresh.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
+function sections(page) {
+  return [...page.querySelectorAll("[data-live]")].map((part) => part.id).join(" ");
+}
+
 async function refresh() {
   if (document.hidden || !getSelection().isCollapsed) return true;
   try {
@@ -17,13 +21,17 @@ async function refresh() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.status === 404) return location.reload();
     if (!answer.ok) throw new Error(answer.statusText);
-    for (const fresh of page.querySelectorAll("[data-live]")) {
-      const part = document.getElementById(fresh.id);
-      if (part && !part.isEqualNode(fresh)) put(part, document.adoptNode(fresh));
+    if (sections(page) !== sections(document)) {
+      put(document.getElementById("main"), page.getElementById("main"));
+    } else {
+      for (const fresh of [...page.querySelectorAll("[data-live]")]) {
+        const part = document.getElementById(fresh.id);
+        if (!part.isEqualNode(fresh)) put(part, fresh);
+      }
     }
     status.dataset.state = "live";
     status.textContent = "Live";
-    status.hidden = !page.getElementById("status");
+    status.hidden = page.getElementById("status") === null;
     return !status.hidden;
   } catch {
     status.dataset.state = "lost";

@@ -1,0 +1,73 @@
+"""The whole server in process, over real HTTP semantics, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.app import create_app
+from dodona_server.storage.opening import open_store
+
+HERE = "/v1/projects/p/locations/l"
+
+
+class Api:
+    """Calls by path below the location, with plain JSON in and out."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+
+    def call(self, method: str, path: str, body: Any = None, code: int = 200) -> dict[str, Any]:
+        response = self.client.request(method, HERE + path, json=body)
+        assert response.status_code == code, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def get(self, path: str, code: int = 200) -> dict[str, Any]:
+        return self.call("GET", path, code=code)
+
+    def post(self, path: str, body: Any = None, code: int = 200) -> dict[str, Any]:
+        return self.call("POST", path, body, code)
+
+    def delete(self, path: str, code: int = 200) -> dict[str, Any]:
+        return self.call("DELETE", path, code=code)
+
+    def refused(self, path: str, body: Any = None, status: str = "INVALID_ARGUMENT") -> str:
+        """The message of the google.rpc.Status that a POST is refused with."""
+        codes = {"INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "NOT_FOUND": 404, "ALREADY_EXISTS": 409}
+        error = self.post(path, body, codes[status])["error"]
+        assert (error["code"], error["status"], error["details"]) == (codes[status], status, [])
+        message: str = error["message"]
+        return message
+
+    def suggest(self, study: str = "s", client: str = "w", count: int = 1, **more: Any) -> list[dict[str, Any]]:
+        """The trials that a call to suggest hands out."""
+        body = {"clientId": client, "suggestionCount": count, **more}
+        trials: list[dict[str, Any]] = self.post(f"/studies/{study}/trials:suggest", body)["response"]["trials"]
+        return trials
+
+
+@pytest.fixture
+def api(database_url: str) -> Iterator[Api]:
+    """The server on an empty database."""
+    with TestClient(create_app(open_store(database_url)), base_url="http://localhost") as client:
+        yield Api(client)
+
+
+@pytest.fixture
+def spec() -> dict[str, Any]:
+    """A small study spec to change as a test needs."""
+    return {
+        "metrics": [{"metricId": "loss", "goal": "MINIMIZE"}],
+        "parameters": [{"parameterId": "x", "doubleValueSpec": {"minValue": 0, "maxValue": 1}}],
+    }
+
+
+@pytest.fixture
+def study(api: Api, spec: dict[str, Any]) -> str:
+    """The path of a study of `spec`."""
+    api.post("/studies", {"studyId": "s", "studySpec": spec})
+    return "/studies/s"

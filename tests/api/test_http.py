@@ -1,0 +1,111 @@
+"""What holds for every request: the shape of errors, bodies, tokens."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.app import create_app
+from dodona_server.storage.opening import open_store
+from tests.api.conftest import HERE
+
+TOKEN = "a long random secret"
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), TOKEN)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code", "status"),
+    [
+        ("GET", "/nowhere", 404, "NOT_FOUND"),
+        ("GET", f"{HERE}/studies/s/nothing", 404, "NOT_FOUND"),
+        ("POST", f"{HERE}/studies/s/trials/1:explode", 405, "UNIMPLEMENTED"),
+        ("PUT", f"{HERE}/studies", 405, "UNIMPLEMENTED"),
+    ],
+)
+def test_the_frameworks_errors_have_the_one_shape(api, method, path, code, status):
+    response = api.client.request(method, path)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"], error["status"], error["details"]) == (code, code, status, [])
+
+
+def test_a_bug_is_answered_in_the_one_shape_and_tells_nothing(tmp_path):
+    app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"))
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("the secret is 42")
+
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        response = client.get("/broken")
+    assert (response.status_code, response.json()["error"]["status"]) == (500, "INTERNAL")
+    assert "42" not in response.text
+
+
+def test_bodies_are_json_or_nothing(api, study):
+    url = f"{HERE}{study}/trials:suggest"
+    body = b'{"clientId": "w", "suggestionCount": 1}'
+    assert api.client.post(url, content=body, headers={"content-type": ""}).status_code == 200
+    form = api.client.post(url, content=body, headers={"content-type": "application/x-www-form-urlencoded"})
+    assert form.status_code == 415
+    assert "send JSON" in form.json()["error"]["message"]
+    broken = api.client.post(url, content=b'{"clientId": ', headers={"content-type": "application/json"})
+    assert "the body is not JSON" in broken.json()["error"]["message"]
+    wrong = api.client.post(url, content=b"[1]", headers={"content-type": "application/json"})
+    assert (wrong.status_code, wrong.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_a_colon_may_be_escaped(api, study):
+    response = api.client.post(f"{HERE}{study}/trials%3Asuggest", json={"clientId": "w", "suggestionCount": 1})
+    assert response.status_code == 200
+
+
+def test_health(api):
+    assert api.client.get("/healthz").text == "ok"
+    assert api.client.get("/readyz").text == "ok"
+
+
+def test_the_documentation_is_served(api):
+    assert "swagger" in api.client.get("/docs").text.lower()
+    paths = api.client.get("/openapi.json").json()["paths"]
+    assert "/v1/projects/{project}/locations/{location}/studies/{study}/trials:suggest" in paths
+
+
+def test_with_a_token_every_request_must_bring_it(guarded):
+    url = f"{HERE}/studies"
+    refused = guarded.get(url)
+    assert (refused.status_code, refused.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    assert TOKEN not in refused.text
+    assert guarded.get(url, headers={"authorization": "Bearer wrong"}).status_code == 401
+    assert guarded.get("/docs").status_code == 401
+    basic = base64.b64encode(f"me:{TOKEN}".encode()).decode()
+    for headers in (
+        {"authorization": f"Bearer {TOKEN}"},
+        {"x-goog-api-key": TOKEN},
+        {"authorization": f"Basic {basic}"},
+    ):
+        assert guarded.get(url, headers=headers).status_code == 200
+    assert guarded.get(url, headers={"authorization": "Basic no!base64"}).status_code == 401
+    assert guarded.get("/healthz").status_code == 200
+    assert guarded.get("/readyz").status_code == 200
+
+
+def test_without_a_token_only_this_machine_is_answered(api):
+    refused = api.client.get(f"{HERE}/studies", headers={"host": "evil.example"})
+    assert refused.status_code == 403
+    assert "'evil.example'" in refused.json()["error"]["message"]
+    for host in ("localhost:8080", "127.0.0.1:1", "[::1]:8080"):
+        assert api.client.get(f"{HERE}/studies", headers={"host": host}).status_code == 200
+
+
+def test_another_web_site_may_not_send_requests(api, guarded, spec):
+    headers = {"sec-fetch-site": "cross-site", "authorization": f"Bearer {TOKEN}"}
+    for client in (api.client, guarded):
+        assert client.post(f"{HERE}/studies", json={"studySpec": spec}, headers=headers).status_code == 403
+        assert client.get(f"{HERE}/studies", headers=headers).status_code == 200

@@ -1,0 +1,310 @@
+"""The life of a trial over HTTP."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+
+def measurement(value, step=0, **more):
+    return {"stepCount": step, "metrics": [{"metricId": "loss", "value": value}], **more}
+
+
+def complete(api, number, value):
+    return api.post(f"/studies/s/trials/{number}:complete", {"finalMeasurement": measurement(value, 1)})
+
+
+@pytest.fixture
+def trial(api, study):
+    """The path of an ACTIVE trial."""
+    return f"{study}/trials/{api.suggest()[0]['id']}"
+
+
+class TestSuggest:
+    def test_an_operation_comes_back_done_and_can_be_read_again(self, api, study):
+        operation = api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 2})
+        types = "type.googleapis.com/google.cloud.aiplatform.v1."
+        assert operation["done"] is True
+        assert operation["metadata"]["@type"] == types + "SuggestTrialsMetadata"
+        assert operation["metadata"]["clientId"] == "w"
+        response = operation["response"]
+        assert (response["@type"], response["studyState"]) == (types + "SuggestTrialsResponse", "ACTIVE")
+        assert [(trial["id"], trial["state"], trial["clientId"]) for trial in response["trials"]] == [
+            ("1", "ACTIVE", "w"),
+            ("2", "ACTIVE", "w"),
+        ]
+        operation_id = operation["name"].rpartition("/")[2]
+        assert operation["name"] == f"projects/p/locations/l/studies/s/operations/{operation_id}"
+        assert api.get(f"{study}/operations/{operation_id}") == operation
+        assert api.get(f"/operations/{operation_id}") == operation
+        assert "does not exist" in api.get("/operations/none", 404)["error"]["message"]
+        assert "does not exist" in api.get(f"/studies/other/operations/{operation_id}", 404)["error"]["message"]
+
+    def test_own_active_trials_come_first_then_queued_ones_in_order_then_new_ones(self, api, study):
+        assert [trial["id"] for trial in api.suggest(client="a")] == ["1"]
+        for value in (0.25, 0.5):
+            api.post(f"{study}/trials", {"parameters": [{"parameterId": "x", "value": value}]})
+        assert [trial["id"] for trial in api.suggest(client="a")] == ["1"]
+        handed = api.suggest(client="a", count=4)
+        assert [trial["id"] for trial in handed] == ["1", "2", "3", "4"]
+        assert [trial["parameters"][0]["value"] for trial in handed[1:3]] == [0.25, 0.5]
+        assert {trial["state"] for trial in handed} == {"ACTIVE"}
+        assert [trial["id"] for trial in api.suggest(client="b")] == ["5"]
+
+    def test_a_stopping_trial_is_not_handed_back(self, api, study, trial):
+        api.post(f"{trial}:stop")
+        assert [one["id"] for one in api.suggest()] == ["2"]
+
+    def test_the_same_request_gets_the_same_answer(self, api, study):
+        first = api.suggest(client="a", requestId="r")
+        complete(api, 1, 0.5)
+        again = api.suggest(client="a", requestId="r")
+        assert [trial["id"] for trial in again] == [trial["id"] for trial in first] == ["1"]
+        assert api.suggest(client="a", requestId="q")[0]["id"] == "2"
+
+    def test_the_budget_ends_the_study(self, api, spec):
+        spec["studyStoppingConfig"] = {"maxNumTrials": 3}
+        api.post("/studies", {"studyId": "s", "studySpec": spec})
+        assert len(api.suggest(client="a", count=2)) == 2
+        assert len(api.suggest(client="b", count=2)) == 1
+        assert api.suggest(client="c") == []
+        body = {"clientId": "c", "suggestionCount": 1}
+        assert api.post("/studies/s/trials:suggest", body)["response"]["studyState"] == "COMPLETED"
+        assert api.get("/studies/s")["state"] == "ACTIVE"  # trials still run
+        for number in (1, 2, 3):
+            complete(api, number, 0.5)
+        assert api.get("/studies/s")["state"] == "COMPLETED"
+        message = api.refused(
+            "/studies/s/trials", {"parameters": [{"parameterId": "x", "value": 0}]}, "FAILED_PRECONDITION"
+        )
+        assert "all that its studyStoppingConfig.maxNumTrials allows" in message
+
+    def test_the_budget_holds_whatever_number_of_workers_ask_at_once(self, api, spec):
+        spec["studyStoppingConfig"] = {"maxNumTrials": 10}
+        api.post("/studies", {"studyId": "s", "studySpec": spec})
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda worker: api.suggest(client=f"w{worker}"), range(24)))
+        handed = [trial["id"] for answer in answers for trial in answer]
+        assert sorted(map(int, handed)) == list(range(1, 11))
+
+    def test_the_same_seed_gives_the_same_trials_on_any_server(self, api, spec):
+        for name in ("one", "two"):
+            api.post("/studies", {"studyId": name, "studySpec": {**spec, "seed": 5}})
+        one, two = (
+            [trial["parameters"] for trial in api.suggest(name, count=3)] + [api.suggest(name, "v")[0]["parameters"]]
+            for name in ("one", "two")
+        )
+        assert one == two
+        assert one[0] != one[1]
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ({"suggestionCount": 1}, "clientId: '' is not 1 to 256 characters long"),
+            ({"clientId": "w"}, "suggestionCount: 0 is not from 1 to 1000"),
+            ({"clientId": "w", "suggestionCount": 1001}, "suggestionCount: 1001 is not from 1 to 1000"),
+            ({"clientId": "w", "suggestionCount": "few"}, "suggestionCount: Input should be a valid integer"),
+            ({"clientId": "w", "suggestionCount": 1, "requestId": "x" * 129}, "requestId: "),
+        ],
+    )
+    def test_bad_requests_name_the_field(self, api, study, body, message):
+        assert message in api.refused(f"{study}/trials:suggest", body)
+
+
+class TestMeasure:
+    def test_measurements_are_kept_in_order_and_the_answer_carries_the_trial(self, api, trial):
+        for step, value in ((1, 0.5), (2, "NaN"), (3, 0.0)):
+            body = {"measurement": measurement(value, step, elapsedDuration=f"{step}.5s")}
+            assert api.post(f"{trial}:addTrialMeasurement", body)["state"] == "ACTIVE"
+        kept = api.get(trial)["measurements"]
+        assert [one["stepCount"] for one in kept] == ["1", "2", "3"]
+        assert [one["metrics"][0]["value"] for one in kept] == [0.5, "NaN", 0.0]
+        assert [one["elapsedDuration"] for one in kept] == ["1.500s", "2.500s", "3.500s"]
+
+    def test_an_absent_value_is_zero_and_a_repeat_changes_nothing(self, api, trial):
+        body = {"measurement": {"metrics": [{"metricId": "loss"}]}}
+        for _ in range(2):
+            api.post(f"{trial}:addTrialMeasurement", body)
+        assert [one["metrics"] for one in api.get(trial)["measurements"]] == [[{"metricId": "loss", "value": 0.0}]]
+
+    def test_the_answer_tells_a_stopped_worker(self, api, trial):
+        assert api.post(f"{trial}:stop")["state"] == "STOPPING"
+        answer = api.post(f"{trial}:addTrialMeasurement", {"measurement": measurement(0.5, 1)})
+        assert answer["state"] == "STOPPING"
+        assert complete(api, 1, 0.5)["state"] == "SUCCEEDED"
+
+    def test_only_a_repeat_is_taken_after_the_end(self, api, trial):
+        body = {"measurement": measurement(0.5, 1)}
+        api.post(f"{trial}:addTrialMeasurement", body)
+        complete(api, 1, 0.5)
+        assert api.post(f"{trial}:addTrialMeasurement", body)["state"] == "SUCCEEDED"
+        late = {"measurement": measurement(0.4, 2)}
+        message = api.refused(f"{trial}:addTrialMeasurement", late, "FAILED_PRECONDITION")
+        assert "cannot addTrialMeasurement projects/p/locations/l/studies/s/trials/1, which is SUCCEEDED" in message
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ({}, "measurement.metrics: is empty"),
+            ({"measurement": {"metrics": [{"value": 1}]}}, "measurement.metrics.metricId: is empty"),
+            ({"measurement": {"metrics": [{"metricId": "a"}, {"metricId": "a"}]}}, "'a' appears twice"),
+            ({"measurement": measurement(1, -1)}, "measurement.stepCount: -1 is below 0"),
+            ({"measurement": measurement(1, elapsedDuration="-1s")}, "measurement.elapsedDuration: -1.0 is below 0"),
+            ({"measurement": measurement(1, elapsedDuration="soon")}, "'soon' is no duration"),
+            ({"measurement": measurement("high")}, "measurement.metrics[0].value: "),
+        ],
+    )
+    def test_bad_measurements_name_the_field(self, api, trial, body, message):
+        assert message in api.refused(f"{trial}:addTrialMeasurement", body)
+
+
+class TestComplete:
+    def test_with_a_final_measurement(self, api, trial):
+        ended = complete(api, 1, 0.25)
+        assert (ended["state"], ended["finalMeasurement"]["metrics"][0]["value"]) == ("SUCCEEDED", 0.25)
+        assert ended["endTime"] >= ended["startTime"]
+        assert complete(api, 1, 0.25) == ended
+        other = {"finalMeasurement": measurement(0.5, 1)}
+        assert "a finished trial never changes" in api.refused(f"{trial}:complete", other, "FAILED_PRECONDITION")
+        assert api.get(trial)["finalMeasurement"] == ended["finalMeasurement"]
+
+    def test_without_one_the_last_measurement_counts(self, api, trial):
+        message = api.refused(f"{trial}:complete", None, "FAILED_PRECONDITION")
+        assert "no measurement" in message
+        for step, value in ((1, 0.1), (2, 0.3)):
+            api.post(f"{trial}:addTrialMeasurement", {"measurement": measurement(value, step)})
+        ended = api.post(f"{trial}:complete")
+        assert ended["finalMeasurement"]["metrics"][0]["value"] == 0.3
+        assert api.post(f"{trial}:complete") == ended
+
+    def test_without_one_the_best_measurement_counts_if_the_study_says_so(self, api, spec):
+        api.post("/studies", {"studyId": "s", "studySpec": {**spec, "measurementSelectionType": "BEST_MEASUREMENT"}})
+        api.suggest()
+        for step, value in ((1, 0.1), (2, 0.3)):
+            api.post("/studies/s/trials/1:addTrialMeasurement", {"measurement": measurement(value, step)})
+        assert api.post("/studies/s/trials/1:complete")["finalMeasurement"]["metrics"][0]["value"] == 0.1
+
+    def test_infeasible(self, api, trial):
+        body = {"trialInfeasible": True, "infeasibleReason": "out of memory"}
+        ended = api.post(f"{trial}:complete", body)
+        assert (ended["state"], ended["infeasibleReason"]) == ("INFEASIBLE", "out of memory")
+        assert api.post(f"{trial}:complete", body) == ended
+        message = api.refused(f"{trial}:complete", {"finalMeasurement": measurement(1)}, "FAILED_PRECONDITION")
+        assert "which is INFEASIBLE" in message
+
+    @pytest.mark.parametrize(
+        ("metrics", "reason"),
+        [
+            ([{"metricId": "loss", "value": "NaN"}], "'loss' is nan"),
+            ([{"metricId": "other", "value": 1}], "lacks the metric 'loss'"),
+        ],
+    )
+    def test_a_result_that_cannot_stand_makes_the_trial_infeasible(self, api, trial, metrics, reason):
+        body = {"finalMeasurement": {"metrics": metrics}}
+        ended = api.post(f"{trial}:complete", body)
+        assert ended["state"] == "INFEASIBLE"
+        assert reason in ended["infeasibleReason"]
+        assert api.post(f"{trial}:complete", body) == ended
+
+    def test_a_queued_trial_is_not_running(self, api, study):
+        api.post(f"{study}/trials", {"parameters": [{"parameterId": "x", "value": 0.5}]})
+        for verb in ("complete", "stop", "addTrialMeasurement"):
+            body = {"measurement": measurement(1)}
+            message = api.refused(f"{study}/trials/1:{verb}", body, "FAILED_PRECONDITION")
+            assert "nobody is running it" in message
+
+
+class TestCreate:
+    def test_a_queued_and_a_finished_trial(self, api, study):
+        parameters = [{"parameterId": "x", "value": 1}]
+        queued = api.post(f"{study}/trials", {"parameters": parameters, "requestId": "r"})
+        assert (queued["state"], queued["parameters"][0]["value"]) == ("REQUESTED", 1.0)
+        assert api.post(f"{study}/trials", {"parameters": parameters, "requestId": "r"}) == queued
+        done = {"parameters": parameters, "state": "SUCCEEDED", "finalMeasurement": measurement(0.5)}
+        finished = api.post(f"{study}/trials", done)
+        assert (finished["id"], finished["state"]) == ("2", "SUCCEEDED")
+        assert api.post(f"{study}/trials:listOptimalTrials")["optimalTrials"][0]["id"] == "2"
+
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ({}, "parameters: 'x' has no value"),
+            ({"parameters": [{"parameterId": "x", "value": 2}]}, "parameters['x']: 2 is not a number from 0.0 to 1.0"),
+            ({"parameters": [{"parameterId": "x", "value": 0}, {"parameterId": "y", "value": 0}]}, "'y' is no active"),
+            ({"parameters": [{"parameterId": "x", "value": 0}] * 2}, "'x' appears twice"),
+            (
+                {"parameters": [{"parameterId": "x", "value": 0}], "state": 4},
+                "finalMeasurement: the final measurement lacks the metric 'loss'",
+            ),
+        ],
+    )
+    def test_bad_trials_name_the_field(self, api, study, body, message):
+        assert message in api.refused(f"{study}/trials", body)
+
+
+class TestList:
+    @pytest.fixture
+    def five(self, api, study):
+        values = {1: 0.5, 2: 0.1, 3: 0.5, 4: 0.9}
+        api.suggest(count=5)
+        for number, value in values.items():
+            complete(api, number, value)
+
+    def numbers(self, api, query):
+        numbers, token = [], ""
+        while True:
+            page = api.get(f"/studies/s/trials?{query}&pageToken={token}")
+            numbers += [int(trial["id"]) for trial in page["trials"]]
+            token = page["nextPageToken"]
+            if not token:
+                return numbers
+
+    def test_all_at_once_or_in_pages(self, api, five):
+        assert [trial["id"] for trial in api.get("/studies/s/trials")["trials"]] == list("12345")
+        assert self.numbers(api, "pageSize=2") == [1, 2, 3, 4, 5]
+        assert self.numbers(api, "pageSize=1&orderBy=objective") == [2, 1, 3, 4]
+        assert self.numbers(api, "orderBy=objective") == [2, 1, 3, 4]
+
+    def test_a_token_belongs_to_its_list(self, api, five):
+        token = api.get("/studies/s/trials?pageSize=1")["nextPageToken"]
+        error = api.get(f"/studies/s/trials?pageSize=1&orderBy=objective&pageToken={token}", 400)["error"]
+        assert "no token of this list" in error["message"]
+        assert "orderBy: 'x' is neither" in api.get("/studies/s/trials?orderBy=x", 400)["error"]["message"]
+
+    def test_an_empty_study_and_one_that_is_not_there(self, api, study):
+        assert api.get(f"{study}/trials") == {"trials": [], "nextPageToken": ""}
+        assert "studies/none does not exist" in api.get("/studies/none/trials", 404)["error"]["message"]
+
+    def test_the_optimal_trials_of_one_metric_are_all_with_its_best_value(self, api, study):
+        api.suggest(count=3)
+        assert api.post(f"{study}/trials:listOptimalTrials") == {"optimalTrials": []}
+        for number, value in ((1, 0.5), (2, 0.1), (3, 0.1)):
+            complete(api, number, value)
+        optimal = api.post(f"{study}/trials:listOptimalTrials")["optimalTrials"]
+        assert [trial["id"] for trial in optimal] == ["2", "3"]
+
+    def test_the_optimal_trials_of_two_metrics_are_the_pareto_front(self, api, spec):
+        spec["metrics"].append({"metricId": "acc", "goal": "MAXIMIZE"})
+        api.post("/studies", {"studyId": "s", "studySpec": spec})
+        api.suggest(count=3)
+        for number, loss, acc in ((1, 1, 5), (2, 2, 6), (3, 2, 5)):
+            metrics = [{"metricId": "acc", "value": acc}, {"metricId": "loss", "value": loss}]
+            ended = api.post(f"/studies/s/trials/{number}:complete", {"finalMeasurement": {"metrics": metrics}})
+            assert [metric["metricId"] for metric in ended["finalMeasurement"]["metrics"]] == ["loss", "acc"]
+        optimal = api.post("/studies/s/trials:listOptimalTrials")["optimalTrials"]
+        assert [trial["id"] for trial in optimal] == ["1", "2"]
+
+    def test_deleting_gives_the_budget_back_but_never_the_number(self, api, spec):
+        api.post("/studies", {"studyId": "s", "studySpec": {**spec, "studyStoppingConfig": {"maxNumTrials": 2}}})
+        api.suggest(count=2)
+        assert api.delete("/studies/s/trials/1") == {}
+        assert "trials/1 does not exist" in api.delete("/studies/s/trials/1", 404)["error"]["message"]
+        assert [trial["id"] for trial in api.suggest(client="other", count=2)] == ["3"]
+
+
+@pytest.mark.parametrize("number", ["0", "x", "-1", "99", "9" * 30])
+def test_a_trial_that_is_not_there_is_not_found(api, study, number):
+    assert "does not exist" in api.get(f"{study}/trials/{number}", 404)["error"]["message"]
+    for verb in ("complete", "stop", "addTrialMeasurement"):
+        api.refused(f"{study}/trials/{number}:{verb}", {"measurement": measurement(1)}, "NOT_FOUND")
