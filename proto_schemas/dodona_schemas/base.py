@@ -17,12 +17,15 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     PlainSerializer,
+    SerializationInfo,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
+
+_ENUMS_AS_NUMBERS = {"enums": "numbers"}
 
 
 class WireModel(BaseModel):
@@ -42,9 +45,10 @@ class WireModel(BaseModel):
             return {key: value for key, value in data.items() if value is not None}
         return data
 
-    def to_json(self) -> bytes:
+    def to_json(self, *, enums_as_numbers: bool = False) -> bytes:
         """The message as JSON; fields without a value are left out, zeros and empty lists are not."""
-        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True)
+        context = _ENUMS_AS_NUMBERS if enums_as_numbers else None
+        return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True, context=context)
 
 
 class WireEnum(enum.IntEnum):
@@ -70,12 +74,16 @@ class WireEnum(enum.IntEnum):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             cls.parse,
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda member: member.name),
+            serialization=core_schema.plain_serializer_function_ser_schema(_write_enum, info_arg=True),
         )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: core_schema.CoreSchema, handler: Any) -> JsonSchemaValue:
         return {"type": "string", "enum": list(cls.__members__)}
+
+
+def _write_enum(member: WireEnum, info: SerializationInfo) -> str | int:
+    return int(member) if info.context is _ENUMS_AS_NUMBERS else member.name
 
 
 def parse_duration(value: Any) -> Any:

@@ -69,6 +69,8 @@ class TestSuggest:
         assert len(api.suggest(client="a", count=2)) == 2
         assert len(api.suggest(client="b", count=2)) == 1
         assert api.suggest(client="c") == []
+        again = api.post("/studies/s/trials:suggest", {"clientId": "b", "suggestionCount": 2})["response"]
+        assert ([trial["id"] for trial in again["trials"]], again["studyState"]) == (["3"], "COMPLETED")
         body = {"clientId": "c", "suggestionCount": 1}
         assert api.post("/studies/s/trials:suggest", body)["response"]["studyState"] == "COMPLETED"
         assert api.get("/studies/s")["state"] == "ACTIVE"  # trials still run
@@ -110,6 +112,10 @@ class TestSuggest:
     )
     def test_bad_requests_name_the_field(self, api, study, body, message):
         assert message in api.refused(f"{study}/trials:suggest", body)
+
+    def test_an_unmet_count_means_the_study_is_done_only_when_the_budget_is(self, api, study):
+        answer = api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 3})["response"]
+        assert (len(answer["trials"]), answer["studyState"]) == (3, "ACTIVE")
 
 
 class TestMeasure:

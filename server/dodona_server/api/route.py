@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from dodona_schemas.base import WireModel
 from dodona_server.domain.names import Location, StudyName, TrialName
@@ -32,9 +34,28 @@ class LenientRoute(APIRoute):
         return lenient
 
 
-def answer(message: WireModel) -> Response:
-    """A message as a response, without the framework's second look at it."""
-    return Response(message.to_json(), media_type="application/json")
+def wants_numbers(scope: Scope) -> bool:
+    """Whether the client asked for enums as numbers: "$alt=json;enum-encoding=int"."""
+    query: bytes = scope["query_string"]
+    return b"enum-encoding" in query and b"enum-encoding=int" in unquote_to_bytes(query)
+
+
+class Answer(Response):
+    """A message of the protocol, written as the request asks for it, without the framework's second look at it.
+
+    Args:
+        message: what is answered.
+    """
+
+    def __init__(self, message: WireModel) -> None:
+        super().__init__(media_type="application/json")
+        self._message = message
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the message."""
+        self.body = self._message.to_json(enums_as_numbers=wants_numbers(scope))
+        self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
 
 
 ProjectPart = Annotated[str, Path(examples=["default"])]

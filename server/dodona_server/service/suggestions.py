@@ -77,9 +77,9 @@ class SuggestionService:
             now = self._clock()
             handed = _hand_out(transaction, study, client_id, count, now)
             state = study.state
-            if not handed and study.remaining_trials == 0:
+            if len(handed) < count and study.state is StudyState.ACTIVE:
                 complete_if_done(transaction, name)
-                # The others may still train, but nothing is left for whoever asks.
+                # Trials may still run, but nothing is left beyond those handed out.
                 state = StudyState.COMPLETED
             numbers = [trial.number for trial in handed]
             operation = SuggestOperation(uuid.uuid4().hex, client_id, numbers, state, now, request_id)

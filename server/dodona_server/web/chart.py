@@ -46,13 +46,17 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn; `path` is a line in SVG's words and `beyond` counts the values outside of the axis."""
+    """What is drawn; `path` is a line in SVG's words."""
 
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     dots: list[Dot]
     path: str
-    beyond: int = 0
+
+    @property
+    def beyond(self) -> int:
+        """How many of the dots stand at the edge."""
+        return sum(dot.beyond for dot in self.dots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,6 @@ def objective_chart(points: Sequence[tuple[int, float]], goal: Goal) -> Chart | 
         y_ticks=[Tick(100 - y_axis.place(value), label) for value, label in y_axis.ticks(5)],
         dots=dots,
         path=_steps(x_axis, y_axis, [(points[index][0], best[index]) for index in sorted(improved)]),
-        beyond=sum(not low <= value <= high for _, value in points),
     )
 
 
@@ -201,6 +204,8 @@ def _dot(x_axis: Axis, y_axis: Axis, point: Point, *, improved: bool = False, be
 
 def _steps(x_axis: Axis, y_axis: Axis, points: Sequence[Point]) -> str:
     """A line that keeps its height until the next point, and the last one's to the end."""
-    moves = [f"{'H' if index else 'M'}{x_axis.place(key):g}{'V' if index else ' '}{100 - y_axis.place(value):g}"
-             for index, (key, value) in enumerate(points)]
+    moves = [
+        f"{'H' if index else 'M'}{x_axis.place(key):g}{'V' if index else ' '}{100 - y_axis.place(value):g}"
+        for index, (key, value) in enumerate(points)
+    ]
     return "".join(moves) + "H100"

@@ -85,7 +85,8 @@ def duration(seconds: float) -> str:
     if not math.isfinite(seconds):
         return NOTHING
     if seconds < MINUTE:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s" if seconds < 10 else f"{int(seconds)} s"
+        digits = 2 if 0 < seconds < 1 else 1 if 1 <= seconds < 10 else 0
+        return f"{math.floor(seconds * 10**digits) / 10**digits:.{digits}f} s"
     if seconds < HOUR:
         return f"{int(seconds // MINUTE)} min {int(seconds % MINUTE):02} s"
     if seconds < DAY:

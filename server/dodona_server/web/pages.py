@@ -10,9 +10,11 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
 
 from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
+from dodona_server.domain.space import Categorical
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.studies import StudyService
@@ -78,9 +80,7 @@ class PageRoute(APIRoute):
         return guarded
 
 
-def page_router(
-    studies: StudyService, trials: TrialService, clock: Callable[[], float] = time.time
-) -> APIRouter:
+def page_router(studies: StudyService, trials: TrialService, clock: Callable[[], float] = time.time) -> APIRouter:
     """The pages and the files they refer to.
 
     Args:
@@ -96,18 +96,18 @@ def page_router(
         recent = await studies.recent(MAX_STUDIES)
         live = any(study.state is StudyState.ACTIVE for study in recent)
         address = str(request.base_url).rstrip("/")
-        return _render("studies.html", live=live, now=clock(), studies=recent, limit=MAX_STUDIES, address=address)
+        return await _page("studies.html", live=live, now=clock(), studies=recent, limit=MAX_STUDIES, address=address)
 
     @router.get(STUDY)
     async def one_study(project: str, location: str, study: str) -> Response:
         name = StudyName(Location(project, location), study)
-        return _render("study.html", now=clock(), **await _study_context(trials, name))
+        return await _page("study.html", now=clock(), **await _study_context(trials, name))
 
     @router.get(STUDY + "/trials/{trial}")
     async def one_trial(project: str, location: str, study: str, trial: str) -> Response:
         name = TrialName.of(StudyName(Location(project, location), study), trial)
         there = await trials.get(name)
-        return _render("trial.html", now=clock(), **_trial_context(await studies.get(name.study), there))
+        return await _page("trial.html", now=clock(), **_trial_context(await studies.get(name.study), there))
 
     @router.get("/static/{path}")
     async def static_file(path: str) -> Response:
@@ -121,6 +121,11 @@ def page_router(
         raise NotFound(f"there is no page at /studies{path}")
 
     return router
+
+
+async def _page(template: str, **context: Any) -> Response:
+    """A page, rendered beside the event loop: the milliseconds it takes are a worker's otherwise."""
+    return await run_in_threadpool(_render, template, **context)
 
 
 def _render(template: str, status: int = 200, **context: Any) -> Response:
@@ -143,9 +148,17 @@ async def _study_context(trials: TrialService, name: StudyName) -> dict[str, Any
         "finished": counts[TrialState.SUCCEEDED] + counts[TrialState.INFEASIBLE],
         "ranking": ranking,
         "latest": latest,
-        "columns": list(dict.fromkeys(parameter.id for _, parameter in study.spec.space.walk())),
+        "columns": list(_columns(study).items()),
         "chart": _history_chart(study, history, ranking),
     }
+
+
+def _columns(study: Study) -> dict[str, bool]:
+    """The ids of all parameters, each once, and whether their values are numbers."""
+    columns: dict[str, bool] = {}
+    for _, parameter in study.spec.space.walk():
+        columns[parameter.id] = columns.get(parameter.id, True) and not isinstance(parameter.kind, Categorical)
+    return columns
 
 
 def _history_chart(study: Study, history: Sequence[tuple[int, float]], ranking: Sequence[Trial]) -> Chart | None:

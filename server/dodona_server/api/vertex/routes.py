@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from dodona_schemas import vertex as wire
 from dodona_schemas.status import ErrorResponse
 from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_token, write_token
-from dodona_server.api.route import LenientRoute, answer, location, study_name, trial_name
+from dodona_server.api.route import Answer, LenientRoute, location, study_name, trial_name
 from dodona_server.api.vertex import render
 from dodona_server.api.vertex.spec import read_parameters, read_spec
 from dodona_server.domain.errors import InvalidArgument, NotFound
@@ -53,13 +53,13 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
     async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest) -> Response:
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
         handout = await suggestions.suggest(study, body.client_id, body.suggestion_count, body.request_id)
-        return answer(render.operation(handout))
+        return Answer(render.operation(handout))
 
     @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, tags=["trials"])
     async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest) -> Response:
         """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
         measurement = render.read_measurement(body.measurement)
-        return answer(render.trial(trial.study, await trials.measure(trial, measurement)))
+        return Answer(render.trial(trial.study, await trials.measure(trial, measurement)))
 
     @router.post(TRIAL + ":complete", response_model=wire.Trial, tags=["trials"])
     async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest) -> Response:
@@ -69,18 +69,18 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         else:
             given = body.final_measurement
             ended = await trials.complete(trial, None if given is None else render.read_measurement(given))
-        return answer(render.trial(trial.study, ended))
+        return Answer(render.trial(trial.study, ended))
 
     @router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
     async def stop_trial(trial: OfTrial, _body: wire.EmptyRequest) -> Response:
         """Asks the worker to end the trial early."""
-        return answer(render.trial(trial.study, await trials.stop(trial)))
+        return Answer(render.trial(trial.study, await trials.stop(trial)))
 
     @router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
     async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
         optimal = await trials.optimal(study)
-        return answer(wire.ListOptimalTrialsResponse(optimal_trials=[render.trial(study, one) for one in optimal]))
+        return Answer(wire.ListOptimalTrialsResponse(optimal_trials=[render.trial(study, one) for one in optimal]))
 
     @router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
     async def create_trial(study: OfStudy, body: wire.CreateTrialRequest) -> Response:
@@ -90,7 +90,7 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
             result = render.read_measurement(body.final_measurement or wire.Measurement())
         parameters = render.read_parameters(body.parameters)
         created = await trials.create(study, parameters, result, body.request_id)
-        return answer(render.trial(study, created))
+        return Answer(render.trial(study, created))
 
     @router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
     async def list_trials(
@@ -113,23 +113,23 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         listed = await page(study, after, limit + 1)
         more = write_token(order_by, listed[limit - 1].number) if len(listed) > limit else ""
         rendered = [render.trial(study, one) for one in listed[:limit]]
-        return answer(wire.ListTrialsResponse(trials=rendered, next_page_token=more))
+        return Answer(wire.ListTrialsResponse(trials=rendered, next_page_token=more))
 
     @router.get(TRIAL, response_model=wire.Trial, tags=["trials"])
     async def get_trial(trial: OfTrial) -> Response:
         """A trial with its measurements."""
-        return answer(render.trial(trial.study, await trials.get(trial)))
+        return Answer(render.trial(trial.study, await trials.get(trial)))
 
     @router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
     async def delete_trial(trial: OfTrial) -> Response:
         """Removes a trial and its measurements."""
         await trials.delete(trial)
-        return answer(wire.Empty())
+        return Answer(wire.Empty())
 
     @router.get(LOCATION + "/operations/{operation}", response_model=wire.Operation, tags=["operations"])
     async def get_operation(parent: InLocation, operation: str) -> Response:
         """What an earlier call to suggest was answered with, its trials as they are now."""
-        return answer(render.operation(await suggestions.operation(parent, operation)))
+        return Answer(render.operation(await suggestions.operation(parent, operation)))
 
     @router.get(STUDY + "/operations/{operation}", response_model=wire.Operation, tags=["operations"])
     async def get_study_operation(study: OfStudy, operation: str) -> Response:
@@ -137,7 +137,7 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         handout = await suggestions.operation(study.parent, operation)
         if handout.name.study != study:
             raise NotFound(f"{study}/operations/{operation} does not exist")
-        return answer(render.operation(handout))
+        return Answer(render.operation(handout))
 
     return router
 
@@ -162,12 +162,12 @@ def study_router(studies: StudyService) -> APIRouter:
         """Creates a study; the same name with an equal spec gives the one there is."""
         spec = read_spec(body.study_spec)
         created = await studies.create(parent, body.study_id, body.display_name, spec, body.study_spec.seed)
-        return answer(render.study(created))
+        return Answer(render.study(created))
 
     @router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])
     async def lookup_study(parent: InLocation, body: wire.LookupStudyRequest) -> Response:
         """Finds a study by the name that people use."""
-        return answer(render.study(await studies.lookup(parent, body.display_name)))
+        return Answer(render.study(await studies.lookup(parent, body.display_name)))
 
     @router.get(LOCATION + "/studies", response_model=wire.ListStudiesResponse, tags=["studies"])
     async def list_studies(parent: InLocation, size: PageSize = 0, token: PageToken = "") -> Response:
@@ -176,22 +176,22 @@ def study_router(studies: StudyService) -> APIRouter:
         listed = await studies.page(parent, read_token("studies", token), limit + 1)
         more = write_token("studies", listed[limit - 1].key) if len(listed) > limit else ""
         rendered = [render.study(one) for one in listed[:limit]]
-        return answer(wire.ListStudiesResponse(studies=rendered, next_page_token=more))
+        return Answer(wire.ListStudiesResponse(studies=rendered, next_page_token=more))
 
     @router.post(STUDY + ":addParameters", response_model=wire.Study, tags=["studies"])
     async def add_parameters(study: OfStudy, body: wire.AddParametersRequest) -> Response:
         """Dodona's own: grows the search space; parameters that are there already may be among them."""
-        return answer(render.study(await studies.add_parameters(study, read_parameters(body.parameters))))
+        return Answer(render.study(await studies.add_parameters(study, read_parameters(body.parameters))))
 
     @router.get(STUDY, response_model=wire.Study, tags=["studies"])
     async def get_study(study: OfStudy) -> Response:
         """A study with its spec and state."""
-        return answer(render.study(await studies.get(study)))
+        return Answer(render.study(await studies.get(study)))
 
     @router.delete(STUDY, response_model=wire.Empty, tags=["studies"])
     async def delete_study(study: OfStudy) -> Response:
         """Removes a study with its trials."""
         await studies.delete(study)
-        return answer(wire.Empty())
+        return Answer(wire.Empty())
 
     return router

@@ -10,6 +10,12 @@ function put(part, fresh) {
   if (focused) fresh.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
+function say(state, text) {
+  if (status.dataset.state === state) return;
+  status.dataset.state = state;
+  status.textContent = text;
+}
+
 function sections(page) {
   return [...page.querySelectorAll("[data-live]")].map((part) => part.id).join(" ");
 }
@@ -29,13 +35,11 @@ async function refresh() {
         if (!part.isEqualNode(fresh)) put(part, fresh);
       }
     }
-    status.dataset.state = "live";
-    status.textContent = "Live";
+    say("live", "Live");
     status.hidden = page.getElementById("status") === null;
     return !status.hidden;
   } catch {
-    status.dataset.state = "lost";
-    status.textContent = "The server does not answer; trying again";
+    say("lost", "The server does not answer; trying again");
     return true;
   }
 }

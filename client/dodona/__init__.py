@@ -1,0 +1,63 @@
+"""Dodona's client: hyperparameter tuning by ask and tell, with any framework.
+
+    import dodona
+
+    space = {"x": dodona.Float(-5, 5), "kind": dodona.Categorical(["a", "b"])}
+    study = dodona.Client().create_study("f", space, goal="minimize", max_trials=50)
+    study.optimize(lambda trial: trial.parameters["x"] ** 2)
+    print(study.best_trial)
+
+`dodona.keras` tunes Keras models; it is imported on its own, so that this package needs neither Keras nor pandas.
+"""
+
+from dodona._client import Client
+from dodona._errors import (
+    Aborted,
+    AlreadyExists,
+    ApiError,
+    DodonaError,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    NothingReported,
+    PermissionDenied,
+    ResourceExhausted,
+    ServerError,
+    ServerUnreachable,
+    StudyCompleted,
+    Unauthenticated,
+)
+from dodona._space import Boolean, Categorical, Discrete, Float, Int
+from dodona._study import Study
+from dodona._transport import Retry
+from dodona._trial import Measurement, Trial, TrialRecord
+from dodona._version import __version__
+
+__all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "ApiError",
+    "Boolean",
+    "Categorical",
+    "Client",
+    "Discrete",
+    "DodonaError",
+    "FailedPrecondition",
+    "Float",
+    "Int",
+    "InvalidArgument",
+    "Measurement",
+    "NotFound",
+    "NothingReported",
+    "PermissionDenied",
+    "ResourceExhausted",
+    "Retry",
+    "ServerError",
+    "ServerUnreachable",
+    "Study",
+    "StudyCompleted",
+    "Trial",
+    "TrialRecord",
+    "Unauthenticated",
+    "__version__",
+]

@@ -1,0 +1,210 @@
+"""The client: a connection to one server, where studies are made and found."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from dodona._codec import specs_of
+from dodona._errors import NotFound
+from dodona._space import Space
+from dodona._study import Goal, Study
+from dodona._transport import Retry, Transport
+from dodona._trial import Hand
+from dodona_schemas import vertex
+from dodona_schemas.vertex import Algorithm, GoalType
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+DEFAULT_RETRY = Retry()
+
+# What can be part of a resource's name, and so be the id that the user chose for a study.
+_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+
+_GOALS: dict[str, GoalType] = {"minimize": GoalType.MINIMIZE, "maximize": GoalType.MAXIMIZE}
+
+
+class Client:
+    """A connection to a Dodona server. May be used by many threads at once; a process makes its own.
+
+    Args:
+        url: the server's address; None for what DODONA_URL says, else http://127.0.0.1:8080.
+        token: the server's secret; None for what DODONA_TOKEN says, else none is sent.
+        project: the project that the studies belong to.
+        location: the location within the project.
+        timeout: seconds to wait for the answer to one try of a call.
+        retry: how long a call is tried while the server does not answer.
+        transport: what carries the requests; None for the network.
+        worker: the id under which this process asks for trials. One that names itself the same after a restart gets
+            the trial back that it was running; no two that run at once may share one. None for what DODONA_WORKER
+            says, else an id that no other process has.
+
+    Raises:
+        ValueError: the address or the token cannot be one.
+
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        project: str = "default",
+        location: str = "local",
+        *,
+        timeout: float = 30.0,
+        retry: Retry = DEFAULT_RETRY,
+        transport: httpx.BaseTransport | None = None,
+        worker: str | None = None,
+    ) -> None:
+        self.worker = worker or os.environ.get("DODONA_WORKER") or _unique_worker()
+        self._hands: dict[tuple[str, str], Hand] = {}
+        self._transport = Transport(
+            url or os.environ.get("DODONA_URL") or DEFAULT_URL,
+            f"projects/{quote(project, safe='')}/locations/{quote(location, safe='')}",
+            token=token or os.environ.get("DODONA_TOKEN"),
+            timeout=timeout,
+            retry=retry,
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Client of {self.url} as {self.worker!r}>"
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self._transport.url
+
+    def create_study(
+        self,
+        name: str,
+        space: Space | None = None,
+        *,
+        goal: Goal | None = None,
+        metric: str = "objective",
+        metrics: Mapping[str, Goal] | None = None,
+        max_trials: int | None = None,
+        algorithm: str | None = None,
+        seed: int | None = None,
+        spec: vertex.StudySpec | Mapping[str, Any] | None = None,
+    ) -> Study:
+        """The study of that name: created, or loaded if it is there with an equal spec.
+
+        Any number of workers may call this at once with the same arguments; they share the study.
+
+        Args:
+            name: what people call the study.
+            space: the search space; None for one that grows by `Study.add_parameters`.
+            goal: "minimize" or "maximize", of a study with one metric.
+            metric: the name of that metric.
+            metrics: the goal of each metric instead, if there are several; the first one ranks the trials.
+            max_trials: how many trials the study may have; None for no limit.
+            algorithm: the search algorithm, such as "random_search"; None for the server's best.
+            seed: of all suggestions; None to let the server draw one.
+            spec: all of this as the protocol has it, instead: a StudySpec, or a dict of its JSON.
+
+        Raises:
+            ValueError: the arguments make no study.
+            AlreadyExists: the study is there with another spec; the message names the first difference.
+            InvalidArgument: the server does not accept the spec.
+            ServerUnreachable: the server does not answer.
+
+        """
+        if spec is None:
+            spec = _spec(space, _goals(goal, metric, metrics), max_trials, algorithm, seed)
+        elif any(given is not None for given in (space, goal, metrics, max_trials, algorithm, seed)):
+            raise ValueError("spec says all there is to say; give either spec or the other arguments")
+        body = vertex.Study(
+            display_name=name,
+            study_spec=vertex.StudySpec.model_validate(spec),
+            study_id=name if _ID.fullmatch(name) else None,
+        )
+        return self._study(self._transport.call("POST", "studies", body, vertex.Study))
+
+    def get_study(self, name: str) -> Study:
+        """The study of that name: the last part of its resource name, or the name that people gave it.
+
+        Raises:
+            NotFound: there is none.
+            ServerUnreachable: the server does not answer.
+
+        """
+        if _ID.fullmatch(name):
+            # What other clients created has an id that the server drew, and this name for people only.
+            with suppress(NotFound):
+                return self._study(self._transport.call("GET", f"studies/{name}", None, vertex.Study))
+        body = vertex.LookupStudyRequest(display_name=name)
+        return self._study(self._transport.call("POST", "studies:lookup", body, vertex.Study))
+
+    def studies(self) -> Iterator[Study]:
+        """All studies of the project and location, oldest first.
+
+        Raises:
+            ServerUnreachable: the server does not answer.
+
+        """
+        for page in self._transport.pages("studies", vertex.ListStudiesResponse):
+            for wire in page.studies:
+                yield self._study(wire)
+
+    def delete_study(self, name: str) -> None:
+        """Removes the study of that name with all its trials.
+
+        Raises:
+            NotFound: there is none.
+            ServerUnreachable: the server does not answer.
+
+        """
+        self.get_study(name).delete()
+
+    def close(self) -> None:
+        """Closes the connections; the client and its studies cannot be used any more."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _study(self, wire: vertex.Study) -> Study:
+        return Study(self._transport, self.worker, self._hands, wire)
+
+
+def _goals(goal: Goal | None, metric: str, metrics: Mapping[str, Goal] | None) -> Mapping[str, Goal]:
+    if (goal is None) == (metrics is None):
+        raise ValueError("say what to search for: goal='minimize' or goal='maximize', or metrics={name: goal, ...}")
+    goals = {metric: goal} if goal is not None else metrics or {}
+    for name, wanted in goals.items():
+        if wanted not in _GOALS:
+            raise ValueError(f"the goal of {name!r} is {wanted!r}; it must be 'minimize' or 'maximize'")
+    return goals
+
+
+def _spec(
+    space: Space | None, goals: Mapping[str, Goal], max_trials: int | None, algorithm: str | None, seed: int | None
+) -> vertex.StudySpec:
+    spec = vertex.StudySpec(
+        metrics=[vertex.MetricSpec(metric_id=name, goal=_GOALS[goal]) for name, goal in goals.items()],
+        parameters=specs_of(space or {}),
+        seed=seed,
+    )
+    if max_trials is not None:
+        spec.study_stopping_config = vertex.StudyStoppingConfig(max_num_trials=max_trials)
+    if algorithm is not None:
+        spec.algorithm = Algorithm.parse(algorithm.upper())
+    return spec
+
+
+def _unique_worker() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"

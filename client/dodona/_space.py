@@ -1,0 +1,299 @@
+"""The search space as users write it.
+
+A space maps names to parameters. What matters only under some values of a parameter stands among its children:
+
+    space = {
+        "learning_rate": Float(1e-5, 1e-1, scale="log"),
+        "layers": Int(1, 4),
+        "optimizer": Categorical(["adam", "sgd"], children={"sgd": {"momentum": Float(0, 0.99)}}),
+        "batch_size": Discrete([16, 32, 64]),
+        "augment": Boolean(default=False),
+    }
+
+Values are Python's own: float, int, str, bool and, for Discrete, the very number that was declared.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from numbers import Real
+from typing import Any, Literal, TypeAlias, TypeGuard, get_args
+
+Value: TypeAlias = str | bool | int | float
+Scale: TypeAlias = Literal["linear", "log", "reverse_log"]
+Space: TypeAlias = Mapping[str, "Parameter"]
+# The key is a value of the parent or a tuple of such values; children may have children.
+Children: TypeAlias = Mapping[Any, Space]
+
+
+class Parameter(ABC):
+    """What the kinds of parameter have in common."""
+
+    default: Any
+    children: Children
+
+    def __post_init__(self) -> None:
+        try:
+            self._settle()
+            if self.default is not None:
+                self._set("default", self.check(self.default))
+            self._set("children", self._settled_children())
+        except ValueError as error:
+            raise ValueError(f"{self!r}: {error}") from None
+
+    @abstractmethod
+    def check(self, value: object) -> Value:
+        """`value` in the parameter's own type.
+
+        Raises:
+            ValueError: it is none that the parameter can have; the message says which are.
+
+        """
+
+    def active_children(self, value: Value) -> Iterator[Space]:
+        """The spaces that matter when the parameter has `value`."""
+        return (space for key, space in self.children.items() if value in values_of(key))
+
+    @abstractmethod
+    def _settle(self) -> None:
+        """Brings what was declared into one form; raises ValueError if no value could satisfy it."""
+
+    def _settled_children(self) -> dict[Any, Space]:
+        settled: dict[Any, Space] = {}
+        for key, space in self.children.items():
+            values = tuple(self.check(value) for value in values_of(key))
+            if not values:
+                raise ValueError("children under an empty tuple; name the values that they matter for")
+            settled[values[0] if len(values) == 1 else values] = dict(checked(space))
+        return settled
+
+    def _set(self, name: str, value: object) -> None:
+        # The kinds are frozen for their users, not for their own construction.
+        object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class Float(Parameter):
+    """A real number from `min` to `max`, both included.
+
+    Args:
+        min: the lowest value; above 0 on a logarithmic scale.
+        max: the highest value.
+        scale: how values are spread: "linear"; "log", finer towards `min`; "reverse_log", finer towards `max`.
+        default: the value of a queued trial that gives none.
+
+    Raises:
+        ValueError: no value could satisfy this.
+
+    """
+
+    min: float
+    max: float
+    _: KW_ONLY
+    scale: Scale = "linear"
+    default: float | None = None
+    children: Children = field(default_factory=dict, init=False, repr=False, hash=False)
+
+    def check(self, value: object) -> float:
+        """`value` as a float of the range."""
+        if not _is_number(value) or not self.min <= value <= self.max:
+            raise ValueError(f"{value!r} is no number from {self.min!r} to {self.max!r}")
+        return float(value)
+
+    def _settle(self) -> None:
+        _check_range((self.min, self.max), self.scale)
+        self._set("min", float(self.min))
+        self._set("max", float(self.max))
+
+
+@dataclass(frozen=True)
+class Int(Parameter):
+    """An integer from `min` to `max`, both included.
+
+    Args:
+        min: the lowest value; above 0 on a logarithmic scale.
+        max: the highest value.
+        scale: how values are spread: "linear"; "log", finer towards `min`; "reverse_log", finer towards `max`.
+        default: the value of a queued trial that gives none.
+        children: parameters that matter under one value, or a tuple of values, of this one.
+
+    Raises:
+        ValueError: no value could satisfy this.
+
+    """
+
+    min: int
+    max: int
+    _: KW_ONLY
+    scale: Scale = "linear"
+    default: int | None = None
+    children: Children = field(default_factory=dict, hash=False)
+
+    def check(self, value: object) -> int:
+        """`value` as an int of the range; a float without a fraction is taken too."""
+        if not _is_number(value) or value != int(value) or not self.min <= value <= self.max:
+            raise ValueError(f"{value!r} is no integer from {self.min} to {self.max}")
+        return int(value)
+
+    def _settle(self) -> None:
+        _check_range((self.min, self.max), self.scale)
+        for bound in (self.min, self.max):
+            if bound != int(bound):
+                raise ValueError(f"{bound!r} is no integer; use Float for real numbers")
+        self._set("min", int(self.min))
+        self._set("max", int(self.max))
+
+
+@dataclass(frozen=True)
+class Categorical(Parameter):
+    """One of several names that have no order.
+
+    Args:
+        choices: the names.
+        default: the value of a queued trial that gives none.
+        children: parameters that matter under one choice, or a tuple of choices, of this one.
+
+    Raises:
+        ValueError: the choices are none, not distinct or not strings, or a child stands under what is no choice.
+
+    """
+
+    choices: Sequence[str]
+    _: KW_ONLY
+    default: str | None = None
+    children: Children = field(default_factory=dict, hash=False)
+
+    def check(self, value: object) -> str:
+        """`value`, if it is one of the choices."""
+        if not isinstance(value, str) or value not in self.choices:
+            raise ValueError(f"{value!r} is none of {_listed(self.choices)}")
+        return str(value)
+
+    def _settle(self) -> None:
+        self._set("choices", _distinct(self.choices))
+        for choice in self.choices:
+            if not isinstance(choice, str):
+                raise ValueError(f"{choice!r} is no string; use Discrete for numbers, Boolean for True and False")
+
+
+@dataclass(frozen=True)
+class Discrete(Parameter):
+    """One of several numbers.
+
+    Args:
+        values: the numbers; above 0 on a logarithmic scale.
+        scale: how values are spread: "linear"; "log", finer at the low end; "reverse_log", finer at the high end.
+        default: the value of a queued trial that gives none.
+        children: parameters that matter under one value, or a tuple of values, of this one.
+
+    Raises:
+        ValueError: the values are none, not distinct or not numbers, or a child stands under what is no value.
+
+    """
+
+    values: Sequence[int | float]
+    _: KW_ONLY
+    scale: Scale = "linear"
+    default: int | float | None = None
+    children: Children = field(default_factory=dict, hash=False)
+
+    def check(self, value: object) -> int | float:
+        """The declared number that `value` equals."""
+        if _is_number(value):
+            for declared in self.values:
+                if declared == value:
+                    return declared
+        raise ValueError(f"{value!r} is none of {_listed(self.values)}")
+
+    def _settle(self) -> None:
+        self._set("values", _distinct(self.values))
+        for value in self.values:
+            if not _is_number(value):
+                raise ValueError(f"{value!r} is no finite number; use Categorical for names")
+        _check_range((min(self.values), max(self.values)), self.scale)
+
+
+@dataclass(frozen=True)
+class Boolean(Parameter):
+    """True or False.
+
+    Args:
+        default: the value of a queued trial that gives none.
+        children: parameters that matter under True, or under False.
+
+    Raises:
+        ValueError: the default is neither, or a child stands under what is neither.
+
+    """
+
+    _: KW_ONLY
+    default: bool | None = None
+    children: Children = field(default_factory=dict, hash=False)
+
+    def check(self, value: object) -> bool:
+        """`value` as a bool; NumPy's booleans are taken too."""
+        if str(value) not in ("False", "True"):
+            raise ValueError(f"{value!r} is neither True nor False")
+        return bool(value)
+
+    def _settle(self) -> None:
+        """There is nothing to declare."""
+
+
+def checked(space: Space) -> Space:
+    """`space`, if it is one.
+
+    Raises:
+        ValueError: a name or a parameter is something else.
+
+    """
+    for name, parameter in space.items():
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"{name!r} is no name of a parameter; names are strings")
+        if not isinstance(parameter, Parameter):
+            raise ValueError(
+                f"parameter {name!r} is {parameter!r}; write it as Float, Int, Categorical, Discrete or Boolean"
+            )
+    return space
+
+
+def values_of(key: Any) -> tuple[Any, ...]:
+    """The parent's values that a key of `children` stands for."""
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_range(bounds: tuple[float, float], scale: Scale) -> None:
+    low, high = bounds
+    for bound in bounds:
+        if not _is_number(bound):
+            raise ValueError(f"{bound!r} is no finite number")
+    if low > high:
+        raise ValueError(f"min {low!r} is above max {high!r}")
+    if scale not in get_args(Scale):
+        raise ValueError(f"scale {scale!r} is none of {_listed(get_args(Scale))}")
+    if scale != "linear" and low <= 0:
+        raise ValueError(f"{low!r} has no place on a logarithmic scale; the lowest value must be above 0")
+
+
+def _distinct(values: Sequence[Any]) -> tuple[Any, ...]:
+    if isinstance(values, str):
+        raise ValueError(f"{values!r} is one string; write a list")
+    distinct = tuple(values)
+    if not distinct:
+        raise ValueError("the list is empty; at least one value is needed")
+    for index, value in enumerate(distinct):
+        if value in distinct[:index]:
+            raise ValueError(f"{value!r} appears twice")
+    return distinct
+
+
+def _listed(values: Sequence[Any]) -> str:
+    shown = ", ".join(repr(value) for value in values[:10])
+    return shown if len(values) <= 10 else f"{shown} and {len(values) - 10} more"

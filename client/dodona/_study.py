@@ -1,0 +1,278 @@
+"""Studies: a search over one space, shared by any number of workers."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from dodona._codec import decode, encode, names_in, space_of, specs_of
+from dodona._errors import Aborted, FailedPrecondition, StudyCompleted
+from dodona._space import Parameter, Space, Value
+from dodona._table import columns_of
+from dodona._transport import Transport
+from dodona._trial import Hand, Metrics, Trial, TrialRecord, measurement_of, number_of, record_of
+from dodona_schemas import vertex
+from dodona_schemas.vertex import GoalType, StudyState, TrialState
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+logger = logging.getLogger("dodona")
+
+FIRST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 5.0
+
+Goal: TypeAlias = Literal["minimize", "maximize"]
+
+
+class Study:
+    """A study on the server; `Client` makes it.
+
+    The attributes tell how the study stood when it was last fetched; `refresh` fetches it again. May be used by
+    many threads at once.
+    """
+
+    def __init__(
+        self, transport: Transport, worker: str, hands: dict[tuple[str, str], Hand], wire: vertex.Study
+    ) -> None:
+        self._transport = transport
+        self._worker = worker
+        self._hands = hands
+        self._learn(wire)
+
+    def __repr__(self) -> str:
+        return f"<Study {self.display_name!r} {self.state}>"
+
+    def _learn(self, wire: vertex.Study) -> None:
+        self._wire = wire
+        self._space = space_of(wire.study_spec.parameters)
+        self._parameter_names = names_in(self._space)
+
+    @property
+    def name(self) -> str:
+        """The resource's whole name: "projects/p/locations/l/studies/s"."""
+        return self._wire.name or ""
+
+    @property
+    def id(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition("/")[2]
+
+    @property
+    def display_name(self) -> str:
+        """The name that people gave the study."""
+        return self._wire.display_name
+
+    @property
+    def state(self) -> str:
+        """ACTIVE; INACTIVE while it is paused; COMPLETED when it has nothing left to hand out."""
+        return (self._wire.state or StudyState.STATE_UNSPECIFIED).name
+
+    @property
+    def spec(self) -> vertex.StudySpec:
+        """All that the study was created with, as the protocol has it."""
+        return self._wire.study_spec
+
+    @property
+    def space(self) -> dict[str, Parameter]:
+        """The search space."""
+        return dict(self._space)
+
+    @property
+    def metrics(self) -> dict[str, Goal]:
+        """The goal of each metric, the objective first."""
+        return {
+            metric.metric_id: "minimize" if metric.goal is GoalType.MINIMIZE else "maximize"
+            for metric in self.spec.metrics
+        }
+
+    def refresh(self) -> None:
+        """Fetches the study again.
+
+        Raises:
+            DodonaError: as every method that asks the server: ServerUnreachable, or an ApiError such as NotFound.
+
+        """
+        self._learn(self._transport.call("GET", self._path, None, vertex.Study))
+
+    def ask(self, worker: str | None = None) -> Trial:
+        """The next trial to run; waits while the study has none now but may have one later.
+
+        A worker that died gets the trial that it had back when it asks again under its id. Two trials asked for in
+        one process without finishing the first are two different ones.
+
+        Args:
+            worker: the id to ask under; None for the client's.
+
+        Raises:
+            StudyCompleted: nothing is left to hand out.
+            FailedPrecondition: the study is paused; the message says why.
+
+        """
+        worker = worker or self._worker
+        hand = self._hands.setdefault((self.name, worker), Hand())
+        wait = FIRST_WAIT_SECONDS
+        while True:
+            with hand.lock:
+                trial = self._suggested(worker, hand)
+            if trial is not None:
+                return trial
+            time.sleep(wait)
+            wait = min(LONGEST_WAIT_SECONDS, wait * 1.5)
+
+    def _suggested(self, worker: str, hand: Hand) -> Trial | None:
+        """A trial that this process does not run yet; None if the server has none now. The hand must be locked."""
+        wanted = 1 + sum(not trial.should_stop for trial in hand.trials.copy().values())
+        while True:
+            request = vertex.SuggestTrialsRequest(
+                suggestion_count=wanted, client_id=worker, request_id=uuid.uuid4().hex
+            )
+            operation = self._transport.call("POST", f"{self._path}/trials:suggest", request, vertex.Operation)
+            answer = operation.response or vertex.SuggestTrialsResponse()
+            for wire in answer.trials:
+                if number_of(wire) not in hand.trials:
+                    return self._take(wire, hand)
+            if answer.study_state is StudyState.COMPLETED:
+                raise StudyCompleted(self.display_name)
+            if answer.study_state is StudyState.INACTIVE:
+                self.refresh()
+                reason = self._wire.inactive_reason or "no reason was given"
+                raise FailedPrecondition(
+                    400, "FAILED_PRECONDITION", f"the study {self.display_name!r} is paused: {reason}"
+                )
+            if len(answer.trials) < wanted:
+                return None
+            # All are running here, one of them more than was counted: somebody else stopped it.
+            wanted = len(answer.trials) + 1
+
+    def _take(self, wire: vertex.Trial, hand: Hand) -> Trial:
+        path = f"{self._path}/trials/{number_of(wire)}"
+        (parameters,) = self._decoded([wire])
+        trial = Trial(self._transport, path, wire, parameters, list(self.metrics), hand)
+        hand.trials[trial.number] = trial
+        return trial
+
+    def optimize(self, objective: Callable[[Trial], Metrics | None], n_trials: int | None = None) -> None:
+        """Runs trials until the study is completed.
+
+        Args:
+            objective: runs a trial and returns its result; None if it reported or completed the trial itself.
+                What it raises marks the trial infeasible and ends the loop.
+            n_trials: how many to run at most; None for no limit but the study's own.
+
+        Raises:
+            FailedPrecondition: the study is paused.
+            NothingReported: the objective neither returned nor reported a result.
+
+        """
+        for _ in count() if n_trials is None else range(n_trials):
+            try:
+                trial = self.ask()
+            except StudyCompleted:
+                return
+            try:
+                with trial:
+                    result = objective(trial)
+                    if result is not None:
+                        trial.complete(result)
+            except Aborted as error:
+                logger.warning("trial %d was lost, going on with the next: %s", trial.number, error)
+
+    def add_trial(self, parameters: Mapping[str, Value], metrics: Metrics | None = None) -> TrialRecord:
+        """Adds a trial with values that you choose: to be handed out next, or finished already if it has metrics.
+
+        Args:
+            parameters: a value for each parameter that matters; those with a default may be left out.
+            metrics: the result, if the trial was run elsewhere.
+
+        Raises:
+            ValueError: a value is none of its parameter's, or of no parameter.
+            InvalidArgument: a parameter is missing.
+            FailedPrecondition: the study has all the trials that it may have.
+
+        """
+        body = vertex.CreateTrialRequest(parameters=encode(self._space, parameters), request_id=uuid.uuid4().hex)
+        if metrics is not None:
+            body.state = TrialState.SUCCEEDED
+            body.final_measurement = measurement_of(metrics, list(self.metrics))
+        return self._records([self._transport.call("POST", f"{self._path}/trials", body, vertex.Trial)])[0]
+
+    def add_parameters(self, space: Space | Iterable[vertex.ParameterSpec]) -> None:
+        """Lets the search space grow by new parameters, and by new children of those it has.
+
+        Args:
+            space: the parameters; those that are there already may be among them.
+
+        Raises:
+            InvalidArgument: a parameter is there already with another range or kind.
+
+        """
+        specs = specs_of(space) if isinstance(space, Mapping) else list(space)
+        body = vertex.AddParametersRequest(parameters=specs)
+        self._learn(self._transport.call("POST", f"{self._path}:addParameters", body, vertex.Study))
+
+    def trial(self, number: int) -> TrialRecord:
+        """The trial of that number, with its measurements.
+
+        Raises:
+            NotFound: there is none.
+
+        """
+        return self._records([self._transport.call("GET", f"{self._path}/trials/{number}", None, vertex.Trial)])[0]
+
+    def trials(self) -> list[TrialRecord]:
+        """All trials, in the order of their numbers."""
+        pages = self._transport.pages(f"{self._path}/trials", vertex.ListTrialsResponse)
+        return self._records([wire for page in pages for wire in page.trials])
+
+    def best_trials(self, n: int = 1) -> list[TrialRecord]:
+        """Up to `n` succeeded trials, best first; of several metrics the first one decides."""
+        path = f"{self._path}/trials?orderBy=objective&pageSize={n}"
+        return self._records(self._transport.call("GET", path, None, vertex.ListTrialsResponse).trials)
+
+    @property
+    def best_trial(self) -> TrialRecord | None:
+        """The best of `best_trials`, asked for now; None if no trial has succeeded yet."""
+        return next(iter(self.best_trials(1)), None)
+
+    def optimal_trials(self) -> list[TrialRecord]:
+        """The succeeded trials that no other one beats in every metric: the Pareto front."""
+        path = f"{self._path}/trials:listOptimalTrials"
+        return self._records(self._transport.call("POST", path, None, vertex.ListOptimalTrialsResponse).optimal_trials)
+
+    def to_dataframe(self) -> DataFrame:
+        """All trials as a pandas.DataFrame, one a row.
+
+        The columns are number, state, params_<name>, metrics_<name>, worker, attempt, start, end and duration; a
+        parameter that did not matter in a trial, or a metric that it lacks, is missing there.
+
+        Raises:
+            ImportError: pandas is not installed.
+
+        """
+        from pandas import DataFrame
+
+        return DataFrame(columns_of(self.trials(), self._parameter_names, list(self.metrics)))
+
+    def delete(self) -> None:
+        """Removes the study with all its trials."""
+        self._transport.call("DELETE", self._path, None, vertex.Empty)
+
+    @property
+    def _path(self) -> str:
+        return f"studies/{self.id}"
+
+    def _records(self, wires: Sequence[vertex.Trial]) -> list[TrialRecord]:
+        return [record_of(wire, values) for wire, values in zip(wires, self._decoded(wires), strict=True)]
+
+    def _decoded(self, wires: Sequence[vertex.Trial]) -> list[dict[str, Value]]:
+        """The values of each trial in Python's types."""
+        names = {parameter.parameter_id for wire in wires for parameter in wire.parameters}
+        if not names.issubset(self._parameter_names):
+            # Another worker let the space grow.
+            self.refresh()
+        return [decode(self._space, wire.parameters) for wire in wires]

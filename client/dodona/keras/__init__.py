@@ -1,0 +1,25 @@
+"""Dodona's Keras tuner: KerasTuner's hypermodels, callbacks and subclasses, with trials from a Dodona server.
+
+    import dodona.keras
+
+    tuner = dodona.keras.CloudTuner(build_model, objective="val_accuracy", max_trials=100, study_id="mnist")
+    tuner.search(x, y, epochs=10, validation_data=(x_val, y_val))
+    best = tuner.get_best_models()[0]
+
+Run the same script on any number of machines: they share the study "mnist".
+"""
+
+from importlib import import_module
+
+try:
+    import_module("keras_tuner")
+except ImportError as error:
+    raise ImportError(
+        f"dodona.keras needs Keras and KerasTuner ({error}); install them with: pip install 'dodona[keras]'"
+    ) from error
+
+from dodona.keras._errors import SearchInterrupted
+from dodona.keras._oracle import CloudOracle
+from dodona.keras._tuner import CloudTuner
+
+__all__ = ["CloudOracle", "CloudTuner", "SearchInterrupted"]

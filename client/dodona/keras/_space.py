@@ -1,0 +1,101 @@
+"""The search space as both sides have it: Vizier's parameters and KerasTuner's HyperParameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from keras_tuner import HyperParameters
+from keras_tuner.engine.hyperparameters import HyperParameter
+
+from dodona.keras._kinds import Value, hyperparameter_of, position_of, value_of
+from dodona.keras._private import Parent, knows
+from dodona.keras._tree import Tree, values_of
+from dodona_schemas.vertex import ParameterSpec
+
+
+class Space:
+    """What is known of a study's search space.
+
+    Args:
+        specs: the study's parameters.
+
+    Attributes:
+        specs: the parameters, in Vizier's tree.
+        hyperparameters: the same in KerasTuner's order, the values being the defaults of what is active.
+    """
+
+    def __init__(self, specs: Iterable[ParameterSpec] = ()) -> None:
+        self.specs: list[ParameterSpec] = []
+        self.hyperparameters = HyperParameters()
+        self.learn(specs)
+
+    def learn(self, specs: Iterable[ParameterSpec], more: Iterable[HyperParameter] = ()) -> None:
+        """Takes over the parameters as they are now; what only this process knows of stays.
+
+        Args:
+            specs: the study's parameters.
+            more: hyperparameters that this process has found.
+        """
+        self.specs = list(specs)
+        known = [*hyperparameters_in(self.specs), *self.hyperparameters.space, *more]
+        self.hyperparameters = HyperParameters()
+        for hp in known:
+            self.hyperparameters.merge([hp], overwrite=False)
+
+    def missing(self, hyperparameters: HyperParameters) -> list[HyperParameter]:
+        """Those that the space lacks, by name and conditions."""
+        return [hp for hp in hyperparameters.space if not knows(self.hyperparameters, hp)]
+
+    def grown(self, new: Iterable[HyperParameter]) -> Tree:
+        """The space as it would be with `new`; nothing changes here before `learn`."""
+        tree = Tree(self.specs)
+        for hp in new:
+            tree.add(hp)
+        return tree
+
+
+def hyperparameters_in(specs: Iterable[ParameterSpec]) -> list[HyperParameter]:
+    """The hyperparameters that parameters stand for, in the order in which the hypermodels declared them."""
+    found = list(_walk(specs, []))
+    positions = [position_of(spec) for spec, _ in found]
+    ranked = sorted(range(len(found)), key=lambda index: index if (known := positions[index]) is None else known)
+    return _parents_first([found[index][1] for index in ranked])
+
+
+def _walk(specs: Iterable[ParameterSpec], conditions: list[Parent]) -> Iterable[tuple[ParameterSpec, HyperParameter]]:
+    for spec in specs:
+        hp = hyperparameter_of(spec, conditions)
+        yield spec, hp
+        for child in spec.conditional_parameter_specs:
+            values = [value_of(hp, value) for value in values_of(child)]
+            yield from _walk([child.parameter_spec], [*conditions, Parent(spec.parameter_id, values)])
+
+
+def _parents_first(hps: Sequence[HyperParameter]) -> list[HyperParameter]:
+    """The same order, but for children that workers growing the space at once have put before their parents."""
+    pending, placed = list(hps), []
+    while pending:
+        waiting = {hp.name for hp in pending}
+        ready = next(
+            (hp for hp in pending if not any(c.name in waiting and c.name != hp.name for c in hp.conditions)),
+            pending[0],
+        )
+        pending.remove(ready)
+        placed.append(ready)
+    return placed
+
+
+def filled(space: HyperParameters, values: Mapping[str, Value]) -> HyperParameters:
+    """The space with a value for exactly what is active: the one given, else the default.
+
+    Args:
+        space: the hyperparameters; it is left as it is.
+        values: by name, as the server or a hypermodel has them; those of inactive or unknown names are left out.
+    """
+    result, taken = HyperParameters(), set()
+    for hp in space.space:
+        result.merge([hp])
+        if hp.name in values and hp.name not in taken and result.is_active(hp):
+            result.values[hp.name] = value_of(hp, values[hp.name])
+            taken.add(hp.name)
+    return result

@@ -1,0 +1,27 @@
+"""What `import dodona` gives, and what it leaves alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import dodona
+
+
+def test_all_is_sorted_and_complete() -> None:
+    public = {name for name in vars(dodona) if not name.startswith("_")}
+    assert list(dodona.__all__) == sorted(dodona.__all__)
+    assert public <= {*dodona.__all__, "keras"}, "a public name is missing in __all__"
+    assert {name for name in dodona.__all__ if not name.startswith("_")} <= public
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert dodona.__version__ == version("dodona")
+
+
+def test_import_stays_thin() -> None:
+    heavy = "{'keras', 'tensorflow', 'keras_tuner', 'pandas', 'numpy', 'fastapi', 'sqlalchemy', 'dodona_server'}"
+    code = f"import sys, dodona; found = {heavy} & sys.modules.keys(); sys.exit(str(found) if found else 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,210 @@
+"""Retries, patience and words of the one place that does HTTP."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import Any
+
+import httpx
+import pytest
+
+from dodona import ApiError, Client, NotFound, Retry, ServerError, ServerUnreachable
+from tests.client.network import Clock, Network, canned, connected, study_json, suggestion, trial_json
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("dodona._transport.time", clock)
+    return clock
+
+
+FAULTS: list[str | int] = ["refuse", "drop", "duplicate", 502, 503, 504]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_passing_failure_is_tried_again(fault: str | int) -> None:
+    network = Network(canned(s=study_json()), [fault])
+    assert connected(network).get_study("s").display_name == "s"
+
+
+@pytest.mark.parametrize("code", [400, 404, 409, 500])
+def test_a_real_answer_is_not_tried_again(code: int) -> None:
+    network = Network(canned(studies=code))
+    with pytest.raises(ApiError) as caught:
+        next(connected(network).studies())
+    assert caught.value.code == code
+    assert len(network.requests) == 1
+
+
+def test_pauses_grow_to_two_seconds_with_full_jitter(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    bounds: list[float] = []
+
+    def uniform(low: float, high: float) -> float:
+        assert low == 0
+        bounds.append(high)
+        return high
+
+    monkeypatch.setattr(random, "uniform", uniform)
+    connected(Network(canned(s=study_json()), ["refuse"] * 8)).get_study("s")
+    assert bounds == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0])
+    assert clock.slept == bounds
+
+
+def test_patience_is_short_until_the_server_was_reached(clock: Clock) -> None:
+    network = Network(canned(s=study_json()), ["refuse"] * 10_000)
+    client = connected(network)
+    began = clock.now
+    with pytest.raises(ServerUnreachable) as caught:
+        client.get_study("s")
+    assert clock.now - began == pytest.approx(30)
+    assert caught.value.url == "http://oracle:8080"
+    assert caught.value.waited_seconds == pytest.approx(30)
+    assert isinstance(caught.value.cause, httpx.ConnectError)
+    assert "http://oracle:8080" in str(caught.value)
+    assert "connection refused" in str(caught.value)
+
+    network.faults.clear()
+    study = client.get_study("s")
+    network.faults = ["refuse"] * 10_000
+    began = clock.now
+    with pytest.raises(ServerUnreachable):
+        study.refresh()
+    assert clock.now - began == pytest.approx(600)
+
+
+def test_a_proxys_answer_does_not_count_as_reaching_the_server(clock: Clock) -> None:
+    began = clock.now
+    with pytest.raises(ServerUnreachable) as caught:
+        connected(Network(canned(), [503] * 10_000)).get_study("s")
+    assert clock.now - began == pytest.approx(30)
+    assert isinstance(caught.value.cause, ServerError)
+
+
+def test_patience_can_be_set(clock: Clock) -> None:
+    began = clock.now
+    retry = Retry(first_patience_seconds=0)
+    with pytest.raises(ServerUnreachable):
+        connected(Network(canned(), ["refuse"]), retry=retry).get_study("s")
+    assert clock.now == began
+
+
+def test_a_long_outage_is_told_now_and_then(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    network = Network(canned(s=study_json()))
+    study = connected(network).get_study("s")
+    network.faults = ["refuse"] * 100
+    began = clock.now
+    study.refresh()
+    lasted = clock.now - began
+    assert lasted > 60
+    *waiting, back = [record.getMessage() for record in caplog.records if record.name == "dodona"]
+    assert waiting[0] == (
+        "the server at http://oracle:8080 does not answer (connection refused); trying again for up to 10 min 0 s"
+    )
+    assert 2 <= len(waiting) <= 1 + lasted / 30
+    assert "answers again after 1 min" in back
+    assert {record.levelno for record in caplog.records if record.name == "dodona"} == {logging.WARNING}
+
+
+def test_a_second_outage_is_told_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    network = Network(canned(s=study_json()), ["refuse", "pass", "refuse"])
+    study = connected(network).get_study("s")
+    study.refresh()
+    assert [("again after" in record.getMessage()) for record in caplog.records] == [False, True, False, True]
+
+
+def test_what_was_deleted_at_an_earlier_try_is_deleted() -> None:
+    study = {"s": [study_json(), {}, 404]}
+    connected(Network(canned(**study), ["pass", "drop"])).get_study("s").delete()
+    with pytest.raises(NotFound):
+        connected(Network(canned(s=[study_json(), 404]))).get_study("s").delete()
+
+
+def test_the_same_request_id_travels_at_every_try() -> None:
+    network = Network(canned(s=study_json(), suggest=suggestion(1), trials=trial_json(state="REQUESTED")))
+    study = connected(network).get_study("s")
+    network.faults = ["drop", "refuse", 503]
+    study.ask()
+    network.faults = ["drop"]
+    study.add_trial({"x": 0.5})
+    study.add_trial({"x": 0.5})
+    asked = {body["requestId"] for body in network.bodies("POST studies/s/trials:suggest")}
+    added = [body["requestId"] for body in network.bodies("POST studies/s/trials")]
+    assert len(asked) == 1
+    assert added[0] == added[1] != added[2]
+
+
+@pytest.mark.parametrize("content", [b"<html>welcome</html>", b"", b"[]", b'{"studySpec": 3}'])
+def test_another_server_is_told_apart(content: bytes) -> None:
+    network = Network(lambda _: httpx.Response(200, content=content))
+    with pytest.raises(ApiError, match="does DODONA_URL name another server"):
+        connected(network).get_study("s")
+
+
+def test_a_redirect_is_an_error() -> None:
+    with pytest.raises(ApiError, match="HTTP 307"):
+        connected(Network(lambda _: httpx.Response(307, headers={"Location": "/login"}))).get_study("s")
+
+
+def test_what_every_request_carries() -> None:
+    network = Network(canned(s=study_json()))
+    Client("http://oracle:8080/prefix/", "secret", "a/b", "c", transport=network).get_study("s")
+    (request,) = network.requests
+    assert str(request.url) == "http://oracle:8080/prefix/v1/projects/a%2Fb/locations/c/studies/s"
+    assert request.headers["Authorization"] == "Bearer secret"
+    assert request.headers["User-Agent"].startswith("dodona/")
+
+
+def test_address_and_token_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Client().url == "http://127.0.0.1:8080"
+    monkeypatch.setenv("DODONA_URL", "http://there:1")
+    monkeypatch.setenv("DODONA_TOKEN", "from outside")
+    network = Network(canned(s=study_json()))
+    client = Client(transport=network)
+    client.get_study("s")
+    assert client.url == "http://there:1"
+    assert network.requests[0].headers["Authorization"] == "Bearer from outside"
+    assert Client("http://here:2").url == "http://here:2"
+
+
+def test_the_token_is_never_told(caplog: pytest.LogCaptureFixture) -> None:
+    client = connected(Network(canned(), ["refuse"] * 10_000), token="s3cret")
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(ServerUnreachable) as caught:
+        client.get_study("s")
+    assert "s3cret" not in f"{caplog.text} {caught.value!r} {caught.value} {client!r}"
+    with pytest.raises(ValueError, match="token") as refused:
+        Client(token="s3cret\n")
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "oracle", "ftp://oracle", "http://", "http://oracle:port"])
+def test_what_is_no_address_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="is no address of a server"):
+        Client(url)
+
+
+def test_a_password_in_the_address_is_refused_without_repeating_it() -> None:
+    with pytest.raises(ValueError, match="token=") as refused:
+        Client("http://user:hunter2@oracle:8080")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_pages_are_joined() -> None:
+    pages = [{"trials": [trial_json(1)], "nextPageToken": "a b"}, {"trials": [trial_json(2)]}]
+    network = Network(canned(s=study_json(), trials=pages))
+    assert [record.number for record in connected(network).get_study("s").trials()] == [1, 2]
+    assert [dict(request.url.params) for request in network.requests[1:]] == [
+        {"pageSize": "1000", "pageToken": ""},
+        {"pageSize": "1000", "pageToken": "a b"},
+    ]
+
+
+def test_a_client_closes_its_connections() -> None:
+    network = Network(canned(s=study_json()))
+    closed: list[Any] = []
+    network.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    with connected(network) as client:
+        client.get_study("s")
+    assert closed == [True]

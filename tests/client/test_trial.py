@@ -1,0 +1,172 @@
+"""What a worker says of its trial, and how its block ends."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dodona import Aborted, FailedPrecondition, NothingReported, Retry, ServerUnreachable, Study
+from tests.client.network import Network, canned, connected, study_json, suggestion, trial_json
+
+MEASURE = "POST studies/s/trials/1:addTrialMeasurement"
+COMPLETE = "POST studies/s/trials/1:complete"
+
+
+def running(**answers: Any) -> tuple[Network, Study]:
+    defaults = {
+        "s": study_json(),
+        "suggest": suggestion(1),
+        "addTrialMeasurement": trial_json(1),
+        "complete": trial_json(1, "SUCCEEDED"),
+    }
+    network = Network(canned(**{**defaults, **answers}))
+    return network, connected(network).get_study("s")
+
+
+def test_a_report_tells_metrics_step_and_time() -> None:
+    network, study = running()
+    study.ask().report({"objective": 0.5, "other": 2}, step=3)
+    (body,) = network.bodies(MEASURE)
+    measurement = body["measurement"]
+    assert measurement["metrics"] == [{"metricId": "objective", "value": 0.5}, {"metricId": "other", "value": 2.0}]
+    assert measurement["stepCount"] == "3"
+    assert 0 <= float(measurement["elapsedDuration"].removesuffix("s")) < 60
+
+
+@pytest.mark.parametrize(("value", "sent"), [(1, 1.0), (math.nan, "NaN"), (-math.inf, "-Infinity"), (0, 0.0)])
+def test_a_number_is_the_single_metric(value: float, sent: Any) -> None:
+    network, study = running()
+    study.ask().report(value)
+    (body,) = network.bodies(MEASURE)
+    assert body["measurement"]["metrics"] == [{"metricId": "objective", "value": sent}]
+    assert body["measurement"]["stepCount"] == "0"
+
+
+def test_numpy_scalars_are_taken() -> None:
+    network, study = running()
+    trial = study.ask()
+    trial.report(np.float32(0.5), step=np.int64(2))  # type: ignore[arg-type]
+    trial.complete({"objective": np.float64(0.25)})
+    assert network.bodies(MEASURE)[0]["measurement"]["stepCount"] == "2"
+    assert network.bodies(COMPLETE)[0]["finalMeasurement"]["metrics"][0]["value"] == 0.25
+
+
+def test_a_number_for_several_metrics_is_refused() -> None:
+    spec = {"metrics": [{"metricId": "a"}, {"metricId": "b"}]}
+    network, study = running(s=study_json(studySpec=spec))
+    with pytest.raises(ValueError, match="the study has the metrics a, b; report a dict"):
+        study.ask().report(0.5)
+    assert MEASURE not in network.calls
+
+
+def test_the_answer_to_a_report_says_stop() -> None:
+    _, study = running(addTrialMeasurement=[trial_json(1), trial_json(1, "STOPPING")])
+    trial = study.ask()
+    trial.report(0.5)
+    assert not trial.should_stop
+    trial.report(0.4)
+    assert trial.should_stop
+    assert trial.state == "STOPPING"
+
+
+def test_a_block_completes_with_the_last_report() -> None:
+    network, study = running()
+    with study.ask() as trial:
+        trial.report(0.5, step=1)
+        trial.report(0.4, step=2)
+    (body,) = network.bodies(COMPLETE)
+    assert "finalMeasurement" not in body
+    assert body["trialInfeasible"] is False
+    assert trial.state == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("state", ["SUCCEEDED", "INFEASIBLE"])
+def test_a_block_says_nothing_more_of_a_finished_trial(state: str) -> None:
+    network, study = running(complete=trial_json(1, state))
+    with study.ask() as trial:
+        if state == "SUCCEEDED":
+            trial.complete(0.5)
+        else:
+            trial.fail("out of memory")
+    assert network.calls.count(COMPLETE) == 1
+    assert trial.state == state
+
+
+def test_a_final_result_carries_the_last_step() -> None:
+    network, study = running()
+    trial = study.ask()
+    trial.report(0.5, step=7)
+    trial.complete(0.4)
+    assert network.bodies(COMPLETE)[0]["finalMeasurement"]["stepCount"] == "7"
+
+
+def test_a_block_without_a_result_is_an_error() -> None:
+    network, study = running(complete=trial_json(1, "INFEASIBLE"))
+    with pytest.raises(NothingReported, match="trial 1 ended without a result"), study.ask():
+        pass
+    (body,) = network.bodies(COMPLETE)
+    assert body == {"trialInfeasible": True, "infeasibleReason": "the worker reported no result"}
+
+
+def test_an_exception_marks_the_trial_and_goes_on() -> None:
+    network, study = running(complete=trial_json(1, "INFEASIBLE"))
+    with pytest.raises(MemoryError), study.ask():
+        raise MemoryError("16 GiB \udcff")
+    (body,) = network.bodies(COMPLETE)
+    assert body == {"trialInfeasible": True, "infeasibleReason": "MemoryError: 16 GiB ?"}
+
+
+@pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit])
+def test_a_process_that_leaves_keeps_its_trial(leaving: type[BaseException]) -> None:
+    network, study = running()
+    with pytest.raises(leaving), study.ask():
+        raise leaving
+    assert COMPLETE not in network.calls
+    # In a notebook the same process may ask again.
+    assert study.ask().number == 1
+
+
+def test_an_unreachable_server_leaves_the_trial_to_a_restart() -> None:
+    network, _ = running()
+    study = connected(network, retry=Retry(patience_seconds=0)).get_study("s")
+    trial = study.ask()
+    network.faults = ["refuse"] * 100
+    with pytest.raises(ServerUnreachable), trial:
+        trial.report(0.5)
+    assert COMPLETE not in network.calls
+    network.faults.clear()
+    assert study.ask().number == 1
+
+
+def test_a_trial_that_was_handed_on_is_left_alone() -> None:
+    network, study = running(addTrialMeasurement=409)
+    with pytest.raises(Aborted), study.ask() as trial:
+        trial.report(0.5)
+    assert COMPLETE not in network.calls
+
+
+def test_a_trial_that_somebody_ended_stops_and_is_left_alone() -> None:
+    network, study = running(addTrialMeasurement=trial_json(1, "INFEASIBLE"))
+    with study.ask() as trial:
+        trial.report(0.5)
+        assert trial.should_stop
+    assert COMPLETE not in network.calls
+
+
+def test_the_blocks_error_is_not_hidden_by_the_servers(caplog: pytest.LogCaptureFixture) -> None:
+    _, study = running(complete=400)
+    with pytest.raises(ZeroDivisionError), study.ask():
+        raise ZeroDivisionError
+    assert "trial 1 could not be marked infeasible: refused with 400" in caplog.text
+
+
+def test_a_refused_result_is_raised_and_the_trial_stays_in_hand() -> None:
+    _, study = running(complete=[400, trial_json(1, "SUCCEEDED")])
+    trial = study.ask()
+    with pytest.raises(FailedPrecondition):
+        trial.complete()
+    trial.complete(0.5)
+    assert trial.state == "SUCCEEDED"
