@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
+import dodona
 from tests.support.postgres import fresh_database, postgres_server
 from tests.support.processes import ServerProcess
 
@@ -36,10 +37,24 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
     process.stop()
 
 
+@pytest.fixture(scope="session")
+def _shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    process = ServerProcess(tmp_path_factory.mktemp("server")).start()
+    yield process
+    process.stop()
+
+
 @pytest.fixture
-def server_url(server: ServerProcess) -> str:
-    """The address of a running server with an empty database of its own."""
-    return server.url
+def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a running server without studies: the test's own `server`, if it has one, else a shared one."""
+    if "server" in request.fixturenames:
+        yield request.getfixturevalue("server").url
+        return
+    url: str = request.getfixturevalue("_shared_server").url
+    yield url
+    with dodona.Client(url) as client:
+        for study in list(client.studies()):
+            study.delete()
 
 
 @pytest.fixture(scope="session")
