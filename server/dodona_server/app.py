@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from dodona_server.api import errors
 from dodona_server.api.health import health_router
+from dodona_server.api.limits import BodyLimit
 from dodona_server.api.security import Guard
 from dodona_server.api.vertex.routes import study_router, trial_router
 from dodona_server.service.studies import StudyService
@@ -52,6 +53,7 @@ def create_app(store: Store, token: str | None = None) -> FastAPI:
     app.include_router(study_router(studies))
     app.include_router(health_router(store))
     app.include_router(page_router(studies, trials), include_in_schema=False)
+    app.add_middleware(BodyLimit)
     app.add_middleware(Guard, token=token)
     errors.install(app)
     return app

@@ -7,6 +7,7 @@ import base64
 import pytest
 from starlette.testclient import TestClient
 
+from dodona_server.api.limits import MAX_BODY_BYTES
 from dodona_server.app import create_app
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import HERE
@@ -61,6 +62,17 @@ def test_bodies_are_json_or_nothing(api, study):
     assert (wrong.status_code, wrong.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
+def test_a_body_that_is_too_large_is_refused_announced_or_not(api, study):
+    url = f"{HERE}{study}/trials:suggest"
+    large = b'{"clientId": "' + b"x" * MAX_BODY_BYTES + b'"}'
+    chunks = [large[start : start + 2**16] for start in range(0, len(large), 2**16)]
+    for content in (large, iter(chunks)):
+        refused = api.client.post(url, content=content, headers={"content-type": "application/json"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (413, 413)
+    chunked = iter([b'{"clientId": "w",', b' "suggestionCount": 1}'])
+    assert api.client.post(url, content=chunked, headers={"content-type": "application/json"}).status_code == 200
+
+
 def test_a_colon_may_be_escaped(api, study):
     response = api.client.post(f"{HERE}{study}/trials%3Asuggest", json={"clientId": "w", "suggestionCount": 1})
     assert response.status_code == 200
@@ -109,3 +121,9 @@ def test_another_web_site_may_not_send_requests(api, guarded, spec):
     for client in (api.client, guarded):
         assert client.post(f"{HERE}/studies", json={"studySpec": spec}, headers=headers).status_code == 403
         assert client.get(f"{HERE}/studies", headers=headers).status_code == 200
+
+
+def test_enums_are_answered_as_numbers_if_the_client_asks_for_that(api, study):
+    asking = api.client.get(f"{HERE}{study}?%24alt=json%3Benum-encoding%3Dint").json()
+    assert (asking["state"], asking["studySpec"]["metrics"][0]["goal"]) == (1, 2)
+    assert api.client.get(f"{HERE}{study}").json()["state"] == "ACTIVE"

@@ -20,6 +20,8 @@ Point = tuple[float, float]
 MAX_DOTS = 500
 # Below so many values none is called far out.
 MIN_FOR_FENCE = 8
+# Axes end here, so that no sum of two values overflows; what lies behind stands at the edge.
+LARGEST = 1e300
 # A curve of so few points shows each of them.
 MAX_MARKED = 60
 
@@ -69,20 +71,20 @@ class Axis:
     @classmethod
     def around(cls, low: float, high: float, margin: float) -> Axis:
         """One that leaves the part `margin` of its span free at both ends; a single value stands in its middle."""
-        span = high / 2 - low / 2  # by halves, so that it is finite for all floats
+        low, high = max(-LARGEST, min(low, LARGEST)), max(-LARGEST, min(high, LARGEST))
+        span = high - low
         if span <= max(1e-300, abs(low) * 1e-12, abs(high) * 1e-12):
-            span = max(abs(low) / 10, 1e-9) if low else 1.0
-        largest = 1.7e308
-        return cls(max(-largest, low - 2 * margin * span), min(largest, high + 2 * margin * span))
+            span = max(abs(low) / 5, 1e-9) if low else 2.0
+        return cls(low - margin * span, high + margin * span)
 
     def place(self, value: float) -> float:
         """Where `value` stands, in percent from the low end."""
-        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
-        return round(100 * min(1.0, max(0.0, share)), 2)
+        value = max(self.low, min(value, self.high))
+        return round(100 * (value - self.low) / (self.high - self.low), 2)
 
     def ticks(self, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
         """About `count` round values inside, with their labels; only whole numbers if `whole`."""
-        step = _nice((self.high / 2 - self.low / 2) / (count / 2))
+        step = _nice((self.high - self.low) / count)
         step = max(1.0, step) if whole else step
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
         values = [index * step for index in range(first, last + 1)]
@@ -101,7 +103,7 @@ def _label(value: float, step: float) -> str:
     if value == 0:
         return "0"
     last = math.floor(math.log10(step) + 1e-9)
-    if last >= -5 and abs(value) < 1e6:
+    if last >= -5 and abs(value) < 1e7:
         return f"{value:.{max(0, -last)}f}"
     digits = max(1, math.floor(math.log10(abs(value))) - last + 1)
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")

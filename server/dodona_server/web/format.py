@@ -9,8 +9,6 @@ from dodona_server.domain.space import Value
 
 DIGITS = 5
 MINUTE, HOUR, DAY = 60, 3600, 86400
-# What stands where there is no value.
-NOTHING = "–"
 
 
 def number(value: float) -> str:
@@ -35,28 +33,14 @@ def _shortest(text: str, value: float) -> str:
     return stripped if float(stripped) == value else text
 
 
-def shown(value: Value | None) -> str:
-    """A parameter's value; a dash where the parameter is not active."""
-    if value is None:
-        return NOTHING
+def shown(value: Value) -> str:
+    """The value of a parameter or a metric."""
     return value if isinstance(value, str) else number(value)
 
 
-def exact(value: Value | None) -> str:
-    """The same in full."""
-    if value is None:
-        return "not active in this trial"
-    return value if isinstance(value, str) else repr(value)
-
-
-def words(name: str) -> str:
-    """A constant's name as words: "RANDOM_SEARCH" as "Random search"."""
-    return name.replace("_", " ").capitalize()
-
-
 def algorithm(name: str) -> str:
-    """The name of an algorithm as people say it."""
-    return "Default algorithm" if name == "ALGORITHM_UNSPECIFIED" else words(name)
+    """The name of an algorithm as people say it: "Random search" for RANDOM_SEARCH."""
+    return "Default algorithm" if name == "ALGORITHM_UNSPECIFIED" else name.replace("_", " ").capitalize()
 
 
 def moment(seconds: float) -> str:
@@ -83,7 +67,7 @@ def ago(then: float, now: float) -> str:
 def duration(seconds: float) -> str:
     """A length of time in its two largest units: "0.42 s", "3 min 12 s", "2 h 05 min"."""
     if not math.isfinite(seconds):
-        return NOTHING
+        return "–"
     if seconds < MINUTE:
         digits = 2 if 0 < seconds < 1 else 1 if 1 <= seconds < 10 else 0
         return f"{math.floor(seconds * 10**digits) / 10**digits:.{digits}f} s"

@@ -50,8 +50,6 @@ _TEMPLATES = Environment(
 _TEMPLATES.filters.update(
     number=texts.number,
     shown=texts.shown,
-    exact=texts.exact,
-    words=texts.words,
     algorithm=texts.algorithm,
     moment=texts.moment,
     machine_time=texts.machine_time,
@@ -174,16 +172,16 @@ def _history_chart(study: Study, history: Sequence[tuple[int, float]], ranking: 
 def _trial_context(study: Study, trial: Trial) -> dict[str, Any]:
     measured = trial.measurements or []
     by_step = any(one.step for one in measured)
-    metrics = [metric.id for metric in study.spec.metrics]
     final = [trial.final_measurement] if trial.final_measurement else []
-    metrics = list(dict.fromkeys([*metrics, *(name for one in [*final, *measured] for name in one.metrics)]))
+    goals = {metric.id: metric.goal for metric in study.spec.metrics}
+    metrics = list(dict.fromkeys([*goals, *(name for one in [*final, *measured] for name in one.metrics)]))
     listed = thin(len(measured), set(), MAX_MEASUREMENTS_LISTED)
     return {
         "live": trial.end_time is None,
         "study": study,
         "trial": trial,
         "metrics": metrics,
-        "goals": {metric.id: metric.goal for metric in study.spec.metrics},
+        "goals": goals,
         "by_step": by_step,
         "measurements": [measured[index] for index in listed],
         "measured": len(measured),
@@ -192,10 +190,5 @@ def _trial_context(study: Study, trial: Trial) -> dict[str, Any]:
 
 
 def _curve(metric: str, measured: Sequence[Measurement], by_step: bool) -> Chart | None:
-    return curve_chart(
-        [
-            (one.step if by_step else one.elapsed_seconds, one.metrics[metric])
-            for one in measured
-            if metric in one.metrics
-        ]
-    )
+    reported = [one for one in measured if metric in one.metrics]
+    return curve_chart([(one.step if by_step else one.elapsed_seconds, one.metrics[metric]) for one in reported])
