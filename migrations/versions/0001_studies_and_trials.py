@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("operation_id", name=op.f("pk_operations")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_operations_study_key", "operations", ["study_key", "create_time"], unique=False)
+    op.create_index("ix_operations_study_key", "operations", ["study_key", "operation_id"], unique=False)
     op.create_index(
         "uq_operations_request_id",
         "operations",

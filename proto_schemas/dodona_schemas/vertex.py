@@ -389,9 +389,45 @@ class SuggestTrialsResponse(WireModel):
 
 
 class Operation(WireModel):
-    """Long work; Dodona's is finished inside the call, so it always comes back done."""
+    """A call to suggest. Dodona's operations are finished inside the call, so they always come back done."""
 
     name: str = ""
     done: bool = False
     metadata: SuggestTrialsMetadata | None = None
     response: SuggestTrialsResponse | None = None
+
+
+class CheckTrialEarlyStoppingStateMetadata(WireModel):
+    """Which trial was asked about. The name on the wire is misspelt: that is part of the protocol."""
+
+    type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateMetatdata"] = Field(
+        default="type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateMetatdata", alias="@type"
+    )
+    generic_metadata: GenericOperationMetadata
+    study: str = ""
+    trial: str = ""
+
+
+class CheckTrialEarlyStoppingStateResponse(WireModel):
+    """Whether the trial should stop early."""
+
+    type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateResponse"] = Field(
+        default="type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateResponse", alias="@type"
+    )
+    should_stop: bool = False
+
+
+class EarlyStoppingOperation(WireModel):
+    """A call to check a trial's early stopping state; always done."""
+
+    name: str = ""
+    done: bool = False
+    metadata: CheckTrialEarlyStoppingStateMetadata | None = None
+    response: CheckTrialEarlyStoppingStateResponse | None = None
+
+
+class ListOperationsResponse(WireModel):
+    """A page of operations."""
+
+    operations: list[Operation] = []
+    next_page_token: str = ""

@@ -13,7 +13,9 @@ from dodona_server.api import errors
 from dodona_server.api.health import health_router
 from dodona_server.api.limits import BodyLimit
 from dodona_server.api.security import Guard
+from dodona_server.api.vertex.operation_routes import operation_router
 from dodona_server.api.vertex.routes import study_router, trial_router
+from dodona_server.service.operations import OperationService
 from dodona_server.service.studies import StudyService
 from dodona_server.service.suggestions import SuggestionService
 from dodona_server.service.trials import TrialService
@@ -51,6 +53,7 @@ def create_app(store: Store, token: str | None = None) -> FastAPI:
     trials = TrialService(store, time.time)
     app.include_router(trial_router(trials, SuggestionService(store, time.time)))
     app.include_router(study_router(studies))
+    app.include_router(operation_router(OperationService(store, time.time)))
     app.include_router(health_router(store))
     app.include_router(page_router(studies, trials), include_in_schema=False)
     app.add_middleware(BodyLimit)

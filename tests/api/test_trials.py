@@ -39,7 +39,6 @@ class TestSuggest:
         assert api.get(f"{study}/operations/{operation_id}") == operation
         assert api.get(f"/operations/{operation_id}") == operation
         assert "does not exist" in api.get("/operations/none", 404)["error"]["message"]
-        assert "does not exist" in api.get(f"/studies/other/operations/{operation_id}", 404)["error"]["message"]
 
     def test_own_active_trials_come_first_then_queued_ones_in_order_then_new_ones(self, api, study):
         assert [trial["id"] for trial in api.suggest(client="a")] == ["1"]
@@ -314,3 +313,45 @@ def test_a_trial_that_is_not_there_is_not_found(api, study, number):
     assert "does not exist" in api.get(f"{study}/trials/{number}", 404)["error"]["message"]
     for verb in ("complete", "stop", "addTrialMeasurement"):
         api.refused(f"{study}/trials/{number}:{verb}", {"measurement": measurement(1)}, "NOT_FOUND")
+
+
+class TestOperations:
+    @pytest.mark.parametrize("root", ["/v1", "/ui"])
+    @pytest.mark.parametrize("parent", ["", "/studies/s", "/studies/s/trials/1"])
+    def test_they_are_found_wherever_clients_look(self, api, study, root, parent):
+        first = api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 1})
+        check = api.post(f"{study}/trials/1:checkTrialEarlyStoppingState")
+        base = f"{root}/projects/p/locations/l{parent}/operations"
+        for operation in (first, check):
+            url = f"{base}/{operation['name'].rpartition('/')[2]}"
+            assert api.client.get(url).json() == operation
+            assert api.client.post(f"{url}:wait?timeout=5s").json() == operation
+            assert api.client.post(f"{url}:cancel").json() == {}
+        assert api.client.get(base).json() == {"operations": [first], "nextPageToken": ""}
+        assert api.client.delete(f"{base}/{first['name'].rpartition('/')[2]}").json() == {}
+        assert api.client.get(base).json()["operations"] == []
+        assert api.client.get(f"{base}/stopcheck.s.x.1.2").status_code == 404
+
+    def test_pages(self, api, study):
+        names = {
+            api.post(f"{study}/trials:suggest", {"clientId": f"w{worker}", "suggestionCount": 1})["name"]
+            for worker in range(5)
+        }
+        seen, token = set(), ""
+        while page := api.get(f"{study}/operations?pageSize=2&pageToken={token}"):
+            seen |= {operation["name"] for operation in page["operations"]}
+            token = page["nextPageToken"]
+            if not token:
+                break
+        assert seen == names
+
+    def test_the_check_tells_a_stopped_trial(self, api, trial):
+        types = "type.googleapis.com/google.cloud.aiplatform.v1."
+        check = api.post(f"{trial}:checkTrialEarlyStoppingState")
+        assert (check["done"], check["response"]["shouldStop"]) == (True, False)
+        assert check["metadata"]["@type"] == types + "CheckTrialEarlyStoppingStateMetatdata"
+        assert check["metadata"]["trial"] == "projects/p/locations/l/studies/s/trials/1"
+        api.post(f"{trial}:stop")
+        assert api.post(f"{trial}:checkTrialEarlyStoppingState")["response"]["shouldStop"] is True
+        assert api.get(f"/operations/{check['name'].rpartition('/')[2]}") == check
+        assert "does not exist" in api.refused("/studies/s/trials/9:checkTrialEarlyStoppingState", None, "NOT_FOUND")

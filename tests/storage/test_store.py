@@ -219,6 +219,20 @@ class TestOperations:
         assert read(store, lambda t: operations.find(t, "q", "l", "abc")) is None
         assert read(store, lambda t: operations.find_requested(t, study.key, "r1")) == operation
 
+    def test_pages_go_by_id_over_one_study_or_all(self, store):
+        study, other = add_study(store), add_study(store, "other")
+        for owner, operation_id in ((study, "b"), (other, "c"), (study, "a")):
+            operation = SuggestOperation(operation_id, "w", [], StudyState.ACTIVE, 1.0)
+            run(store, lambda t, key=owner.key, o=operation: operations.insert(t, key, o))
+
+        def page(study_id, after, limit):
+            found = read(store, lambda t: operations.page(t, "p", "l", study_id, after, limit))
+            return [operation.operation_id for _, _, operation in found]
+
+        assert (page(None, "", 2), page(None, "b", 2), page("s", "", 9)) == (["a", "b"], ["c"], ["a", "b"])
+        run(store, lambda t: operations.delete(t, "a"))
+        assert page("s", "", 9) == ["b"]
+
 
 class TestTransactions:
     def test_a_use_case_that_raises_has_changed_nothing_and_harms_no_other(self, store):

@@ -22,24 +22,39 @@ def page_size(requested: int) -> int:
     return min(requested or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
 
 
-def write_token(order: str, last: int) -> str:
+def write_token(order: str, last: int | str) -> str:
     """The token of the page behind the entry `last` of a list in that order."""
     return base64.urlsafe_b64encode(f"{order}:{last}".encode()).decode()
 
 
 def read_token(order: str, token: str) -> int:
-    """The entry behind which the token's page begins; 0 for the first page.
+    """The number of the entry behind which the token's page begins; 0 for the first page.
 
     Raises:
         InvalidArgument: the token is none that a list in that order gave out.
+    """
+    last = read_text_token(order, token) or "0"
+    if not last.isdecimal():
+        raise _foreign(token)
+    return int(last)
 
+
+def read_text_token(order: str, token: str) -> str:
+    """The entry behind which the token's page begins; empty for the first page.
+
+    Raises:
+        InvalidArgument: the token is none that a list in that order gave out.
     """
     if not token:
-        return 0
+        return ""
     try:
         written, _, last = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
-        if written == order:
-            return int(last)
-    except (binascii.Error, UnicodeError, ValueError):
-        pass
-    raise InvalidArgument(f"{token!r} is no token of this list; begin again without one", "pageToken")
+    except (binascii.Error, UnicodeError) as error:
+        raise _foreign(token) from error
+    if written != order:
+        raise _foreign(token)
+    return last
+
+
+def _foreign(token: str) -> InvalidArgument:
+    return InvalidArgument(f"{token!r} is no token of this list; begin again without one", "pageToken")

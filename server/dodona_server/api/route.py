@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
-from fastapi import HTTPException, Path, Request, Response
+from fastapi import Depends, HTTPException, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
@@ -77,3 +77,10 @@ async def study_name(project: ProjectPart, location: LocationPart, study: StudyP
 async def trial_name(project: ProjectPart, location: LocationPart, study: StudyPart, trial: TrialPart) -> TrialName:
     """The trial in the path."""
     return TrialName.of(StudyName(Location(project, location), study), trial)
+
+
+InLocation = Annotated[Location, Depends(location)]
+OfStudy = Annotated[StudyName, Depends(study_name)]
+OfTrial = Annotated[TrialName, Depends(trial_name)]
+PageSize = Annotated[int, Query(alias="pageSize", description="0 for as many as the server likes")]
+PageToken = Annotated[str, Query(alias="pageToken")]

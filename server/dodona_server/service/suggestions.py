@@ -6,14 +6,14 @@ import dataclasses
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from dodona_server.domain.errors import InvalidArgument, NotFound
-from dodona_server.domain.names import Location, OperationName, StudyName
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.oracle import algorithm_for
 from dodona_server.service.budget import complete_if_done
+from dodona_server.service.operations import Handout, handout
 from dodona_server.service.studies import found
 from dodona_server.storage import operations, studies, trials
 from dodona_server.storage.operations import SuggestOperation
@@ -21,21 +21,6 @@ from dodona_server.storage.store import Store, Transaction
 
 MAX_SUGGESTIONS = 1000
 MAX_CLIENT_ID_LENGTH = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Handout:
-    """What a call to suggest is answered with.
-
-    No trials and the state COMPLETED mean that the study has nothing left; `create_time` is in seconds since the
-    epoch.
-    """
-
-    name: OperationName
-    client_id: str
-    trials: list[Trial]
-    study_state: StudyState
-    create_time: float
 
 
 class SuggestionService:
@@ -73,7 +58,7 @@ class SuggestionService:
         def use_case(transaction: Transaction) -> Handout:
             study = found(transaction, name, lock=True)
             if request_id and (there := operations.find_requested(transaction, study.key, request_id)):
-                return _handout(transaction, name, study.key, there)
+                return handout(transaction, name, study.key, there)
             now = self._clock()
             handed = _hand_out(transaction, study, client_id, count, now)
             state = study.state
@@ -87,23 +72,6 @@ class SuggestionService:
             return Handout(OperationName(name, operation.operation_id), client_id, handed, state, now)
 
         return await self._store.run(use_case)
-
-    async def operation(self, parent: Location, operation_id: str) -> Handout:
-        """What an earlier call to suggest was answered with, its trials as they are now.
-
-        Raises:
-            NotFound: there is no such operation.
-
-        """
-
-        def query(transaction: Transaction) -> Handout:
-            there = operations.find(transaction, parent.project, parent.location, operation_id)
-            if there is None:
-                raise NotFound(f"{parent}/operations/{operation_id} does not exist")
-            study_key, study_id, operation = there
-            return _handout(transaction, StudyName(parent, study_id), study_key, operation)
-
-        return await self._store.read(query)
 
 
 def _hand_out(transaction: Transaction, study: Study, client_id: str, count: int, now: float) -> list[Trial]:
@@ -144,13 +112,3 @@ def _create(transaction: Transaction, study: Study, client_id: str, count: int, 
     trials.insert(transaction, study, created)
     studies.add_trials(transaction, study, len(created))
     return created
-
-
-def _handout(transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation) -> Handout:
-    return Handout(
-        name=OperationName(name, operation.operation_id),
-        client_id=operation.client_id,
-        trials=trials.find_numbered(transaction, study_key, operation.trial_numbers),
-        study_state=operation.study_state,
-        create_time=operation.create_time,
-    )

@@ -17,15 +17,18 @@ _BY_REQUEST = sa.select(operations).where(
     asked_by_id,
     operations.c.request_id == bindparam("request_id"),
 )
-_FIND = (
+_NAMED = (
     sa.select(operations, studies.c.study_id)
     .join(studies, studies.c.key == operations.c.study_key)
-    .where(
-        operations.c.operation_id == bindparam("operation_id"),
-        studies.c.project == bindparam("project"),
-        studies.c.location == bindparam("location"),
-    )
+    .where(studies.c.project == bindparam("project"), studies.c.location == bindparam("location"))
 )
+_FIND = _NAMED.where(operations.c.operation_id == bindparam("operation_id"))
+_PAGE = (
+    _NAMED.where(operations.c.operation_id > bindparam("after"))
+    .order_by(operations.c.operation_id)
+    .limit(bindparam("limit"))
+)
+_PAGE_OF_STUDY = _PAGE.where(studies.c.study_id == bindparam("study"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,28 @@ def find(
     """The operation with the key and the id of its study."""
     parameters = {"project": project, "location": location, "operation_id": operation_id}
     row = transaction.execute(_FIND, parameters).mappings().one_or_none()
-    return None if row is None else (row["study_key"], row["study_id"], _operation(row))
+    return None if row is None else _named(row)
+
+
+def page(
+    transaction: Transaction, project: str, location: str, study_id: str | None, after: str, limit: int
+) -> list[tuple[int, str, SuggestOperation]]:
+    """Up to `limit` operations whose id comes behind `after`, by id, of one study or of all, as `find` gives them."""
+    parameters = {"project": project, "location": location, "after": after, "limit": limit}
+    if study_id is None:
+        rows = transaction.execute(_PAGE, parameters)
+    else:
+        rows = transaction.execute(_PAGE_OF_STUDY, {**parameters, "study": study_id})
+    return [_named(row) for row in rows.mappings()]
+
+
+def delete(transaction: Transaction, operation_id: str) -> None:
+    """Forgets an operation; its trials stay."""
+    transaction.execute(operations.delete().where(operations.c.operation_id == operation_id))
+
+
+def _named(row: sa.RowMapping) -> tuple[int, str, SuggestOperation]:
+    return row["study_key"], row["study_id"], _operation(row)
 
 
 def _operation(row: sa.RowMapping) -> SuggestOperation:

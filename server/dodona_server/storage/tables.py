@@ -115,7 +115,7 @@ operations = sa.Table(
     sa.Column("create_time", sa.Double, nullable=False),
     sqlite_with_rowid=False,
 )
-sa.Index("ix_operations_study_key", operations.c.study_key, operations.c.create_time)
+sa.Index("ix_operations_study_key", operations.c.study_key, operations.c.operation_id)
 asked_by_id = operations.c.request_id.is_not(None)
 sa.Index(
     "uq_operations_request_id",

@@ -10,7 +10,7 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.service.suggestions import Handout
+from dodona_server.service.operations import Handout, StopCheck
 
 
 def study(value: Study) -> wire.Study:
@@ -54,7 +54,12 @@ def measurement(value: Measurement) -> wire.Measurement:
     )
 
 
-def operation(handout: Handout) -> wire.Operation:
+def operation(value: Handout | StopCheck) -> wire.Operation | wire.EarlyStoppingOperation:
+    """What a call was answered with as the wire has it."""
+    return suggestion(value) if isinstance(value, Handout) else _stop_check(value)
+
+
+def suggestion(handout: Handout) -> wire.Operation:
     """An answered call to suggest as the wire has it."""
     time = timestamp(handout.create_time)
     return wire.Operation(
@@ -70,6 +75,20 @@ def operation(handout: Handout) -> wire.Operation:
             start_time=time,
             end_time=time,
         ),
+    )
+
+
+def _stop_check(check: StopCheck) -> wire.EarlyStoppingOperation:
+    time = timestamp(check.time / 1000)
+    return wire.EarlyStoppingOperation(
+        name=str(check.name),
+        done=True,
+        metadata=wire.CheckTrialEarlyStoppingStateMetadata(
+            generic_metadata=wire.GenericOperationMetadata(create_time=time, update_time=time),
+            study=str(check.trial.study),
+            trial=str(check.trial),
+        ),
+        response=wire.CheckTrialEarlyStoppingStateResponse(should_stop=check.should_stop),
     )
 
 

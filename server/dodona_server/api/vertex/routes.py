@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.status import ErrorResponse
 from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_token, write_token
-from dodona_server.api.route import Answer, LenientRoute, location, study_name, trial_name
+from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken
 from dodona_server.api.vertex import render
 from dodona_server.api.vertex.spec import read_parameters, read_spec
-from dodona_server.domain.errors import InvalidArgument, NotFound
-from dodona_server.domain.names import Location, StudyName, TrialName
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.names import StudyName
 from dodona_server.domain.trial import Trial
 from dodona_server.service.studies import StudyService
 from dodona_server.service.suggestions import SuggestionService
@@ -25,13 +25,7 @@ LOCATION = "/v1/projects/{project}/locations/{location}"
 STUDY = LOCATION + "/studies/{study}"
 TRIAL = STUDY + "/trials/{trial}"
 
-InLocation = Annotated[Location, Depends(location)]
-OfStudy = Annotated[StudyName, Depends(study_name)]
-OfTrial = Annotated[TrialName, Depends(trial_name)]
-PageSize = Annotated[int, Query(alias="pageSize", description="0 for as many as the server likes")]
-PageToken = Annotated[str, Query(alias="pageToken")]
-
-_ERRORS: dict[int | str, dict[str, Any]] = {
+ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorResponse, "description": "The request is not valid, or not in this state"},
     404: {"model": ErrorResponse, "description": "There is no such resource"},
     503: {"model": ErrorResponse, "description": "Not now; send the same request again"},
@@ -42,7 +36,7 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
 
 
 def _router() -> APIRouter:
-    return APIRouter(route_class=LenientRoute, responses=_ERRORS)
+    return APIRouter(route_class=LenientRoute, responses=ERRORS)
 
 
 def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRouter:
@@ -53,7 +47,7 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
     async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest) -> Response:
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
         handout = await suggestions.suggest(study, body.client_id, body.suggestion_count, body.request_id)
-        return Answer(render.operation(handout))
+        return Answer(render.suggestion(handout))
 
     @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, tags=["trials"])
     async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest) -> Response:
@@ -125,19 +119,6 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         """Removes a trial and its measurements."""
         await trials.delete(trial)
         return Answer(wire.Empty())
-
-    @router.get(LOCATION + "/operations/{operation}", response_model=wire.Operation, tags=["operations"])
-    async def get_operation(parent: InLocation, operation: str) -> Response:
-        """What an earlier call to suggest was answered with, its trials as they are now."""
-        return Answer(render.operation(await suggestions.operation(parent, operation)))
-
-    @router.get(STUDY + "/operations/{operation}", response_model=wire.Operation, tags=["operations"])
-    async def get_study_operation(study: OfStudy, operation: str) -> Response:
-        """The same by the operation's full name."""
-        handout = await suggestions.operation(study.parent, operation)
-        if handout.name.study != study:
-            raise NotFound(f"{study}/operations/{operation} does not exist")
-        return Answer(render.operation(handout))
 
     return router
 
