@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("next_trial_number", sa.BigInteger(), nullable=False),
         sa.Column("trial_count", sa.BigInteger(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
+        sa.Column("metadata", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_studies")),
         sa.UniqueConstraint(
             "project", "location", "display_name", name=op.f("uq_studies_project_location_display_name")
@@ -75,6 +76,7 @@ def upgrade() -> None:
         sa.Column("objective", sa.Double(), nullable=True),
         sa.Column("final_measurement", sa.Text(), nullable=True),
         sa.Column("infeasible_reason", sa.Text(), nullable=False),
+        sa.Column("metadata", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["study_key"], ["studies.key"], name=op.f("fk_trials_study_key")),
         sa.PrimaryKeyConstraint("study_key", "number", name=op.f("pk_trials")),
         sqlite_with_rowid=False,

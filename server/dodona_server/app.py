@@ -33,7 +33,6 @@ def create_app(store: Store, token: str | None = None) -> FastAPI:
     Args:
         store: where studies and trials are kept.
         token: what requests must bring; None for a server that only its own machine reaches.
-
     """
 
     @asynccontextmanager

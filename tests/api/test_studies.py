@@ -217,5 +217,6 @@ def test_a_bad_spec_is_refused_by_the_name_of_the_field(api, spec, change, messa
 
 def test_bad_names_are_refused(api, spec):
     assert "study: 'a b' is no valid id" in api.refused("/studies", {"studyId": "a b", "studySpec": spec})
+    assert "study: '..' is no valid id" in api.refused("/studies", {"studyId": "..", "studySpec": spec})
     message = api.refused("/studies", {"displayName": "x" * 257, "studySpec": spec})
     assert "displayName: 257 characters; 256 are allowed" in message

@@ -121,3 +121,20 @@ def test_growing_adds_parameters_and_branches_but_never_changes_a_range():
     assert grown.grow(SPACE.parameters) == grown
     with pytest.raises(InvalidArgument, match="'layers' is in the study already"):
         SPACE.grow([Parameter("layers", Integer(1, 4))])
+
+
+@given(spaces(), st.integers(0, 2**32), st.data())
+def test_a_restricted_space_holds_the_fixed_values_and_nothing_that_the_whole_does_not(space, seed, data):
+    point = sample(space, random.Random(seed))
+    names = data.draw(st.sets(st.sampled_from(sorted(point))))
+    fixed = {name: point[name] for name in names}
+    values = sample(space.restrict(fixed), random.Random(seed + 1))
+    assert space.check(values) == values
+    assert all(values[name] == fixed[name] for name in names if name in values)
+
+
+def test_restricting_to_what_is_not_there_is_refused():
+    with pytest.raises(InvalidArgument, match="'nothing' is no parameter of the study"):
+        SPACE.restrict({"nothing": 1})
+    with pytest.raises(InvalidArgument, match=r"parameters\['layers'\]: 9 is not an integer from 1 to 3"):
+        SPACE.restrict({"layers": 9})

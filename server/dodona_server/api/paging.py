@@ -15,7 +15,6 @@ def page_size(requested: int) -> int:
 
     Raises:
         InvalidArgument: the size is negative.
-
     """
     if requested < 0:
         raise InvalidArgument(f"{requested} is below 0", "pageSize")

@@ -30,7 +30,6 @@ class Guard:
     Args:
         app: what is guarded.
         token: the secret that requests must bring; None for a server on loopback.
-
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:

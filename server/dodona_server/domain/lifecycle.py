@@ -1,4 +1,4 @@
-"""The trial's state machine: what each verb does in each state, as one table.
+"""The state machines of trials and studies: what each verb does in each state, as tables.
 
 A finished trial never changes. A verb that finds its work done already is a no-op, so that every call may be
 sent again.
@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import FailedPrecondition
+from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import TrialState as S
 
 
@@ -23,11 +24,26 @@ class Verb(enum.StrEnum):
     FAIL = "complete as infeasible"
 
 
+class StudyVerb(enum.StrEnum):
+    """What can be done to a study's state."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    COMPLETE = "complete"
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """The verb takes the trial to `to`, which may be where it is."""
 
     to: S
+
+
+@dataclass(frozen=True, slots=True)
+class MoveStudy:
+    """The verb takes the study to `to`."""
+
+    to: StudyState
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +102,37 @@ TRANSITIONS: dict[Verb, dict[S, Outcome]] = {
 }
 
 
+STUDY_TRANSITIONS: dict[StudyVerb, dict[StudyState, MoveStudy | Ignore | Refuse]] = {
+    StudyVerb.PAUSE: {
+        StudyState.ACTIVE: MoveStudy(StudyState.INACTIVE),
+        StudyState.INACTIVE: Ignore(),
+        StudyState.COMPLETED: Refuse("it hands nothing out that could be paused"),
+    },
+    StudyVerb.RESUME: {
+        StudyState.ACTIVE: Ignore(),
+        StudyState.INACTIVE: MoveStudy(StudyState.ACTIVE),
+        StudyState.COMPLETED: MoveStudy(StudyState.ACTIVE),
+    },
+    StudyVerb.COMPLETE: {
+        StudyState.ACTIVE: MoveStudy(StudyState.COMPLETED),
+        StudyState.INACTIVE: MoveStudy(StudyState.COMPLETED),
+        StudyState.COMPLETED: Ignore(),
+    },
+}
+
+
 def outcome(verb: Verb, state: S) -> Outcome:
     """What `verb` does to a trial in `state`."""
     return TRANSITIONS[verb][state]
 
 
-def refusal(verb: Verb, state: S, trial: object, reason: str) -> FailedPrecondition:
+def refusal(verb: Verb | StudyVerb, state: S | StudyState, name: object, reason: str) -> FailedPrecondition:
     """The error for a verb that the state does not allow.
 
     Args:
         verb: what was asked for.
-        state: the trial's.
-        trial: its name.
+        state: the trial's or study's.
+        name: the trial's or study's.
         reason: the table's.
-
     """
-    return FailedPrecondition(f"cannot {verb} {trial}, which is {state}: {reason}")
+    return FailedPrecondition(f"cannot {verb} {name}, which is {state}: {reason}")

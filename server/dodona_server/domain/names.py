@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument, NotFound
 
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+# Not "." and "..", which paths of URLs take for something else.
+_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -23,7 +24,7 @@ def check_id(value: str, field: str) -> str:
     """`value`, if it can be part of a name."""
     if not is_id(value):
         raise InvalidArgument(
-            f"{value!r} is no valid id; 1 to 128 letters, digits, '_', '.' and '-' are allowed", field
+            f"{value!r} is no valid id; 1 to 128 letters, digits, '_', '.' and '-' are allowed, other than '.' and '..'", field
         )
     return value
 
@@ -70,7 +71,6 @@ class TrialName:
 
         Raises:
             NotFound: `trial_id` is no number from 1 on, so no trial has it.
-
         """
         if not _NUMBER.fullmatch(trial_id):
             raise NotFound(f"{study}/trials/{trial_id} does not exist; trials are numbered from 1 on")

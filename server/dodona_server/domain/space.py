@@ -245,7 +245,6 @@ class SearchSpace:
 
         Raises:
             InvalidArgument: a value is missing, out of its parameter's range, or of no active parameter.
-
         """
         checked: dict[str, Value] = {}
         pending = list(reversed(self.parameters))
@@ -266,14 +265,48 @@ class SearchSpace:
             )
         return checked
 
+    def restrict(self, fixed: Mapping[str, object]) -> SearchSpace:
+        """The part of the space where the parameters of `fixed` have those values.
+
+        Raises:
+            InvalidArgument: a value is not of its parameter's range, or there is no such parameter.
+        """
+        unknown = fixed.keys() - {parameter.id for _, parameter in self.walk()}
+        if unknown:
+            raise InvalidArgument(f"{min(unknown)!r} is no parameter of the study", "parameters")
+        return SearchSpace(tuple(_restricted(parameter, fixed) for parameter in self.parameters))
+
     def grow(self, added: Iterable[Parameter]) -> SearchSpace:
         """The space with `added` joined in: new parameters at the end, new branches under parents of the same kind.
 
         Raises:
             InvalidArgument: a parameter is here already with another range or kind.
-
         """
         return SearchSpace(_merged(self.parameters, added))
+
+
+def _restricted(parameter: Parameter, fixed: Mapping[str, object]) -> Parameter:
+    kind = parameter.kind
+    branches = [Branch(branch.values, _restricted(branch.parameter, fixed)) for branch in parameter.branches]
+    if parameter.id in fixed:
+        with inside(f"parameters[{parameter.id!r}]"):
+            value = kind.check(fixed[parameter.id])
+        kind = _only(kind, value)
+        branches = [Branch((value,), branch.parameter) for branch in branches if value in branch.values]
+    return Parameter(parameter.id, kind, tuple(branches), parameter.metadata)
+
+
+def _only(kind: Kind, value: Value) -> Kind:
+    """The kind with a single value left, one that it has checked."""
+    match kind:
+        case Double():
+            return Double(float(value), float(value), kind.scale)
+        case Integer():
+            return Integer(int(value), int(value), kind.scale)
+        case Discrete():
+            return Discrete((value,), kind.scale)  # type: ignore[arg-type]
+        case Categorical():
+            return Categorical((str(value),))
 
 
 def _merged(present: tuple[Parameter, ...], added: Iterable[Parameter]) -> tuple[Parameter, ...]:

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import InvalidArgument, inside
 from dodona_server.domain.names import StudyName
@@ -166,6 +166,7 @@ class Study:
     next_trial_number: int
     trial_count: int
     revision: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def remaining_trials(self) -> int | None:
@@ -181,17 +182,16 @@ def first_difference(ours: object, theirs: object, path: str = "") -> str | None
         ours: what there is.
         theirs: what was asked for.
         path: where in the spec the two stand.
-
     """
     if ours == theirs:
         return None
     if isinstance(ours, tuple) and isinstance(theirs, tuple):
         return _first_difference_of_lists(ours, theirs, path)
     if dataclasses.is_dataclass(ours) and type(ours) is type(theirs):
-        for field in dataclasses.fields(ours):
-            name = _WIRE_NAMES.get(field.name, camel_case(field.name))
+        for part in dataclasses.fields(ours):
+            name = _WIRE_NAMES.get(part.name, camel_case(part.name))
             inner = f"{path}.{name}".strip(".")
-            found = first_difference(getattr(ours, field.name), getattr(theirs, field.name), inner)
+            found = first_difference(getattr(ours, part.name), getattr(theirs, part.name), inner)
             if found:
                 return found
     return f"{path} is {_worded(ours)}, not {_worded(theirs)}"

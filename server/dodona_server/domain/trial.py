@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import FailedPrecondition
 from dodona_server.domain.space import Value
@@ -49,6 +49,7 @@ class Trial:
     end_time: float | None = None
     final_measurement: Measurement | None = None
     infeasible_reason: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
     measurements: Sequence[Measurement] | None = None
 
 
@@ -62,7 +63,6 @@ def final_measurement(spec: StudySpec, given: Measurement | None, measured: Sequ
 
     Raises:
         FailedPrecondition: there is none at all.
-
     """
     if given is not None and given.metrics:
         return _in_study_order(spec, given)

@@ -22,7 +22,6 @@ def algorithm_for(name: str) -> Algorithm:
 
     Raises:
         InvalidArgument: this server has none of that name; the message lists those it has.
-
     """
     try:
         return ALGORITHMS[name]

@@ -28,6 +28,5 @@ class Algorithm(Protocol):
             spec: the study's: its space, metrics and options.
             count: how many trials are asked for, at least 1.
             rng: derived from the study's seed and the number of the first trial that will run the suggestions.
-
         """
         ...

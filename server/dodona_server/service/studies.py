@@ -22,7 +22,6 @@ def found(transaction: Transaction, name: StudyName, *, lock: bool = False) -> S
 
     Raises:
         NotFound: there is none.
-
     """
     study = studies.find(transaction, name, lock=lock)
     if study is None:
@@ -36,7 +35,6 @@ class StudyService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
-
     """
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
@@ -58,7 +56,6 @@ class StudyService:
         Raises:
             InvalidArgument: a name is malformed, or the spec's algorithm is none of this server's.
             AlreadyExists: there is a study of that name with another spec; the message names the first difference.
-
         """
         with inside("studySpec"):
             algorithm_for(spec.algorithm)
@@ -83,7 +80,6 @@ class StudyService:
 
         Raises:
             NotFound: there is none.
-
         """
         return await self._store.read(lambda transaction: found(transaction, name))
 
@@ -92,7 +88,6 @@ class StudyService:
 
         Raises:
             NotFound: there is none.
-
         """
 
         def query(transaction: Transaction) -> Study:
@@ -119,7 +114,6 @@ class StudyService:
         Raises:
             NotFound: there is no such study.
             InvalidArgument: a parameter is there with another range.
-
         """
 
         def use_case(transaction: Transaction) -> Study:
@@ -138,7 +132,6 @@ class StudyService:
 
         Raises:
             NotFound: there is none.
-
         """
         await self._store.run(lambda transaction: studies.delete(transaction, found(transaction, name, lock=True)))
 

@@ -29,7 +29,6 @@ class SuggestionService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
-
     """
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
@@ -48,7 +47,6 @@ class SuggestionService:
         Raises:
             NotFound: there is no such study.
             InvalidArgument: the client id is empty or too long, or the count out of range.
-
         """
         if not client_id or len(client_id) > MAX_CLIENT_ID_LENGTH:
             raise InvalidArgument(f"{client_id!r} is not 1 to {MAX_CLIENT_ID_LENGTH} characters long", "clientId")

@@ -39,7 +39,6 @@ class TrialService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
-
     """
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
@@ -65,7 +64,6 @@ class TrialService:
             NotFound: there is no such study.
             InvalidArgument: a parameter is missing, unknown or out of range, or the result lacks a metric.
             FailedPrecondition: the study's budget is used up.
-
         """
 
         def use_case(transaction: Transaction) -> Trial:
@@ -105,7 +103,6 @@ class TrialService:
 
         Raises:
             NotFound: there is no such study or trial.
-
         """
 
         def query(transaction: Transaction) -> Trial:
@@ -120,7 +117,6 @@ class TrialService:
 
         Raises:
             NotFound: there is no such study.
-
         """
         return await self._store.read(
             lambda transaction: trials.page(transaction, found(transaction, name), after, limit)
@@ -131,7 +127,6 @@ class TrialService:
 
         Raises:
             NotFound: there is no such study.
-
         """
         return await self._store.read(
             lambda transaction: trials.ranking(transaction, found(transaction, name), after, limit)
@@ -142,7 +137,6 @@ class TrialService:
 
         Raises:
             NotFound: there is no such study.
-
         """
 
         def query(transaction: Transaction) -> Overview:
@@ -156,7 +150,6 @@ class TrialService:
 
         Raises:
             NotFound: there is no such study.
-
         """
         return await self._store.read(lambda transaction: trials.latest(transaction, found(transaction, name), limit))
 
@@ -165,7 +158,6 @@ class TrialService:
 
         Raises:
             NotFound: there is no such study.
-
         """
 
         def query(transaction: Transaction) -> list[tuple[int, float]]:
@@ -179,7 +171,6 @@ class TrialService:
 
         Raises:
             NotFound: there is no such study.
-
         """
 
         def query(transaction: Transaction) -> list[Trial]:
@@ -195,7 +186,6 @@ class TrialService:
 
         Raises:
             NotFound: there is no such study or trial.
-
         """
 
         def use_case(transaction: Transaction) -> None:
@@ -213,7 +203,6 @@ class TrialService:
             NotFound: there is no such study or trial.
             FailedPrecondition: nobody runs the trial, or it is finished.
             InvalidArgument: the measurement has no metric, or a negative step or time.
-
         """
         _check(measurement)
 
@@ -236,7 +225,6 @@ class TrialService:
         Raises:
             NotFound: there is no such study or trial.
             FailedPrecondition: nobody runs the trial, or it is infeasible already.
-
         """
 
         def use_case(transaction: Transaction) -> Trial:
@@ -261,7 +249,6 @@ class TrialService:
             NotFound: there is no such study or trial.
             FailedPrecondition: nobody runs the trial, it is finished with another result, or it has no measurement.
             InvalidArgument: the measurement has a negative step or time.
-
         """
         if given is not None and given.metrics:
             _check(given)
@@ -281,7 +268,6 @@ class TrialService:
         Raises:
             NotFound: there is no such study or trial.
             FailedPrecondition: nobody runs the trial, or it is finished otherwise.
-
         """
 
         def judge(_transaction: Transaction, _study: Study, _trial: Trial) -> dict[str, Any]:

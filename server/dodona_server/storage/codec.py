@@ -45,6 +45,16 @@ def load_metrics(text: str) -> dict[str, float]:
     return {name: float(value) for name, value in from_json(text).items()}
 
 
+def dump_metadata(metadata: Mapping[str, str]) -> str:
+    """Metadata as JSON."""
+    return to_json(metadata).decode() if metadata else "{}"
+
+
+def load_metadata(text: str) -> dict[str, str]:
+    """The metadata that `dump_metadata` wrote."""
+    return {} if text == "{}" else cast("dict[str, str]", from_json(text))
+
+
 def dump_final(measurement: Measurement) -> str:
     """A final measurement as JSON."""
     fields = [measurement.step, measurement.elapsed_seconds, dict(measurement.metrics)]

@@ -24,7 +24,6 @@ def upgrade(engine: sa.Engine) -> None:
 
     Raises:
         StoreUnusable: the schema is one that this code does not know.
-
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))

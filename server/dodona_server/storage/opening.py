@@ -25,7 +25,6 @@ def open_store(url: str) -> Store:
     Raises:
         StoreUnusable: the URL names no such database, it does not answer, another server has it open, or its schema
             is newer than this code.
-
     """
     parsed = _parse(url)
     sqlite = parsed.get_backend_name() == "sqlite"

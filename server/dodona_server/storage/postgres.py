@@ -29,7 +29,6 @@ class PostgresStore(Store):
 
     Raises:
         StoreUnusable: it does not answer.
-
     """
 
     def __init__(self, url: sa.URL) -> None:

@@ -47,7 +47,6 @@ class SqliteStore(Store):
 
     Raises:
         StoreUnusable: another server has the file open, or it cannot be opened.
-
     """
 
     def __init__(self, path: Path) -> None:

@@ -35,7 +35,6 @@ class Store(ABC):
 
         Raises:
             Unavailable: the database failed; the same use case may be run again.
-
         """
 
     @abstractmethod
@@ -44,7 +43,6 @@ class Store(ABC):
 
         Raises:
             Unavailable: the database failed.
-
         """
 
     async def ping(self) -> None:
@@ -52,7 +50,6 @@ class Store(ABC):
 
         Raises:
             Unavailable: it does not.
-
         """
         await self.read(lambda transaction: transaction.execute(sa.select(1)).scalar_one())
 
@@ -86,7 +83,6 @@ class Readers:
     Args:
         engine: opens connections that must not write.
         threads: how many queries may run at once.
-
     """
 
     def __init__(self, engine: sa.Engine, threads: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -12,6 +13,8 @@ from dodona_server.domain.study import Study, StudySpec, StudyState
 from dodona_server.storage import codec
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import measurements, operations, studies, trials
+
+NO_METADATA: Mapping[str, str] = {}
 
 _IN_LOCATION = (studies.c.project == bindparam("project"), studies.c.location == bindparam("location"))
 _FIND = sa.select(studies).where(*_IN_LOCATION, studies.c.study_id == bindparam("study_id"))
@@ -34,7 +37,10 @@ _ADD_TRIALS = (
     )
 )
 _REMOVE_TRIAL = studies.update().where(_BY_KEY).values(trial_count=studies.c.trial_count - 1)
-_SET_STATE = studies.update().where(_BY_KEY).values(state=bindparam("new_state"))
+_SET_STATE = (
+    studies.update().where(_BY_KEY).values(state=bindparam("new_state"), inactive_reason=bindparam("new_reason"))
+)
+_SET_METADATA = studies.update().where(_BY_KEY).values(metadata=bindparam("new_metadata"))
 _SET_SPEC = (
     studies.update()
     .where(_BY_KEY)
@@ -45,7 +51,13 @@ _load_spec = functools.lru_cache(maxsize=256)(codec.load_spec)
 
 
 def insert(
-    transaction: Transaction, name: StudyName, display_name: str, spec: StudySpec, seed: int, now: float
+    transaction: Transaction,
+    name: StudyName,
+    display_name: str,
+    spec: StudySpec,
+    seed: int,
+    now: float,
+    metadata: Mapping[str, str] = NO_METADATA,
 ) -> Study:
     """Adds a study and returns it as it is kept."""
     values = {
@@ -59,6 +71,7 @@ def insert(
         "next_trial_number": 1,
         "trial_count": 0,
         "revision": 1,
+        "metadata": codec.dump_metadata(metadata),
     }
     row = transaction.execute(studies.insert().returning(*studies.c), values).mappings().one()
     return _study(row)
@@ -71,7 +84,6 @@ def find(transaction: Transaction, name: StudyName, *, lock: bool = False) -> St
         transaction: to read in.
         name: the study's.
         lock: hold the study until the transaction ends, so that no other one changes it.
-
     """
     row = transaction.execute(_FIND_LOCKED if lock else _FIND, _key(name)).mappings().one_or_none()
     return None if row is None else _study(row)
@@ -105,9 +117,15 @@ def remove_trial(transaction: Transaction, study: Study) -> None:
     transaction.execute(_REMOVE_TRIAL, {"of_study": study.key})
 
 
-def set_state(transaction: Transaction, study: Study, state: StudyState) -> None:
-    """Moves the study to `state`."""
-    transaction.execute(_SET_STATE, {"of_study": study.key, "new_state": state.value})
+def set_state(transaction: Transaction, study: Study, state: StudyState, inactive_reason: str = "") -> None:
+    """Moves the study to `state`; the reason says why an INACTIVE one is paused."""
+    values = {"of_study": study.key, "new_state": state.value, "new_reason": inactive_reason}
+    transaction.execute(_SET_STATE, values)
+
+
+def set_metadata(transaction: Transaction, study: Study, metadata: Mapping[str, str]) -> None:
+    """Replaces the study's metadata."""
+    transaction.execute(_SET_METADATA, {"of_study": study.key, "new_metadata": codec.dump_metadata(metadata)})
 
 
 def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: StudyState) -> None:
@@ -140,4 +158,5 @@ def _study(row: sa.RowMapping) -> Study:
         next_trial_number=row["next_trial_number"],
         trial_count=row["trial_count"],
         revision=row["revision"],
+        metadata=codec.load_metadata(row["metadata"]),
     )

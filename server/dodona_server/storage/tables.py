@@ -30,6 +30,8 @@ studies = sa.Table(
     sa.Column("next_trial_number", sa.BigInteger, nullable=False),
     sa.Column("trial_count", sa.BigInteger, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
+    # What clients want to remember, as a map of strings.
+    sa.Column("metadata", sa.Text, nullable=False),
     sa.UniqueConstraint("project", "location", "study_id"),
     sa.UniqueConstraint("project", "location", "display_name"),
 )
@@ -50,6 +52,7 @@ trials = sa.Table(
     sa.Column("objective", sa.Double),
     sa.Column("final_measurement", sa.Text),
     sa.Column("infeasible_reason", sa.Text, nullable=False),
+    sa.Column("metadata", sa.Text, nullable=False),
     sa.PrimaryKeyConstraint("study_key", "number"),
     sqlite_with_rowid=False,
 )

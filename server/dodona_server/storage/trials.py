@@ -5,7 +5,7 @@ No statement here reads all trials of a study but those that the caller asks for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,6 +77,7 @@ _ASSIGN = (
     .values(state=TrialState.ACTIVE.value, client_id=bindparam("new_client"), start_time=bindparam("new_start"))
 )
 _SET_STATE = trials.update().where(*_THIS).values(state=bindparam("new_state"))
+_SET_METADATA = trials.update().where(*_THIS).values(metadata=bindparam("new_metadata"))
 _FINISH = (
     trials.update()
     .where(*_THIS)
@@ -146,7 +147,6 @@ def insert(transaction: Transaction, study: Study, added: Sequence[Trial], reque
         study: whose trials they are.
         added: with numbers from `study.next_trial_number` on.
         request_id: the request that a single added trial answers.
-
     """
     rows = [
         {
@@ -163,6 +163,7 @@ def insert(transaction: Transaction, study: Study, added: Sequence[Trial], reque
             "objective": _objective(study, trial),
             "final_measurement": trial.final_measurement and codec.dump_final(trial.final_measurement),
             "infeasible_reason": trial.infeasible_reason,
+            "metadata": codec.dump_metadata(trial.metadata),
         }
         for trial in added
     ]
@@ -233,7 +234,6 @@ def ranking(transaction: Transaction, study: Study, after: int, limit: int) -> l
         study: whose trials are ranked.
         after: the number of the trial after which to begin; 0 for the best.
         limit: how many at most.
-
     """
     best = transaction.execute(_OBJECTIVE_OF, {"of_study": study.key, "trial_number": after}).scalar()
     parameters = {"of_study": study.key, "after": after, "limit": limit, "best": best}
@@ -287,6 +287,12 @@ def assign(transaction: Transaction, study: Study, number: int, client_id: str, 
 def set_state(transaction: Transaction, study_key: int, number: int, state: TrialState) -> None:
     """Moves the trial to an unfinished `state`."""
     transaction.execute(_SET_STATE, {**_trial_key(study_key, number), "new_state": state.value})
+
+
+def set_metadata(transaction: Transaction, study_key: int, number: int, metadata: Mapping[str, str]) -> None:
+    """Replaces the trial's metadata."""
+    values = {**_trial_key(study_key, number), "new_metadata": codec.dump_metadata(metadata)}
+    transaction.execute(_SET_METADATA, values)
 
 
 def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
@@ -362,6 +368,7 @@ def _trial(row: sa.RowMapping, measured: Iterable[Measurement] | None = None) ->
         end_time=row["end_time"],
         final_measurement=codec.load_final(row["final_measurement"]),
         infeasible_reason=row["infeasible_reason"],
+        metadata=codec.load_metadata(row["metadata"]),
         measurements=None if measured is None else list(measured),
     )
 

@@ -116,7 +116,6 @@ def objective_chart(points: Sequence[tuple[int, float]], goal: Goal) -> Chart | 
     Args:
         points: number and finite value of trials, in order.
         goal: which values are better.
-
     """
     if not points:
         return None
@@ -183,7 +182,6 @@ def thin(count: int, important: set[int], limit: int) -> list[int]:
         count: how many there are.
         important: those to keep; if they are more than half of `limit`, evenly chosen ones of them.
         limit: at least 4.
-
     """
     if count <= limit:
         return list(range(count))

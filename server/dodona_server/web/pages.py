@@ -40,6 +40,7 @@ HEADERS = {
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 _ASSETS = load_assets()
+_SERVED = {asset.path: asset for asset in _ASSETS.values()}
 _TEMPLATES = Environment(
     loader=PackageLoader("dodona_server.web"),
     autoescape=True,
@@ -79,22 +80,15 @@ class PageRoute(APIRoute):
 
 
 def page_router(studies: StudyService, trials: TrialService, clock: Callable[[], float] = time.time) -> APIRouter:
-    """The pages and the files they refer to.
-
-    Args:
-        studies: where studies are found.
-        trials: where trials are found.
-        clock: the time, in seconds since the epoch.
-
-    """
+    """The pages and the files they refer to; `clock` gives the time in seconds since the epoch."""
     router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse)
 
     @router.get("/")
     async def all_studies(request: Request) -> Response:
         recent = await studies.recent(MAX_STUDIES)
         live = any(study.state is StudyState.ACTIVE for study in recent)
-        address = str(request.base_url).rstrip("/")
-        return await _page("studies.html", live=live, now=clock(), studies=recent, limit=MAX_STUDIES, address=address)
+        context = {"studies": recent, "limit": MAX_STUDIES, "address": str(request.base_url).rstrip("/")}
+        return await _page("studies.html", live=live, now=clock(), **context)
 
     @router.get(STUDY)
     async def one_study(project: str, location: str, study: str) -> Response:
@@ -104,15 +98,15 @@ def page_router(studies: StudyService, trials: TrialService, clock: Callable[[],
     @router.get(STUDY + "/trials/{trial}")
     async def one_trial(project: str, location: str, study: str, trial: str) -> Response:
         name = TrialName.of(StudyName(Location(project, location), study), trial)
-        there = await trials.get(name)
-        return await _page("trial.html", now=clock(), **_trial_context(await studies.get(name.study), there))
+        context = _trial_context(await studies.get(name.study), await trials.get(name))
+        return await _page("trial.html", now=clock(), **context)
 
     @router.get("/static/{path}")
     async def static_file(path: str) -> Response:
-        for asset in _ASSETS.values():
-            if asset.path == f"/static/{path}":
-                return Response(asset.content, media_type=asset.media_type, headers=FOR_EVER)
-        raise NotFound(f"there is no file {path}")
+        asset = _SERVED.get(f"/static/{path}")
+        if asset is None:
+            raise NotFound(f"there is no file {path}")
+        return Response(asset.content, media_type=asset.media_type, headers=FOR_EVER)
 
     @router.get("/studies{path:path}")
     async def anything_else(path: str) -> Response:

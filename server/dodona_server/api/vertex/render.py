@@ -97,7 +97,6 @@ def read_parameters(given: Iterable[wire.TrialParameter]) -> dict[str, object]:
 
     Raises:
         InvalidArgument: a parameter stands there twice.
-
     """
     values: dict[str, object] = {}
     for parameter in given:
@@ -112,7 +111,6 @@ def read_measurement(given: wire.Measurement) -> Measurement:
 
     Raises:
         InvalidArgument: a metric has no name or stands there twice.
-
     """
     metrics: dict[str, float] = {}
     for metric in given.metrics:

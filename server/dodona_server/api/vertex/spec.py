@@ -64,7 +64,6 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
 
     Raises:
         InvalidArgument: it is not valid; the message names the field as the wire has it.
-
     """
     with inside("studySpec"):
         metrics = []
@@ -135,7 +134,6 @@ def read_parameters(parameters: Sequence[wire.ParameterSpec]) -> tuple[Parameter
 
     Raises:
         InvalidArgument: one is not valid.
-
     """
     read = []
     for index, parameter in enumerate(parameters):

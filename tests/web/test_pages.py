@@ -1,0 +1,210 @@
+"""What the pages show."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from dodona_server.web import pages
+from tests.web.conftest import ACCURACY, Site
+
+MEASUREMENT = {"metrics": [{"metricId": "val_accuracy", "value": 0.5}, {"metricId": "loss", "value": 1.25}]}
+
+
+def test_without_a_study_the_first_page_says_how_to_make_one(site: Site) -> None:
+    page = site.page("/")
+    assert "No study yet" in page.text
+    assert 'dodona.Client("http://localhost")' in page.text
+    assert not page.live
+
+
+def test_the_first_page_lists_the_studies_of_all_locations_newest_first(site: Site) -> None:
+    site.create("older", 20)
+    site.start("older")
+    elsewhere = {"displayName": "Newer one", "studyId": "newer", "studySpec": {"metrics": [ACCURACY]}}
+    assert site.client.post("/v1/projects/q/locations/m/studies", json=elsewhere).status_code == 200
+    page = site.page("/")
+    assert page.text.index("Newer one") < page.text.index("older")
+    assert page.all("a", href="/studies/q/m/newer")
+    assert page.all("a", href="/studies/p/l/older")
+    assert "1 of 20" in page.text
+    assert page.all("svg", **{"aria-label": "1 of 20 trials"})
+    assert page.live
+
+
+def test_an_empty_study(site: Site) -> None:
+    site.create("mnist", 30)
+    page = site.study("mnist")
+    assert "mnist Active" in page.text
+    assert "val_accuracy maximized Random search" in page.text
+    assert "0 of 30 trials finished" in page.text
+    assert "No trial yet" in page.text
+    assert not page.all("table")
+    assert page.live
+
+
+def test_a_study_before_its_first_result(site: Site) -> None:
+    site.create("mnist")
+    site.start("mnist")
+    page = site.study("mnist")
+    assert "0 trials finished" in page.text
+    assert "1 running" in page.text
+    assert "No trial has succeeded yet" in page.text
+    assert "Running" in page.text
+    assert "worker-1" in page.text
+    assert not page.all("svg", **{"class": "chart"})
+
+
+def test_a_study_on_its_way(site: Site) -> None:
+    site.create("mnist", 10)
+    site.finish(site.start("mnist"), val_accuracy=0.91)
+    site.finish(site.start("mnist"), val_accuracy=0.987346)
+    site.post(site.start("mnist") + ":complete", {"trialInfeasible": True, "infeasibleReason": "out of memory"})
+    site.start("mnist", "worker-2")
+    site.post("/mnist/trials", {"parameters": [{"parameterId": "learning_rate", "value": 0.001}]})
+    page = site.study("mnist")
+    assert "3 of 10 trials finished" in page.text
+    for count in ("2 succeeded", "1 infeasible", "1 running", "1 waiting"):
+        assert count in page.text
+    assert "Best so far 0.98735 val_accuracy of trial 2," in page.text
+    assert page.all("span", **{"class": "value", "title": "0.987346"})
+    assert "out of memory" in page.text
+    assert page.text.index("Best trials") < page.text.index("Latest trials")
+    assert len(page.all("circle")) == 2
+    assert "Trial 1: 0.91" in page.text
+    linked = [found["href"].rpartition("/")[2] for found in page.all("a") if "/trials/" in found["href"]]
+    assert linked[-5:] == ["5", "4", "3", "2", "1"]
+    assert page.live
+
+
+def test_a_completed_study_no_longer_refreshes(site: Site) -> None:
+    site.create("mnist", 1)
+    site.finish(site.start("mnist"), val_accuracy=0.9)
+    page = site.study("mnist")
+    assert "mnist Completed" in page.text
+    assert not page.live
+
+
+def test_a_study_with_several_metrics(site: Site) -> None:
+    latency = {"metricId": "latency_ms", "goal": "MINIMIZE"}
+    site.create("ranker", metrics=[ACCURACY, latency])
+    site.finish(site.start("ranker"), val_accuracy=0.9, latency_ms=35.5)
+    page = site.study("ranker")
+    assert "val_accuracy maximized latency_ms minimized" in page.text
+    assert "latency_ms 35.5" in page.text
+    trial = site.page("/studies/p/l/ranker/trials/1")
+    assert "val_accuracy maximized 0.9" in trial.text
+    assert "latency_ms minimized 35.5" in trial.text
+
+
+def test_a_parameter_that_a_trial_does_not_have_is_a_dash(site: Site) -> None:
+    momentum = {"parameterId": "momentum", "doubleValueSpec": {"minValue": 0, "maxValue": 1}}
+    branch = {"parentCategoricalValues": {"values": ["sgd"]}, "parameterSpec": momentum}
+    optimizer = {
+        "parameterId": "optimizer",
+        "categoricalValueSpec": {"values": ["adam", "sgd"]},
+        "conditionalParameterSpecs": [branch],
+    }
+    site.create("mnist", parameters=[optimizer])
+    site.post("/mnist/trials", {"parameters": [{"parameterId": "optimizer", "value": "adam"}]})
+    sgd = [{"parameterId": "optimizer", "value": "sgd"}, {"parameterId": "momentum", "value": 0.75}]
+    site.post("/mnist/trials", {"parameters": sgd})
+    page = site.study("mnist")
+    assert "2 Waiting – sgd 0.75" in page.text
+    assert "1 Waiting – adam –" in page.text
+    assert "momentum" not in site.page("/studies/p/l/mnist/trials/1").text
+
+
+def test_only_the_best_and_the_latest_trials_are_listed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MAX_HISTORY", 20)
+    site.create("many")
+    for number in range(1, 101):
+        site.add("many", 0.9 if number == 33 else number / 1000)
+    page = site.study("many")
+    assert len(page.all("th", scope="row")) == 2 * pages.MAX_ROWS
+    dots = [found["href"].rpartition("/")[2] for found in page.all("a", tabindex="-1")]
+    assert 20 <= len(dots) <= 20 + pages.MAX_ROWS
+    assert "33" in dots
+    assert f"{len(dots)} of 100 trials are drawn" in page.text
+
+
+def test_a_far_worse_trial_is_said_to_stand_at_the_edge(site: Site) -> None:
+    site.create("mnist")
+    for number in range(20):
+        site.add("mnist", -1e6 if number == 7 else 0.9 + number / 1000)
+    page = site.study("mnist")
+    assert "1 far worse trial stands at the lower edge." in page.text
+    assert len(page.all("circle", **{"class": "beyond"})) == 1
+
+
+def test_a_trial_with_measurements(site: Site) -> None:
+    site.create("mnist")
+    trial = site.start("mnist")
+    for step in (1, 2, 3):
+        measurement = {"stepCount": str(step), "elapsedDuration": f"{10 * step}s", **MEASUREMENT}
+        site.post(f"{trial}:addTrialMeasurement", {"measurement": measurement})
+    running = site.page("/studies/p/l" + trial)
+    assert running.live
+    assert "Trial 1 Running worker worker-1 attempt 1 started" in running.text
+    assert "Not yet." in running.text
+    assert "3 30 s 0.5 1.25" in running.text
+    assert [found["aria-label"] for found in running.all("svg", **{"class": "chart small"})] == [
+        "val_accuracy over 3 measurements",
+        "loss over 3 measurements",
+    ]
+    site.post(f"{trial}:complete", {})
+    assert not site.page("/studies/p/l" + trial).live
+
+
+def test_a_metric_that_is_not_a_number_has_no_curve(site: Site) -> None:
+    site.create("mnist")
+    trial = site.start("mnist")
+    broken = {"metrics": [{"metricId": "val_accuracy", "value": "NaN"}]}
+    site.post(f"{trial}:addTrialMeasurement", {"measurement": broken})
+    site.post(f"{trial}:complete", {"finalMeasurement": broken})
+    page = site.page("/studies/p/l" + trial)
+    assert "Infeasible: the final value of the metric 'val_accuracy' is nan" in page.text
+    assert "NaN" in page.text
+    assert not page.all("svg", **{"class": "chart small"})
+
+
+def test_many_measurements_are_thinned(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MAX_MEASUREMENTS_LISTED", 10)
+    site.create("mnist")
+    trial = site.start("mnist")
+    for step in range(1, 31):
+        site.post(f"{trial}:addTrialMeasurement", {"measurement": {"stepCount": str(step), **MEASUREMENT}})
+    page = site.page("/studies/p/l" + trial)
+    assert "10 of 30, evenly chosen." in page.text
+    assert len(page.all("th", scope="row")) == 10
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("/studies/p/l/none", "projects/p/locations/l/studies/none does not exist"),
+        ("/studies/p/l/mnist/trials/7", "projects/p/locations/l/studies/mnist/trials/7 does not exist"),
+        ("/studies/p/l/mnist/trials/seven", "trials are numbered from 1 on"),
+        ("/studies/p/l/a%20b", "'a b' is no valid id"),
+        ("/studies/p", "there is no page at /studies/p"),
+        ("/static/secret.txt", "there is no file secret.txt"),
+    ],
+)
+def test_what_is_not_there_is_a_page_that_says_so(site: Site, path: str, sentence: str) -> None:
+    site.create("mnist")
+    page = site.page(path, 404)
+    assert "Not found" in page.text
+    assert sentence in page.text
+    assert not page.live
+
+
+def test_the_files_of_a_page_are_there_for_good(site: Site) -> None:
+    site.create("mnist")
+    page = site.study("mnist")
+    links = [found["href"] for found in page.all("link")] + [found["src"] for found in page.all("script")]
+    for path in links:
+        response = site.client.get(path)
+        assert response.status_code == 200
+        assert "immutable" in response.headers["cache-control"]
+        assert re.fullmatch(r"/static/\w+\.[0-9a-f]{12}\.(css|js|svg)", path)
