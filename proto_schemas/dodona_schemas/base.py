@@ -60,7 +60,6 @@ class WireEnum(enum.IntEnum):
 
         Raises:
             ValueError: no member has it; the message names those that there are.
-
         """
         try:
             if isinstance(value, str):
@@ -91,7 +90,6 @@ def parse_duration(value: Any) -> Any:
 
     Raises:
         ValueError: the value is none of these.
-
     """
     if isinstance(value, dict) and value.keys() <= {"seconds", "nanos"}:
         value = float(value.get("seconds", 0)) + float(value.get("nanos", 0)) / 1e9

@@ -234,6 +234,8 @@ class Study(WireModel):
     inactive_reason: str | None = None
     # Dodona's own: the last part of the name, if the client wants to choose it; the server draws one otherwise.
     study_id: str | None = None
+    # Dodona's own: what the client wants to remember of the study.
+    metadata: dict[str, str] = {}
 
 
 # --- trials
@@ -276,6 +278,8 @@ class Trial(WireModel):
     infeasible_reason: str | None = None
     # Dodona's own: how many times the trial was handed out.
     attempt: int | None = None
+    # Dodona's own: what the client wants to remember of the trial.
+    metadata: dict[str, str] = {}
 
 
 class TrialContext(WireModel):
@@ -307,6 +311,37 @@ class AddParametersRequest(WireModel):
     parameters: list[ParameterSpec] = []
 
 
+class UpdateMetadataRequest(WireModel):
+    """Dodona's own: entries to set; an empty value removes one."""
+
+    metadata: dict[str, str] = {}
+
+
+class PauseStudyRequest(WireModel):
+    """Dodona's own: no trials are handed out until the study is resumed."""
+
+    reason: str = Field(default="", max_length=10_000)
+
+
+class TrialReport(WireModel):
+    """A measurement of one of a study's trials."""
+
+    trial: str = ""
+    measurement: Measurement = Measurement()
+
+
+class ReportTrialsRequest(WireModel):
+    """Dodona's own: several measurements in one call, all of them kept or none."""
+
+    reports: list[TrialReport] = []
+
+
+class ReportTrialsResponse(WireModel):
+    """Dodona's own: the trial of each report; the state STOPPING says «stop early»."""
+
+    trials: list[Trial] = []
+
+
 class SuggestTrialsRequest(WireModel):
     """Asks for trials to run."""
 
@@ -315,6 +350,8 @@ class SuggestTrialsRequest(WireModel):
     contexts: list[TrialContext] = []
     # Dodona's own: the same id again gets the same answer.
     request_id: str | None = Field(default=None, max_length=128)
+    # Dodona's own: how long to wait for a trial while there is none but may be one later, up to 30 s.
+    wait: Duration | None = None
 
 
 class CreateTrialRequest(Trial):

@@ -150,6 +150,51 @@ def test_deleting_a_study_frees_its_name(api, study, spec):
     assert api.get(f"{study}/trials")["trials"] == []
 
 
+def test_a_study_is_paused_and_resumed(api, study):
+    trial = api.suggest()[0]["id"]
+    paused = api.post(f"{study}:pause", {"reason": "the cluster is down"})
+    assert (paused["state"], paused["inactiveReason"]) == ("INACTIVE", "the cluster is down")
+    assert api.post(f"{study}:pause") == paused
+    answer = api.post(f"{study}/trials:suggest", {"clientId": "other", "suggestionCount": 1})["response"]
+    assert (answer["trials"], answer["studyState"]) == ([], "INACTIVE")
+    assert [one["id"] for one in api.suggest()] == [trial]  # a worker that comes back goes on
+    final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}}
+    assert api.post(f"{study}/trials/{trial}:complete", final)["state"] == "SUCCEEDED"
+    resumed = api.post(f"{study}:resume")
+    assert (resumed["state"], resumed.get("inactiveReason")) == ("ACTIVE", None)
+    assert api.post(f"{study}:resume") == resumed
+    assert len(api.suggest()) == 1
+
+
+def test_a_study_is_completed_by_hand(api, study):
+    api.post(f"{study}/trials", {"parameters": [{"parameterId": "x", "value": 0}]})
+    assert api.post(f"{study}:complete")["state"] == "COMPLETED"
+    assert api.post(f"{study}:complete")["state"] == "COMPLETED"
+    answer = api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 1})["response"]
+    assert (answer["trials"], answer["studyState"]) == ([], "COMPLETED")
+    assert "cannot pause" in api.refused(f"{study}:pause", None, "FAILED_PRECONDITION")
+    queued = {"parameters": [{"parameterId": "x", "value": 0}]}
+    assert "is COMPLETED; resume it" in api.refused(f"{study}/trials", queued, "FAILED_PRECONDITION")
+    assert api.post(f"{study}:resume")["state"] == "ACTIVE"
+    assert [one["id"] for one in api.suggest()] == ["1"]
+
+
+def test_a_study_whose_budget_is_used_up_is_not_resumed(api, spec):
+    api.post("/studies", {"studyId": "s", "studySpec": {**spec, "studyStoppingConfig": {"maxNumTrials": 1}}})
+    api.suggest()
+    api.post("/studies/s:complete")
+    assert "its budget is used up" in api.refused("/studies/s:resume", None, "FAILED_PRECONDITION")
+
+
+def test_metadata_of_a_study(api, spec):
+    created = api.post("/studies", {"studyId": "s", "studySpec": spec, "metadata": {"team": "vision"}})
+    assert created["metadata"] == {"team": "vision"}
+    changed = api.post("/studies/s:updateMetadata", {"metadata": {"team": "", "owner": "ada"}})
+    assert changed["metadata"] == api.get("/studies/s")["metadata"] == {"owner": "ada"}
+    many = {"metadata": {f"k{index}": "v" for index in range(257)}}
+    assert "entries; 256 are allowed" in api.refused("/studies/s:updateMetadata", many)
+
+
 def test_a_search_space_grows_but_never_changes(api, study):
     y = {"parameterId": "y", "integerValueSpec": {"minValue": 1, "maxValue": 2}, "metadata": {"k": "v"}}
     grown = api.post(f"{study}:addParameters", {"parameters": [y]})

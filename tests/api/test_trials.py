@@ -117,6 +117,46 @@ class TestSuggest:
         assert (len(answer["trials"]), answer["studyState"]) == (3, "ACTIVE")
 
 
+class TestContexts:
+    CONTEXTS = [  # noqa: RUF012
+        {"description": "low", "parameters": [{"parameterId": "x", "value": 0.25}]},
+        {"parameters": [{"parameterId": "x", "value": 0.75}]},
+    ]
+
+    def test_trials_have_the_values_of_a_context_each_in_turn(self, api, study):
+        handed = api.suggest(count=5, contexts=self.CONTEXTS)
+        assert sorted(trial["parameters"][0]["value"] for trial in handed) == [0.25, 0.25, 0.25, 0.75, 0.75]
+
+    def test_queued_trials_that_fit_go_first(self, api, study):
+        for value in (0.5, 0.75):
+            api.post(f"{study}/trials", {"parameters": [{"parameterId": "x", "value": value}]})
+        assert [trial["id"] for trial in api.suggest(count=2, contexts=self.CONTEXTS)] == ["2", "3"]
+        assert [trial["id"] for trial in api.suggest(client="other", contexts=[{}])] == ["1"]
+
+    def test_a_context_must_be_of_the_space(self, api, study):
+        for value, message in ((7, "contexts.parameters['x']: 7 is not a number"), (None, "None is not a number")):
+            contexts = [{"parameters": [{"parameterId": "x", "value": value}]}]
+            body = {"clientId": "w", "suggestionCount": 1, "contexts": contexts}
+            assert message in api.refused(f"{study}/trials:suggest", body)
+
+
+class TestWait:
+    def test_a_call_waits_for_a_paused_study(self, api, study):
+        api.post(f"{study}:pause")
+        with ThreadPoolExecutor(1) as threads:
+            waiting = threads.submit(api.suggest, wait="20s")
+            while not api.suggest(client="v", wait="0.1s") and not waiting.done():
+                api.post(f"{study}:resume")
+            assert len(waiting.result()) == 1
+
+    def test_the_wait_ends(self, api, study):
+        api.post(f"{study}:pause")
+        body = {"clientId": "w", "suggestionCount": 1, "wait": "0.2s"}
+        response = api.post(f"{study}/trials:suggest", body)["response"]
+        assert (response["trials"], response["studyState"]) == ([], "INACTIVE")
+        assert "wait: 31.0 is not from 0 to 30" in api.refused(f"{study}/trials:suggest", {**body, "wait": "31s"})
+
+
 class TestMeasure:
     def test_measurements_are_kept_in_order_and_the_answer_carries_the_trial(self, api, trial):
         for step, value in ((1, 0.5), (2, "NaN"), (3, 0.0)):
@@ -162,6 +202,47 @@ class TestMeasure:
     )
     def test_bad_measurements_name_the_field(self, api, trial, body, message):
         assert message in api.refused(f"{trial}:addTrialMeasurement", body)
+
+
+class TestReport:
+    def test_several_measurements_of_several_trials_in_one_call(self, api, study):
+        api.suggest(count=2)
+        api.post(f"{study}/trials/2:stop")
+        reports = [
+            {"trial": trial, "measurement": measurement(0.5, step)} for trial, step in (("1", 1), ("2", 1), ("1", 2))
+        ]
+        trials = api.post(f"{study}/trials:report", {"reports": reports})["trials"]
+        assert [(trial["id"], trial["state"]) for trial in trials] == [
+            ("1", "ACTIVE"),
+            ("2", "STOPPING"),
+            ("1", "ACTIVE"),
+        ]
+        assert [one["stepCount"] for one in api.get(f"{study}/trials/1")["measurements"]] == ["1", "2"]
+
+    def test_one_that_is_refused_takes_the_others_with_it(self, api, trial):
+        reports = [
+            {"trial": "1", "measurement": measurement(0.5, 1)},
+            {"trial": "9", "measurement": measurement(0.5, 1)},
+        ]
+        assert "trials/9 does not exist" in api.refused("/studies/s/trials:report", {"reports": reports}, "NOT_FOUND")
+        assert api.get(trial)["measurements"] == []
+        assert "0 reports; 1 to 1000 are allowed" in api.refused("/studies/s/trials:report", {})
+        reports[1] = {"trial": "1", "measurement": {}}
+        message = api.refused("/studies/s/trials:report", {"reports": reports})
+        assert "reports[1].measurement.metrics: is empty" in message
+
+
+class TestMetadata:
+    def test_entries_are_set_and_removed_in_any_state(self, api, study):
+        body = {"parameters": [{"parameterId": "x", "value": 0}], "metadata": {"a": "1", "b": "2"}}
+        assert api.post(f"{study}/trials", body)["metadata"] == {"a": "1", "b": "2"}
+        api.suggest()
+        complete(api, 1, 0.5)
+        changed = api.post(f"{study}/trials/1:updateMetadata", {"metadata": {"a": "", "c": "3"}})
+        assert changed["metadata"] == {"b": "2", "c": "3"}
+        assert api.get(f"{study}/trials/1")["metadata"] == changed["metadata"]
+        long = {"metadata": {"k" * 257: "v"}}
+        assert "is not 1 to 256 characters" in api.refused(f"{study}/trials/1:updateMetadata", long)
 
 
 class TestComplete:

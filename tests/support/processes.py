@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 START_SECONDS = 30
@@ -25,13 +26,22 @@ class ServerProcess:
     Args:
         folder: its working directory; the log is kept there too.
         database_url: as for `--database-url`; None for the default file in `folder`.
+        command: what starts it; the port and the database are named by variables.
         variables: further environment variables.
     """
 
-    def __init__(self, folder: Path, database_url: str | None = None, **variables: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "dodona_server", "serve"),
+        **variables: str,
+    ) -> None:
         self._folder = folder
-        self._arguments = ["--database-url", database_url] if database_url else []
+        self._command = command
         self._environment = environment(**variables)
+        if database_url:
+            self._environment["DODONA_DATABASE_URL"] = database_url
         self._port = 0
         self.log = folder / "server.log"
         self.process: subprocess.Popen[bytes]
@@ -45,9 +55,9 @@ class ServerProcess:
         offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "dodona_server", "serve", "--port", str(self._port), *self._arguments],
+                self._command,
                 cwd=self._folder,
-                env=self._environment,
+                env={**self._environment, "DODONA_PORT": str(self._port)},
                 stdout=log,
                 stderr=log,
             )

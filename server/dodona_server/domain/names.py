@@ -24,7 +24,8 @@ def check_id(value: str, field: str) -> str:
     """`value`, if it can be part of a name."""
     if not is_id(value):
         raise InvalidArgument(
-            f"{value!r} is no valid id; 1 to 128 letters, digits, '_', '.' and '-' are allowed, other than '.' and '..'", field
+            f"{value!r} is no valid id; 1 to 128 letters, digits, '_', '.' and '-' are allowed, but not '.' or '..'",
+            field,
         )
     return value
 

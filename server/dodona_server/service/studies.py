@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.domain.errors import AlreadyExists, InvalidArgument, NotFound, inside
+from dodona_server.domain.lifecycle import STUDY_TRANSITIONS, Ignore, MoveStudy, Refuse, StudyVerb, refusal
+from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, is_id
 from dodona_server.domain.space import Parameter
-from dodona_server.domain.study import Study, StudySpec, first_difference
+from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.oracle import algorithm_for
 from dodona_server.storage import studies
 from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.studies import NO_METADATA
 
 MAX_DISPLAY_NAME_LENGTH = 256
 
@@ -42,7 +45,13 @@ class StudyService:
         self._clock = clock
 
     async def create(
-        self, parent: Location, study_id: str | None, display_name: str, spec: StudySpec, seed: int | None
+        self,
+        parent: Location,
+        study_id: str | None,
+        display_name: str,
+        spec: StudySpec,
+        seed: int | None,
+        metadata: Mapping[str, str] = NO_METADATA,
     ) -> Study:
         """The study of that id or display name: a new one, or the one there is if its spec is equal.
 
@@ -52,6 +61,7 @@ class StudyService:
             display_name: the name that people use; the id, if it is empty.
             spec: what is searched, for what, and how.
             seed: of all suggestions; None draws one, and agrees with any seed there is.
+            metadata: what the client wants to remember; of a study that is there, it is left as it is.
 
         Raises:
             InvalidArgument: a name is malformed, or the spec's algorithm is none of this server's.
@@ -59,6 +69,7 @@ class StudyService:
         """
         with inside("studySpec"):
             algorithm_for(spec.algorithm)
+        kept = merge({}, metadata)
         name = StudyName(parent, study_id or _new_id())
         label = display_name or name.study_id
         if len(label) > MAX_DISPLAY_NAME_LENGTH:
@@ -69,7 +80,7 @@ class StudyService:
             there = by_id or studies.find_displayed(transaction, parent, label)
             if there is None:
                 drawn = secrets.randbits(62) if seed is None else seed
-                return studies.insert(transaction, name, label, spec, drawn, self._clock())
+                return studies.insert(transaction, name, label, spec, drawn, self._clock(), kept)
             _check_same(there, study_id, label, spec, seed)
             return there
 
@@ -124,6 +135,50 @@ class StudyService:
             spec = dataclasses.replace(study.spec, space=space)
             studies.set_spec(transaction, study, spec, study.state)
             return found(transaction, name)
+
+        return await self._store.run(use_case)
+
+    async def update_metadata(self, name: StudyName, changes: Mapping[str, str]) -> Study:
+        """The study with the changed metadata; an empty value removes an entry.
+
+        Raises:
+            NotFound: there is no such study.
+            InvalidArgument: the metadata would have too many entries, or a key is too long.
+        """
+
+        def use_case(transaction: Transaction) -> Study:
+            study = found(transaction, name, lock=True)
+            merged = merge(study.metadata, changes)
+            studies.set_metadata(transaction, study, merged)
+            return dataclasses.replace(study, metadata=merged)
+
+        return await self._store.run(use_case)
+
+    async def move(self, name: StudyName, verb: StudyVerb, reason: str = "") -> Study:
+        """The study, paused, resumed or completed. Trials that run may go on in any case.
+
+        Args:
+            name: the study's.
+            verb: what to do with it.
+            reason: why it is paused, for people.
+
+        Raises:
+            NotFound: there is no such study.
+            FailedPrecondition: it is completed and cannot be paused, or its budget is used up and it cannot be resumed.
+        """
+
+        def use_case(transaction: Transaction) -> Study:
+            study = found(transaction, name, lock=True)
+            match STUDY_TRANSITIONS[verb][study.state]:
+                case Refuse(why):
+                    raise refusal(verb, study.state, name, why)
+                case MoveStudy(state):
+                    if state is StudyState.ACTIVE and study.remaining_trials == 0:
+                        raise refusal(verb, study.state, name, "its budget is used up")
+                    studies.set_state(transaction, study, state, reason)
+                    return dataclasses.replace(study, state=state, inactive_reason=reason)
+                case Ignore():
+                    return study
 
         return await self._store.run(use_case)
 

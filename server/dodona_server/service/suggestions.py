@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import functools
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.errors import InvalidArgument, inside
 from dodona_server.domain.names import OperationName, StudyName
+from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.oracle import algorithm_for
@@ -21,6 +25,40 @@ from dodona_server.storage.store import Store, Transaction
 
 MAX_SUGGESTIONS = 1000
 MAX_CLIENT_ID_LENGTH = 256
+MAX_CONTEXTS = 100
+MAX_WAIT_SECONDS = 30.0
+# How often a waiting call looks again: another server may be the one that changes what there is.
+LOOK_AGAIN_SECONDS = 0.5
+# Of the queued trials, how many are searched for those that fit a context.
+MAX_QUEUED_LOOKED_AT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestRequest:
+    """Who asks for what.
+
+    Args:
+        client_id: a worker that comes back under its id gets its unfinished trials again.
+        count: how many trials, at least 1.
+        request_id: the same id again gets the same answer.
+        contexts: values that the trials must have, each trial those of one context; none for any trials.
+
+    Raises:
+        InvalidArgument: the client id is empty or too long, the count out of range, or there are too many contexts.
+    """
+
+    client_id: str
+    count: int
+    request_id: str | None = None
+    contexts: Sequence[Mapping[str, object]] = ()
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.client_id) <= MAX_CLIENT_ID_LENGTH:
+            raise InvalidArgument(f"{self.client_id!r} is not 1 to {MAX_CLIENT_ID_LENGTH} characters long", "clientId")
+        if not 1 <= self.count <= MAX_SUGGESTIONS:
+            raise InvalidArgument(f"{self.count} is not from 1 to {MAX_SUGGESTIONS}", "suggestionCount")
+        if len(self.contexts) > MAX_CONTEXTS:
+            raise InvalidArgument(f"{len(self.contexts)} contexts; {MAX_CONTEXTS} are allowed", "contexts")
 
 
 class SuggestionService:
@@ -35,59 +73,87 @@ class SuggestionService:
         self._store = store
         self._clock = clock
 
-    async def suggest(self, name: StudyName, client_id: str, count: int, request_id: str | None) -> Handout:
-        """Up to `count` trials to run: the client's own first, then queued ones in order, then new ones.
+    async def suggest(self, name: StudyName, request: SuggestRequest, wait_seconds: float = 0.0) -> Handout:
+        """Up to `request.count` trials to run: the client's own first, then queued ones in order, then new ones.
 
         Args:
             name: the study.
-            client_id: who asks; a worker that comes back under its id gets its unfinished trials again.
-            count: how many, at least 1.
-            request_id: the same id again gets the same answer.
+            request: who asks for what.
+            wait_seconds: how long to wait for a trial while there is none but may be one later.
 
         Raises:
             NotFound: there is no such study.
-            InvalidArgument: the client id is empty or too long, or the count out of range.
+            InvalidArgument: the request is not valid.
         """
-        if not client_id or len(client_id) > MAX_CLIENT_ID_LENGTH:
-            raise InvalidArgument(f"{client_id!r} is not 1 to {MAX_CLIENT_ID_LENGTH} characters long", "clientId")
-        if not 1 <= count <= MAX_SUGGESTIONS:
-            raise InvalidArgument(f"{count} is not from 1 to {MAX_SUGGESTIONS}", "suggestionCount")
+        if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
+            raise InvalidArgument(f"{wait_seconds!r} is not from 0 to {MAX_WAIT_SECONDS} seconds", "wait")
+        deadline = self._clock() + wait_seconds
+        while True:
+            left = deadline - self._clock()
+            attempt = functools.partial(self._suggest, name=name, request=request, last_look=left <= 0)
+            handed = await self._store.run(attempt)
+            if handed is not None:
+                return handed
+            await asyncio.sleep(min(left, LOOK_AGAIN_SECONDS))
 
-        def use_case(transaction: Transaction) -> Handout:
-            study = found(transaction, name, lock=True)
-            if request_id and (there := operations.find_requested(transaction, study.key, request_id)):
-                return handout(transaction, name, study.key, there)
-            now = self._clock()
-            handed = _hand_out(transaction, study, client_id, count, now)
-            state = study.state
-            if len(handed) < count and study.state is StudyState.ACTIVE:
-                complete_if_done(transaction, name)
-                # Trials may still run, but nothing is left beyond those handed out.
-                state = StudyState.COMPLETED
-            numbers = [trial.number for trial in handed]
-            operation = SuggestOperation(uuid.uuid4().hex, client_id, numbers, state, now, request_id)
-            operations.insert(transaction, study.key, operation)
-            return Handout(OperationName(name, operation.operation_id), client_id, handed, state, now)
-
-        return await self._store.run(use_case)
-
-
-def _hand_out(transaction: Transaction, study: Study, client_id: str, count: int, now: float) -> list[Trial]:
-    handed = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, client_id, count)
-    if len(handed) < count:
-        queued = trials.unfinished_trials(
-            transaction, study, TrialState.REQUESTED, client_id="", limit=count - len(handed)
+    def _suggest(
+        self, transaction: Transaction, name: StudyName, request: SuggestRequest, *, last_look: bool
+    ) -> Handout | None:
+        """The answer; None, if there is no trial now and that is not worth an answer yet."""
+        study = found(transaction, name, lock=True)
+        if request.request_id and (there := operations.find_requested(transaction, study.key, request.request_id)):
+            return handout(transaction, name, study.key, there)
+        now = self._clock()
+        handed = _hand_out(transaction, study, request, now)
+        state = study.state
+        if len(handed) < request.count and study.state is StudyState.ACTIVE:
+            complete_if_done(transaction, name)
+            # Trials may still run, but nothing is left beyond those handed out.
+            state = StudyState.COMPLETED
+        if not handed and state is not StudyState.COMPLETED and not last_look:
+            return None
+        operation = SuggestOperation(
+            operation_id=uuid.uuid4().hex,
+            client_id=request.client_id,
+            trial_numbers=[trial.number for trial in handed],
+            study_state=state,
+            create_time=now,
+            request_id=request.request_id,
         )
-        for trial in queued:
+        operations.insert(transaction, study.key, operation)
+        return Handout(OperationName(name, operation.operation_id), request.client_id, handed, state, now)
+
+
+def _hand_out(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> list[Trial]:
+    client_id, count = request.client_id, request.count
+    handed = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, client_id, count)
+    if study.state is not StudyState.ACTIVE:
+        return handed
+    with inside("contexts"):
+        spaces = [study.spec.space.restrict(context) for context in request.contexts] or [study.spec.space]
+    if len(handed) < count:
+        for trial in _queued(transaction, study, request, count - len(handed)):
             trials.assign(transaction, study, trial.number, client_id, now)
             handed.append(dataclasses.replace(trial, state=TrialState.ACTIVE, client_id=client_id, start_time=now))
-    if len(handed) < count and study.state is StudyState.ACTIVE:
-        handed += _create(transaction, study, client_id, count - len(handed), now)
+    if len(handed) < count:
+        handed += _create(transaction, study, spaces, client_id, count - len(handed), now)
     return handed
 
 
-def _create(transaction: Transaction, study: Study, client_id: str, count: int, now: float) -> list[Trial]:
-    """New trials for the client, as many of `count` as the budget allows; the study must be held."""
+def _queued(transaction: Transaction, study: Study, request: SuggestRequest, count: int) -> list[Trial]:
+    """Queued trials in order, those only that fit one of the contexts if there are any."""
+    if not request.contexts:
+        return trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", count)
+    waiting = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", MAX_QUEUED_LOOKED_AT)
+    return [
+        trial for trial in waiting if any(context.items() <= trial.parameters.items() for context in request.contexts)
+    ][:count]
+
+
+def _create(
+    transaction: Transaction, study: Study, spaces: Sequence[SearchSpace], client_id: str, count: int, now: float
+) -> list[Trial]:
+    """New trials for the client, as many of `count` as the budget allows, one of each space in turn."""
     if study.remaining_trials is not None:
         count = min(count, study.remaining_trials)
     if count == 0:
@@ -95,7 +161,11 @@ def _create(transaction: Transaction, study: Study, client_id: str, count: int, 
     first = study.next_trial_number
     # From the seed and the number alone, so that any server makes the same suggestion of the same history.
     rng = random.Random(f"{study.seed}/{first}")  # noqa: S311 - a search needs no secrets
-    suggested = algorithm_for(study.spec.algorithm).suggest(study.spec, count, rng)
+    algorithm = algorithm_for(study.spec.algorithm)
+    suggested: list[Mapping[str, Value]] = []
+    for index, space in enumerate(spaces[:count]):
+        spec = study.spec if space is study.spec.space else dataclasses.replace(study.spec, space=space)
+        suggested += algorithm.suggest(spec, len(range(index, count, len(spaces))), rng).parameters
     created = [
         Trial(
             number=first + index,
@@ -105,7 +175,7 @@ def _create(transaction: Transaction, study: Study, client_id: str, count: int, 
             create_time=now,
             start_time=now,
         )
-        for index, parameters in enumerate(suggested.parameters)
+        for index, parameters in enumerate(suggested)
     ]
     trials.insert(transaction, study, created)
     studies.add_trials(transaction, study, len(created))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, NotFound
+from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, NotFound, inside
 from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, outcome, refusal
+from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
-from dodona_server.domain.study import Study
+from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import (
     Measurement,
     Trial,
@@ -23,6 +24,9 @@ from dodona_server.service.budget import complete_if_done
 from dodona_server.service.studies import found
 from dodona_server.storage import studies, trials
 from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.studies import NO_METADATA
+
+MAX_REPORTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class TrialService:
         parameters: Mapping[str, object],
         result: Measurement | None,
         request_id: str | None,
+        metadata: Mapping[str, str] = NO_METADATA,
     ) -> Trial:
         """A trial with values that the user chose: queued, or finished already if it comes with a result.
 
@@ -59,11 +64,12 @@ class TrialService:
             parameters: a value for each active parameter; those that have a default may be left out.
             result: the final measurement of a trial that was run elsewhere.
             request_id: the same id again gets the same trial.
+            metadata: what the client wants to remember of the trial.
 
         Raises:
             NotFound: there is no such study.
             InvalidArgument: a parameter is missing, unknown or out of range, or the result lacks a metric.
-            FailedPrecondition: the study's budget is used up.
+            FailedPrecondition: the study is completed, or its budget is used up.
         """
 
         def use_case(transaction: Transaction) -> Trial:
@@ -74,7 +80,9 @@ class TrialService:
                 raise FailedPrecondition(
                     f"{name} has its {study.trial_count} trials, all that its studyStoppingConfig.maxNumTrials allows"
                 )
-            trial = self._chosen(study, parameters, result)
+            if study.state is StudyState.COMPLETED:
+                raise FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
+            trial = dataclasses.replace(self._chosen(study, parameters, result), metadata=merge({}, metadata))
             trials.insert(transaction, study, [trial], request_id)
             studies.add_trials(transaction, study, 1)
             return trial
@@ -205,17 +213,41 @@ class TrialService:
             InvalidArgument: the measurement has no metric, or a negative step or time.
         """
         _check(measurement)
+        return await self._store.run(lambda transaction: _measure(transaction, name, measurement))
+
+    async def measure_all(self, reports: Sequence[tuple[TrialName, Measurement]]) -> list[Trial]:
+        """The trial of each report, with all measurements kept, or none if one is refused.
+
+        Args:
+            reports: of any number of trials, in the order in which they were measured.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            FailedPrecondition: nobody runs one of the trials, or it is finished.
+            InvalidArgument: a measurement has no metric, or a negative step or time; or there are too many.
+        """
+        if not 1 <= len(reports) <= MAX_REPORTS:
+            raise InvalidArgument(f"{len(reports)} reports; 1 to {MAX_REPORTS} are allowed", "reports")
+        for index, (_, measurement) in enumerate(reports):
+            with inside(f"reports[{index}]"):
+                _check(measurement)
+        return await self._store.run(
+            lambda transaction: [_measure(transaction, name, measurement) for name, measurement in reports]
+        )
+
+    async def update_metadata(self, name: TrialName, changes: Mapping[str, str]) -> Trial:
+        """The trial with the changed metadata, in any state; an empty value removes an entry.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            InvalidArgument: the metadata would have too many entries, or a key is too long.
+        """
 
         def use_case(transaction: Transaction) -> Trial:
             study_key, trial = _named(transaction, name)
-            verdict = outcome(Verb.MEASURE, trial.state)
-            if isinstance(verdict, Move):
-                trials.measure(transaction, study_key, name.number, trial.attempt, measurement)
-            elif isinstance(verdict, Refuse):
-                known = trials.measured(transaction, study_key, trial)
-                if not any(_same(measurement, one) for one in known):
-                    raise refusal(Verb.MEASURE, trial.state, name, verdict.reason)
-            return trial
+            merged = merge(trial.metadata, changes)
+            trials.set_metadata(transaction, study_key, name.number, merged)
+            return dataclasses.replace(trial, metadata=merged)
 
         return await self._store.run(use_case)
 
@@ -299,6 +331,18 @@ class TrialService:
             return ended
 
         return await self._store.run(use_case)
+
+
+def _measure(transaction: Transaction, name: TrialName, measurement: Measurement) -> Trial:
+    study_key, trial = _named(transaction, name)
+    verdict = outcome(Verb.MEASURE, trial.state)
+    if isinstance(verdict, Move):
+        trials.measure(transaction, study_key, name.number, trial.attempt, measurement)
+    elif isinstance(verdict, Refuse):
+        known = trials.measured(transaction, study_key, trial)
+        if not any(_same(measurement, one) for one in known):
+            raise refusal(Verb.MEASURE, trial.state, name, verdict.reason)
+    return trial
 
 
 def _named(transaction: Transaction, name: TrialName) -> tuple[int, Trial]:

@@ -22,6 +22,7 @@ def study(value: Study) -> wire.Study:
         state=wire.StudyState[value.state.value],
         create_time=timestamp(value.create_time),
         inactive_reason=value.inactive_reason or None,
+        metadata=dict(value.metadata),
     )
 
 
@@ -42,6 +43,7 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
         client_id=value.client_id,
         infeasible_reason=value.infeasible_reason or None,
         attempt=value.attempt,
+        metadata=dict(value.metadata),
     )
 
 

@@ -15,10 +15,11 @@ from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, O
 from dodona_server.api.vertex import render
 from dodona_server.api.vertex.spec import read_parameters, read_spec
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.names import StudyName
+from dodona_server.domain.lifecycle import StudyVerb
+from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.trial import Trial
 from dodona_server.service.studies import StudyService
-from dodona_server.service.suggestions import SuggestionService
+from dodona_server.service.suggestions import SuggestionService, SuggestRequest
 from dodona_server.service.trials import TrialService
 
 LOCATION = "/v1/projects/{project}/locations/{location}"
@@ -46,8 +47,9 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
     @router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
     async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest) -> Response:
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
-        handout = await suggestions.suggest(study, body.client_id, body.suggestion_count, body.request_id)
-        return Answer(render.suggestion(handout))
+        contexts = [render.read_parameters(context.parameters) for context in body.contexts]
+        request = SuggestRequest(body.client_id, body.suggestion_count, body.request_id, contexts)
+        return Answer(render.suggestion(await suggestions.suggest(study, request, body.wait or 0.0)))
 
     @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, tags=["trials"])
     async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest) -> Response:
@@ -70,6 +72,20 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         """Asks the worker to end the trial early."""
         return Answer(render.trial(trial.study, await trials.stop(trial)))
 
+    @router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, tags=["trials"])
+    async def report_trials(study: OfStudy, body: wire.ReportTrialsRequest) -> Response:
+        """Dodona's own: reports several measurements of the study's trials, all of them or none."""
+        reports = [
+            (TrialName.of(study, report.trial), render.read_measurement(report.measurement)) for report in body.reports
+        ]
+        measured = await trials.measure_all(reports)
+        return Answer(wire.ReportTrialsResponse(trials=[render.trial(study, one) for one in measured]))
+
+    @router.post(TRIAL + ":updateMetadata", response_model=wire.Trial, tags=["trials"])
+    async def update_trial_metadata(trial: OfTrial, body: wire.UpdateMetadataRequest) -> Response:
+        """Dodona's own: sets or removes entries of the trial's metadata."""
+        return Answer(render.trial(trial.study, await trials.update_metadata(trial, body.metadata)))
+
     @router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
     async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
@@ -83,7 +99,7 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         if body.state is wire.TrialState.SUCCEEDED:
             result = render.read_measurement(body.final_measurement or wire.Measurement())
         parameters = render.read_parameters(body.parameters)
-        created = await trials.create(study, parameters, result, body.request_id)
+        created = await trials.create(study, parameters, result, body.request_id, body.metadata)
         return Answer(render.trial(study, created))
 
     @router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
@@ -142,7 +158,8 @@ def study_router(studies: StudyService) -> APIRouter:
     async def create_study(parent: InLocation, body: wire.Study) -> Response:
         """Creates a study; the same name with an equal spec gives the one there is."""
         spec = read_spec(body.study_spec)
-        created = await studies.create(parent, body.study_id, body.display_name, spec, body.study_spec.seed)
+        seed = body.study_spec.seed
+        created = await studies.create(parent, body.study_id, body.display_name, spec, seed, body.metadata)
         return Answer(render.study(created))
 
     @router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])
@@ -163,6 +180,26 @@ def study_router(studies: StudyService) -> APIRouter:
     async def add_parameters(study: OfStudy, body: wire.AddParametersRequest) -> Response:
         """Dodona's own: grows the search space; parameters that are there already may be among them."""
         return Answer(render.study(await studies.add_parameters(study, read_parameters(body.parameters))))
+
+    @router.post(STUDY + ":updateMetadata", response_model=wire.Study, tags=["studies"])
+    async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest) -> Response:
+        """Dodona's own: sets or removes entries of the study's metadata."""
+        return Answer(render.study(await studies.update_metadata(study, body.metadata)))
+
+    @router.post(STUDY + ":pause", response_model=wire.Study, tags=["studies"])
+    async def pause_study(study: OfStudy, body: wire.PauseStudyRequest) -> Response:
+        """Dodona's own: hands no trials out until the study is resumed; those that run may go on."""
+        return Answer(render.study(await studies.move(study, StudyVerb.PAUSE, body.reason)))
+
+    @router.post(STUDY + ":resume", response_model=wire.Study, tags=["studies"])
+    async def resume_study(study: OfStudy, _body: wire.EmptyRequest) -> Response:
+        """Dodona's own: hands trials out again, of a paused study or of a completed one with budget left."""
+        return Answer(render.study(await studies.move(study, StudyVerb.RESUME)))
+
+    @router.post(STUDY + ":complete", response_model=wire.Study, tags=["studies"])
+    async def complete_study(study: OfStudy, _body: wire.EmptyRequest) -> Response:
+        """Dodona's own: tells every worker that asks that the study is done; trials that run may go on."""
+        return Answer(render.study(await studies.move(study, StudyVerb.COMPLETE)))
 
     @router.get(STUDY, response_model=wire.Study, tags=["studies"])
     async def get_study(study: OfStudy) -> Response:

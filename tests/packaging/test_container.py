@@ -1,0 +1,135 @@
+"""The container's files without a container engine: the image's very commands, in a clean folder."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import httpx
+import pytest
+import sqlalchemy as sa
+import yaml
+
+import dodona
+from tests.packaging.dockerfile import Image
+from tests.packaging.environments import ROOT
+from tests.support.processes import ServerProcess, environment
+
+SECRETS = {"DODONA_TOKEN": "a secret of the team", "POSTGRES_PASSWORD": "p@ss:w/rd?"}
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory):
+    return Image((ROOT / "Dockerfile").read_text(), ROOT, tmp_path_factory.mktemp("image"))
+
+
+@pytest.fixture(scope="module")
+def compose():
+    """docker-compose.yml with its variables filled in, each of which has to be one that must be set."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    filled = re.sub(r"\$\{(\w+):\?[^}]+\}", lambda match: SECRETS[match[1]], text)
+    assert "$" not in filled
+    return yaml.safe_load(filled)
+
+
+def start(image, **variables):
+    """The container's process; its variables are those of the image and `variables`."""
+    folder = image.path("")
+    return ServerProcess(folder, command=image.stage.command, **{**image.environment(), **variables}).start()
+
+
+def is_healthy(image, server):
+    """What the image's health check says of a server, or of the port where one was."""
+    port = server.url.rpartition(":")[2]
+    variables = environment(**{**image.environment(), "DODONA_PORT": port, "http_proxy": "http://127.0.0.1:1"})
+    return subprocess.run(image.stage.healthcheck, env=variables, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def check_service(server):
+    """A client with the token can work, and one without it cannot."""
+    with dodona.Client(server.url, SECRETS["DODONA_TOKEN"]) as client:
+        study = client.create_study("s", {"x": dodona.Float(0, 1)}, goal="minimize", max_trials=1)
+        study.optimize(lambda trial: trial.parameters["x"])
+        assert [trial.state for trial in study.trials()] == ["SUCCEEDED"]
+    for headers in ({}, {"Authorization": "Bearer another"}):
+        answer = httpx.get(f"{server.url}/v1/projects/default/locations/local/studies", headers=headers)
+        assert answer.status_code == 401
+
+
+def test_the_image_is_the_server_alone_and_not_root(image):
+    bases = {stage.base for stage in image.stages}
+    assert len(bases) == 1, "a virtual environment works with the Python that made it"
+    assert re.fullmatch(r"python:3\.1[1-9]-slim", bases.pop())
+    uid, gid = image.stage.user.split(":")
+    assert int(uid) > 0
+    assert int(gid) > 0
+    assert image.stage.owners["/data"] == image.stage.user
+    assert image.stage.volumes == ["/data"]
+    assert image.stage.exposed == [image.stage.variables["DODONA_PORT"]]
+    assert image.stage.variables["DODONA_DATABASE_URL"].startswith("sqlite:////data/")
+    listing = subprocess.run(
+        ["python", "-c", "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"],
+        env=image.environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    installed = set(listing.stdout.lower().split())
+    assert {"dodona", "psycopg"} <= installed
+    assert not {"tensorflow", "tensorflow-cpu", "keras", "keras-tuner", "pytest"} & installed
+
+
+def test_the_container_as_it_is_keeps_its_studies_in_the_volume(image):
+    server = start(image, DODONA_TOKEN=SECRETS["DODONA_TOKEN"])
+    try:
+        assert is_healthy(image, server)
+        check_service(server)
+    finally:
+        assert server.terminate() == 0
+    assert not is_healthy(image, server)
+    assert image.path("/data/dodona.db").is_file()
+
+
+def test_the_container_refuses_to_start_without_a_token(image):
+    with pytest.raises(RuntimeError, match="set DODONA_TOKEN to a long random secret"):
+        start(image)
+
+
+def test_the_container_with_postgresql_as_compose_starts_it(image, compose, postgres_url):
+    variables = compose["services"]["server"]["environment"]
+    server = start(image, **{**variables, "DODONA_DATABASE_URL": postgres_url})
+    try:
+        assert is_healthy(image, server)
+        check_service(server)
+        assert "database: postgresql://" in server.log.read_text()
+    finally:
+        assert server.terminate() == 0
+
+
+def test_compose_joins_the_server_and_its_database(compose):
+    server, database = compose["services"]["server"], compose["services"]["postgres"]
+    url = sa.make_url(server["environment"]["DODONA_DATABASE_URL"])
+    settings = database["environment"]
+    assert (url.host, url.username, url.database) == ("postgres", settings["POSTGRES_USER"], settings["POSTGRES_DB"])
+    assert server["environment"]["PGPASSWORD"] == settings["POSTGRES_PASSWORD"] == SECRETS["POSTGRES_PASSWORD"]
+    assert server["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert "healthcheck" in database
+    volume, _, path = database["volumes"][0].partition(":")
+    assert volume in compose["volumes"]
+    assert path == "/var/lib/postgresql/data"
+
+
+def test_the_example_of_an_env_file_names_every_secret():
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [f"{name}=" for name in SECRETS]
+
+
+def test_the_build_context_holds_what_the_image_copies():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = {
+        name for line in re.findall(r"^COPY (?!--)(.+)$", dockerfile, flags=re.MULTILINE) for name in line.split()[:-1]
+    }
+    kept = {
+        line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    }
+    assert kept == copied

@@ -1,0 +1,94 @@
+"""What people install: the wheel, in an environment of its own and away from this checkout."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import tomllib
+import zipfile
+
+import httpx
+import pytest
+
+from tests.packaging.environments import ROOT, Environment, normalized
+from tests.support.processes import ServerProcess
+
+# Where each folder of the checkout lies in the wheel.
+FOLDERS = {
+    "client/dodona": "dodona",
+    "proto_schemas/dodona_schemas": "dodona_schemas",
+    "server/dodona_server": "dodona_server",
+    "migrations": "dodona_server/migrations",
+}
+
+TUNE = """
+import dodona
+study = dodona.Client().create_study("f", {"x": dodona.Float(0, 1)}, goal="minimize", max_trials=2)
+study.optimize(lambda trial: trial.parameters["x"])
+print(len(list(study.trials())), dodona.__file__)
+"""
+
+
+@pytest.fixture(scope="module")
+def base(wheel, tmp_path_factory):
+    """The wheel alone."""
+    environment = Environment(tmp_path_factory.mktemp("environments") / "base")
+    environment.install(str(wheel))
+    return environment
+
+
+@pytest.fixture(scope="module")
+def with_server(wheel, tmp_path_factory):
+    """The wheel with what the server needs."""
+    environment = Environment(tmp_path_factory.mktemp("environments") / "server")
+    environment.install(f"{wheel}[server]")
+    return environment
+
+
+def test_the_wheel_holds_the_three_packages_the_migrations_and_nothing_else(wheel):
+    sources = {
+        f"{target}/{path.relative_to(ROOT / source)}"
+        for source, target in FOLDERS.items()
+        for path in (ROOT / source).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert held == sources
+    assert {"dodona/py.typed", "dodona_schemas/py.typed", "dodona_server/py.typed"} <= held
+    for kind in (r"migrations/versions/.+\.py", r"web/templates/.+\.html", r"web/static/.+\.css"):
+        assert any(re.fullmatch(f"dodona_server/{kind}", name) for name in held), kind
+
+
+def test_the_base_install_is_the_thin_client(base):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    named = {normalized(re.split(r"[\[<>=; ]", line)[0]) for lines in extras.values() for line in lines}
+    installed = base.distributions()
+    assert {"dodona", "httpx", "pydantic"} <= installed
+    assert installed & named == {"dodona"}
+    assert base.run("python", "-W", "error", "-c", "import dodona; dodona.Client(); dodona.Float(0, 1)").stderr == ""
+
+
+def test_the_command_says_what_it_lacks(base):
+    said = base.run("dodona", "serve")
+    assert said.returncode == 1
+    assert re.fullmatch(
+        r"dodona: the server is not installed \(\w+ is missing\): pip install 'dodona\[server\]'\n", said.stderr
+    )
+
+
+def test_the_server_serves_from_an_empty_folder(with_server, tmp_path):
+    server = ServerProcess(tmp_path, command=[str(with_server.bin / "dodona"), "serve"]).start()
+    try:
+        for path in ("/healthz", "/readyz", "/docs", "/"):
+            assert httpx.get(server.url + path).status_code == 200, path
+        stylesheet = re.search(r'href="(/[^"]+\.css[^"]*)"', httpx.get(server.url).text)
+        assert stylesheet is not None
+        assert httpx.get(server.url + stylesheet[1]).status_code == 200
+        tuned = with_server.run("python", "-c", f"import os; os.environ['DODONA_URL'] = '{server.url}'\n{TUNE}")
+        assert tuned.stdout.startswith("2 "), tuned.stderr
+        assert "site-packages" in tuned.stdout
+    finally:
+        assert server.terminate() == 0
+    with sqlite3.connect(tmp_path / "dodona.db") as database:
+        assert database.execute("SELECT count(*) FROM trials").fetchone() == (2,)
