@@ -49,7 +49,6 @@ class Client:
 
     Raises:
         ValueError: the address or the token cannot be one.
-
     """
 
     def __init__(
@@ -116,7 +115,6 @@ class Client:
             AlreadyExists: the study is there with another spec; the message names the first difference.
             InvalidArgument: the server does not accept the spec.
             ServerUnreachable: the server does not answer.
-
         """
         if spec is None:
             spec = _spec(space, _goals(goal, metric, metrics), max_trials, algorithm, seed)
@@ -135,7 +133,6 @@ class Client:
         Raises:
             NotFound: there is none.
             ServerUnreachable: the server does not answer.
-
         """
         if _ID.fullmatch(name):
             # What other clients created has an id that the server drew, and this name for people only.
@@ -149,7 +146,6 @@ class Client:
 
         Raises:
             ServerUnreachable: the server does not answer.
-
         """
         for page in self._transport.pages("studies", vertex.ListStudiesResponse):
             for wire in page.studies:
@@ -161,7 +157,6 @@ class Client:
         Raises:
             NotFound: there is none.
             ServerUnreachable: the server does not answer.
-
         """
         self.get_study(name).delete()
 

@@ -26,7 +26,6 @@ def specs_of(space: Space) -> list[ParameterSpec]:
 
     Raises:
         ValueError: a name or a parameter is something else.
-
     """
     return [_spec(name, parameter) for name, parameter in checked(space).items()]
 
@@ -51,7 +50,6 @@ def encode(space: Space, values: Mapping[str, Value]) -> list[TrialParameter]:
 
     Raises:
         ValueError: a value is none of its parameter's, or of no parameter that matters under the other values.
-
     """
     encoded: dict[str, Any] = {}
     active: list[str] = []

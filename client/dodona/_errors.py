@@ -36,7 +36,6 @@ class ServerUnreachable(DodonaError):
         url: the address.
         waited_seconds: how long the call was tried.
         cause: the last failure.
-
     """
 
     def __init__(self, url: str, waited_seconds: float, cause: Exception) -> None:
@@ -60,7 +59,6 @@ class ApiError(DodonaError):
         code: the HTTP status.
         status: google.rpc's name of the error, such as "NOT_FOUND".
         message: the server's words.
-
     """
 
     def __init__(self, code: int, status: str, message: str) -> None:
@@ -114,7 +112,6 @@ class StudyCompleted(DodonaError):
 
     Args:
         study: the study's display name.
-
     """
 
     def __init__(self, study: str) -> None:
@@ -130,7 +127,6 @@ class NothingReported(DodonaError):
 
     Args:
         number: the trial's.
-
     """
 
     def __init__(self, number: int) -> None:
@@ -176,7 +172,6 @@ def error_from_answer(code: int, content: bytes) -> ApiError:
     Args:
         code: the HTTP status.
         content: the body; that of a proxy may hold anything.
-
     """
     try:
         error = ErrorResponse.model_validate_json(content).error

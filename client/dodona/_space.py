@@ -50,7 +50,6 @@ class Parameter(ABC):
 
         Raises:
             ValueError: it is none that the parameter can have; the message says which are.
-
         """
 
     def active_children(self, value: Value) -> Iterator[Space]:
@@ -87,7 +86,6 @@ class Float(Parameter):
 
     Raises:
         ValueError: no value could satisfy this.
-
     """
 
     min: float
@@ -122,7 +120,6 @@ class Int(Parameter):
 
     Raises:
         ValueError: no value could satisfy this.
-
     """
 
     min: int
@@ -158,7 +155,6 @@ class Categorical(Parameter):
 
     Raises:
         ValueError: the choices are none, not distinct or not strings, or a child stands under what is no choice.
-
     """
 
     choices: Sequence[str]
@@ -191,7 +187,6 @@ class Discrete(Parameter):
 
     Raises:
         ValueError: the values are none, not distinct or not numbers, or a child stands under what is no value.
-
     """
 
     values: Sequence[int | float]
@@ -226,7 +221,6 @@ class Boolean(Parameter):
 
     Raises:
         ValueError: the default is neither, or a child stands under what is neither.
-
     """
 
     _: KW_ONLY
@@ -248,7 +242,6 @@ def checked(space: Space) -> Space:
 
     Raises:
         ValueError: a name or a parameter is something else.
-
     """
     for name, parameter in space.items():
         if not isinstance(name, str) or not name:

@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -73,6 +74,11 @@ class Study:
         return (self._wire.state or StudyState.STATE_UNSPECIFIED).name
 
     @property
+    def create_time(self) -> datetime | None:
+        """When the study was made, by the server's clock; a study made anew under the same name has another time."""
+        return self._wire.create_time
+
+    @property
     def spec(self) -> vertex.StudySpec:
         """All that the study was created with, as the protocol has it."""
         return self._wire.study_spec
@@ -95,7 +101,6 @@ class Study:
 
         Raises:
             DodonaError: as every method that asks the server: ServerUnreachable, or an ApiError such as NotFound.
-
         """
         self._learn(self._transport.call("GET", self._path, None, vertex.Study))
 
@@ -111,7 +116,6 @@ class Study:
         Raises:
             StudyCompleted: nothing is left to hand out.
             FailedPrecondition: the study is paused; the message says why.
-
         """
         worker = worker or self._worker
         hand = self._hands.setdefault((self.name, worker), Hand())
@@ -167,7 +171,6 @@ class Study:
         Raises:
             FailedPrecondition: the study is paused.
             NothingReported: the objective neither returned nor reported a result.
-
         """
         for _ in count() if n_trials is None else range(n_trials):
             try:
@@ -193,7 +196,6 @@ class Study:
             ValueError: a value is none of its parameter's, or of no parameter.
             InvalidArgument: a parameter is missing.
             FailedPrecondition: the study has all the trials that it may have.
-
         """
         body = vertex.CreateTrialRequest(parameters=encode(self._space, parameters), request_id=uuid.uuid4().hex)
         if metrics is not None:
@@ -209,7 +211,6 @@ class Study:
 
         Raises:
             InvalidArgument: a parameter is there already with another range or kind.
-
         """
         specs = specs_of(space) if isinstance(space, Mapping) else list(space)
         body = vertex.AddParametersRequest(parameters=specs)
@@ -220,7 +221,6 @@ class Study:
 
         Raises:
             NotFound: there is none.
-
         """
         return self._records([self._transport.call("GET", f"{self._path}/trials/{number}", None, vertex.Trial)])[0]
 
@@ -252,7 +252,6 @@ class Study:
 
         Raises:
             ImportError: pandas is not installed.
-
         """
         from pandas import DataFrame
 

@@ -17,7 +17,6 @@ def columns_of(
         records: the trials.
         parameter_names: in the order of their columns.
         metric_names: of the study; what else the trials have measured follows.
-
     """
     metric_names = dict.fromkeys([*metric_names, *(name for record in records for name in record.metrics)])
     columns: dict[str, list[Any]] = {

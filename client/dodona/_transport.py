@@ -41,7 +41,6 @@ class Retry:
     Args:
         patience_seconds: once this client has reached the server: long enough for a restart or an upgrade.
         first_patience_seconds: before it ever has: a wrong address should show soon.
-
     """
 
     patience_seconds: float = 600.0
@@ -65,7 +64,6 @@ class Transport:
 
     Raises:
         ValueError: the address or the token cannot be one.
-
     """
 
     def __init__(
@@ -110,7 +108,6 @@ class Transport:
         Raises:
             ServerUnreachable: nobody answered for as long as `retry` allows.
             ApiError: the server refused, by its class for the reason.
-
         """
         content = None if body is None else body.to_json()
         response, tries = self._send(method, self._base + path, content)
@@ -135,7 +132,6 @@ class Transport:
 
         Raises:
             DodonaError: as of `call`.
-
         """
         token = ""
         while True:

@@ -40,7 +40,8 @@ class TrialRecord:
     """A trial as it stood when it was asked for.
 
     `state` is REQUESTED, ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE; `metrics` are those of the final measurement,
-    empty before it; `worker` is who runs or ran it; `attempt` counts how often it was handed out.
+    empty before it, and `step` is the step that they belong to; `worker` is who runs or ran it; `attempt` counts how
+    often it was handed out.
     """
 
     number: int
@@ -53,6 +54,7 @@ class TrialRecord:
     end: datetime | None
     infeasible_reason: str | None
     attempt: int
+    step: int = 0
 
 
 @dataclass
@@ -81,7 +83,6 @@ class Trial:
         parameters: the values to try, by name: exactly those that matter.
         attempt: how often the trial was handed out, this time included.
         state: as of the server's last answer: ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE.
-
     """
 
     def __init__(
@@ -123,7 +124,6 @@ class Trial:
             ValueError: a single number for a study with several metrics.
             ApiError: the server refused, such as Aborted after the trial was handed on to another worker.
             ServerUnreachable: the server does not answer.
-
         """
         step = int(step or 0)
         self._call(
@@ -132,19 +132,21 @@ class Trial:
         )
         self._last_step = step
 
-    def complete(self, metrics: Metrics | None = None) -> None:
+    def complete(self, metrics: Metrics | None = None, step: int | None = None) -> None:
         """Ends the trial with a result. A result that is not finite makes it INFEASIBLE.
 
         Args:
             metrics: as of `report`; None to take the last report, or the best if the study's spec says so.
+            step: which the metrics belong to; None for that of the last report.
 
         Raises:
             ValueError: a single number for a study with several metrics.
             ApiError: the server refused, such as FailedPrecondition if nothing was reported.
             ServerUnreachable: the server does not answer.
-
         """
-        final = None if metrics is None else self._measurement(metrics, self._last_step or 0)
+        if step is None:
+            step = self._last_step or 0
+        final = None if metrics is None else self._measurement(metrics, step)
         self._finish(vertex.CompleteTrialRequest(final_measurement=final))
 
     def fail(self, reason: str) -> None:
@@ -156,7 +158,6 @@ class Trial:
         Raises:
             ApiError: the server refused.
             ServerUnreachable: the server does not answer.
-
         """
         # Messages that quote file names may hold what no UTF-8 can.
         reason = reason.encode(errors="replace").decode()
@@ -168,7 +169,6 @@ class Trial:
         Raises:
             ApiError: the server refused.
             ServerUnreachable: the server does not answer.
-
         """
         self._call("stop", None)
 
@@ -240,7 +240,6 @@ def measurement_of(metrics: Metrics, names: list[str]) -> vertex.Measurement:
 
     Raises:
         ValueError: a single number for several metrics.
-
     """
     if not isinstance(metrics, Mapping):
         if len(names) != 1:
@@ -266,7 +265,6 @@ def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
     Args:
         wire: the server's words.
         parameters: its values in Python's types.
-
     """
     final = wire.final_measurement
     return TrialRecord(
@@ -280,6 +278,7 @@ def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
         end=wire.end_time,
         infeasible_reason=wire.infeasible_reason or None,
         attempt=wire.attempt or 1,
+        step=0 if final is None else final.step_count,
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
 
 from dodona_server.api import errors
 from dodona_server.api.health import health_router
@@ -47,7 +48,12 @@ def create_app(store: Store, token: str | None = None) -> FastAPI:
         lifespan=lifespan,
         # Google's clients send bodies without a content type.
         strict_content_type=False,
+        # The page at /docs is served from here: it works without the internet.
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    patch_fastapi(app, redirect_from_root_to_docs=False)
     studies = StudyService(store, time.time)
     trials = TrialService(store, time.time)
     app.include_router(trial_router(trials, SuggestionService(store, time.time)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 from starlette.testclient import TestClient
@@ -84,7 +85,12 @@ def test_health(api):
 
 
 def test_the_documentation_is_served(api):
-    assert "swagger" in api.client.get("/docs").text.lower()
+    page = api.client.get("/docs").text
+    urls = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(urls) == 3
+    for url in urls:
+        assert url.startswith("http://localhost/"), "the page needs the internet"
+        assert api.client.get(url).status_code == 200
     paths = api.client.get("/openapi.json").json()["paths"]
     assert "/v1/projects/{project}/locations/{location}/studies/{study}/trials:suggest" in paths
 

@@ -177,8 +177,11 @@ def value_of(hp: HyperParameter, value: Value) -> Any:
             named = isinstance(value, str)
             fitting = (one for one in hp.values if (_name(_plain(one)) if named else one) == value)
             return next(fitting, hp.default)
-    number = round(value) if isinstance(hp, Int) else float(value)
-    return snapped(hp, number) if has_grid(hp) else number
+    # Not by way of float for an int: that would round those beyond 2**53.
+    number = value if isinstance(value, int) else float(value)
+    if has_grid(hp):
+        return snapped(hp, number)
+    return round(number) if isinstance(hp, Int) else float(number)
 
 
 def encoded(spec: ParameterSpec, value: Value) -> Value | None:

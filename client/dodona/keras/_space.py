@@ -46,6 +46,12 @@ class Space:
         """Those that the space lacks, by name and conditions."""
         return [hp for hp in hyperparameters.space if not knows(self.hyperparameters, hp)]
 
+    def differences(self, hyperparameters: HyperParameters) -> list[str]:
+        """What the space has otherwise, for people."""
+        ours = {hp.name: hp for hp in self.hyperparameters.space}
+        pairs = [(ours[hp.name], hp) for hp in hyperparameters.space if knows(self.hyperparameters, hp)]
+        return [f"{our!r}, not {hp!r}" for our, hp in pairs if our.get_config() != hp.get_config()]
+
     def grown(self, new: Iterable[HyperParameter]) -> Tree:
         """The space as it would be with `new`; nothing changes here before `learn`."""
         tree = Tree(self.specs)
@@ -94,7 +100,7 @@ def filled(space: HyperParameters, values: Mapping[str, Value]) -> HyperParamete
     """
     result, taken = HyperParameters(), set()
     for hp in space.space:
-        result.merge([hp])
+        result.merge([hp], overwrite=False)
         if hp.name in values and hp.name not in taken and result.is_active(hp):
             result.values[hp.name] = value_of(hp, values[hp.name])
             taken.add(hp.name)

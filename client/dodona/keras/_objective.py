@@ -1,0 +1,52 @@
+"""KerasTuner's objective and the metrics of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from keras_tuner import Objective
+
+from dodona.keras._private import DefaultObjective, MultiObjective
+from dodona_schemas.vertex import GoalType, MetricSpec
+
+Directions: TypeAlias = Mapping[str, str]
+
+
+def metrics_of(objective: Objective) -> list[MetricSpec]:
+    """The study's one metric; a list of objectives is KerasTuner's sum of them, "multi_objective"."""
+    goal = GoalType.MAXIMIZE if objective.direction == "max" else GoalType.MINIMIZE
+    return [MetricSpec(metric_id=objective.name, goal=goal)]
+
+
+def objective_of(metrics: list[MetricSpec]) -> Objective:
+    """The objective that stands for a study's metrics: of several, KerasTuner's sum."""
+    parts = [Objective(name, direction) for name, direction in directions(metrics).items()]
+    if len(parts) > 1:
+        return MultiObjective(parts)
+    default = DefaultObjective()
+    return default if parts[0] == default else parts[0]
+
+
+def directions(metrics: list[MetricSpec]) -> dict[str, str]:
+    """The direction of each metric, "min" or "max", in order."""
+    return {metric.metric_id: "min" if metric.goal is GoalType.MINIMIZE else "max" for metric in metrics}
+
+
+def score(objective: Objective, metrics: Mapping[str, float]) -> float | None:
+    """The objective's value in a trial's final metrics; None if they lack it.
+
+    Args:
+        objective: of the study.
+        metrics: by name.
+    """
+    if objective.name in metrics:
+        return metrics[objective.name]
+    if isinstance(objective, MultiObjective) and objective.has_value(metrics):
+        return float(objective.get_value(metrics))
+    return None
+
+
+def worded(metrics: list[MetricSpec]) -> str:
+    """The metrics for people: "val_loss (min)"."""
+    return " and ".join(f"{name} ({direction})" for name, direction in directions(metrics).items())

@@ -1,0 +1,209 @@
+"""KerasTuner's oracle, kept by a Dodona server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+import dodona
+from dodona.keras._attached import AttachedOracle, served
+from dodona.keras._errors import outages_end_the_search
+from dodona.keras._overwrite import workers_of_this_process
+from dodona.keras._records import add_metrics, best_records, trial_of
+from dodona.keras._reporting import Reporter
+from dodona.keras._running import Running
+from dodona.keras._wanted import max_trials_of
+from dodona.keras._worker import NAMELESS
+
+logger = logging.getLogger("dodona")
+
+
+class CloudOracle(AttachedOracle):
+    """An oracle whose trials and search space are those of a study on a Dodona server.
+
+    It works with any tuner of KerasTuner; `CloudTuner` has it built in. The arguments are those of
+    `AttachedOracle`.
+    """
+
+    # --- trials
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """The next trial to run; waits for it, if need be.
+
+        Args:
+            tuner_id: who asks; a worker that comes back under its name has its unfinished trial again.
+
+        Returns:
+            A trial that is RUNNING; one that is STOPPED when the study has nothing left to hand out.
+
+        """
+        worker = self.worker if tuner_id == NAMELESS else tuner_id
+        workers_of_this_process.add(worker)
+        running = next((one for one in self._running.values() if one.worker == worker), None)
+        if running is not None and running.trial.status == TrialStatus.RUNNING:
+            return running.trial
+        if running is None:
+            try:
+                with outages_end_the_search():
+                    handle = self.study.ask(worker)
+            except dodona.StudyCompleted:
+                return Trial(self._shared.space.hyperparameters.copy(), status=TrialStatus.STOPPED)
+            self._shared.sync()
+            running = Running(handle, worker, self.objective)
+            self._running[str(handle.number)] = running
+        running.begin(self._shared.space.hyperparameters)
+        self._display.on_trial_begin(running.trial, self.max_trials)
+        return running.trial
+
+    def reporter(self, trial_id: str) -> Reporter | None:
+        """What reports the epochs of a trial that runs here; None if it does not, or if another replica reports."""
+        running = self._running.get(trial_id)
+        return running.reporter if running is not None and self.should_report else None
+
+    def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
+        """Takes a result, to be handed in when the trial ends.
+
+        Args:
+            trial_id: of a trial that runs here.
+            metrics: the objective among them.
+            step: what the result belongs to; the best of several counts.
+
+        Raises:
+            KeyError: no such trial runs here.
+            ValueError: the objective is missing.
+        """
+        trial = self._running[trial_id].trial
+        self._check_objective_found(metrics)
+        add_metrics(trial, metrics, self.objective, step)
+        return trial
+
+    def end_trial(self, trial: Trial | str, status: str = TrialStatus.COMPLETED) -> None:
+        """Ends a trial, or keeps it for another run if it may be retried. Ending it twice is the same as once.
+
+        Args:
+            trial: with its status, message and hyperparameters; score and outcome are put in. Or its id.
+            status: of the trial, if only the id is given.
+
+        Raises:
+            RuntimeError: too many trials of this worker have failed in a row, or `allow_new_entries` forbids what
+                the trial has used.
+            SearchInterrupted: the server does not answer.
+        """
+        running = self._running.get(trial if isinstance(trial, str) else trial.trial_id)
+        if running is None:
+            return
+        mine = running.trial
+        if isinstance(trial, str):
+            mine.status, trial = status, mine
+        mine.hyperparameters, mine.status, mine.message = trial.hyperparameters, trial.status, trial.message
+        if mine.status == TrialStatus.COMPLETED:
+            running.score()
+        counted = self._conclude(running) if self.should_report else False
+        for name in ("score", "best_step", "status", "message", "metrics"):
+            setattr(trial, name, getattr(mine, name))
+        if counted:
+            self._count_failures(mine)
+
+    def abandon(self, trial_id: str, reason: str) -> None:
+        """Ends a trial as infeasible because the search ends with it.
+
+        Args:
+            trial_id: of a trial that runs here.
+            reason: for people to read.
+        """
+        running = self._running.pop(trial_id, None)
+        if running is not None and self.should_report:
+            running.trial.status, running.trial.message = TrialStatus.FAILED, reason
+            running.hand_in()
+
+    def _conclude(self, running: Running) -> bool:
+        """Hands the outcome in; False if the trial is to run again, or was no longer this worker's."""
+        trial = running.trial
+        self._teach(running)
+        if trial.status == TrialStatus.INVALID:
+            running.failures += 1
+            left = self.max_retries_per_trial + 1 - running.failures
+            if left > 0 and not running.reporter.lost:
+                self._display.show(f"trial {trial.trial_id} failed {running.failures} times; {left} retries left")
+                return False
+            trial.status = TrialStatus.FAILED
+        with outages_end_the_search():
+            taken = running.hand_in()
+            del self._running[trial.trial_id]
+            best = next(iter(self.get_best_trials()), None) if self._display.verbose else None
+        self._display.on_trial_end(trial, self.max_trials, self.objective.name, best)
+        return taken
+
+    def _teach(self, running: Running) -> None:
+        """Adds to the study what the trial has used and the study lacks."""
+        try:
+            self.update_space(running.trial.hyperparameters)
+        except dodona.ApiError as error:
+            logger.warning("the hyperparameters found in trial %d were not taken: %s", running.handle.number, error)
+        except RuntimeError as error:
+            self.abandon(running.trial.trial_id, str(error))
+            raise
+
+    def _count_failures(self, trial: Trial) -> None:
+        failed = trial.status == TrialStatus.FAILED
+        self._failures_in_a_row = self._failures_in_a_row + 1 if failed else 0
+        if failed and self._failures_in_a_row >= self.max_consecutive_failed_trials:
+            self._failures_in_a_row = 0
+            raise RuntimeError(
+                "Number of consecutive failures exceeded the limit of "
+                f"{self.max_consecutive_failed_trials}.\n{trial.message or ''}"
+            )
+
+    # --- results
+
+    @served
+    def trials(self) -> dict[str, Trial]:
+        """All trials of all workers by id, fetched now."""
+        with outages_end_the_search():
+            records = self.study.trials()
+        fetched = {str(record.number): self._trial_of(record) for record in records}
+        return fetched | {trial_id: running.trial for trial_id, running in self._running.items()}
+
+    def get_trial(self, trial_id: str) -> Trial:
+        """Any worker's trial; of an unfinished one without its metrics.
+
+        Args:
+            trial_id: its number.
+
+        Raises:
+            KeyError: there is none.
+        """
+        if trial_id in self._running:
+            return self._running[trial_id].trial
+        try:
+            with outages_end_the_search():
+                return self._trial_of(self.study.trial(int(trial_id)))
+        except (ValueError, dodona.NotFound):
+            raise KeyError(trial_id) from None
+
+    def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
+        """The best trials of all workers, best first; if there are too few, unfinished and failed ones follow.
+
+        Args:
+            num_trials: how many.
+        """
+        with outages_end_the_search():
+            study = self.study
+            records = best_records(study, self.objective, num_trials)
+            if len(records) < num_trials:
+                records += [record for record in study.trials() if record.state != "SUCCEEDED"]
+        return [self._trial_of(record) for record in records[:num_trials]]
+
+    def remaining_trials(self) -> int | None:
+        """How many trials the study may still have; None without a limit."""
+        limit = max_trials_of(self.study.spec)
+        if limit is None:
+            return None
+        with outages_end_the_search():
+            return max(0, limit - len(self.study.trials()))
+
+    def _trial_of(self, record: dodona.TrialRecord) -> Trial:
+        self._shared.sync()
+        return trial_of(record, self._shared.space.hyperparameters, self.objective)

@@ -1,0 +1,123 @@
+"""Each epoch's metrics to the server while a trial runs, and the server's wish to stop back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras_tuner import Objective
+
+import dodona
+from dodona.keras._errors import outages_end_the_search
+
+logger = logging.getLogger("dodona")
+
+# The trial is no longer this worker's: handed on, deleted, or ended by somebody else.
+LOST = (dodona.Aborted, dodona.NotFound, dodona.FailedPrecondition)
+
+
+class Reporter:
+    """Reports one trial, however it is trained.
+
+    Each epoch counts once, whether it comes from a callback in `fit` or from a custom loop that calls the tuner's
+    `on_epoch_end`. Steps count the epochs of the whole trial: further executions go on where the last one ended.
+
+    Args:
+        trial: the client's.
+        objective: the study's; a list of objectives is reported as their sum too.
+
+    Attributes:
+        fitting: whether a callback in `fit` is reporting now, so that the hook must not.
+        lost: whether the trial is no longer this worker's.
+
+    """
+
+    def __init__(self, trial: dodona.Trial, objective: Objective) -> None:
+        self.fitting = False
+        self.lost = False
+        self._trial = trial
+        self._objective = objective
+        self._base = 0
+        self._last_step = 0
+        self._warned = False
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether to end the training: by the server's last answer it is no longer wanted."""
+        return self.lost or self._trial.should_stop
+
+    def epoch(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
+        """Reports an epoch.
+
+        Args:
+            epoch: from 0 on, as Keras counts.
+            logs: its metrics; what is no number is left out.
+
+        Raises:
+            SearchInterrupted: the server does not answer.
+        """
+        metrics = numbers(logs or {})
+        if metrics and self._objective.name not in metrics and self._objective.has_value(metrics):
+            metrics[self._objective.name] = float(self._objective.get_value(metrics))
+        step = self._step(int(epoch))
+        if not metrics or self.lost:
+            return
+        try:
+            with outages_end_the_search():
+                self._trial.report(metrics, step)
+        except LOST as error:
+            self.lost = True
+            logger.warning("trial %d is no longer this worker's, going on with the next: %s", self._trial.number, error)
+        except dodona.ApiError as error:
+            # A training is worth more than one of its reports.
+            if not self._warned:
+                logger.warning("the metrics of trial %d were not taken: %s", self._trial.number, error)
+            self._warned = True
+
+    def _step(self, epoch: int) -> int:
+        step = self._base + epoch + 1
+        if step <= self._last_step:
+            # The epochs began anew: the next execution.
+            self._base = self._last_step - epoch
+            step = self._last_step + 1
+        self._last_step = step
+        return step
+
+
+def numbers(logs: Mapping[str, Any]) -> dict[str, float]:
+    """The single numbers among the logs of an epoch."""
+    found = {}
+    for name, value in logs.items():
+        if value is not None and not isinstance(value, str | bytes) and np.ndim(value) == 0:
+            found[name] = float(value)
+    return found
+
+
+class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Reports each epoch of `fit`, and ends the training when the server says so.
+
+    Args:
+        reporter: of the trial.
+
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """The hook keeps quiet from now on."""
+        self._reporter.fitting = True
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Reports the epoch."""
+        self._reporter.epoch(epoch, logs)
+        if self._reporter.should_stop:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """The hook may report again."""
+        self._reporter.fitting = False

@@ -1,0 +1,98 @@
+"""A trial that this worker runs, on both sides."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, field
+
+from keras_tuner import HyperParameters, Objective
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+import dodona
+from dodona.keras._records import reason_of, step_of
+from dodona.keras._reporting import LOST, Reporter
+from dodona.keras._space import filled
+
+logger = logging.getLogger("dodona")
+
+
+@dataclass
+class Running:
+    """A trial between `create_trial` and `end_trial`.
+
+    Args:
+        handle: the client's.
+        worker: who runs it.
+        objective: the study's.
+
+    Attributes:
+        trial: KerasTuner's; its metrics are what the tuner hands in, never the reports of single epochs.
+        reporter: sends those.
+        failures: how many runs of the trial have failed.
+
+    """
+
+    handle: dodona.Trial
+    worker: str
+    objective: Objective
+    trial: Trial = field(init=False)
+    reporter: Reporter = field(init=False)
+    failures: int = 0
+
+    def begin(self, space: HyperParameters) -> None:
+        """Starts a run with the suggested values; what the last run handed in is forgotten.
+
+        Args:
+            space: the study's.
+        """
+        values = filled(space, self.handle.parameters)
+        self.trial = Trial(values, str(self.handle.number), TrialStatus.RUNNING)
+        self.reporter = Reporter(self.handle, self.objective)
+
+    def score(self) -> None:
+        """Scores a trial that the tuner calls completed; INVALID if it has no result, or one that is NaN."""
+        trial, name = self.trial, self.objective.name
+        if not trial.metrics.exists(name):
+            trial.status = TrialStatus.INVALID
+            trial.message = f"nobody handed in a value of {name}"
+            return
+        values = {one.step: one.mean() for one in trial.metrics.get_history(name) if not math.isnan(one.mean())}
+        if not values:
+            trial.status = TrialStatus.INVALID
+            trial.message = f"the value of {name} is NaN"
+            return
+        best = max if self.objective.direction == "max" else min
+        trial.best_step = best(values, key=lambda step: values[step])
+        trial.score = float(values[trial.best_step])
+
+    def hand_in(self) -> bool:
+        """Ends the trial on the server; False if it was no longer this worker's.
+
+        Raises:
+            ServerUnreachable: the server does not answer.
+            ApiError: it refused.
+        """
+        trial, handle = self.trial, self.handle
+        try:
+            if trial.status == TrialStatus.COMPLETED and not self.reporter.lost:
+                handle.complete(self._final_metrics(), step=step_of(trial.best_step))
+            elif not self.reporter.lost:
+                handle.fail(reason_of(trial))
+        except LOST as error:
+            logger.warning("the result of trial %d was not taken, going on with the next: %s", handle.number, error)
+            self.reporter.lost = True
+        if self.reporter.lost:
+            trial.status, trial.message = TrialStatus.FAILED, "it was no longer this worker's"
+        elif trial.status == TrialStatus.COMPLETED and handle.state == "INFEASIBLE":
+            trial.status, trial.message = TrialStatus.FAILED, f"{self.objective.name} is {trial.score}"
+        return not self.reporter.lost
+
+    def _final_metrics(self) -> dict[str, float]:
+        """Each metric at the trial's best step; the last value of those that were not measured there."""
+        final = {}
+        for name in self.trial.metrics.metrics:
+            history = self.trial.metrics.get_history(name)
+            at_best = [one for one in history if one.step == self.trial.best_step]
+            final[name] = float((at_best or history)[-1].mean())
+        return final
