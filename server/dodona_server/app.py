@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 
 from dodona_server.api import errors
+from dodona_server.api.export import export_router
 from dodona_server.api.health import health_router
 from dodona_server.api.limits import BodyLimit
 from dodona_server.api.security import Guard
@@ -57,6 +58,7 @@ def create_app(store: Store, token: str | None = None) -> FastAPI:
     studies = StudyService(store, time.time)
     trials = TrialService(store, time.time)
     app.include_router(trial_router(trials, SuggestionService(store, time.time)))
+    app.include_router(export_router(studies, trials))
     app.include_router(study_router(studies))
     app.include_router(operation_router(OperationService(store, time.time)))
     app.include_router(health_router(store))
