@@ -1,4 +1,4 @@
-"""Studies, trials, measurements and operations."""
+"""Studies, trials, measurements, operations and events."""
 
 from __future__ import annotations
 
@@ -121,4 +121,34 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("study_key", "number", "attempt", "step", "tick", name=op.f("pk_measurements")),
         sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "events",
+        sa.Column(
+            "key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), sa.Identity(always=False), nullable=False
+        ),
+        sa.Column("study_key", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=True),
+        sa.Column("time", sa.Double(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("trial_number", sa.BigInteger(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["study_key"], ["studies.key"], name=op.f("fk_events_study_key")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_events")),
+    )
+    op.create_index(
+        "uq_events_number",
+        "events",
+        ["study_key", "number"],
+        unique=True,
+        sqlite_where=sa.text("number IS NOT NULL"),
+        postgresql_where=sa.text("number IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_events_unnumbered",
+        "events",
+        ["study_key"],
+        unique=False,
+        sqlite_where=sa.text("number IS NULL"),
+        postgresql_where=sa.text("number IS NULL"),
     )

@@ -323,6 +323,22 @@ class PauseStudyRequest(WireModel):
     reason: str = Field(default="", max_length=10_000)
 
 
+class Event(WireModel):
+    """Dodona's own: something that has happened in a study; `number` counts from 1 on without gaps."""
+
+    number: Int64
+    kind: str
+    time: datetime
+    trial: str | None = None
+    detail: str = ""
+
+
+class ListEventsResponse(WireModel):
+    """Dodona's own: events in order; ask again with `after` set to the last number."""
+
+    events: list[Event] = []
+
+
 class TrialReport(WireModel):
     """A measurement of one of a study's trials."""
 

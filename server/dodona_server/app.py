@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 
 from dodona_server.api import errors
+from dodona_server.api.events import event_router
 from dodona_server.api.export import export_router
 from dodona_server.api.health import health_router
 from dodona_server.api.limits import BodyLimit
@@ -29,13 +31,15 @@ A self-hosted hyperparameter tuning service that speaks the REST protocol of Ver
 Fields and calls that Vizier lacks are marked as Dodona's own."""
 
 
-def create_app(store: Store, token: str | None = None) -> FastAPI:
+def create_app(store: Store, token: str | None = None, stopping: threading.Event | None = None) -> FastAPI:
     """The server as an ASGI application; it closes the store when it shuts down.
 
     Args:
         store: where studies and trials are kept.
         token: what requests must bring; None for a server that only its own machine reaches.
+        stopping: set when the server is to stop, so that calls that wait come to an end.
     """
+    stopping = stopping or threading.Event()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -57,8 +61,9 @@ def create_app(store: Store, token: str | None = None) -> FastAPI:
     patch_fastapi(app, redirect_from_root_to_docs=False)
     studies = StudyService(store, time.time)
     trials = TrialService(store, time.time)
-    app.include_router(trial_router(trials, SuggestionService(store, time.time)))
+    app.include_router(trial_router(trials, SuggestionService(store, time.time, stopping)))
     app.include_router(export_router(studies, trials))
+    app.include_router(event_router(studies, stopping))
     app.include_router(study_router(studies))
     app.include_router(operation_router(OperationService(store, time.time)))
     app.include_router(health_router(store))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
 import sys
+import threading
+from types import FrameType
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -61,8 +64,9 @@ def serve(
         _give_up(str(error))
     logger.info("database: %s", store.url)
     logger.info("listening on %s", _address(listener))
+    stopping = threading.Event()
     config = uvicorn.Config(
-        create_app(store, token),
+        create_app(store, token, stopping),
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -72,7 +76,23 @@ def serve(
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    # Uvicorn raises the signal again when it has shut down: the end that was asked for is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    _Server(config, stopping).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Tells the calls that wait for something to happen that the server is to stop."""
+
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to shut down."""
+        self._stopping.set()
+        super().handle_exit(sig, frame)
 
 
 def _settings(**flags: Any) -> Settings:

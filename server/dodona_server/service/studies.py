@@ -7,13 +7,14 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.domain.errors import AlreadyExists, InvalidArgument, NotFound, inside
+from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.lifecycle import STUDY_TRANSITIONS, Ignore, MoveStudy, Refuse, StudyVerb, refusal
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, is_id
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.oracle import algorithm_for
-from dodona_server.storage import studies
+from dodona_server.storage import events, studies
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
@@ -80,7 +81,9 @@ class StudyService:
             there = by_id or studies.find_displayed(transaction, parent, label)
             if there is None:
                 drawn = secrets.randbits(62) if seed is None else seed
-                return studies.insert(transaction, name, label, spec, drawn, self._clock(), kept)
+                created = studies.insert(transaction, name, label, spec, drawn, self._clock(), kept)
+                self._happened(transaction, created, EventKind.STUDY_CREATED)
+                return created
             _check_same(there, study_id, label, spec, seed)
             return there
 
@@ -134,6 +137,8 @@ class StudyService:
                 return study
             spec = dataclasses.replace(study.spec, space=space)
             studies.set_spec(transaction, study, spec, study.state)
+            names = ", ".join(parameter.id for parameter in added)
+            self._happened(transaction, study, EventKind.PARAMETERS_ADDED, names)
             return found(transaction, name)
 
         return await self._store.run(use_case)
@@ -173,9 +178,10 @@ class StudyService:
                 case Refuse(why):
                     raise refusal(verb, study.state, name, why)
                 case MoveStudy(state):
-                    if state is StudyState.ACTIVE and study.remaining_trials == 0:
+                    if study.state is StudyState.COMPLETED and study.remaining_trials == 0:
                         raise refusal(verb, study.state, name, "its budget is used up")
                     studies.set_state(transaction, study, state, reason)
+                    self._happened(transaction, study, _MOVED[verb], reason)
                     return dataclasses.replace(study, state=state, inactive_reason=reason)
                 case Ignore():
                     return study
@@ -189,6 +195,30 @@ class StudyService:
             NotFound: there is none.
         """
         await self._store.run(lambda transaction: studies.delete(transaction, found(transaction, name, lock=True)))
+
+    async def events(self, name: StudyName, after: int, limit: int) -> list[Event]:
+        """Up to `limit` events with numbers above `after`, in order; who goes on from the last one misses none.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def use_case(transaction: Transaction) -> list[Event]:
+            study = found(transaction, name, lock=True)
+            events.number(transaction, study)
+            return events.page(transaction, study, after, limit)
+
+        return await self._store.run(use_case)
+
+    def _happened(self, transaction: Transaction, study: Study, kind: EventKind, detail: str = "") -> None:
+        events.append(transaction, study.key, [Event(kind, self._clock(), detail=detail)])
+
+
+_MOVED = {
+    StudyVerb.PAUSE: EventKind.STUDY_PAUSED,
+    StudyVerb.RESUME: EventKind.STUDY_RESUMED,
+    StudyVerb.COMPLETE: EventKind.STUDY_COMPLETED,
+}
 
 
 def _check_same(there: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import dataclasses
 import functools
 import random
+import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument, inside
+from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudyState
@@ -19,7 +21,7 @@ from dodona_server.oracle import algorithm_for
 from dodona_server.service.budget import complete_if_done
 from dodona_server.service.operations import Handout, handout
 from dodona_server.service.studies import found
-from dodona_server.storage import operations, studies, trials
+from dodona_server.storage import events, operations, studies, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
@@ -67,11 +69,13 @@ class SuggestionService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
+        stopping: set when the server is to stop; a call that waits is then answered.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], stopping: threading.Event) -> None:
         self._store = store
         self._clock = clock
+        self._stopping = stopping
 
     async def suggest(self, name: StudyName, request: SuggestRequest, wait_seconds: float = 0.0) -> Handout:
         """Up to `request.count` trials to run: the client's own first, then queued ones in order, then new ones.
@@ -90,7 +94,9 @@ class SuggestionService:
         deadline = self._clock() + wait_seconds
         while True:
             left = deadline - self._clock()
-            attempt = functools.partial(self._suggest, name=name, request=request, last_look=left <= 0)
+            attempt = functools.partial(
+                self._suggest, name=name, request=request, last_look=left <= 0 or self._stopping.is_set()
+            )
             handed = await self._store.run(attempt)
             if handed is not None:
                 return handed
@@ -107,7 +113,7 @@ class SuggestionService:
         handed = _hand_out(transaction, study, request, now)
         state = study.state
         if len(handed) < request.count and study.state is StudyState.ACTIVE:
-            complete_if_done(transaction, name)
+            complete_if_done(transaction, name, now)
             # Trials may still run, but nothing is left beyond those handed out.
             state = StudyState.COMPLETED
         if not handed and state is not StudyState.COMPLETED and not last_look:
@@ -126,18 +132,23 @@ class SuggestionService:
 
 def _hand_out(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> list[Trial]:
     client_id, count = request.client_id, request.count
-    handed = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, client_id, count)
+    own = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, client_id, count)
     if study.state is not StudyState.ACTIVE:
-        return handed
+        return own
     with inside("contexts"):
         spaces = [study.spec.space.restrict(context) for context in request.contexts] or [study.spec.space]
-    if len(handed) < count:
-        for trial in _queued(transaction, study, request, count - len(handed)):
+    started: list[Trial] = []
+    if len(own) < count:
+        for trial in _queued(transaction, study, request, count - len(own)):
             trials.assign(transaction, study, trial.number, client_id, now)
-            handed.append(dataclasses.replace(trial, state=TrialState.ACTIVE, client_id=client_id, start_time=now))
-    if len(handed) < count:
-        handed += _create(transaction, study, spaces, client_id, count - len(handed), now)
-    return handed
+            started.append(dataclasses.replace(trial, state=TrialState.ACTIVE, client_id=client_id, start_time=now))
+    missing = count - len(own) - len(started)
+    if missing:
+        started += _create(transaction, study, spaces, client_id, missing, now)
+    if started:
+        happened = [Event(EventKind.TRIAL_ACTIVE, now, trial.number, client_id) for trial in started]
+        events.append(transaction, study.key, happened)
+    return own + started
 
 
 def _queued(transaction: Transaction, study: Study, request: SuggestRequest, count: int) -> list[Trial]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, NotFound, inside
+from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, outcome, refusal
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
@@ -22,7 +23,7 @@ from dodona_server.domain.trial import (
 )
 from dodona_server.service.budget import complete_if_done
 from dodona_server.service.studies import found
-from dodona_server.storage import studies, trials
+from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
@@ -85,6 +86,7 @@ class TrialService:
             trial = dataclasses.replace(self._chosen(study, parameters, result), metadata=merge({}, metadata))
             trials.insert(transaction, study, [trial], request_id)
             studies.add_trials(transaction, study, 1)
+            _happened(transaction, study.key, trial, trial.create_time)
             return trial
 
         return await self._store.run(use_case)
@@ -201,6 +203,8 @@ class TrialService:
             _existing(trials.find(transaction, study, name.number, lock=True), name)
             trials.delete(transaction, study, name.number)
             studies.remove_trial(transaction, study)
+            deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number)
+            events.append(transaction, study.key, [deleted])
 
         await self._store.run(use_case)
 
@@ -264,7 +268,9 @@ class TrialService:
             match outcome(Verb.STOP, trial.state):
                 case Move(state):
                     trials.set_state(transaction, study_key, name.number, state)
-                    return dataclasses.replace(trial, state=state)
+                    stopping = dataclasses.replace(trial, state=state)
+                    _happened(transaction, study_key, stopping, self._clock())
+                    return stopping
                 case Ignore():
                     return trial
                 case Refuse(reason):
@@ -324,13 +330,21 @@ class TrialService:
                 if not _same(ended, trial):
                     raise refusal(verb, trial.state, name, verdict.reason)
                 return trial
-            ended = dataclasses.replace(ended, end_time=self._clock())
+            now = self._clock()
+            ended = dataclasses.replace(ended, end_time=now)
             trials.finish(transaction, study, ended)
+            _happened(transaction, study.key, ended, now)
             if study.remaining_trials == 0:
-                complete_if_done(transaction, name.study)
+                complete_if_done(transaction, name.study, now)
             return ended
 
         return await self._store.run(use_case)
+
+
+def _happened(transaction: Transaction, study_key: int, trial: Trial, now: float) -> None:
+    """Keeps the event that the trial is in the state it has."""
+    event = Event(EventKind(f"TRIAL_{trial.state}"), now, trial.number, trial.infeasible_reason or trial.client_id)
+    events.append(transaction, study_key, [event])
 
 
 def _measure(transaction: Transaction, name: TrialName, measurement: Measurement) -> Trial:

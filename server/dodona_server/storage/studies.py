@@ -12,7 +12,7 @@ from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import Study, StudySpec, StudyState
 from dodona_server.storage import codec
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import measurements, operations, studies, trials
+from dodona_server.storage.tables import events, measurements, operations, studies, trials
 
 NO_METADATA: Mapping[str, str] = {}
 
@@ -136,7 +136,7 @@ def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: Stu
 
 def delete(transaction: Transaction, study: Study) -> None:
     """Removes the study with all that belongs to it."""
-    for table in (measurements, operations, trials):
+    for table in (events, measurements, operations, trials):
         transaction.execute(table.delete().where(table.c.study_key == study.key))
     transaction.execute(studies.delete().where(studies.c.key == study.key))
 

@@ -128,3 +128,27 @@ sa.Index(
     sqlite_where=asked_by_id,
     postgresql_where=asked_by_id,
 )
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("key", sa.BigInteger().with_variant(sa.Integer, "sqlite"), sa.Identity(), primary_key=True),
+    sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), nullable=False),
+    # Given when the event is first read: transactions that run at once end in another order than they take keys.
+    sa.Column("number", sa.BigInteger),
+    sa.Column("time", sa.Double, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("trial_number", sa.BigInteger),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+numbered = events.c.number.is_not(None)
+unnumbered = events.c.number.is_(None)
+sa.Index(
+    "uq_events_number",
+    events.c.study_key,
+    events.c.number,
+    unique=True,
+    sqlite_where=numbered,
+    postgresql_where=numbered,
+)
+sa.Index("ix_events_unnumbered", events.c.study_key, sqlite_where=unnumbered, postgresql_where=unnumbered)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.vertex.spec import timestamp, write_spec
-from dodona_server.domain.errors import InvalidArgument
+from dodona_server.api.shared import read_metrics, read_values, timestamp
+from dodona_server.api.vertex.spec import write_spec
+from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial
@@ -44,6 +45,17 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
         infeasible_reason=value.infeasible_reason or None,
         attempt=value.attempt,
         metadata=dict(value.metadata),
+    )
+
+
+def event(value: Event) -> wire.Event:
+    """An event as the wire has it."""
+    return wire.Event(
+        number=value.number,
+        kind=value.kind.value,
+        time=timestamp(value.time),
+        trial=None if value.trial_number is None else str(value.trial_number),
+        detail=value.detail,
     )
 
 
@@ -100,12 +112,7 @@ def read_parameters(given: Iterable[wire.TrialParameter]) -> dict[str, object]:
     Raises:
         InvalidArgument: a parameter stands there twice.
     """
-    values: dict[str, object] = {}
-    for parameter in given:
-        if parameter.parameter_id in values:
-            raise InvalidArgument(f"{parameter.parameter_id!r} appears twice", "parameters")
-        values[parameter.parameter_id] = parameter.value
-    return values
+    return read_values((parameter.parameter_id, parameter.value) for parameter in given)
 
 
 def read_measurement(given: wire.Measurement) -> Measurement:
@@ -114,11 +121,5 @@ def read_measurement(given: wire.Measurement) -> Measurement:
     Raises:
         InvalidArgument: a metric has no name or stands there twice.
     """
-    metrics: dict[str, float] = {}
-    for metric in given.metrics:
-        if not metric.metric_id:
-            raise InvalidArgument("is empty; every metric needs a name", "measurement.metrics.metricId")
-        if metric.metric_id in metrics:
-            raise InvalidArgument(f"{metric.metric_id!r} appears twice", "measurement.metrics")
-        metrics[metric.metric_id] = metric.value
+    metrics = read_metrics((metric.metric_id, metric.value) for metric in given.metrics)
     return Measurement(metrics, given.step_count, given.elapsed_duration or 0.0)

@@ -1,0 +1,41 @@
+"""Events: what has happened in a study, in order."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class EventKind(enum.StrEnum):
+    """What has happened."""
+
+    STUDY_CREATED = "STUDY_CREATED"
+    STUDY_PAUSED = "STUDY_PAUSED"
+    STUDY_RESUMED = "STUDY_RESUMED"
+    STUDY_COMPLETED = "STUDY_COMPLETED"
+    PARAMETERS_ADDED = "PARAMETERS_ADDED"
+    TRIAL_REQUESTED = "TRIAL_REQUESTED"
+    TRIAL_ACTIVE = "TRIAL_ACTIVE"
+    TRIAL_STOPPING = "TRIAL_STOPPING"
+    TRIAL_SUCCEEDED = "TRIAL_SUCCEEDED"
+    TRIAL_INFEASIBLE = "TRIAL_INFEASIBLE"
+    TRIAL_DELETED = "TRIAL_DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that has happened.
+
+    Args:
+        kind: what.
+        time: when, in seconds since the epoch.
+        trial_number: with which trial, if with any.
+        detail: more words for people, such as the reason or the client.
+        number: its place among the study's events, from 1 on without gaps; 0 while it has none.
+    """
+
+    kind: EventKind
+    time: float
+    trial_number: int | None = None
+    detail: str = ""
+    number: int = 0
