@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.domain.errors import FailedPrecondition
-from dodona_server.domain.lifecycle import TRANSITIONS, Move, Refuse, Verb, outcome
+from dodona_server.domain.lifecycle import TRANSITIONS, Move, Refuse, Verb, diagram, outcome
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Goal, Metric, Selection, StudySpec
 from dodona_server.domain.trial import (
@@ -84,3 +85,8 @@ def test_no_sequence_of_verbs_changes_a_finished_trial(verbs):
             state = result.to
         if isinstance(result, Refuse):
             assert result.reason
+
+
+def test_the_documentation_shows_the_state_machine_as_it_is():
+    documented = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+    assert f"```mermaid\n{diagram()}\n```" in documented

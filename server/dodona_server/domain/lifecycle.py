@@ -136,3 +136,16 @@ def refusal(verb: Verb | StudyVerb, state: S | StudyState, name: object, reason:
         reason: the table's.
     """
     return FailedPrecondition(f"cannot {verb} {name}, which is {state}: {reason}")
+
+
+def diagram() -> str:
+    """The trial's state machine as a Mermaid diagram, for the documentation."""
+    lines = ["stateDiagram-v2", f"    [*] --> {S.REQUESTED}: create", f"    [*] --> {S.ACTIVE}: {Verb.ASSIGN}"]
+    lines.append(f"    [*] --> {S.SUCCEEDED}: create with a result")
+    for state in S:
+        for verb, row in TRANSITIONS.items():
+            result = row[state]
+            if isinstance(result, Move):
+                lines.append(f"    {state} --> {result.to}: {verb}")
+    lines += [f"    {state} --> [*]" for state in (S.SUCCEEDED, S.INFEASIBLE)]
+    return "\n".join(lines)
