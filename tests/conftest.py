@@ -58,8 +58,8 @@ def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def _postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
-    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+def _postgres() -> Iterator[sa.URL]:
+    with postgres_server() as url:
         yield url
 
 

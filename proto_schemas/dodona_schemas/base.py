@@ -8,14 +8,18 @@ an object, an explicit null as an absent field, unknown fields ignored. Answers 
 from __future__ import annotations
 
 import enum
-import math
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     PlainSerializer,
     SerializationInfo,
     WithJsonSchema,
@@ -26,6 +30,21 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 _ENUMS_AS_NUMBERS = {"enums": "numbers"}
+_NULL = {"type": "null"}
+
+
+def _with_null(field: JsonSchemaValue, *, null: bool) -> JsonSchemaValue:
+    """The schema of a field that may be null, as an absent one in a request may be, or never is, as in answers."""
+    about: JsonSchemaValue = {
+        key: field[key] for key in ("title", "description", "default", "examples") if key in field
+    }
+    content = {key: value for key, value in field.items() if key not in about}
+    choices = [choice for choice in content.pop("anyOf", [content]) if choice and choice != _NULL]
+    if not choices:  # anything at all
+        return about
+    if null:
+        choices.append(_NULL)
+    return {**({"anyOf": choices} if len(choices) > 1 else choices[0]), **about}
 
 
 class WireModel(BaseModel):
@@ -44,6 +63,18 @@ class WireModel(BaseModel):
         if isinstance(data, dict) and None in data.values():
             return {key: value for key, value in data.items() if value is not None}
         return data
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        described = handler(schema)
+        message = handler.resolve_ref_schema(described)
+        fields = message.get("properties", {})
+        required = message.get("required", ()) if handler.mode == "validation" else fields
+        for name, field in fields.items():
+            fields[name] = _with_null(field, null=name not in required)
+        return described
 
     def to_json(self, *, enums_as_numbers: bool = False) -> bytes:
         """The message as JSON; fields without a value are left out, zeros and empty lists are not."""
@@ -64,7 +95,7 @@ class WireEnum(enum.IntEnum):
         try:
             if isinstance(value, str):
                 return cls(int(value)) if value.isdigit() else cls[value]
-            return cls(value)
+            return cls(_no_boolean(value))
         except (KeyError, ValueError):
             allowed = ", ".join(cls.__members__)
             raise ValueError(f"{value!r} is none of {allowed}") from None
@@ -77,30 +108,48 @@ class WireEnum(enum.IntEnum):
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: core_schema.CoreSchema, handler: Any) -> JsonSchemaValue:
-        return {"type": "string", "enum": list(cls.__members__)}
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        names: JsonSchemaValue = {"type": "string", "enum": list(cls.__members__)}
+        if handler.mode == "serialization":
+            return names
+        numbers = {"type": "integer", "enum": [member.value for member in cls]}
+        return {"anyOf": [names, numbers, {"type": "string", "pattern": "^[0-9]+$"}]}
 
 
 def _write_enum(member: WireEnum, info: SerializationInfo) -> str | int:
     return int(member) if info.context is _ENUMS_AS_NUMBERS else member.name
 
 
+# The limits of google.protobuf.Duration and google.protobuf.Timestamp.
+MAX_DURATION_SECONDS = 315_576_000_000
+_MAX_EPOCH_SECONDS = 253_402_300_799
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
 def parse_duration(value: Any) -> Any:
     """Seconds from "3.5s", {"seconds": 3, "nanos": 500000000} or a number.
 
     Raises:
-        ValueError: the value is none of these.
+        ValueError: the value is none of these, or longer than ten thousand years.
     """
-    if isinstance(value, dict) and value.keys() <= {"seconds", "nanos"}:
-        value = float(value.get("seconds", 0)) + float(value.get("nanos", 0)) / 1e9
-    elif isinstance(value, str):
-        try:
-            value = float(value.removesuffix("s"))
-        except ValueError:
-            raise ValueError(f"{value!r} is no duration; write seconds as in '3.5s'") from None
-    if isinstance(value, int | float) and not math.isfinite(value):
-        raise ValueError(f"{value!r} is no duration; it must be finite")
-    return value
+    try:
+        if isinstance(value, dict) and value.keys() <= {"seconds", "nanos"}:
+            seconds = _count(value.get("seconds")) + _count(value.get("nanos")) / 1e9
+        elif isinstance(value, str):
+            seconds = float(value.removesuffix("s"))
+        else:
+            seconds = _count(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{value!r} is no duration; write seconds as in '3.5s'") from None
+    if not -MAX_DURATION_SECONDS <= seconds <= MAX_DURATION_SECONDS:
+        raise ValueError(f"{value!r} is no duration; at most {MAX_DURATION_SECONDS} seconds are possible")
+    return seconds
+
+
+def _count(value: Any) -> float:
+    return 0.0 if value is None else float(_no_boolean(value))
 
 
 def format_duration(seconds: float) -> str:
@@ -115,21 +164,90 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        moment = value.astimezone(UTC)
+        possible = moment.timestamp() <= _MAX_EPOCH_SECONDS
+    except OverflowError:
+        possible = False
+    if not possible:
+        raise ValueError(f"{value.isoformat()} is not from year 1 to year 9999 in UTC")
+    return moment
+
+
+def _rfc_3339(value: Any) -> Any:
+    if isinstance(value, datetime) or (isinstance(value, str) and _TIMESTAMP.fullmatch(value)):
+        return value
+    raise ValueError(f"{value!r} is no time; write one as in '2030-01-31T15:00:00Z'")
+
+
+_DIGITS = {"type": "string", "pattern": "^-?[0-9]+$"}
+_DECIMAL = r"^([+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|NaN|-?Infinity)$"
+
+Int32 = Annotated[
+    int,
+    BeforeValidator(_no_boolean),
+    Field(ge=-(2**31), le=2**31 - 1),
+    WithJsonSchema({"type": "integer", "format": "int32"}, mode="serialization"),
+    WithJsonSchema({"anyOf": [{"type": "integer", "format": "int32"}, _DIGITS]}, mode="validation"),
+]
+"""A 32-bit integer: a number on the wire, read from a string of digits too."""
+
 Int64 = Annotated[
     int,
     BeforeValidator(_no_boolean),
+    Field(ge=-(2**63), le=2**63 - 1),
     PlainSerializer(str, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "int64", "pattern": "^-?[0-9]+$"}),
+    WithJsonSchema({**_DIGITS, "format": "int64"}, mode="serialization"),
+    WithJsonSchema(
+        {"anyOf": [{**_DIGITS, "format": "int64"}, {"type": "integer", "format": "int64"}]}, mode="validation"
+    ),
 ]
 """A 64-bit integer: a string of digits on the wire, read from a number too."""
 
-Double = Annotated[float, BeforeValidator(_no_boolean)]
+Double = Annotated[
+    float,
+    BeforeValidator(_no_boolean),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number"}, {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}]},
+        mode="serialization",
+    ),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _DECIMAL}]}, mode="validation"),
+]
 """A double; "NaN", "Infinity" and "-Infinity" stand for the values that JSON lacks."""
+
+Number = Annotated[
+    int | float,
+    BeforeValidator(_no_boolean),
+    WithJsonSchema({"type": "number"}, mode="serialization"),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _DECIMAL}]}, mode="validation"),
+]
+"""A number that comes back as it was written: 64 is not 64.0."""
+
+Flag = Annotated[bool, Field(strict=True)]
+"""true or false, and nothing else that may be taken for it."""
 
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "format": "google-duration", "examples": ["3.500s"]}),
+    WithJsonSchema({"type": "string", "format": "google-duration", "examples": ["3.500s"]}, mode="serialization"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?s?$", "examples": ["3.500s"]},
+                {"type": "number"},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {name: {"type": ["number", "string", "null"]} for name in ("seconds", "nanos")},
+                },
+            ]
+        },
+        mode="validation",
+    ),
 ]
 """Seconds; "3.500s" on the wire."""
+
+Timestamp = Annotated[datetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
+"""A moment: RFC 3339 on the wire, with Z or an offset when it is read and with Z when it is written."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from dodona_schemas.base import Double, Duration, Int64, WireEnum, WireModel
+from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Number, Timestamp, WireEnum, WireModel
 
 
 class StudyState(WireEnum):
@@ -118,14 +118,14 @@ class CategoricalValueSpec(WireModel):
 class DiscreteValueSpec(WireModel):
     """A set of numbers."""
 
-    values: list[int | float] = []
-    default_value: int | float | None = None
+    values: list[Number] = []
+    default_value: Number | None = None
 
 
 class DiscreteValueCondition(WireModel):
     """The parent's values under which a child of a discrete parameter is active."""
 
-    values: list[int | float] = []
+    values: list[Number] = []
 
 
 class IntValueCondition(WireModel):
@@ -167,31 +167,31 @@ class StudyTimeConstraint(WireModel):
     """A length of time or a moment, one of the two."""
 
     max_duration: Duration | None = None
-    end_time: datetime | None = None
+    end_time: Timestamp | None = None
 
 
 class StudyStoppingConfig(WireModel):
     """The budget of a study."""
 
-    should_stop_asap: bool | None = None
+    should_stop_asap: Flag | None = None
     minimum_runtime_constraint: StudyTimeConstraint | None = None
     maximum_runtime_constraint: StudyTimeConstraint | None = None
-    min_num_trials: int | None = None
-    max_num_trials: int | None = None
-    max_num_trials_no_progress: int | None = None
+    min_num_trials: Int32 | None = None
+    max_num_trials: Int32 | None = None
+    max_num_trials_no_progress: Int32 | None = None
     max_duration_no_progress: Duration | None = None
 
 
 class DecayCurveAutomatedStoppingSpec(WireModel):
     """Early stopping by the predicted end of a trial's curve."""
 
-    use_elapsed_duration: bool = False
+    use_elapsed_duration: Flag = False
 
 
 class MedianAutomatedStoppingSpec(WireModel):
     """Early stopping of a trial that is below the median of the others."""
 
-    use_elapsed_duration: bool = False
+    use_elapsed_duration: Flag = False
 
 
 class ConvexAutomatedStoppingSpec(WireModel):
@@ -201,8 +201,8 @@ class ConvexAutomatedStoppingSpec(WireModel):
     min_step_count: Int64 | None = None
     min_measurement_count: Int64 | None = None
     learning_rate_parameter_name: str | None = None
-    use_elapsed_duration: bool = False
-    update_all_stopped_trials: bool | None = None
+    use_elapsed_duration: Flag = False
+    update_all_stopped_trials: Flag | None = None
 
 
 class StudySpec(WireModel):
@@ -230,7 +230,7 @@ class Study(WireModel):
     display_name: str = ""
     study_spec: StudySpec = StudySpec()
     state: StudyState | None = None
-    create_time: datetime | None = None
+    create_time: Timestamp | None = None
     inactive_reason: str | None = None
     # Dodona's own: the last part of the name, if the client wants to choose it; the server draws one otherwise.
     study_id: str | None = None
@@ -272,12 +272,12 @@ class Trial(WireModel):
     parameters: list[TrialParameter] = []
     final_measurement: Measurement | None = None
     measurements: list[Measurement] | None = None
-    start_time: datetime | None = None
-    end_time: datetime | None = None
+    start_time: Timestamp | None = None
+    end_time: Timestamp | None = None
     client_id: str | None = None
     infeasible_reason: str | None = None
     # Dodona's own: how many times the trial was handed out.
-    attempt: int | None = None
+    attempt: Int32 | None = None
     # Dodona's own: what the client wants to remember of the trial.
     metadata: dict[str, str] = {}
 
@@ -361,7 +361,7 @@ class ReportTrialsResponse(WireModel):
 class SuggestTrialsRequest(WireModel):
     """Asks for trials to run."""
 
-    suggestion_count: int = 0
+    suggestion_count: Int32 = 0
     client_id: str = ""
     contexts: list[TrialContext] = []
     # Dodona's own: the same id again gets the same answer.
@@ -387,7 +387,7 @@ class CompleteTrialRequest(WireModel):
     """Ends a trial."""
 
     final_measurement: Measurement | None = None
-    trial_infeasible: bool = False
+    trial_infeasible: Flag = False
     infeasible_reason: str | None = None
 
 

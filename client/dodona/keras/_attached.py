@@ -116,7 +116,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
 
     @property
     def joined(self) -> bool:
-        """Whether another worker made the study."""
+        """Whether the study was there already."""
         return self._shared.joined
 
     @property

@@ -166,22 +166,22 @@ def value_of(hp: HyperParameter, value: Value) -> Any:
 
     Args:
         hp: the hyperparameter.
-        value: as the server or the client gave it.
+        value: as the server or the client gave it; if it is none that `hp` can have, the default is taken.
     """
     match hp:
-        case Fixed():
-            return hp.value
         case Boolean():
-            return value in (True, "True")
-        case Choice():
+            return {"False": False, "True": True}.get(str(value), hp.default)
+        case Fixed() | Choice():
             named = isinstance(value, str)
             fitting = (one for one in hp.values if (_name(_plain(one)) if named else one) == value)
             return next(fitting, hp.default)
-    # Not by way of float for an int: that would round those beyond 2**53.
-    number = value if isinstance(value, int) else float(value)
+    # KerasTuner itself misses the ends of a logarithmic range by a rounding error.
+    slack = 1e-9 * (hp.max_value - hp.min_value)
+    if isinstance(value, str) or not hp.min_value - slack <= value <= hp.max_value + slack:
+        return hp.default
     if has_grid(hp):
-        return snapped(hp, number)
-    return round(number) if isinstance(hp, Int) else float(number)
+        return snapped(hp, value)
+    return round(value) if isinstance(hp, Int) else float(value)
 
 
 def encoded(spec: ParameterSpec, value: Value) -> Value | None:

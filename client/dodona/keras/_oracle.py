@@ -40,22 +40,24 @@ class CloudOracle(AttachedOracle):
 
         """
         worker = self.worker if tuner_id == NAMELESS else tuner_id
-        workers_of_this_process.add(worker)
+        # One that this process has begun already was interrupted, or is to be retried.
         running = next((one for one in self._running.values() if one.worker == worker), None)
-        if running is not None and running.trial.status == TrialStatus.RUNNING:
-            return running.trial
-        if running is None:
-            try:
-                with outages_end_the_search():
-                    handle = self.study.ask(worker)
-            except dodona.StudyCompleted:
-                return Trial(self._shared.space.hyperparameters.copy(), status=TrialStatus.STOPPED)
-            self._shared.sync()
-            running = Running(handle, worker, self.objective)
-            self._running[str(handle.number)] = running
+        try:
+            running = running or self._ask(worker)
+        except dodona.StudyCompleted:
+            return Trial(self._shared.space.hyperparameters.copy(), status=TrialStatus.STOPPED)
         running.begin(self._shared.space.hyperparameters)
         self._display.on_trial_begin(running.trial, self.max_trials)
         return running.trial
+
+    def _ask(self, worker: str) -> Running:
+        workers_of_this_process.add(worker)
+        with outages_end_the_search():
+            handle = self.study.ask(worker)
+        # It may be made for a space that another worker has let grow.
+        self._shared.sync()
+        running = self._running[str(handle.number)] = Running(handle, worker, self.objective)
+        return running
 
     def reporter(self, trial_id: str) -> Reporter | None:
         """What reports the epochs of a trial that runs here; None if it does not, or if another replica reports."""
@@ -100,7 +102,10 @@ class CloudOracle(AttachedOracle):
         mine.hyperparameters, mine.status, mine.message = trial.hyperparameters, trial.status, trial.message
         if mine.status == TrialStatus.COMPLETED:
             running.score()
-        counted = self._conclude(running) if self.should_report else False
+        if not self.should_report:
+            # Of the replicas of one worker, the first speaks for all.
+            del self._running[mine.trial_id]
+        counted = self.should_report and self._conclude(running)
         for name in ("score", "best_step", "status", "message", "metrics"):
             setattr(trial, name, getattr(mine, name))
         if counted:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import keras
-import numpy as np
 from keras_tuner import Objective
 
 import dodona
@@ -89,11 +89,12 @@ class Reporter:
 
 def numbers(logs: Mapping[str, Any]) -> dict[str, float]:
     """The single numbers among the logs of an epoch."""
-    found = {}
-    for name, value in logs.items():
-        if value is not None and not isinstance(value, str | bytes) and np.ndim(value) == 0:
-            found[name] = float(value)
-    return found
+    return {name: float(value) for name, value in logs.items() if _is_number(value)}
+
+
+def _is_number(value: object) -> bool:
+    # Those of NumPy and of Keras's backends have a shape.
+    return isinstance(value, Real) or (hasattr(value, "__float__") and getattr(value, "ndim", None) == 0)
 
 
 class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types

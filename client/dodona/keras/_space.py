@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from keras_tuner import HyperParameters
@@ -37,10 +38,10 @@ class Space:
             more: hyperparameters that this process has found.
         """
         self.specs = list(specs)
-        known = [*hyperparameters_in(self.specs), *self.hyperparameters.space, *more]
-        self.hyperparameters = HyperParameters()
-        for hp in known:
-            self.hyperparameters.merge([hp], overwrite=False)
+        known = HyperParameters()
+        for hp in [*hyperparameters_in(self.specs), *self.hyperparameters.space, *more]:
+            known.merge([hp], overwrite=False)
+        self.hyperparameters = filled(known, {})
 
     def missing(self, hyperparameters: HyperParameters) -> list[HyperParameter]:
         """Those that the space lacks, by name and conditions."""
@@ -48,9 +49,9 @@ class Space:
 
     def differences(self, hyperparameters: HyperParameters) -> list[str]:
         """What the space has otherwise, for people."""
-        ours = {hp.name: hp for hp in self.hyperparameters.space}
-        pairs = [(ours[hp.name], hp) for hp in hyperparameters.space if knows(self.hyperparameters, hp)]
-        return [f"{our!r}, not {hp!r}" for our, hp in pairs if our.get_config() != hp.get_config()]
+        pairs = itertools.product(self.hyperparameters.space, hyperparameters.space)
+        same = [(ours, hp) for ours, hp in pairs if (ours.name, ours.conditions) == (hp.name, hp.conditions)]
+        return [f"{ours!r}, not {hp!r}" for ours, hp in same if ours.get_config() != hp.get_config()]
 
     def grown(self, new: Iterable[HyperParameter]) -> Tree:
         """The space as it would be with `new`; nothing changes here before `learn`."""
@@ -79,13 +80,10 @@ def _walk(specs: Iterable[ParameterSpec], conditions: list[Parent]) -> Iterable[
 
 def _parents_first(hps: Sequence[HyperParameter]) -> list[HyperParameter]:
     """The same order, but for children that workers growing the space at once have put before their parents."""
-    pending, placed = list(hps), []
+    pending, placed = list(hps), list[HyperParameter]()
     while pending:
-        waiting = {hp.name for hp in pending}
-        ready = next(
-            (hp for hp in pending if not any(c.name in waiting and c.name != hp.name for c in hp.conditions)),
-            pending[0],
-        )
+        missing = {hp.name for hp in pending} - {hp.name for hp in placed}
+        ready = next((hp for hp in pending if not any(one.name in missing for one in hp.conditions)), pending[0])
         pending.remove(ready)
         placed.append(ready)
     return placed
@@ -98,10 +96,14 @@ def filled(space: HyperParameters, values: Mapping[str, Value]) -> HyperParamete
         space: the hyperparameters; it is left as it is.
         values: by name, as the server or a hypermodel has them; those of inactive or unknown names are left out.
     """
-    result, taken = HyperParameters(), set()
-    for hp in space.space:
-        result.merge([hp], overwrite=False)
-        if hp.name in values and hp.name not in taken and result.is_active(hp):
-            result.values[hp.name] = value_of(hp, values[hp.name])
-            taken.add(hp.name)
+    result = space.copy()
+    result.values = {}
+    complete = False
+    # A name may stand under several conditions, some of them on what stands further down.
+    while not complete:
+        complete = True
+        for hp in result.space:
+            if hp.name not in result.values and result.is_active(hp):
+                result.values[hp.name] = value_of(hp, values[hp.name]) if hp.name in values else hp.default
+                complete = False
     return result

@@ -40,7 +40,7 @@ class SharedStudy:
     Attributes:
         objective: the study's.
         space: the study's, as far as it is known here.
-        joined: whether another worker made the study.
+        joined: whether the study was there already.
 
     """
 

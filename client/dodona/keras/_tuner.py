@@ -75,6 +75,8 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
         token: str | None = None,
         **kwargs: Any,
     ) -> None:
+        if hypermodel is None and type(self).run_trial is CloudTuner.run_trial:
+            raise ValueError("without a hypermodel there is nothing to train; give one, or override run_trial")
         project = kwargs.pop("project_name", None)
         oracle = CloudOracle(
             project_id,

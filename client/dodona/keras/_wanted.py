@@ -47,15 +47,9 @@ def wanted_spec(
     limit = _said_once("max_trials", max_trials, "studyStoppingConfig.maxNumTrials", stopping.max_num_trials)
     if limit is not None:
         spec.study_stopping_config = stopping.model_copy(update={"max_num_trials": limit})
-    spec.algorithm = (
-        _said_once(
-            "algorithm",
-            Algorithm.parse(algorithm.upper()) if algorithm else None,
-            "algorithm",
-            spec.algorithm or None,
-        )
-        or Algorithm.ALGORITHM_UNSPECIFIED
-    )
+    if algorithm is not None:
+        chosen = Algorithm.parse(algorithm.upper())
+        spec.algorithm = _said_once("algorithm", chosen, "algorithm", spec.algorithm or None) or chosen
     spec.seed = _said_once("seed", seed, "seed", spec.seed)
     return spec
 

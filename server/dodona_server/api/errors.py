@@ -8,6 +8,7 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from dodona_schemas.status import ErrorResponse, Status
 from dodona_server.domain.errors import (
@@ -45,8 +46,16 @@ _CANONICAL = {
 }
 
 
+_METHODS = ("GET", "POST", "DELETE")
+# Messages quote what was sent, which may be long.
+MAX_MESSAGE_LENGTH = 2000
+
+
 def error_response(code: int, status: str, message: str, headers: dict[str, str] | None = None) -> Response:
     """An answer that is an error."""
+    if len(message) > MAX_MESSAGE_LENGTH:
+        half = (MAX_MESSAGE_LENGTH - 3) // 2
+        message = f"{message[:half]}...{message[-half:]}"  # the field and what is wrong there
     body = ErrorResponse(error=Status(code=code, message=message, status=status))
     return Response(body.to_json(), status_code=code, media_type="application/json", headers=headers)
 
@@ -79,14 +88,22 @@ async def _validation_error(_request: Request, error: RequestValidationError) ->
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
     message = str(error.detail)
+    headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
-        message = f"there is nothing at {request.url.path}"
+        message = f"there is nothing at {request.scope['path']}"
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        message = f"{request.method} is not possible at {request.url.path}"
+        message = f"{request.method} is not possible at {request.scope['path']}"
+        headers["Allow"] = ", ".join(method for method in _METHODS if _is_possible(request, method))
     status = _CANONICAL.get(error.status_code, "UNKNOWN")
-    return error_response(error.status_code, status, message, dict(error.headers or {}))
+    return error_response(error.status_code, status, message, headers)
+
+
+def _is_possible(request: Request, method: str) -> bool:
+    """Whether there is such a call; the framework tells of the methods of a single route only."""
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
     return error_response(500, "INTERNAL", "the server failed on this request; its log has the details")

@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
+from dodona_schemas.status import ErrorResponse
 from dodona_server.api.errors import error_response
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import LenientRoute, OfStudy
@@ -44,13 +45,17 @@ _MEDIA_TYPES = {
     Format.JSONL: "application/x-ndjson",
     Format.PARQUET: "application/vnd.apache.parquet",
 }
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in _MEDIA_TYPES.values()}},
+    501: {"model": ErrorResponse, "description": "The server has no pyarrow, which Parquet needs"},
+}
 
 
 def export_router(studies: StudyService, trials: TrialService) -> APIRouter:
     """The export of a study."""
     router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
 
-    @router.get(STUDY + ":export", response_class=Response)
+    @router.get(STUDY + ":export", response_class=Response, responses=_RESPONSES)
     async def export_study(study: OfStudy, format: Format = Format.CSV) -> Response:  # noqa: A002 - the query's name
         """Dodona's own: all trials as CSV, as JSON lines with their measurements, or as Parquet."""
         found = await studies.get(study)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 
 from dodona_schemas.status import ErrorResponse
 from dodona_server.storage.store import Store
@@ -12,15 +13,19 @@ def health_router(store: Store) -> APIRouter:
     """The two probes."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/healthz")
+    @router.get("/healthz", response_class=PlainTextResponse)
     async def healthz() -> Response:
         """The process answers."""
-        return Response("ok", media_type="text/plain")
+        return PlainTextResponse("ok")
 
-    @router.get("/readyz", responses={503: {"model": ErrorResponse, "description": "The database does not answer"}})
+    @router.get(
+        "/readyz",
+        response_class=PlainTextResponse,
+        responses={503: {"model": ErrorResponse, "description": "The database does not answer"}},
+    )
     async def readyz() -> Response:
         """The database answers too."""
         await store.ping()
-        return Response("ok", media_type="text/plain")
+        return PlainTextResponse("ok")
 
     return router

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 
 from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.names import is_id
 
 MAX_PAGE_SIZE = 1000
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def page_size(requested: int) -> int:
@@ -33,7 +36,7 @@ def read_token(order: str, token: str) -> int:
         InvalidArgument: the token is none that a list in that order gave out.
     """
     last = read_text_token(order, token) or "0"
-    if not last.isdecimal():
+    if not _NUMBER.fullmatch(last):
         raise _foreign(token)
     return int(last)
 
@@ -50,7 +53,7 @@ def read_text_token(order: str, token: str) -> str:
         written, _, last = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
     except (binascii.Error, UnicodeError) as error:
         raise _foreign(token) from error
-    if written != order:
+    if written != order or not is_id(last):
         raise _foreign(token)
     return last
 

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
 from fastapi import Depends, HTTPException, Path, Query, Request, Response
 from fastapi.routing import APIRoute
+from pydantic_core import from_json
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from dodona_schemas.base import WireModel
+from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import Location, StudyName, TrialName
+
+# An odd number of backslashes before "u0000"; an even one stands for backslashes in the text.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class LenientRoute(APIRoute):
-    """A route that takes an empty body as `{}`, as Google's servers do, and no other format than JSON."""
+    """A route that takes an empty body as `{}`, as Google's servers do, and no other format than JSON in UTF-8.
+
+    Its path may end with a verb behind a colon.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the route is the one for a request; a colon in its path stands before a verb, not within an id."""
+        match, child = super().matches(scope)
+        if match is not Match.NONE and any(":" in str(part) for part in child["path_params"].values()):
+            return Match.NONE, {}
+        return match, child
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The framework's handler behind a look at the body."""
@@ -25,13 +42,24 @@ class LenientRoute(APIRoute):
 
         async def lenient(request: Request) -> Response:
             content_type = request.headers.get("content-type") or "application/json"
-            if not await request.body():
-                request._body = b"{}"  # noqa: SLF001 - where Request keeps the body that it has read
-            elif "json" not in content_type:
+            body = await request.body()
+            if body and "json" not in content_type:
                 raise HTTPException(415, f"send JSON with 'Content-Type: application/json', not {content_type!r}")
+            request._body = body or b"{}"  # noqa: SLF001 - where Request keeps the body that it has read
+            request._json = _parse(request._body)  # noqa: SLF001 - and what it has made of it
             return await handler(request)
 
         return lenient
+
+
+def _parse(body: bytes) -> Any:
+    """The body's content; unlike the standard library's parser, this one refuses what is no Unicode."""
+    if b"\\u0000" in body and _NUL.search(body):
+        raise InvalidArgument("a text in the body has the character U+0000, which no database keeps")
+    try:
+        return from_json(body)
+    except ValueError as error:
+        raise InvalidArgument(f"the body is not JSON: {error}") from error
 
 
 def wants_numbers(scope: Scope) -> bool:
@@ -82,5 +110,8 @@ async def trial_name(project: ProjectPart, location: LocationPart, study: StudyP
 InLocation = Annotated[Location, Depends(location)]
 OfStudy = Annotated[StudyName, Depends(study_name)]
 OfTrial = Annotated[TrialName, Depends(trial_name)]
-PageSize = Annotated[int, Query(alias="pageSize", description="0 for as many as the server likes")]
+PageSize = Annotated[
+    int,
+    Query(alias="pageSize", description="0 for as many as the server likes", json_schema_extra={"minimum": 0}),
+]
 PageToken = Annotated[str, Query(alias="pageToken")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,8 +20,12 @@ Value = float | int | str
 Values = Mapping[str, Value]
 
 INT64_MAX = 2**63 - 1
+MAX_DOUBLE = sys.float_info.max
 MAX_NAME_LENGTH = 256
+MAX_PARAMETERS = 1000
+MAX_DEPTH = 32
 MAX_DISCRETE_VALUES = 1000
+MAX_CATEGORICAL_VALUES = 10_000
 MIN_DISCRETE_GAP = 1e-10
 
 
@@ -35,7 +39,14 @@ class Scale(enum.StrEnum):
 
 def is_number(value: object) -> bool:
     """Whether `value` is a finite number and no boolean."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # Not math.isfinite, which fails on integers beyond the range of doubles; NaN is within no bounds.
+    return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_DOUBLE <= value <= MAX_DOUBLE
+
+
+def check_depth(depth: int) -> None:
+    """Refuses conditional parameters that are nested too deep; those at the root have the depth 1."""
+    if depth > MAX_DEPTH:
+        raise InvalidArgument(f"nested more than {MAX_DEPTH} deep, which is allowed", "conditionalParameterSpecs")
 
 
 def _check_range(low: float, high: float, scale: Scale) -> None:
@@ -102,7 +113,7 @@ class Categorical:
     type: Literal["categorical"] = "categorical"
 
     def __post_init__(self) -> None:
-        _check_values(self.values)
+        _check_values(self.values, MAX_CATEGORICAL_VALUES)
         _check_default(self)
 
     def check(self, value: object) -> str:
@@ -122,9 +133,7 @@ class Discrete:
     type: Literal["discrete"] = "discrete"
 
     def __post_init__(self) -> None:
-        _check_values(self.values)
-        if len(self.values) > MAX_DISCRETE_VALUES:
-            raise InvalidArgument(f"{len(self.values)} values; {MAX_DISCRETE_VALUES} are allowed", "values")
+        _check_values(self.values, MAX_DISCRETE_VALUES)
         for value in self.values:
             if not is_number(value):
                 raise InvalidArgument(f"{value!r} is not a finite number", "values")
@@ -148,9 +157,11 @@ class Discrete:
 Kind = Double | Integer | Categorical | Discrete
 
 
-def _check_values(values: tuple[object, ...]) -> None:
+def _check_values(values: tuple[object, ...], limit: int) -> None:
     if not values:
         raise InvalidArgument("is empty; at least one value is needed", "values")
+    if len(values) > limit:
+        raise InvalidArgument(f"{len(values)} values; {limit} are allowed", "values")
     if len(set(values)) < len(values):
         repeated = next(value for value in values if values.count(value) > 1)
         raise InvalidArgument(f"{repeated!r} appears twice", "values")
@@ -224,7 +235,10 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         seen: dict[str, list[Path]] = {}
-        for path, parameter in self.walk():
+        for count, (path, parameter) in enumerate(self.walk(), start=1):
+            if count > MAX_PARAMETERS:
+                raise InvalidArgument(f"more than {MAX_PARAMETERS}, which are allowed", "parameters")
+            check_depth(len(path) + 1)
             for other in seen.setdefault(parameter.id, []):
                 if not _exclusive(path, other):
                     raise InvalidArgument(f"{parameter.id!r} appears twice", "parameters")

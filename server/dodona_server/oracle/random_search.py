@@ -60,7 +60,7 @@ def _spread(u: float, low: float, high: float, scale: Scale) -> float:
         case Scale.LINEAR:
             value = low * (1 - u) + high * u  # not low + u * (high - low), which may overflow
         case Scale.LOG:
-            value = math.exp(math.log(low) * (1 - u) + math.log(high) * u)
+            value = math.exp(min(math.log(low) * (1 - u) + math.log(high) * u, math.log(high)))
         case Scale.REVERSE_LOG:
-            value = high + low - math.exp(math.log(high) * (1 - u) + math.log(low) * u)
+            value = high + low - math.exp(min(math.log(high) * (1 - u) + math.log(low) * u, math.log(high)))
     return min(max(value, low), high)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from dodona_server.domain.errors import NotFound
-from dodona_server.domain.names import Location, OperationName, StudyName, TrialName
+from dodona_server.domain.names import Location, OperationName, StudyName, TrialName, check_id, is_id
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.studies import found
@@ -16,7 +16,7 @@ from dodona_server.storage import operations, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
-_STOP_CHECK = re.compile(r"stopcheck\.([\w.-]{1,128})\.([0-9]{1,18})\.([01])\.([0-9]{1,16})", re.ASCII)
+_STOP_CHECK = re.compile(r"stopcheck\.([\w.-]{1,128})\.([0-9]{1,18})\.([01])\.([0-9]{1,14})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ class OperationService:
 
     async def page(self, parent: Location, study_id: str | None, after: str, limit: int) -> list[Handout]:
         """Up to `limit` calls to suggest whose operation's id comes behind `after`, of one study or of all."""
+        if study_id is not None:
+            check_id(study_id, "study")
 
         def query(transaction: Transaction) -> list[Handout]:
             kept = operations.page(transaction, parent.project, parent.location, study_id, after, limit)
@@ -127,7 +129,8 @@ class OperationService:
 
 
 def _existing(transaction: Transaction, parent: Location, operation_id: str) -> Handout:
-    there = operations.find(transaction, parent.project, parent.location, operation_id)
+    known = is_id(operation_id)
+    there = operations.find(transaction, parent.project, parent.location, operation_id) if known else None
     if there is None:
         raise NotFound(f"{parent}/operations/{operation_id} does not exist")
     study_key, study_id, operation = there

@@ -14,7 +14,7 @@ from dodona_server.domain.names import Location, StudyName, is_id
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.oracle import algorithm_for
-from dodona_server.storage import events, studies
+from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
@@ -178,7 +178,7 @@ class StudyService:
                 case Refuse(why):
                     raise refusal(verb, study.state, name, why)
                 case MoveStudy(state):
-                    if study.state is StudyState.COMPLETED and study.remaining_trials == 0:
+                    if study.state is StudyState.COMPLETED and not _anything_left(transaction, study):
                         raise refusal(verb, study.state, name, "its budget is used up")
                     studies.set_state(transaction, study, state, reason)
                     self._happened(transaction, study, _MOVED[verb], reason)
@@ -219,6 +219,10 @@ _MOVED = {
     StudyVerb.RESUME: EventKind.STUDY_RESUMED,
     StudyVerb.COMPLETE: EventKind.STUDY_COMPLETED,
 }
+
+
+def _anything_left(transaction: Transaction, study: Study) -> bool:
+    return study.remaining_trials != 0 or trials.any_unfinished(transaction, study)
 
 
 def _check_same(there: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:

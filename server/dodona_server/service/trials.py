@@ -12,7 +12,7 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, outcome, refusal
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
-from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH, Study, StudyState
 from dodona_server.domain.trial import (
     Measurement,
     Trial,
@@ -28,6 +28,7 @@ from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
 MAX_REPORTS = 1000
+MAX_METRICS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class TrialService:
             InvalidArgument: a parameter is missing, unknown or out of range, or the result lacks a metric.
             FailedPrecondition: the study is completed, or its budget is used up.
         """
+        if result is not None and result.metrics:
+            _check(result)
 
         def use_case(transaction: Transaction) -> Trial:
             study = found(transaction, name, lock=True)
@@ -87,6 +90,8 @@ class TrialService:
             trials.insert(transaction, study, [trial], request_id)
             studies.add_trials(transaction, study, 1)
             _happened(transaction, study.key, trial, trial.create_time)
+            if result is not None and study.remaining_trials == 1:
+                complete_if_done(transaction, name, trial.create_time)
             return trial
 
         return await self._store.run(use_case)
@@ -388,6 +393,11 @@ def _same(one: object, other: object) -> bool:
 def _check(measurement: Measurement) -> None:
     if not measurement.metrics:
         raise InvalidArgument("is empty; a measurement needs at least one metric", "measurement.metrics")
+    if len(measurement.metrics) > MAX_METRICS:
+        raise InvalidArgument(f"{len(measurement.metrics)} metrics; {MAX_METRICS} are allowed", "measurement.metrics")
+    if (longest := max(map(len, measurement.metrics))) > MAX_METRIC_NAME_LENGTH:
+        problem = f"a name has {longest} characters; {MAX_METRIC_NAME_LENGTH} are allowed"
+        raise InvalidArgument(problem, "measurement.metrics")
     if measurement.step < 0:
         raise InvalidArgument(f"{measurement.step} is below 0", "measurement.stepCount")
     if measurement.elapsed_seconds < 0:

@@ -37,9 +37,7 @@ _FIND_NAMED = (
     )
     .with_for_update(of=trials)
 )
-_FIND_NUMBERED = _TRIALS.where(_IN_STUDY, trials.c.number.in_(bindparam("numbers", expanding=True))).order_by(
-    trials.c.number
-)
+_FIND_NUMBERED = _TRIALS.where(_IN_STUDY, trials.c.number.in_(bindparam("numbers", expanding=True)))
 _FIND_REQUESTED = _TRIALS.where(_IN_STUDY, requested_by_id, trials.c.request_id == bindparam("request_id"))
 _UNFINISHED = (
     _TRIALS.where(
@@ -198,9 +196,10 @@ def find_requested(transaction: Transaction, study: Study, request_id: str) -> T
 
 
 def find_numbered(transaction: Transaction, study_key: int, numbers: list[int]) -> list[Trial]:
-    """The trials of those numbers that still exist."""
+    """The trials of those numbers that still exist, in the order of `numbers`."""
     rows = transaction.execute(_FIND_NUMBERED, {"of_study": study_key, "numbers": numbers}).mappings()
-    return [_trial(row) for row in rows]
+    by_number = {row["number"]: _trial(row) for row in rows}
+    return [by_number[number] for number in numbers if number in by_number]
 
 
 def unfinished_trials(

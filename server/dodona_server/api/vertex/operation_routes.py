@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.paging import page_size, read_text_token, write_token
 from dodona_server.api.route import Answer, InLocation, LenientRoute, OfTrial, PageSize, PageToken
 from dodona_server.api.vertex import render
 from dodona_server.api.vertex.routes import ERRORS
-from dodona_server.service.operations import OperationService
+from dodona_server.domain.names import Location, StudyName, TrialName
+from dodona_server.service.operations import Handout, OperationService, StopCheck
 
 _LOCATION = "/projects/{project}/locations/{location}"
 # An operation's id is its own: the study and the trial in the path add nothing to it.
 _PARENTS = (_LOCATION, _LOCATION + "/studies/{study}", _LOCATION + "/studies/{study}/trials/{trial}")
 _ORDER = "operations"
+_NO_OWN_FIELDS = dict.fromkeys(("attempt", "metadata"))
+
+
+async def _parent(parent: InLocation, request: Request) -> Location:
+    """The location in the path; a study and a trial behind it must be names, and mean nothing else."""
+    if "study" in request.path_params:
+        study = StudyName(parent, request.path_params["study"])
+        if "trial" in request.path_params:
+            TrialName.of(study, request.path_params["trial"])
+    return parent
+
+
+OfParent = Annotated[Location, Depends(_parent)]
 
 
 def operation_router(operations: OperationService) -> APIRouter:
@@ -32,50 +46,69 @@ def operation_router(operations: OperationService) -> APIRouter:
         """Whether the trial should stop early; the answer to a report says so too."""
         return Answer(render.operation(await operations.check_stopping(trial)))
 
-    for version in ("/v1", "/ui"):
-        for parent in _PARENTS:
-            _add(router, operations, version + parent + "/operations", in_schema=version == "/v1")
+    for parent in _PARENTS:
+        _add(router, operations, "/v1" + parent + "/operations")
+        _add(router, operations, "/ui" + parent + "/operations", for_google=True)
     return router
 
 
-def _add(router: APIRouter, operations: OperationService, path: str, *, in_schema: bool) -> None:
+def _vertex_only(operation: wire.Operation) -> wire.Operation:
+    """The operation, its trials without the fields that Vertex's protocol does not have.
+
+    Google's SDK ignores unknown fields, but not in answers about operations.
+    """
+    if operation.response is not None:
+        trials = [trial.model_copy(update=_NO_OWN_FIELDS) for trial in operation.response.trials]
+        operation.response = operation.response.model_copy(update={"trials": trials})
+    return operation
+
+
+def _add(router: APIRouter, operations: OperationService, path: str, *, for_google: bool = False) -> None:
     one = path + "/{operation}"
+    in_schema = not for_google
     either = wire.Operation | wire.EarlyStoppingOperation
+
+    def suggestion(handout: Handout) -> wire.Operation:
+        rendered = render.suggestion(handout)
+        return _vertex_only(rendered) if for_google else rendered
+
+    def rendered(value: Handout | StopCheck) -> wire.Operation | wire.EarlyStoppingOperation:
+        return suggestion(value) if isinstance(value, Handout) else render.operation(value)
 
     @router.get(path, response_model=wire.ListOperationsResponse, include_in_schema=in_schema)
     async def list_operations(
-        parent: InLocation, study: str | None = None, size: PageSize = 0, token: PageToken = ""
+        parent: OfParent, study: str | None = None, size: PageSize = 0, token: PageToken = ""
     ) -> Response:
         """The calls to suggest; checks are not listed, since nothing of them is kept."""
         limit = page_size(size)
         listed = await operations.page(parent, study, read_text_token(_ORDER, token), limit + 1)
         more = write_token(_ORDER, listed[limit - 1].name.operation_id) if len(listed) > limit else ""
-        rendered = [render.suggestion(handout) for handout in listed[:limit]]
-        return Answer(wire.ListOperationsResponse(operations=rendered, next_page_token=more))
+        page = [suggestion(handout) for handout in listed[:limit]]
+        return Answer(wire.ListOperationsResponse(operations=page, next_page_token=more))
 
     @router.get(one, response_model=either, include_in_schema=in_schema)
-    async def get_operation(parent: InLocation, operation: str) -> Response:
+    async def get_operation(parent: OfParent, operation: str) -> Response:
         """What an earlier call was answered with, its trials as they are now."""
-        return Answer(render.operation(await operations.get(parent, operation)))
+        return Answer(rendered(await operations.get(parent, operation)))
 
     @router.post(one + ":wait", response_model=either, include_in_schema=in_schema)
     async def wait_operation(
-        parent: InLocation,
+        parent: OfParent,
         operation: str,
         _body: wire.EmptyRequest,
         _timeout: Annotated[str, Query(alias="timeout", description="Not needed: every operation is done")] = "",
     ) -> Response:
         """The same: there is nothing to wait for."""
-        return Answer(render.operation(await operations.get(parent, operation)))
+        return Answer(rendered(await operations.get(parent, operation)))
 
     @router.post(one + ":cancel", response_model=wire.Empty, include_in_schema=in_schema)
-    async def cancel_operation(parent: InLocation, operation: str, _body: wire.EmptyRequest) -> Response:
+    async def cancel_operation(parent: OfParent, operation: str, _body: wire.EmptyRequest) -> Response:
         """Nothing: every operation is done, and what is done cannot be cancelled."""
         await operations.get(parent, operation)
         return Answer(wire.Empty())
 
     @router.delete(one, response_model=wire.Empty, include_in_schema=in_schema)
-    async def delete_operation(parent: InLocation, operation: str) -> Response:
+    async def delete_operation(parent: OfParent, operation: str) -> Response:
         """Forgets the operation; its trials stay."""
         await operations.delete(parent, operation)
         return Answer(wire.Empty())

@@ -48,7 +48,7 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
     async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest) -> Response:
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
         contexts = [render.read_parameters(context.parameters) for context in body.contexts]
-        request = SuggestRequest(body.client_id, body.suggestion_count, body.request_id, contexts)
+        request = SuggestRequest(body.client_id, body.suggestion_count, body.request_id or None, contexts)
         return Answer(render.suggestion(await suggestions.suggest(study, request, body.wait or 0.0)))
 
     @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, tags=["trials"])
@@ -99,7 +99,7 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         if body.state is wire.TrialState.SUCCEEDED:
             result = render.read_measurement(body.final_measurement or wire.Measurement())
         parameters = render.read_parameters(body.parameters)
-        created = await trials.create(study, parameters, result, body.request_id, body.metadata)
+        created = await trials.create(study, parameters, result, body.request_id or None, body.metadata)
         return Answer(render.trial(study, created))
 
     @router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
@@ -159,7 +159,7 @@ def study_router(studies: StudyService) -> APIRouter:
         """Creates a study; the same name with an equal spec gives the one there is."""
         spec = read_spec(body.study_spec)
         seed = body.study_spec.seed
-        created = await studies.create(parent, body.study_id, body.display_name, spec, seed, body.metadata)
+        created = await studies.create(parent, body.study_id or None, body.display_name, spec, seed, body.metadata)
         return Answer(render.study(created))
 
     @router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])

@@ -16,7 +16,7 @@ from dodona_server.api.shared import (
     write_stopping,
 )
 from dodona_server.domain.errors import InvalidArgument, inside
-from dodona_server.domain.space import Branch, Kind, Parameter, SearchSpace
+from dodona_server.domain.space import Branch, Kind, Parameter, SearchSpace, check_depth
 from dodona_server.domain.study import Metric, Noise, Safety, Selection, StoppingRule, StudySpec
 
 __all__ = ["read_parameters", "read_spec", "timestamp", "write_spec"]
@@ -94,14 +94,15 @@ def read_parameters(parameters: Sequence[wire.ParameterSpec]) -> tuple[Parameter
     return tuple(read)
 
 
-def _read_parameter(parameter: wire.ParameterSpec) -> Parameter:
+def _read_parameter(parameter: wire.ParameterSpec, depth: int = 1) -> Parameter:
+    check_depth(depth)
     branches = []
     kind = read_kind(parameter.parameter_id, parameter)
     for index, child in enumerate(parameter.conditional_parameter_specs):
         with inside(f"conditionalParameterSpecs[{index}]"):
             values = read_condition(kind, child)
             with inside("parameterSpec"):
-                branches.append(Branch(values, _read_parameter(child.parameter_spec)))
+                branches.append(Branch(values, _read_parameter(child.parameter_spec, depth + 1)))
     return Parameter(parameter.parameter_id, kind, tuple(branches), dict(parameter.metadata))
 
 

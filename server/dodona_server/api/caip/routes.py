@@ -1,0 +1,197 @@
+"""The routes of the AI Platform dialect, below `/ml/v1`. The calls of the trial loop come first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from dodona_schemas import caip as wire
+from dodona_schemas.status import ErrorResponse
+from dodona_schemas.vertex import Empty, EmptyRequest
+from dodona_server.api.caip import render
+from dodona_server.api.caip.discovery import document
+from dodona_server.api.caip.dispatch import PREFIX
+from dodona_server.api.caip.spec import field_name, read_spec
+from dodona_server.api.paging import MAX_PAGE_SIZE
+from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, OfTrial
+from dodona_server.api.streaming import in_pieces
+from dodona_server.api.vertex.routes import ERRORS
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.service.operations import OperationService
+from dodona_server.service.studies import StudyService
+from dodona_server.service.suggestions import SuggestionService, SuggestRequest
+from dodona_server.service.trials import TrialService
+
+_LOCATION = PREFIX + "/v1/projects/{project}/locations/{location}"
+_STUDY = _LOCATION + "/studies/{study}"
+_TRIAL = _STUDY + "/trials/{trial}"
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": ErrorResponse, "description": "The name belongs to a study with another configuration"}
+}
+StudyId = Annotated[
+    str, Query(alias="studyId", description="The last part of the study's name; left out, the server draws a number")
+]
+
+
+class _CaipRoute(LenientRoute):
+    """A route whose errors name fields as this dialect does."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler behind a look at its errors."""
+        handler = super().get_route_handler()
+
+        async def translated(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except InvalidArgument as error:
+                raise InvalidArgument(error.problem, field_name(error.field)) from error
+
+        return translated
+
+
+def caip_router(
+    studies: StudyService, trials: TrialService, suggestions: SuggestionService, operations: OperationService
+) -> APIRouter:
+    """The whole dialect, with the document by which its clients find it."""
+    router = APIRouter(route_class=_CaipRoute, responses=ERRORS, tags=["AI Platform"])
+    _add_trial_loop(router, trials, suggestions, operations)
+    _add_trials(router, trials)
+    _add_studies(router, studies)
+    _add_operations(router, operations)
+
+    @router.get(PREFIX + "/discovery.json", responses={200: {"description": "A discovery document"}})
+    async def get_discovery_document(request: Request) -> dict[str, Any]:
+        """Describes this dialect to googleapiclient, with this server's address."""
+        return document(f"{request.base_url}{PREFIX.lstrip('/')}/")
+
+    return router
+
+
+def _add_trial_loop(
+    router: APIRouter, trials: TrialService, suggestions: SuggestionService, operations: OperationService
+) -> None:
+    @router.post(_STUDY + "/trials:suggest", response_model=wire.MlOperation)
+    async def suggest_trials(study: OfStudy, body: wire.MlSuggestTrialsRequest) -> Response:
+        """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
+        request = SuggestRequest(body.client_id, body.suggestion_count)
+        return Answer(render.operation(await suggestions.suggest(study, request)))
+
+    @router.post(_TRIAL + ":addMeasurement", response_model=wire.MlTrial)
+    async def add_measurement(trial: OfTrial, body: wire.MlAddTrialMeasurementRequest) -> Response:
+        """Reports a measurement."""
+        measured = await trials.measure(trial, render.read_measurement(body.measurement))
+        return Answer(render.trial(trial.study, measured))
+
+    @router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
+    async def check_early_stopping_state(trial: OfTrial, _body: EmptyRequest) -> Response:
+        """Whether the trial should stop early."""
+        return Answer(render.operation(await operations.check_stopping(trial)))
+
+    @router.post(_TRIAL + ":stop", response_model=wire.MlTrial)
+    async def stop_trial(trial: OfTrial, _body: EmptyRequest) -> Response:
+        """Asks the worker to end the trial early."""
+        return Answer(render.trial(trial.study, await trials.stop(trial)))
+
+    @router.post(_TRIAL + ":complete", response_model=wire.MlTrial)
+    async def complete_trial(trial: OfTrial, body: wire.MlCompleteTrialRequest) -> Response:
+        """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
+        if body.trial_infeasible:
+            ended = await trials.fail(trial, body.infeasible_reason or "")
+        else:
+            given = body.final_measurement
+            ended = await trials.complete(trial, None if given is None else render.read_measurement(given))
+        return Answer(render.trial(trial.study, ended))
+
+
+def _add_trials(router: APIRouter, trials: TrialService) -> None:
+    @router.post(_STUDY + "/trials:listOptimalTrials", response_model=wire.MlListOptimalTrialsResponse)
+    async def list_optimal_trials(study: OfStudy, _body: EmptyRequest) -> Response:
+        """The trials with the best value; the Pareto front of a study with several metrics."""
+        optimal = await trials.optimal(study)
+        return Answer(wire.MlListOptimalTrialsResponse(trials=[render.trial(study, one) for one in optimal]))
+
+    @router.post(_STUDY + "/trials", response_model=wire.MlTrial)
+    async def create_trial(study: OfStudy, body: wire.MlTrial) -> Response:
+        """Queues a trial with values that the user chose; with state COMPLETED, adds one that is done."""
+        result = None
+        if body.state is wire.MlTrialState.COMPLETED:
+            result = render.read_measurement(body.final_measurement or wire.MlMeasurement())
+        created = await trials.create(study, render.read_parameters(body.parameters), result, None)
+        return Answer(render.trial(study, created))
+
+    @router.get(_STUDY + "/trials", response_model=wire.MlListTrialsResponse)
+    async def list_trials(study: OfStudy) -> Response:
+        """All trials in the order of their numbers, those that are to stop as ACTIVE."""
+        pieces = in_pieces(
+            "trials",
+            await trials.page(study, 0, MAX_PAGE_SIZE),
+            lambda last: trials.page(study, last.number, MAX_PAGE_SIZE),
+            lambda one: render.trial(study, one, listed=True),
+            MAX_PAGE_SIZE,
+        )
+        return StreamingResponse(pieces, media_type="application/json")
+
+    @router.get(_TRIAL, response_model=wire.MlTrial)
+    async def get_trial(trial: OfTrial) -> Response:
+        """A trial with its measurements."""
+        return Answer(render.trial(trial.study, await trials.get(trial)))
+
+    @router.delete(_TRIAL, response_model=Empty)
+    async def delete_trial(trial: OfTrial) -> Response:
+        """Removes a trial and its measurements."""
+        await trials.delete(trial)
+        return Answer(Empty())
+
+
+def _add_studies(router: APIRouter, studies: StudyService) -> None:
+    @router.post(_LOCATION + "/studies", response_model=wire.MlStudy, responses=_CONFLICT)
+    async def create_study(parent: InLocation, body: wire.MlStudy, study_id: StudyId = "") -> Response:
+        """Creates a study; the same name with an equal configuration gives the one there is."""
+        return Answer(
+            render.study(await studies.create(parent, study_id or None, "", read_spec(body.study_config), None))
+        )
+
+    @router.get(_LOCATION + "/studies", response_model=wire.MlListStudiesResponse)
+    async def list_studies(parent: InLocation) -> Response:
+        """All studies in the order they were created."""
+        pieces = in_pieces(
+            "studies",
+            await studies.page(parent, 0, MAX_PAGE_SIZE),
+            lambda last: studies.page(parent, last.key, MAX_PAGE_SIZE),
+            render.study,
+            MAX_PAGE_SIZE,
+        )
+        return StreamingResponse(pieces, media_type="application/json")
+
+    @router.get(_STUDY, response_model=wire.MlStudy)
+    async def get_study(study: OfStudy) -> Response:
+        """A study with its configuration and state."""
+        return Answer(render.study(await studies.get(study)))
+
+    @router.delete(_STUDY, response_model=Empty)
+    async def delete_study(study: OfStudy) -> Response:
+        """Removes a study with its trials."""
+        await studies.delete(study)
+        return Answer(Empty())
+
+
+def _add_operations(router: APIRouter, operations: OperationService) -> None:
+    # An operation's id is its own: the study and the trial in the path add nothing to it.
+    for parent in (_LOCATION, _STUDY, _TRIAL):
+        _add_operation(router, operations, parent + "/operations/{operation}", in_schema=parent == _LOCATION)
+
+
+def _add_operation(router: APIRouter, operations: OperationService, path: str, *, in_schema: bool) -> None:
+    @router.get(path, response_model=wire.MlOperation, include_in_schema=in_schema)
+    async def get_operation(parent: InLocation, operation: str) -> Response:
+        """What an earlier call was answered with, its trials as they are now."""
+        return Answer(render.operation(await operations.get(parent, operation)))
+
+    @router.post(path + ":cancel", response_model=Empty, include_in_schema=in_schema)
+    async def cancel_operation(parent: InLocation, operation: str, _body: EmptyRequest) -> Response:
+        """Nothing: every operation is done, and what is done cannot be cancelled."""
+        await operations.get(parent, operation)
+        return Answer(Empty())

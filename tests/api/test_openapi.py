@@ -1,0 +1,104 @@
+"""The OpenAPI document is complete, its examples work, and the committed one is up to date."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.api.openapi import EXAMPLES, operations
+from dodona_server.app import create_app
+from dodona_server.document import openapi_document
+from dodona_server.storage.opening import open_store
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+DOCUMENT: dict[str, Any] = json.loads(openapi_document())
+CALLS = [pytest.param(*call, id=f"{call[0]} {call[1]}") for call in operations(DOCUMENT)]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('openapi') / 'test.db'}")
+    with TestClient(create_app(store), base_url="http://localhost") as client:
+        yield client
+
+
+def test_the_committed_document_is_up_to_date():
+    assert COMMITTED.read_text(encoding="utf-8") == openapi_document(), (
+        "run: python -m dodona_server.document docs/openapi.json"
+    )
+
+
+def test_the_document_is_served(server):
+    assert server.get("/openapi.json").json() == DOCUMENT
+
+
+@pytest.mark.parametrize(("method", "path", "call"), CALLS)
+def test_every_call_is_described(method, path, call):
+    assert call["summary"]
+    assert call["description"].rstrip().endswith(".")
+    assert call["tags"]
+    assert set(call["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}
+    expected = set() if path in ("/healthz", "/readyz") else {"401", "403", "500"}
+    if "{" in path:
+        expected |= {"400", "404", "503"}
+    if method == "POST":
+        expected |= {"413", "415"}
+        assert call["requestBody"]["content"]["application/json"]["example"] is not None
+    if path.endswith("/studies") and method == "POST":
+        expected |= {"409"}
+    assert expected <= set(call["responses"])
+    assert "422" not in call["responses"]  # FastAPI's own; here it is 400
+    assert call["responses"]["200"]["content"]
+
+
+def test_every_error_is_a_status():
+    for response in DOCUMENT["components"]["responses"].values():
+        assert response["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorResponse")
+    for _, _, call in operations(DOCUMENT):
+        for code, response in call["responses"].items():
+            if code != "200" and "$ref" not in response:
+                assert response["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorResponse")
+
+
+def test_nothing_is_declared_that_is_not_used():
+    named = {message.removesuffix("-Input") for message in DOCUMENT["components"]["schemas"]}
+    assert set(EXAMPLES) <= named
+    assert "HTTPValidationError" not in named
+
+
+def test_scalars_are_described_as_they_are_written():
+    schemas = DOCUMENT["components"]["schemas"]
+    written = schemas["Measurement-Output"]["properties"]
+    assert (written["stepCount"]["type"], written["stepCount"]["format"]) == ("string", "int64")
+    assert (written["elapsedDuration"]["type"], written["elapsedDuration"]["format"]) == ("string", "google-duration")
+    assert schemas["Trial"]["properties"]["state"]["enum"][1:] == [
+        "REQUESTED",
+        "ACTIVE",
+        "STOPPING",
+        "SUCCEEDED",
+        "INFEASIBLE",
+    ]
+    assert schemas["Trial"]["properties"]["startTime"]["format"] == "date-time"
+    read = [choice["type"] for choice in schemas["Measurement-Input"]["properties"]["stepCount"]["anyOf"]]
+    assert read == ["string", "integer", "null"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "call"),
+    [call for call in CALLS if call.values[0] == "POST"],
+)
+def test_every_example_works(server, method, path, call):
+    root = "/v1/projects/default/locations/local"
+    names = {"project": "default", "location": "local", "study": "digits", "trial": "1"}
+    server.delete(f"{root}/studies/digits")
+    if not path.endswith("/studies"):
+        assert server.post(f"{root}/studies", json=EXAMPLES["Study"]).status_code == 200
+        asked = server.post(f"{root}/studies/digits/trials:suggest", json=EXAMPLES["SuggestTrialsRequest"])
+        names["operation"] = asked.json()["name"].rpartition("/")[2]
+    example = call["requestBody"]["content"]["application/json"]["example"]
+    answer = server.post(path.format(**names), json=example)
+    assert answer.status_code == 200, answer.text

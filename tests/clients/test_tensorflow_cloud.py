@@ -1,0 +1,381 @@
+"""tensorflow-cloud's tuner, unmodified, through our discovery document; and the discovery client of its dialect."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+try:
+    metadata.version("tensorflow-cloud")
+    metadata.version("kt-legacy")
+except metadata.PackageNotFoundError as error:
+    raise ImportError(
+        f"{error.name} must be installed for these tests:"
+        " pip install -e '.[vizier-clients]' && pip install --no-deps tensorflow-cloud==0.1.16"
+    ) from error
+
+import keras_tuner
+import pytest
+import requests
+from google.auth.credentials import AnonymousCredentials
+from googleapiclient import errors
+from googleapiclient.discovery import build, build_from_document
+from googleapiclient.http import HttpRequest
+from tensorflow_cloud import CloudOracle
+from tensorflow_cloud.tuner import constants, utils, vizier_client
+from tensorflow_cloud.utils import google_api_client
+
+import dodona
+from tests.clients.discovery import Document
+from tests.support.processes import ServerProcess
+
+PROJECT, REGION = "default", "local"
+HERE = f"projects/{PROJECT}/locations/{REGION}"
+DOCS = Path(__file__).parents[2] / "docs"
+HEADING = "## tensorflow-cloud\n"
+END_TRIAL = CloudOracle.end_trial
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(monkeypatch, tmp_path):
+    """The client's notice of its telemetry goes elsewhere, and what a test changes in the client is undone."""
+    monkeypatch.setattr(google_api_client, "_LOCAL_CONFIG_PATH", str(tmp_path / "tf_cloud.json"))
+    request = google_api_client.TFCloudHttpRequest
+    monkeypatch.setattr(request, "execute", request.execute)
+    monkeypatch.setattr(constants, "OPTIMIZER_API_DOCUMENT_FILE", constants.OPTIMIZER_API_DOCUMENT_FILE)
+    monkeypatch.setattr(CloudOracle, "end_trial", END_TRIAL)
+
+
+def point_at(url, folder):
+    """The one attribute that is swapped."""
+    file = folder / "discovery.json"
+    file.write_text(requests.get(f"{url}/ml/discovery.json", timeout=10).text)
+    constants.OPTIMIZER_API_DOCUMENT_FILE = str(file)
+
+
+@pytest.fixture
+def url(server_url, tmp_path):
+    """A server that the client is pointed at."""
+    point_at(server_url, tmp_path)
+    return server_url
+
+
+def space():
+    """One parameter of each kind that keras-tuner has."""
+    hps = keras_tuner.HyperParameters()
+    hps.Float("lr", 1e-4, 1e-1, sampling="log")
+    hps.Float("dropout", 0.0, 0.5, step=0.25)
+    hps.Int("layers", 1, 4)
+    hps.Int("units", 32, 128, step=32)
+    hps.Choice("batch", [64, 16, 32])
+    hps.Choice("optimizer", ["adam", "sgd"])
+    hps.Boolean("bias")
+    hps.Fixed("kernel", 3)
+    return hps
+
+
+def configuration(**more):
+    objective = keras_tuner.Objective("val_loss", "min")
+    return {**utils.make_study_config(objective, space()), **more}
+
+
+def study(study_id="s", **more):
+    return vizier_client.create_or_load_study(PROJECT, REGION, study_id, configuration(**more))
+
+
+@pytest.fixture
+def oracle(url, tmp_path):
+    """Makes oracles, each as in a worker of its own."""
+
+    def make(study_id="s", **arguments):
+        if "study_config" not in arguments:
+            arguments |= {"objective": keras_tuner.Objective("val_loss", "min"), "hyperparameters": space()}
+        made = CloudOracle(PROJECT, REGION, study_id=study_id, **arguments)
+        made._set_project_dir(str(tmp_path), "tuning")  # as its tuner does
+        return made
+
+    return make
+
+
+def measure(client, number, value, step=1):
+    client.report_intermediate_objective_value(step, 2.5, [{"metric": "val_loss", "value": value}], number)
+
+
+def stop(url, number):
+    """Somebody else, who speaks the other dialect, ends a trial early."""
+    assert requests.post(f"{url}/v1/{HERE}/studies/s/trials/{number}:stop", timeout=10).json()["state"] == "STOPPING"
+
+
+def run(worker, tuner_id, value):
+    """A trial from its beginning to its end."""
+    trial = worker.create_trial(tuner_id)
+    worker.update_trial(trial.trial_id, {"val_loss": value}, step=1)
+    worker.end_trial(trial.trial_id, "COMPLETED")
+    return trial
+
+
+class TestVizierClient:
+    def test_studies_are_created_loaded_listed_and_deleted(self, url, monkeypatch):
+        monkeypatch.setattr(constants, "MAX_NUM_TRIES_FOR_STUDIES", 1)
+        with pytest.raises(ValueError, match="Study not found: s"):
+            vizier_client.create_or_load_study(PROJECT, REGION, "s")
+        for client in (study(), study(), study(metrics=[{"metric": "other", "goal": "MAXIMIZE"}])):
+            (there,) = client.list_studies()
+            assert there["name"] == f"{HERE}/studies/s"
+            assert there["studyConfig"]["metrics"] == [{"metric": "val_loss", "goal": "MINIMIZE"}]
+        vizier_client.create_or_load_study(PROJECT, REGION, "s").delete_study()
+        assert client.list_studies() == []
+        with pytest.raises(ValueError, match="Study not found"):
+            client.delete_study()
+
+    def test_a_trial_from_its_beginning_to_its_end(self, url):
+        client = study()
+        (handed,) = client.get_suggestions("w")
+        assert client.get_suggestions("w") == [handed]
+        values = utils.convert_vizier_trial_to_dict(handed)
+        assert {name: type(value) for name, value in values.items()} == {
+            "lr": float,
+            "dropout": float,
+            "layers": int,
+            "units": int,
+            "batch": int,
+            "optimizer": str,
+            "bias": str,
+            "kernel": float,  # which the client itself sends as 3.0
+        }
+        client.report_intermediate_objective_value(0, 0.0, [{"metric": "val_loss", "value": 0.5}], "1")
+        measure(client, "1", 0.25)
+        assert client.should_trial_stop("1") is False
+        ended = client.complete_trial("1", False)
+        assert (ended["state"], ended["finalMeasurement"]["stepCount"]) == ("COMPLETED", "1")
+        assert client.get_trial("1")["finalMeasurement"] == ended["finalMeasurement"]
+        assert client.list_trials() == [client.get_trial("1")]
+
+    def test_a_list_is_whole_however_long_it_is(self, url):
+        client = study()
+        client.get_suggestions("a", 1000)
+        client.get_suggestions("b", 5)
+        assert [trial["id"] for trial in client.list_trials()] == [str(number + 1) for number in range(1005)]
+
+    def test_a_failed_suggestion_is_an_error_of_http(self, url):
+        client = study()
+        client.delete_study()
+        with pytest.raises(errors.HttpError, match="does not exist") as raised:
+            client.get_suggestions("w")
+        assert raised.value.resp.status == 404
+
+    def test_whoever_is_told_to_stop_stops_and_may_go_on_reporting(self, url):
+        client = study()
+        client.get_suggestions("w")
+        stop(url, 1)
+        assert client.should_trial_stop("1") is True
+        measure(client, "1", 0.5, 7)
+        assert client.complete_trial("1", False)["state"] == "COMPLETED"
+
+
+class TestOracle:
+    def test_the_best_trials_are_ranked_with_zero_among_them(self, oracle):
+        worker = oracle()
+        for value in (0.5, 0.0, -0.5):
+            run(worker, "w", value)
+        best = worker.get_best_trials(3)
+        assert [(trial.trial_id, trial.score, trial.best_step) for trial in best] == [
+            ("3", -0.5, 1),
+            ("2", 0.0, 1),
+            ("1", 0.5, 1),
+        ]
+
+    def test_trials_without_a_result_are_not_ranked(self, oracle):
+        worker = oracle()
+        failed = worker.create_trial("w")
+        worker.end_trial(failed.trial_id, "INVALID")
+        for value in (float("nan"), float("inf"), 0.5):
+            run(worker, "w", value)
+        assert [trial.trial_id for trial in worker.get_best_trials(9)] == ["4"]
+        states = [trial["state"] for trial in worker.service.list_trials()]
+        assert states == ["INFEASIBLE", "INFEASIBLE", "INFEASIBLE", "COMPLETED"]
+
+    def test_the_objective_ranks_whatever_else_was_measured(self, oracle):
+        worker = oracle()
+        for value in (0.5, 0.25):
+            trial = worker.create_trial("w")
+            metrics = [{"metric": "accuracy", "value": value}, {"metric": "val_loss", "value": -value}]
+            worker.service.report_intermediate_objective_value(1, 1.0, metrics, trial.trial_id)
+            worker.end_trial(trial.trial_id, "COMPLETED")
+        assert [trial.score for trial in worker.get_best_trials(2)] == [-0.5, -0.25]
+
+    def test_one_trial_that_is_to_stop_ends_no_other_workers_search(self, url, oracle):
+        one, other = oracle(), oracle()
+        stopped = one.create_trial("a")
+        stop(url, stopped.trial_id)
+        assert other.create_trial("b").status == "RUNNING"
+        assert one.update_trial(stopped.trial_id, {"val_loss": 0.5}, step=1) == "STOPPED"
+        one.end_trial(stopped.trial_id, "COMPLETED")
+        assert one.create_trial("a").status == "RUNNING"
+
+    def test_a_search_ends_with_the_budget_of_the_client_or_of_the_server(self, oracle):
+        worker = oracle(max_trials=1)
+        run(worker, "w", 0.5)
+        assert worker.create_trial("w").status == "STOPPED"
+        config = {
+            "metrics": [{"metric": "val_loss", "goal": "MINIMIZE"}],
+            "parameters": [
+                {"parameter": "n", "type": "INTEGER", "integer_value_spec": {"min_value": 1, "max_value": 9}}
+            ],
+            "studyStoppingConfig": {"maxNumTrials": 2},
+        }
+        workers = [oracle("budget", study_config=config) for _ in range(3)]
+        assert [one.create_trial(f"w{index}").status for index, one in enumerate(workers)] == [
+            "RUNNING",
+            "RUNNING",
+            "STOPPED",
+        ]
+
+    def test_integers_stay_integers_and_truth_is_a_text(self, oracle):
+        hps = oracle().create_trial("w").hyperparameters
+        assert type(hps.get("units")) is type(hps.get("batch")) is int
+        assert hps.get("bias") in ("True", "False")
+
+
+class TestIdlePauses:
+    """httplib2 fails on a connection that the server has closed; so this dialect leaves none open."""
+
+    @pytest.fixture
+    def impatient(self, tmp_path):
+        command = "from dodona_server import commands; commands.KEEP_ALIVE_SECONDS = 1; commands.app(['serve'])"
+        folder = tmp_path / "impatient"
+        folder.mkdir()
+        process = ServerProcess(folder, command=(sys.executable, "-c", command)).start()
+        yield process.url
+        process.stop()
+
+    def test_pauses_longer_than_the_servers_patience_break_nothing(self, impatient, tmp_path):
+        with requests.Session() as session:  # the other dialect keeps connections, and this server closes them
+            kept = session.get(f"{impatient}/v1/{HERE}/studies", timeout=10)
+            assert "close" not in kept.headers.get("connection", "")
+        point_at(impatient, tmp_path)
+        client = study()
+        client.get_suggestions("w")
+        for step in range(2):
+            time.sleep(1.6)
+            measure(client, "1", 0.5, step)
+            assert client.should_trial_stop("1") is False
+        time.sleep(1.6)
+        assert client.complete_trial("1", False)["state"] == "COMPLETED"
+
+    def test_no_connection_stays_open(self, url):
+        client = study()
+        (handed,) = client.get_suggestions("w")
+        measure(client, handed["id"], 0.5)
+        http = client.service_client._http
+        assert http.connections
+        assert all(connection.sock is None for connection in http.connections.values())
+
+
+def checked(answer, schema):
+    """Fails unless an answer is what the discovery document that Google ships says, our own additions set aside."""
+    for trial in (answer, *answer.get("trials", ())):
+        if trial.get("trialInfeasible"):
+            assert trial["state"] == "INFEASIBLE"
+            trial["state"] = "COMPLETED"
+    ML.check(answer, schema)
+    if schema == "GoogleLongrunning__Operation":
+        for part in ("metadata", "response"):
+            inner = dict(answer[part])
+            kind = inner.pop("@type").removeprefix("type.googleapis.com/google.cloud.ml.v1.")
+            checked(inner, f"GoogleCloudMlV1__{kind}")
+    return answer
+
+
+ML = Document(
+    "ml.v1.json",
+    ("", ""),
+    {"GoogleCloudMlV1__Trial": {"id"}, "GoogleCloudMlV1__StudyConfig": {"studyStoppingConfig"}},
+)
+
+
+class CheckedRequest(HttpRequest):
+    def execute(self, http=None, num_retries=0):
+        return checked(super().execute(http, num_retries), ML.answers[self.methodId])
+
+
+@pytest.fixture(params=["Google's document", "our document"])
+def locations(request, server_url):
+    """The discovery client of the dialect, each of whose answers is checked."""
+    if request.param == "our document":
+        found = requests.get(f"{server_url}/ml/discovery.json", timeout=10).json()
+        service = build_from_document(found, requestBuilder=CheckedRequest)
+    else:
+        options = {"api_endpoint": f"{server_url}/ml/"}
+        anonymous = AnonymousCredentials()
+        service = build("ml", "v1", credentials=anonymous, client_options=options, requestBuilder=CheckedRequest)
+    return service.projects().locations()
+
+
+def test_every_call_of_the_discovery_client(locations):
+    studies, trials = locations.studies(), locations.studies().trials()
+    name = f"{HERE}/studies/s"
+    body = {"studyConfig": configuration(studyStoppingConfig={"maxNumTrials": 5})}
+    created = studies.create(parent=HERE, studyId="s", body=body).execute()
+    assert studies.get(name=name).execute() == created
+    assert studies.list(parent=HERE).execute() == {"studies": [created]}
+    suggested = trials.suggest(parent=name, body={"clientId": "w", "suggestionCount": 3}).execute()
+    assert locations.operations().get(name=suggested["name"]).execute() == suggested
+    assert locations.operations().cancel(name=suggested["name"]).execute() == {}
+    one, two, three = (trial["name"] for trial in suggested["response"]["trials"])
+    measurement = {"stepCount": "1", "elapsedTime": "1.5s", "metrics": [{"metric": "val_loss", "value": 0.5}]}
+    trials.addMeasurement(name=one, body={"measurement": measurement}).execute()
+    trials.stop(name=one, body={}).execute()
+    check = trials.checkEarlyStoppingState(name=one, body={}).execute()
+    assert check["response"]["shouldStop"] is True
+    trials.complete(name=one, body={}).execute()
+    trials.complete(name=two, body={"finalMeasurement": measurement}).execute()
+    assert trials.complete(name=three, body={"trialInfeasible": True}).execute()["trialInfeasible"] is True
+    parameters = trials.get(name=one).execute()["parameters"]
+    trials.create(parent=name, body={"parameters": parameters}).execute()
+    assert len(trials.list(parent=name).execute()["trials"]) == 4
+    assert len(trials.listOptimalTrials(parent=name, body={}).execute()["trials"]) == 2
+    assert trials.delete(name=three).execute() == {}
+    assert studies.delete(name=name).execute() == {}
+
+
+def snippets():
+    """The program texts of the section about tensorflow-cloud."""
+    (page,) = [text for file in sorted(DOCS.glob("*.md")) if HEADING in (text := file.read_text(encoding="utf-8"))]
+    section = page.partition(HEADING)[2].partition("\n## ")[0]
+    return re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+
+
+def test_the_documented_search(server_url, tmp_path, monkeypatch, capsys):
+    swap, search, _ = snippets()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DODONA_URL", server_url)
+    exec(compile(swap + search, "docs", "exec"), {"__name__": "__main__"})
+    with dodona.Client(server_url) as client:
+        trials = client.get_study("from-tensorflow-cloud").trials()
+        assert [trial.state for trial in trials] == ["SUCCEEDED"] * 3
+        best = min(trials, key=lambda trial: trial.metrics["val_loss"])
+        printed = capsys.readouterr().out.splitlines()[-1]
+        assert printed == f"{best.parameters['units']} {best.parameters['learning_rate']}"
+
+
+def test_the_documented_way_to_a_server_with_a_token(tmp_path, monkeypatch):
+    _, _, with_token = snippets()
+    token = "a long random secret"
+    process = ServerProcess(tmp_path, DODONA_TOKEN=token).start()
+    try:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("DODONA_URL", process.url)
+        monkeypatch.setenv("DODONA_TOKEN", token)
+        exec(compile(with_token, "docs", "exec"), {"__name__": "__main__"})
+        assert json.loads(Path(constants.OPTIMIZER_API_DOCUMENT_FILE).read_text())["rootUrl"] == f"{process.url}/ml/"
+        assert len(study().get_suggestions("w")) == 1
+    finally:
+        process.stop()

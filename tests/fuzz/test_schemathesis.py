@@ -1,0 +1,106 @@
+"""Requests that our own OpenAPI document calls possible, and those that it does not: no answer breaks the document."""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from dodona_server.api.openapi import EXAMPLES
+from dodona_server.app import create_app
+from dodona_server.document import openapi_document
+from dodona_server.storage.opening import open_store
+
+SEED = int(os.environ.get("DODONA_TEST_SEED", "1"))
+EXAMPLES_PER_OPERATION = 25
+LOCATION = "/v1/projects/default/locations/local"
+STUDY = f"{LOCATION}/studies/digits"
+
+
+class Application:
+    """The server of the running test behind an object that the schema can hold before there is one."""
+
+    def __init__(self) -> None:
+        self.app: Any = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":  # the fixture begins and ends the server's life
+            await self.app(scope, receive, send)
+
+
+application = Application()
+schema = schemathesis.openapi.from_dict(
+    json.loads(openapi_document()),
+    config=SchemathesisConfig.from_dict(
+        {
+            "seed": SEED,
+            "generation": {"max-examples": EXAMPLES_PER_OPERATION, "database": "none"},
+            # A schema cannot say that minValue is at most maxValue: what it allows may be refused for its meaning.
+            "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", 400, 404, 409]}},
+        }
+    ),
+)
+schema.app = application
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The server; `application` leads to it."""
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('fuzz') / 'test.db'}")
+    application.app = create_app(store)
+    with TestClient(application.app, base_url="http://localhost") as client:
+        yield client
+
+
+@schema.parametrize()
+@hypothesis.settings(
+    deadline=None,
+    max_examples=EXAMPLES_PER_OPERATION,
+    database=None,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+@hypothesis.seed(SEED)
+def test_no_answer_breaks_the_document(case: schemathesis.Case, server: TestClient) -> None:
+    print(f"DODONA_TEST_SEED={SEED}")
+    _aim(case, server)
+    case.call_and_validate(base_url="http://localhost")
+
+
+def _aim(case: schemathesis.Case, server: TestClient) -> None:
+    """Makes most calls hit a study and a trial that are there: ids drawn at random never would."""
+    if not case.path_parameters or (case.meta and not case.meta.generation.mode.is_positive):
+        return
+    chance = zlib.crc32(repr(sorted(case.path_parameters.items())).encode())
+    if chance % 5 == 0:
+        return
+    known = {"project": "default", "location": "local", "study": "digits"}
+    if "trial" in case.path_parameters or "operation" in case.path_parameters:
+        operation = _operation(server, f"worker-{chance % 3}")
+        known["operation"] = operation["name"].rpartition("/")[2]
+        known["trial"] = operation["response"]["trials"][0]["id"]
+    elif server.get(STUDY).status_code == HTTPStatus.NOT_FOUND:
+        server.post(f"{LOCATION}/studies", json=EXAMPLES["Study"])
+    for name in case.path_parameters:
+        case.path_parameters[name] = known[name]
+
+
+def _operation(server: TestClient, client: str) -> dict[str, Any]:
+    """An operation that handed a trial out, of a new study if the old one is gone or has nothing left."""
+    for _ in range(2):
+        answer = server.post(f"{STUDY}/trials:suggest", json={"clientId": client, "suggestionCount": 1})
+        operation: dict[str, Any] = answer.json()
+        if answer.status_code == HTTPStatus.OK and operation["response"]["trials"]:
+            return operation
+        server.delete(STUDY)
+        server.post(f"{LOCATION}/studies", json=EXAMPLES["Study"])
+    raise AssertionError("a new study hands out no trial")

@@ -1,0 +1,209 @@
+"""`dodona serve` as people and service managers meet it: a process, its exit code and what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+import dodona
+from tests.support.processes import ServerProcess, environment
+
+STUDIES = "/v1/projects/default/locations/local/studies"
+
+
+def run(folder, *arguments, **variables):
+    """Runs `dodona` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "dodona_server", *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def refusal(folder, *arguments, **variables):
+    """The one line with which `dodona serve` gives up."""
+    ended = run(folder, "serve", *arguments, **variables)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stdout == ""
+    match = re.fullmatch(r"dodona: (.+)\n", ended.stderr)
+    assert match, ended.stderr
+    return match[1]
+
+
+def study(name):
+    """The body that creates a study."""
+    parameter = {"parameterId": "x", "doubleValueSpec": {"minValue": 0, "maxValue": 1}}
+    spec = {"metrics": [{"metricId": "f", "goal": "MINIMIZE"}], "parameters": [parameter]}
+    return {"displayName": name, "studySpec": spec}
+
+
+def kept(server):
+    """The names of the studies that the database holds, as a new server finds them."""
+    server.start()
+    with dodona.Client(server.url) as client:
+        return {study.display_name for study in client.studies()}
+
+
+class TestRefusals:
+    def test_a_port_that_is_taken(self, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            assert refusal(tmp_path, "--port", str(port)) == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+        assert list(tmp_path.iterdir()) == []
+
+    def test_an_address_of_another_machine(self, tmp_path):
+        # 192.0.2.0/24 is kept for documentation: no machine has it.
+        said = refusal(tmp_path, "--host", "192.0.2.1", DODONA_TOKEN="secret")
+        assert said == "cannot listen on 192.0.2.1:8080: Cannot assign requested address"
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
+    def test_beyond_loopback_without_a_token(self, tmp_path, host):
+        said = refusal(tmp_path, "--port", "0", "--host", host)
+        assert said.startswith(f"refusing to listen on {host} without authentication: set DODONA_TOKEN")
+
+    @pytest.mark.parametrize("port", ["many", "65536", "-1"])
+    def test_a_port_that_is_none(self, tmp_path, port):
+        assert refusal(tmp_path, DODONA_PORT=port).startswith(f"--port (DODONA_PORT): '{port}': Input should be ")
+
+    def test_a_database_that_another_server_has_open(self, server, tmp_path):
+        said = refusal(tmp_path / "server", "--port", "0")
+        assert said.startswith("the database dodona.db is in use by another server")
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("url", "reason"),
+        [
+            ("mysql://someone:hidden@host/db", "the database URL begins with 'mysql'"),
+            ("someone:hidden@host", "the database URL cannot be read"),
+            ("sqlite://", "the database URL names no file"),
+            ("sqlite:///no/such/folder/x.db", "the database no/such/folder/x.db cannot be opened"),
+            ("postgresql://someone:hidden@127.0.0.1:1/db", "the database postgresql"),
+        ],
+    )
+    def test_a_database_that_cannot_be_used(self, tmp_path, url, reason):
+        said = refusal(tmp_path, "--port", "0", DODONA_DATABASE_URL=url)
+        assert said.startswith(reason)
+        assert "hidden" not in said
+
+    def test_a_postgresql_without_the_database(self, tmp_path, postgres_url):
+        url = re.sub(r"/dodona_test_\w+", "/no_such_database", postgres_url)
+        assert 'database "no_such_database" does not exist' in refusal(tmp_path, "--port", "0", "--database-url", url)
+
+    def test_a_file_that_is_no_database(self, tmp_path):
+        (tmp_path / "dodona.db").write_text("a letter, and not a short one\n" * 100)
+        assert refusal(tmp_path, "--port", "0") == "the database dodona.db cannot be opened: file is not a database"
+
+    def test_a_schema_newer_than_the_code(self, server, tmp_path):
+        server.stop()
+        with sqlite3.connect(tmp_path / "server" / "dodona.db") as database:
+            database.execute("UPDATE alembic_version SET version_num = '9999'")
+        said = refusal(tmp_path / "server", "--port", "0")
+        assert said == "the database's schema '9999' is newer than this server knows; install a newer dodona"
+
+
+class TestWhatItSays:
+    def test_help_names_the_options_and_their_variables(self, tmp_path):
+        assert "serve" in run(tmp_path, "--help").stdout
+        said = run(tmp_path, "serve", "--help", NO_COLOR="1", COLUMNS="200")
+        assert said.returncode == 0
+        for name in ("host", "port", "database-url"):
+            assert f"--{name}" in said.stdout
+            assert f"DODONA_{name.upper().replace('-', '_')}" in said.stdout
+        assert "DODONA_TOKEN" in said.stdout
+
+    def test_an_option_that_is_none_is_a_usage_error(self, tmp_path):
+        said = run(tmp_path, "serve", "--prot", "1")
+        assert said.returncode == 2
+        assert "No such option" in said.stderr
+        assert "Traceback" not in said.stderr
+
+    def test_the_log_names_the_database_and_the_address(self, server, tmp_path):
+        said = server.log.read_text()
+        assert "database: sqlite:///dodona.db\n" in said
+        assert f"listening on {server.url}\n" in said
+        assert (tmp_path / "server" / "dodona.db").is_file()
+
+    def test_a_flag_wins_over_its_variable(self, tmp_path):
+        command = [sys.executable, "-m", "dodona_server", "serve", "--database-url", "sqlite:///flag.db"]
+        server = ServerProcess(tmp_path, "sqlite:///variable.db", command=command).start()
+        server.stop()
+        assert (tmp_path / "flag.db").is_file()
+        assert not (tmp_path / "variable.db").exists()
+
+
+def wait_until_refused(port):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the server still takes connections")
+
+
+class TestStopping:
+    @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+    def test_an_idle_server_stops_with_code_0(self, server, stop):
+        with httpx.Client(base_url=server.url) as client:  # its connection stays open
+            assert client.get("/healthz").status_code == 200
+            server.process.send_signal(stop)
+            assert server.process.wait(timeout=30) == 0
+        assert "Traceback" not in server.log.read_text()
+
+    def test_a_request_that_is_being_sent_is_finished(self, server):
+        port = int(server.url.rpartition(":")[2])
+        body = json.dumps(study("late")).encode()
+        head = f"POST {STUDIES} HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the server has begun with it
+            server.process.send_signal(signal.SIGTERM)
+            wait_until_refused(port)
+            connection.sendall(body)
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert server.process.wait(timeout=30) == 0
+        assert kept(server) == {"late"}
+
+    def test_under_load_what_is_kept_is_what_was_acknowledged(self, server):
+        acknowledged = set()
+        busy = threading.Semaphore(0)
+
+        def create_studies(worker):
+            with httpx.Client(base_url=server.url) as client:
+                for number in range(100_000):
+                    name = f"{worker}-{number}"
+                    try:
+                        answer = client.post(STUDIES, json=study(name))
+                    except httpx.TransportError:
+                        return
+                    if answer.status_code != 200:
+                        return
+                    assert answer.json()["displayName"] == name
+                    acknowledged.add(name)
+                    busy.release()
+
+        workers = [threading.Thread(target=create_studies, args=(index,)) for index in range(8)]
+        for worker in workers:
+            worker.start()
+        for _ in range(50):
+            assert busy.acquire(timeout=30)
+        code = server.terminate()
+        for worker in workers:
+            worker.join()
+        assert code == 0
+        assert kept(server) == acknowledged
