@@ -50,6 +50,8 @@ clean: ## remove the environment and all that was built or run
 	$(INSTALL) --editable '.[server,keras-cpu,examples]'
 	touch $@
 
+# tensorflow-cloud asks for packages that its tuner, which the tests drive, never uses.
 .venv/.dev: pyproject.toml | .venv/pyvenv.cfg
 	$(INSTALL) --editable '.[dev]'
+	$(INSTALL) --no-deps tensorflow-cloud==0.1.16
 	touch $@ .venv/.demo

@@ -120,7 +120,7 @@ class ModelStudy:
         self.state = "INACTIVE"
 
     def resume(self) -> None:
-        if self.state == "COMPLETED" and self.remaining == 0 and not self.unfinished():
+        if self.state == "COMPLETED" and self.remaining == 0 and not self.in_state("REQUESTED"):
             raise Error(REFUSED)
         self.state = "ACTIVE"
 

@@ -235,6 +235,14 @@ class StudyMachine(RuleBasedStateMachine):
         for trial in response["trials"]:
             self.compare(trial, self.model.trials[int(trial["id"])])
 
+    @rule()
+    def queue(self) -> None:
+        """Two trials, which are handed out in their order."""
+        for x in (0, 1):
+            body = {"parameters": [{"parameterId": "x", "value": x}]}
+            if answers := self.both("POST", "/trials", body, lambda: self.model.create(None, None, valid=True)):
+                self.compare(*answers)
+
     @rule(x=st.sampled_from([0, 0.5, 1, 2]), final=st.none() | results | measurements, request=requests)
     def create_trial(self, x: float, final: Measured | None, request: str | None) -> None:
         body: dict[str, Any] = {"parameters": [{"parameterId": "x", "value": x}], "requestId": request}
@@ -243,6 +251,16 @@ class StudyMachine(RuleBasedStateMachine):
         answers = self.both("POST", "/trials", body, lambda: self.model.create(final, request, valid=x <= 1))
         if answers is not None:
             self.compare(*answers)
+
+    @rule(place=places)
+    def measure_again(self, place: int) -> None:
+        """What was reported already, whatever has become of the trial since."""
+        measured = [(trial.number, one) for trial in self.model.trials.values() for one in trial.history()]
+        if measured:
+            number, one = measured[place % len(measured)]
+            path, body = f"/trials/{number}:addTrialMeasurement", {"measurement": wire(one)}
+            if answers := self.both("POST", path, body, lambda: self.model.measure(number, one)):
+                self.compare(*answers)
 
     @rule(place=places, measured=st.lists(measurements, min_size=1, max_size=3))
     def measure(self, place: int, measured: list[Measured]) -> None:

@@ -61,7 +61,9 @@ class TestRefusals:
     def test_a_port_that_is_taken(self, tmp_path):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            assert refusal(tmp_path, "--port", str(port)) == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+            assert (
+                refusal(tmp_path, "--port", str(port)) == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+            )
         assert list(tmp_path.iterdir()) == []
 
     def test_an_address_of_another_machine(self, tmp_path):
@@ -167,7 +169,9 @@ class TestStopping:
     def test_a_request_that_is_being_sent_is_finished(self, server):
         port = int(server.url.rpartition(":")[2])
         body = json.dumps(study("late")).encode()
-        head = f"POST {STUDIES} HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST {STUDIES} HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             connection.sendall(head.encode())
             assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the server has begun with it

@@ -13,6 +13,7 @@ from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, is_id
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
+from dodona_server.domain.trial import TrialState
 from dodona_server.oracle import algorithm_for
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Store, Transaction
@@ -222,7 +223,8 @@ _MOVED = {
 
 
 def _anything_left(transaction: Transaction, study: Study) -> bool:
-    return study.remaining_trials != 0 or trials.any_unfinished(transaction, study)
+    queued = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", 1)
+    return study.remaining_trials != 0 or bool(queued)
 
 
 def _check_same(there: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:
