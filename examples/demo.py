@@ -160,7 +160,7 @@ def check(processes: Processes) -> None:
     for name, process in processes.items():
         code = process.poll()
         if code or (code == 0 and name == "server"):
-            fail(f"the {name} ended with code {code}", name)
+            fail(f"{name} ended with code {code}", name)
 
 
 def wait_until_ready(url: str, processes: Processes) -> None:
