@@ -105,7 +105,7 @@ class TestTrials:
             assert read(store, lambda t, n=trial.number: trials.find(t, study, n)) == trial
         assert run(store, lambda t: trials.find_named(t, TrialName(study.name, 2))) == (study.key, added[1])
         assert run(store, lambda t: trials.find_named(t, TrialName(study.name, 4))) is None
-        assert read(store, lambda t: trials.find_numbered(t, study.key, [3, 1, 8])) == [added[0], added[2]]
+        assert read(store, lambda t: trials.find_numbered(t, study.key, [3, 1, 8])) == [added[2], added[0]]
 
     def test_unfinished_trials_are_found_by_state_and_client_in_order(self, store):
         study = add_study(store)
