@@ -17,7 +17,7 @@ demo: .venv/.demo ## watch two workers tune a Keras model on real data
 	$(BIN)/python examples/demo.py
 
 test: .venv/.dev ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: .venv/.dev ## check style, types, layers and the container's files
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from dodona_server.document import openapi_document
 from dodona_server.storage.opening import open_store
 
 SEED = int(os.environ.get("DODONA_TEST_SEED", "1"))
-EXAMPLES_PER_OPERATION = 25
+EXAMPLES_PER_OPERATION = 15
 LOCATION = "/v1/projects/default/locations/local"
 STUDY = f"{LOCATION}/studies/digits"
 

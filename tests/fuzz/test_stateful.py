@@ -25,7 +25,7 @@ from dodona_server.storage.opening import open_store
 from tests.fuzz.model import FINISHED, INVALID, NOT_FOUND, Error, Measured, ModelStudy, ModelTrial
 
 SEED = int(os.environ.get("DODONA_TEST_SEED", "1"))
-STUDIES = 80
+STUDIES = 60
 STEPS = 50
 # After how many calls the whole study is compared; each call's answer is in any case.
 LOOK_EVERY = 4
