@@ -193,6 +193,8 @@ def test_metadata_of_a_study(api, spec):
     assert changed["metadata"] == api.get("/studies/s")["metadata"] == {"owner": "ada"}
     many = {"metadata": {f"k{index}": "v" for index in range(257)}}
     assert "entries; 256 are allowed" in api.refused("/studies/s:updateMetadata", many)
+    long = {"metadata": {"k": "v" * 65_537}}
+    assert "'k' has 65537 characters; 65536 are allowed" in api.refused("/studies/s:updateMetadata", long)
 
 
 def test_a_search_space_grows_but_never_changes(api, study):

@@ -8,15 +8,18 @@ from dodona_server.domain.errors import InvalidArgument
 
 MAX_ENTRIES = 256
 MAX_KEY_LENGTH = 256
+MAX_VALUE_LENGTH = 65_536
 
 
 def merge(present: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
     """`present` with the entries of `changes`, of which an empty one removes what is there.
 
     Raises:
-        InvalidArgument: there would be too many entries, or a key is empty or too long.
+        InvalidArgument: there would be too many entries, or a key or a value is too long, or a key empty.
     """
-    for key in changes:
+    for key, value in changes.items():
+        if len(value) > MAX_VALUE_LENGTH:
+            raise InvalidArgument(f"{key!r} has {len(value)} characters; {MAX_VALUE_LENGTH} are allowed", "metadata")
         if not 1 <= len(key) <= MAX_KEY_LENGTH:
             raise InvalidArgument(f"the key {key!r} is not 1 to {MAX_KEY_LENGTH} characters long", "metadata")
     merged = {key: value for key, value in {**present, **changes}.items() if value}
