@@ -92,7 +92,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_trials_unfinished",
         "trials",
-        ["study_key", "state", "client_id", "number"],
+        ["study_key", "state", "client_id", "number", "end_time"],
         unique=False,
         sqlite_where=sa.text("end_time IS NULL"),
         postgresql_where=sa.text("end_time IS NULL"),

@@ -65,6 +65,8 @@ sa.Index(
     trials.c.state,
     trials.c.client_id,
     trials.c.number,
+    # Always null; with it SQLite finds all it needs in the index, and without statistics takes it only then.
+    trials.c.end_time,
     sqlite_where=unfinished,
     postgresql_where=unfinished,
 )
