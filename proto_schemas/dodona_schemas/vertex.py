@@ -51,11 +51,22 @@ class ScaleType(WireEnum):
 
 
 class Algorithm(WireEnum):
-    """The search algorithm; unspecified means the server's best."""
+    """The search algorithm; unspecified means the server's best. Those from 100 on are Dodona's own."""
 
     ALGORITHM_UNSPECIFIED = 0
     GRID_SEARCH = 2
     RANDOM_SEARCH = 3
+    GP_BANDIT = 100
+    QUASI_RANDOM_SEARCH = 101
+    SHUFFLED_GRID_SEARCH = 102
+    TPE = 103
+    CMA_ES = 104
+    REGULARIZED_EVOLUTION = 105
+    NSGA2 = 106
+    HYPERBAND = 107
+    SKOPT_GP = 108
+    SKOPT_FOREST = 109
+    SKOPT_GBRT = 110
 
 
 class ObservationNoise(WireEnum):
@@ -180,6 +191,8 @@ class StudyStoppingConfig(WireModel):
     max_num_trials: Int32 | None = None
     max_num_trials_no_progress: Int32 | None = None
     max_duration_no_progress: Duration | None = None
+    # Dodona's own: how many trials may be infeasible.
+    max_failed_trials: Int32 | None = None
 
 
 class DecayCurveAutomatedStoppingSpec(WireModel):
@@ -221,6 +234,12 @@ class StudySpec(WireModel):
     convex_automated_stopping_spec: ConvexAutomatedStoppingSpec | None = None
     # Dodona's own: the seed of all suggestions; the server draws one if it is not given.
     seed: Int64 | None = None
+    # Dodona's own: the algorithm's options by name.
+    algorithm_options: dict[str, bool | int | float | str] = {}
+    # Dodona's own: the names of earlier studies to learn from.
+    prior_studies: list[str] = []
+    # Dodona's own: a trial whose worker was lost that many times is infeasible; 3, if it is left out.
+    max_attempts: Int32 | None = None
 
 
 class Study(WireModel):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.oracle import ALGORITHMS, algorithm_for
+from dodona_server.oracle import ALGORITHMS, Problem, algorithm_for
 from dodona_server.oracle.random_search import sample
 from tests.support.spaces import spaces
 
@@ -29,7 +29,7 @@ def drawn(kind):
 @given(spaces(), st.integers(1, 4), st.integers(0, 2**32), st.sampled_from(sorted(ALGORITHMS)))
 def test_the_same_seed_gives_the_same_suggestions(space, count, seed, name):
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space)
-    first, second = (algorithm_for(name).suggest(spec, count, random.Random(seed)) for _ in range(2))
+    first, second = (algorithm_for(name).suggest(Problem(spec), (), (), count, random.Random(seed)) for _ in range(2))
     assert first == second
     assert len(first.parameters) == count
     for values in first.parameters:

@@ -127,6 +127,7 @@ def read_stopping(config: wire.StudyStoppingConfig | None) -> StoppingConfig:
         max_num_trials=config.max_num_trials,
         max_num_trials_no_progress=config.max_num_trials_no_progress,
         max_duration_no_progress=config.max_duration_no_progress,
+        max_failed_trials=config.max_failed_trials,
     )
 
 
@@ -217,6 +218,7 @@ def write_stopping(stopping: StoppingConfig) -> wire.StudyStoppingConfig | None:
         max_num_trials=stopping.max_num_trials,
         max_num_trials_no_progress=stopping.max_num_trials_no_progress,
         max_duration_no_progress=stopping.max_duration_no_progress,
+        max_failed_trials=stopping.max_failed_trials,
     )
 
 

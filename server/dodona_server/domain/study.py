@@ -14,6 +14,11 @@ from dodona_server.domain.space import SearchSpace
 
 MAX_METRICS = 16
 MAX_METRIC_NAME_LENGTH = 256
+MAX_PRIOR_STUDIES = 16
+DEFAULT_MAX_ATTEMPTS = 3
+MAX_MAX_ATTEMPTS = 1000
+
+Option = bool | int | float | str
 
 
 class Goal(enum.StrEnum):
@@ -101,9 +106,10 @@ class StoppingConfig:
     max_num_trials: int | None = None
     max_num_trials_no_progress: int | None = None
     max_duration_no_progress: float | None = None
+    max_failed_trials: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("min_num_trials", "max_num_trials", "max_num_trials_no_progress"):
+        for name in ("min_num_trials", "max_num_trials", "max_num_trials_no_progress", "max_failed_trials"):
             count = getattr(self, name)
             if count is not None and not 0 <= count < 2**31:
                 raise InvalidArgument(f"{count} is not from 0 to 2147483647", camel_case(name))
@@ -121,7 +127,11 @@ class StoppingRule:
 
 @dataclass(frozen=True, slots=True)
 class StudySpec:
-    """What is searched, for what, and how."""
+    """What is searched, for what, and how.
+
+    `algorithm_options` are the algorithm's own; `prior_studies` are the names of studies to learn from; a trial whose
+    worker was lost `max_attempts` times is infeasible.
+    """
 
     metrics: tuple[Metric, ...]
     space: SearchSpace
@@ -130,8 +140,15 @@ class StudySpec:
     selection: Selection = Selection.LAST
     stopping: StoppingConfig = StoppingConfig()
     stopping_rule: StoppingRule | None = None
+    algorithm_options: Mapping[str, Option] = field(default_factory=dict)
+    prior_studies: tuple[str, ...] = ()
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
 
     def __post_init__(self) -> None:
+        if not 1 <= self.max_attempts <= MAX_MAX_ATTEMPTS:
+            raise InvalidArgument(f"{self.max_attempts} is not from 1 to {MAX_MAX_ATTEMPTS}", "maxAttempts")
+        if len(self.prior_studies) > MAX_PRIOR_STUDIES:
+            raise InvalidArgument(f"{len(self.prior_studies)} studies; {MAX_PRIOR_STUDIES} are allowed", "priorStudies")
         if not self.metrics:
             raise InvalidArgument("is empty; a study needs at least one metric", "metrics")
         if len(self.metrics) > MAX_METRICS:

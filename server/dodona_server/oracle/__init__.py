@@ -6,10 +6,10 @@ One registry names them. Adding one is a file here and a line in `ALGORITHMS`.
 from __future__ import annotations
 
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.oracle.algorithm import Algorithm, Suggestions
+from dodona_server.oracle.algorithm import Algorithm, Prior, Problem, Suggestions
 from dodona_server.oracle.random_search import RandomSearch
 
-__all__ = ["ALGORITHMS", "Algorithm", "Suggestions", "algorithm_for"]
+__all__ = ["ALGORITHMS", "Algorithm", "Prior", "Problem", "Suggestions", "algorithm_for"]
 
 ALGORITHMS: dict[str, Algorithm] = {
     "RANDOM_SEARCH": RandomSearch(),

@@ -9,24 +9,80 @@ from typing import Protocol
 
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import StudySpec
+from dodona_server.domain.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """An earlier study to learn from: its spec and its finished trials, in the order of their numbers."""
+
+    spec: StudySpec
+    completed: Sequence[Trial]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What an algorithm has to solve.
+
+    Args:
+        spec: the study's: its space, metrics, noise, and the algorithm's options.
+        position: how many suggestions the algorithm has made for the study so far; it never goes back.
+        priors: earlier studies that the spec names, as far as they exist.
+    """
+
+    spec: StudySpec
+    position: int = 0
+    priors: Sequence[Prior] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """Parameters to try next, one mapping a trial; fewer than asked for when the space is exhausted."""
+    """What to try next.
+
+    Args:
+        parameters: one mapping a trial, each with a value for every active parameter; fewer than asked for only when
+            the search has come to its end.
+        note: what people should know of how these came about, such as why a simpler method stood in.
+    """
 
     parameters: Sequence[Mapping[str, Value]]
+    note: str = ""
 
 
 class Algorithm(Protocol):
-    """A stateless search algorithm: the same arguments always give the same suggestions."""
+    """A stateless search algorithm: the same arguments always give the same suggestions.
 
-    def suggest(self, spec: StudySpec, count: int, rng: random.Random) -> Suggestions:
+    `inline` says that it costs microseconds and needs no history: it is then called inside the transaction that
+    hands its suggestions out, with neither completed nor pending trials. The others run in a process of their own.
+    Importing the class's module imports no numerical library: that happens when `suggest` is first called.
+    """
+
+    inline: bool
+
+    def check(self, spec: StudySpec) -> None:
+        """Refuses a spec that the algorithm cannot search, or options that it does not have.
+
+        Raises:
+            InvalidArgument: the message names the field, its value and what is allowed.
+        """
+        ...
+
+    def suggest(
+        self,
+        problem: Problem,
+        completed: Sequence[Trial],
+        pending: Sequence[Trial],
+        count: int,
+        rng: random.Random,
+    ) -> Suggestions:
         """The next `count` points to try.
 
         Args:
-            spec: the study's: its space, metrics and options.
-            count: how many trials are asked for, at least 1.
+            problem: the study's spec and what is known beside its own trials.
+            completed: the finished trials (SUCCEEDED and INFEASIBLE), in the order of their numbers; of very large
+                studies there may be 100 000.
+            pending: the unfinished trials, whose results are to come.
+            count: how many points are asked for, at least 1.
             rng: derived from the study's seed and the number of the first trial that will run the suggestions.
         """
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 
 from dodona_server.domain.space import (
     Categorical,
@@ -16,15 +17,30 @@ from dodona_server.domain.space import (
     Value,
 )
 from dodona_server.domain.study import StudySpec
-from dodona_server.oracle.algorithm import Suggestions
+from dodona_server.domain.trial import Trial
+from dodona_server.oracle.algorithm import Problem, Suggestions
+from dodona_server.oracle.options import no_options
 
 
 class RandomSearch:
     """Draws every active parameter independently; a conditional one only under the parent's drawn value."""
 
-    def suggest(self, spec: StudySpec, count: int, rng: random.Random) -> Suggestions:
+    inline = True
+
+    def check(self, spec: StudySpec) -> None:
+        """See `Algorithm.check`."""
+        no_options(spec)
+
+    def suggest(
+        self,
+        problem: Problem,
+        completed: Sequence[Trial],  # noqa: ARG002 - the contract's; random search learns nothing
+        pending: Sequence[Trial],  # noqa: ARG002
+        count: int,
+        rng: random.Random,
+    ) -> Suggestions:
         """The next `count` points; see `Algorithm.suggest`."""
-        return Suggestions([sample(spec.space, rng) for _ in range(count)])
+        return Suggestions([sample(problem.spec.space, rng) for _ in range(count)])
 
 
 def sample(space: SearchSpace, rng: random.Random) -> dict[str, Value]:

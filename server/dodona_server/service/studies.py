@@ -70,7 +70,7 @@ class StudyService:
             AlreadyExists: there is a study of that name with another spec; the message names the first difference.
         """
         with inside("studySpec"):
-            algorithm_for(spec.algorithm)
+            algorithm_for(spec.algorithm).check(spec)
         kept = merge({}, metadata)
         name = StudyName(parent, study_id or _new_id())
         label = display_name or name.study_id

@@ -17,7 +17,7 @@ from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.oracle import algorithm_for
+from dodona_server.oracle import Problem, algorithm_for
 from dodona_server.service.budget import complete_if_done
 from dodona_server.service.operations import Handout, handout
 from dodona_server.service.studies import found
@@ -176,7 +176,7 @@ def _create(
     suggested: list[Mapping[str, Value]] = []
     for index, space in enumerate(spaces[:count]):
         spec = study.spec if space is study.spec.space else dataclasses.replace(study.spec, space=space)
-        suggested += algorithm.suggest(spec, len(range(index, count, len(spaces))), rng).parameters
+        suggested += algorithm.suggest(Problem(spec), (), (), len(range(index, count, len(spaces))), rng).parameters
     created = [
         Trial(
             number=first + index,

@@ -17,7 +17,7 @@ from dodona_server.api.shared import (
 )
 from dodona_server.domain.errors import InvalidArgument, inside
 from dodona_server.domain.space import Branch, Kind, Parameter, SearchSpace, check_depth
-from dodona_server.domain.study import Metric, Noise, Safety, Selection, StoppingRule, StudySpec
+from dodona_server.domain.study import DEFAULT_MAX_ATTEMPTS, Metric, Noise, Safety, Selection, StoppingRule, StudySpec
 
 __all__ = ["read_parameters", "read_spec", "timestamp", "write_spec"]
 
@@ -59,6 +59,9 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
             selection=Selection.BEST if best else Selection.LAST,
             stopping=stopping,
             stopping_rule=_read_stopping_rule(spec),
+            algorithm_options=dict(spec.algorithm_options),
+            prior_studies=tuple(spec.prior_studies),
+            max_attempts=DEFAULT_MAX_ATTEMPTS if spec.max_attempts is None else spec.max_attempts,
         )
 
 
@@ -120,6 +123,9 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
         measurement_selection_type=wire.MeasurementSelectionType["BEST_MEASUREMENT" if best else "LAST_MEASUREMENT"],
         study_stopping_config=write_stopping(spec.stopping),
         seed=seed,
+        algorithm_options=dict(spec.algorithm_options),
+        prior_studies=list(spec.prior_studies),
+        max_attempts=spec.max_attempts,
     )
     if spec.stopping_rule is None:
         return written
