@@ -218,6 +218,7 @@ class MlSuggestTrialsMetadata(WireModel):
     study: str = ""
     create_time: Timestamp
     client_id: str = ""
+    suggestion_count: Int32 = 0
 
 
 class MlSuggestTrialsResponse(WireModel):

@@ -6,7 +6,7 @@ Fields under "Dodona's own" are not part of Vertex's protocol; other clients ign
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -83,6 +83,12 @@ class MeasurementSelectionType(WireEnum):
     MEASUREMENT_SELECTION_TYPE_UNSPECIFIED = 0
     LAST_MEASUREMENT = 1
     BEST_MEASUREMENT = 2
+
+
+MAX_CHECKPOINT_LENGTH = 4096
+
+# What a client calls one of its requests, so that it is done once however often it is sent.
+RequestId = Annotated[str, Field(max_length=128)]
 
 
 # --- the study's specification
@@ -257,6 +263,13 @@ class Study(WireModel):
     metadata: dict[str, str] = {}
 
 
+class CreateStudyRequest(Study):
+    """A study to create."""
+
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
 # --- trials
 
 
@@ -299,6 +312,13 @@ class Trial(WireModel):
     attempt: Int32 | None = None
     # Dodona's own: what the client wants to remember of the trial.
     metadata: dict[str, str] = {}
+    # Dodona's own: how long the client has the trial without a sign of life, and when that time is over.
+    lease_duration: Duration | None = None
+    lease_expire_time: Timestamp | None = None
+    # Dodona's own: the place from which the trial can go on, as its worker named it.
+    checkpoint: str | None = None
+    # Dodona's own, in answers to suggest: the last step that earlier attempts reported.
+    last_step: Int64 | None = None
 
 
 class TrialContext(WireModel):
@@ -328,18 +348,24 @@ class AddParametersRequest(WireModel):
     """Dodona's own: parameters by which a study's search space grows."""
 
     parameters: list[ParameterSpec] = []
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
 
 
 class UpdateMetadataRequest(WireModel):
     """Dodona's own: entries to set; an empty value removes one."""
 
     metadata: dict[str, str] = {}
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
 
 
 class PauseStudyRequest(WireModel):
     """Dodona's own: no trials are handed out until the study is resumed."""
 
     reason: str = Field(default="", max_length=10_000)
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
 
 
 class Event(WireModel):
@@ -363,12 +389,16 @@ class TrialReport(WireModel):
 
     trial: str = ""
     measurement: Measurement = Measurement()
+    attempt: Int32 | None = None
+    checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
 
 
 class ReportTrialsRequest(WireModel):
     """Dodona's own: several measurements in one call, all of them kept or none."""
 
     reports: list[TrialReport] = []
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
 
 
 class ReportTrialsResponse(WireModel):
@@ -383,23 +413,33 @@ class SuggestTrialsRequest(WireModel):
     suggestion_count: Int32 = 0
     client_id: str = ""
     contexts: list[TrialContext] = []
-    # Dodona's own: the same id again gets the same answer.
-    request_id: str | None = Field(default=None, max_length=128)
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
     # Dodona's own: how long to wait for a trial while there is none but may be one later, up to 30 s.
     wait: Duration | None = None
+    # Dodona's own: how long the client has the trials without a sign of life; left out, it has them for ever.
+    lease_duration: Duration | None = None
+    # Dodona's own: the numbers of the client's trials that it runs. Others that are its own it has lost, and they come
+    # back as new attempts; left out, its own trials come back as they are.
+    held_trials: list[str] | None = None
 
 
 class CreateTrialRequest(Trial):
     """A trial to queue, or one that is done already."""
 
-    # Dodona's own: the same id again gets the same trial.
-    request_id: str | None = Field(default=None, max_length=128)
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
 
 
 class AddTrialMeasurementRequest(WireModel):
     """Reports a measurement."""
 
     measurement: Measurement = Measurement()
+    # Dodona's own: which attempt the worker runs, and the place from which the trial can go on.
+    attempt: Int32 | None = None
+    checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
 
 
 class CompleteTrialRequest(WireModel):
@@ -408,10 +448,34 @@ class CompleteTrialRequest(WireModel):
     final_measurement: Measurement | None = None
     trial_infeasible: Flag = False
     infeasible_reason: str | None = None
+    # Dodona's own: which attempt the worker ran.
+    attempt: Int32 | None = None
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
+class HeartbeatTrialRequest(WireModel):
+    """Dodona's own: a sign of life, by which the trial's lease begins anew."""
+
+    attempt: Int32 | None = None
+    checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
+class ReleaseTrialRequest(WireModel):
+    """Dodona's own: hands a trial back, to be run by another worker."""
+
+    attempt: Int32 | None = None
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
 
 
 class EmptyRequest(WireModel):
-    """A call without arguments."""
+    """A call without arguments of Vertex's."""
+
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
 
 
 class Empty(WireModel):

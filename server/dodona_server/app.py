@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -21,6 +23,9 @@ from dodona_server.api.limits import BodyLimit
 from dodona_server.api.security import Guard
 from dodona_server.api.vertex.operation_routes import operation_router
 from dodona_server.api.vertex.routes import study_router, trial_router
+from dodona_server.service.ahead import DEADLINE_SECONDS, Ahead
+from dodona_server.service.fitting import FittingPool
+from dodona_server.service.keeper import Keeper
 from dodona_server.service.operations import OperationService
 from dodona_server.service.studies import StudyService
 from dodona_server.service.suggestions import SuggestionService
@@ -33,19 +38,49 @@ A self-hosted hyperparameter tuning service that speaks the REST protocol of Ver
 Fields and calls that Vizier lacks are marked as Dodona's own."""
 
 
-def create_app(store: Store, token: str | None = None, stopping: threading.Event | None = None) -> FastAPI:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the server works.
+
+    Args:
+        token: what requests must bring; None for a server that only its own machine reaches.
+        strict: whether to create a study that is there already with an equal spec is an error, as it is at Vertex.
+        kept_measurements: how many measurements of a trial are kept when it is completed; None for all.
+        fitting_processes: how many processes may fit models.
+        deadline_seconds: how long an algorithm may take before a worker gets a quasi-random suggestion.
+        register: a module that registers further algorithms when it is imported; None for none.
+    """
+
+    token: str | None = None
+    strict: bool = False
+    kept_measurements: int | None = None
+    fitting_processes: int = 2
+    deadline_seconds: float = DEADLINE_SECONDS
+    register: str | None = None
+
+
+DEFAULTS = Options()
+
+
+def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Event | None = None) -> FastAPI:
     """The server as an ASGI application; it closes the store when it shuts down.
 
     Args:
         store: where studies and trials are kept.
-        token: what requests must bring; None for a server that only its own machine reaches.
+        options: how it works.
         stopping: set when the server is to stop, so that calls that wait come to an end.
     """
     stopping = stopping or threading.Event()
+    pool = FittingPool(store, options.fitting_processes, register=options.register)
+    ahead = Ahead(store, pool, options.deadline_seconds)
+    keeper = Keeper(store, time.time, stopping)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        keeping = asyncio.create_task(keeper.run())
         yield
+        keeping.cancel()
+        ahead.close()
         store.close()
 
     app = FastAPI(
@@ -61,22 +96,21 @@ def create_app(store: Store, token: str | None = None, stopping: threading.Event
         swagger_ui_oauth2_redirect_url=None,
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
-    studies = StudyService(store, time.time)
-    trials = TrialService(store, time.time)
-    app.include_router(trial_router(trials, SuggestionService(store, time.time, stopping)))
+    studies = StudyService(store, time.time, strict=options.strict)
+    trials = TrialService(store, time.time, ahead, options.kept_measurements)
+    suggestions = SuggestionService(store, time.time, stopping, ahead)
+    operations = OperationService(store, time.time)
+    app.include_router(trial_router(trials, suggestions))
     app.include_router(export_router(studies, trials))
     app.include_router(event_router(studies, stopping))
     app.include_router(study_router(studies))
-    app.include_router(operation_router(OperationService(store, time.time)))
-    caip = caip_router(
-        studies, trials, SuggestionService(store, time.time, stopping), OperationService(store, time.time)
-    )
-    app.include_router(caip)
+    app.include_router(operation_router(operations))
+    app.include_router(caip_router(studies, trials, suggestions, operations))
     app.include_router(health_router(store))
     app.include_router(page_router(studies, trials), include_in_schema=False)
     app.add_middleware(CaipDispatch)
     app.add_middleware(BodyLimit)
-    app.add_middleware(Guard, token=token)
+    app.add_middleware(Guard, token=options.token)
     errors.install(app)
     openapi.install(app)
     return app

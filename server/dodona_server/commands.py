@@ -15,7 +15,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from dodona_server.app import create_app
+from dodona_server.app import Options, create_app
 from dodona_server.settings import Settings
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.opening import open_store
@@ -66,7 +66,7 @@ def serve(
     logger.info("listening on %s", _address(listener))
     stopping = threading.Event()
     config = uvicorn.Config(
-        create_app(store, token, stopping),
+        create_app(store, Options(token=token), stopping),
         loop="uvloop",
         http="httptools",
         ws="none",

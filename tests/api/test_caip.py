@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from dodona_server.api.caip import routes
 from dodona_server.api.caip.discovery import document
-from dodona_server.app import create_app
+from dodona_server.app import Options, create_app
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import HERE, Api
 
@@ -421,7 +421,7 @@ class TestDispatch:
 
     def test_the_host_tells(self, tmp_path, config):
         token = "a long random secret"
-        with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), token)) as client:
+        with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=token))) as client:
             for host, ours in (
                 ("us-central1-ml.example.internal:8443", True),
                 ("ml.example.internal", True),

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.api.limits import MAX_BODY_BYTES
-from dodona_server.app import create_app
+from dodona_server.app import Options, create_app
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import HERE
 
@@ -18,7 +18,7 @@ TOKEN = "a long random secret"
 
 @pytest.fixture
 def guarded(tmp_path):
-    with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), TOKEN)) as client:
+    with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=TOKEN))) as client:
         yield client
 
 

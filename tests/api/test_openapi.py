@@ -96,7 +96,7 @@ def test_every_example_works(server, method, path, call):
     names = {"project": "default", "location": "local", "study": "digits", "trial": "1"}
     server.delete(f"{root}/studies/digits")
     if not path.endswith("/studies"):
-        assert server.post(f"{root}/studies", json=EXAMPLES["Study"]).status_code == 200
+        assert server.post(f"{root}/studies", json=EXAMPLES["CreateStudyRequest"]).status_code == 200
         asked = server.post(f"{root}/studies/digits/trials:suggest", json=EXAMPLES["SuggestTrialsRequest"])
         names["operation"] = asked.json()["name"].rpartition("/")[2]
     example = call["requestBody"]["content"]["application/json"]["example"]

@@ -244,7 +244,15 @@ def test_a_search_space_grows_but_never_changes(api, study):
             },
             "conditionalParameterSpecs[0].parentCategoricalValues: does not fit the parent, which is INTEGER",
         ),
-        ({"algorithm": "GRID_SEARCH"}, "studySpec.algorithm: GRID_SEARCH is not available"),
+        (
+            {"algorithm": "RANDOM_SEARCH", "algorithmOptions": {"beta": 1}},
+            "studySpec.algorithmOptions: 'beta' is no option of RANDOM_SEARCH; it has none",
+        ),
+        ({"maxAttempts": 0}, "studySpec.maxAttempts: 0 is not from 1 to 1000"),
+        (
+            {"studyStoppingConfig": {"maxFailedTrials": -1}},
+            "studySpec.studyStoppingConfig.maxFailedTrials: -1 is not from",
+        ),
         ({"algorithm": 99}, "studySpec.algorithm: 99 is none of"),
         ({"studyStoppingConfig": {"maxNumTrials": -3}}, "studySpec.studyStoppingConfig.maxNumTrials: -3 is not from"),
         (

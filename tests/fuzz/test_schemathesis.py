@@ -89,7 +89,7 @@ def _aim(case: schemathesis.Case, server: TestClient) -> None:
         known["operation"] = operation["name"].rpartition("/")[2]
         known["trial"] = operation["response"]["trials"][0]["id"]
     elif server.get(STUDY).status_code == HTTPStatus.NOT_FOUND:
-        server.post(f"{LOCATION}/studies", json=EXAMPLES["Study"])
+        server.post(f"{LOCATION}/studies", json=EXAMPLES["CreateStudyRequest"])
     for name in case.path_parameters:
         case.path_parameters[name] = known[name]
 
@@ -102,5 +102,5 @@ def _operation(server: TestClient, client: str) -> dict[str, Any]:
         if answer.status_code == HTTPStatus.OK and operation["response"]["trials"]:
             return operation
         server.delete(STUDY)
-        server.post(f"{LOCATION}/studies", json=EXAMPLES["Study"])
+        server.post(f"{LOCATION}/studies", json=EXAMPLES["CreateStudyRequest"])
     raise AssertionError("a new study hands out no trial")

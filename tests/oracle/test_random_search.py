@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.oracle import ALGORITHMS, Problem, algorithm_for
+from dodona_server.oracle import Problem, algorithm_for
 from dodona_server.oracle.random_search import sample
 from tests.support.spaces import spaces
 
@@ -26,10 +26,11 @@ def drawn(kind):
     return [sample(space, rng)["x"] for _ in range(DRAWS)]
 
 
-@given(spaces(), st.integers(1, 4), st.integers(0, 2**32), st.sampled_from(sorted(ALGORITHMS)))
-def test_the_same_seed_gives_the_same_suggestions(space, count, seed, name):
+@given(spaces(), st.integers(1, 4), st.integers(0, 2**32))
+def test_the_same_seed_gives_the_same_suggestions(space, count, seed):
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space)
-    first, second = (algorithm_for(name).suggest(Problem(spec), (), (), count, random.Random(seed)) for _ in range(2))
+    search = algorithm_for("RANDOM_SEARCH")
+    first, second = (search.suggest(Problem(spec), (), (), count, random.Random(seed)) for _ in range(2))
     assert first == second
     assert len(first.parameters) == count
     for values in first.parameters:
@@ -70,5 +71,5 @@ def test_a_finite_linear_choice_is_uniform(kind):
 
 
 def test_an_unknown_algorithm_is_named_with_those_there_are():
-    with pytest.raises(InvalidArgument, match=r"GRID_SEARCH is not available; available are .*RANDOM_SEARCH"):
-        algorithm_for("GRID_SEARCH")
+    with pytest.raises(InvalidArgument, match=r"ASK_THE_ORACLE is not available; available are .*RANDOM_SEARCH"):
+        algorithm_for("ASK_THE_ORACLE")

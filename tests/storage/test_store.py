@@ -90,7 +90,10 @@ class TestStudies:
             add_trials(store, one, active(1))
             run(store, lambda t, one=one: trials.measure(t, one.key, 1, 1, Measurement({"loss": 1.0})))
         run(store, lambda t: operations.insert(t, study.key, SuggestOperation("op", "w", [1], StudyState.ACTIVE, 1.0)))
-        run(store, lambda t: studies.delete(t, study))
+        run(store, lambda t: studies.remove(t, study))
+        assert run(store, lambda t: studies.find(t, study.name)) is None
+        while run(store, lambda t: studies.clear_removed(t, 2)):
+            pass
         assert read(store, lambda t: studies.page(t, HERE, 0, 9)) == [other]
         assert read(store, lambda t: operations.find(t, "p", "l", "op")) is None
         assert len(read(store, lambda t: trials.page(t, other, 0, 9))[0].measurements) == 1
@@ -113,16 +116,16 @@ class TestTrials:
         add_trials(store, study, active(2, "a"), active(1, "a"), active(3, "b"), succeeded(4, 1.0), *queued)
 
         def unfinished(state, client, limit=9):
-            found = read(store, lambda t: trials.unfinished_trials(t, study, state, client, limit))
+            found = run(store, lambda t: trials.unfinished_trials(t, study, state, client, limit))
             return [trial.number for trial in found]
 
         assert unfinished(TrialState.ACTIVE, "a") == [1, 2]
         assert unfinished(TrialState.ACTIVE, "a", limit=1) == [1]
         assert unfinished(TrialState.ACTIVE, "c") == []
         assert unfinished(TrialState.REQUESTED, "") == [5, 6]
-        run(store, lambda t: trials.assign(t, study, 5, "c", 77.0))
-        assigned = read(store, lambda t: trials.find(t, study, 5))
-        assert (assigned.state, assigned.client_id, assigned.start_time) == (TrialState.ACTIVE, "c", 77.0)
+        given = Trial(5, TrialState.ACTIVE, {}, "c", attempt=1, start_time=77.0)
+        run(store, lambda t: trials.assign(t, study, given))
+        assert read(store, lambda t: trials.find(t, study, 5)) == given
 
     def test_a_finished_trial_leaves_the_unfinished_and_enters_the_ranking(self, store):
         study = add_study(store)
@@ -269,7 +272,7 @@ class TestTransactions:
     def test_a_query_cannot_write(self, store):
         study = add_study(store)
         with pytest.raises(Exception, match=r"(?i)read.?only"):
-            read(store, lambda t: studies.delete(t, study))
+            read(store, lambda t: studies.remove(t, study))
         assert read(store, lambda t: studies.find(t, study.name)) == study
 
     def test_what_was_acknowledged_is_there_when_the_database_is_opened_again(self, database_url):

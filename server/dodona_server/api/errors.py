@@ -12,6 +12,7 @@ from starlette.routing import Match
 
 from dodona_schemas.status import ErrorResponse, Status
 from dodona_server.domain.errors import (
+    Aborted,
     AlreadyExists,
     DodonaError,
     FailedPrecondition,
@@ -28,6 +29,7 @@ _CODES: dict[type[DodonaError], tuple[int, str]] = {
     FailedPrecondition: (400, "FAILED_PRECONDITION"),
     NotFound: (404, "NOT_FOUND"),
     AlreadyExists: (409, "ALREADY_EXISTS"),
+    Aborted: (409, "ABORTED"),
     Unavailable: (503, "UNAVAILABLE"),
 }
 

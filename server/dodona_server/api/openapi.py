@@ -76,10 +76,12 @@ EXAMPLES: dict[str, Document] = {
     "CompleteTrialRequest": {"finalMeasurement": _MEASUREMENT},
     "CreateTrialRequest": {"parameters": _CHOSEN, "requestId": "my-first-guess"},
     "EmptyRequest": {},
+    "HeartbeatTrialRequest": {"attempt": 1},
     "LookupStudyRequest": {"displayName": "Digits"},
     "PauseStudyRequest": {"reason": "the machine is needed for something else"},
+    "ReleaseTrialRequest": {"attempt": 1},
     "ReportTrialsRequest": {"reports": [{"trial": "1", "measurement": _MEASUREMENT}]},
-    "Study": {
+    "CreateStudyRequest": {
         "studyId": "digits",
         "displayName": "Digits",
         "studySpec": {
@@ -88,7 +90,7 @@ EXAMPLES: dict[str, Document] = {
             "studyStoppingConfig": {"maxNumTrials": 100},
         },
     },
-    "SuggestTrialsRequest": {"clientId": "worker-1", "suggestionCount": 1},
+    "SuggestTrialsRequest": {"clientId": "worker-1", "suggestionCount": 1, "leaseDuration": "60s"},
     "UpdateMetadataRequest": {"metadata": {"owner": "ada", "no longer needed": ""}},
     "MlAddTrialMeasurementRequest": {"measurement": _ML_MEASUREMENT},
     "MlCompleteTrialRequest": {"finalMeasurement": _ML_MEASUREMENT},

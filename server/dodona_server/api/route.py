@@ -114,4 +114,8 @@ PageSize = Annotated[
     int,
     Query(alias="pageSize", description="0 for as many as the server likes", json_schema_extra={"minimum": 0}),
 ]
+RequestId = Annotated[
+    str,
+    Query(alias="requestId", max_length=128, description="Dodona's own: the same id again gets the same answer"),
+]
 PageToken = Annotated[str, Query(alias="pageToken")]

@@ -17,6 +17,7 @@ async def in_pieces(
     following: Callable[[T], Awaitable[list[T]]],
     write: Callable[[T], WireModel],
     size: int = MAX_PAGE_SIZE,
+    end: bytes = b"]}",
 ) -> AsyncIterator[bytes]:
     """A message with all entries of a list in its one field.
 
@@ -26,6 +27,7 @@ async def in_pieces(
         following: the page behind an entry.
         write: an entry as the wire has it.
         size: how many entries a page has; a shorter one is the last.
+        end: what comes behind the last entry: more fields, if the message has them.
     """
     yield b'{"' + field.encode() + b'":['
     page, separator = first, b""
@@ -34,4 +36,4 @@ async def in_pieces(
             yield separator + write(one).to_json()
             separator = b","
         page = await following(page[-1]) if len(page) == size else []
-    yield b"]}"
+    yield end

@@ -5,6 +5,7 @@
     ├── FailedPrecondition    not in the state the resource is in: look at it first
     ├── NotFound              no such resource
     ├── AlreadyExists         the name is taken by something else
+    ├── Aborted               somebody else has it now: go on with something else
     └── Unavailable           not now: send the same request again
 
 The message is for people and names the field, the value and what is allowed. `api.errors` maps the classes to HTTP.
@@ -43,6 +44,10 @@ class NotFound(DodonaError):
 
 class AlreadyExists(DodonaError):
     """The name belongs to a resource that differs from the one asked for."""
+
+
+class Aborted(DodonaError):
+    """The caller has lost what it speaks of: it was handed on, or ended by somebody else."""
 
 
 class Unavailable(DodonaError):

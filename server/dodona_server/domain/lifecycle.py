@@ -19,6 +19,10 @@ class Verb(enum.StrEnum):
 
     ASSIGN = "suggest"
     MEASURE = "addTrialMeasurement"
+    RECLAIM = "late report"
+    BEAT = "heartbeat"
+    RELEASE = "release"
+    LOSE = "lease expires"
     STOP = "stop"
     SUCCEED = "complete"
     FAIL = "complete as infeasible"
@@ -76,6 +80,34 @@ TRANSITIONS: dict[Verb, dict[S, Outcome]] = {
         S.ACTIVE: Move(S.ACTIVE),
         S.STOPPING: Move(S.STOPPING),
         S.SUCCEEDED: _FINISHED,
+        S.INFEASIBLE: Ignore(),
+    },
+    Verb.RECLAIM: {
+        S.REQUESTED: Move(S.ACTIVE),
+        S.ACTIVE: Ignore(),
+        S.STOPPING: Ignore(),
+        S.SUCCEEDED: _FINISHED,
+        S.INFEASIBLE: _FINISHED,
+    },
+    Verb.BEAT: {
+        S.REQUESTED: _NOT_STARTED,
+        S.ACTIVE: Move(S.ACTIVE),
+        S.STOPPING: Move(S.STOPPING),
+        S.SUCCEEDED: Ignore(),
+        S.INFEASIBLE: Ignore(),
+    },
+    Verb.RELEASE: {
+        S.REQUESTED: Ignore(),
+        S.ACTIVE: Move(S.REQUESTED),
+        S.STOPPING: Move(S.SUCCEEDED),
+        S.SUCCEEDED: _FINISHED,
+        S.INFEASIBLE: _FINISHED,
+    },
+    Verb.LOSE: {
+        S.REQUESTED: Ignore(),
+        S.ACTIVE: Move(S.REQUESTED),
+        S.STOPPING: Move(S.SUCCEEDED),
+        S.SUCCEEDED: Ignore(),
         S.INFEASIBLE: Ignore(),
     },
     Verb.STOP: {

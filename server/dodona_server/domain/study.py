@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -74,6 +75,10 @@ class Metric:
     goal: Goal
     safety: Safety | None = None
 
+    def is_better(self, one: float, other: float) -> bool:
+        """Whether the value `one` beats the value `other`."""
+        return one > other if self.goal is Goal.MAXIMIZE else one < other
+
     def __post_init__(self) -> None:
         if not self.id:
             raise InvalidArgument("is empty; every metric needs a name", "metricId")
@@ -94,10 +99,19 @@ class TimeConstraint:
         if self.max_duration is not None and self.max_duration < 0:
             raise InvalidArgument(f"{self.max_duration!r} is below 0", "maxDuration")
 
+    def end(self, start: float) -> float:
+        """The moment that is meant, for a study that was made at `start`; both in seconds since the epoch."""
+        if self.end_time is not None:
+            return self.end_time
+        return start + (self.max_duration or 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class StoppingConfig:
-    """The budget of a study. Only `max_num_trials` is acted on so far; the rest is kept for later."""
+    """The budget of a study: it has reached its end when one of the maximums is reached, but not before the minimums.
+
+    `max_num_trials` alone holds in any case. With `should_stop_asap` the trials that run are asked to stop as well.
+    """
 
     should_stop_asap: bool | None = None
     minimum_runtime: TimeConstraint | None = None
@@ -115,6 +129,49 @@ class StoppingConfig:
                 raise InvalidArgument(f"{count} is not from 0 to 2147483647", camel_case(name))
         if self.max_num_trials == 0:
             raise InvalidArgument("is 0; leave it out for a study without a limit", "maxNumTrials")
+        if self.max_duration_no_progress is not None and self.max_duration_no_progress < 0:
+            raise InvalidArgument(f"{self.max_duration_no_progress!r} is below 0", "maxDurationNoProgress")
+
+    @property
+    def needs_progress(self) -> bool:
+        """Whether the progress of the study matters to its budget."""
+        limits = (self.min_num_trials, self.max_failed_trials, self.max_num_trials_no_progress)
+        return any(limit is not None for limit in limits) or self.max_duration_no_progress is not None
+
+    def reached(self, progress: Progress, create_time: float, now: float) -> str:
+        """Which limit is reached beside the number of trials, in words; empty for none.
+
+        Args:
+            progress: of the study.
+            create_time: when the study was made, in seconds since the epoch.
+            now: likewise.
+        """
+        if self.minimum_runtime is not None and now < self.minimum_runtime.end(create_time):
+            return ""
+        if progress.finished < (self.min_num_trials or 0):
+            return ""
+        if self.maximum_runtime is not None and now >= self.maximum_runtime.end(create_time):
+            return "the study's time is over (maximumRuntimeConstraint)"
+        if self.max_failed_trials is not None and progress.failed >= max(1, self.max_failed_trials):
+            return f"{progress.failed} trials are infeasible (maxFailedTrials)"
+        if self.max_num_trials_no_progress and progress.since_best >= self.max_num_trials_no_progress:
+            return f"{progress.since_best} trials brought nothing better (maxNumTrialsNoProgress)"
+        idle = now - (progress.best_time or create_time)
+        if self.max_duration_no_progress is not None and idle >= self.max_duration_no_progress:
+            return f"nothing better was found in {idle:.0f} s (maxDurationNoProgress)"
+        return ""
+
+    def check_time(self, progress: Progress, create_time: float) -> float | None:
+        """When time alone may next bring the study to its end, in seconds since the epoch; None for never."""
+        ends = []
+        if self.maximum_runtime is not None:
+            ends.append(self.maximum_runtime.end(create_time))
+        if self.max_duration_no_progress is not None:
+            ends.append((progress.best_time or create_time) + self.max_duration_no_progress)
+        if not ends:
+            return None
+        earliest = 0.0 if self.minimum_runtime is None else self.minimum_runtime.end(create_time)
+        return max(min(ends), earliest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +223,38 @@ class StudySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What the budget of a study is measured by, beside the number of its trials.
+
+    Args:
+        finished: how many trials have ended.
+        failed: how many of them as infeasible.
+        best: the best value of the first metric.
+        best_time: when it was reached, in seconds since the epoch.
+        since_best: how many trials have ended since.
+    """
+
+    finished: int = 0
+    failed: int = 0
+    best: float | None = None
+    best_time: float | None = None
+    since_best: int = 0
+
+    def after(self, spec: StudySpec, objective: float | None, now: float) -> Progress:
+        """The progress after one more trial has ended, with `objective`, or None if it was infeasible."""
+        failed = self.failed + (objective is None)
+        if objective is not None and (self.best is None or spec.objective.is_better(objective, self.best)):
+            return Progress(self.finished + 1, failed, objective, now, 0)
+        return Progress(self.finished + 1, failed, self.best, self.best_time, self.since_best + 1)
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """A study and how far it has come.
 
     `key` is its number in the database; times are seconds since the epoch; `revision` grows with each change of `spec`.
+    `position` counts the suggestions that its algorithm has made, `algorithm_failures` how often that failed since the
+    last one.
     """
 
     key: int
@@ -184,6 +269,17 @@ class Study:
     trial_count: int
     revision: int
     metadata: Mapping[str, str] = field(default_factory=dict)
+    position: int = 0
+    algorithm_failures: int = 0
+    progress: Progress = field(default_factory=lambda: Progress())
+
+    @property
+    def rng(self) -> random.Random:
+        """The generator for the next suggestions: from the seed and the next trial's number alone.
+
+        So any server makes the same suggestions of the same history.
+        """
+        return random.Random(f"{self.seed}/{self.next_trial_number}")  # noqa: S311 - a search needs no secrets
 
     @property
     def remaining_trials(self) -> int | None:

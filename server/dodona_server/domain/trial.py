@@ -36,14 +36,36 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """For how long a trial is a client's without a sign of life.
+
+    `seconds` is the whole length; `left` of them were left by the database's clock when the trial was read, and end at
+    `expiry`, in seconds since the epoch.
+    """
+
+    seconds: float
+    expiry: float = 0.0
+    left: float = 0.0
+
+    def renewed(self) -> Lease:
+        """The same lease, begun anew."""
+        return Lease(self.seconds, self.expiry - self.left + self.seconds, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
-    """One evaluation; times are seconds since the epoch, `client_id` is empty while nobody holds it."""
+    """One evaluation; times are seconds since the epoch, `client_id` is empty while nobody holds it.
+
+    `attempt` counts how often it was handed out, `lost_attempts` those of them whose worker was lost, the last one
+    being `lost_client_id`; `checkpoint` is what the worker named as the place to go on from, `last_step` the last step
+    that earlier attempts reported, where somebody has to know.
+    """
 
     number: int
     state: TrialState
     parameters: Mapping[str, Value]
     client_id: str = ""
-    attempt: int = 1
+    attempt: int = 0
     create_time: float = 0.0
     start_time: float | None = None
     end_time: float | None = None
@@ -51,6 +73,28 @@ class Trial:
     infeasible_reason: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     measurements: Sequence[Measurement] | None = None
+    lease: Lease | None = None
+    lost_attempts: int = 0
+    lost_client_id: str = ""
+    checkpoint: str = ""
+    last_step: int | None = None
+
+
+def joined(attempts: Sequence[Sequence[Measurement]]) -> list[Measurement]:
+    """The one curve that the attempts of a trial make, in the order of the steps.
+
+    An attempt goes on from a checkpoint or begins anew: its first step tells where, and what earlier attempts measured
+    from there on does not count.
+
+    Args:
+        attempts: the measurements of each attempt in order, the first attempt first.
+    """
+    curve: list[Measurement] = []
+    for measured in attempts:
+        if measured:
+            curve = [one for one in curve if one.step < measured[0].step]
+            curve += measured
+    return curve
 
 
 def final_measurement(spec: StudySpec, given: Measurement | None, measured: Sequence[Measurement]) -> Measurement:

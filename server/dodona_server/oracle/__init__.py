@@ -7,14 +7,39 @@ from __future__ import annotations
 
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.oracle.algorithm import Algorithm, Prior, Problem, Suggestions
+from dodona_server.oracle.cma_es import CmaEs
+from dodona_server.oracle.gp_bandit import GpBandit
+from dodona_server.oracle.grid_search import GridSearch
+from dodona_server.oracle.hyperband import Hyperband
+from dodona_server.oracle.nsga2 import Nsga2
+from dodona_server.oracle.quasi_random import QuasiRandomSearch
 from dodona_server.oracle.random_search import RandomSearch
+from dodona_server.oracle.regularized_evolution import RegularizedEvolution
+from dodona_server.oracle.skopt_search import FOREST, GBRT, GP, SkoptSearch
+from dodona_server.oracle.tpe import Tpe
 
-__all__ = ["ALGORITHMS", "Algorithm", "Prior", "Problem", "Suggestions", "algorithm_for"]
+__all__ = ["ALGORITHMS", "FALLBACK", "Algorithm", "Prior", "Problem", "Suggestions", "algorithm_for"]
 
 ALGORITHMS: dict[str, Algorithm] = {
+    "CMA_ES": CmaEs(),
+    "GP_BANDIT": GpBandit(),
+    "GRID_SEARCH": GridSearch(shuffled=False),
+    "HYPERBAND": Hyperband(),
+    "NSGA2": Nsga2(),
+    "QUASI_RANDOM_SEARCH": QuasiRandomSearch(),
     "RANDOM_SEARCH": RandomSearch(),
+    "REGULARIZED_EVOLUTION": RegularizedEvolution(),
+    "SHUFFLED_GRID_SEARCH": GridSearch(shuffled=True),
+    "SKOPT_FOREST": SkoptSearch(FOREST),
+    "SKOPT_GBRT": SkoptSearch(GBRT),
+    "SKOPT_GP": SkoptSearch(GP),
+    "TPE": Tpe(),
     "ALGORITHM_UNSPECIFIED": RandomSearch(),
 }
+
+
+# Stands in for an algorithm that fails or takes too long.
+FALLBACK: Algorithm = QuasiRandomSearch()
 
 
 def algorithm_for(name: str) -> Algorithm:

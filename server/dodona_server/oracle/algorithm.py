@@ -28,11 +28,13 @@ class Problem:
         spec: the study's: its space, metrics, noise, and the algorithm's options.
         position: how many suggestions the algorithm has made for the study so far; it never goes back.
         priors: earlier studies that the spec names, as far as they exist.
+        seed: the study's, the same at every call.
     """
 
     spec: StudySpec
     position: int = 0
     priors: Sequence[Prior] = ()
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,14 @@ class Suggestions:
 
     Args:
         parameters: one mapping a trial, each with a value for every active parameter; fewer than asked for only when
-            the search has come to its end.
+            the search has come to its end, or has to `wait`.
         note: what people should know of how these came about, such as why a simpler method stood in.
+        wait: that there are fewer than asked for only now: more will come when pending trials have finished.
     """
 
     parameters: Sequence[Mapping[str, Value]]
     note: str = ""
+    wait: bool = False
 
 
 class Algorithm(Protocol):

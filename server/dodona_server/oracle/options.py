@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import NoReturn
 
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.study import Option, StudySpec
 
 
 def only(spec: StudySpec, allowed: Collection[str]) -> None:
@@ -23,3 +24,51 @@ def only(spec: StudySpec, allowed: Collection[str]) -> None:
 def no_options(spec: StudySpec) -> None:
     """Refuses any option; see `only`."""
     only(spec, ())
+
+
+def integer(spec: StudySpec, name: str, default: int, low: int, high: int) -> int:
+    """An option that is a whole number.
+
+    Args:
+        spec: the study's.
+        name: of the option.
+        default: what it is when it is not given.
+        low: the smallest value allowed.
+        high: the largest.
+
+    Raises:
+        InvalidArgument: it is none, or out of range.
+    """
+    value = spec.algorithm_options.get(name, default)
+    # A client may write 5 as 5.0: JSON knows one kind of number.
+    if isinstance(value, bool | str) or value != value // 1 or not low <= value <= high:
+        _refuse(name, value, f"a whole number from {low} to {high}")
+    return int(value)
+
+
+def real(spec: StudySpec, name: str, default: float, low: float, high: float) -> float:
+    """An option that is a number; see `integer`."""
+    value = spec.algorithm_options.get(name, default)
+    if isinstance(value, bool | str) or not low <= value <= high:
+        _refuse(name, value, f"a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def choice(spec: StudySpec, name: str, default: str, allowed: Sequence[str]) -> str:
+    """An option that is one of some names; see `integer`."""
+    value = spec.algorithm_options.get(name, default)
+    if value not in allowed:
+        _refuse(name, value, f"one of {', '.join(allowed)}")
+    return str(value)
+
+
+def flag(spec: StudySpec, name: str, *, default: bool) -> bool:
+    """An option that is true or false; see `integer`."""
+    value = spec.algorithm_options.get(name, default)
+    if not isinstance(value, bool):
+        _refuse(name, value, "true or false")
+    return value
+
+
+def _refuse(name: str, value: Option, wanted: str) -> NoReturn:
+    raise InvalidArgument(f"{value!r} is not {wanted}", f"algorithmOptions.{name}")

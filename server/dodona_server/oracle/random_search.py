@@ -20,10 +20,14 @@ from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
 from dodona_server.oracle.algorithm import Problem, Suggestions
 from dodona_server.oracle.options import no_options
+from dodona_server.oracle.scaling import spread
 
 
 class RandomSearch:
-    """Draws every active parameter independently; a conditional one only under the parent's drawn value."""
+    """Draws every active parameter independently; a conditional one only under the parent's drawn value.
+
+    A draw may repeat an earlier one: the algorithm is given no history.
+    """
 
     inline = True
 
@@ -59,24 +63,12 @@ def _draw(parameter: Parameter, rng: random.Random) -> Value:
     kind = parameter.kind
     match kind:
         case Double():
-            return _spread(rng.random(), kind.min_value, kind.max_value, kind.scale)
+            return spread(rng.random(), kind.min_value, kind.max_value, kind.scale)
         case Integer(scale=Scale.LINEAR):
             return rng.randint(kind.min_value, kind.max_value)
         case Integer():
             # Each integer n stands for [n, n + 1), so that the last one is drawn like the others.
-            drawn = _spread(rng.random(), kind.min_value, kind.max_value + 1, kind.scale)
+            drawn = spread(rng.random(), kind.min_value, kind.max_value + 1, kind.scale)
             return min(max(math.floor(drawn), kind.min_value), kind.max_value)
         case Categorical() | Discrete():
             return rng.choice(kind.values)
-
-
-def _spread(u: float, low: float, high: float, scale: Scale) -> float:
-    """The value of [low, high] at the place `u` of the unit interval on `scale`."""
-    match scale:
-        case Scale.LINEAR:
-            value = low * (1 - u) + high * u  # not low + u * (high - low), which may overflow
-        case Scale.LOG:
-            value = math.exp(min(math.log(low) * (1 - u) + math.log(high) * u, math.log(high)))
-        case Scale.REVERSE_LOG:
-            value = high + low - math.exp(min(math.log(high) * (1 - u) + math.log(low) * u, math.log(high)))
-    return min(max(value, low), high)

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from dodona_server.domain.event import Event, EventKind
-from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import StudyState
-from dodona_server.service.studies import found
+from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.trial import TrialState
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction
 
 
-def complete_if_done(transaction: Transaction, name: StudyName, now: float) -> None:
-    """Moves a study whose budget is used up to COMPLETED once its last trial is finished.
+def settle(transaction: Transaction, study: Study, now: float) -> Study:
+    """The study, COMPLETED if its budget is used up: its last trial is finished, or another limit is reached.
 
-    The study is held first: of two last trials that end at once, the later one sees both.
+    Args:
+        transaction: in which the study is held: of two last trials that end at once, the later one sees both.
+        study: as it is now.
+        now: the time, in seconds since the epoch.
     """
-    study = found(transaction, name, lock=True)
-    if study.state is StudyState.ACTIVE and not trials.any_unfinished(transaction, study):
-        studies.set_state(transaction, study, StudyState.COMPLETED)
-        done = Event(EventKind.STUDY_COMPLETED, now, detail="the budget is used up")
-        events.append(transaction, study.key, [done])
+    if study.state is not StudyState.ACTIVE:
+        return study
+    reason = study.spec.stopping.reached(study.progress, study.create_time, now)
+    if reason and study.spec.stopping.should_stop_asap:
+        _stop_running(transaction, study, now)
+    if not reason and study.remaining_trials == 0 and not trials.any_unfinished(transaction, study):
+        reason = "the budget is used up"
+    return complete(transaction, study, reason, now) if reason else study
+
+
+def complete(transaction: Transaction, study: Study, reason: str, now: float) -> Study:
+    """The study, which is held, COMPLETED for that reason."""
+    studies.set_state(transaction, study, StudyState.COMPLETED)
+    events.append(transaction, study.key, [Event(EventKind.STUDY_COMPLETED, now, detail=reason)])
+    return dataclasses.replace(study, state=StudyState.COMPLETED)
+
+
+def _stop_running(transaction: Transaction, study: Study, now: float) -> None:
+    running = [trial for trial in trials.pending(transaction, study) if trial.state is TrialState.ACTIVE]
+    for trial in running:
+        trials.set_state(transaction, study.key, trial.number, TrialState.STOPPING)
+    if running:
+        stopped = [Event(EventKind.TRIAL_STOPPING, now, trial.number, "the study is over") for trial in running]
+        events.append(transaction, study.key, stopped)

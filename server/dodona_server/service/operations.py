@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, OperationName, StudyName, TrialName, check_id, is_id
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.service.once import Once
 from dodona_server.service.studies import found
 from dodona_server.storage import operations, trials
 from dodona_server.storage.operations import SuggestOperation
@@ -32,6 +34,7 @@ class Handout:
     trials: list[Trial]
     study_state: StudyState
     create_time: float
+    suggestion_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class OperationService:
 
         return await self._store.read(query)
 
-    async def delete(self, parent: Location, operation_id: str) -> None:
+    async def delete(self, parent: Location, operation_id: str, request_id: str | None = None) -> None:
         """Forgets an operation; its trials stay.
 
         Raises:
@@ -125,7 +128,8 @@ class OperationService:
             _existing(transaction, parent, operation_id)
             operations.delete(transaction, operation_id)
 
-        await self._store.run(use_case)
+        once = Once(request_id, f"delete {parent}/operations/{operation_id}", parent, self._clock())
+        await self._store.run(once(use_case, lambda _: None))
 
 
 def _existing(transaction: Transaction, parent: Location, operation_id: str) -> Handout:
@@ -142,7 +146,19 @@ def handout(transaction: Transaction, name: StudyName, study_key: int, operation
     return Handout(
         name=OperationName(name, operation.operation_id),
         client_id=operation.client_id,
-        trials=trials.find_numbered(transaction, study_key, operation.trial_numbers),
+        trials=with_last_steps(
+            transaction, study_key, trials.find_numbered(transaction, study_key, operation.trial_numbers)
+        ),
         study_state=operation.study_state,
         create_time=operation.create_time,
+        suggestion_count=operation.suggestion_count,
     )
+
+
+def with_last_steps(transaction: Transaction, study_key: int, handed: list[Trial]) -> list[Trial]:
+    """The trials, those that were handed out before with the last step that was reported of them."""
+    again = [trial.number for trial in handed if trial.attempt > 1]
+    if not again:
+        return handed
+    steps = trials.last_steps(transaction, study_key, again)
+    return [dataclasses.replace(trial, last_step=steps.get(trial.number)) for trial in handed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,6 +16,7 @@ from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.trial import TrialState
 from dodona_server.oracle import algorithm_for
+from dodona_server.service.once import Once
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
@@ -40,11 +42,13 @@ class StudyService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
+        strict: whether to create a study that is there already with an equal spec is an error, as it is at Vertex.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], *, strict: bool = False) -> None:
         self._store = store
         self._clock = clock
+        self._strict = strict
 
     async def create(
         self,
@@ -54,6 +58,7 @@ class StudyService:
         spec: StudySpec,
         seed: int | None,
         metadata: Mapping[str, str] = NO_METADATA,
+        request_id: str | None = None,
     ) -> Study:
         """The study of that id or display name: a new one, or the one there is if its spec is equal.
 
@@ -64,6 +69,7 @@ class StudyService:
             spec: what is searched, for what, and how.
             seed: of all suggestions; None draws one, and agrees with any seed there is.
             metadata: what the client wants to remember; of a study that is there, it is left as it is.
+            request_id: the same id again gets the same study, also if its search space has grown meanwhile.
 
         Raises:
             InvalidArgument: a name is malformed, or the spec's algorithm is none of this server's.
@@ -72,23 +78,34 @@ class StudyService:
         with inside("studySpec"):
             algorithm_for(spec.algorithm).check(spec)
         kept = merge({}, metadata)
-        name = StudyName(parent, study_id or _new_id())
+        name = StudyName(parent, study_id or _new_id(request_id))
         label = display_name or name.study_id
         if len(label) > MAX_DISPLAY_NAME_LENGTH:
             raise InvalidArgument(f"{len(label)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "displayName")
 
         def use_case(transaction: Transaction) -> Study:
-            by_id = studies.find(transaction, name) if study_id else None
-            there = by_id or studies.find_displayed(transaction, parent, label)
+            there = existing(transaction)
             if there is None:
                 drawn = secrets.randbits(62) if seed is None else seed
                 created = studies.insert(transaction, name, label, spec, drawn, self._clock(), kept)
                 self._happened(transaction, created, EventKind.STUDY_CREATED)
                 return created
             _check_same(there, study_id, label, spec, seed)
+            if self._strict:
+                raise AlreadyExists(f"{there.name} exists already")
             return there
 
-        return await self._store.run(use_case)
+        def existing(transaction: Transaction) -> Study | None:
+            return studies.find(transaction, name) or studies.find_displayed(transaction, parent, label)
+
+        def again(transaction: Transaction) -> Study:
+            study = existing(transaction)
+            if study is None:
+                raise NotFound(f"{name} was created by this request, and deleted since")
+            return study
+
+        once = Once(request_id, f"create a study in {parent}", parent, self._clock())
+        return await self._store.run(once(use_case, again))
 
     async def get(self, name: StudyName) -> Study:
         """The study of that name.
@@ -123,7 +140,7 @@ class StudyService:
         """The `limit` newest studies of all projects and locations, the newest first."""
         return await self._store.read(lambda transaction: studies.recent(transaction, limit))
 
-    async def add_parameters(self, name: StudyName, added: Sequence[Parameter]) -> Study:
+    async def add_parameters(self, name: StudyName, added: Sequence[Parameter], request_id: str | None = None) -> Study:
         """The study with its search space grown by parameters that it lacks; those it has already may be among them.
 
         Raises:
@@ -142,9 +159,11 @@ class StudyService:
             self._happened(transaction, study, EventKind.PARAMETERS_ADDED, names)
             return found(transaction, name)
 
-        return await self._store.run(use_case)
+        return await self._run(name, "addParameters", request_id, use_case)
 
-    async def update_metadata(self, name: StudyName, changes: Mapping[str, str]) -> Study:
+    async def update_metadata(
+        self, name: StudyName, changes: Mapping[str, str], request_id: str | None = None
+    ) -> Study:
         """The study with the changed metadata; an empty value removes an entry.
 
         Raises:
@@ -158,15 +177,16 @@ class StudyService:
             studies.set_metadata(transaction, study, merged)
             return dataclasses.replace(study, metadata=merged)
 
-        return await self._store.run(use_case)
+        return await self._run(name, "updateMetadata", request_id, use_case)
 
-    async def move(self, name: StudyName, verb: StudyVerb, reason: str = "") -> Study:
+    async def move(self, name: StudyName, verb: StudyVerb, reason: str = "", request_id: str | None = None) -> Study:
         """The study, paused, resumed or completed. Trials that run may go on in any case.
 
         Args:
             name: the study's.
             verb: what to do with it.
             reason: why it is paused, for people.
+            request_id: the same id again gets the same answer, and moves nothing.
 
         Raises:
             NotFound: there is no such study.
@@ -179,23 +199,36 @@ class StudyService:
                 case Refuse(why):
                     raise refusal(verb, study.state, name, why)
                 case MoveStudy(state):
-                    if study.state is StudyState.COMPLETED and not _anything_left(transaction, study):
-                        raise refusal(verb, study.state, name, "its budget is used up")
+                    if study.state is StudyState.COMPLETED:
+                        self._check_anything_left(transaction, study)
                     studies.set_state(transaction, study, state, reason)
                     self._happened(transaction, study, _MOVED[verb], reason)
                     return dataclasses.replace(study, state=state, inactive_reason=reason)
                 case Ignore():
                     return study
 
-        return await self._store.run(use_case)
+        return await self._run(name, str(verb), request_id, use_case)
 
-    async def delete(self, name: StudyName) -> None:
-        """Removes the study with its trials.
+    def _check_anything_left(self, transaction: Transaction, study: Study) -> None:
+        reason = study.spec.stopping.reached(study.progress, study.create_time, self._clock())
+        queued = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", 1)
+        if study.remaining_trials == 0 and not queued:
+            reason = reason or "its budget is used up"
+        if reason:
+            raise refusal(StudyVerb.RESUME, study.state, study.name, reason)
+
+    async def delete(self, name: StudyName, request_id: str | None = None) -> None:
+        """Removes the study with its trials: at once for all callers; the keeper clears the rows away by and by.
 
         Raises:
             NotFound: there is none.
         """
-        await self._store.run(lambda transaction: studies.delete(transaction, found(transaction, name, lock=True)))
+
+        def use_case(transaction: Transaction) -> None:
+            studies.remove(transaction, found(transaction, name, lock=True))
+
+        once = Once(request_id, f"delete {name}", name.parent, self._clock())
+        await self._store.run(once(use_case, lambda _: None))
 
     async def events(self, name: StudyName, after: int, limit: int) -> list[Event]:
         """Up to `limit` events with numbers above `after`, in order; who goes on from the last one misses none.
@@ -211,6 +244,13 @@ class StudyService:
 
         return await self._store.run(use_case)
 
+    async def _run(
+        self, name: StudyName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Study]
+    ) -> Study:
+        """The answer of a use case that is done once for each request id."""
+        once = Once(request_id, f"{verb} {name}", name.parent, self._clock())
+        return await self._store.run(once(use_case, lambda transaction: found(transaction, name)))
+
     def _happened(self, transaction: Transaction, study: Study, kind: EventKind, detail: str = "") -> None:
         events.append(transaction, study.key, [Event(kind, self._clock(), detail=detail)])
 
@@ -220,11 +260,6 @@ _MOVED = {
     StudyVerb.RESUME: EventKind.STUDY_RESUMED,
     StudyVerb.COMPLETE: EventKind.STUDY_COMPLETED,
 }
-
-
-def _anything_left(transaction: Transaction, study: Study) -> bool:
-    queued = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", 1)
-    return study.remaining_trials != 0 or bool(queued)
 
 
 def _check_same(there: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:
@@ -239,5 +274,7 @@ def _check_same(there: Study, study_id: str | None, label: str, spec: StudySpec,
         raise AlreadyExists(f"{there.name} exists already and differs: {difference}")
 
 
-def _new_id() -> str:
-    return str(secrets.randbelow(9 * 10**17) + 10**17)
+def _new_id(request_id: str | None) -> str:
+    """A decimal number; the same one for the same request."""
+    drawn = random.Random(request_id) if request_id else random.SystemRandom()  # noqa: S311 - a name is no secret
+    return str(drawn.randrange(10**17, 10**18))

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
-import random
 import threading
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument, inside
@@ -16,12 +14,14 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.oracle import Problem, algorithm_for
-from dodona_server.service.budget import complete_if_done
-from dodona_server.service.operations import Handout, handout
+from dodona_server.domain.trial import Lease, Trial, TrialState
+from dodona_server.oracle import FALLBACK, Algorithm, Problem, algorithm_for
+from dodona_server.service.ahead import Ahead, AlgorithmFailed, Computed
+from dodona_server.service.budget import complete, settle
+from dodona_server.service.ending import lose
+from dodona_server.service.operations import Handout, handout, with_last_steps
 from dodona_server.service.studies import found
-from dodona_server.storage import events, operations, studies, trials
+from dodona_server.storage import events, operations, studies, suggestions, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
@@ -29,10 +29,14 @@ MAX_SUGGESTIONS = 1000
 MAX_CLIENT_ID_LENGTH = 256
 MAX_CONTEXTS = 100
 MAX_WAIT_SECONDS = 30.0
+MIN_LEASE_SECONDS = 0.1
+MAX_LEASE_SECONDS = 86_400.0
 # How often a waiting call looks again: another server may be the one that changes what there is.
 LOOK_AGAIN_SECONDS = 0.5
 # Of the queued trials, how many are searched for those that fit a context.
 MAX_QUEUED_LOOKED_AT = 10_000
+# A study whose algorithm fails that often in a row is paused.
+MAX_FAILURES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +48,21 @@ class SuggestRequest:
         count: how many trials, at least 1.
         request_id: the same id again gets the same answer.
         contexts: values that the trials must have, each trial those of one context; none for any trials.
+        lease_seconds: how long the client has the trials without a sign of life; None for ever.
+        held: the numbers of the client's trials that it runs: others that are its own it has lost, and they count as
+            such; None for a client that does not tell, which gets its own trials as they are.
 
     Raises:
-        InvalidArgument: the client id is empty or too long, the count out of range, or there are too many contexts.
+        InvalidArgument: the client id is empty or too long, the count or the lease out of range, or there are too many
+            contexts.
     """
 
     client_id: str
     count: int
     request_id: str | None = None
     contexts: Sequence[Mapping[str, object]] = ()
+    lease_seconds: float | None = None
+    held: Collection[int] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.client_id) <= MAX_CLIENT_ID_LENGTH:
@@ -61,6 +71,20 @@ class SuggestRequest:
             raise InvalidArgument(f"{self.count} is not from 1 to {MAX_SUGGESTIONS}", "suggestionCount")
         if len(self.contexts) > MAX_CONTEXTS:
             raise InvalidArgument(f"{len(self.contexts)} contexts; {MAX_CONTEXTS} are allowed", "contexts")
+        lease = self.lease_seconds
+        if lease is not None and not MIN_LEASE_SECONDS <= lease <= MAX_LEASE_SECONDS:
+            allowed = f"{MIN_LEASE_SECONDS:g} to {MAX_LEASE_SECONDS:.0f} seconds"
+            raise InvalidArgument(f"{lease!r} is not from {allowed}", "leaseDuration")
+
+
+class _Missing(Exception):
+    """The algorithm has to be asked before the call can be answered; what the transaction did is undone."""
+
+    def __init__(self, study: Study, spaces: Sequence[SearchSpace], count: int) -> None:
+        super().__init__(study, spaces, count)
+        self.study = study
+        self.spaces = spaces
+        self.count = count
 
 
 class SuggestionService:
@@ -70,12 +94,14 @@ class SuggestionService:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
         stopping: set when the server is to stop; a call that waits is then answered.
+        ahead: asks the algorithms that take their time.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], stopping: threading.Event) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], stopping: threading.Event, ahead: Ahead) -> None:
         self._store = store
         self._clock = clock
         self._stopping = stopping
+        self._ahead = ahead
 
     async def suggest(self, name: StudyName, request: SuggestRequest, wait_seconds: float = 0.0) -> Handout:
         """Up to `request.count` trials to run: the client's own first, then queued ones in order, then new ones.
@@ -92,102 +118,226 @@ class SuggestionService:
         if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
             raise InvalidArgument(f"{wait_seconds!r} is not from 0 to {MAX_WAIT_SECONDS} seconds", "wait")
         deadline = self._clock() + wait_seconds
+        computed: Computed | None = None
+        failure = ""
         while True:
             left = deadline - self._clock()
-            attempt = functools.partial(
-                self._suggest, name=name, request=request, last_look=left <= 0 or self._stopping.is_set()
-            )
-            handed = await self._store.run(attempt)
-            if handed is not None:
-                return handed
-            await asyncio.sleep(min(left, LOOK_AGAIN_SECONDS))
+            last_look = left <= 0 or self._stopping.is_set()
+            look = functools.partial(self._suggest, name, request, computed, failure, last_look)
+            computed, failure = None, ""
+            try:
+                handed = await self._store.run(look)
+            except _Missing as missing:
+                try:
+                    computed = await self._ahead.computed(missing.study, missing.spaces, missing.count)
+                except AlgorithmFailed as error:
+                    failure = str(error)
+            else:
+                if handed is not None:
+                    return handed
+                await asyncio.sleep(min(left, LOOK_AGAIN_SECONDS))
 
     def _suggest(
-        self, transaction: Transaction, name: StudyName, request: SuggestRequest, *, last_look: bool
+        self,
+        name: StudyName,
+        request: SuggestRequest,
+        computed: Computed | None,
+        failure: str,
+        last_look: bool,
+        transaction: Transaction,
     ) -> Handout | None:
         """The answer; None, if there is no trial now and that is not worth an answer yet."""
         study = found(transaction, name, lock=True)
         if request.request_id and (there := operations.find_requested(transaction, study.key, request.request_id)):
             return handout(transaction, name, study.key, there)
         now = self._clock()
-        handed = _hand_out(transaction, study, request, now)
-        state = study.state
-        if len(handed) < request.count and study.state is StudyState.ACTIVE:
-            complete_if_done(transaction, name, now)
-            # Trials may still run, but nothing is left beyond those handed out.
-            state = StudyState.COMPLETED
-        if not handed and state is not StudyState.COMPLETED and not last_look:
+        study = settle(transaction, study, now)
+        if failure:
+            study = _count_failure(transaction, study, failure, now)
+        handed = _own(transaction, study, request, now)
+        if study.state is StudyState.ACTIVE and len(handed) < request.count:
+            handed += _queued(transaction, study, request, request.count - len(handed), now)
+            missing = request.count - len(handed)
+            created = _create(transaction, study, request, missing, computed, bool(failure), now)
+            handed += created.trials
+            if created.over:
+                study = _over(transaction, study, request, now)
+        if not handed and study.state is not StudyState.COMPLETED and not last_look:
             return None
         operation = SuggestOperation(
-            operation_id=uuid.uuid4().hex,
+            operation_id=operations.new_id(now),
             client_id=request.client_id,
             trial_numbers=[trial.number for trial in handed],
-            study_state=state,
+            study_state=study.state,
             create_time=now,
             request_id=request.request_id,
+            suggestion_count=request.count,
         )
         operations.insert(transaction, study.key, operation)
-        return Handout(OperationName(name, operation.operation_id), request.client_id, handed, state, now)
+        handed = with_last_steps(transaction, study.key, handed)
+        operation_name = OperationName(name, operation.operation_id)
+        return Handout(operation_name, request.client_id, handed, study.state, now, request.count)
 
 
-def _hand_out(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> list[Trial]:
-    client_id, count = request.client_id, request.count
-    own = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, client_id, count)
-    if study.state is not StudyState.ACTIVE:
-        return own
-    with inside("contexts"):
-        spaces = [study.spec.space.restrict(context) for context in request.contexts] or [study.spec.space]
-    started: list[Trial] = []
-    if len(own) < count:
-        for trial in _queued(transaction, study, request, count - len(own)):
-            trials.assign(transaction, study, trial.number, client_id, now)
-            started.append(dataclasses.replace(trial, state=TrialState.ACTIVE, client_id=client_id, start_time=now))
-    missing = count - len(own) - len(started)
-    if missing:
-        started += _create(transaction, study, spaces, client_id, missing, now)
-    if started:
-        happened = [Event(EventKind.TRIAL_ACTIVE, now, trial.number, client_id) for trial in started]
-        events.append(transaction, study.key, happened)
-    return own + started
+def _over(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> Study:
+    """The study as it is told to a client for whom there is no further trial: COMPLETED, unless one may come back.
+
+    A client that asks for leases knows that trials come back, and waits for those that others run.
+    """
+    if request.lease_seconds and trials.run_elsewhere(transaction, study, request.client_id):
+        return study
+    if not trials.any_unfinished(transaction, study):
+        return complete(transaction, study, "nothing is left to try", now)
+    # Trials may still run, but nothing is left beyond those handed out.
+    return dataclasses.replace(study, state=StudyState.COMPLETED)
 
 
-def _queued(transaction: Transaction, study: Study, request: SuggestRequest, count: int) -> list[Trial]:
-    """Queued trials in order, those only that fit one of the contexts if there are any."""
-    if not request.contexts:
-        return trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", count)
-    waiting = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", MAX_QUEUED_LOOKED_AT)
-    return [
-        trial for trial in waiting if any(context.items() <= trial.parameters.items() for context in request.contexts)
-    ][:count]
+def _count_failure(transaction: Transaction, study: Study, failure: str, now: float) -> Study:
+    """The study after its algorithm has failed, paused if that happens again and again."""
+    failures = study.algorithm_failures + 1
+    studies.set_failures(transaction, study, failures)
+    happened = [Event(EventKind.SUGGESTION_FALLBACK, now, detail=failure)]
+    if failures >= MAX_FAILURES and study.state is StudyState.ACTIVE:
+        reason = f"{study.spec.algorithm} failed {failures} times in a row; at last: {failure}"
+        studies.set_state(transaction, study, StudyState.INACTIVE, reason)
+        # Who resumes it gives the algorithm as many tries again.
+        studies.set_failures(transaction, study, 0)
+        happened.append(Event(EventKind.STUDY_PAUSED, now, detail=reason))
+        study = dataclasses.replace(study, state=StudyState.INACTIVE, inactive_reason=reason)
+    events.append(transaction, study.key, happened)
+    return study
+
+
+def _own(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> list[Trial]:
+    """The client's own trials; those that it has lost as new attempts, unless they were lost too often."""
+    held = request.held
+    limit = request.count + len(held or ())
+    own = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, request.client_id, limit)
+    if held is None:
+        return [_leased(transaction, study, trial, request) for trial in own]
+    handed: list[Trial] = []
+    for trial in own:
+        if trial.number not in held and len(handed) < request.count:
+            waiting = lose(transaction, study, trial, now)
+            if waiting.state is TrialState.REQUESTED:
+                handed.append(_assigned(transaction, study, waiting, request, now))
+    return handed
+
+
+def _leased(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest) -> Trial:
+    """The trial, its lease begun anew if the client asks for one."""
+    if request.lease_seconds is None:
+        return trial
+    renewed = dataclasses.replace(trial, lease=Lease(request.lease_seconds))
+    trials.assign(transaction, study, renewed)
+    return renewed
+
+
+def _queued(transaction: Transaction, study: Study, request: SuggestRequest, count: int, now: float) -> list[Trial]:
+    """Queued trials in order, now the client's; those only that fit one of the contexts if there are any."""
+    if count <= 0:
+        return []
+    limit = MAX_QUEUED_LOOKED_AT if request.contexts else count
+    waiting = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", limit)
+    if request.contexts:
+        waiting = [
+            trial
+            for trial in waiting
+            if any(context.items() <= trial.parameters.items() for context in request.contexts)
+        ]
+    return [_assigned(transaction, study, trial, request, now) for trial in waiting[:count]]
+
+
+def _assigned(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
+    """A queued trial as the client's next attempt."""
+    seconds = request.lease_seconds
+    assigned = dataclasses.replace(
+        trial,
+        state=TrialState.ACTIVE,
+        client_id=request.client_id,
+        start_time=now,
+        attempt=trial.attempt + 1,
+        lost_client_id="",
+        lease=None if seconds is None else Lease(seconds, now + seconds, seconds),
+    )
+    trials.assign(transaction, study, assigned)
+    events.append(transaction, study.key, [Event(EventKind.TRIAL_ACTIVE, now, trial.number, request.client_id)])
+    return assigned
+
+
+@dataclass(frozen=True, slots=True)
+class _Created:
+    """New trials, and whether the search is over with them."""
+
+    trials: list[Trial]
+    over: bool
 
 
 def _create(
-    transaction: Transaction, study: Study, spaces: Sequence[SearchSpace], client_id: str, count: int, now: float
-) -> list[Trial]:
-    """New trials for the client, as many of `count` as the budget allows, one of each space in turn."""
-    if study.remaining_trials is not None:
-        count = min(count, study.remaining_trials)
-    if count == 0:
-        return []
+    transaction: Transaction,
+    study: Study,
+    request: SuggestRequest,
+    count: int,
+    computed: Computed | None,
+    failed: bool,
+    now: float,
+) -> _Created:
+    """New trials for the client, `count` of them unless the budget or the search has come to its end."""
+    allowed = count if study.remaining_trials is None else min(count, study.remaining_trials)
+    if allowed == 0:
+        return _Created([], over=count > 0)
+    with inside("contexts"):
+        spaces = [study.spec.space.restrict(context) for context in request.contexts]
+    algorithm = FALLBACK if failed else algorithm_for(study.spec.algorithm)
+    points: list[Mapping[str, Value]] = []
+    over = False
+    if algorithm.inline:
+        points, over = _drawn(study, algorithm, spaces or [study.spec.space], allowed)
+    else:
+        if spaces:
+            points = list(computed.parameters[:allowed]) if computed and computed.revision == study.revision else []
+        else:
+            points += suggestions.take(transaction, study.key, allowed)
+        if len(points) < allowed:
+            if computed is None or not (computed.over or computed.wait):
+                raise _Missing(study, spaces, allowed)
+            over = computed.over
+    over = over or allowed < count
+    if not points:
+        return _Created([], over)
     first = study.next_trial_number
-    # From the seed and the number alone, so that any server makes the same suggestion of the same history.
-    rng = random.Random(f"{study.seed}/{first}")  # noqa: S311 - a search needs no secrets
-    algorithm = algorithm_for(study.spec.algorithm)
-    suggested: list[Mapping[str, Value]] = []
-    for index, space in enumerate(spaces[:count]):
-        spec = study.spec if space is study.spec.space else dataclasses.replace(study.spec, space=space)
-        suggested += algorithm.suggest(Problem(spec), (), (), len(range(index, count, len(spaces))), rng).parameters
+    seconds = request.lease_seconds
     created = [
         Trial(
             number=first + index,
             state=TrialState.ACTIVE,
             parameters=parameters,
-            client_id=client_id,
+            client_id=request.client_id,
+            attempt=1,
             create_time=now,
             start_time=now,
+            lease=None if seconds is None else Lease(seconds, now + seconds, seconds),
         )
-        for index, parameters in enumerate(suggested)
+        for index, parameters in enumerate(points)
     ]
-    trials.insert(transaction, study, created)
-    studies.add_trials(transaction, study, len(created))
-    return created
+    trials.insert(transaction, study, created, lease_seconds=seconds)
+    studies.add_trials(transaction, study, len(created), suggested=len(created))
+    events.append(
+        transaction,
+        study.key,
+        [Event(EventKind.TRIAL_ACTIVE, now, trial.number, trial.client_id) for trial in created],
+    )
+    return _Created(created, over)
+
+
+def _drawn(
+    study: Study, algorithm: Algorithm, spaces: Sequence[SearchSpace], count: int
+) -> tuple[list[Mapping[str, Value]], bool]:
+    """Up to `count` points of an algorithm without history, one of each space in turn; whether it is at its end."""
+    rng = study.rng
+    points: list[Mapping[str, Value]] = []
+    for index, space in enumerate(spaces[:count]):
+        spec = study.spec if space is study.spec.space else dataclasses.replace(study.spec, space=space)
+        problem = Problem(spec, study.position + len(points), seed=study.seed)
+        points += algorithm.suggest(problem, (), (), len(range(index, count, len(spaces))), rng).parameters
+    return points, len(points) < count

@@ -11,12 +11,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.locks import wait_for_migrations
 
 _PACKAGE = Path(__file__).parents[1]
 # Inside the package when it is installed, beside `server/` in a checkout.
 MIGRATIONS = next(path for path in (_PACKAGE / "migrations", _PACKAGE.parents[1] / "migrations") if path.is_dir())
-# Any number will do, as long as every server takes the same.
-_ADVISORY_LOCK = 0x0D0D04A
 
 
 def upgrade(engine: sa.Engine) -> None:
@@ -28,8 +27,7 @@ def upgrade(engine: sa.Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+        wait_for_migrations(connection)
         current = MigrationContext.configure(connection).get_current_revision()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if current is not None and current not in known:

@@ -9,8 +9,8 @@ from sqlalchemy import exc
 
 from dodona_server.storage import migrate
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.postgres import PostgresStore
-from dodona_server.storage.sqlite import SqliteStore
+from dodona_server.storage.postgres import PostgresStore, reading_engine
+from dodona_server.storage.sqlite import SqliteStore, sqlite_engine
 from dodona_server.storage.store import Store
 
 EXAMPLES = "sqlite:///dodona.db or postgresql://user:password@host/database"
@@ -38,6 +38,18 @@ def open_store(url: str) -> Store:
         store.close()
         raise
     return store
+
+
+def open_reader(url: str) -> sa.Engine:
+    """An engine for queries alone, on a database that a server has opened and brought up already.
+
+    Args:
+        url: as of `Store.secret_url`.
+    """
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return sqlite_engine(Path(str(parsed.database)), begin="BEGIN", read_only=True)
+    return reading_engine(parsed, connections=1)
 
 
 def _open_postgres(url: sa.URL) -> PostgresStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -41,6 +42,7 @@ class SuggestOperation:
     study_state: StudyState
     create_time: float
     request_id: str | None = None
+    suggestion_count: int = 0
 
 
 def insert(transaction: Transaction, study_key: int, operation: SuggestOperation) -> None:
@@ -53,6 +55,7 @@ def insert(transaction: Transaction, study_key: int, operation: SuggestOperation
         "trial_numbers": codec.dump_numbers(operation.trial_numbers),
         "study_state": operation.study_state.value,
         "create_time": operation.create_time,
+        "suggestion_count": operation.suggestion_count,
     }
     transaction.execute(operations.insert(), row)
 
@@ -90,6 +93,26 @@ def delete(transaction: Transaction, operation_id: str) -> None:
     transaction.execute(operations.delete().where(operations.c.operation_id == operation_id))
 
 
+def purge(transaction: Transaction, before: str, limit: int) -> None:
+    """Forgets up to `limit` operations whose id comes before `before`: ids begin with the time, so these are older."""
+    old = sa.select(operations.c.operation_id).where(operations.c.operation_id < before).limit(limit)
+    transaction.execute(operations.delete().where(operations.c.operation_id.in_(old)))
+
+
+def new_id(now: float) -> str:
+    """An id that comes behind all that were made at an earlier time, and is nobody else's.
+
+    Args:
+        now: the time, in seconds since the epoch.
+    """
+    return f"{oldest_id(now)}{secrets.token_hex(10)}"
+
+
+def oldest_id(now: float) -> str:
+    """What every id that is made from `now` on comes behind."""
+    return f"{round(now * 1000):012x}"
+
+
 def _named(row: sa.RowMapping) -> tuple[int, str, SuggestOperation]:
     return row["study_key"], row["study_id"], _operation(row)
 
@@ -102,4 +125,5 @@ def _operation(row: sa.RowMapping) -> SuggestOperation:
         study_state=StudyState(row["study_state"]),
         create_time=row["create_time"],
         request_id=row["request_id"],
+        suggestion_count=row["suggestion_count"],
     )

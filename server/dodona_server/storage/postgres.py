@@ -21,6 +21,11 @@ READER_CONNECTIONS = 4
 CONFLICT_RETRIES = 5
 
 
+# The database has chosen one of two transactions that wait for each other, and undone it.
+DEADLOCK = "40P01"
+CONNECT_SECONDS = 10
+
+
 class PostgresStore(Store):
     """A PostgreSQL database, which any number of servers may share.
 
@@ -33,14 +38,14 @@ class PostgresStore(Store):
 
     def __init__(self, url: sa.URL) -> None:
         self.url = url.render_as_string(hide_password=True)
-        self.engine = sa.create_engine(url, pool_size=WRITER_CONNECTIONS, max_overflow=0)
-        reader = sa.create_engine(
+        self.secret_url = url.render_as_string(hide_password=False)
+        self.engine = sa.create_engine(
             url,
-            pool_size=READER_CONNECTIONS,
+            pool_size=WRITER_CONNECTIONS,
             max_overflow=0,
-            isolation_level="REPEATABLE READ",
-            connect_args={"options": "-c default_transaction_read_only=on"},
+            connect_args={"connect_timeout": CONNECT_SECONDS},
         )
+        reader = reading_engine(url, READER_CONNECTIONS)
         try:
             with self.engine.connect():
                 pass
@@ -74,5 +79,17 @@ class PostgresStore(Store):
                 if attempt == CONFLICT_RETRIES:
                     raise
             except (exc.OperationalError, exc.InterfaceError) as error:
-                raise unavailable(error) from error
+                if getattr(error.orig, "sqlstate", None) != DEADLOCK or attempt == CONFLICT_RETRIES:
+                    raise unavailable(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def reading_engine(url: sa.URL, connections: int) -> sa.Engine:
+    """An engine with that many connections, whose transactions see one state of the database and cannot write."""
+    return sa.create_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        isolation_level="REPEATABLE READ",
+        connect_args={"options": "-c default_transaction_read_only=on", "connect_timeout": CONNECT_SECONDS},
+    )

@@ -50,18 +50,18 @@ class SqliteStore(Store):
     """
 
     def __init__(self, path: Path) -> None:
-        self.url = f"sqlite:///{path}"
+        self.url = self.secret_url = f"sqlite:///{path}"
         if not path.parent.is_dir():
             raise StoreUnusable(f"the database {path} cannot be opened: there is no folder {path.parent}")
         self._lock = _lock(path)
-        self.engine = _engine(path, begin="BEGIN IMMEDIATE")
+        self.engine = sqlite_engine(path, begin="BEGIN IMMEDIATE")
         try:
             self._connection = self.engine.connect()
         except (exc.DBAPIError, sqlite3.Error) as error:
             self._lock.release()
             cause = getattr(error, "orig", None) or error
             raise StoreUnusable(f"the database {path} cannot be opened: {cause}") from error
-        self._readers = Readers(_engine(path, begin="BEGIN", read_only=True), READER_THREADS)
+        self._readers = Readers(sqlite_engine(path, begin="BEGIN", read_only=True), READER_THREADS)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._writer = threading.Thread(target=self._write, name="dodona-write", daemon=True)
@@ -153,7 +153,8 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def _engine(path: Path, begin: str, *, read_only: bool = False) -> sa.Engine:
+def sqlite_engine(path: Path, begin: str, *, read_only: bool = False) -> sa.Engine:
+    """An engine for the file; its transactions begin with the statement `begin`."""
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")

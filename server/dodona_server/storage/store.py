@@ -25,9 +25,10 @@ Transaction = sa.Connection
 
 
 class Store(ABC):
-    """A database behind the bridge; `url` names it, without its password."""
+    """A database behind the bridge; `url` names it without its password, `secret_url` with it."""
 
     url: str
+    secret_url: str
 
     @abstractmethod
     async def run(self, use_case: Callable[[Transaction], T]) -> T:

@@ -9,12 +9,22 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.study import Study, StudySpec, StudyState
+from dodona_server.domain.study import Progress, Study, StudySpec, StudyState
 from dodona_server.storage import codec
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import events, measurements, operations, studies, trials
+from dodona_server.storage.tables import (
+    events,
+    measurements,
+    operations,
+    studies,
+    suggestions,
+    timed,
+    trials,
+)
 
 NO_METADATA: Mapping[str, str] = {}
+# The project of studies that are deleted, but not yet cleared away. No name can have it.
+_REMOVED = ""
 
 _IN_LOCATION = (studies.c.project == bindparam("project"), studies.c.location == bindparam("location"))
 _FIND = sa.select(studies).where(*_IN_LOCATION, studies.c.study_id == bindparam("study_id"))
@@ -26,7 +36,17 @@ _PAGE = (
     .order_by(studies.c.key)
     .limit(bindparam("limit"))
 )
-_RECENT = sa.select(studies).order_by(studies.c.key.desc()).limit(bindparam("limit"))
+_RECENT = (
+    sa.select(studies).where(studies.c.project != _REMOVED).order_by(studies.c.key.desc()).limit(bindparam("limit"))
+)
+_FIND_KEY = sa.select(studies).where(studies.c.key == bindparam("of_study"))
+_DUE = (
+    sa.select(studies)
+    .where(timed, studies.c.check_time <= bindparam("now"), studies.c.state == StudyState.ACTIVE.value)
+    .limit(bindparam("limit"))
+)
+_DUE_LOCKED = _DUE.with_for_update(skip_locked=True)
+_REMOVED_STUDY = sa.select(studies.c.key).where(studies.c.project == _REMOVED).order_by(studies.c.key).limit(1)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = (
     studies.update()
@@ -34,17 +54,43 @@ _ADD_TRIALS = (
     .values(
         next_trial_number=studies.c.next_trial_number + bindparam("added"),
         trial_count=studies.c.trial_count + bindparam("added"),
+        position=studies.c.position + bindparam("suggested"),
     )
 )
 _REMOVE_TRIAL = studies.update().where(_BY_KEY).values(trial_count=studies.c.trial_count - 1)
 _SET_STATE = (
     studies.update().where(_BY_KEY).values(state=bindparam("new_state"), inactive_reason=bindparam("new_reason"))
 )
+_SET_PROGRESS = (
+    studies.update()
+    .where(_BY_KEY)
+    .values(
+        finished_trials=bindparam("new_finished"),
+        failed_trials=bindparam("new_failed"),
+        best_objective=bindparam("new_best"),
+        best_time=bindparam("new_best_time"),
+        trials_since_best=bindparam("new_since_best"),
+        check_time=bindparam("new_check"),
+    )
+)
+_SET_CHECK_TIME = studies.update().where(_BY_KEY).values(check_time=bindparam("new_check"))
+_SET_FAILURES = studies.update().where(_BY_KEY).values(algorithm_failures=bindparam("new_failures"))
+_REMOVE = (
+    studies.update()
+    .where(_BY_KEY)
+    .values(
+        project=_REMOVED,
+        location=_REMOVED,
+        study_id=sa.cast(studies.c.key, sa.String),
+        display_name=sa.cast(studies.c.key, sa.String),
+        check_time=None,
+    )
+)
 _SET_METADATA = studies.update().where(_BY_KEY).values(metadata=bindparam("new_metadata"))
 _SET_SPEC = (
     studies.update()
     .where(_BY_KEY)
-    .values(spec=bindparam("new_spec"), revision=studies.c.revision + 1, state=bindparam("new_state"))
+    .values(spec=bindparam("new_spec"), revision=studies.c.revision + 1, state=bindparam("new_state"), position=0)
 )
 # A spec is parsed once, not at each call: the text is the key, so a changed spec can't be mistaken.
 _load_spec = functools.lru_cache(maxsize=256)(codec.load_spec)
@@ -72,6 +118,7 @@ def insert(
         "trial_count": 0,
         "revision": 1,
         "metadata": codec.dump_metadata(metadata),
+        "check_time": spec.stopping.check_time(Progress(), now),
     }
     row = transaction.execute(studies.insert().returning(*studies.c), values).mappings().one()
     return _study(row)
@@ -107,9 +154,48 @@ def recent(transaction: Transaction, limit: int) -> list[Study]:
     return [_study(row) for row in transaction.execute(_RECENT, {"limit": limit}).mappings()]
 
 
-def add_trials(transaction: Transaction, study: Study, count: int) -> None:
-    """Counts `count` more trials; the first one's number is `study.next_trial_number`."""
-    transaction.execute(_ADD_TRIALS, {"of_study": study.key, "added": count})
+def find_key(transaction: Transaction, key: int) -> Study | None:
+    """The study of that key, unless it is deleted."""
+    row = transaction.execute(_FIND_KEY, {"of_study": key}).mappings().one_or_none()
+    return None if row is None or row["project"] == _REMOVED else _study(row)
+
+
+def due(transaction: Transaction, now: float, limit: int, *, lock: bool = True) -> list[Study]:
+    """Up to `limit` ACTIVE studies that time may have brought to their end by `now`.
+
+    With `lock` they are held until the transaction ends; those that another transaction holds are left out.
+    """
+    rows = transaction.execute(_DUE_LOCKED if lock else _DUE, {"now": now, "limit": limit}).mappings()
+    return [_study(row) for row in rows]
+
+
+def add_trials(transaction: Transaction, study: Study, count: int, suggested: int = 0) -> None:
+    """Counts `count` more trials, `suggested` of them by the algorithm; they begin at `study.next_trial_number`."""
+    transaction.execute(_ADD_TRIALS, {"of_study": study.key, "added": count, "suggested": suggested})
+
+
+def set_progress(transaction: Transaction, study: Study, progress: Progress) -> None:
+    """Keeps how far the study has come, and when to look at it again."""
+    values = {
+        "of_study": study.key,
+        "new_finished": progress.finished,
+        "new_failed": progress.failed,
+        "new_best": progress.best,
+        "new_best_time": progress.best_time,
+        "new_since_best": progress.since_best,
+        "new_check": study.spec.stopping.check_time(progress, study.create_time),
+    }
+    transaction.execute(_SET_PROGRESS, values)
+
+
+def set_check_time(transaction: Transaction, study: Study, time: float | None) -> None:
+    """Says when to look again whether time has brought the study to its end."""
+    transaction.execute(_SET_CHECK_TIME, {"of_study": study.key, "new_check": time})
+
+
+def set_failures(transaction: Transaction, study: Study, count: int) -> None:
+    """Keeps how often the study's algorithm has failed since it last made a suggestion."""
+    transaction.execute(_SET_FAILURES, {"of_study": study.key, "new_failures": count})
 
 
 def remove_trial(transaction: Transaction, study: Study) -> None:
@@ -129,16 +215,41 @@ def set_metadata(transaction: Transaction, study: Study, metadata: Mapping[str, 
 
 
 def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: StudyState) -> None:
-    """Replaces the study's spec and moves it to `state`."""
+    """Replaces the study's spec and moves it to `state`; suggestions begin anew, those computed ahead are void."""
+    transaction.execute(suggestions.delete().where(suggestions.c.study_key == study.key))
     values = {"of_study": study.key, "new_spec": codec.dump_spec(spec), "new_state": state.value}
     transaction.execute(_SET_SPEC, values)
 
 
-def delete(transaction: Transaction, study: Study) -> None:
-    """Removes the study with all that belongs to it."""
-    for table in (events, measurements, operations, trials):
-        transaction.execute(table.delete().where(table.c.study_key == study.key))
-    transaction.execute(studies.delete().where(studies.c.key == study.key))
+def remove(transaction: Transaction, study: Study) -> None:
+    """Takes the study out of sight; its name is free. `clear_removed` clears away what belongs to it."""
+    transaction.execute(_REMOVE, {"of_study": study.key})
+
+
+def any_removed(transaction: Transaction) -> bool:
+    """Whether there is a removed study to clear away."""
+    return transaction.execute(_REMOVED_STUDY).first() is not None
+
+
+def clear_removed(transaction: Transaction, limit: int) -> bool:
+    """Deletes up to `limit` rows of each kind that belong to a removed study; whether there was one."""
+    key = transaction.execute(_REMOVED_STUDY).scalar()
+    if key is None:
+        return False
+    # Measurements go with their trials, events and operations by themselves.
+    numbers = sa.select(trials.c.number).where(trials.c.study_key == key).order_by(trials.c.number).limit(limit)
+    last = transaction.execute(sa.select(sa.func.max(numbers.subquery().c.number))).scalar()
+    if last is not None:
+        for table in (measurements, trials):
+            transaction.execute(table.delete().where(table.c.study_key == key, table.c.number <= last))
+    left = last is not None
+    for table, column in ((events, events.c.key), (operations, operations.c.operation_id)):
+        some = sa.select(column).where(table.c.study_key == key).limit(limit)
+        left |= transaction.execute(table.delete().where(column.in_(some))).rowcount > 0
+    if not left:
+        transaction.execute(suggestions.delete().where(suggestions.c.study_key == key))
+        transaction.execute(studies.delete().where(studies.c.key == key))
+    return True
 
 
 def _key(name: StudyName) -> dict[str, str]:
@@ -159,4 +270,13 @@ def _study(row: sa.RowMapping) -> Study:
         trial_count=row["trial_count"],
         revision=row["revision"],
         metadata=codec.load_metadata(row["metadata"]),
+        position=row["position"],
+        algorithm_failures=row["algorithm_failures"],
+        progress=Progress(
+            row["finished_trials"],
+            row["failed_trials"],
+            row["best_objective"],
+            row["best_time"],
+            row["trials_since_best"],
+        ),
     )

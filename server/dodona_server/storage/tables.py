@@ -32,9 +32,23 @@ studies = sa.Table(
     sa.Column("revision", sa.BigInteger, nullable=False),
     # What clients want to remember, as a map of strings.
     sa.Column("metadata", sa.Text, nullable=False),
+    # How many suggestions the algorithm has made, and how often it failed since the last one.
+    sa.Column("position", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("algorithm_failures", sa.BigInteger, nullable=False, server_default="0"),
+    # What budgets are measured by; kept for the studies that have one which needs it.
+    sa.Column("finished_trials", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("failed_trials", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("best_objective", sa.Double),
+    sa.Column("best_time", sa.Double),
+    sa.Column("trials_since_best", sa.BigInteger, nullable=False, server_default="0"),
+    # When a budget of time may be used up; null if none can be.
+    sa.Column("check_time", sa.Double),
     sa.UniqueConstraint("project", "location", "study_id"),
     sa.UniqueConstraint("project", "location", "display_name"),
 )
+
+timed = studies.c.check_time.is_not(None)
+sa.Index("ix_studies_check_time", studies.c.check_time, sqlite_where=timed, postgresql_where=timed)
 
 trials = sa.Table(
     "trials",
@@ -53,6 +67,13 @@ trials = sa.Table(
     sa.Column("final_measurement", sa.Text),
     sa.Column("infeasible_reason", sa.Text, nullable=False),
     sa.Column("metadata", sa.Text, nullable=False),
+    # A lease runs out by the database's clock; without one a trial stays with its client for ever.
+    sa.Column("lease_seconds", sa.Double),
+    sa.Column("lease_expiry", sa.Double),
+    # How many attempts ended with a lost worker, and who that was: it may turn out to be alive.
+    sa.Column("lost_attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("lost_client_id", sa.String, nullable=False, server_default=""),
+    sa.Column("checkpoint", sa.Text, nullable=False, server_default=""),
     sa.PrimaryKeyConstraint("study_key", "number"),
     sqlite_with_rowid=False,
 )
@@ -70,6 +91,9 @@ sa.Index(
     sqlite_where=unfinished,
     postgresql_where=unfinished,
 )
+
+leased = trials.c.lease_expiry.is_not(None)
+sa.Index("ix_trials_lease_expiry", trials.c.lease_expiry, sqlite_where=leased, postgresql_where=leased)
 
 # The ranking; the objective of a trial that did not succeed is null.
 ranked = trials.c.objective.is_not(None)
@@ -118,6 +142,7 @@ operations = sa.Table(
     sa.Column("trial_numbers", sa.Text, nullable=False),
     sa.Column("study_state", sa.String, nullable=False),
     sa.Column("create_time", sa.Double, nullable=False),
+    sa.Column("suggestion_count", sa.Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 sa.Index("ix_operations_study_key", operations.c.study_key, operations.c.operation_id)
@@ -154,3 +179,29 @@ sa.Index(
     postgresql_where=numbered,
 )
 sa.Index("ix_events_unnumbered", events.c.study_key, sqlite_where=unnumbered, postgresql_where=unnumbered)
+
+# The requests that were done, by the ids that clients gave them; suggestions and created trials carry theirs.
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("project", sa.String, nullable=False),
+    sa.Column("location", sa.String, nullable=False),
+    sa.Column("request_id", sa.String, nullable=False),
+    # Which call it was: an id stands for one call of one resource.
+    sa.Column("call", sa.Text, nullable=False),
+    sa.Column("create_time", sa.Double, nullable=False),
+    sa.PrimaryKeyConstraint("project", "location", "request_id"),
+    sqlite_with_rowid=False,
+)
+sa.Index("ix_requests_create_time", requests.c.create_time)
+
+# Points that an algorithm has computed ahead. They become trials when they are handed out.
+suggestions = sa.Table(
+    "suggestions",
+    metadata,
+    sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), nullable=False),
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.PrimaryKeyConstraint("study_key", "place"),
+    sqlite_with_rowid=False,
+)

@@ -14,12 +14,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import Goal, Study
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.trial import Lease, Measurement, Trial, TrialState, joined
 from dodona_server.storage import codec
+from dodona_server.storage.clock import database_now
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import measurements, ranked, requested_by_id, studies, trials, unfinished
+from dodona_server.storage.tables import leased, measurements, ranked, requested_by_id, studies, trials, unfinished
 
-_COLUMNS = [column for column in trials.c if column.key not in ("study_key", "request_id", "objective")]
+_NOT_SHOWN = ("study_key", "request_id", "objective")
+_COLUMNS = [
+    *(column for column in trials.c if column.key not in _NOT_SHOWN),
+    (trials.c.lease_expiry - database_now()).label("lease_left"),
+]
 _TRIALS = sa.select(*_COLUMNS)
 _IN_STUDY = trials.c.study_key == bindparam("of_study")
 _THIS = (_IN_STUDY, trials.c.number == bindparam("trial_number"))
@@ -52,7 +57,43 @@ _UNFINISHED_NUMBERS = (
     .order_by(trials.c.number + 0)
     .limit(bindparam("limit"))
 )
-_UNFINISHED = _TRIALS.where(_IN_STUDY, trials.c.number.in_(_UNFINISHED_NUMBERS)).order_by(trials.c.number)
+_UNFINISHED = (
+    _TRIALS.where(
+        _IN_STUDY,
+        trials.c.number.in_(_UNFINISHED_NUMBERS),
+        # Once more, for a row that another transaction changed while this one waited for it.
+        trials.c.state == bindparam("in_state"),
+        trials.c.client_id == bindparam("of_client"),
+    )
+    .order_by(trials.c.number)
+    .with_for_update(of=trials)
+)
+# Work that another server is claiming is left to that one.
+_CLAIMABLE = _UNFINISHED.with_for_update(of=trials, skip_locked=True)
+_RUNNING_ELSEWHERE = (
+    sa.select(trials.c.number)
+    .where(
+        _IN_STUDY,
+        unfinished,
+        trials.c.state.in_((TrialState.ACTIVE.value, TrialState.STOPPING.value)),
+        trials.c.client_id != bindparam("of_client"),
+        leased,
+    )
+    .limit(1)
+)
+_PENDING = _TRIALS.where(_IN_STUDY, unfinished).order_by(trials.c.number + 0)
+_FINISHED_AFTER = (
+    _TRIALS.where(_IN_STUDY, trials.c.end_time.is_not(None), trials.c.number > bindparam("after"))
+    .order_by(trials.c.number)
+    .limit(bindparam("limit"))
+)
+_RUN_OUT = (
+    sa.select(trials.c.study_key, *_COLUMNS)
+    .where(leased, trials.c.lease_expiry <= database_now())
+    .order_by(trials.c.lease_expiry)
+    .limit(bindparam("limit"))
+)
+_RUN_OUT_LOCKED = _RUN_OUT.with_for_update(skip_locked=True)
 _ANY_UNFINISHED = sa.select(trials.c.state).where(_IN_STUDY, unfinished).order_by(trials.c.state).limit(1)
 _PAGE = (
     _TRIALS.where(_IN_STUDY, trials.c.number > bindparam("after")).order_by(trials.c.number).limit(bindparam("limit"))
@@ -77,8 +118,43 @@ _WITH_OBJECTIVE = _TRIALS.where(_IN_STUDY, trials.c.number.in_(_NUMBERS_WITH_OBJ
 _ASSIGN = (
     trials.update()
     .where(*_THIS)
-    .values(state=TrialState.ACTIVE.value, client_id=bindparam("new_client"), start_time=bindparam("new_start"))
+    .values(
+        state=TrialState.ACTIVE.value,
+        client_id=bindparam("new_client"),
+        start_time=bindparam("new_start"),
+        attempt=bindparam("new_attempt"),
+        lost_attempts=bindparam("new_lost"),
+        lost_client_id="",
+        lease_seconds=bindparam("new_lease", type_=sa.Double),
+        lease_expiry=database_now() + bindparam("new_lease", type_=sa.Double),
+    )
 )
+_EXTEND = trials.update().where(*_THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds)
+_REQUEUE = (
+    trials.update()
+    .where(*_THIS)
+    .values(
+        state=TrialState.REQUESTED.value,
+        client_id="",
+        start_time=None,
+        lease_expiry=None,
+        lost_attempts=bindparam("new_lost"),
+        lost_client_id=bindparam("new_lost_client"),
+    )
+)
+_RECLAIM = (
+    trials.update()
+    .where(*_THIS)
+    .values(
+        state=TrialState.ACTIVE.value,
+        client_id=trials.c.lost_client_id,
+        start_time=bindparam("new_start"),
+        lost_attempts=trials.c.lost_attempts - 1,
+        lost_client_id="",
+        lease_expiry=database_now() + trials.c.lease_seconds,
+    )
+)
+_SET_CHECKPOINT = trials.update().where(*_THIS).values(checkpoint=bindparam("new_checkpoint"))
 _SET_STATE = trials.update().where(*_THIS).values(state=bindparam("new_state"))
 _SET_METADATA = trials.update().where(*_THIS).values(metadata=bindparam("new_metadata"))
 _FINISH = (
@@ -90,6 +166,8 @@ _FINISH = (
         objective=bindparam("new_objective"),
         final_measurement=bindparam("new_final"),
         infeasible_reason=bindparam("new_reason"),
+        lost_attempts=bindparam("new_lost"),
+        lease_expiry=None,
     )
 )
 
@@ -128,9 +206,21 @@ _OF_TRIAL = (
     measurements.c.study_key == bindparam("of_study"),
     measurements.c.number == bindparam("trial_number"),
 )
-_IN_ORDER = (measurements.c.step, measurements.c.tick)
-_MEASURED = (
-    sa.select(measurements).where(*_OF_TRIAL, measurements.c.attempt == bindparam("of_attempt")).order_by(*_IN_ORDER)
+_IN_ORDER = (measurements.c.attempt, measurements.c.step, measurements.c.tick)
+_MEASURED = sa.select(measurements).where(*_OF_TRIAL).order_by(*_IN_ORDER)
+_DROP = measurements.delete().where(
+    *_OF_TRIAL,
+    measurements.c.attempt == bindparam("of_attempt"),
+    measurements.c.step == bindparam("at"),
+    measurements.c.tick == bindparam("tick_at"),
+)
+_LAST_STEPS = (
+    sa.select(measurements.c.number, sa.func.max(measurements.c.step))
+    .where(
+        measurements.c.study_key == bindparam("of_study"),
+        measurements.c.number.in_(bindparam("numbers", expanding=True)),
+    )
+    .group_by(measurements.c.number)
 )
 _MEASURED_BETWEEN = (
     sa.select(measurements)
@@ -138,11 +228,20 @@ _MEASURED_BETWEEN = (
         measurements.c.study_key == bindparam("of_study"),
         measurements.c.number.between(bindparam("first"), bindparam("last")),
     )
-    .order_by(measurements.c.number, measurements.c.attempt, *_IN_ORDER)
+    .order_by(measurements.c.number, *_IN_ORDER)
 )
 
 
-def insert(transaction: Transaction, study: Study, added: Sequence[Trial], request_id: str | None = None) -> None:
+_INSERT = trials.insert().values(lease_expiry=database_now() + bindparam("lease_expiry_in", type_=sa.Double))
+
+
+def insert(
+    transaction: Transaction,
+    study: Study,
+    added: Sequence[Trial],
+    request_id: str | None = None,
+    lease_seconds: float | None = None,
+) -> None:
     """Adds trials; those that have succeeded already enter the ranking.
 
     Args:
@@ -150,6 +249,7 @@ def insert(transaction: Transaction, study: Study, added: Sequence[Trial], reque
         study: whose trials they are.
         added: with numbers from `study.next_trial_number` on.
         request_id: the request that a single added trial answers.
+        lease_seconds: how long their client has them without a sign of life; None for ever.
     """
     rows = [
         {
@@ -163,14 +263,16 @@ def insert(transaction: Transaction, study: Study, added: Sequence[Trial], reque
             "create_time": trial.create_time,
             "start_time": trial.start_time,
             "end_time": trial.end_time,
-            "objective": _objective(study, trial),
+            "objective": objective(study, trial),
             "final_measurement": trial.final_measurement and codec.dump_final(trial.final_measurement),
             "infeasible_reason": trial.infeasible_reason,
             "metadata": codec.dump_metadata(trial.metadata),
+            "lease_seconds": lease_seconds,
+            "lease_expiry_in": lease_seconds,
         }
         for trial in added
     ]
-    transaction.execute(trials.insert(), rows)
+    transaction.execute(_INSERT, rows)
 
 
 def find(transaction: Transaction, study: Study, number: int, *, lock: bool = False) -> Trial | None:
@@ -210,9 +312,39 @@ def find_numbered(transaction: Transaction, study_key: int, numbers: list[int]) 
 def unfinished_trials(
     transaction: Transaction, study: Study, state: TrialState, client_id: str, limit: int
 ) -> list[Trial]:
-    """Up to `limit` trials in an unfinished `state` that the client holds, in order; those of nobody for ""."""
+    """Up to `limit` trials in an unfinished `state` that the client holds, in order; those of nobody for "".
+
+    They are held until the transaction ends. Those of nobody that another transaction holds are left out.
+    """
     parameters = {"of_study": study.key, "in_state": state.value, "of_client": client_id, "limit": limit}
-    return [_trial(row) for row in transaction.execute(_UNFINISHED, parameters).mappings()]
+    statement = _UNFINISHED if client_id else _CLAIMABLE
+    return [_trial(row) for row in transaction.execute(statement, parameters).mappings()]
+
+
+def run_elsewhere(transaction: Transaction, study: Study, client_id: str) -> bool:
+    """Whether another client runs a trial on a lease: if it is lost, the trial is there to be handed out again."""
+    parameters = {"of_study": study.key, "of_client": client_id}
+    return transaction.execute(_RUNNING_ELSEWHERE, parameters).first() is not None
+
+
+def run_out(transaction: Transaction, limit: int, *, lock: bool = True) -> list[tuple[int, Trial]]:
+    """Up to `limit` trials whose lease has run out, each with its study's key; the longest overdue first.
+
+    With `lock` they are held until the transaction ends; those that another transaction holds are left out.
+    """
+    rows = transaction.execute(_RUN_OUT_LOCKED if lock else _RUN_OUT, {"limit": limit}).mappings()
+    return [(row["study_key"], _trial(row)) for row in rows]
+
+
+def pending(transaction: Transaction, study: Study) -> list[Trial]:
+    """All trials that wait or run, in order."""
+    return [_trial(row) for row in transaction.execute(_PENDING, {"of_study": study.key}).mappings()]
+
+
+def finished(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
+    """Up to `limit` finished trials with numbers above `after`, in order."""
+    parameters = {"of_study": study.key, "after": after, "limit": limit}
+    return [_trial(row) for row in transaction.execute(_FINISHED_AFTER, parameters).mappings()]
 
 
 def any_unfinished(transaction: Transaction, study: Study) -> bool:
@@ -227,7 +359,7 @@ def page(transaction: Transaction, study: Study, after: int, limit: int) -> list
     if not rows:
         return []
     measured = _measurements_between(transaction, study, rows[0]["number"], rows[-1]["number"])
-    return [_trial(row, measured.get((row["number"], row["attempt"]), [])) for row in rows]
+    return [_trial(row, joined(list(measured.get(row["number"], {}).values()))) for row in rows]
 
 
 def ranking(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
@@ -283,9 +415,38 @@ def succeeded(transaction: Transaction, study: Study) -> list[Trial]:
     return [_trial(row) for row in rows]
 
 
-def assign(transaction: Transaction, study: Study, number: int, client_id: str, now: float) -> None:
-    """Makes the trial ACTIVE with the client."""
-    transaction.execute(_ASSIGN, {**_trial_key(study.key, number), "new_client": client_id, "new_start": now})
+def assign(transaction: Transaction, study: Study, trial: Trial) -> None:
+    """Makes the trial ACTIVE with the client, attempt and length of lease that `trial` says; the lease begins now."""
+    values = {
+        **_trial_key(study.key, trial.number),
+        "new_client": trial.client_id,
+        "new_start": trial.start_time,
+        "new_attempt": trial.attempt,
+        "new_lost": trial.lost_attempts,
+        "new_lease": trial.lease and trial.lease.seconds,
+    }
+    transaction.execute(_ASSIGN, values)
+
+
+def extend_lease(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """Lets the trial's lease, if it has one, begin anew."""
+    transaction.execute(_EXTEND, _trial_key(study_key, trial.number))
+
+
+def requeue(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """Puts the trial back into the queue; its `lost_attempts` and `lost_client_id` say why."""
+    values = {"new_lost": trial.lost_attempts, "new_lost_client": trial.lost_client_id}
+    transaction.execute(_REQUEUE, {**_trial_key(study_key, trial.number), **values})
+
+
+def reclaim(transaction: Transaction, study_key: int, trial: Trial, now: float) -> None:
+    """Gives the trial back to the client that was thought lost, whose attempt goes on."""
+    transaction.execute(_RECLAIM, {**_trial_key(study_key, trial.number), "new_start": now})
+
+
+def set_checkpoint(transaction: Transaction, study_key: int, number: int, checkpoint: str) -> None:
+    """Keeps the place from which the trial can go on."""
+    transaction.execute(_SET_CHECKPOINT, {**_trial_key(study_key, number), "new_checkpoint": checkpoint})
 
 
 def set_state(transaction: Transaction, study_key: int, number: int, state: TrialState) -> None:
@@ -306,9 +467,10 @@ def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
         **_trial_key(study.key, trial.number),
         "new_state": trial.state.value,
         "new_end": trial.end_time,
-        "new_objective": _objective(study, trial),
+        "new_objective": objective(study, trial),
         "new_final": final and codec.dump_final(final),
         "new_reason": trial.infeasible_reason,
+        "new_lost": trial.lost_attempts,
     }
     transaction.execute(_FINISH, parameters)
 
@@ -335,18 +497,48 @@ def measure(transaction: Transaction, study_key: int, number: int, attempt: int,
 
 
 def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Measurement]:
-    """The measurements of the trial's current attempt, in order."""
-    parameters = {**_trial_key(study_key, trial.number), "of_attempt": trial.attempt}
-    return [_measurement(row) for row in transaction.execute(_MEASURED, parameters).mappings()]
+    """The measurements of the trial, those of its attempts joined, in order."""
+    attempts: dict[int, list[Measurement]] = {}
+    for row in transaction.execute(_MEASURED, _trial_key(study_key, trial.number)).mappings():
+        attempts.setdefault(row["attempt"], []).append(_measurement(row))
+    return joined(list(attempts.values()))
+
+
+def last_steps(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, int]:
+    """The last step that was reported of each of these trials, in any of its attempts."""
+    rows = transaction.execute(_LAST_STEPS, {"of_study": study_key, "numbers": numbers})
+    return dict(rows.tuples())
+
+
+def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> None:
+    """Leaves `kept` of the trial's measurements, evenly spread, the last one among them."""
+    rows = transaction.execute(_MEASURED, _trial_key(study_key, trial.number)).all()
+    if len(rows) <= kept:
+        return
+    last = len(rows) - 1
+    chosen = {last} if kept == 1 else {round(place * last / (kept - 1)) for place in range(kept)}
+    dropped = [
+        {
+            "of_study": study_key,
+            "trial_number": trial.number,
+            "of_attempt": row.attempt,
+            "at": row.step,
+            "tick_at": row.tick,
+        }
+        for place, row in enumerate(rows)
+        if place not in chosen
+    ]
+    transaction.execute(_DROP, dropped)
 
 
 def _measurements_between(
     transaction: Transaction, study: Study, first: int, last: int
-) -> dict[tuple[int, int], list[Measurement]]:
-    grouped: dict[tuple[int, int], list[Measurement]] = {}
+) -> dict[int, dict[int, list[Measurement]]]:
+    """The measurements of each attempt of each trial, by their numbers."""
+    grouped: dict[int, dict[int, list[Measurement]]] = {}
     parameters = {"of_study": study.key, "first": first, "last": last}
     for row in transaction.execute(_MEASURED_BETWEEN, parameters).mappings():
-        grouped.setdefault((row["number"], row["attempt"]), []).append(_measurement(row))
+        grouped.setdefault(row["number"], {}).setdefault(row["attempt"], []).append(_measurement(row))
     return grouped
 
 
@@ -354,7 +546,8 @@ def _trial_key(study_key: int, number: int) -> dict[str, Any]:
     return {"of_study": study_key, "trial_number": number}
 
 
-def _objective(study: Study, trial: Trial) -> float | None:
+def objective(study: Study, trial: Trial) -> float | None:
+    """The value by which the trial is ranked; None if it did not succeed."""
     if trial.state is not TrialState.SUCCEEDED or trial.final_measurement is None:
         return None
     return trial.final_measurement.metrics[study.spec.objective.id]
@@ -374,7 +567,17 @@ def _trial(row: sa.RowMapping, measured: Iterable[Measurement] | None = None) ->
         infeasible_reason=row["infeasible_reason"],
         metadata=codec.load_metadata(row["metadata"]),
         measurements=None if measured is None else list(measured),
+        lease=_lease(row),
+        lost_attempts=row["lost_attempts"],
+        lost_client_id=row["lost_client_id"],
+        checkpoint=row["checkpoint"],
     )
+
+
+def _lease(row: sa.RowMapping) -> Lease | None:
+    if row["lease_expiry"] is None:
+        return None
+    return Lease(row["lease_seconds"], row["lease_expiry"], row["lease_left"])
 
 
 def _measurement(row: sa.RowMapping) -> Measurement:

@@ -89,7 +89,12 @@ def _suggestion(handout: Handout) -> wire.MlOperation:
     return wire.MlOperation(
         name=_operation_name(handout.name),
         done=True,
-        metadata=wire.MlSuggestTrialsMetadata(study=str(name), create_time=time, client_id=handout.client_id),
+        metadata=wire.MlSuggestTrialsMetadata(
+            study=str(name),
+            create_time=time,
+            client_id=handout.client_id,
+            suggestion_count=handout.suggestion_count,
+        ),
         response=wire.MlSuggestTrialsResponse(
             trials=[trial(name, one) for one in handout.trials],
             study_state=StudyState[handout.study_state.value],
@@ -144,3 +149,8 @@ def read_measurement(given: wire.MlMeasurement) -> Measurement:
     """
     metrics = read_metrics((metric.metric, metric.value) for metric in given.metrics)
     return Measurement(metrics, given.step_count, given.elapsed_time or 0.0)
+
+
+def read_final(given: wire.MlMeasurement | None) -> Measurement | None:
+    """The final measurement from the wire, if there is one; see `read_measurement`."""
+    return None if given is None else read_measurement(given)

@@ -23,7 +23,7 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.service.operations import OperationService
 from dodona_server.service.studies import StudyService
 from dodona_server.service.suggestions import SuggestionService, SuggestRequest
-from dodona_server.service.trials import TrialService
+from dodona_server.service.trials import Report, Result, TrialService
 
 _LOCATION = PREFIX + "/v1/projects/{project}/locations/{location}"
 _STUDY = _LOCATION + "/studies/{study}"
@@ -82,7 +82,7 @@ def _add_trial_loop(
     @router.post(_TRIAL + ":addMeasurement", response_model=wire.MlTrial)
     async def add_measurement(trial: OfTrial, body: wire.MlAddTrialMeasurementRequest) -> Response:
         """Reports a measurement."""
-        measured = await trials.measure(trial, render.read_measurement(body.measurement))
+        measured = await trials.measure(trial, Report(render.read_measurement(body.measurement)))
         return Answer(render.trial(trial.study, measured))
 
     @router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
@@ -101,8 +101,7 @@ def _add_trial_loop(
         if body.trial_infeasible:
             ended = await trials.fail(trial, body.infeasible_reason or "")
         else:
-            given = body.final_measurement
-            ended = await trials.complete(trial, None if given is None else render.read_measurement(given))
+            ended = await trials.complete(trial, render.read_final(body.final_measurement))
         return Answer(render.trial(trial.study, ended))
 
 
@@ -118,7 +117,8 @@ def _add_trials(router: APIRouter, trials: TrialService) -> None:
         """Queues a trial with values that the user chose; with state COMPLETED, adds one that is done."""
         result = None
         if body.state is wire.MlTrialState.COMPLETED:
-            result = render.read_measurement(body.final_measurement or wire.MlMeasurement())
+            final = render.read_final(body.final_measurement)
+            result = Result(final, [render.read_measurement(one) for one in body.measurements or ()])
         created = await trials.create(study, render.read_parameters(body.parameters), result, None)
         return Answer(render.trial(study, created))
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.paging import page_size, read_text_token, write_token
-from dodona_server.api.route import Answer, InLocation, LenientRoute, OfTrial, PageSize, PageToken
+from dodona_server.api.route import Answer, InLocation, LenientRoute, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.vertex import render
 from dodona_server.api.vertex.routes import ERRORS
 from dodona_server.domain.names import Location, StudyName, TrialName
@@ -18,7 +18,9 @@ _LOCATION = "/projects/{project}/locations/{location}"
 # An operation's id is its own: the study and the trial in the path add nothing to it.
 _PARENTS = (_LOCATION, _LOCATION + "/studies/{study}", _LOCATION + "/studies/{study}/trials/{trial}")
 _ORDER = "operations"
-_NO_OWN_FIELDS = dict.fromkeys(("attempt", "metadata"))
+_NO_OWN_FIELDS = dict.fromkeys(
+    ("attempt", "metadata", "lease_duration", "lease_expire_time", "checkpoint", "last_step")
+)
 
 
 async def _parent(parent: InLocation, request: Request) -> Location:
@@ -108,7 +110,7 @@ def _add(router: APIRouter, operations: OperationService, path: str, *, for_goog
         return Answer(wire.Empty())
 
     @router.delete(one, response_model=wire.Empty, include_in_schema=in_schema)
-    async def delete_operation(parent: OfParent, operation: str) -> Response:
+    async def delete_operation(parent: OfParent, operation: str, request_id: RequestId = "") -> Response:
         """Forgets the operation; its trials stay."""
-        await operations.delete(parent, operation)
+        await operations.delete(parent, operation, request_id)
         return Answer(wire.Empty())

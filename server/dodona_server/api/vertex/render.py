@@ -45,6 +45,10 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
         infeasible_reason=value.infeasible_reason or None,
         attempt=value.attempt,
         metadata=dict(value.metadata),
+        lease_duration=value.lease and value.lease.seconds,
+        lease_expire_time=None if value.lease is None else timestamp(value.lease.expiry),
+        checkpoint=value.checkpoint or None,
+        last_step=value.last_step,
     )
 
 
@@ -123,3 +127,8 @@ def read_measurement(given: wire.Measurement) -> Measurement:
     """
     metrics = read_metrics((metric.metric_id, metric.value) for metric in given.metrics)
     return Measurement(metrics, given.step_count, given.elapsed_duration or 0.0)
+
+
+def read_final(given: wire.Measurement | None) -> Measurement | None:
+    """The final measurement from the wire, if there is one; see `read_measurement`."""
+    return None if given is None else read_measurement(given)

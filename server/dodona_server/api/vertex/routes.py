@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -11,16 +10,16 @@ from fastapi.responses import StreamingResponse
 from dodona_schemas import vertex as wire
 from dodona_schemas.status import ErrorResponse
 from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_token, write_token
-from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken
+from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
+from dodona_server.api.streaming import in_pieces
 from dodona_server.api.vertex import render
 from dodona_server.api.vertex.spec import read_parameters, read_spec
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.lifecycle import StudyVerb
-from dodona_server.domain.names import StudyName, TrialName
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.names import TrialName
 from dodona_server.service.studies import StudyService
 from dodona_server.service.suggestions import SuggestionService, SuggestRequest
-from dodona_server.service.trials import TrialService
+from dodona_server.service.trials import Report, Result, TrialService
 
 LOCATION = "/v1/projects/{project}/locations/{location}"
 STUDY = LOCATION + "/studies/{study}"
@@ -48,43 +47,65 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
     async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest) -> Response:
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
         contexts = [render.read_parameters(context.parameters) for context in body.contexts]
-        request = SuggestRequest(body.client_id, body.suggestion_count, body.request_id or None, contexts)
+        request = SuggestRequest(
+            client_id=body.client_id,
+            count=body.suggestion_count,
+            request_id=body.request_id or None,
+            contexts=contexts,
+            lease_seconds=body.lease_duration,
+            held=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
+        )
         return Answer(render.suggestion(await suggestions.suggest(study, request, body.wait or 0.0)))
 
     @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, tags=["trials"])
     async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest) -> Response:
         """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
-        measurement = render.read_measurement(body.measurement)
-        return Answer(render.trial(trial.study, await trials.measure(trial, measurement)))
+        report = Report(render.read_measurement(body.measurement), body.attempt, body.checkpoint or "")
+        return Answer(render.trial(trial.study, await trials.measure(trial, report, body.request_id)))
 
     @router.post(TRIAL + ":complete", response_model=wire.Trial, tags=["trials"])
     async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest) -> Response:
         """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
         if body.trial_infeasible:
-            ended = await trials.fail(trial, body.infeasible_reason or "")
+            ended = await trials.fail(trial, body.infeasible_reason or "", body.attempt, body.request_id)
         else:
-            given = body.final_measurement
-            ended = await trials.complete(trial, None if given is None else render.read_measurement(given))
+            given = render.read_final(body.final_measurement)
+            ended = await trials.complete(trial, given, body.attempt, body.request_id)
         return Answer(render.trial(trial.study, ended))
 
     @router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
-    async def stop_trial(trial: OfTrial, _body: wire.EmptyRequest) -> Response:
+    async def stop_trial(trial: OfTrial, body: wire.EmptyRequest) -> Response:
         """Asks the worker to end the trial early."""
-        return Answer(render.trial(trial.study, await trials.stop(trial)))
+        return Answer(render.trial(trial.study, await trials.stop(trial, body.request_id)))
+
+    @router.post(TRIAL + ":heartbeat", response_model=wire.Trial, tags=["trials"])
+    async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest) -> Response:
+        """Dodona's own: a sign of life; the trial's lease begins anew, the state STOPPING says «stop early»."""
+        beaten = await trials.beat(trial, body.attempt, body.checkpoint or "", body.request_id)
+        return Answer(render.trial(trial.study, beaten))
+
+    @router.post(TRIAL + ":release", response_model=wire.Trial, tags=["trials"])
+    async def release_trial(trial: OfTrial, body: wire.ReleaseTrialRequest) -> Response:
+        """Dodona's own: hands a trial back, to be run by another worker."""
+        return Answer(render.trial(trial.study, await trials.release(trial, body.attempt, body.request_id)))
 
     @router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, tags=["trials"])
     async def report_trials(study: OfStudy, body: wire.ReportTrialsRequest) -> Response:
         """Dodona's own: reports several measurements of the study's trials, all of them or none."""
         reports = [
-            (TrialName.of(study, report.trial), render.read_measurement(report.measurement)) for report in body.reports
+            (
+                TrialName.of(study, report.trial),
+                Report(render.read_measurement(report.measurement), report.attempt, report.checkpoint or ""),
+            )
+            for report in body.reports
         ]
-        measured = await trials.measure_all(reports)
+        measured = await trials.measure_all(study, reports, body.request_id)
         return Answer(wire.ReportTrialsResponse(trials=[render.trial(study, one) for one in measured]))
 
     @router.post(TRIAL + ":updateMetadata", response_model=wire.Trial, tags=["trials"])
     async def update_trial_metadata(trial: OfTrial, body: wire.UpdateMetadataRequest) -> Response:
         """Dodona's own: sets or removes entries of the trial's metadata."""
-        return Answer(render.trial(trial.study, await trials.update_metadata(trial, body.metadata)))
+        return Answer(render.trial(trial.study, await trials.update_metadata(trial, body.metadata, body.request_id)))
 
     @router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
     async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest) -> Response:
@@ -97,7 +118,8 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         """Queues a trial with values that the user chose; with state SUCCEEDED, adds one that is done."""
         result = None
         if body.state is wire.TrialState.SUCCEEDED:
-            result = render.read_measurement(body.final_measurement or wire.Measurement())
+            final = render.read_final(body.final_measurement)
+            result = Result(final, [render.read_measurement(one) for one in body.measurements or ()])
         parameters = render.read_parameters(body.parameters)
         created = await trials.create(study, parameters, result, body.request_id or None, body.metadata)
         return Answer(render.trial(study, created))
@@ -117,7 +139,14 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         after = read_token(order_by, token)
         if size == 0 and not order_by:
             first = await trials.page(study, after, MAX_PAGE_SIZE)
-            return StreamingResponse(_all_trials(trials, study, first), media_type="application/json")
+            pieces = in_pieces(
+                "trials",
+                first,
+                lambda last: trials.page(study, last.number, MAX_PAGE_SIZE),
+                lambda one: render.trial(study, one),
+                end=b'],"nextPageToken":""}',
+            )
+            return StreamingResponse(pieces, media_type="application/json")
         limit = page_size(size)
         page = trials.ranking if order_by else trials.page
         listed = await page(study, after, limit + 1)
@@ -131,23 +160,12 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
         return Answer(render.trial(trial.study, await trials.get(trial)))
 
     @router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
-    async def delete_trial(trial: OfTrial) -> Response:
+    async def delete_trial(trial: OfTrial, request_id: RequestId = "") -> Response:
         """Removes a trial and its measurements."""
-        await trials.delete(trial)
+        await trials.delete(trial, request_id)
         return Answer(wire.Empty())
 
     return router
-
-
-async def _all_trials(trials: TrialService, study: StudyName, page: list[Trial]) -> AsyncIterator[bytes]:
-    """A ListTrialsResponse in pieces, so that no study is ever in memory whole."""
-    separator = b'{"trials":['
-    while page:
-        for one in page:
-            yield separator + render.trial(study, one).to_json()
-            separator = b","
-        page = await trials.page(study, page[-1].number, MAX_PAGE_SIZE) if len(page) == MAX_PAGE_SIZE else []
-    yield (separator if separator != b"," else b"") + b'],"nextPageToken":""}'
 
 
 def study_router(studies: StudyService) -> APIRouter:
@@ -155,11 +173,13 @@ def study_router(studies: StudyService) -> APIRouter:
     router = _router()
 
     @router.post(LOCATION + "/studies", response_model=wire.Study, responses=_CONFLICT, tags=["studies"])
-    async def create_study(parent: InLocation, body: wire.Study) -> Response:
+    async def create_study(parent: InLocation, body: wire.CreateStudyRequest) -> Response:
         """Creates a study; the same name with an equal spec gives the one there is."""
         spec = read_spec(body.study_spec)
         seed = body.study_spec.seed
-        created = await studies.create(parent, body.study_id or None, body.display_name, spec, seed, body.metadata)
+        created = await studies.create(
+            parent, body.study_id or None, body.display_name, spec, seed, body.metadata, body.request_id
+        )
         return Answer(render.study(created))
 
     @router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])
@@ -179,27 +199,28 @@ def study_router(studies: StudyService) -> APIRouter:
     @router.post(STUDY + ":addParameters", response_model=wire.Study, tags=["studies"])
     async def add_parameters(study: OfStudy, body: wire.AddParametersRequest) -> Response:
         """Dodona's own: grows the search space; parameters that are there already may be among them."""
-        return Answer(render.study(await studies.add_parameters(study, read_parameters(body.parameters))))
+        added = read_parameters(body.parameters)
+        return Answer(render.study(await studies.add_parameters(study, added, body.request_id)))
 
     @router.post(STUDY + ":updateMetadata", response_model=wire.Study, tags=["studies"])
     async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest) -> Response:
         """Dodona's own: sets or removes entries of the study's metadata."""
-        return Answer(render.study(await studies.update_metadata(study, body.metadata)))
+        return Answer(render.study(await studies.update_metadata(study, body.metadata, body.request_id)))
 
     @router.post(STUDY + ":pause", response_model=wire.Study, tags=["studies"])
     async def pause_study(study: OfStudy, body: wire.PauseStudyRequest) -> Response:
         """Dodona's own: hands no trials out until the study is resumed; those that run may go on."""
-        return Answer(render.study(await studies.move(study, StudyVerb.PAUSE, body.reason)))
+        return Answer(render.study(await studies.move(study, StudyVerb.PAUSE, body.reason, body.request_id)))
 
     @router.post(STUDY + ":resume", response_model=wire.Study, tags=["studies"])
-    async def resume_study(study: OfStudy, _body: wire.EmptyRequest) -> Response:
+    async def resume_study(study: OfStudy, body: wire.EmptyRequest) -> Response:
         """Dodona's own: hands trials out again, of a paused study or of a completed one with budget left."""
-        return Answer(render.study(await studies.move(study, StudyVerb.RESUME)))
+        return Answer(render.study(await studies.move(study, StudyVerb.RESUME, request_id=body.request_id)))
 
     @router.post(STUDY + ":complete", response_model=wire.Study, tags=["studies"])
-    async def complete_study(study: OfStudy, _body: wire.EmptyRequest) -> Response:
+    async def complete_study(study: OfStudy, body: wire.EmptyRequest) -> Response:
         """Dodona's own: tells every worker that asks that the study is done; trials that run may go on."""
-        return Answer(render.study(await studies.move(study, StudyVerb.COMPLETE)))
+        return Answer(render.study(await studies.move(study, StudyVerb.COMPLETE, request_id=body.request_id)))
 
     @router.get(STUDY, response_model=wire.Study, tags=["studies"])
     async def get_study(study: OfStudy) -> Response:
@@ -207,9 +228,9 @@ def study_router(studies: StudyService) -> APIRouter:
         return Answer(render.study(await studies.get(study)))
 
     @router.delete(STUDY, response_model=wire.Empty, tags=["studies"])
-    async def delete_study(study: OfStudy) -> Response:
+    async def delete_study(study: OfStudy, request_id: RequestId = "") -> Response:
         """Removes a study with its trials."""
-        await studies.delete(study)
+        await studies.delete(study, request_id)
         return Answer(wire.Empty())
 
     return router

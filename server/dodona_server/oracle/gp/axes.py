@@ -1,0 +1,232 @@
+"""Axes: how one parameter's values lie on the unit interval.
+
+A numeric value's place is its position on the parameter's scale, 0 at the lower and 1 at the upper bound, so that
+equal distances mean equal effects. A declared set of numbers without a logarithmic scale is spaced evenly by rank:
+whoever writes 16, 32, 64, 128 holds each step for about as large as the next. A categorical value's place is its index.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Kind, Scale, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+# A range of integers up to this size is a table of its values; a larger one is a rounded interval.
+MAX_TABLE = 1024
+# Beyond this many integers, rounding no longer shows in a double's unit interval.
+MAX_ROUNDED = 2**40
+# How far outside its bounds a value of another study's trial may lie on the axis.
+OVERHANG = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A Double, or an Integer of so many values that a table of them would be long.
+
+    Args:
+        kind: the parameter's.
+        size: how many values there are; infinite for a Double.
+    """
+
+    kind: Double | Integer
+    size: float
+
+    categorical = False
+
+    def place(self, value: Value) -> float:
+        """Where `value` lies, at most `OVERHANG` outside [0, 1]; the middle if it is no number."""
+        if isinstance(value, str) or not math.isfinite(value):
+            return 0.5
+        return min(max(_position(self.kind, value), -OVERHANG), 1 + OVERHANG)
+
+    def value(self, place: float) -> Value:
+        """The value at `place`, within the bounds."""
+        kind = self.kind
+        found = _at(kind, min(max(place, 0.0), 1.0))
+        if isinstance(kind, Integer):
+            return min(max(round(found), kind.min_value), kind.max_value)
+        return min(max(found, kind.min_value), kind.max_value)
+
+    def snap(self, places: Array) -> Array:
+        """The nearest places that are values', shape as given."""
+        places = np.clip(places, 0.0, 1.0)
+        if isinstance(self.kind, Double) or self.size > MAX_ROUNDED:
+            return places
+        return np.array([_position(self.kind, float(self.value(float(place)))) for place in places.ravel()]).reshape(
+            places.shape
+        )
+
+    def spread(self, u: Array) -> Array:
+        """Places of values that random search would draw, from uniform `u`."""
+        return self.snap(u)
+
+    def beside(self, place: float) -> list[float]:
+        """Places of other values near by, for a local search; none on a continuous axis."""
+        if isinstance(self.kind, Double) or self.size > MAX_ROUNDED:
+            return []
+        centre = int(self.value(place))
+        near = (centre + step for step in (-2, -1, 1, 2))
+        return [_position(self.kind, other) for other in near if self.kind.min_value <= other <= self.kind.max_value]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A short list of numbers: a Discrete or a small Integer.
+
+    Args:
+        values: in ascending order.
+        places: of the values, ascending from 0 to 1.
+        edges: of the cells of the unit interval that stand for the values when drawing at random; one less.
+    """
+
+    values: tuple[int | float, ...]
+    places: Array
+    edges: Array
+
+    categorical = False
+
+    @property
+    def size(self) -> float:
+        """How many values there are."""
+        return len(self.values)
+
+    def place(self, value: Value) -> float:
+        """Where `value` lies, between the declared ones if it is none of them; the middle if it is no number."""
+        if isinstance(value, str) or not math.isfinite(value):
+            return 0.5
+        return float(np.interp(float(value), np.array(self.values, dtype=np.float64), self.places))
+
+    def value(self, place: float) -> Value:
+        """The value nearest to `place`."""
+        return self.values[int(self._nearest(np.array(place)))]
+
+    def snap(self, places: Array) -> Array:
+        """The nearest places that are values', shape as given."""
+        return self.places[self._nearest(places)]
+
+    def spread(self, u: Array) -> Array:
+        """Places of values that random search would draw, from uniform `u`."""
+        return self.places[np.searchsorted(self.edges, u, side="right")]
+
+    def beside(self, place: float) -> list[float]:
+        """Places of other values for a local search: all of a short list, else the nearest four."""
+        own = int(self._nearest(np.array(place)))
+        reach = len(self.values) if len(self.values) <= 12 else 2
+        low, high = max(0, own - reach), min(len(self.values), own + reach + 1)
+        return [float(self.places[index]) for index in range(low, high) if index != own]
+
+    def _nearest(self, places: Array) -> npt.NDArray[np.intp]:
+        return np.searchsorted((self.places[1:] + self.places[:-1]) / 2, places, side="right")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A Categorical: places are the values' numbers, and no two are nearer than others."""
+
+    values: tuple[str, ...]
+    index: dict[Value, int]
+
+    categorical = True
+
+    @property
+    def size(self) -> float:
+        """How many values there are."""
+        return len(self.values)
+
+    def place(self, value: Value) -> float:
+        """The number of `value`; -1 if it is none of the values."""
+        return float(self.index.get(value, -1))
+
+    def value(self, place: float) -> Value:
+        """The value of that number."""
+        return self.values[int(place)]
+
+    def snap(self, places: Array) -> Array:
+        """The places as they are, within the numbers that there are."""
+        return np.clip(np.floor(places), 0, len(self.values) - 1)
+
+    def spread(self, u: Array) -> Array:
+        """Places of values that random search would draw, from uniform `u`."""
+        return np.minimum(np.floor(u * len(self.values)), len(self.values) - 1)
+
+    def beside(self, place: float) -> list[float]:
+        """Places of all other values."""
+        return [float(index) for index in range(len(self.values)) if index != int(place)]
+
+
+Axis = Interval | Table | Choice
+
+
+def axis_of(kind: Kind) -> Axis:
+    """The axis of a parameter's kind."""
+    match kind:
+        case Categorical():
+            return Choice(kind.values, {value: index for index, value in enumerate(kind.values)})
+        case Discrete():
+            return _table(sorted(kind.values), kind)
+        case Integer() if kind.max_value - kind.min_value < MAX_TABLE:
+            return _table(range(kind.min_value, kind.max_value + 1), kind)
+        case Integer():
+            return Interval(kind, float(kind.max_value - kind.min_value + 1))
+        case Double():
+            return Interval(kind, math.inf if kind.max_value > kind.min_value else 1.0)
+
+
+def _table(values: Sequence[int | float], kind: Discrete | Integer) -> Table:
+    count = len(values)
+    if count == 1:
+        return Table(tuple(values), np.array([0.5]), np.empty(0))
+    even = np.arange(1, count) / count
+    if kind.scale is Scale.LINEAR:
+        return Table(tuple(values), np.linspace(0.0, 1.0, count), even)
+    low, high = float(values[0]), float(values[-1])
+    places = np.array([_logarithmic(float(value), low, high, kind.scale) for value in values])
+    if isinstance(kind, Discrete):
+        return Table(tuple(values), places, even)
+    # As random search draws them: the integer v stands for [v, v + 1).
+    edges = np.array([_logarithmic(float(value), low, high + 1, kind.scale) for value in values[1:]])
+    return Table(tuple(values), places, edges)
+
+
+def _position(kind: Double | Integer, value: float) -> float:
+    low, high = kind.min_value, kind.max_value
+    if high <= low:
+        return 0.5
+    if kind.scale is not Scale.LINEAR:
+        return _logarithmic(float(value), float(low), float(high), kind.scale)
+    span = high - low
+    # The difference of two doubles may overflow; that of their halves does not.
+    return (value - low) / span if math.isfinite(span) else (value / 2 - low / 2) / (high / 2 - low / 2)
+
+
+def _logarithmic(value: float, low: float, high: float, scale: Scale) -> float:
+    span = math.log(high) - math.log(low)
+    if span <= 0:
+        return 0.5
+    if scale is Scale.LOG:
+        return (math.log(value) - math.log(low)) / span if value > 0 else -OVERHANG
+    mirrored = (high - value) + low
+    return 1 - (math.log(mirrored) - math.log(low)) / span if mirrored > 0 else 1 + OVERHANG
+
+
+def _at(kind: Double | Integer, place: float) -> float:
+    low, high = float(kind.min_value), float(kind.max_value)
+    match kind.scale:
+        case Scale.LINEAR:
+            return low * (1 - place) + high * place
+        case Scale.LOG:
+            return math.exp(min(math.log(low) * (1 - place) + math.log(high) * place, math.log(high)))
+        case Scale.REVERSE_LOG:
+            mirrored = math.exp(min(math.log(high) * (1 - place) + math.log(low) * place, math.log(high)))
+            return high - mirrored + low

@@ -1,0 +1,57 @@
+"""Fits the hyperparameters: the best of a few L-BFGS-B runs on their log posterior."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import minimize
+
+from dodona_server.oracle.gp.axes import Array
+from dodona_server.oracle.gp.features import Features
+from dodona_server.oracle.gp.likelihood import Hyperparameters, Layout, NoisePrior, Posterior
+
+# Fewer observations than this do not tell a warp from a bend.
+LEAST_WARPED = 12
+
+
+def fit(
+    features: Features,
+    x: Array,
+    y: Array,
+    basis: Array,
+    dimensions: float,
+    noise: NoisePrior,
+    iterations: int = 40,
+    warped: bool = True,
+) -> Hyperparameters:
+    """The hyperparameters of greatest posterior density.
+
+    Args:
+        features: of the model.
+        x: features of the observations, n x f.
+        y: observations, standardised, n.
+        basis: earlier studies' predictions, n x number of them.
+        dimensions: active dimensions of a point, on average.
+        noise: the prior of the noise.
+        iterations: of each run; a run's cost is about twice as many Cholesky factorisations.
+        warped: whether to fit a warp of the numeric axes.
+    """
+    warped = warped and len(y) >= LEAST_WARPED and len(features.numeric) > 0
+    layout = Layout(features.groups, len(features.numeric), basis.shape[1], warped)
+    target = Posterior(x, y, basis, features.group, layout, dimensions, noise)
+    best_value, best = np.inf, target.medians
+    for start in _starts(target, layout):
+        found = minimize(
+            target, start, jac=True, method="L-BFGS-B", bounds=target.bounds, options={"maxiter": iterations}
+        )
+        if np.isfinite(found.fun) and found.fun < best_value:
+            best_value, best = float(found.fun), found.x
+    return layout.hyperparameters(best)
+
+
+def _starts(target: Posterior, layout: Layout) -> list[Array]:
+    """Where the runs begin: the prior's medians with l shortened, and an objective that bends much and has noise."""
+    smooth, rough = target.medians.copy(), target.medians.copy()
+    smooth[: layout.groups] -= 1.0
+    rough[: layout.groups] -= 2.5
+    rough[layout.groups + 1] += 2.0
+    return [np.clip(start, target.bounds[:, 0], target.bounds[:, 1]) for start in (smooth, rough)]

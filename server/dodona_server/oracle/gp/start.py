@@ -1,0 +1,51 @@
+"""The first points, before there is a model: the defaults, then a sequential Latin hypercube.
+
+Each new point falls, on every axis, into a part that has been tried least, and is the one of a few such draws that is
+farthest from all others. Unlike a fixed sequence it takes account of what users and other workers try meanwhile.
+
+Source: McKay, Beckman and Conover, A Comparison of Three Methods for Selecting Values of Input Variables (1979), for
+the hypercube; Mitchell, Spectrally Optimal Sampling for Distribution Ray Tracing (1991), for the farthest draw.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dodona_server.oracle.gp.axes import Array
+from dodona_server.oracle.gp.encoding import Encoding
+
+DRAWS = 64
+
+
+def size(dimensions: float) -> int:
+    """How many points to try before modelling, for that many active dimensions."""
+    return int(min(max(np.ceil(dimensions) + 1, 4), 10))
+
+
+def draws(encoding: Encoding, tried: Array, strata: int, generator: np.random.Generator) -> Array:
+    """Candidates for the next point, `DRAWS` x a, best first.
+
+    Args:
+        encoding: the space's.
+        tried: places of the trials so far, n x a.
+        strata: parts that each axis is divided into.
+        generator: of the draws.
+    """
+    unit = _unit(encoding, tried)
+    u = np.empty((DRAWS, encoding.size))
+    for axis in range(encoding.size):
+        taken = np.bincount(np.minimum(unit[:, axis] * strata, strata - 1).astype(int), minlength=strata)
+        least = np.flatnonzero(taken == taken.min())
+        u[:, axis] = (generator.choice(least, DRAWS) + generator.random(DRAWS)) / strata
+    z = encoding.spread(u)
+    if not len(tried):
+        return z
+    gap = ((_unit(encoding, z)[:, None, :] - unit[None, :, :]) ** 2).sum(axis=2).min(axis=1)
+    return z[np.argsort(-gap, kind="stable")]
+
+
+def _unit(encoding: Encoding, z: Array) -> Array:
+    """The places in the unit interval, those of categories too, n x a."""
+    unit = np.clip(z, 0.0, None)
+    unit[:, encoding.categorical] = (unit[:, encoding.categorical] + 0.5) / encoding.sizes[encoding.categorical]
+    return np.clip(unit, 0.0, 1.0)

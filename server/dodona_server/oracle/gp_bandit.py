@@ -1,0 +1,45 @@
+"""The Gaussian-process bandit, the default: learns from every trial where the next one promises most.
+
+The work is done by the package `gp`, which is imported, and NumPy with it, when a suggestion is first asked for.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.study import StudySpec
+from dodona_server.domain.trial import Trial
+from dodona_server.oracle.algorithm import Problem, Suggestions
+from dodona_server.oracle.options import no_options
+
+MAX_OBJECTIVES = 4
+
+
+class GpBandit:
+    """Bayesian optimization by a Gaussian process and expected improvement; see the package `gp`."""
+
+    inline = False
+
+    def check(self, spec: StudySpec) -> None:
+        """See `Algorithm.check`."""
+        no_options(spec)
+        objectives = sum(metric.safety is None for metric in spec.metrics)
+        if objectives > MAX_OBJECTIVES:
+            raise InvalidArgument(
+                f"{objectives} metrics to optimize; {spec.algorithm} takes at most {MAX_OBJECTIVES}", "metrics"
+            )
+
+    def suggest(
+        self,
+        problem: Problem,
+        completed: Sequence[Trial],
+        pending: Sequence[Trial],
+        count: int,
+        rng: random.Random,
+    ) -> Suggestions:
+        """The next `count` points; see `Algorithm.suggest`."""
+        from dodona_server.oracle.gp.bandit import suggest
+
+        return suggest(problem, completed, pending, count, rng)

@@ -1,0 +1,107 @@
+"""What a trial's result is worth to an algorithm: losses to minimize, and how far it is from being allowed.
+
+Several objectives, safety metrics and infeasible trials are brought to one form here, so that every algorithm treats
+them alike: Deb's constraint rules ("An efficient constraint handling method for genetic algorithms", 2000) put what
+violates less before what violates more, whatever the losses.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dodona_server.domain.space import MAX_DOUBLE
+from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.trial import Trial, TrialState
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a finished trial.
+
+    Args:
+        losses: one for each objective, finite, less being better; empty if the trial has no valid result.
+        violation: how far the safety metrics are beyond their thresholds, in sum; 0 for an allowed trial, infinite
+            for one without a valid result.
+    """
+
+    losses: tuple[float, ...]
+    violation: float = 0.0
+
+    @property
+    def loss(self) -> float:
+        """The losses' sum, as KerasTuner joins several objectives; infinite without a valid result."""
+        return sum(self.losses) if self.losses else math.inf
+
+    @property
+    def merit(self) -> tuple[float, float]:
+        """What ranks trials by a single number: the best has the least."""
+        return self.violation, self.loss
+
+
+INFEASIBLE = Outcome((), math.inf)
+
+
+def objectives(spec: StudySpec) -> list[Metric]:
+    """The metrics to optimize: those that are no constraints, or all if there are no others."""
+    return [metric for metric in spec.metrics if metric.safety is None] or list(spec.metrics)
+
+
+class Judge:
+    """Reads the results of a study's trials.
+
+    Args:
+        spec: the study's.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        self._signs = [(metric.id, _sign(metric)) for metric in objectives(spec)]
+        self._limits = [
+            (metric.id, _sign(metric), metric.safety.threshold) for metric in spec.metrics if metric.safety is not None
+        ]
+
+    def merits(self, trials: Sequence[Trial]) -> list[tuple[float, float]]:
+        """What ranks the trials by a single number each; see `Outcome.merit`."""
+        if len(self._signs) > 1 or self._limits:
+            return [self.outcome(trial).merit for trial in trials]
+        # The common case without objects in between: there may be 100 000 trials.
+        ((name, sign),) = self._signs
+        merits = []
+        for trial in trials:
+            measured = trial.final_measurement
+            if measured is None or trial.state is not TrialState.SUCCEEDED:
+                merits.append(INFEASIBLE.merit)
+                continue
+            loss = sign * measured.metrics.get(name, math.nan)
+            merits.append((0.0, loss) if -MAX_DOUBLE <= loss <= MAX_DOUBLE else INFEASIBLE.merit)
+        return merits
+
+    def outcome(self, trial: Trial) -> Outcome:
+        """The trial's; that of an infeasible one if a metric is missing, infinite or not a number."""
+        if trial.state is not TrialState.SUCCEEDED or trial.final_measurement is None:
+            return INFEASIBLE
+        metrics = trial.final_measurement.metrics
+        violation = 0.0
+        try:
+            losses = tuple([sign * metrics[name] for name, sign in self._signs])
+            for name, sign, threshold in self._limits:
+                violation += max(0.0, sign * (metrics[name] - threshold))
+        except KeyError:
+            return INFEASIBLE
+        for loss in losses:
+            if not -MAX_DOUBLE <= loss <= MAX_DOUBLE:
+                return INFEASIBLE
+        return Outcome(losses, violation) if violation == violation else INFEASIBLE
+
+
+def _sign(metric: Metric) -> float:
+    return 1.0 if metric.goal is Goal.MINIMIZE else -1.0
+
+
+def by_arrival(trials: Sequence[Trial]) -> list[Trial]:
+    """Finished trials in the order in which they finished.
+
+    A history in this order only ever grows at its end: a slow trial does not change what is known of earlier ones.
+    """
+    return sorted(trials, key=lambda trial: (trial.end_time or 0.0, trial.number))

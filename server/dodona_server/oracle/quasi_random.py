@@ -1,0 +1,52 @@
+"""Quasi-random search: a scrambled Sobol sequence, which covers the space more evenly than independent draws."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from dodona_server.domain.space import Value
+from dodona_server.domain.study import StudySpec
+from dodona_server.domain.trial import Trial
+from dodona_server.oracle.algorithm import Problem, Suggestions
+from dodona_server.oracle.options import no_options
+from dodona_server.oracle.small import in_random_order, small_grid
+from dodona_server.oracle.sobol import Sobol
+from dodona_server.oracle.tree import Tree
+
+
+class QuasiRandomSearch:
+    """Points of a scrambled Sobol sequence, numbered by `problem.position` and scrambled by `problem.seed`.
+
+    A coordinate for every parameter, the roots first, active or not: a conditional parameter's values are spread over
+    those points that activate it. A small finite space is gone through in random order instead, without repeats.
+    """
+
+    inline = True
+
+    def check(self, spec: StudySpec) -> None:
+        """See `Algorithm.check`."""
+        no_options(spec)
+
+    def suggest(
+        self,
+        problem: Problem,
+        completed: Sequence[Trial],  # noqa: ARG002 - the contract's; the sequence learns nothing
+        pending: Sequence[Trial],  # noqa: ARG002
+        count: int,
+        rng: random.Random,  # noqa: ARG002 - it differs from call to call, the scrambling must not
+    ) -> Suggestions:
+        """The next `count` points; see `Algorithm.suggest`."""
+        return Suggestions(quasi_random(problem, problem.position, count))
+
+
+def quasi_random(problem: Problem, position: int, count: int) -> list[Mapping[str, Value]]:
+    """Points `position` to `position + count - 1` of the study's sequence."""
+    grid = small_grid(problem.spec.space)
+    if grid is not None:
+        return in_random_order(grid, problem.seed, position, count)
+    tree, sobol = Tree(problem.spec.space), Sobol(str(problem.seed))
+    return [
+        tree.point(lambda dimension, index=index: dimension.axis.value(sobol.coordinate(index, dimension.index)))  # type: ignore[misc]
+        for index in range(position, position + count)
+    ]

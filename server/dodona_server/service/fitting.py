@@ -1,0 +1,188 @@
+"""A pool of processes in which models are fitted, so that no algorithm holds the server up, whatever it does.
+
+Each process reads the histories that it needs from the database itself and remembers them: finished trials never
+change. It is started when it is first needed, and killed when it does not answer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.storage.store import Store, in_thread
+
+# How long a process may take before it is thought to hang.
+LIMIT_SECONDS = 120.0
+STOP_SECONDS = 5.0
+
+
+class FittingFailed(Exception):
+    """The algorithm raised, or its process died or hung; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked of a process.
+
+    Args:
+        study_key: of which study.
+        count: how many suggestions are needed.
+        spaces: in which spaces, one after the other in turn; none for the study's own.
+        ahead: whether suggestions for all workers that run trials are wanted, which may be more than `count`.
+    """
+
+    study_key: int
+    count: int
+    spaces: tuple[SearchSpace, ...] = ()
+    ahead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a process has computed.
+
+    Args:
+        revision: of the study's spec that it was made for.
+        parameters: the points to try.
+        over: whether the search has come to its end with them.
+        wait: whether more will come when trials that run have finished.
+    """
+
+    revision: int
+    parameters: Sequence[Mapping[str, Value]]
+    over: bool
+    wait: bool
+
+
+class FittingPool:
+    """Processes that fit models.
+
+    Args:
+        store: whose database the processes read.
+        processes: how many at most.
+        limit_seconds: how long a process may take before it is killed.
+        register: a module that registers further algorithms when it is imported; None for none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        processes: int,
+        limit_seconds: float = LIMIT_SECONDS,
+        register: str | None = None,
+    ) -> None:
+        self._fitters = [_Fitter(store, limit_seconds, register, index) for index in range(processes)]
+
+    async def fit(self, study_key: int, job: Job) -> Answer:
+        """The answer of one of the processes, of that which knows the study's history unless it is busy.
+
+        Raises:
+            FittingFailed: there is no answer.
+        """
+        first = study_key % len(self._fitters)
+        by_choice = self._fitters[first:] + self._fitters[:first]
+        fitter = min(by_choice, key=lambda one: one.waiting)
+        return await fitter.ask(job)
+
+    def close(self) -> None:
+        """Kills the processes."""
+        for fitter in self._fitters:
+            fitter.close()
+
+
+class _Fitter:
+    """One process, and the thread that talks with it."""
+
+    def __init__(self, store: Store, limit_seconds: float, register: str | None, index: int) -> None:
+        self.waiting = 0
+        self._store = store
+        self._limit = limit_seconds
+        self._register = register
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"dodona-fit-{index}")
+        self._lock = threading.Lock()
+        self._closed = False
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    async def ask(self, job: Job) -> Answer:
+        self.waiting += 1
+        try:
+            return await in_thread(self._thread, lambda: self._ask(job))
+        finally:
+            self.waiting -= 1
+
+    def _ask(self, job: Job) -> Answer:
+        try:
+            connection = self._connected()
+            connection.send(job)
+            if not connection.poll(self._limit):
+                raise FittingFailed(f"no answer within {self._limit:g} s")
+            answer = connection.recv()
+        except (EOFError, OSError) as error:
+            self._kill()
+            raise FittingFailed("the process that fits models died") from error
+        except FittingFailed:
+            self._kill()
+            raise
+        if isinstance(answer, str):
+            raise FittingFailed(answer)
+        if not isinstance(answer, Answer):
+            raise TypeError(f"a process that fits models answered {answer!r}")
+        return answer
+
+    def _connected(self) -> Connection:
+        with self._lock:
+            if self._closed:
+                raise FittingFailed("the server is shutting down")
+            if self._connection is None or self._process is None or not self._process.is_alive():
+                # A fresh interpreter: a fork would inherit the server's threads and locks.
+                context = multiprocessing.get_context("spawn")
+                ours, theirs = context.Pipe()
+                process = context.Process(
+                    target=_work, args=(theirs, self._store.secret_url, self._register), name="dodona-fit", daemon=True
+                )
+                process.start()
+                theirs.close()
+                self._process, self._connection = process, ours
+            return self._connection
+
+    def _kill(self) -> None:
+        with self._lock:
+            process, connection = self._process, self._connection
+            self._process = self._connection = None
+        if process is not None:
+            process.kill()
+            process.join(STOP_SECONDS)
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        self._closed = True
+        self._kill()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _work(connection: Connection, url: str, register: str | None) -> None:
+    """The process: answers jobs until the server is gone."""
+    import signal
+
+    # A signal from the keyboard reaches the whole group; the server says when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if register is not None:
+        importlib.import_module(register)
+    from dodona_server.service.fitter import Fitter
+
+    fitter = Fitter(url)
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        connection.send(fitter.answer(job))

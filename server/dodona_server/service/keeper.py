@@ -1,0 +1,115 @@
+"""The keeper: does what is due without anybody asking for it.
+
+Any number of servers may share a database; each step takes a lock in it, so that one of them does the work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+
+from dodona_server.domain.errors import Unavailable
+from dodona_server.service.budget import settle
+from dodona_server.service.ending import lose
+from dodona_server.service.once import REMEMBERED_SECONDS
+from dodona_server.storage import operations, requests, studies, trials
+from dodona_server.storage.locks import keeper_lock
+from dodona_server.storage.store import Store, Transaction
+
+logger = logging.getLogger("dodona")
+
+LOOK_SECONDS = 1.0
+PURGE_SECONDS = 600.0
+# How much is done in one transaction: others wait for it that long.
+MAX_LEASES = 100
+MAX_STUDIES = 20
+MAX_ROWS = 500
+
+
+class Keeper:
+    """Expires leases, ends studies whose time is over, and clears away what is deleted or forgotten.
+
+    Args:
+        store: where all of it is kept.
+        clock: the time, in seconds since the epoch; leases go by the database's.
+        stopping: set when the server is to stop.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float], stopping: threading.Event) -> None:
+        self._store = store
+        self._clock = clock
+        self._stopping = stopping
+        self._purged = 0.0
+        self._answers = True
+
+    async def run(self) -> None:
+        """Works until it is cancelled, also while the database fails now and then."""
+        while not self._stopping.is_set():
+            try:
+                busy = await self.look()
+                self._answers = True
+            except Unavailable as error:
+                busy = False
+                if self._answers:
+                    logger.warning("leases cannot be kept: %s", error)
+                self._answers = False
+            except Exception:
+                # A fault in one step must not end the keeping of all leases for ever.
+                busy = False
+                logger.exception("the keeper failed; it goes on")
+            await asyncio.sleep(0 if busy else LOOK_SECONDS)
+
+    async def look(self) -> bool:
+        """Does some of what is due; whether there may be more at once."""
+        overdue, due, removed = await self._store.read(self._due)
+        if overdue:
+            await self._store.run(self._expire_leases)
+        if due:
+            await self._store.run(self._end_studies)
+        if removed:
+            await self._store.run(_clear_removed)
+        now = self._clock()
+        if now - self._purged >= PURGE_SECONDS:
+            self._purged = now
+            await self._store.run(self._purge)
+        return overdue == MAX_LEASES or removed
+
+    def _due(self, transaction: Transaction) -> tuple[int, bool, bool]:
+        """How many leases have run out, and whether studies are over or removed: most of the time nothing is."""
+        overdue = len(trials.run_out(transaction, MAX_LEASES, lock=False))
+        due = bool(studies.due(transaction, self._clock(), 1, lock=False))
+        return overdue, due, studies.any_removed(transaction)
+
+    def _expire_leases(self, transaction: Transaction) -> None:
+        if not keeper_lock(transaction):
+            return
+        for study_key, trial in trials.run_out(transaction, MAX_LEASES):
+            study = studies.find_key(transaction, study_key)
+            if study is not None and study.spec.stopping.needs_progress:
+                study = studies.find(transaction, study.name, lock=True)
+            if study is None:
+                # Deleted: the rows are on their way out.
+                trials.requeue(transaction, study_key, trial)
+            else:
+                lose(transaction, study, trial, self._clock())
+
+    def _end_studies(self, transaction: Transaction) -> None:
+        if not keeper_lock(transaction):
+            return
+        now = self._clock()
+        for study in studies.due(transaction, now, MAX_STUDIES):
+            if study.state is settle(transaction, study, now).state:
+                # A minimum holds it back that time alone does not lift: the next trial to end looks again.
+                studies.set_check_time(transaction, study, None)
+
+    def _purge(self, transaction: Transaction) -> None:
+        before = self._clock() - REMEMBERED_SECONDS
+        requests.purge(transaction, before, MAX_ROWS)
+        operations.purge(transaction, operations.oldest_id(before), MAX_ROWS)
+
+
+def _clear_removed(transaction: Transaction) -> None:
+    if keeper_lock(transaction):
+        studies.clear_removed(transaction, MAX_ROWS)

@@ -1,0 +1,61 @@
+"""Calls that carry an id are done once, however often they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.names import Location
+from dodona_server.storage import requests
+from dodona_server.storage.store import Transaction
+
+T = TypeVar("T")
+
+# How long an id is remembered.
+REMEMBERED_SECONDS = 24 * 3600.0
+MAX_REQUEST_ID_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One call of one resource under the id that the client gave it.
+
+    Args:
+        request_id: the client's; empty for a call that carries none.
+        call: the verb and the resource's name.
+        parent: where the id is known.
+        now: the time, in seconds since the epoch.
+    """
+
+    request_id: str | None
+    call: str
+    parent: Location
+    now: float
+
+    def __call__(
+        self, use_case: Callable[[Transaction], T], again: Callable[[Transaction], T]
+    ) -> Callable[[Transaction], T]:
+        """`use_case`, in whose place `again` finds the answer if the call was done before.
+
+        Raises:
+            InvalidArgument: the id stands for another call, or is too long.
+        """
+        request_id = self.request_id
+        if not request_id:
+            return use_case
+        if len(request_id) > MAX_REQUEST_ID_LENGTH:
+            raise InvalidArgument(f"{len(request_id)} characters; {MAX_REQUEST_ID_LENGTH} are allowed", "requestId")
+
+        def once(transaction: Transaction) -> T:
+            done = requests.find(transaction, self.parent, request_id)
+            if done is None:
+                answer = use_case(transaction)
+                requests.insert(transaction, self.parent, request_id, self.call, self.now)
+                return answer
+            if done != self.call:
+                raise InvalidArgument(f"{request_id!r} is the id of another request: {done}", "requestId")
+            return again(transaction)
+
+        return once

@@ -1,0 +1,27 @@
+"""The database's clock: leases run out by it, whichever server looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class database_now(FunctionElement[float]):  # noqa: N801 - a function of SQL
+    """The time at which the statement runs, in seconds since the epoch."""
+
+    type = sa.Double()
+    inherit_cache = True
+
+
+@compiles(database_now, "sqlite")
+def _sqlite(_element: database_now, _compiler: Any, **_options: Any) -> str:
+    # unixepoch('subsec') needs SQLite 3.42, which Python 3.11 often lacks; this has milliseconds as well.
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(database_now, "postgresql")
+def _postgresql(_element: database_now, _compiler: Any, **_options: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"

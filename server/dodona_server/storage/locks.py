@@ -1,0 +1,24 @@
+"""Locks in the database, for work that one of several servers does."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from dodona_server.storage.store import Transaction
+
+# Any numbers will do, as long as every server takes the same.
+MIGRATIONS = 0x0D0D04A
+KEEPER = 0x0D0D04B
+
+
+def keeper_lock(transaction: Transaction) -> bool:
+    """Whether this transaction is the keeper's until it ends; on SQLite there is one server only."""
+    if transaction.dialect.name == "sqlite":
+        return True
+    return bool(transaction.execute(sa.select(sa.func.pg_try_advisory_xact_lock(KEEPER))).scalar_one())
+
+
+def wait_for_migrations(transaction: Transaction) -> None:
+    """Waits until no other server is bringing the schema up."""
+    if transaction.dialect.name == "postgresql":
+        transaction.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATIONS)))

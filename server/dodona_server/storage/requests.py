@@ -1,0 +1,45 @@
+"""The requests that were done, by the ids that clients gave them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from dodona_server.domain.names import Location
+from dodona_server.storage.store import Transaction
+from dodona_server.storage.tables import requests
+
+_FIND = sa.select(requests.c.call).where(
+    requests.c.project == bindparam("project"),
+    requests.c.location == bindparam("location"),
+    requests.c.request_id == bindparam("request_id"),
+)
+
+
+def find(transaction: Transaction, parent: Location, request_id: str) -> str | None:
+    """Which call was done under that id; None if none was."""
+    call: str | None = transaction.execute(_FIND, _key(parent, request_id)).scalar()
+    return call
+
+
+def insert(transaction: Transaction, parent: Location, request_id: str, call: str, now: float) -> None:
+    """Keeps that `call` was done under that id at the time `now`, in seconds since the epoch."""
+    transaction.execute(requests.insert(), {**_key(parent, request_id), "call": call, "create_time": now})
+
+
+def purge(transaction: Transaction, before: float, limit: int) -> None:
+    """Forgets up to `limit` requests from before that time, in seconds since the epoch."""
+    # Two servers may purge at once, which does no harm; SQLite has no DELETE with a LIMIT.
+    old = (
+        sa.select(requests.c.create_time)
+        .where(requests.c.create_time < before)
+        .order_by(requests.c.create_time)
+        .limit(limit)
+    )
+    last = transaction.execute(sa.select(sa.func.max(old.subquery().c.create_time))).scalar()
+    if last is not None:
+        transaction.execute(requests.delete().where(requests.c.create_time <= last))
+
+
+def _key(parent: Location, request_id: str) -> dict[str, str]:
+    return {"project": parent.project, "location": parent.location, "request_id": request_id}
