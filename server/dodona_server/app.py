@@ -108,6 +108,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.include_router(caip_router(studies, trials, suggestions, operations))
     app.include_router(health_router(store))
     app.include_router(page_router(studies, trials), include_in_schema=False)
+    app.state.store = store
     app.add_middleware(CaipDispatch)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, token=options.token)

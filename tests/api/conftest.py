@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -67,7 +67,17 @@ def spec() -> dict[str, Any]:
 
 
 @pytest.fixture
-def study(api: Api, spec: dict[str, Any]) -> str:
+def make_study(api: Api, spec: dict[str, Any]) -> Callable[..., str]:
+    """Makes the study "s" of `spec` with changes, and gives its path."""
+
+    def make(**changes: Any) -> str:
+        api.post("/studies", {"studyId": "s", "studySpec": {**spec, **changes}})
+        return "/studies/s"
+
+    return make
+
+
+@pytest.fixture
+def study(make_study: Callable[..., str]) -> str:
     """The path of a study of `spec`."""
-    api.post("/studies", {"studyId": "s", "studySpec": spec})
-    return "/studies/s"
+    return make_study()

@@ -10,7 +10,7 @@ from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
 from dodona_server.oracle.algorithm import Problem, Suggestions
 from dodona_server.oracle.options import no_options
-from dodona_server.oracle.small import in_random_order, small_grid
+from dodona_server.oracle.small import without_repeats
 from dodona_server.oracle.sobol import Sobol
 from dodona_server.oracle.tree import Tree
 
@@ -19,7 +19,7 @@ class QuasiRandomSearch:
     """Points of a scrambled Sobol sequence, numbered by `problem.position` and scrambled by `problem.seed`.
 
     A coordinate for every parameter, the roots first, active or not: a conditional parameter's values are spread over
-    those points that activate it. A small finite space is gone through in random order instead, without repeats.
+    those points that activate it. A small space without conditions is gone through in random order instead.
     """
 
     inline = True
@@ -42,9 +42,9 @@ class QuasiRandomSearch:
 
 def quasi_random(problem: Problem, position: int, count: int) -> list[Mapping[str, Value]]:
     """Points `position` to `position + count - 1` of the study's sequence."""
-    grid = small_grid(problem.spec.space)
-    if grid is not None:
-        return in_random_order(grid, problem.seed, position, count)
+    small = without_repeats(problem.spec.space, problem.seed, position, count)
+    if small is not None:
+        return small
     tree, sobol = Tree(problem.spec.space), Sobol(str(problem.seed))
     return [
         tree.point(lambda dimension, index=index: dimension.axis.value(sobol.coordinate(index, dimension.index)))  # type: ignore[misc]

@@ -21,12 +21,14 @@ from dodona_server.domain.trial import Trial
 from dodona_server.oracle.algorithm import Problem, Suggestions
 from dodona_server.oracle.options import no_options
 from dodona_server.oracle.scaling import spread
+from dodona_server.oracle.small import without_repeats
 
 
 class RandomSearch:
     """Draws every active parameter independently; a conditional one only under the parent's drawn value.
 
-    A draw may repeat an earlier one: the algorithm is given no history.
+    The algorithm is given no history, so a draw may repeat an earlier one; but a small space without conditions is gone
+    through in random order, each point once before any comes again.
     """
 
     inline = True
@@ -44,6 +46,9 @@ class RandomSearch:
         rng: random.Random,
     ) -> Suggestions:
         """The next `count` points; see `Algorithm.suggest`."""
+        small = without_repeats(problem.spec.space, problem.seed, problem.position, count)
+        if small is not None:
+            return Suggestions(small)
         return Suggestions([sample(problem.spec.space, rng) for _ in range(count)])
 
 

@@ -1,10 +1,10 @@
-"""Small finite spaces: every point once, in random order, before any comes again."""
+"""Small finite spaces, whose points can be told one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.domain.space import Integer, Scale, SearchSpace, Value
 from dodona_server.oracle.grid import Grid, count_points
 from dodona_server.oracle.permutation import Permutation
 
@@ -18,8 +18,19 @@ def small_grid(space: SearchSpace) -> Grid | None:
     return Grid(space, 1) if size is not None and size <= MAX_SMALL else None
 
 
-def in_random_order(grid: Grid, seed: int, position: int, count: int) -> list[Mapping[str, Value]]:
-    """Points `position` and following of an endless walk over the grid: each round in an order of its own."""
+def without_repeats(space: SearchSpace, seed: int, position: int, count: int) -> list[Mapping[str, Value]] | None:
+    """Points `position` and following of an endless walk over a small space: each round in an order of its own.
+
+    None for a space that is not small, and for one whose points are not all as likely as each other: with conditional
+    parameters or logarithmic integers such a walk would not be random search without repeats, but another search.
+    """
+    for parameter in space.parameters:
+        kind = parameter.kind
+        if parameter.branches or (isinstance(kind, Integer) and kind.scale is not Scale.LINEAR):
+            return None
+    grid = small_grid(space)
+    if grid is None:
+        return None
     found: list[Mapping[str, Value]] = []
     for index in range(position, position + count):
         turn, place = divmod(index, grid.size)

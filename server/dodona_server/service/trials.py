@@ -474,13 +474,11 @@ class TrialService:
             _check_attempt(trial, name, attempt)
             trial = _reclaimed(transaction, study.key, trial, attempt, self._clock())
             verdict = outcome(verb, trial.state)
-            if isinstance(verdict, Refuse) and trial.end_time is None:
-                raise _refusal(verb, trial, name, verdict.reason, attempt)
-            ended = judge(transaction, study, trial)
             if isinstance(verdict, Refuse):
-                if not _same(ended, trial):
+                if trial.end_time is None or not _repeats(lambda: judge(transaction, study, trial), trial):
                     raise _refusal(verb, trial, name, verdict.reason, attempt)
                 return trial
+            ended = judge(transaction, study, trial)
             ended = end(transaction, study, ended, self._clock())
             if self._kept_measurements is not None:
                 trials.thin(transaction, study.key, ended, self._kept_measurements)
@@ -576,6 +574,14 @@ def _existing(trial: Trial | None, name: TrialName) -> Trial:
     if trial is None:
         raise NotFound(f"{name} does not exist")
     return trial
+
+
+def _repeats(judge: Callable[[], Trial], trial: Trial) -> bool:
+    """Whether a finished trial would be judged as it was."""
+    try:
+        return _same(judge(), trial)
+    except FailedPrecondition:
+        return False
 
 
 def _same(one: object, other: object) -> bool:

@@ -215,7 +215,7 @@ _DROP = measurements.delete().where(
     measurements.c.tick == bindparam("tick_at"),
 )
 _LAST_STEPS = (
-    sa.select(measurements.c.number, sa.func.max(measurements.c.step))
+    sa.select(measurements.c.number, sa.func.max(measurements.c.step).label("last_step"))
     .where(
         measurements.c.study_key == bindparam("of_study"),
         measurements.c.number.in_(bindparam("numbers", expanding=True)),
@@ -507,7 +507,7 @@ def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Mea
 def last_steps(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, int]:
     """The last step that was reported of each of these trials, in any of its attempts."""
     rows = transaction.execute(_LAST_STEPS, {"of_study": study_key, "numbers": numbers})
-    return dict(rows.tuples())
+    return {row.number: row.last_step for row in rows}
 
 
 def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> None:

@@ -5,11 +5,13 @@ A call fits the model once, then picks the points one by one, each as if those b
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Noise
@@ -60,6 +62,23 @@ def suggest(
     rng: random.Random,
 ) -> Suggestions:
     """The next points; see `Algorithm.suggest`."""
+    # On one thread: for matrices this small more threads cost time, and their number would show in the last digits.
+    with _libraries().limit(limits=1, user_api="blas"):
+        return _suggest(problem, completed, pending, count, rng)
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _suggest(
+    problem: Problem,
+    completed: Sequence[Trial],
+    pending: Sequence[Trial],
+    count: int,
+    rng: random.Random,
+) -> Suggestions:
     generator = np.random.default_rng(rng.getrandbits(64))
     encoding = Encoding(problem.spec.space)
     history = read(problem.spec, completed)

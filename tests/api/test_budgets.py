@@ -1,0 +1,108 @@
+"""The end of a study: every field of studyStoppingConfig is acted on."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+
+def run_trial(api, loss=0.5, *, fails=False):
+    """Asks for a trial and ends it; False if there was none."""
+    handed = api.suggest()
+    if not handed:
+        return False
+    final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": loss}]}}
+    api.post(f"/studies/s/trials/{handed[0]['id']}:complete", {"trialInfeasible": True} if fails else final)
+    return True
+
+
+def ending(api):
+    """Why the study was completed; None if it was not."""
+    if api.get("/studies/s")["state"] != "COMPLETED":
+        return None
+    done = [event for event in api.get("/studies/s/events")["events"] if event["kind"] == "STUDY_COMPLETED"]
+    assert len(done) == 1
+    return done[0]["detail"]
+
+
+def wait_for_end(api):
+    for _ in range(200):
+        if reason := ending(api):
+            return reason
+        time.sleep(0.05)
+    raise AssertionError("the study goes on")
+
+
+def test_failed_trials(api, make_study):
+    make_study(studyStoppingConfig={"maxFailedTrials": 2})
+    assert run_trial(api, fails=True)
+    assert run_trial(api)
+    assert ending(api) is None
+    assert run_trial(api, fails=True)
+    assert ending(api) == "2 trials are infeasible (maxFailedTrials)"
+    assert not run_trial(api)
+
+
+@pytest.mark.parametrize(("goal", "values"), [("MINIMIZE", [5, 6, 4, 4, 9]), ("MAXIMIZE", [5, 4, 6, 6, 1])])
+def test_trials_without_progress(api, make_study, goal, values):
+    metrics = [{"metricId": "loss", "goal": goal}]
+    make_study(metrics=metrics, studyStoppingConfig={"maxNumTrialsNoProgress": 2})
+    for value in values:
+        assert ending(api) is None
+        assert run_trial(api, value)
+    assert ending(api) == "2 trials brought nothing better (maxNumTrialsNoProgress)"
+
+
+def test_time_without_progress(api, make_study):
+    make_study(studyStoppingConfig={"maxDurationNoProgress": "0.5s"})
+    run_trial(api)
+    assert wait_for_end(api).startswith("nothing better was found in ")
+
+
+def test_time(api, make_study):
+    make_study(studyStoppingConfig={"maximumRuntimeConstraint": {"maxDuration": "0.2s"}})
+    # Nobody asks: the server itself looks at the clock.
+    assert wait_for_end(api) == "the study's time is over (maximumRuntimeConstraint)"
+    assert "maximumRuntimeConstraint" in api.refused("/studies/s:resume", status="FAILED_PRECONDITION")
+
+
+def test_a_moment(api, make_study):
+    make_study(studyStoppingConfig={"maximumRuntimeConstraint": {"endTime": "2020-01-01T00:00:00Z"}})
+    assert api.suggest() == []
+    assert ending(api) is not None
+
+
+def test_minimums_hold_the_end_back(api, make_study):
+    config = {"maxFailedTrials": 1, "minNumTrials": 3, "maximumRuntimeConstraint": {"maxDuration": "0.1s"}}
+    make_study(studyStoppingConfig=config)
+    for _ in range(3):
+        assert ending(api) is None
+        assert run_trial(api, fails=True)
+    assert ending(api) is not None
+
+
+def test_a_minimum_of_time_holds_the_end_back(api, make_study):
+    config = {"maxFailedTrials": 1, "minimumRuntimeConstraint": {"maxDuration": "3600s"}}
+    make_study(studyStoppingConfig=config)
+    assert run_trial(api, fails=True)
+    assert run_trial(api, fails=True)
+    assert ending(api) is None
+
+
+@pytest.mark.parametrize(("asap", "state"), [(True, "STOPPING"), (False, "ACTIVE")])
+def test_running_trials_are_stopped_or_may_finish(api, make_study, asap, state):
+    make_study(studyStoppingConfig={"maxFailedTrials": 1, "shouldStopAsap": asap})
+    api.suggest(client="other")
+    run_trial(api, fails=True)
+    assert api.get("/studies/s/trials/1")["state"] == state
+    final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}}
+    assert api.post("/studies/s/trials/1:complete", final)["state"] == "SUCCEEDED"
+
+
+def test_trials_that_were_run_elsewhere_count(api, make_study):
+    make_study(studyStoppingConfig={"maxNumTrialsNoProgress": 1})
+    for value in (0.1, 0.2):
+        done = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": value}]}, "state": "SUCCEEDED"}
+        api.post("/studies/s/trials", {"parameters": [{"parameterId": "x", "value": 0.5}], **done})
+    assert ending(api) is not None

@@ -1,0 +1,156 @@
+"""Algorithms that take their time: in processes of their own, ahead, with a deadline, and never in anybody's way."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.app import Options, create_app
+from dodona_server.storage.opening import open_store
+from tests.api.conftest import Api
+
+SLOW = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "slow"}}
+
+
+@pytest.fixture
+def deadline():
+    """How many seconds an algorithm has: enough for a busy machine to start a process."""
+    return 60.0
+
+
+@pytest.fixture
+def api(database_url, deadline):
+    """The server with the test's algorithms."""
+    options = Options(deadline_seconds=deadline, fitting_processes=2, register="tests.support.algorithms")
+    with TestClient(create_app(open_store(database_url), options), base_url="http://localhost") as client:
+        yield Api(client)
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch):
+    """The same in this process as in those of the pool, and undone at the end."""
+    from dodona_server.oracle import ALGORITHMS
+
+    monkeypatch.setattr("dodona_server.oracle.ALGORITHMS", dict(ALGORITHMS))
+    import tests.support.algorithms as ours
+
+    monkeypatch.setitem(__import__("dodona_server.oracle", fromlist=["x"]).ALGORITHMS, "SKOPT_GBRT", ours.Misbehaving())
+
+
+def events(api, kind):
+    return [event["detail"] for event in api.get("/studies/s/events")["events"] if event["kind"] == kind]
+
+
+def complete(api, trial, loss=0.5):
+    final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": loss}]}}
+    return api.post(f"/studies/s/trials/{trial['id']}:complete", final)
+
+
+def test_suggestions_come_from_the_pool(api, make_study):
+    make_study(algorithm="SKOPT_GBRT", studyStoppingConfig={"maxNumTrials": 6})
+    seen = []
+    while handed := api.suggest(count=2):
+        for trial in handed:
+            seen.append(trial["parameters"][0]["value"])
+            complete(api, trial)
+    assert len(seen) == 6
+    assert len(set(seen)) == 6
+    assert events(api, "SUGGESTION_FALLBACK") == []
+    assert api.get("/studies/s")["state"] == "COMPLETED"
+
+
+def test_the_same_seed_gives_the_same_first_suggestion(api, spec):
+    values = []
+    for name in ("one", "two"):
+        body = {"studyId": name, "studySpec": {**spec, "algorithm": "SKOPT_GBRT", "seed": "7"}}
+        api.post("/studies", body)
+        values.append(api.suggest(name)[0]["parameters"])
+    assert values[0] == values[1]
+
+
+def test_contexts_reach_the_algorithm(api, make_study):
+    make_study(algorithm="SKOPT_GBRT")
+    contexts = [{"parameters": [{"parameterId": "x", "value": value}]} for value in (0.25, 0.75)]
+    handed = api.suggest(count=4, contexts=contexts)
+    assert sorted(trial["parameters"][0]["value"] for trial in handed) == [0.25, 0.25, 0.75, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("raise", "ZeroDivisionError: a fault of the algorithm"),
+        ("die", "the process that fits models died"),
+    ],
+)
+def test_a_fault_gives_a_quasi_random_suggestion_and_an_event(api, make_study, fault, reason):
+    make_study(algorithm="SKOPT_GBRT", algorithmOptions={"fault": fault})
+    (trial,) = api.suggest()
+    assert 0 <= trial["parameters"][0]["value"] <= 1
+    assert events(api, "SUGGESTION_FALLBACK") == [reason]
+
+
+@pytest.mark.parametrize("deadline", [2.0])
+def test_a_slow_algorithm_gives_a_quasi_random_suggestion_and_an_event(api, make_study):
+    make_study(**SLOW)
+    (trial,) = api.suggest()
+    assert 0 <= trial["parameters"][0]["value"] <= 1
+    assert events(api, "SUGGESTION_FALLBACK") == ["SKOPT_GBRT took more than 2 s"]
+
+
+@pytest.mark.parametrize("deadline", [10.0])
+def test_a_slow_study_holds_no_other_one_up(api, spec):
+    for name in ("slow", "other"):
+        more = SLOW if name == "slow" else {"algorithm": "SKOPT_GBRT"}
+        api.post("/studies", {"studyId": name, "studySpec": {**spec, **more}})
+    assert api.suggest("slow")
+    for _ in range(3):
+        assert api.suggest("other")
+    assert not [one for one in api.get("/studies/other/events")["events"] if "FALLBACK" in one["kind"]]
+
+
+def test_a_study_that_fails_again_and_again_is_paused_with_the_reason(api, make_study):
+    make_study(algorithm="SKOPT_GBRT", algorithmOptions={"fault": "raise"})
+    for _ in range(30):
+        answer = api.post("/studies/s/trials:suggest", {"clientId": f"w{_}", "suggestionCount": 1})["response"]
+        if not answer["trials"]:
+            break
+    study = api.get("/studies/s")
+    assert study["state"] == "INACTIVE"
+    assert "SKOPT_GBRT failed 20 times in a row; at last: ZeroDivisionError" in study["inactiveReason"]
+    assert api.post("/studies/s:resume")["state"] == "ACTIVE"
+    assert api.suggest(client="late")
+
+
+def test_suggestions_are_computed_ahead_of_those_who_ask(api, make_study):
+    make_study(algorithm="SKOPT_GBRT")
+    (trial,) = api.suggest()
+    complete(api, trial)
+    for _ in range(200):
+        if waiting(api):
+            break
+        time.sleep(0.05)
+    ahead = waiting(api)
+    assert len(ahead) >= 1
+    (following,) = api.suggest(client="next")
+    assert following["parameters"][0]["value"] == ahead[0]["x"]
+
+
+def waiting(api):
+    """The points that wait in the database."""
+    from dodona_server.storage import suggestions
+
+    return api.client.portal.call(
+        api.client.app.state.store.read, lambda transaction: suggestions.waiting(transaction, 1)
+    )
+
+
+def test_a_grown_space_makes_what_was_computed_void(api, make_study):
+    make_study(algorithm="SKOPT_GBRT")
+    (trial,) = api.suggest()
+    complete(api, trial)
+    grown = {"parameterId": "y", "doubleValueSpec": {"minValue": 2, "maxValue": 3, "defaultValue": 2}}
+    api.post("/studies/s:addParameters", {"parameters": [grown]})
+    (following,) = api.suggest(client="next")
+    assert {parameter["parameterId"] for parameter in following["parameters"]} == {"x", "y"}
