@@ -9,6 +9,8 @@ def main() -> None:
     """Runs the command; without the server's packages it says which extra to install."""
     try:
         from dodona_server.commands import app
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("dodona_server."):
+            raise
         sys.exit(f"dodona: the server is not installed ({error.name} is missing): pip install 'dodona[server]'")
     app()

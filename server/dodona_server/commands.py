@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
-import signal
 import socket
-import sys
-import threading
-from types import FrameType
-from typing import Annotated, Any, NoReturn
+from collections.abc import Callable
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
-import uvicorn
 from pydantic import ValidationError
 
-from dodona_server.app import Options, create_app
+from dodona_server.service.keeper import clear_all
+from dodona_server.serving import LISTEN_BACKLOG, configure_logging, serve_here, serve_in_processes
 from dodona_server.settings import Settings
+from dodona_server.storage import schema
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.opening import open_store
+from dodona_server.storage.store import Store
 
 app = typer.Typer(
     help="Dodona, a self-hosted hyperparameter tuning service.", no_args_is_help=True, add_completion=False
 )
+database = typer.Typer(help="Look after the database.", no_args_is_help=True)
+app.add_typer(database, name="db")
 logger = logging.getLogger("dodona")
 
-# Google's clients keep idle connections and fail on one that the server has closed.
-KEEP_ALIVE_SECONDS = 3600
-GRACE_SECONDS = 30
+T = TypeVar("T")
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE [default: sqlite:///dodona.db]"),
+]
 
 
 @app.callback()
@@ -39,60 +43,86 @@ def root() -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8080]")] = None,
-    database_url: Annotated[
-        str | None,
-        typer.Option(help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE [default: sqlite:///dodona.db]"),
+    database_url: DatabaseUrl = None,
+    workers: Annotated[
+        int | None, typer.Option(help="How many processes serve, on PostgreSQL only [default: 1]")
     ] = None,
 ) -> None:
     """Run the server until it gets SIGTERM or Ctrl-C.
 
-    Each option may also be set by a variable: DODONA_HOST, DODONA_PORT, DODONA_DATABASE_URL. Beyond loopback the
-    server listens only with DODONA_TOKEN set, the secret that clients must send.
+    Each option may also be set by a variable: DODONA_HOST, DODONA_PORT, DODONA_DATABASE_URL, DODONA_WORKERS. Beyond
+    loopback the server listens only with DODONA_TOKEN set, the secret that clients must send.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    settings = _settings(host=host, port=port, database_url=database_url)
-    token = settings.token.get_secret_value() if settings.token else None
-    if token is None and not _is_loopback(settings.host):
+    configure_logging()
+    settings = _settings(host=host, port=port, database_url=database_url, workers=workers)
+    if settings.token is None and not _is_loopback(settings.host):
         _give_up(
             f"refusing to listen on {settings.host} without authentication: set DODONA_TOKEN to a long random secret"
         )
     listener = _listen(settings.host, settings.port)
-    try:
-        store = open_store(settings.database_url)
-    except StoreUnusable as error:
-        _give_up(str(error))
+    store = _open(settings.database_url)
+    if settings.workers > 1 and store.url.startswith("sqlite"):
+        store.close()
+        _give_up(f"an SQLite database is served by one process: --workers {settings.workers} needs PostgreSQL")
     logger.info("database: %s", store.url)
     logger.info("listening on %s", _address(listener))
-    stopping = threading.Event()
-    config = uvicorn.Config(
-        create_app(store, Options(token=token), stopping),
-        loop="uvloop",
-        http="httptools",
-        ws="none",
-        access_log=False,
-        log_config=None,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        server_header=False,
-    )
-    # Uvicorn raises the signal again when it has shut down: the end that was asked for is no failure.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(0))
-    _Server(config, stopping).run(sockets=[listener])
+    if settings.workers == 1:
+        serve_here(settings, store, listener)
+    else:
+        store.close()
+        serve_in_processes(settings, listener)
 
 
-class _Server(uvicorn.Server):
-    """Tells the calls that wait for something to happen that the server is to stop."""
+@database.command()
+def upgrade(database_url: DatabaseUrl = None) -> None:
+    """Bring the schema to what this version needs; the server does so itself when it starts."""
+    settings = _settings(database_url=database_url)
+    before = _or_give_up(lambda: schema.current(settings.database_url))
+    _open(settings.database_url).close()
+    after = _or_give_up(lambda: schema.current(settings.database_url))
+    typer.echo(f"{after}, as before" if before == after else f"{before or 'empty'} -> {after}")
 
-    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
-        super().__init__(config)
-        self._stopping = stopping
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begins to shut down."""
-        self._stopping.set()
-        super().handle_exit(sig, frame)
+@database.command()
+def current(database_url: DatabaseUrl = None) -> None:
+    """Print the revision of the schema."""
+    settings = _settings(database_url=database_url)
+    typer.echo(_or_give_up(lambda: schema.current(settings.database_url)) or "empty")
+
+
+@database.command()
+def check(database_url: DatabaseUrl = None) -> None:
+    """Exit with 0 if the schema is what this version needs, else with 1 and a line that says what to do."""
+    settings = _settings(database_url=database_url)
+    found, wanted = _or_give_up(lambda: schema.current(settings.database_url)), schema.head()
+    if found != wanted:
+        typer.echo(f"the schema is {found or 'empty'}, this version needs {wanted}: dodona db upgrade", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{found}: as this version needs it")
+
+
+@database.command()
+def vacuum(database_url: DatabaseUrl = None) -> None:
+    """Clear away what is deleted and give the space back; an SQLite database must not be in use meanwhile."""
+    settings = _settings(database_url=database_url)
+    store = _open(settings.database_url)
+    try:
+        cleared = asyncio.run(clear_all(store))
+        _or_give_up(lambda: schema.vacuum(settings.database_url))
+    finally:
+        store.close()
+    typer.echo(f"cleared away {cleared} deleted studies")
+
+
+def _open(database_url: str) -> Store:
+    return _or_give_up(lambda: open_store(database_url))
+
+
+def _or_give_up(ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except StoreUnusable as error:
+        _give_up(str(error))
 
 
 def _settings(**flags: Any) -> Settings:
@@ -121,6 +151,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+        # At once: of two servers that start together, both could bind.
+        listener.listen(LISTEN_BACKLOG)
     except OSError as error:
         _give_up(f"cannot listen on {host}:{port}: {error.strerror}")
     return listener

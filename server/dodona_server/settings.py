@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dodona_server.service.ahead import DEADLINE_SECONDS
+
 
 class Settings(BaseSettings):
     """What `dodona serve` can be told."""
@@ -15,3 +17,11 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     database_url: str = "sqlite:///dodona.db"
     token: SecretStr | None = None
+    workers: int = Field(default=1, ge=1, le=256)
+    # As Vertex does: to create a study that is there already is an error, also with an equal spec.
+    strict_create: bool = False
+    # How many measurements of a trial are kept when it is completed.
+    keep_measurements: int | None = Field(default=None, ge=1)
+    fitting_processes: int = Field(default=2, ge=1, le=256)
+    # How many seconds an algorithm may take before a worker gets a quasi-random suggestion.
+    suggestion_deadline: float = Field(default=DEADLINE_SECONDS, gt=0)

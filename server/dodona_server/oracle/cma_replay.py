@@ -36,6 +36,8 @@ EPOCH = 150
 MAX_FULL = 40
 _MAX_POPULATION = 1000
 _WHOLE = (0.0, 1.0)
+# How often a point outside the interval is drawn again before it is moved to its ends.
+_MAX_RESAMPLING = 20
 
 
 class Replay:
@@ -113,11 +115,16 @@ class Replay:
         return self._n + len(self._named)
 
     def _start(self, mean: Floats, population_size: int) -> Any:
-        bounds = np.tile([0.0, 1.0], (self._n, 1))
+        arguments = {
+            "mean": mean,
+            "sigma": self._sigma,
+            "bounds": np.tile([0.0, 1.0], (self._n, 1)),
+            "n_max_resampling": _MAX_RESAMPLING,
+            "population_size": population_size,
+        }
         if self._named:
-            return CatCMA(mean, self._sigma, self._levels, bounds=bounds, population_size=population_size)
-        kind = CMA if self._n <= MAX_FULL else SepCMA
-        return kind(mean, self._sigma, bounds=bounds, population_size=population_size)
+            return CatCMA(cat_num=self._levels, **arguments)
+        return CMA(**arguments) if self._n <= MAX_FULL else SepCMA(**arguments)
 
     def _defaults(self) -> Floats:
         """The places of the default values, (n,); the centre for parameters without one."""

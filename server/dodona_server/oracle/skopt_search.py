@@ -70,7 +70,7 @@ def _gbrt(spec: StudySpec) -> tuple[str, Mapping[str, Option]]:
     }
 
 
-GP = Regressor(("noise", "n_restarts_fit"), _gp, max_trials=150, has_gradients=True)
+GP = Regressor(("noise", "n_restarts_fit"), _gp, max_trials=100, has_gradients=True)
 FOREST = Regressor(("base_estimator", "n_estimators", "min_samples_leaf", "max_depth"), _forest, max_trials=1000)
 GBRT = Regressor(("n_estimators", "learning_rate", "max_depth"), _gbrt, max_trials=1000)
 

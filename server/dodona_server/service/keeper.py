@@ -113,3 +113,11 @@ class Keeper:
 def _clear_removed(transaction: Transaction) -> None:
     if keeper_lock(transaction):
         studies.clear_removed(transaction, MAX_ROWS)
+
+
+async def clear_all(store: Store) -> int:
+    """Clears away every deleted study at once, and tells how many there were."""
+    removed = await store.read(studies.count_removed)
+    while await store.read(studies.any_removed):
+        await store.run(_clear_removed)
+    return removed

@@ -24,8 +24,7 @@ def upgrade(engine: sa.Engine) -> None:
     Raises:
         StoreUnusable: the schema is one that this code does not know.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = _config()
     with engine.begin() as connection:
         wait_for_migrations(connection)
         current = MigrationContext.configure(connection).get_current_revision()
@@ -36,3 +35,14 @@ def upgrade(engine: sa.Engine) -> None:
             )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def head() -> str:
+    """The newest revision that this code knows."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

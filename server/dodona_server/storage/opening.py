@@ -40,6 +40,20 @@ def open_store(url: str) -> Store:
     return store
 
 
+def engine_for(url: str) -> sa.Engine:
+    """A plain engine for the database that `url` names, as `open_store` takes it; an SQLite file must be there.
+
+    Raises:
+        StoreUnusable: the URL names no such database.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        if not Path(str(parsed.database)).is_file():
+            raise StoreUnusable(f"there is no file {parsed.database}")
+        return sa.create_engine(parsed)
+    return sa.create_engine(parsed.set(drivername="postgresql+psycopg"))
+
+
 def open_reader(url: str) -> sa.Engine:
     """An engine for queries alone, on a database that a server has opened and brought up already.
 

@@ -231,6 +231,12 @@ def any_removed(transaction: Transaction) -> bool:
     return transaction.execute(_REMOVED_STUDY).first() is not None
 
 
+def count_removed(transaction: Transaction) -> int:
+    """How many removed studies there are to clear away."""
+    counted = sa.select(sa.func.count()).select_from(studies).where(studies.c.project == _REMOVED)
+    return transaction.execute(counted).scalar_one()
+
+
 def clear_removed(transaction: Transaction, limit: int) -> bool:
     """Deletes up to `limit` rows of each kind that belong to a removed study; whether there was one."""
     key = transaction.execute(_REMOVED_STUDY).scalar()

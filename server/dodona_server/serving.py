@@ -1,0 +1,126 @@
+"""Runs the server: in this process, or in several that share one listening socket and one PostgreSQL."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+import uvicorn
+
+from dodona_server.app import Options, create_app
+from dodona_server.settings import Settings
+from dodona_server.storage.opening import open_store
+from dodona_server.storage.store import Store
+
+logger = logging.getLogger("dodona")
+
+# Google's clients keep idle connections and fail on one that the server has closed.
+KEEP_ALIVE_SECONDS = 3600
+GRACE_SECONDS = 30
+# Keeps a worker that dies at once, again and again, from using up the machine.
+RESTART_PAUSE_SECONDS = 1.0
+LISTEN_BACKLOG = 2048
+LOOK_SECONDS = 1.0
+
+
+def configure_logging() -> None:
+    """One line an entry on stderr."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def serve_here(settings: Settings, store: Store, listener: socket.socket) -> None:
+    """Serves until SIGTERM or Ctrl-C, and closes the store then."""
+    stopping = threading.Event()
+    config = uvicorn.Config(
+        create_app(store, options_of(settings), stopping),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        server_header=False,
+    )
+    # Uvicorn raises the signal again when it has shut down: the end that was asked for is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    _Server(config, stopping).run(sockets=[listener])
+
+
+def options_of(settings: Settings) -> Options:
+    """What the settings say of how the server works."""
+    return Options(
+        token=settings.token.get_secret_value() if settings.token else None,
+        strict=settings.strict_create,
+        kept_measurements=settings.keep_measurements,
+        fitting_processes=settings.fitting_processes,
+        deadline_seconds=settings.suggestion_deadline,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Tells the calls that wait for something to happen that the server is to stop."""
+
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to shut down."""
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
+
+def serve_in_processes(settings: Settings, listener: socket.socket) -> None:
+    """Serves in `settings.workers` processes until SIGTERM or Ctrl-C; one that dies is replaced."""
+    context = multiprocessing.get_context("spawn")
+    ended = False
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+
+    def start() -> BaseProcess:
+        worker = context.Process(target=_work, args=(settings, listener), name="dodona-worker")
+        worker.start()
+        return worker
+
+    workers = [start() for _ in range(settings.workers)]
+    while not ended:
+        multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=RESTART_PAUSE_SECONDS)
+        for index, worker in enumerate(workers):
+            if not ended and not worker.is_alive():
+                logger.warning("worker %s ended with %s; starting another", worker.pid, worker.exitcode)
+                time.sleep(RESTART_PAUSE_SECONDS)
+                workers[index] = start()
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(GRACE_SECONDS + 5)
+
+
+def _work(settings: Settings, listener: socket.socket) -> None:
+    configure_logging()
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    serve_here(settings, open_store(settings.database_url), listener)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Ends this process when the one that would replace it is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,55 @@
+"""The schema of a database that a URL names, for people who look after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import exc
+
+from dodona_server.storage import migrate
+from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.opening import engine_for
+
+
+def current(url: str) -> str | None:
+    """The revision of the schema; None for an empty database.
+
+    Raises:
+        StoreUnusable: the URL names no database, or it does not answer.
+    """
+    with _connected(url) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """The revision that this version needs."""
+    return migrate.head()
+
+
+def vacuum(url: str) -> None:
+    """Gives the space of deleted rows back, and brings what the planner knows up to date.
+
+    Raises:
+        StoreUnusable: the URL names no database, or it does not answer.
+    """
+    with _connected(url) as connection:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("VACUUM")
+            connection.exec_driver_sql("ANALYZE")
+        else:
+            connection.exec_driver_sql("VACUUM (ANALYZE)")
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[sa.Connection]:
+    engine = engine_for(url)
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            yield connection
+    except exc.DatabaseError as error:
+        raise StoreUnusable(f"the database cannot be used: {error.orig}") from error
+    finally:
+        engine.dispose()
