@@ -27,10 +27,11 @@ from dodona._errors import (
     StudyCompleted,
     Unauthenticated,
 )
+from dodona._record import Measurement, TrialRecord
 from dodona._space import Boolean, Categorical, Discrete, Float, Int
 from dodona._study import Study
 from dodona._transport import Retry
-from dodona._trial import Measurement, Trial, TrialRecord
+from dodona._trial import Trial
 from dodona._version import __version__
 
 __all__ = [

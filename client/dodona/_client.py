@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-import socket
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from types import TracebackType
@@ -16,15 +15,18 @@ import httpx
 
 from dodona._codec import specs_of
 from dodona._errors import NotFound
+from dodona._session import Session
 from dodona._space import Space
 from dodona._study import Goal, Study
 from dodona._transport import Retry, Transport
-from dodona._trial import Hand
 from dodona_schemas import vertex
 from dodona_schemas.vertex import Algorithm, GoalType
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_RETRY = Retry()
+# As the server has them.
+MIN_LEASE_SECONDS = 0.1
+MAX_LEASE_SECONDS = 86_400.0
 
 # What can be part of a resource's name, and so be the id that the user chose for a study.
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -44,11 +46,13 @@ class Client:
         retry: how long a call is tried while the server does not answer.
         transport: what carries the requests; None for the network.
         worker: the id under which this process asks for trials. One that names itself the same after a restart gets
-            the trial back that it was running; no two that run at once may share one. None for what DODONA_WORKER
-            says, else an id that no other process has.
+            the trial back that it was running, at once; no two that run at once may share one. None for what
+            DODONA_WORKER says, else an id that no other process has.
+        lease_seconds: how long the server waits for a sign of life of a trial before it hands the trial to another
+            worker. A thread gives these signs while the process lives.
 
     Raises:
-        ValueError: the address or the token cannot be one.
+        ValueError: the address or the token cannot be one, or the lease is too short or too long.
     """
 
     def __init__(
@@ -62,9 +66,11 @@ class Client:
         retry: Retry = DEFAULT_RETRY,
         transport: httpx.BaseTransport | None = None,
         worker: str | None = None,
+        lease_seconds: float = 60.0,
     ) -> None:
-        self.worker = worker or os.environ.get("DODONA_WORKER") or _unique_worker()
-        self._hands: dict[tuple[str, str], Hand] = {}
+        if not MIN_LEASE_SECONDS <= lease_seconds <= MAX_LEASE_SECONDS:
+            allowed = f"from {MIN_LEASE_SECONDS:g} to {MAX_LEASE_SECONDS:.0f} seconds"
+            raise ValueError(f"a lease of {lease_seconds!r} s is not {allowed}")
         self._transport = Transport(
             url or os.environ.get("DODONA_URL") or DEFAULT_URL,
             f"projects/{quote(project, safe='')}/locations/{quote(location, safe='')}",
@@ -73,6 +79,7 @@ class Client:
             retry=retry,
             transport=transport,
         )
+        self._session = Session(self._transport, worker or os.environ.get("DODONA_WORKER"), lease_seconds)
 
     def __repr__(self) -> str:
         return f"<Client of {self.url} as {self.worker!r}>"
@@ -81,6 +88,11 @@ class Client:
     def url(self) -> str:
         """The server's address."""
         return self._transport.url
+
+    @property
+    def worker(self) -> str:
+        """The id under which this process asks for trials."""
+        return self._session.worker
 
     def create_study(
         self,
@@ -120,7 +132,8 @@ class Client:
             spec = _spec(space, _goals(goal, metric, metrics), max_trials, algorithm, seed)
         elif any(given is not None for given in (space, goal, metrics, max_trials, algorithm, seed)):
             raise ValueError("spec says all there is to say; give either spec or the other arguments")
-        body = vertex.Study(
+        body = vertex.CreateStudyRequest(
+            request_id=uuid.uuid4().hex,
             display_name=name,
             study_spec=vertex.StudySpec.model_validate(spec),
             study_id=name if _ID.fullmatch(name) else None,
@@ -161,8 +174,11 @@ class Client:
         self.get_study(name).delete()
 
     def close(self) -> None:
-        """Closes the connections; the client and its studies cannot be used any more."""
-        self._transport.close()
+        """Closes the connections; the client and its studies cannot be used any more.
+
+        Trials in hand are not ended: other workers have them when their leases are over.
+        """
+        self._session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -173,7 +189,7 @@ class Client:
         self.close()
 
     def _study(self, wire: vertex.Study) -> Study:
-        return Study(self._transport, self.worker, self._hands, wire)
+        return Study(self._session, wire)
 
 
 def _goals(goal: Goal | None, metric: str, metrics: Mapping[str, Goal] | None) -> Mapping[str, Goal]:
@@ -199,7 +215,3 @@ def _spec(
     if algorithm is not None:
         spec.algorithm = Algorithm.parse(algorithm.upper())
     return spec
-
-
-def _unique_worker() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dodona._codec import decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted
+from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
+from dodona._run import Hand, Run
+from dodona._session import Session
 from dodona._space import Parameter, Space, Value
 from dodona._table import columns_of
-from dodona._transport import Transport
-from dodona._trial import Hand, Metrics, Trial, TrialRecord, measurement_of, number_of, record_of
+from dodona._trial import Trial
 from dodona_schemas import vertex
 from dodona_schemas.vertex import GoalType, StudyState, TrialState
 
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dodona")
 
-FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 5.0
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 5.0
+# How long the server may take to answer that there is a trial now; it answers as soon as there is one.
+LONG_POLL_SECONDS = 20.0
 
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
@@ -37,12 +41,11 @@ class Study:
     many threads at once.
     """
 
-    def __init__(
-        self, transport: Transport, worker: str, hands: dict[tuple[str, str], Hand], wire: vertex.Study
-    ) -> None:
-        self._transport = transport
-        self._worker = worker
-        self._hands = hands
+    def __init__(self, session: Session, wire: vertex.Study) -> None:
+        self._session = session
+        self._transport = session.transport
+        # The last trial that this process has run for a worker that it shares with others.
+        self._followed: dict[str, int] = {}
         self._learn(wire)
 
     def __repr__(self) -> str:
@@ -104,61 +107,76 @@ class Study:
         """
         self._learn(self._transport.call("GET", self._path, None, vertex.Study))
 
-    def ask(self, worker: str | None = None) -> Trial:
+    def ask(self, worker: str | None = None, *, shared: bool = False) -> Trial:
         """The next trial to run; waits while the study has none now but may have one later.
 
-        A worker that died gets the trial that it had back when it asks again under its id. Two trials asked for in
-        one process without finishing the first are two different ones.
+        A trial whose worker died comes again, to whoever asks next: with the same parameters, `attempt` one higher,
+        and the `last_step` and `checkpoint` of the attempt before. Two trials asked for in one process without
+        finishing the first are two different ones.
 
         Args:
             worker: the id to ask under; None for the client's.
+            shared: whether another process is that worker too and keeps the trial, such as the first one of a
+                distributed training; this process then follows it from trial to trial.
 
         Raises:
             StudyCompleted: nothing is left to hand out.
             FailedPrecondition: the study is paused; the message says why.
+            RuntimeError: the process was forked from the one that is that worker.
         """
-        worker = worker or self._worker
-        hand = self._hands.setdefault((self.name, worker), Hand())
-        wait = FIRST_WAIT_SECONDS
+        worker = worker or self._session.worker
+        # What another process keeps is not in this one's hand.
+        hand = Hand() if shared else self._session.hand(self.name, worker)
+        # A paused study is told at once, so the first call does not wait.
+        wait, pause = 0.0, FIRST_PAUSE_SECONDS
         while True:
+            asked = time.monotonic()
             with hand.lock:
-                trial = self._suggested(worker, hand)
+                trial = self._suggested(worker, hand, wait, shared)
             if trial is not None:
                 return trial
-            time.sleep(wait)
-            wait = min(LONGEST_WAIT_SECONDS, wait * 1.5)
+            if wait and time.monotonic() - asked < wait / 2:
+                # A server that is about to stop, or a proxy, does not let anybody wait.
+                time.sleep(pause)
+                pause = min(LONGEST_PAUSE_SECONDS, pause * 1.5)
+            wait = min(LONG_POLL_SECONDS, self._transport.timeout * 2 / 3)
 
-    def _suggested(self, worker: str, hand: Hand) -> Trial | None:
-        """A trial that this process does not run yet; None if the server has none now. The hand must be locked."""
-        wanted = 1 + sum(not trial.should_stop for trial in hand.trials.copy().values())
-        while True:
-            request = vertex.SuggestTrialsRequest(
-                suggestion_count=wanted, client_id=worker, request_id=uuid.uuid4().hex
-            )
-            operation = self._transport.call("POST", f"{self._path}/trials:suggest", request, vertex.Operation)
-            answer = operation.response or vertex.SuggestTrialsResponse()
-            for wire in answer.trials:
-                if number_of(wire) not in hand.trials:
-                    return self._take(wire, hand)
-            if answer.study_state is StudyState.COMPLETED:
-                raise StudyCompleted(self.display_name)
-            if answer.study_state is StudyState.INACTIVE:
-                self.refresh()
-                reason = self._wire.inactive_reason or "no reason was given"
-                raise FailedPrecondition(
-                    400, "FAILED_PRECONDITION", f"the study {self.display_name!r} is paused: {reason}"
-                )
-            if len(answer.trials) < wanted:
-                return None
-            # All are running here, one of them more than was counted: somebody else stopped it.
-            wanted = len(answer.trials) + 1
+    def _suggested(self, worker: str, hand: Hand, wait: float, shared: bool) -> Trial | None:
+        """A new trial in hand; None if the server has none now. The hand must be locked."""
+        request = vertex.SuggestTrialsRequest(
+            suggestion_count=1,
+            client_id=worker,
+            request_id=uuid.uuid4().hex,
+            wait=wait or None,
+            lease_duration=None if shared else self._session.lease_seconds,
+            held_trials=None if shared else [str(number) for number in hand.runs.copy()],
+        )
+        operation = self._transport.call("POST", f"{self._path}/trials:suggest", request, vertex.Operation)
+        answer = operation.response or vertex.SuggestTrialsResponse()
+        for wire in answer.trials:
+            if shared:
+                if self._followed.get(worker) == number_of(wire):
+                    continue
+                self._followed[worker] = number_of(wire)
+            before = hand.runs.get(number_of(wire))
+            if before is None or before.attempt < (wire.attempt or 1):
+                return self._take(wire, hand, before)
+        if answer.study_state is StudyState.COMPLETED:
+            raise StudyCompleted(self.display_name)
+        if answer.study_state is StudyState.INACTIVE:
+            self.refresh()
+            reason = self._wire.inactive_reason or "no reason was given"
+            raise FailedPrecondition(400, "FAILED_PRECONDITION", f"the study {self.display_name!r} is paused: {reason}")
+        return None
 
-    def _take(self, wire: vertex.Trial, hand: Hand) -> Trial:
-        path = f"{self._path}/trials/{number_of(wire)}"
+    def _take(self, wire: vertex.Trial, hand: Hand, before: Run | None) -> Trial:
+        if before is not None:
+            words = f"attempt {before.attempt} of trial {before.number} was lost: its lease ran out, and it began anew"
+            before.lose(Aborted(409, "ABORTED", words), aside=True)
         (parameters,) = self._decoded([wire])
-        trial = Trial(self._transport, path, wire, parameters, list(self.metrics), hand)
-        hand.trials[trial.number] = trial
-        return trial
+        run = Run(self._path, wire, hand)
+        self._session.take(run, hand)
+        return Trial(self._session, run, wire, parameters, list(self.metrics))
 
     def optimize(self, objective: Callable[[Trial], Metrics | None], n_trials: int | None = None) -> None:
         """Runs trials until the study is completed.
@@ -213,7 +231,7 @@ class Study:
             InvalidArgument: a parameter is there already with another range or kind.
         """
         specs = specs_of(space) if isinstance(space, Mapping) else list(space)
-        body = vertex.AddParametersRequest(parameters=specs)
+        body = vertex.AddParametersRequest(parameters=specs, request_id=uuid.uuid4().hex)
         self._learn(self._transport.call("POST", f"{self._path}:addParameters", body, vertex.Study))
 
     def trial(self, number: int) -> TrialRecord:
@@ -259,7 +277,7 @@ class Study:
 
     def delete(self) -> None:
         """Removes the study with all its trials."""
-        self._transport.call("DELETE", self._path, None, vertex.Empty)
+        self._transport.call("DELETE", f"{self._path}?requestId={uuid.uuid4().hex}", None, vertex.Empty)
 
     @property
     def _path(self) -> str:

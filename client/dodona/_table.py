@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dodona._trial import TrialRecord
+from dodona._record import TrialRecord
 
 
 def columns_of(

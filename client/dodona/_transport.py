@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
-import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import ValidationError
 
-from dodona._errors import ApiError, NotFound, ServerUnreachable, error_from_answer
+from dodona._errors import ApiError, ServerUnreachable, error_from_answer
+from dodona._outage import Outage
 from dodona._version import __version__
 from dodona_schemas.base import WireModel
 from dodona_schemas.vertex import ListStudiesResponse, ListTrialsResponse
@@ -22,8 +24,8 @@ from dodona_schemas.vertex import ListStudiesResponse, ListTrialsResponse
 logger = logging.getLogger("dodona")
 
 FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 2.0
-SECONDS_BETWEEN_WARNINGS = 30.0
+# So that every worker is back two seconds after the server is.
+LONGEST_PAUSE_SECONDS = 1.5
 CONNECT_TIMEOUT_SECONDS = 10.0
 PAGE_SIZE = 1000
 
@@ -77,26 +79,57 @@ class Transport:
         transport: httpx.BaseTransport | None,
     ) -> None:
         self.url = _checked_url(url)
+        self.timeout = timeout
+        self.outage = Outage(self.url)
         self._base = f"{self.url}/v1/{parent}/"
         self._retry = retry
         self._reached = False
-        self._outage = _Outage(self.url)
-        headers = {"Content-Type": "application/json", "User-Agent": f"dodona/{__version__}"}
-        if token:
-            headers["Authorization"] = f"Bearer {_checked_token(token)}"
-        self._http = httpx.Client(
-            headers=headers,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT_SECONDS)),
-            # Between two epochs a worker is silent for longer than httpx's five seconds.
-            limits=httpx.Limits(keepalive_expiry=60.0),
-            transport=transport,
+        self._closed = False
+        # Ready-made for all requests: httpx's Client would merge and check them anew for each.
+        self._headers = httpx.Headers(
+            {
+                "Host": _parsed(self.url).netloc.decode(),
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "Connection": "keep-alive",
+                "Content-Type": "application/json",
+                "User-Agent": f"dodona/{__version__}",
+            }
         )
+        if token:
+            self._headers["Authorization"] = f"Bearer {_checked_token(token)}"
+        self._given = transport
+        self._wire = transport or self._connected()
+
+    def _connected(self) -> httpx.BaseTransport:
+        # Between two epochs a worker is silent for longer than httpx's five seconds.
+        return httpx.HTTPTransport(limits=httpx.Limits(keepalive_expiry=60.0), proxy=_proxy(_parsed(self.url)))
 
     def close(self) -> None:
         """Closes the connections."""
-        self._http.close()
+        self._closed = True
+        self._wire.close()
 
-    def call(self, method: str, path: str, body: WireModel | None, answer: type[Answer]) -> Answer:
+    def after_fork(self) -> None:
+        """Leaves the connections to the parent; the child makes its own."""
+        self.outage = Outage(self.url)
+        self._wire = self._given or self._connected()
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long a server that was reached may be away."""
+        return self._retry.patience_seconds
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: WireModel | bytes | None,
+        answer: type[Answer],
+        *,
+        patience: float | None = None,
+        timeout: float | None = None,
+    ) -> Answer:
         """The server's answer to one call.
 
         Args:
@@ -104,19 +137,26 @@ class Transport:
             path: below the location, such as "studies/s/trials:suggest".
             body: what is sent, the same at every try; None for a call without a body.
             answer: the model of what comes back.
+            patience: seconds to try at most, if that is shorter than `retry` allows.
+            timeout: seconds to wait for the answer to one try, if that is shorter than the client's.
 
         Raises:
-            ServerUnreachable: nobody answered for as long as `retry` allows.
+            ServerUnreachable: nobody answered for as long as `retry` and `patience` allow.
             ApiError: the server refused, by its class for the reason.
+            RuntimeError: the client is closed.
         """
-        content = None if body is None else body.to_json()
-        response, tries = self._send(method, self._base + path, content)
+        content = body.to_json() if isinstance(body, WireModel) else body
+        seconds = self.timeout if timeout is None else min(timeout, self.timeout)
+        request = httpx.Request(
+            method,
+            _parsed(self._base + path),
+            headers=self._headers,
+            content=content,
+            extensions={"timeout": _timeouts(seconds)},
+        )
+        response = self._send(request, patience)
         if not response.is_success:
-            error = error_from_answer(response.status_code, response.content)
-            if method == "DELETE" and tries > 1 and isinstance(error, NotFound):
-                # An earlier try did delete it, and its answer got lost.
-                return answer()
-            raise error
+            raise error_from_answer(response.status_code, response.content)
         try:
             return answer.model_validate_json(response.content)
         except ValidationError as error:
@@ -141,30 +181,33 @@ class Transport:
             if not token:
                 return
 
-    def _send(self, method: str, url: str, content: bytes | None) -> tuple[httpx.Response, int]:
-        """The first answer that is no passing failure, and how many tries it took."""
+    def _send(self, request: httpx.Request, patience: float | None) -> httpx.Response:
+        """The first answer that is no passing failure."""
         started = time.monotonic()
         tries = 0
         while True:
             tries += 1
-            outcome = self._try(method, url, content)
+            outcome = self._try(request)
             if isinstance(outcome, httpx.Response):
                 self._reached = True
-                self._outage.over()
-                return outcome, tries
+                self.outage.over()
+                return outcome
             waited = time.monotonic() - started
-            retry = self._retry
-            left = (retry.patience_seconds if self._reached else retry.first_patience_seconds) - waited
+            left = (self._retry.patience_seconds if self._reached else self._retry.first_patience_seconds) - waited
+            if patience is not None:
+                left = min(left, patience - waited)
             if left <= 0:
                 raise ServerUnreachable(self.url, waited, outcome) from outcome
-            self._outage.goes_on(outcome, left)
-            longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(tries - 1, 10))
-            time.sleep(min(left, random.uniform(0, longest)))  # noqa: S311 - jitter needs no secrets
+            self.outage.goes_on(outcome, left if patience is None else None)
+            time.sleep(min(left, pause_after(tries)))
 
-    def _try(self, method: str, url: str, content: bytes | None) -> httpx.Response | Exception:
+    def _try(self, request: httpx.Request) -> httpx.Response | Exception:
         """The answer, or the failure after which the call may be sent again."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
         try:
-            response = self._http.request(method, url, content=content)
+            response = self._wire.handle_request(request)
+            response.read()
         except (httpx.TransportError, httpx.DecodingError) as error:
             return error
         if response.status_code in _PASSING:
@@ -172,40 +215,34 @@ class Transport:
         return response
 
 
-class _Outage:
-    """Tells the user, once and then now and again, that the server does not answer, whatever number of threads wait."""
+def pause_after(tries: int) -> float:
+    """How many seconds to wait after so many failures in a row: full jitter, so that workers do not come all at once.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._lock = threading.Lock()
-        self._since: float | None = None
-        self._warned = 0.0
-
-    def goes_on(self, cause: Exception, left_seconds: float) -> None:
-        with self._lock:
-            now = time.monotonic()
-            if self._since is None:
-                self._since = now
-            elif now - self._warned < SECONDS_BETWEEN_WARNINGS:
-                return
-            self._warned = now
-        words = str(cause) or type(cause).__name__
-        left = _spoken(left_seconds)
-        logger.warning("the server at %s does not answer (%s); trying again for up to %s", self._url, words, left)
-
-    def over(self) -> None:
-        if self._since is None:
-            return
-        with self._lock:
-            since, self._since = self._since, None
-        if since is not None:
-            logger.warning("the server at %s answers again after %s", self._url, _spoken(time.monotonic() - since))
+    Args:
+        tries: 1 or more.
+    """
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(tries - 1, 10))
+    return random.uniform(0, longest)  # noqa: S311 - jitter needs no secrets
 
 
-def _spoken(seconds: float) -> str:
-    """A length of time for people: "9 min 48 s"."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+# To take an address apart costs more than all else that the client does for a report.
+@functools.lru_cache(maxsize=1024)
+def _parsed(url: str) -> httpx.URL:
+    return httpx.URL(url)
+
+
+@functools.lru_cache(maxsize=16)
+def _timeouts(seconds: float) -> dict[str, Any]:
+    return httpx.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT_SECONDS)).as_dict()
+
+
+def _proxy(url: httpx.URL) -> str | None:
+    """The proxy that the environment names for an address, as for any other program; None for none."""
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
 
 
 def _checked_url(url: str) -> str:

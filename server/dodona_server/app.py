@@ -21,6 +21,7 @@ from dodona_server.api.export import export_router
 from dodona_server.api.health import health_router
 from dodona_server.api.limits import BodyLimit
 from dodona_server.api.security import Guard
+from dodona_server.api.vertex.loop import Loop, TrialLoop
 from dodona_server.api.vertex.operation_routes import operation_router
 from dodona_server.api.vertex.routes import study_router, trial_router
 from dodona_server.service.ahead import DEADLINE_SECONDS, Ahead
@@ -100,7 +101,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     trials = TrialService(store, time.time, ahead, options.kept_measurements)
     suggestions = SuggestionService(store, time.time, stopping, ahead)
     operations = OperationService(store, time.time)
-    app.include_router(trial_router(trials, suggestions))
+    loop = Loop(trials, suggestions)
+    app.include_router(trial_router(trials, loop))
     app.include_router(export_router(studies, trials))
     app.include_router(event_router(studies, stopping))
     app.include_router(study_router(studies))
@@ -109,6 +111,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.include_router(health_router(store))
     app.include_router(page_router(studies, trials), include_in_schema=False)
     app.state.store = store
+    app.add_middleware(TrialLoop, loop=loop)
     app.add_middleware(CaipDispatch)
     app.add_middleware(BodyLimit)
     app.add_middleware(Guard, token=options.token)

@@ -13,12 +13,12 @@ import httpx
 import pytest
 
 from dodona import (
+    Aborted,
     AlreadyExists,
     Boolean,
     Categorical,
     Client,
     Discrete,
-    FailedPrecondition,
     Float,
     Int,
     InvalidArgument,
@@ -133,7 +133,7 @@ def test_how_trials_fail(study: Study) -> None:
     reasons = [record.infeasible_reason or "" for record in records]
     assert "nan" in reasons[0]
     assert reasons[1:] == ["out of memory", "ZeroDivisionError: division by zero"]
-    with pytest.raises(FailedPrecondition, match="finished"):
+    with pytest.raises(Aborted, match="finished"):
         nan.complete(1.0)
 
 
@@ -155,6 +155,7 @@ def test_a_restarted_worker_goes_on_with_its_trial(server_url: str, study: Study
     restarted = Client(server_url, worker="gpu-3").get_study("f")
     back = [restarted.ask(), restarted.ask()]
     assert {trial.number for trial in back} == {lost.number, also_lost.number}
+    assert {trial.attempt for trial in back} == {2}
     assert {trial.number: trial.parameters for trial in back}[lost.number] == lost.parameters
 
 

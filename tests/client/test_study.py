@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
-from dodona import Aborted, FailedPrecondition, Float, Int, StudyCompleted, Trial
+from dodona import Aborted, Client, FailedPrecondition, Float, Int, StudyCompleted, Trial
 from tests.client.network import Clock, Network, canned, connected, study_json, suggestion, trial_json
 
 
@@ -17,15 +18,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def counts(network: Network) -> list[int]:
-    return [body["suggestionCount"] for body in network.bodies("POST studies/s/trials:suggest")]
+def held(network: Network) -> list[list[str]]:
+    """The trials in hand that each call to suggest named."""
+    bodies = network.bodies("POST studies/s/trials:suggest")
+    assert all(body["suggestionCount"] == 1 for body in bodies)
+    return [body["heldTrials"] for body in bodies]
 
 
 def test_two_trials_in_hand_are_two_different_ones() -> None:
     network = Network(
         canned(
             s=study_json(),
-            suggest=[suggestion(1), suggestion(1, 2), suggestion(2, 3)],
+            suggest=[suggestion(1), suggestion(2), suggestion(3)],
             complete=trial_json(1, "SUCCEEDED"),
         )
     )
@@ -34,7 +38,21 @@ def test_two_trials_in_hand_are_two_different_ones() -> None:
     first.complete(0.5)
     third = study.ask()
     assert [first.number, second.number, third.number] == [1, 2, 3]
-    assert counts(network) == [1, 2, 2]
+    assert held(network) == [[], ["1"], ["2"]]
+
+
+def test_a_lease_is_asked_for() -> None:
+    network = Network(canned(s=study_json(), suggest=[suggestion(1), suggestion(2)]))
+    connected(network).get_study("s").ask()
+    connected(network, lease_seconds=2.5).get_study("s").ask()
+    bodies = network.bodies("POST studies/s/trials:suggest")
+    assert [body["leaseDuration"] for body in bodies] == ["60.000s", "2.500s"]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.05, -1, 100_000, math.nan])
+def test_a_lease_that_makes_no_sense_is_refused_at_once(seconds: float) -> None:
+    with pytest.raises(ValueError, match=r"a lease of .* is not from 0\.1 to 86400 seconds"):
+        Client(lease_seconds=seconds)
 
 
 def test_a_restarted_worker_gets_its_trial_back() -> None:
@@ -48,39 +66,37 @@ def test_workers_in_one_process_have_hands_of_their_own() -> None:
     network = Network(canned(s=study_json(), suggest=[suggestion(1), suggestion(2)]))
     study = connected(network).get_study("s")
     assert (study.ask("a").number, study.ask("b").number) == (1, 2)
-    assert counts(network) == [1, 1]
+    assert held(network) == [[], []]
 
 
 def test_two_objects_of_one_study_share_the_hand() -> None:
-    network = Network(canned(s=study_json(), suggest=[suggestion(1), suggestion(1, 2)]))
+    network = Network(canned(s=study_json(), suggest=[suggestion(1), suggestion(2)]))
     client = connected(network)
     assert (client.get_study("s").ask().number, client.get_study("s").ask().number) == (1, 2)
+    assert held(network) == [[], ["1"]]
 
 
-def test_a_trial_that_is_being_stopped_does_not_count() -> None:
-    stopping = trial_json(1, "STOPPING")
-    network = Network(canned(s=study_json(), suggest=[suggestion(1), suggestion(2)], addTrialMeasurement=stopping))
+def test_a_trial_that_comes_again_while_it_runs_here_was_lost(caplog: pytest.LogCaptureFixture) -> None:
+    again = suggestion(1)
+    again["response"]["trials"][0]["attempt"] = 2
+    network = Network(canned(s=study_json(), suggest=[suggestion(1), again], addTrialMeasurement=trial_json(1)))
     study = connected(network).get_study("s")
-    study.ask().report(0.5)
-    assert study.ask().number == 2
-    assert counts(network) == [1, 1]
+    first, second = study.ask(), study.ask()
+    assert (first.lost, first.should_stop) == (True, True)
+    assert (second.number, second.attempt, second.lost) == (1, 2, False)
+    assert "trial 1 is no longer this worker's: attempt 1 of trial 1 was lost" in caplog.text
+    with pytest.raises(Aborted):
+        first.report(0.5)
+    second.report(0.5)
+    (body,) = network.bodies("POST studies/s/trials/1:addTrialMeasurement")
+    assert body["attempt"] == 2
 
 
-def test_a_server_that_hands_a_stopping_trial_back_is_asked_for_more() -> None:
-    network = Network(
-        canned(s=study_json(), suggest=[suggestion(1), suggestion(1), suggestion(1, 2)], stop=trial_json(1, "STOPPING"))
-    )
-    study = connected(network).get_study("s")
-    study.ask().stop()
-    assert study.ask().number == 2
-    assert counts(network) == [1, 1, 2]
-
-
-@pytest.mark.parametrize("held", [[], [1]])
-def test_a_study_with_nothing_left(held: list[int]) -> None:
-    answers = [*(suggestion(number) for number in held), suggestion(*held, state="COMPLETED")]
+@pytest.mark.parametrize("in_hand", [[], [1]])
+def test_a_study_with_nothing_left(in_hand: list[int]) -> None:
+    answers = [*(suggestion(number) for number in in_hand), suggestion(state="COMPLETED")]
     study = connected(Network(canned(s=study_json(displayName="f"), suggest=answers))).get_study("s")
-    for _ in held:
+    for _ in in_hand:
         study.ask()
     with pytest.raises(StudyCompleted, match="'f' has no trial left"):
         study.ask()
@@ -101,8 +117,9 @@ def test_asking_waits_while_there_may_be_more_later(clock: Clock) -> None:
     assert clock.slept[0] == 1
     assert clock.slept == sorted(clock.slept)
     assert clock.slept[-1] == 5
-    requests = [body["requestId"] for body in network.bodies("POST studies/s/trials:suggest")]
-    assert len(set(requests)) == 8
+    bodies = network.bodies("POST studies/s/trials:suggest")
+    assert len({body["requestId"] for body in bodies}) == 8
+    assert [body.get("wait") for body in bodies] == [None, *["20.000s"] * 7]
 
 
 def test_parameters_that_another_worker_added_are_learned() -> None:
@@ -223,7 +240,7 @@ def test_optimize_runs_until_nothing_is_left() -> None:
 
 def test_optimize_runs_as_many_as_it_is_told() -> None:
     network = optimizing(lambda _: 1.0, n_trials=2, suggest=[suggestion(1), suggestion(2), suggestion(3)])
-    assert len(counts(network)) == 2
+    assert held(network) == [[], []]
 
 
 def test_optimize_takes_a_result_that_was_reported() -> None:
@@ -239,7 +256,7 @@ def test_optimize_goes_on_after_a_lost_trial(caplog: pytest.LogCaptureFixture) -
     answers = [suggestion(1), suggestion(2), suggestion(state="COMPLETED")]
     network = optimizing(lambda _: 1.0, suggest=answers, complete=[409, trial_json(2, "SUCCEEDED")])
     assert network.calls.count("POST studies/s/trials/1:complete") == 1
-    assert counts(network) == [1, 1, 1]
+    assert held(network) == [[], [], []]
     assert "trial 1 was lost" in caplog.text
 
 

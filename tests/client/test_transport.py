@@ -10,13 +10,15 @@ import httpx
 import pytest
 
 from dodona import ApiError, Client, NotFound, Retry, ServerError, ServerUnreachable
+from dodona._transport import _proxy
 from tests.client.network import Clock, Network, canned, connected, study_json, suggestion, trial_json
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("dodona._transport.time", clock)
+    for module in ("_transport", "_outage"):
+        monkeypatch.setattr(f"dodona.{module}.time", clock)
     return clock
 
 
@@ -38,7 +40,7 @@ def test_a_real_answer_is_not_tried_again(code: int) -> None:
     assert len(network.requests) == 1
 
 
-def test_pauses_grow_to_two_seconds_with_full_jitter(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_grow_to_a_limit_with_full_jitter(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     bounds: list[float] = []
 
     def uniform(low: float, high: float) -> float:
@@ -48,7 +50,7 @@ def test_pauses_grow_to_two_seconds_with_full_jitter(clock: Clock, monkeypatch: 
 
     monkeypatch.setattr(random, "uniform", uniform)
     connected(Network(canned(s=study_json()), ["refuse"] * 8)).get_study("s")
-    assert bounds == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0, 2.0])
+    assert bounds == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.5, 1.5, 1.5, 1.5])
     assert clock.slept == bounds
 
 
@@ -93,7 +95,7 @@ def test_patience_can_be_set(clock: Clock) -> None:
 def test_a_long_outage_is_told_now_and_then(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     network = Network(canned(s=study_json()))
     study = connected(network).get_study("s")
-    network.faults = ["refuse"] * 100
+    network.faults = ["refuse"] * 120
     began = clock.now
     study.refresh()
     lasted = clock.now - began
@@ -114,9 +116,11 @@ def test_a_second_outage_is_told_as_well(caplog: pytest.LogCaptureFixture) -> No
     assert [("again after" in record.getMessage()) for record in caplog.records] == [False, True, False, True]
 
 
-def test_what_was_deleted_at_an_earlier_try_is_deleted() -> None:
-    study = {"s": [study_json(), {}, 404]}
-    connected(Network(canned(**study), ["pass", "drop"])).get_study("s").delete()
+def test_a_deletion_carries_its_id_at_every_try() -> None:
+    network = Network(canned(s=[study_json(), {}]), ["pass", "drop"])
+    connected(network).get_study("s").delete()
+    first, second = (request.url.params["requestId"] for request in network.requests[1:])
+    assert first == second
     with pytest.raises(NotFound):
         connected(Network(canned(s=[study_json(), 404]))).get_study("s").delete()
 
@@ -201,6 +205,19 @@ def test_pages_are_joined() -> None:
     ]
 
 
+def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    here, there = httpx.URL("http://127.0.0.1:8080"), httpx.URL("https://oracle")
+    assert (_proxy(here), _proxy(there)) == (None, None)
+    monkeypatch.setenv("HTTPS_PROXY", "proxy:3128")
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
+    assert (_proxy(here), _proxy(there)) == ("socks5://proxy:1080", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert (_proxy(here), _proxy(there)) == (None, "http://proxy:3128")
+
+
 def test_a_client_closes_its_connections() -> None:
     network = Network(canned(s=study_json()))
     closed: list[Any] = []
@@ -208,3 +225,5 @@ def test_a_client_closes_its_connections() -> None:
     with connected(network) as client:
         client.get_study("s")
     assert closed == [True]
+    with pytest.raises(RuntimeError, match="closed"):
+        client.get_study("s")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dodona import Aborted, FailedPrecondition, NothingReported, Retry, ServerUnreachable, Study
-from tests.client.network import Network, canned, connected, study_json, suggestion, trial_json
+from dodona import Aborted, FailedPrecondition, NothingReported, Retry, ServerUnreachable, Study, Trial
+from dodona._trial import LEAVING_SECONDS
+from tests.client.network import Clock, Network, canned, connected, study_json, suggestion, trial_json
 
 MEASURE = "POST studies/s/trials/1:addTrialMeasurement"
 COMPLETE = "POST studies/s/trials/1:complete"
+RELEASE = "POST studies/s/trials/1:release"
 
 
 def running(**answers: Any) -> tuple[Network, Study]:
@@ -108,7 +111,7 @@ def test_a_block_without_a_result_is_an_error() -> None:
     with pytest.raises(NothingReported, match="trial 1 ended without a result"), study.ask():
         pass
     (body,) = network.bodies(COMPLETE)
-    assert body == {"trialInfeasible": True, "infeasibleReason": "the worker reported no result"}
+    assert body == {"trialInfeasible": True, "infeasibleReason": "the worker reported no result", "attempt": 1}
 
 
 def test_an_exception_marks_the_trial_and_goes_on() -> None:
@@ -116,17 +119,85 @@ def test_an_exception_marks_the_trial_and_goes_on() -> None:
     with pytest.raises(MemoryError), study.ask():
         raise MemoryError("16 GiB \udcff")
     (body,) = network.bodies(COMPLETE)
-    assert body == {"trialInfeasible": True, "infeasibleReason": "MemoryError: 16 GiB ?"}
+    assert body == {"trialInfeasible": True, "infeasibleReason": "MemoryError: 16 GiB ?", "attempt": 1}
 
 
-@pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit])
-def test_a_process_that_leaves_keeps_its_trial(leaving: type[BaseException]) -> None:
-    network, study = running()
-    with pytest.raises(leaving), study.ask():
+@pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_a_process_that_leaves_hands_its_trial_back(leaving: type[BaseException]) -> None:
+    network, study = running(release=trial_json(1, "REQUESTED"))
+    with pytest.raises(leaving), study.ask() as trial:
         raise leaving
-    assert COMPLETE not in network.calls
+    assert network.calls[-1] == RELEASE
+    (body,) = network.bodies(RELEASE)
+    assert body["attempt"] == 1
+    assert len(body["requestId"]) == 32
+    assert (trial.state, trial.should_stop) == ("REQUESTED", True)
     # In a notebook the same process may ask again.
     assert study.ask().number == 1
+
+
+def test_a_process_that_leaves_does_not_wait_for_a_server_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("dodona._transport.time", clock)
+    network, study = running()
+    began = clock.now
+
+    def interrupted(_: Trial) -> None:
+        network.faults = ["refuse"] * 1000
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(interrupted)
+    assert clock.now - began == pytest.approx(LEAVING_SECONDS)
+    assert "trial 1 could not be handed back, others have it when its lease of 60 s is over" in caplog.text
+
+
+def test_a_trial_is_handed_back_by_hand() -> None:
+    network, study = running(release=[409, trial_json(1, "REQUESTED")])
+    trial = study.ask()
+    with pytest.raises(Aborted):
+        trial.release()
+    with pytest.raises(Aborted):
+        trial.complete(1.0)
+    assert COMPLETE not in network.calls
+    with study.ask() as trial:
+        trial.release()
+    assert network.calls[-1] == RELEASE
+
+
+def test_what_a_trial_tells_of_earlier_attempts() -> None:
+    again = suggestion(1)
+    again["response"]["trials"][0] |= {"attempt": 2, "lastStep": "7", "checkpoint": "/data/7.keras"}
+    network, study = running(suggest=again)
+    with study.ask() as trial:
+        assert (trial.attempt, trial.last_step, trial.checkpoint) == (2, 7, "/data/7.keras")
+        trial.report(0.5, step=8, checkpoint=Path("/data/8.keras"))
+        trial.report(0.4, step=9)
+        assert (trial.last_step, trial.checkpoint) == (9, "/data/8.keras")
+    assert [body.get("checkpoint") for body in network.bodies(MEASURE)] == ["/data/8.keras", None]
+    assert {body["attempt"] for body in network.bodies(MEASURE) + network.bodies(COMPLETE)} == {2}
+    with pytest.raises(ValueError, match="4096"):
+        study.ask().report(0.5, checkpoint="x" * 5000)
+
+
+def test_a_trial_whose_steps_are_all_reported_is_completed() -> None:
+    again = suggestion(1)
+    again["response"]["trials"][0] |= {"attempt": 2, "lastStep": "10"}
+    network, study = running(suggest=again)
+    with study.ask():
+        pass
+    assert network.bodies(COMPLETE) == [{"trialInfeasible": False, "attempt": 2}]
+
+
+def test_reports_without_steps_never_have_the_same_moment() -> None:
+    network, study = running()
+    trial = study.ask()
+    for _ in range(20):
+        trial.report(0.5)
+    moments = [body["measurement"]["elapsedDuration"] for body in network.bodies(MEASURE)]
+    assert len(set(moments)) == 20
 
 
 def test_an_unreachable_server_leaves_the_trial_to_a_restart() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import keras
 import pytest
 from keras_tuner.errors import FailedTrialError, FatalError, FatalTypeError
@@ -121,14 +123,63 @@ def test_a_mistake_in_the_program_ends_the_search_but_leaves_no_trial_behind(
     assert "is None. Did you forget to return" in (record.infeasible_reason or "")
 
 
-def test_an_interrupted_search_goes_on_with_its_trial(tune: Tune, study: Callable[[], Study]) -> None:
+def test_an_interrupted_search_hands_its_trial_back(tune: Tune, study: Callable[[], Study]) -> None:
     tuner = tune(tuner=gives(1.0, KeyboardInterrupt(), 2.0, 3.0), max_trials=3)
     with pytest.raises(KeyboardInterrupt):
         tuner.search(verbose=0)
-    assert states(study()) == ["SUCCEEDED", "ACTIVE"]
+    assert states(study()) == ["SUCCEEDED", "REQUESTED"]
     assert tuner.oracle.get_best_trials(2)[1].status == "RUNNING"
     tuner.search(verbose=0)
     assert states(study()) == ["SUCCEEDED"] * 3
+    assert [record.attempt for record in study().trials()] == [1, 2, 1]
+
+
+def test_sigterm_hands_the_trial_back(tune: Tune, study: Callable[[], Study]) -> None:
+    class Tuner(BlackBox):
+        def value(self, x: float, trial: Any) -> float:
+            signal.raise_signal(signal.SIGTERM)
+            return 1.0
+
+    with pytest.raises(SystemExit) as left:
+        tune(tuner=Tuner, max_trials=3).search(verbose=0)
+    assert left.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert states(study()) == ["REQUESTED"]
+
+
+def test_a_cell_that_was_interrupted_may_be_run_again_from_the_start(tune: Tune, study: Callable[[], Study]) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        tune(tuner=gives(1.0, KeyboardInterrupt()), max_trials=3).search(verbose=0)
+    tune(tuner=gives(1.0, 2.0, 3.0), max_trials=3, overwrite=True).search(verbose=0)
+    assert [record.attempt for record in study().trials()] == [1, 1, 1]
+
+
+def test_a_trial_that_was_handed_on_ends_quietly(tune: Tune, study: Callable[[], Study], server_url: str) -> None:
+    others: list[Any] = []
+
+    def hand_on() -> None:
+        # As if this worker's lease were over.
+        path = f"{study().name}/trials/1:release"
+        httpx.post(f"{server_url}/v1/{path}", json={}).raise_for_status()
+        others.append(Client(server_url, worker="other").get_study("s").ask())
+
+    class HandedOnInTheSecond(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            for other in others:
+                # In this worker's next trial; it would wait for the other worker at the end.
+                other.complete({"val_loss": 1.0})
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1 and not others:
+                hand_on()
+
+    tuner = tune(build_fixed, objective="val_loss", max_trials=2, max_consecutive_failed_trials=1)
+    tuner.search(**DATA, epochs=3, callbacks=[HandedOnInTheSecond()], verbose=0)
+    (other,) = others
+    assert (other.number, other.attempt, other.last_step) == (1, 2, 1)
+    first, second = study().trials()
+    assert (first.state, first.metrics["val_loss"], len(first.measurements)) == ("SUCCEEDED", 1.0, 1)
+    assert (second.state, len(second.measurements)) == ("SUCCEEDED", 3)
 
 
 def test_a_trial_that_somebody_else_ended(tune: Tune, study: Callable[[], Study], end: Callable[[int], None]) -> None:
@@ -198,5 +249,7 @@ def test_the_oracle_by_hand(tune: Tune, study: Callable[[], Study]) -> None:
         with pytest.raises(KeyError):
             oracle.get_trial(unknown)
     assert oracle.create_trial("tuner0").trial_id == "2"
+    oracle.update_trial("2", {"val_loss": 2.0})
+    oracle.end_trial("2", "COMPLETED")
     assert oracle.create_trial("another").status == "STOPPED"
     assert list(oracle.trials) == ["1", "2"]

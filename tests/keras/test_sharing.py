@@ -149,8 +149,8 @@ def test_names_of_studies(tune: Tune, client: Client, tmp_path: Path, caplog: py
 # --- overwrite=True
 
 
-def record(state: str, worker: str, ended: datetime | None = None) -> TrialRecord:
-    return TrialRecord(1, state, {}, {}, (), worker, None, ended, None, 1)
+def record(state: str, worker: str | None, ended: datetime | None = None, number: int = 1) -> TrialRecord:
+    return TrialRecord(number, state, {}, {}, (), worker, None, ended, None, 1)
 
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
@@ -165,14 +165,17 @@ LONG_AGO, JUST_NOW = NOW - timedelta(minutes=2), NOW - timedelta(seconds=5)
         ([record("SUCCEEDED", "w", LONG_AGO), record("SUCCEEDED", "v", JUST_NOW)], "its last trial ended 5 s ago"),
         ([record("SUCCEEDED", "w", LONG_AGO), record("ACTIVE", "v")], "trial 1 is ACTIVE with v"),
         ([record("STOPPING", "v")], "trial 1 is STOPPING with v"),
-        ([record("REQUESTED", "")], "trial 1 is REQUESTED with nobody"),
+        ([record("REQUESTED", None)], "trial 1 is REQUESTED with nobody"),
         ([record("SUCCEEDED", "me", JUST_NOW), record("ACTIVE", "me")], ""),
         ([record("SUCCEEDED", "me", JUST_NOW), record("ACTIVE", "v")], "trial 1 is ACTIVE"),
+        ([record("SUCCEEDED", "me", JUST_NOW), record("REQUESTED", None, number=2)], ""),
+        ([record("SUCCEEDED", "me", JUST_NOW), record("ACTIVE", "v", number=2)], "trial 2 is ACTIVE with v"),
     ],
 )
 def test_who_may_be_using_a_study(trials: list[TrialRecord], reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_overwrite, "workers_of_this_process", {"me"})
-    found = _in_use(trials, NOW)
+    monkeypatch.setattr(_overwrite, "handed_back", {("s", 2), ("t", 1)})
+    found = _in_use("s", trials, NOW)
     assert found.startswith(reason) if reason else not found
 
 

@@ -210,7 +210,7 @@ def test_maximising_is_minimising_the_opposite():
 def test_failing_regions_are_avoided():
     spec = StudySpec((METRIC,), cube(2))
     done = search(spec, lambda p: None if p["x0"] < 0.5 else (p["x0"] - 0.7) ** 2 + (p["x1"] - 0.3) ** 2, 30)
-    assert sum(trial.state is TrialState.INFEASIBLE for trial in done[12:]) <= 3
+    assert sum(trial.state is TrialState.INFEASIBLE for trial in done[5:15]) <= 2
     assert min(t.final_measurement.metrics["m"] for t in done if t.final_measurement) < 1e-3
 
 

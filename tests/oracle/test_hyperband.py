@@ -14,7 +14,7 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.oracle import Problem, algorithm_for
+from dodona_server.oracle import Problem, Suggestions, algorithm_for
 from dodona_server.oracle.brackets import BRACKET, EPOCHS, INITIAL_EPOCH, PARENT, ROUND, Plan
 from dodona_server.oracle.novelty import without_tuner_values
 
@@ -160,6 +160,18 @@ def test_a_trial_that_is_deleted_is_replaced():
     del trials[0]
     (replacement,) = ask(spec, trials, 1).parameters
     assert (replacement[BRACKET], replacement[ROUND]) == (2, 0)
+
+
+def test_a_trial_too_many_begins_no_bracket_and_stops_none():
+    spec, rng = spec_of(max_epochs=4, factor=2), random.Random(3)
+    trials = searched(spec, 3, rng)
+    planned = len(trials)
+    for extra in (trials[0], trials[-1], next(trial for trial in trials if trial.parameters[ROUND] == 1)):
+        trials.append(Trial(len(trials) + 1, TrialState.ACTIVE, extra.parameters))
+        assert ask(spec, trials) == Suggestions([])
+        finish(trials, trials[-1], rng.random())
+    assert not ask(spec, trials).parameters
+    assert len(trials) == planned + 3
 
 
 def test_points_that_a_user_queued_belong_to_no_bracket():

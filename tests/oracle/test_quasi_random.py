@@ -7,15 +7,15 @@ import random
 
 import pytest
 
-from dodona_server.domain.space import Categorical, Double, Integer, Parameter, SearchSpace
+from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.oracle import Problem, algorithm_for
 from dodona_server.oracle.sobol import Sobol
 
 
-def searched(space, count, seed=5, start=0, step=1):
-    spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space, "QUASI_RANDOM_SEARCH")
-    algorithm = algorithm_for("QUASI_RANDOM_SEARCH")
+def searched(space, count, seed=5, start=0, step=1, name="QUASI_RANDOM_SEARCH"):
+    spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space, name)
+    algorithm = algorithm_for(name)
     found = []
     for position in range(start, start + count, step):
         rng = random.Random(f"{seed}/{position}")
@@ -58,8 +58,15 @@ def test_the_dimensions_beyond_the_table_are_independent_of_those_they_repeat():
         assert abs(correlation) < 0.2
 
 
-def test_a_small_space_is_gone_through_before_anything_repeats():
+@pytest.mark.parametrize("name", ["QUASI_RANDOM_SEARCH", "RANDOM_SEARCH"])
+def test_a_small_space_is_gone_through_before_anything_repeats(name):
     space = SearchSpace((Parameter("n", Integer(1, 6)), Parameter("c", Categorical(("a", "b", "c")))))
-    found = [frozenset(values.items()) for values in searched(space, 36)]
+    found = [frozenset(values.items()) for values in searched(space, 36, name=name)]
     assert len(set(found[:18])) == len(set(found[18:])) == 18
     assert found[:18] != found[18:]
+
+
+def test_where_points_are_not_alike_the_sequence_keeps_to_the_scales():
+    space = SearchSpace((Parameter("n", Integer(1, 512, Scale.LOG)),))
+    below = sum(values["n"] < 23 for values in searched(space, 64))
+    assert below == pytest.approx(32, abs=1)

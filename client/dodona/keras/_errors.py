@@ -11,10 +11,10 @@ from dodona import ServerUnreachable
 
 
 class SearchInterrupted(FatalError, ServerUnreachable):  # type: ignore[misc]  # keras_tuner has no types
-    """The server did not answer for as long as the client tries. The trial stays ACTIVE; nothing failed in it.
+    """The server did not answer for as long as the client tries. Nothing failed in the trial.
 
-    KerasTuner takes any other exception in a trial for the trial's failure. A worker that is started again under its
-    id has the trial back.
+    KerasTuner takes any other exception in a trial for the trial's failure. The trial goes out again when its lease is
+    over, or at once to a worker that is started again under the same id.
     """
 
 

@@ -10,7 +10,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 import dodona
 from dodona.keras._attached import AttachedOracle, served
 from dodona.keras._errors import outages_end_the_search
-from dodona.keras._overwrite import workers_of_this_process
+from dodona.keras._overwrite import handed_back, workers_of_this_process
 from dodona.keras._records import add_metrics, best_records, trial_of
 from dodona.keras._reporting import Reporter
 from dodona.keras._running import Running
@@ -40,6 +40,8 @@ class CloudOracle(AttachedOracle):
 
         """
         worker = self.worker if tuner_id == NAMELESS else tuner_id
+        for trial_id in [name for name, one in self._running.items() if one.handle.lost]:
+            del self._running[trial_id]
         # One that this process has begun already was interrupted, or is to be retried.
         running = next((one for one in self._running.values() if one.worker == worker), None)
         try:
@@ -53,7 +55,8 @@ class CloudOracle(AttachedOracle):
     def _ask(self, worker: str) -> Running:
         workers_of_this_process.add(worker)
         with outages_end_the_search():
-            handle = self.study.ask(worker)
+            # Of the replicas of one worker, the first keeps the trial for all.
+            handle = self.study.ask(worker, shared=not self.should_report)
         # It may be made for a space that another worker has let grow.
         self._shared.sync()
         running = self._running[str(handle.number)] = Running(handle, worker, self.objective)
@@ -122,6 +125,13 @@ class CloudOracle(AttachedOracle):
         if running is not None and self.should_report:
             running.trial.status, running.trial.message = TrialStatus.FAILED, reason
             running.hand_in()
+
+    def hand_back(self) -> None:
+        """Gives the trials that run here back to the server, for any worker to run; called when the process leaves."""
+        while self._running:
+            _, running = self._running.popitem()
+            if self.should_report and running.hand_back():
+                handed_back.add((self.study.name, running.handle.number))
 
     def _conclude(self, running: Running) -> bool:
         """Hands the outcome in; False if the trial is to run again, or was no longer this worker's."""

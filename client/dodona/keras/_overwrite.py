@@ -3,7 +3,8 @@
 Every worker of a search runs the same script, so all of them may say overwrite=True, and the second must not throw away
 what the first has begun. A study is started over only if nobody can be using it:
 
-- it has trials, and this very process ran all of them: a cell of a notebook that is run again; or
+- it has trials, and this very process ran all of them, or began and handed them back: a cell of a notebook that is run
+  again; or
 - it has trials, all are finished, and the last one ended more than a minute ago.
 
 Otherwise the worker joins the study and says so.
@@ -27,6 +28,8 @@ QUIET = timedelta(minutes=1)
 
 # The ids under which this process has asked for trials.
 workers_of_this_process: set[str] = set()
+# The trials that it has handed back unfinished, by study and number; the server names no worker for them.
+handed_back: set[tuple[str, int]] = set()
 
 
 def start_over(study: Study) -> list[TrialRecord] | None:
@@ -40,7 +43,7 @@ def start_over(study: Study) -> list[TrialRecord] | None:
 
     """
     trials = study.trials()
-    reason = _in_use(trials, datetime.now(UTC))
+    reason = _in_use(study.name, trials, datetime.now(UTC))
     if reason:
         logger.warning(
             "overwrite=True: joining the study %r instead of starting it over: %s. To start over all the same: "
@@ -56,17 +59,19 @@ def start_over(study: Study) -> list[TrialRecord] | None:
         if study.create_time != created:
             return None
         study.delete()
+        handed_back.difference_update([(study.name, trial.number) for trial in trials])
     except NotFound:
         # Another worker was quicker; its study is the one to join.
         return None
     return trials
 
 
-def _in_use(trials: list[TrialRecord], now: datetime) -> str:
+def _in_use(study: str, trials: list[TrialRecord], now: datetime) -> str:
     """Why somebody may be using a study with these trials; empty if nobody can be."""
     if not trials:
         return "it has no trial yet, so somebody may have just made it"
-    if {trial.worker for trial in trials} <= workers_of_this_process:
+    others = [trial for trial in trials if trial.worker or (study, trial.number) not in handed_back]
+    if {trial.worker for trial in others} <= workers_of_this_process:
         return ""
     unfinished = [trial for trial in trials if trial.state in UNFINISHED]
     if unfinished:

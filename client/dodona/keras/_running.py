@@ -16,6 +16,9 @@ from dodona.keras._space import filled
 
 logger = logging.getLogger("dodona")
 
+# How long a process that was told to leave tries to hand its trial back.
+LEAVING_SECONDS = 3.0
+
 
 @dataclass
 class Running:
@@ -87,6 +90,15 @@ class Running:
         elif trial.status == TrialStatus.COMPLETED and handle.state == "INFEASIBLE":
             trial.status, trial.message = TrialStatus.FAILED, f"{self.objective.name} is {trial.score}"
         return not self.reporter.lost
+
+    def hand_back(self) -> bool:
+        """Lets any worker have the trial; whether the server took it, soon enough for a process that leaves."""
+        try:
+            self.handle.release(LEAVING_SECONDS)
+        except dodona.DodonaError as error:
+            logger.warning("trial %d could not be handed back: %s", self.handle.number, error)
+            return False
+        return True
 
     def _final_metrics(self) -> dict[str, float]:
         """Each metric at the trial's best step; the last value of those that were not measured there."""

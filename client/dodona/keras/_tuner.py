@@ -15,6 +15,7 @@ from keras_tuner.errors import FatalError
 from dodona.keras._display import watched
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
+from dodona.keras._leaving import sigterm_leaves
 from dodona.keras._oracle import CloudOracle
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, save_json
 from dodona.keras._reporting import ReportEpochs
@@ -114,11 +115,17 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
 
         Raises:
             RuntimeError: too many trials of this worker have failed in a row.
-            SearchInterrupted: the server does not answer; the trial in hand stays ACTIVE.
+            SearchInterrupted: the server does not answer; the trial in hand goes on with the next search.
+            KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
+            SystemExit: SIGTERM, likewise, unless the program handles it.
         """
         self._bars = "verbose" in fit_kwargs or watched()
-        with without_chief(), _progress_bars(self._bars):
-            super().search(*fit_args, **fit_kwargs)
+        with without_chief(), _progress_bars(self._bars), sigterm_leaves():
+            try:
+                super().search(*fit_args, **fit_kwargs)
+            except (KeyboardInterrupt, SystemExit):
+                self.oracle.hand_back()
+                raise
 
     def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
         try:

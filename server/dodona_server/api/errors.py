@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -71,17 +73,25 @@ def install(app: FastAPI) -> None:
 
 
 async def _domain_error(_request: Request, error: DodonaError) -> Response:
+    return domain_response(error)
+
+
+def domain_response(error: DodonaError) -> Response:
+    """The answer for an error of the domain."""
     code, status = next(_CODES[cls] for cls in type(error).__mro__ if cls in _CODES)
     return error_response(code, status, error.message)
 
 
 async def _validation_error(_request: Request, error: RequestValidationError) -> Response:
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        problem = f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
-        return error_response(400, "INVALID_ARGUMENT", problem)
+    # The first part says only whether it was the body, the path or the query.
+    return validation_response([{**one, "loc": one["loc"][1:]} for one in error.errors()])
+
+
+def validation_response(errors: Sequence[Mapping[str, Any]]) -> Response:
+    """The answer for a request that does not fit its model, by pydantic's list of what is wrong."""
+    first = errors[0]
     field = ""
-    for part in first["loc"][1:]:  # the first part says only whether it was the body, the path or the query
+    for part in first["loc"]:
         field += f"[{part}]" if isinstance(part, int) else f".{part}"
     problem = str(first.get("ctx", {}).get("error", first["msg"]))
     where = field.lstrip(".")

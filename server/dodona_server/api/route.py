@@ -46,18 +46,22 @@ class LenientRoute(APIRoute):
             if body and "json" not in content_type:
                 raise HTTPException(415, f"send JSON with 'Content-Type: application/json', not {content_type!r}")
             request._body = body or b"{}"  # noqa: SLF001 - where Request keeps the body that it has read
-            request._json = _parse(request._body)  # noqa: SLF001 - and what it has made of it
+            request._json = parse_body(body)  # noqa: SLF001 - and what it has made of it
             return await handler(request)
 
         return lenient
 
 
-def _parse(body: bytes) -> Any:
-    """The body's content; unlike the standard library's parser, this one refuses what is no Unicode."""
+def parse_body(body: bytes) -> Any:
+    """The body's content, an empty one's `{}`; unlike the standard library's parser, this refuses what is no Unicode.
+
+    Raises:
+        InvalidArgument: it is not JSON, or has a character that no database keeps.
+    """
     if b"\\u0000" in body and _NUL.search(body):
         raise InvalidArgument("a text in the body has the character U+0000, which no database keeps")
     try:
-        return from_json(body)
+        return from_json(body or b"{}")
     except ValueError as error:
         raise InvalidArgument(f"the body is not JSON: {error}") from error
 
@@ -66,6 +70,15 @@ def wants_numbers(scope: Scope) -> bool:
     """Whether the client asked for enums as numbers: "$alt=json;enum-encoding=int"."""
     query: bytes = scope["query_string"]
     return b"enum-encoding" in query and b"enum-encoding=int" in unquote_to_bytes(query)
+
+
+async def send_answer(scope: Scope, send: Send, message: WireModel) -> None:
+    """Sends a message of the protocol, written as the request asks for it."""
+    body = message.to_json(enums_as_numbers=wants_numbers(scope))
+    length = str(len(body)).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 class Answer(Response):
@@ -79,11 +92,9 @@ class Answer(Response):
         super().__init__(media_type="application/json")
         self._message = message
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Sends the message."""
-        self.body = self._message.to_json(enums_as_numbers=wants_numbers(scope))
-        self.headers["content-length"] = str(len(self.body))
-        await super().__call__(scope, receive, send)
+        await send_answer(scope, send, self._message)
 
 
 ProjectPart = Annotated[str, Path(examples=["default"])]

@@ -122,11 +122,12 @@ class Bracket:
         return len(self.rounds[number]) if self._is_closed(number) else self.plan.size(self.number, number)
 
 
-def brackets_of(plan: Plan, runs: Iterable[Run]) -> list[Bracket]:
+def brackets_of(plan: Plan, runs: Iterable[Run], iterations: int) -> list[Bracket]:
     """The brackets begun so far, in their order.
 
     Args:
         plan: the study's.
+        iterations: how often all brackets are run; 0 for without end.
         runs: its trials, in the order of their numbers. Those that are not Hyperband's, such as points that a user
             queued, and those whose parent has been deleted belong to no bracket.
 
@@ -142,7 +143,8 @@ def brackets_of(plan: Plan, runs: Iterable[Run]) -> list[Bracket]:
             continue
         if round_number == 0:
             ours = begun[int(number)]
-            if not ours or not ours[-1].opens:
+            # One too many, which a worker may get while the study changes, begins no bracket that is not planned.
+            if not ours or (not ours[-1].opens and len(ours) != iterations):
                 ours.append(Bracket(plan, int(number)))
             bracket = ours[-1]
         elif (parent := home.get(str(run.values.get(PARENT)))) is not None:

@@ -62,7 +62,7 @@ class Hyperband:
         spec = problem.spec
         tried = Tried(spec.space, completed, pending)
         plan, iterations = _plan(spec), _iterations(spec)
-        brackets = brackets_of(plan, _runs(spec, completed, pending))
+        brackets = brackets_of(plan, _runs(spec, completed, pending), iterations)
         suggested: list[Mapping[str, Value]] = []
         while len(suggested) < count:
             promotion = next(_promotions(brackets), None)

@@ -62,13 +62,5 @@ def choice(spec: StudySpec, name: str, default: str, allowed: Sequence[str]) -> 
     return str(value)
 
 
-def flag(spec: StudySpec, name: str, *, default: bool) -> bool:
-    """An option that is true or false; see `integer`."""
-    value = spec.algorithm_options.get(name, default)
-    if not isinstance(value, bool):
-        _refuse(name, value, "true or false")
-    return value
-
-
 def _refuse(name: str, value: Option, wanted: str) -> NoReturn:
     raise InvalidArgument(f"{value!r} is not {wanted}", f"algorithmOptions.{name}")

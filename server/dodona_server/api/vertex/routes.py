@@ -13,12 +13,12 @@ from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_token, write
 from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.streaming import in_pieces
 from dodona_server.api.vertex import render
+from dodona_server.api.vertex.loop import Loop
 from dodona_server.api.vertex.spec import read_parameters, read_spec
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.lifecycle import StudyVerb
 from dodona_server.domain.names import TrialName
 from dodona_server.service.studies import StudyService
-from dodona_server.service.suggestions import SuggestionService, SuggestRequest
 from dodona_server.service.trials import Report, Result, TrialService
 
 LOCATION = "/v1/projects/{project}/locations/{location}"
@@ -39,39 +39,24 @@ def _router() -> APIRouter:
     return APIRouter(route_class=LenientRoute, responses=ERRORS)
 
 
-def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRouter:
-    """The calls about trials and operations."""
+def trial_router(trials: TrialService, loop: Loop) -> APIRouter:
+    """The calls about trials; those of the trial loop are answered before they get here, see `loop`."""
     router = _router()
 
     @router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
     async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest) -> Response:
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
-        contexts = [render.read_parameters(context.parameters) for context in body.contexts]
-        request = SuggestRequest(
-            client_id=body.client_id,
-            count=body.suggestion_count,
-            request_id=body.request_id or None,
-            contexts=contexts,
-            lease_seconds=body.lease_duration,
-            held=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
-        )
-        return Answer(render.suggestion(await suggestions.suggest(study, request, body.wait or 0.0)))
+        return Answer(await loop.suggest(study, body))
 
     @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, tags=["trials"])
     async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest) -> Response:
         """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
-        report = Report(render.read_measurement(body.measurement), body.attempt, body.checkpoint or "")
-        return Answer(render.trial(trial.study, await trials.measure(trial, report, body.request_id)))
+        return Answer(await loop.measure(trial, body))
 
     @router.post(TRIAL + ":complete", response_model=wire.Trial, tags=["trials"])
     async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest) -> Response:
         """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
-        if body.trial_infeasible:
-            ended = await trials.fail(trial, body.infeasible_reason or "", body.attempt, body.request_id)
-        else:
-            given = render.read_final(body.final_measurement)
-            ended = await trials.complete(trial, given, body.attempt, body.request_id)
-        return Answer(render.trial(trial.study, ended))
+        return Answer(await loop.complete(trial, body))
 
     @router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
     async def stop_trial(trial: OfTrial, body: wire.EmptyRequest) -> Response:
@@ -81,8 +66,7 @@ def trial_router(trials: TrialService, suggestions: SuggestionService) -> APIRou
     @router.post(TRIAL + ":heartbeat", response_model=wire.Trial, tags=["trials"])
     async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest) -> Response:
         """Dodona's own: a sign of life; the trial's lease begins anew, the state STOPPING says «stop early»."""
-        beaten = await trials.beat(trial, body.attempt, body.checkpoint or "", body.request_id)
-        return Answer(render.trial(trial.study, beaten))
+        return Answer(await loop.beat(trial, body))
 
     @router.post(TRIAL + ":release", response_model=wire.Trial, tags=["trials"])
     async def release_trial(trial: OfTrial, body: wire.ReleaseTrialRequest) -> Response:

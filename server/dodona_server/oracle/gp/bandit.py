@@ -6,6 +6,7 @@ A call fits the model once, then picks the points one by one, each as if those b
 from __future__ import annotations
 
 import functools
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from dodona_server.oracle.gp import start
 from dodona_server.oracle.gp.acquisition import Acquisition
 from dodona_server.oracle.gp.axes import Array
 from dodona_server.oracle.gp.encoding import Encoding, Point
-from dodona_server.oracle.gp.history import History, read
+from dodona_server.oracle.gp.history import History, objectives, read
 from dodona_server.oracle.gp.likelihood import NoisePrior
 from dodona_server.oracle.gp.models import Models, build
 from dodona_server.oracle.gp.optimizer import Optimizer
@@ -50,7 +51,6 @@ class _Search:
     encoding: Encoding
     history: History
     tried: Tried
-    models: Models | None
     generator: np.random.Generator
 
 
@@ -81,16 +81,21 @@ def _suggest(
 ) -> Suggestions:
     generator = np.random.default_rng(rng.getrandbits(64))
     encoding = Encoding(problem.spec.space)
-    history = read(problem.spec, completed)
     tried = Tried(encoding, [trial.parameters for trial in (*completed, *pending)])
+    search = _Search(problem, encoding, read(problem.spec, completed), tried, generator)
     waiting: list[Point] = [trial.parameters for trial in pending]
-    models, note = _models(problem, encoding, history, len(completed) + len(pending), generator)
-    search = _Search(problem, encoding, history, tried, models, generator)
-    found: list[dict[str, Value]] = []
+    models, note, found = None, "", list[dict[str, Value]]()
     while len(found) < count:
-        point = _next(search, waiting)
+        try:
+            # With several objectives each point has weights, and so a model, of its own.
+            if not found or (models is not None and len(objectives(problem.spec)) > 1):
+                models = _models(search)
+            point = _next(search, models, waiting)
+        except np.linalg.LinAlgError as error:
+            note = f"space-filling points, since no model could be fitted: {error}"
+            models, point = None, _next(search, None, waiting)
         if point is None:
-            note = note or "every point of the space has been tried"
+            note = "every point of the space has been tried"
             break
         found.append(point)
         tried.add(point)
@@ -98,16 +103,13 @@ def _suggest(
     return Suggestions(found, note)
 
 
-def _models(
-    problem: Problem, encoding: Encoding, history: History, begun: int, generator: np.random.Generator
-) -> tuple[Models | None, str]:
-    """The fitted models; none while too little is known, or if the numbers allow none."""
-    if not encoding.free.any() or begun < start.size(_dimensions(encoding)) or len(history.trials) < 2:
-        return None, ""
-    try:
-        return build(problem, encoding, history, NOISE[problem.spec.noise], _dimensions(encoding), generator), ""
-    except np.linalg.LinAlgError as error:
-        return None, f"a space-filling point, since no model could be fitted: {error}"
+def _models(search: _Search) -> Models | None:
+    """The fitted models; none while too little is known."""
+    encoding, dimensions = search.encoding, _dimensions(search.encoding)
+    if len(search.tried) < start.size(dimensions) or len(search.history.trials) < 2 or not encoding.free.any():
+        return None
+    noise = NOISE[search.problem.spec.noise]
+    return build(search.problem, encoding, search.history, noise, dimensions, search.generator)
 
 
 def _dimensions(encoding: Encoding) -> float:
@@ -118,40 +120,35 @@ def _dimensions(encoding: Encoding) -> float:
     return float((encoding.activity(encoding.spread(u)) & encoding.free).sum(axis=1).mean())
 
 
-def _next(search: _Search, waiting: Sequence[Point]) -> dict[str, Value] | None:
+def _next(search: _Search, models: Models | None, waiting: Sequence[Point]) -> dict[str, Value] | None:
     """A point that was not tried yet; None if there is none."""
-    left = search.tried.left(FEW_POINTS)
-    if left is not None and search.models is not None:
-        return _best_of(left, search.models, waiting, search) if left else None
-    for _, z in zip(range(PATIENCE), _proposals(search, waiting), strict=False):
+    if models is not None:
+        acquisition = models.acquisition(waiting[-MOST_PENDING:], search.generator)
+        left = search.tried.left(FEW_POINTS)
+        if left is not None:
+            return _best_of(left, search.encoding, acquisition) if left else None
+        optimizer = Optimizer(search.encoding, search.generator)
+        proposals = optimizer.best_first(acquisition, models.seeds, models.pace)
+    else:
+        proposals = _first_points(search, waiting)
+    for z in itertools.islice(proposals, PATIENCE):
         point = search.encoding.decode(z)
         if point not in search.tried:
             return point
     return search.tried.another(search.generator)
 
 
-def _best_of(
-    points: list[dict[str, Value]], models: Models, waiting: Sequence[Point], search: _Search
-) -> dict[str, Value]:
-    z, active = search.encoding.encode(points)
-    return points[int(np.argmax(_acquisition(models, waiting, search.generator)(z, active)))]
+def _best_of(points: list[dict[str, Value]], encoding: Encoding, acquisition: Acquisition) -> dict[str, Value]:
+    return points[int(np.argmax(acquisition(*encoding.encode(points))))]
 
 
-def _proposals(search: _Search, waiting: Sequence[Point]) -> Iterator[Array]:
-    encoding, generator, models = search.encoding, search.generator, search.models
-    if models is not None:
-        acquisition = _acquisition(models, waiting, generator)
-        yield from Optimizer(encoding, generator).best_first(acquisition, models.seeds, models.pace)
-        return
+def _first_points(search: _Search, waiting: Sequence[Point]) -> Iterator[Array]:
+    """Proposals from before there is a model: the defaults, what was best in earlier studies, and what lies between."""
+    encoding, finished = search.encoding, len(search.history.trials)
     yield encoding.default()
-    finished = len(search.history.trials)
     known = [*search.history.points(np.arange(max(0, finished - MOST_PENDING), finished)), *waiting[-MOST_PENDING:]]
     strata = max(start.size(_dimensions(encoding)), len(known) + 1)
-    draws = start.draws(encoding, encoding.encode(known)[0], strata, generator)
+    draws = start.draws(encoding, encoding.encode(known)[0], strata, search.generator)
     if len(known) % 2 and search.problem.priors:
         yield from best_points(search.problem.spec, encoding, search.problem.priors, draws[0])
     yield from draws
-
-
-def _acquisition(models: Models, waiting: Sequence[Point], generator: np.random.Generator) -> Acquisition:
-    return models.acquisition(waiting[-MOST_PENDING:], generator)

@@ -29,7 +29,7 @@ from dodona_server.oracle.gp.kernel import matern_and_slope, squared_distances, 
 
 MEAN_VARIANCE = 1.0
 JITTER = 1e-8
-LENGTH_MEDIAN, LEVEL_SPREAD, LENGTH_SPREAD = 1.0, 1.0, 0.7
+LENGTH_MEDIAN, LEVEL_SPREAD, LENGTH_SPREAD = 1.0, 1.0, 1.0
 SCALE_SPREAD = 1.0
 WARP_SPREAD = 0.3
 BASIS_MEDIAN, BASIS_SPREAD = float(np.log(0.5)), 1.5
@@ -51,7 +51,7 @@ class NoisePrior:
     """
 
     median: float = 1e-3
-    spread: float = 2.0
+    spread: float = 3.0
     low: float = 1e-6
     high: float = 1.0
 

@@ -15,7 +15,7 @@ from dodona_server.oracle.gp.features import Features
 from dodona_server.oracle.gp.fit import fit
 from dodona_server.oracle.gp.history import MOST, History, Rows, choose, limit, objectives
 from dodona_server.oracle.gp.likelihood import Hyperparameters, NoisePrior
-from dodona_server.oracle.gp.outputs import finite
+from dodona_server.oracle.gp.outputs import HUGE, finite
 from dodona_server.oracle.gp.surrogate import Surrogate
 from dodona_server.oracle.gp.targets import target, weights
 from dodona_server.oracle.gp.transfer import predictors
@@ -197,7 +197,7 @@ def _with_failures(encoding: Encoding, history: History, objective: Fitted, best
 def _failures(encoding: Encoding, history: History, dimensions: float, generator: np.random.Generator) -> Fitted:
     """The model of failure: 1 where a trial failed, 0 where it succeeded, held for a failure above 0.5."""
     failed = ~history.feasible
-    # All kinds of trials in proportion, but of a long history the failures first: they are what is to be avoided.
+    # Of a long history failures first: they are what is to be avoided.
     rows = choose(np.where(failed, 0.0, 1.0) + 1e-9 * np.arange(len(failed)), MOST_LABELS, generator)
     labels = failed[rows].astype(float)
     return _fitted(encoding, history, rows, labels, LABEL_NOISE, dimensions)
@@ -208,7 +208,7 @@ def _centred(values: Array, most: float) -> tuple[Array, float]:
     values = finite(values)
     middle = float(np.median(values))
     spread = float(np.median(np.abs(values - middle))) * 1.5 or float(values.std()) or 1.0
-    scaled, bound = (values - middle) / spread, (most - middle) / spread
+    scaled, bound = (values - middle) / spread, float(np.clip((most - middle) / spread, -HUGE, HUGE))
     # Far values are drawn in, by a logarithm that is straight at first; the order is kept.
     warped = np.sign(scaled) * np.log1p(np.abs(scaled))
     limit_warped = float(np.sign(bound) * np.log1p(abs(bound)))

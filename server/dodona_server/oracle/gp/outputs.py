@@ -3,8 +3,7 @@
 Losses have heavy tails: a diverged training is worse than a good one by orders of magnitude, and standardising alone
 would press all good ones together. What matters is told by the good half; the rest need only be known as bad.
 
-Sources: Song et al., The Vizier Gaussian Process Bandit Algorithm (2024), for the half-rank warp; Yeo and Johnson, A
-New Family of Power Transformations (2000), chosen by likelihood as in Cowen-Rivers et al., HEBO (2022).
+Source: Song et al., The Vizier Gaussian Process Bandit Algorithm (2024), for the half-rank warp.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def warp_outputs(y: Array) -> Array:
     y = _unit(finite(y))
     if not y.any():
         return y
-    return standardise(_power(_half_rank(y)))
+    return standardise(_half_rank(y))
 
 
 def _unit(y: Array) -> Array:
@@ -60,30 +59,3 @@ def _half_rank(y: Array) -> Array:
     _, index, counts = np.unique(y, return_inverse=True, return_counts=True)
     rank = (np.cumsum(counts) - counts / 2)[index] / len(y)
     return np.where(good, y, middle + scale * ndtri(np.maximum(rank, 0.5)))
-
-
-# Exponents tried; 1 leaves the values as they are, a lower one stretches the good end.
-POWERS = np.array([1.0, 0.5, 0.0, -0.5, -1.0, -2.0])
-
-
-def _power(y: Array) -> Array:
-    """The Yeo-Johnson transform of `y - median`, standardised, whose values look most Gaussian."""
-    y = standardise(y - np.median(y))
-    best, best_score = y, -np.inf
-    for power in POWERS:
-        moved = _yeo_johnson(y, float(power))
-        variance = float(moved.var())
-        if variance <= 0:
-            continue
-        score = -0.5 * len(y) * np.log(variance) + (power - 1) * float(np.sum(np.sign(y) * np.log1p(np.abs(y))))
-        if score > best_score:
-            best, best_score = moved, score
-    return best
-
-
-def _yeo_johnson(y: Array, power: float) -> Array:
-    up, down = np.maximum(y, 0.0), np.minimum(y, 0.0)
-    above = np.log1p(up) if power == 0 else ((up + 1) ** power - 1) / power
-    other = 2 - power
-    below = -np.log1p(-down) if other == 0 else -((1 - down) ** other - 1) / other
-    return above + below

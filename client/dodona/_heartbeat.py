@@ -1,0 +1,148 @@
+"""The heartbeat: tells the server that the trials in hand are still run, however long a step takes."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from dodona._errors import Aborted, ApiError, FailedPrecondition, NotFound, ServerUnreachable
+from dodona._outbox import Outbox
+from dodona._run import UNFINISHED, Run
+from dodona._transport import Transport, pause_after
+from dodona_schemas import vertex
+
+logger = logging.getLogger("dodona")
+
+THREAD_NAME = "dodona-heartbeat"
+BEATS_IN_A_LEASE = 3
+BEAT_PATIENCE_SECONDS = 1.0
+LONGEST_BEAT_TIMEOUT_SECONDS = 10.0
+
+
+class Heartbeat:
+    """A thread that beats for the trials in hand and sends the reports that are held.
+
+    It is there while there is something to do, and never keeps the process alive. A trial that reports often is not
+    beaten for: each report is a sign of life.
+
+    Args:
+        transport: the way to the server.
+        lease_seconds: how long the server waits for a sign of life.
+        runs: the trials in hand.
+    """
+
+    def __init__(self, transport: Transport, lease_seconds: float, runs: Callable[[], list[Run]]) -> None:
+        self._transport = transport
+        self._interval = lease_seconds / BEATS_IN_A_LEASE
+        self._runs = runs
+        self.outbox = Outbox(transport, self._flush_soon)
+        self._closed = False
+        self._complained = False
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Leaves the thread to the parent, and what it does."""
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failures = 0
+        self.outbox.after_fork()
+
+    def start(self) -> None:
+        """Sees to it that the thread runs; to be called when there is something to do."""
+        with self._lock:
+            if self._thread is None and not self._closed:
+                thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    # The process is ending, or may have no more threads; reports keep the lease as well.
+                    logger.warning("there is no heartbeat: %s", error)
+                else:
+                    self._thread = thread
+
+    def close(self) -> None:
+        """Ends the thread, and waits for it if that takes no time."""
+        with self._lock:
+            self._closed = True
+            thread = self._thread
+        self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout=1.0)
+
+    def _flush_soon(self) -> None:
+        self.start()
+        if not self._failures:
+            # Else the thread knows that the server is away, and tries it at its own pace.
+            self._wake.set()
+
+    def _work(self) -> None:
+        while not self._ended():
+            try:
+                pause = self._round()
+            except Exception:
+                if self._closed:
+                    # The connections went away under a call.
+                    return
+                # Whatever it is, the other trials are still to be beaten for.
+                logger.exception("a round of heartbeats failed; the next one comes")
+                pause = self._interval
+            self._wake.wait(pause)
+            self._wake.clear()
+
+    def _ended(self) -> bool:
+        """Whether there is nothing to do any more; then the next trial starts a new thread."""
+        with self._lock:
+            if self._closed or not (self._runs() or self.outbox.pending):
+                self._thread = None
+                return True
+        return False
+
+    def _round(self) -> float:
+        """Does what is due; how many seconds to wait before the next round."""
+        try:
+            if self.outbox.pending:
+                self.outbox.send()
+            for run in self._runs():
+                if self._closed:
+                    break
+                if self._is_due(run):
+                    self._beat(run)
+        except ServerUnreachable as error:
+            self._failures += 1
+            self._transport.outage.goes_on(error.cause, None)
+            return min(self._interval, pause_after(self._failures))
+        self._failures = 0
+        # A trial that is taken in hand meanwhile is not due before the thread looks again.
+        return self._interval * random.uniform(0.4, 0.5)  # noqa: S311 - jitter needs no secrets
+
+    def _is_due(self, run: Run) -> bool:
+        """Whether the server has not heard of the trial for so long that it would be late at the next look."""
+        return run.state in UNFINISHED and time.monotonic() - run.signed >= self._interval / 2
+
+    def _beat(self, run: Run) -> None:
+        if not run.in_hand:
+            # It was finished while the others were beaten for.
+            return
+        try:
+            answer = self._transport.call(
+                "POST",
+                f"{run.path}:heartbeat",
+                vertex.HeartbeatTrialRequest(attempt=run.attempt),
+                vertex.Trial,
+                patience=min(BEAT_PATIENCE_SECONDS, self._interval),
+                timeout=min(LONGEST_BEAT_TIMEOUT_SECONDS, max(1.0, self._interval)),
+            )
+        except (Aborted, NotFound, FailedPrecondition) as error:
+            if run.in_hand:
+                run.lose(error, aside=True)
+        except ApiError as error:
+            if not self._complained:
+                self._complained = True
+                logger.warning("a heartbeat of trial %d was refused: %s", run.number, error)
+        else:
+            self._complained = False
+            run.learn(answer)

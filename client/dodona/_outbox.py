@@ -1,0 +1,268 @@
+"""Reports on their way to the server: at once, or in their order once it is back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate, chain, islice
+
+from dodona._errors import (
+    Aborted,
+    ApiError,
+    DodonaError,
+    NotFound,
+    PermissionDenied,
+    ResourceExhausted,
+    ServerUnreachable,
+    Unauthenticated,
+)
+from dodona._record import Verdict
+from dodona._run import Run
+from dodona._transport import Transport, pause_after
+from dodona_schemas import vertex
+
+MAX_HELD = 10_000
+# Both as the server has them: reports in one call, and bytes, with room for what is around them.
+MAX_BATCH = 1000
+MAX_BATCH_BYTES = 4 * 2**20
+
+# How long a worker waits for a server that does not answer before it goes on training.
+DIRECT_PATIENCE_SECONDS = 1.0
+DIRECT_TIMEOUT_SECONDS = 10.0
+
+# Nothing is wrong with the reports themselves: somebody has to see to the token, or to wait.
+_LATER = (Unauthenticated, PermissionDenied, ResourceExhausted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A report that waits, as a call of its own and as a part of a batch."""
+
+    run: Run
+    body: vertex.AddTrialMeasurementRequest
+
+    def in_batch(self) -> bytes:
+        body = self.body
+        report = vertex.TrialReport(
+            trial=str(self.run.number),
+            measurement=body.measurement,
+            attempt=body.attempt,
+            checkpoint=body.checkpoint,
+        )
+        return report.to_json()
+
+
+class Outbox:
+    """Brings the reports of a client's trials to the server.
+
+    A report is one call, whose answer tells whether to stop. While the server does not answer, reports are held in
+    memory; whoever comes next sends them first, so that they arrive in their order. May be used by many threads.
+
+    Args:
+        transport: the way to the server.
+        on_hold: called when a report is held, so that somebody sends it later.
+    """
+
+    def __init__(self, transport: Transport, on_hold: Callable[[], None]) -> None:
+        self._transport = transport
+        self._on_hold = on_hold
+        self._held: dict[str, deque[_Held]] = {}
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Leaves what is held to the parent."""
+        self._lock = threading.Lock()
+        # One thread sends at a time, else batches could overtake each other.
+        self._sending = threading.Lock()
+        for held in chain.from_iterable(self._held.values()):
+            held.run.held = 0
+        self._held.clear()
+        self._count = 0
+        self._away_since: float | None = None
+        self._cause: Exception = DodonaError("no call was made")
+
+    @property
+    def pending(self) -> int:
+        """How many reports are held."""
+        return self._count
+
+    def report(self, run: Run, body: vertex.AddTrialMeasurementRequest) -> None:
+        """Sends a report, or holds it while the server is away.
+
+        Args:
+            run: of which trial.
+            body: what was measured.
+
+        Raises:
+            ServerUnreachable: the server is away for too long, or too many reports are held; this one is not.
+            ApiError: the server refused this report, or one that was held before.
+        """
+        run.check()
+        if self._count and not self._emptied():
+            self._hold(run, body)
+            return
+        run.check()
+        try:
+            answer = self._transport.call(
+                "POST",
+                f"{run.path}:addTrialMeasurement",
+                body,
+                Verdict,
+                patience=DIRECT_PATIENCE_SECONDS,
+                timeout=DIRECT_TIMEOUT_SECONDS,
+            )
+        except ServerUnreachable as error:
+            self._went_away(error.cause, time.monotonic() - error.waited_seconds)
+            self._hold(run, body)
+        except (Aborted, NotFound) as error:
+            raise run.lose(error) from error
+        else:
+            run.learn(answer)
+
+    def deliver(self, run: Run, patience: float) -> None:
+        """Sees to it that nothing of a trial is held any more.
+
+        Args:
+            run: the trial's.
+            patience: seconds to try.
+
+        Raises:
+            ServerUnreachable: nobody answered for that long.
+        """
+        started = time.monotonic()
+        tries = 0
+        while run.held:
+            try:
+                self.send()
+            except ServerUnreachable as error:
+                waited = time.monotonic() - started
+                if waited >= patience:
+                    raise ServerUnreachable(error.url, waited, error.cause) from error
+                tries += 1
+                time.sleep(min(patience - waited, pause_after(tries)))
+
+    def send(self) -> None:
+        """Sends all that is held.
+
+        Raises:
+            ServerUnreachable: the server does not answer or does not let anybody in; what is left stays held.
+        """
+        with self._sending:
+            while study_path := next((path for path, held in self._held.copy().items() if held), None):
+                try:
+                    self._send_batch(study_path)
+                except ServerUnreachable as error:
+                    self._went_away(error.cause, time.monotonic() - error.waited_seconds)
+                    raise
+                except _LATER as error:
+                    since = self._went_away(error, time.monotonic())
+                    raise ServerUnreachable(self._transport.url, time.monotonic() - since, error) from error
+            self._away_since = None
+
+    def _emptied(self) -> bool:
+        """Whether nothing is held any more; a server that is known to be away is not tried again here."""
+        if self._away_since is not None:
+            return False
+        try:
+            self.send()
+        except ServerUnreachable:
+            return False
+        return True
+
+    def _went_away(self, cause: Exception, since: float) -> float:
+        with self._lock:
+            if self._away_since is None:
+                self._away_since = since
+            self._cause = cause
+            return self._away_since
+
+    def _hold(self, run: Run, body: vertex.AddTrialMeasurementRequest) -> None:
+        with self._lock:
+            since = self._away_since
+            absence = 0.0 if since is None else time.monotonic() - since
+            if since is not None and absence >= self._transport.patience_seconds:
+                raise ServerUnreachable(self._transport.url, absence, self._cause) from self._cause
+            if self._count >= MAX_HELD:
+                cause = DodonaError(f"{self._cause}; {MAX_HELD} reports are held in memory, and no more may be")
+                raise ServerUnreachable(self._transport.url, absence, cause) from self._cause
+            self._held.setdefault(run.study_path, deque()).append(_Held(run, body))
+            self._count += 1
+            run.held += 1
+        self._on_hold()
+
+    def _send_batch(self, study_path: str) -> None:
+        """Sends the first of the reports of one study."""
+        with self._lock:
+            queue = self._held[study_path]
+            batch = list(islice(queue, MAX_BATCH))
+        # What is said of a lost trial has become pointless.
+        parts = [b"" if held.run.lost else held.in_batch() for held in batch]
+        sizes = accumulate(map(len, parts))
+        # One in any case: the server says what it thinks of a single report that is too large.
+        fitting = max(1, sum(size <= MAX_BATCH_BYTES for size in sizes))
+        batch, parts = batch[:fitting], parts[:fitting]
+        if len(batch) > 1 and self._taken(study_path, batch, parts):
+            self._drop(queue, batch)
+            return
+        # One that is refused must not take the others with it: once it is found, they may go as a batch again.
+        for held in batch:
+            taken = self._took(held)
+            self._drop(queue, [held])
+            if not taken:
+                return
+
+    def _taken(self, study_path: str, batch: list[_Held], parts: list[bytes]) -> bool:
+        """Whether the server took a batch; it takes all of it or nothing."""
+        batch = [held for held, part in zip(batch, parts, strict=True) if part]
+        if not batch:
+            return True
+        body = b'{"reports":[' + b",".join(filter(None, parts)) + b"]}"
+        try:
+            answer = self._transport.call(
+                "POST",
+                f"{study_path}/trials:report",
+                body,
+                vertex.ReportTrialsResponse,
+                patience=DIRECT_PATIENCE_SECONDS,
+            )
+        except _LATER:
+            raise
+        except ApiError:
+            return False
+        for held, wire in zip(batch, answer.trials, strict=False):
+            held.run.learn(wire)
+        return True
+
+    def _took(self, held: _Held) -> bool:
+        """Whether the server took a report of its own; its trial is told of what it said else."""
+        run = held.run
+        if run.lost is not None:
+            return True
+        try:
+            answer = self._transport.call(
+                "POST",
+                f"{run.path}:addTrialMeasurement",
+                held.body,
+                Verdict,
+                patience=DIRECT_PATIENCE_SECONDS,
+            )
+        except _LATER:
+            raise
+        except (Aborted, NotFound) as error:
+            run.lose(error, aside=True)
+        except ApiError as error:
+            run.refuse(error)
+        else:
+            run.learn(answer)
+            return True
+        return False
+
+    def _drop(self, queue: deque[_Held], sent: list[_Held]) -> None:
+        with self._lock:
+            for held in sent:
+                queue.popleft()
+                held.run.held -= 1
+            self._count -= len(sent)

@@ -1,0 +1,115 @@
+"""Trials as they travel, and the record of any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import SupportsFloat, TypeAlias
+
+from dodona._space import Value
+from dodona_schemas import vertex
+from dodona_schemas.base import WireModel
+from dodona_schemas.vertex import TrialState
+
+# What a worker measured: the one number of a study with one metric, or a number for each metric by name.
+Metrics: TypeAlias = SupportsFloat | Mapping[str, SupportsFloat]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Metrics at one moment of a trial; `elapsed` is the time since its worker began, if it was told."""
+
+    step: int
+    elapsed: timedelta | None
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """A trial as it stood when it was asked for.
+
+    `state` is REQUESTED, ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE; `metrics` are those of the final measurement,
+    empty before it, and `step` is the step that they belong to; `worker` is who runs or ran it; `attempt` counts how
+    often it was handed out; `checkpoint` is the place from which it can go on, if its worker named one.
+    """
+
+    number: int
+    state: str
+    parameters: Mapping[str, Value]
+    metrics: Mapping[str, float]
+    measurements: tuple[Measurement, ...]
+    worker: str | None
+    start: datetime | None
+    end: datetime | None
+    infeasible_reason: str | None
+    attempt: int
+    step: int = 0
+    checkpoint: str | None = None
+
+
+class Verdict(WireModel):
+    """Of the trial that a report is answered with, what its worker needs: to read all of it costs more than to ask."""
+
+    state: TrialState | None = None
+
+
+def measurement_of(metrics: Metrics, names: list[str]) -> vertex.Measurement:
+    """What was measured, as it travels.
+
+    Args:
+        metrics: numbers by name, or the number of the single metric.
+        names: of the study's metrics.
+
+    Raises:
+        ValueError: a single number for several metrics.
+    """
+    if not isinstance(metrics, Mapping):
+        if len(names) != 1:
+            raise ValueError(f"the study has the metrics {', '.join(names)}; report a dict with a number for each")
+        metrics = {names[0]: metrics}
+    measured = [vertex.Metric(metric_id=name, value=float(value)) for name, value in metrics.items()]
+    return vertex.Measurement(metrics=measured)
+
+
+def number_of(wire: vertex.Trial) -> int:
+    """The trial's number: the last part of its name."""
+    return int((wire.name or "").rpartition("/")[2])
+
+
+def state_of(wire: vertex.Trial | Verdict) -> str:
+    """The name of the trial's state."""
+    return (wire.state or TrialState.STATE_UNSPECIFIED).name
+
+
+def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
+    """The record of a trial.
+
+    Args:
+        wire: the server's words.
+        parameters: its values in Python's types.
+    """
+    final = wire.final_measurement
+    return TrialRecord(
+        number=number_of(wire),
+        state=state_of(wire),
+        parameters=parameters,
+        metrics={} if final is None else _metrics(final),
+        measurements=tuple(_measurement(measured) for measured in wire.measurements or ()),
+        worker=wire.client_id or None,
+        start=wire.start_time,
+        end=wire.end_time,
+        infeasible_reason=wire.infeasible_reason or None,
+        attempt=wire.attempt or 1,
+        step=0 if final is None else final.step_count,
+        checkpoint=wire.checkpoint or None,
+    )
+
+
+def _measurement(wire: vertex.Measurement) -> Measurement:
+    elapsed = None if wire.elapsed_duration is None else timedelta(seconds=wire.elapsed_duration)
+    return Measurement(step=wire.step_count, elapsed=elapsed, metrics=_metrics(wire))
+
+
+def _metrics(wire: vertex.Measurement) -> dict[str, float]:
+    return {metric.metric_id: metric.value for metric in wire.metrics}

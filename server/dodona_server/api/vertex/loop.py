@@ -1,0 +1,132 @@
+"""The calls of the trial loop: suggest, report, heartbeat, complete.
+
+They are nearly all that a server does, and FastAPI's routing, dependencies and validation cost more than the work
+itself. So `TrialLoop` takes them out in front of it; the framework's own routes of the same calls use the same
+functions, and are there for the OpenAPI document and for whatever `TrialLoop` does not recognize.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+
+from pydantic import ValidationError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dodona_schemas import vertex as wire
+from dodona_schemas.base import WireModel
+from dodona_server.api.errors import domain_response, validation_response
+from dodona_server.api.route import parse_body, send_answer
+from dodona_server.api.vertex import render
+from dodona_server.domain.errors import DodonaError
+from dodona_server.domain.names import Location, StudyName, TrialName
+from dodona_server.service.suggestions import SuggestionService, SuggestRequest
+from dodona_server.service.trials import Report, TrialService
+
+_PATH = re.compile(
+    r"/v1/projects/([^/:]+)/locations/([^/:]+)/studies/([^/:]+)/trials(?:/([^/:]+))?:"
+    r"(suggest|addTrialMeasurement|heartbeat|complete)"
+)
+
+
+class Loop:
+    """What the calls do.
+
+    Args:
+        trials: measures and ends trials.
+        suggestions: hands them out.
+    """
+
+    def __init__(self, trials: TrialService, suggestions: SuggestionService) -> None:
+        self._trials = trials
+        self._suggestions = suggestions
+
+    async def suggest(self, study: StudyName, body: wire.SuggestTrialsRequest) -> wire.Operation:
+        """Hands out trials."""
+        contexts = [render.read_parameters(context.parameters) for context in body.contexts]
+        request = SuggestRequest(
+            client_id=body.client_id,
+            count=body.suggestion_count,
+            request_id=body.request_id or None,
+            contexts=contexts,
+            lease_seconds=body.lease_duration,
+            held=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
+        )
+        return render.suggestion(await self._suggestions.suggest(study, request, body.wait or 0.0))
+
+    async def measure(self, trial: TrialName, body: wire.AddTrialMeasurementRequest) -> wire.Trial:
+        """Keeps a measurement."""
+        report = Report(render.read_measurement(body.measurement), body.attempt, body.checkpoint or "")
+        return render.trial(trial.study, await self._trials.measure(trial, report, body.request_id))
+
+    async def beat(self, trial: TrialName, body: wire.HeartbeatTrialRequest) -> wire.Trial:
+        """Lets the trial's lease begin anew."""
+        beaten = await self._trials.beat(trial, body.attempt, body.checkpoint or "", body.request_id)
+        return render.trial(trial.study, beaten)
+
+    async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest) -> wire.Trial:
+        """Ends a trial."""
+        if body.trial_infeasible:
+            ended = await self._trials.fail(trial, body.infeasible_reason or "", body.attempt, body.request_id)
+        else:
+            given = render.read_final(body.final_measurement)
+            ended = await self._trials.complete(trial, given, body.attempt, body.request_id)
+        return render.trial(trial.study, ended)
+
+
+class TrialLoop:
+    """ASGI middleware that answers the calls of the trial loop and passes all others on.
+
+    Args:
+        app: what answers the others.
+        loop: what the calls do.
+    """
+
+    def __init__(self, app: ASGIApp, loop: Loop) -> None:
+        self._app = app
+        self._calls: dict[str, tuple[type[WireModel], Callable[..., Awaitable[WireModel]]]] = {
+            "addTrialMeasurement": (wire.AddTrialMeasurementRequest, loop.measure),
+            "heartbeat": (wire.HeartbeatTrialRequest, loop.beat),
+            "complete": (wire.CompleteTrialRequest, loop.complete),
+        }
+        self._suggest = loop.suggest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers the call, or passes it on."""
+        match = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        # What does not send JSON is answered by the framework's route, as any other call is.
+        if match is None or (match[4] is None) != (match[5] == "suggest") or not _is_json(scope):
+            await self._app(scope, receive, send)
+            return
+        try:
+            answer = await self._answer(match, await _read(receive))
+        except DodonaError as error:
+            await domain_response(error)(scope, receive, send)
+        except ValidationError as error:
+            await validation_response(error.errors(include_url=False))(scope, receive, send)
+        else:
+            await send_answer(scope, send, answer)
+
+    async def _answer(self, match: re.Match[str], content: bytes) -> WireModel:
+        study = StudyName(Location(match[1], match[2]), match[3])
+        body = parse_body(content)
+        if match[4] is None:
+            return await self._suggest(study, wire.SuggestTrialsRequest.model_validate(body))
+        model, call = self._calls[match[5]]
+        return await call(TrialName.of(study, match[4]), model.model_validate(body))
+
+
+def _is_json(scope: Scope) -> bool:
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            return b"json" in value
+    return True
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    content: bytes = message.get("body", b"")
+    while message.get("more_body", False):
+        message = await receive()
+        content += message.get("body", b"")
+    return content
