@@ -5,6 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.app import create_app
+from dodona_server.storage.opening import open_store
+from tests.api.conftest import Api
 
 LEASE = {"leaseDuration": "0.3s", "heldTrials": []}
 
@@ -207,3 +212,19 @@ def test_a_trial_lost_after_the_study_is_over_waits_for_nobody(api, study):
 def test_a_lease_out_of_range_is_refused(api, study, lease):
     body = {"clientId": "a", "suggestionCount": 1, "leaseDuration": lease}
     assert "leaseDuration: " in api.refused("/studies/s/trials:suggest", body)
+
+
+def test_who_is_alive_keeps_the_trial_through_an_outage_longer_than_the_lease(database_url, spec):
+    def serve():
+        return TestClient(create_app(open_store(database_url)), base_url="http://localhost")
+
+    with serve() as client:
+        api = Api(client)
+        api.post("/studies", {"studyId": "s", "studySpec": spec})
+        api.suggest(client="a", leaseDuration="1s", heldTrials=[])
+    time.sleep(1.5)
+    with serve() as client:
+        api = Api(client)
+        time.sleep(0.3)
+        assert api.suggest(client="b", leaseDuration="60s", heldTrials=[])[0]["id"] == "2"
+        assert report(api, 0.5, 1, 1)["clientId"] == "a"

@@ -133,8 +133,15 @@ VERTEX = Document(
     ("type.googleapis.com/google.cloud.aiplatform.v1.", "GoogleCloudAiplatformV1"),
     {
         "GoogleCloudAiplatformV1Study": {"metadata"},
-        "GoogleCloudAiplatformV1StudySpec": {"seed"},
+        "GoogleCloudAiplatformV1StudySpec": {"seed", "algorithmOptions", "priorStudies", "maxAttempts"},
         "GoogleCloudAiplatformV1StudySpecParameterSpec": {"metadata"},
-        "GoogleCloudAiplatformV1Trial": {"attempt", "metadata"},
+        "GoogleCloudAiplatformV1Trial": {
+            "attempt",
+            "metadata",
+            "leaseDuration",
+            "leaseExpireTime",
+            "checkpoint",
+            "lastStep",
+        },
     },
 )

@@ -18,7 +18,7 @@ from dodona_server.oracle.regularized_evolution import RegularizedEvolution
 from dodona_server.oracle.skopt_search import FOREST, GBRT, GP, SkoptSearch
 from dodona_server.oracle.tpe import Tpe
 
-__all__ = ["ALGORITHMS", "FALLBACK", "Algorithm", "Prior", "Problem", "Suggestions", "algorithm_for"]
+__all__ = ["ALGORITHMS", "Algorithm", "Prior", "Problem", "Suggestions", "algorithm_for", "stand_in"]
 
 ALGORITHMS: dict[str, Algorithm] = {
     "CMA_ES": CmaEs(),
@@ -38,8 +38,13 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 
 
-# Stands in for an algorithm that fails or takes too long.
-FALLBACK: Algorithm = QuasiRandomSearch()
+_QUASI_RANDOM = QuasiRandomSearch()
+
+
+def stand_in(name: str) -> Algorithm | None:
+    """What suggests in the place of an algorithm that fails or takes too long; None if nothing can."""
+    # A trial without a place in a bracket would be trained by no rule.
+    return None if name == "HYPERBAND" else _QUASI_RANDOM
 
 
 def algorithm_for(name: str) -> Algorithm:

@@ -16,13 +16,16 @@ from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.oracle import algorithm_for
 from dodona_server.service.fitting import FittingFailed, FittingPool, Job
-from dodona_server.storage import studies, suggestions
+from dodona_server.storage import studies, suggestions, trials
 from dodona_server.storage.store import Store, Transaction
 
 logger = logging.getLogger("dodona")
 
 # How long a worker waits for the algorithm before it gets a quasi-random suggestion.
 DEADLINE_SECONDS = 10.0
+
+
+MAX_MADE_MEANWHILE = 1000
 
 
 class AlgorithmFailed(Exception):
@@ -123,7 +126,11 @@ class Ahead:
             current = studies.find(transaction, study.name, lock=True)
             if current is None or current.key != study.key or current.revision != answer.revision:
                 return
-            suggestions.replace(transaction, study.key, answer.parameters)
+            # Those that were handed out while this was computed would be tried twice.
+            made = trials.page(transaction, current, answer.next_trial_number - 1, MAX_MADE_MEANWHILE)
+            known = [trial.parameters for trial in made]
+            fresh = [point for point in answer.parameters if point not in known]
+            suggestions.replace(transaction, study.key, fresh)
             if current.algorithm_failures:
                 studies.set_failures(transaction, current, 0)
 

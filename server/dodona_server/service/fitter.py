@@ -126,4 +126,4 @@ def _suggested(
         answers.append(algorithm.suggest(inside, finished, pending, share, rng))
     points = [point for answer in answers for point in answer.parameters]
     wait = any(answer.wait for answer in answers)
-    return Answer(study.revision, points, over=len(points) < job.count and not wait, wait=wait)
+    return Answer(study.revision, study.next_trial_number, points, over=len(points) < job.count and not wait, wait=wait)

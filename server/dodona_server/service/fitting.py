@@ -50,12 +50,14 @@ class Answer:
 
     Args:
         revision: of the study's spec that it was made for.
+        next_trial_number: the study's when it was made; points of later trials it does not know.
         parameters: the points to try.
         over: whether the search has come to its end with them.
         wait: whether more will come when trials that run have finished.
     """
 
     revision: int
+    next_trial_number: int
     parameters: Sequence[Mapping[str, Value]]
     over: bool
     wait: bool

@@ -43,6 +43,7 @@ class Keeper:
         self._stopping = stopping
         self._purged = 0.0
         self._answers = True
+        self._was_away = True
 
     async def run(self) -> None:
         """Works until it is cancelled, also while the database fails now and then."""
@@ -52,6 +53,7 @@ class Keeper:
                 self._answers = True
             except Unavailable as error:
                 busy = False
+                self._was_away = True
                 if self._answers:
                     logger.warning("leases cannot be kept: %s", error)
                 self._answers = False
@@ -63,6 +65,10 @@ class Keeper:
 
     async def look(self) -> bool:
         """Does some of what is due; whether there may be more at once."""
+        if self._was_away:
+            # Nobody could give a sign of life meanwhile: those who are alive get the time to do so.
+            await self._store.run(trials.grant_grace)
+            self._was_away = False
         overdue, due, removed = await self._store.read(self._due)
         if overdue:
             await self._store.run(self._expire_leases)

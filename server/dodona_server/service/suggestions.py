@@ -15,7 +15,7 @@ from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Lease, Trial, TrialState
-from dodona_server.oracle import FALLBACK, Algorithm, Problem, algorithm_for
+from dodona_server.oracle import Algorithm, Problem, algorithm_for, stand_in
 from dodona_server.service.ahead import Ahead, AlgorithmFailed, Computed
 from dodona_server.service.budget import complete, settle
 from dodona_server.service.ending import lose
@@ -288,7 +288,9 @@ def _create(
         return _Created([], over=count > 0)
     with inside("contexts"):
         spaces = [study.spec.space.restrict(context) for context in request.contexts]
-    algorithm = FALLBACK if failed else algorithm_for(study.spec.algorithm)
+    algorithm = stand_in(study.spec.algorithm) if failed else algorithm_for(study.spec.algorithm)
+    if algorithm is None:
+        return _Created([], over=False)
     points: list[Mapping[str, Value]] = []
     over = False
     if algorithm.inline:

@@ -141,7 +141,8 @@ def _answer(jobs: list[_Job]) -> None:
 
 
 def _lock(path: Path) -> FileLock:
-    lock = FileLock(f"{path}.lock")
+    # Released by whichever thread closes the store.
+    lock = FileLock(f"{path}.lock", thread_local=False)
     try:
         lock.acquire(blocking=False)
     except Timeout:

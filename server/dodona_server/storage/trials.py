@@ -130,6 +130,11 @@ _ASSIGN = (
     )
 )
 _EXTEND = trials.update().where(*_THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds)
+_GRANT_GRACE = (
+    trials.update()
+    .where(leased, trials.c.lease_expiry <= database_now())
+    .values(lease_expiry=database_now() + trials.c.lease_seconds)
+)
 _REQUEUE = (
     trials.update()
     .where(*_THIS)
@@ -431,6 +436,11 @@ def assign(transaction: Transaction, study: Study, trial: Trial) -> None:
 def extend_lease(transaction: Transaction, study_key: int, trial: Trial) -> None:
     """Lets the trial's lease, if it has one, begin anew."""
     transaction.execute(_EXTEND, _trial_key(study_key, trial.number))
+
+
+def grant_grace(transaction: Transaction) -> None:
+    """Lets every lease that has run out begin anew."""
+    transaction.execute(_GRANT_GRACE)
 
 
 def requeue(transaction: Transaction, study_key: int, trial: Trial) -> None:
