@@ -12,9 +12,9 @@ import re
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 REPORTS = 3
 CALLS = REPORTS + 2
@@ -22,6 +22,8 @@ KINDS = ("ask", "report", "complete")
 TIMEOUT_SECONDS = 30
 # The other workers still run at full load when the last call of the window ends.
 RUN_OUT_SECONDS = 0.2
+# Before a worker that lost its server tries again.
+PAUSE_SECONDS = 0.1
 
 LOCATION = "/v1/projects/default/locations/local"
 STUDY_SPEC = {
@@ -57,6 +59,8 @@ STUDY_SPEC = {
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _NUMBER = re.compile(rb'"id":"(\d+)"')
 
+Result = TypeVar("Result")
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -65,6 +69,22 @@ class Call:
     kind: str
     ended: float
     seconds: float
+    worker: int = 0
+
+
+class Session(Protocol):
+    """What one worker does, over and over."""
+
+    def cycle(self) -> Iterator[Call]:
+        """One trial: ask, 3 reports, complete."""
+
+
+def timed(kind: str, function: Callable[[], Result]) -> tuple[Call, Result]:
+    """A call of that kind, and what it returned."""
+    began = time.monotonic()
+    result = function()
+    ended = time.monotonic()
+    return Call(kind, ended, ended - began), result
 
 
 class Connection:
@@ -79,14 +99,26 @@ class Connection:
         """The answer's body.
 
         Raises:
-            RuntimeError: the server refused.
+            RuntimeError: the server refused, or closed the connection.
 
         """
-        head = (
+        return self._call(
+            path,
             f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: */*\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}",
         )
-        self._socket.sendall((head + body).encode())
+
+    def get(self, path: str) -> bytes:
+        """The answer's body.
+
+        Raises:
+            RuntimeError: as of `post`.
+
+        """
+        return self._call(path, f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: */*\r\n\r\n")
+
+    def _call(self, path: str, request: str) -> bytes:
+        self._socket.sendall(request.encode())
         received = self._socket.recv(65536)
         while (end := received.find(b"\r\n\r\n")) < 0:
             received += self._more()
@@ -107,56 +139,65 @@ class Connection:
         return received
 
 
-def cycle(connection: Connection, study: str, client_id: str) -> Iterator[Call]:
-    """One trial: ask, 3 reports, complete.
-
-    Args:
-        connection: to the server.
-        study: the study's path, from /v1 on.
-        client_id: who asks.
-
-    """
-    asked = time.monotonic()
-    answer = connection.post(
-        f"{study}/trials:suggest",
-        f'{{"suggestionCount":1,"clientId":"{client_id}","requestId":"{uuid.uuid4().hex}"}}',
-    )
-    ended = time.monotonic()
-    yield Call("ask", ended, ended - asked)
-    number = _NUMBER.search(answer)
-    if number is None:
-        raise RuntimeError(f"no trial in {answer.decode()}")
-    trial = f"{study}/trials/{number[1].decode()}"
-    loss = random.random()
-    for step in range(1, REPORTS + 1):
-        loss *= 0.9
-        yield _told(connection, "report", f"{trial}:addTrialMeasurement", "measurement", step, loss)
-    yield _told(connection, "complete", f"{trial}:complete", "finalMeasurement", REPORTS, loss)
-
-
-def _told(connection: Connection, kind: str, path: str, name: str, step: int, loss: float) -> Call:
-    began = time.monotonic()
-    connection.post(
-        path,
-        f'{{"{name}":{{"elapsedDuration":"{step}.500s","stepCount":"{step}",'
-        f'"metrics":[{{"metricId":"loss","value":{loss!r}}}]}}}}',
-    )
-    ended = time.monotonic()
-    return Call(kind, ended, ended - began)
-
-
-class Workers:
-    """Processes that put a server under load until `seconds` after all have connected.
+class RawSession:
+    """A worker of Dodona, or of the floor, on a raw connection.
 
     Args:
         port: the server's, on loopback.
         study: the study's path, from /v1 on.
-        count: how many.
-        seconds: for how long.
+        client_id: who asks.
 
     """
 
-    def __init__(self, port: int, study: str, count: int, seconds: float) -> None:
+    def __init__(self, port: int, study: str, client_id: str) -> None:
+        self._port = port
+        self._study = study
+        self._client_id = client_id
+        self._connection: Connection | None = Connection(port)
+
+    def cycle(self) -> Iterator[Call]:
+        """As of `Session`; after a failure on a new connection."""
+        if self._connection is None:
+            self._connection = Connection(self._port)
+        connection, self._connection = self._connection, None
+        body = f'{{"suggestionCount":1,"clientId":"{self._client_id}","requestId":"{uuid.uuid4().hex}"}}'
+        call, answer = timed("ask", lambda: connection.post(f"{self._study}/trials:suggest", body))
+        yield call
+        number = _NUMBER.search(answer)
+        if number is None:
+            raise RuntimeError(f"no trial in {answer.decode()}")
+        trial = f"{self._study}/trials/{number[1].decode()}"
+        loss = random.random()
+        for step in range(1, REPORTS + 1):
+            loss *= 0.9
+            yield _told(connection, "report", f"{trial}:addTrialMeasurement", "measurement", step, loss)
+        done = _told(connection, "complete", f"{trial}:complete", "finalMeasurement", REPORTS, loss)
+        self._connection = connection
+        yield done
+
+
+def _told(connection: Connection, kind: str, path: str, name: str, step: int, loss: float) -> Call:
+    body = (
+        f'{{"{name}":{{"elapsedDuration":"{step}.500s","stepCount":"{step}",'
+        f'"metrics":[{{"metricId":"loss","value":{loss!r}}}]}}}}'
+    )
+    return timed(kind, lambda: connection.post(path, body))[0]
+
+
+class Workers:
+    """Processes that put a server under load until `seconds` after all are ready.
+
+    Args:
+        open_session: makes the session of the worker of that number, in the worker's process.
+        count: how many.
+        seconds: for how long.
+        patient: whether a failed cycle is followed by the next one, not by the end.
+
+    """
+
+    def __init__(
+        self, open_session: Callable[[int], Session], count: int, seconds: float, *, patient: bool = False
+    ) -> None:
         # Forked: 64 interpreters would take their time to start.
         context = multiprocessing.get_context("fork")
         self._ready = context.Barrier(count + 1)
@@ -165,14 +206,14 @@ class Workers:
         for index in range(count):
             ours, theirs = context.Pipe(duplex=False)
             process = context.Process(
-                target=_work, args=(theirs, self._ready, port, study, f"worker-{index}", seconds), daemon=True
+                target=_work, args=(theirs, self._ready, open_session, index, seconds, patient), daemon=True
             )
             process.start()
             theirs.close()
             self._processes.append(process)
             self._pipes.append(ours)
 
-    def wait_until_connected(self) -> None:
+    def wait_until_ready(self) -> None:
         """Returns at the moment the load begins."""
         self._ready.wait(TIMEOUT_SECONDS)
 
@@ -184,20 +225,32 @@ class Workers:
         return calls
 
 
-def _work(pipe: Any, ready: Any, port: int, study: str, client_id: str, seconds: float) -> None:
-    connection = Connection(port)
-    random.seed(client_id)
-    calls: list[tuple[str, float, float]] = []
+def _work(
+    pipe: Any, ready: Any, open_session: Callable[[int], Session], index: int, seconds: float, patient: bool
+) -> None:
+    session = open_session(index)
+    random.seed(index)
+    calls: list[tuple[str, float, float, int]] = []
     ready.wait(TIMEOUT_SECONDS)
     deadline = time.monotonic() + seconds + RUN_OUT_SECONDS
     while time.monotonic() < deadline:
-        calls.extend((call.kind, call.ended, call.seconds) for call in cycle(connection, study, client_id))
+        try:
+            calls.extend((call.kind, call.ended, call.seconds, index) for call in session.cycle())
+        except Exception:
+            if not patient:
+                raise
+            time.sleep(PAUSE_SECONDS)
     pipe.send(calls)
 
 
 def percentile(calls: list[Call], kind: str, share: float) -> float:
     """The latency in milliseconds that `share` (0 to 1) of the calls of that kind keep; nan without any."""
-    ordered = sorted(call.seconds for call in calls if call.kind == kind)
+    return quantile([call.seconds for call in calls if call.kind == kind], share)
+
+
+def quantile(seconds: list[float], share: float) -> float:
+    """What `share` (0 to 1) of these keep, in milliseconds; nan without any."""
+    ordered = sorted(seconds)
     if not ordered:
         return math.nan
     return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]

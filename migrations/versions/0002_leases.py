@@ -49,6 +49,10 @@ def upgrade() -> None:
         sqlite_where=sa.text("lease_expiry IS NOT NULL"),
         postgresql_where=sa.text("lease_expiry IS NOT NULL"),
     )
+    # One index of all events in the place of two of a part each.
+    op.drop_index("ix_events_unnumbered", table_name="events")
+    op.drop_index("uq_events_number", table_name="events")
+    op.create_index("uq_events_number", "events", ["study_key", "number"], unique=True)
     op.add_column("operations", sa.Column("suggestion_count", sa.Integer(), nullable=False, server_default="0"))
     op.create_table(
         "requests",

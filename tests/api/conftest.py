@@ -59,8 +59,9 @@ def api(database_url: str) -> Iterator[Api]:
 
 @pytest.fixture
 def spec() -> dict[str, Any]:
-    """A small study spec to change as a test needs."""
+    """A small study spec to change as a test needs; its algorithm needs no process of its own."""
     return {
+        "algorithm": "RANDOM_SEARCH",
         "metrics": [{"metricId": "loss", "goal": "MINIMIZE"}],
         "parameters": [{"parameterId": "x", "doubleValueSpec": {"minValue": 0, "maxValue": 1}}],
     }

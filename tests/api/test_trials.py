@@ -352,6 +352,12 @@ class TestList:
         assert self.numbers(api, "pageSize=1&orderBy=objective") == [2, 1, 3, 4]
         assert self.numbers(api, "orderBy=objective") == [2, 1, 3, 4]
 
+    def test_a_ranking_goes_on_where_it_was_although_that_trial_is_deleted(self, api, five):
+        page = api.get("/studies/s/trials?pageSize=2&orderBy=objective")
+        api.delete("/studies/s/trials/1")
+        rest = api.get(f"/studies/s/trials?orderBy=objective&pageToken={page['nextPageToken']}")
+        assert [trial["id"] for trial in rest["trials"]] == ["3", "4"]
+
     def test_a_token_belongs_to_its_list(self, api, five):
         token = api.get("/studies/s/trials?pageSize=1")["nextPageToken"]
         error = api.get(f"/studies/s/trials?pageSize=1&orderBy=objective&pageToken={token}", 400)["error"]

@@ -17,7 +17,7 @@ PREFIX = "/v1/projects/default/locations/local/"
 
 
 class Network(httpx.BaseTransport):
-    """Carries requests to `answer`; each request uses up one of `faults`, the later ones pass.
+    """Carries requests to `answer`; each uses up one of `faults`, the later ones meet `always`, which is to pass.
 
     Args:
         answer: the other end: canned answers, or the way to a real server.
@@ -29,12 +29,13 @@ class Network(httpx.BaseTransport):
         self._answer = answer
         self._lock = threading.Lock()
         self.faults = list(faults)
+        self.always: str | int = "pass"
         self.requests: list[httpx.Request] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         with self._lock:
             self.requests.append(request)
-            fault = self.faults.pop(0) if self.faults else "pass"
+            fault = self.faults.pop(0) if self.faults else self.always
         if fault == "refuse":
             raise httpx.ConnectError("connection refused", request=request)
         if isinstance(fault, int):

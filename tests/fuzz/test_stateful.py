@@ -157,6 +157,7 @@ class StudyMachine(RuleBasedStateMachine):
     def begin(self, budget: int | None, two: bool, maximize: bool, best: bool) -> None:
         goals = [("loss", maximize), ("ms", False)][: 1 + two]
         self.spec = {
+            "algorithm": "RANDOM_SEARCH",
             "metrics": [{"metricId": name, "goal": "MAXIMIZE" if more else "MINIMIZE"} for name, more in goals],
             "parameters": [
                 {"parameterId": "x", "doubleValueSpec": {"minValue": 0, "maxValue": 1}},

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import struct
 
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import is_id
+from dodona_server.domain.trial import Place
 
 MAX_PAGE_SIZE = 1000
+_PLACE = re.compile(r"([0-9a-f]{16})\.([0-9]{1,18})")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -39,6 +42,25 @@ def read_token(order: str, token: str) -> int:
     if not _NUMBER.fullmatch(last):
         raise _foreign(token)
     return int(last)
+
+
+def write_place(order: str, last: Place) -> str:
+    """The token of the page behind a trial's place in the ranking: it holds also when that trial is deleted."""
+    return write_token(order, f"{struct.pack('>d', last.objective).hex()}.{last.number}")
+
+
+def read_place(order: str, token: str) -> Place | None:
+    """The place behind which the token's page begins; None for the first page.
+
+    Raises:
+        InvalidArgument: the token is none that a list in that order gave out.
+    """
+    match = _PLACE.fullmatch(read_text_token(order, token))
+    if match is None:
+        if token:
+            raise _foreign(token)
+        return None
+    return Place(struct.unpack(">d", bytes.fromhex(match[1]))[0], int(match[2]))
 
 
 def read_text_token(order: str, token: str) -> str:

@@ -80,6 +80,14 @@ class Trial:
     last_step: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a succeeded trial stands among the others: its value of the first metric, and its number."""
+
+    objective: float
+    number: int
+
+
 def joined(attempts: Sequence[Sequence[Measurement]]) -> list[Measurement]:
     """The one curve that the attempts of a trial make, in the order of the steps.
 

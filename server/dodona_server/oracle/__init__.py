@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.oracle.algorithm import Algorithm, Prior, Problem, Suggestions
+from dodona_server.oracle.best import Best
 from dodona_server.oracle.cma_es import CmaEs
 from dodona_server.oracle.gp_bandit import GpBandit
 from dodona_server.oracle.grid_search import GridSearch
@@ -34,7 +35,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "SKOPT_GBRT": SkoptSearch(GBRT),
     "SKOPT_GP": SkoptSearch(GP),
     "TPE": Tpe(),
-    "ALGORITHM_UNSPECIFIED": RandomSearch(),
+    "ALGORITHM_UNSPECIFIED": Best(),
 }
 
 

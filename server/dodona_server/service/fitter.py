@@ -11,7 +11,8 @@ from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.oracle import Prior, Problem, Suggestions, algorithm_for
+from dodona_server.oracle import Prior, Problem, algorithm_for
+from dodona_server.oracle.random_search import sample
 from dodona_server.service.fitting import Answer, Job
 from dodona_server.storage import studies, suggestions, trials
 from dodona_server.storage.opening import open_reader
@@ -90,7 +91,7 @@ class Fitter:
             return None
         if earlier is None or earlier.key == study.key:
             return None
-        ranked = trials.ranking(transaction, earlier, 0, MAX_PRIOR_TRIALS)
+        ranked = trials.ranking(transaction, earlier, None, MAX_PRIOR_TRIALS)
         return Prior(earlier.spec, sorted(ranked, key=lambda trial: trial.number))
 
 
@@ -119,11 +120,15 @@ def _suggested(
     rng = study.rng
     problem = Problem(study.spec, study.position, priors, study.seed)
     spaces = job.spaces[:count] or (study.spec.space,)
-    answers: list[Suggestions] = []
+    points: list[Mapping[str, Value]] = []
+    wait = False
     for index, space in enumerate(spaces):
         share = len(range(index, count, len(spaces)))
         inside = dataclasses.replace(problem, spec=dataclasses.replace(study.spec, space=space))
-        answers.append(algorithm.suggest(inside, finished, pending, share, rng))
-    points = [point for answer in answers for point in answer.parameters]
-    wait = any(answer.wait for answer in answers)
+        answer = algorithm.suggest(inside, finished, pending, share, rng)
+        points += answer.parameters
+        if job.spaces and not answer.wait:
+            # What a context fixes leaves few points or one, which is no end of the search: they come again.
+            points += [sample(space, rng) for _ in range(share - len(answer.parameters))]
+        wait = wait or answer.wait
     return Answer(study.revision, study.next_trial_number, points, over=len(points) < job.count and not wait, wait=wait)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
+import signal
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -173,8 +175,9 @@ class _Fitter:
 
 def _work(connection: Connection, url: str, register: str | None) -> None:
     """The process: answers jobs until the server is gone."""
-    import signal
-
+    # Several threads for small matrices cost more than they bring, and take the cores from the other processes.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
     # A signal from the keyboard reaches the whole group; the server says when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if register is not None:

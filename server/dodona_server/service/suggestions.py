@@ -16,6 +16,7 @@ from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Lease, Trial, TrialState
 from dodona_server.oracle import Algorithm, Problem, algorithm_for, stand_in
+from dodona_server.oracle.random_search import sample
 from dodona_server.service.ahead import Ahead, AlgorithmFailed, Computed
 from dodona_server.service.budget import complete, settle
 from dodona_server.service.ending import lose
@@ -293,7 +294,10 @@ def _create(
         return _Created([], over=False)
     points: list[Mapping[str, Value]] = []
     over = False
-    if algorithm.inline:
+    if not study.spec.space.parameters:
+        # It is to grow: nothing is known yet of what could be exhausted.
+        points = [{} for _ in range(allowed)]
+    elif algorithm.inline:
         points, over = _drawn(study, algorithm, spaces or [study.spec.space], allowed)
     else:
         if spaces:
@@ -341,5 +345,10 @@ def _drawn(
     for index, space in enumerate(spaces[:count]):
         spec = study.spec if space is study.spec.space else dataclasses.replace(study.spec, space=space)
         problem = Problem(spec, study.position + len(points), seed=study.seed)
-        points += algorithm.suggest(problem, (), (), len(range(index, count, len(spaces))), rng).parameters
+        share = len(range(index, count, len(spaces)))
+        suggested = algorithm.suggest(problem, (), (), share, rng).parameters
+        points += suggested
+        if space is not study.spec.space:
+            # What a context fixes leaves few points or one, which is no end of the search: they come again.
+            points += [sample(space, rng) for _ in range(share - len(suggested))]
     return points, len(points) < count

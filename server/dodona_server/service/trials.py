@@ -14,6 +14,7 @@ from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH, Study, StudyState
 from dodona_server.domain.trial import (
     Measurement,
+    Place,
     Trial,
     TrialState,
     final_measurement,
@@ -180,15 +181,27 @@ class TrialService:
             lambda transaction: trials.page(transaction, found(transaction, name), after, limit)
         )
 
-    async def ranking(self, name: StudyName, after: int, limit: int) -> list[Trial]:
-        """Up to `limit` succeeded trials, best first; after the one numbered `after`, from the best for 0.
+    async def ranking(self, name: StudyName, behind: Place | None, limit: int) -> tuple[list[Trial], Place | None]:
+        """Up to `limit` succeeded trials, best first, and the place of the last one if there are more.
+
+        Args:
+            name: the study.
+            behind: the place behind which to begin; None for the best.
+            limit: how many at most.
 
         Raises:
             NotFound: there is no such study.
         """
-        return await self._store.read(
-            lambda transaction: trials.ranking(transaction, found(transaction, name), after, limit)
-        )
+
+        def query(transaction: Transaction) -> tuple[list[Trial], Place | None]:
+            study = found(transaction, name)
+            ranked = trials.ranking(transaction, study, behind, limit + 1)
+            if len(ranked) <= limit:
+                return ranked, None
+            last = ranked[limit - 1]
+            return ranked[:limit], Place(trials.objective(study, last) or 0.0, last.number)
+
+        return await self._store.read(query)
 
     async def overview(self, name: StudyName) -> Overview:
         """The study with the number of its trials in each state.

@@ -18,6 +18,7 @@ _BY_REQUEST = sa.select(operations).where(
     asked_by_id,
     operations.c.request_id == bindparam("request_id"),
 )
+_STUDIES = studies.alias()
 _NAMED = (
     sa.select(operations, studies.c.study_id)
     .join(studies, studies.c.key == operations.c.study_key)
@@ -29,7 +30,17 @@ _PAGE = (
     .order_by(operations.c.operation_id)
     .limit(bindparam("limit"))
 )
-_PAGE_OF_STUDY = _PAGE.where(studies.c.study_id == bindparam("study"))
+# The study's key first: its index on operations has them in order.
+_PAGE_OF_STUDY = _PAGE.where(
+    operations.c.study_key
+    == sa.select(_STUDIES.c.key)
+    .where(
+        _STUDIES.c.project == bindparam("project"),
+        _STUDIES.c.location == bindparam("location"),
+        _STUDIES.c.study_id == bindparam("study"),
+    )
+    .scalar_subquery()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +106,11 @@ def delete(transaction: Transaction, operation_id: str) -> None:
 
 def purge(transaction: Transaction, before: str, limit: int) -> None:
     """Forgets up to `limit` operations whose id comes before `before`: ids begin with the time, so these are older."""
-    old = sa.select(operations.c.operation_id).where(operations.c.operation_id < before).limit(limit)
-    transaction.execute(operations.delete().where(operations.c.operation_id.in_(old)))
+    of_operation = operations.c.operation_id
+    old = sa.select(of_operation).where(of_operation < before).order_by(of_operation).limit(limit)
+    if ids := transaction.execute(old).scalars().all():
+        # A range, with both ends: PostgreSQL may read the whole table to find each of a list, or all below one.
+        transaction.execute(operations.delete().where(of_operation.between(ids[0], ids[-1])))
 
 
 def new_id(now: float) -> str:

@@ -30,15 +30,11 @@ def insert(transaction: Transaction, parent: Location, request_id: str, call: st
 def purge(transaction: Transaction, before: float, limit: int) -> None:
     """Forgets up to `limit` requests from before that time, in seconds since the epoch."""
     # Two servers may purge at once, which does no harm; SQLite has no DELETE with a LIMIT.
-    old = (
-        sa.select(requests.c.create_time)
-        .where(requests.c.create_time < before)
-        .order_by(requests.c.create_time)
-        .limit(limit)
-    )
-    last = transaction.execute(sa.select(sa.func.max(old.subquery().c.create_time))).scalar()
-    if last is not None:
-        transaction.execute(requests.delete().where(requests.c.create_time <= last))
+    time = requests.c.create_time
+    old = sa.select(time).where(time < before).order_by(time).limit(limit)
+    if times := transaction.execute(old).scalars().all():
+        # With both ends: of a single one PostgreSQL may think that it is a large part of the table.
+        transaction.execute(requests.delete().where(time.between(times[0], times[-1])))
 
 
 def _key(parent: Location, request_id: str) -> dict[str, str]:

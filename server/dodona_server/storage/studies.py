@@ -47,6 +47,8 @@ _DUE = (
 )
 _DUE_LOCKED = _DUE.with_for_update(skip_locked=True)
 _REMOVED_STUDY = sa.select(studies.c.key).where(studies.c.project == _REMOVED).order_by(studies.c.key).limit(1)
+# What belongs to a study, each table before those that it refers to.
+_OF_STUDY = (measurements, trials, events, operations, suggestions)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = (
     studies.update()
@@ -238,24 +240,29 @@ def count_removed(transaction: Transaction) -> int:
 
 
 def clear_removed(transaction: Transaction, limit: int) -> bool:
-    """Deletes up to `limit` rows of each kind that belong to a removed study; whether there was one."""
+    """Deletes up to `limit` rows that belong to a removed study, and the study after them; whether there was one."""
     key = transaction.execute(_REMOVED_STUDY).scalar()
     if key is None:
         return False
-    # Measurements go with their trials, events and operations by themselves.
-    numbers = sa.select(trials.c.number).where(trials.c.study_key == key).order_by(trials.c.number).limit(limit)
-    last = transaction.execute(sa.select(sa.func.max(numbers.subquery().c.number))).scalar()
-    if last is not None:
-        for table in (measurements, trials):
-            transaction.execute(table.delete().where(table.c.study_key == key, table.c.number <= last))
-    left = last is not None
-    for table, column in ((events, events.c.key), (operations, operations.c.operation_id)):
-        some = sa.select(column).where(table.c.study_key == key).limit(limit)
-        left |= transaction.execute(table.delete().where(column.in_(some))).rowcount > 0
-    if not left:
-        transaction.execute(suggestions.delete().where(suggestions.c.study_key == key))
-        transaction.execute(studies.delete().where(studies.c.key == key))
+    for table in _OF_STUDY:
+        limit -= _clear(transaction, table, key, limit)
+        if limit <= 0:
+            return True
+    transaction.execute(studies.delete().where(studies.c.key == key))
     return True
+
+
+def _clear(transaction: Transaction, table: sa.Table, study_key: int, limit: int) -> int:
+    """Deletes up to `limit` of the table's rows of the study, and tells how many."""
+    columns = list(table.primary_key)
+    some = sa.select(*columns).where(table.c.study_key == study_key).order_by(*columns).limit(limit)
+    rows = transaction.execute(some).all()
+    if rows:
+        # One by one: told to delete all that are in a list, PostgreSQL may read the whole table to find them.
+        this = [column == bindparam(f"of_{column.name}") for column in columns]
+        keys = [{f"of_{column.name}": value for column, value in zip(columns, row, strict=True)} for row in rows]
+        transaction.execute(table.delete().where(*this), keys)
+    return len(rows)
 
 
 def _key(name: StudyName) -> dict[str, str]:

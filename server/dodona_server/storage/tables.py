@@ -170,15 +170,8 @@ events = sa.Table(
 )
 numbered = events.c.number.is_not(None)
 unnumbered = events.c.number.is_(None)
-sa.Index(
-    "uq_events_number",
-    events.c.study_key,
-    events.c.number,
-    unique=True,
-    sqlite_where=numbered,
-    postgresql_where=numbered,
-)
-sa.Index("ix_events_unnumbered", events.c.study_key, sqlite_where=unnumbered, postgresql_where=unnumbered)
+# Of all events, so that a study which is deleted finds its own; those without a number stand apart from each other.
+sa.Index("uq_events_number", events.c.study_key, events.c.number, unique=True)
 
 # The requests that were done, by the ids that clients gave them; suggestions and created trials carry theirs.
 requests = sa.Table(

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import Goal, Study
-from dodona_server.domain.trial import Lease, Measurement, Trial, TrialState, joined
+from dodona_server.domain.trial import Lease, Measurement, Place, Trial, TrialState, joined
 from dodona_server.storage import codec
 from dodona_server.storage.clock import database_now
 from dodona_server.storage.store import Transaction
@@ -70,26 +70,27 @@ _UNFINISHED = (
 )
 # Work that another server is claiming is left to that one.
 _CLAIMABLE = _UNFINISHED.with_for_update(of=trials, skip_locked=True)
-_RUNNING_ELSEWHERE = (
-    sa.select(trials.c.number)
-    .where(
-        _IN_STUDY,
-        unfinished,
-        trials.c.state.in_((TrialState.ACTIVE.value, TrialState.STOPPING.value)),
-        trials.c.client_id != bindparam("of_client"),
-        leased,
-    )
-    .limit(1)
+_NUMBERS_ELSEWHERE = sa.select(trials.c.number).where(
+    _IN_STUDY,
+    unfinished,
+    trials.c.state.in_((TrialState.ACTIVE.value, TrialState.STOPPING.value)),
+    trials.c.client_id != bindparam("of_client"),
 )
-_PENDING = _TRIALS.where(_IN_STUDY, unfinished).order_by(trials.c.number + 0)
+_RUNNING_ELSEWHERE = (
+    sa.select(trials.c.number).where(_IN_STUDY, trials.c.number.in_(_NUMBERS_ELSEWHERE), leased).limit(1)
+)
+_NUMBERS_PENDING = sa.select(trials.c.number).where(_IN_STUDY, unfinished)
+_PENDING = _TRIALS.where(_IN_STUDY, trials.c.number.in_(_NUMBERS_PENDING)).order_by(trials.c.number)
 _FINISHED_AFTER = (
     _TRIALS.where(_IN_STUDY, trials.c.end_time.is_not(None), trials.c.number > bindparam("after"))
     .order_by(trials.c.number)
     .limit(bindparam("limit"))
 )
+# The time in a query of its own: PostgreSQL looks nothing up in an index that it takes for new at every row.
+_OVERDUE = (leased, trials.c.lease_expiry <= sa.select(database_now()).scalar_subquery())
 _RUN_OUT = (
     sa.select(trials.c.study_key, *_COLUMNS)
-    .where(leased, trials.c.lease_expiry <= database_now())
+    .where(*_OVERDUE)
     .order_by(trials.c.lease_expiry)
     .limit(bindparam("limit"))
 )
@@ -107,7 +108,6 @@ _HISTORY = (
     .order_by(trials.c.number + 0)  # not the primary key's order: the index has all that is asked for
 )
 _RANKED = _TRIALS.where(_IN_STUDY, ranked)
-_OBJECTIVE_OF = sa.select(trials.c.objective).where(*_THIS)
 _BEST_OBJECTIVE = {
     Goal.MAXIMIZE: sa.select(sa.func.max(trials.c.objective)).where(_IN_STUDY, ranked),
     Goal.MINIMIZE: sa.select(sa.func.min(trials.c.objective)).where(_IN_STUDY, ranked),
@@ -130,11 +130,7 @@ _ASSIGN = (
     )
 )
 _EXTEND = trials.update().where(*_THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds)
-_GRANT_GRACE = (
-    trials.update()
-    .where(leased, trials.c.lease_expiry <= database_now())
-    .values(lease_expiry=database_now() + trials.c.lease_seconds)
-)
+_GRANT_GRACE = trials.update().where(*_OVERDUE).values(lease_expiry=database_now() + trials.c.lease_seconds)
 _REQUEUE = (
     trials.update()
     .where(*_THIS)
@@ -178,24 +174,24 @@ _FINISH = (
 
 
 def _ranking(goal: Goal) -> sa.Select[Any]:
-    """Succeeded trials, best first, those of one value by number; after the one at `best`, `after`."""
+    """Succeeded trials, best first, those of one value by number."""
     objective = trials.c.objective
-    maximize = goal is Goal.MAXIMIZE
-    behind = objective < bindparam("best") if maximize else objective > bindparam("best")
-    return (
-        _RANKED.where(
-            sa.or_(
-                bindparam("after", type_=sa.BigInteger) == 0,
-                behind,
-                sa.and_(objective == bindparam("best"), trials.c.number > bindparam("after")),
-            )
-        )
-        .order_by(objective.desc() if maximize else objective, trials.c.number)
-        .limit(bindparam("limit"))
-    )
+    order = objective.desc() if goal is Goal.MAXIMIZE else objective
+    return _RANKED.order_by(order, trials.c.number).limit(bindparam("limit"))
+
+
+def _ranking_behind(goal: Goal) -> sa.Select[Any]:
+    """The same, behind the place of a trial with the objective `best` and the number `after`."""
+    objective = trials.c.objective
+    best = bindparam("best", type_=sa.Double)
+    worse = objective < best if goal is Goal.MAXIMIZE else objective > best
+    # The first condition says nothing that the second does not, but it can be looked up in the index.
+    reached = objective <= best if goal is Goal.MAXIMIZE else objective >= best
+    return _ranking(goal).where(reached, sa.or_(worse, trials.c.number > bindparam("after")))
 
 
 _RANKING = {goal: _ranking(goal) for goal in Goal}
+_RANKING_BEHIND = {goal: _ranking_behind(goal) for goal in Goal}
 
 
 def _upsert(dialect: Any) -> Any:
@@ -367,18 +363,21 @@ def page(transaction: Transaction, study: Study, after: int, limit: int) -> list
     return [_trial(row, joined(list(measured.get(row["number"], {}).values()))) for row in rows]
 
 
-def ranking(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
+def ranking(transaction: Transaction, study: Study, behind: Place | None, limit: int) -> list[Trial]:
     """Up to `limit` succeeded trials by the first metric, best first, those of one value by number.
 
     Args:
         transaction: to read in.
         study: whose trials are ranked.
-        after: the number of the trial after which to begin; 0 for the best.
+        behind: the place behind which to begin, whether or not a trial still has it; None for the best.
         limit: how many at most.
     """
-    best = transaction.execute(_OBJECTIVE_OF, {"of_study": study.key, "trial_number": after}).scalar()
-    parameters = {"of_study": study.key, "after": after, "limit": limit, "best": best}
-    statement = _RANKING[study.spec.objective.goal]
+    goal = study.spec.objective.goal
+    parameters: dict[str, Any] = {"of_study": study.key, "limit": limit}
+    statement = _RANKING[goal]
+    if behind is not None:
+        statement = _RANKING_BEHIND[goal]
+        parameters |= {"best": behind.objective, "after": behind.number}
     return [_trial(row) for row in transaction.execute(statement, parameters).mappings()]
 
 

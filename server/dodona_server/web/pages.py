@@ -128,7 +128,7 @@ def _render(template: str, status: int = 200, **context: Any) -> Response:
 async def _study_context(trials: TrialService, name: StudyName) -> dict[str, Any]:
     overview = await trials.overview(name)
     study, counts = overview.study, overview.counts
-    ranking = await trials.ranking(name, 0, MAX_ROWS)
+    ranking, _ = await trials.ranking(name, None, MAX_ROWS)
     history = await trials.history(name, MAX_HISTORY)
     latest = await trials.latest(name, MAX_ROWS)
     running = counts[TrialState.ACTIVE] + counts[TrialState.STOPPING]

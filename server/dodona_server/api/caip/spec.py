@@ -29,6 +29,8 @@ _FIELDS = {
 }
 _FIELD = re.compile(rf"(?<!['\w])({'|'.join(_FIELDS)})(?!['\w])")  # not the user's names, which are quoted
 _USE_TIME = "use_elapsed_duration"
+# What this dialect calls otherwise.
+_ALGORITHMS = {"GAUSSIAN_PROCESS_BANDIT": "GP_BANDIT"}
 
 
 def field_name(field: str) -> str:
@@ -60,7 +62,7 @@ def read_spec(config: wire.MlStudyConfig) -> StudySpec:
         return StudySpec(
             metrics=tuple(metrics),
             space=SearchSpace(tuple(parameters)),
-            algorithm=config.algorithm.name,
+            algorithm=_ALGORITHMS.get(config.algorithm.name, config.algorithm.name),
             stopping=stopping,
             stopping_rule=_read_stopping_rule(config.automated_stopping_config),
         )
@@ -103,7 +105,7 @@ def _read_parameter(parameter: wire.MlParameterSpec, depth: int = 1) -> Paramete
 
 def write_spec(spec: StudySpec) -> wire.MlStudyConfig:
     """The wire's configuration; what this dialect has no field for is left out."""
-    algorithms = wire.MlAlgorithm.__members__
+    algorithms = {_ALGORITHMS.get(name, name): member for name, member in wire.MlAlgorithm.__members__.items()}
     return wire.MlStudyConfig(
         metrics=[wire.MlMetricSpec(metric=metric.id, goal=GoalType[metric.goal.value]) for metric in spec.metrics],
         parameters=[_write_parameter(parameter) for parameter in spec.space.parameters],

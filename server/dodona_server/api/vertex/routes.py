@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.status import ErrorResponse
-from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_token, write_token
+from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_place, read_token, write_place, write_token
 from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.streaming import in_pieces
 from dodona_server.api.vertex import render
@@ -120,8 +120,13 @@ def trial_router(trials: TrialService, loop: Loop) -> APIRouter:
         """The trials in the order of their numbers, all of them unless pages are asked for."""
         if order_by not in ("", "objective"):
             raise InvalidArgument(f"{order_by!r} is neither empty nor 'objective'", "orderBy")
+        if order_by:
+            ranked, last = await trials.ranking(study, read_place(order_by, token), page_size(size))
+            more = "" if last is None else write_place(order_by, last)
+            listed = [render.trial(study, one) for one in ranked]
+            return Answer(wire.ListTrialsResponse(trials=listed, next_page_token=more))
         after = read_token(order_by, token)
-        if size == 0 and not order_by:
+        if size == 0:
             first = await trials.page(study, after, MAX_PAGE_SIZE)
             pieces = in_pieces(
                 "trials",
@@ -132,10 +137,9 @@ def trial_router(trials: TrialService, loop: Loop) -> APIRouter:
             )
             return StreamingResponse(pieces, media_type="application/json")
         limit = page_size(size)
-        page = trials.ranking if order_by else trials.page
-        listed = await page(study, after, limit + 1)
-        more = write_token(order_by, listed[limit - 1].number) if len(listed) > limit else ""
-        rendered = [render.trial(study, one) for one in listed[:limit]]
+        page = await trials.page(study, after, limit + 1)
+        more = write_token(order_by, page[limit - 1].number) if len(page) > limit else ""
+        rendered = [render.trial(study, one) for one in page[:limit]]
         return Answer(wire.ListTrialsResponse(trials=rendered, next_page_token=more))
 
     @router.get(TRIAL, response_model=wire.Trial, tags=["trials"])

@@ -1,0 +1,61 @@
+"""Puts one target under load, in the interpreter that has its client, and writes the calls as JSON.
+
+Says "ready" on standard output at the moment the load begins; `targets.Load` starts it.
+
+    python -m drive raw 127.0.0.1:8080/v1/projects/default/locations/local/studies/x --workers 4 --seconds 5
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+
+from load import LOCATION, RawSession, Session, Workers
+
+DRIVERS = ("raw", "client", "optuna", "keras-tuner")
+
+
+def session_opener(driver: str, address: str) -> Callable[[int], Session]:
+    """What makes the session of the worker of a number.
+
+    Args:
+        driver: one of DRIVERS.
+        address: HOST:PORT/STUDY for Dodona and the floor, else as the peer's module takes it.
+
+    """
+    if driver == "optuna":
+        from peers.optuna_target import OptunaSession
+
+        return lambda index: OptunaSession(address, index)
+    if driver == "keras-tuner":
+        from peers.keras_tuner_chief import KerasTunerSession
+
+        return lambda index: KerasTunerSession(address, index)
+    place, _, study_id = address.partition(LOCATION)
+    port, study = int(place.rpartition(":")[2]), LOCATION + study_id
+    if driver == "raw":
+        return lambda index: RawSession(port, study, f"worker-{index}")
+    from own_client import ClientSession
+
+    return lambda index: ClientSession(port, study, f"worker-{index}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("driver", choices=DRIVERS)
+    parser.add_argument("address")
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--patient", action="store_true", help="go on after a failed call")
+    options = parser.parse_args()
+    workers = Workers(
+        session_opener(options.driver, options.address), options.workers, options.seconds, patient=options.patient
+    )
+    workers.wait_until_ready()
+    print("ready", flush=True)
+    print(json.dumps([(call.kind, call.ended, call.seconds, call.worker) for call in workers.calls()]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

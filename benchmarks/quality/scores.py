@@ -1,0 +1,97 @@
+"""From runs to figures: normalised scores, log regret, mean ranks with bootstrap intervals."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+FLOOR = 1e-4
+RESAMPLES = 1000
+
+Record = Mapping[str, Any]
+
+
+def score(value: float, baseline: float, best: float) -> float:
+    """The part of the gap between random search's median and the best value that was closed, within [-1, 1]."""
+    if baseline <= best:
+        return 0.0
+    return min(max((baseline - value) / (baseline - best), -1.0), 1.0)
+
+
+def log_regret(value: float, baseline: float, best: float) -> float:
+    """Decimal logarithm of what is left of the gap, at least that of `FLOOR`, at most 1."""
+    if baseline <= best:
+        return 0.0
+    return min(math.log10(max((value - best) / (baseline - best), FLOOR)), 1.0)
+
+
+def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """A row a peer: mean score, log regret and rank with an interval, over problems that all peers have runs of.
+
+    Args:
+        records: of one mode; see `search_quality.py`.
+        mark: after how many trials.
+        groups: of problems to take; all if empty.
+    """
+    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    about: dict[str, tuple[float, float]] = {}
+    for record in records:
+        if groups and record["group"] not in groups:
+            continue
+        if str(mark) in record["trace"]:
+            values[record["peer"]][record["problem"]].append(record["trace"][str(mark)])
+            about[record["problem"]] = record["baseline"][str(mark)], record["best"]
+    if not values:
+        return []
+    problems = sorted(set.intersection(*(set(of_peer) for of_peer in values.values())))
+    ranks = {problem: _ranks({peer: values[peer][problem] for peer in values}) for problem in problems}
+    rows = []
+    for peer in values:
+        per_problem = {
+            problem: (
+                statistics.mean(score(value, *about[problem]) for value in values[peer][problem]),
+                statistics.mean(log_regret(value, *about[problem]) for value in values[peer][problem]),
+            )
+            for problem in problems
+        }
+        if not problems:
+            continue
+        of_peer = [ranks[problem][peer] for problem in problems]
+        low, high = _interval(of_peer)
+        rows.append(
+            {
+                "peer": peer,
+                "rank": statistics.mean(of_peer),
+                "rank_low": low,
+                "rank_high": high,
+                "score": statistics.mean(one for one, _ in per_problem.values()),
+                "log_regret": statistics.mean(two for _, two in per_problem.values()),
+                "problems": len(problems),
+                "seeds": min(len(values[peer][problem]) for problem in problems),
+            }
+        )
+    return sorted(rows, key=lambda row: row["rank"])
+
+
+def _ranks(runs: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """The mean rank of each peer on one problem, over all pairs of runs: 1 is best."""
+    ranks = {}
+    for peer, own in runs.items():
+        rank = 1.0
+        for other, theirs in runs.items():
+            if other != peer:
+                lost = sum((b < a) + 0.5 * (b == a) for a in own for b in theirs)
+                rank += lost / (len(own) * len(theirs))
+        ranks[peer] = rank
+    return ranks
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean over problems."""
+    rng = random.Random(0)
+    means = sorted(statistics.mean(rng.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    return means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]

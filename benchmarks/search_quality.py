@@ -1,0 +1,100 @@
+"""Measures how well our algorithms and their peers search: the same problems, seeds and budgets in the same run.
+
+    python benchmarks/search_quality.py run --peers GP_BANDIT,optuna_tpe --seeds 10 --budget 50 runs.jsonl
+    python benchmarks/search_quality.py report runs.jsonl --json results.json --pictures docs/images
+
+Needs the extra `bench`. A run takes up where a former one stopped. Set OMP_NUM_THREADS=1 for one core each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+from quality import peers, problems, report, runs
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    if arguments.command == "run":
+        measure(arguments)
+    else:
+        report.write(
+            [json.loads(line) for path in arguments.runs for line in path.read_text().splitlines()],
+            arguments.json,
+            arguments.pictures,
+        )
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Makes the runs that the file lacks, seed by seed, so that it is even whenever it is stopped."""
+    path: Path = arguments.runs
+    lines = path.read_text().splitlines() if path.exists() else []
+    done = {_key(json.loads(line)) for line in lines}
+    makers = {
+        name: make
+        for name, make in problems.suites(arguments.suite).items()
+        if not arguments.only or any(part in name for part in arguments.only.split(","))
+    }
+    end = time.monotonic() + arguments.minutes * 60
+    made = functools.cache(lambda name: makers[name]())
+    baseline = functools.cache(lambda name: runs.baseline(made(name), arguments.budget))
+    with path.open("a") as file:
+        names = arguments.peers.split(",")
+        for seed, name, peer in itertools.product(range(arguments.seeds), makers, names):
+            record = {"peer": peer, "problem": name, "pending": arguments.pending, "seed": seed}
+            if (*record.values(), arguments.budget) in done:
+                continue
+            if time.monotonic() > end:
+                return
+            problem = made(name)
+            make = functools.partial(peers.make, peer, problem.space, seed, arguments.budget)
+            try:
+                trace, cost = runs.run(problem, make, seed, arguments.budget, arguments.pending)
+            except Exception as error:  # noqa: BLE001 - a peer's failure is a result, and the others go on
+                print(f"{peer} on {name}, seed {seed}: {error!r}", flush=True)
+                continue
+            record |= {
+                "budget": arguments.budget,
+                "group": problem.group,
+                "best": problem.best,
+                "baseline": baseline(name),
+                "trace": trace,
+                "seconds": round(cost, 5),
+                "machine": platform.machine(),
+            }
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+
+
+def _key(record: dict[str, Any]) -> tuple[Any, ...]:
+    return record["peer"], record["problem"], record["pending"], record["seed"], record["budget"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("runs", type=Path)
+    run.add_argument("--peers", default=",".join(peers.NAMES))
+    run.add_argument("--suite", choices=("quick", "full"), default="quick")
+    run.add_argument("--only", default="", help="parts of problems' names, with commas")
+    run.add_argument("--seeds", type=int, default=10)
+    run.add_argument("--budget", type=int, default=50)
+    run.add_argument("--pending", type=int, default=1)
+    run.add_argument("--minutes", type=float, default=1e9)
+    show = commands.add_parser("report")
+    show.add_argument("runs", type=Path, nargs="+")
+    show.add_argument("--json", type=Path)
+    show.add_argument("--pictures", type=Path)
+    return parser
+
+
+if __name__ == "__main__":
+    main()
