@@ -3,12 +3,15 @@
 PYTHON ?= python3 python3.13 python3.12 python3.11
 # What to pass on to pytest: make test ARGS="tests/api -x"
 ARGS ?=
+# How often make chaos runs each fault, and the seed of them all; none draws one.
+RUNS ?= 10
+SEED ?=
 
 BIN := .venv/bin
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format clean
+.PHONY: help demo test chaos lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +21,9 @@ demo: .venv/.demo ## watch two workers tune a Keras model on real data
 
 test: .venv/.dev ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+chaos: .venv/.dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
+	$(BIN)/python -m tests.chaos $(RUNS) $(SEED)
 
 lint: .venv/.dev ## check style, types, layers and the container's files
 	$(BIN)/ruff check .
