@@ -92,3 +92,17 @@ def test_what_dodona_adds_disturbs_nobody(server_url: str) -> None:
         assert googles.parameters[0].value == trial.parameters["units"]
         (operation,) = sdk.list_operations({"name": study.name}).operations
         assert sdk.get_operation({"name": operation.name}) == operation
+
+
+@pytest.mark.parametrize("algorithm", ["gp_bandit", "tpe", "hyperband"])
+def test_an_algorithm_that_vertex_does_not_know_disturbs_nobody(server_url: str, algorithm: str) -> None:
+    sdk = vizier_client(server_url)
+    with dodona.Client(server_url) as ours:
+        study = ours.create_study("named", {"x": dodona.Float(0, 1)}, goal="minimize", algorithm=algorithm)
+        with study.ask() as trial:
+            trial.complete(trial.parameters["x"])
+        assert sdk.get_study(name=study.name).study_spec.metrics[0].metric_id == "objective"
+        assert [one.id for one in sdk.list_trials(parent=study.name)] == ["1"]
+        answer = sdk.suggest_trials({"parent": study.name, "suggestion_count": 1, "client_id": "google"})
+        assert [one.id for one in answer.result().trials] == ["2"]
+        assert study.name in [one.name for one in sdk.list_studies(parent=HERE)]

@@ -56,7 +56,8 @@ class SqliteStore(Store):
         self._lock = _lock(path)
         self.engine = sqlite_engine(path, begin="BEGIN IMMEDIATE")
         try:
-            self._connection = self.engine.connect()
+            # This one's transactions are begun and ended by hand: SQLAlchemy's own way costs as much as a statement.
+            self._connection = sqlite_engine(path, begin=None).connect()
         except (exc.DBAPIError, sqlite3.Error) as error:
             self._lock.release()
             cause = getattr(error, "orig", None) or error
@@ -104,20 +105,30 @@ class SqliteStore(Store):
 
 
 def _commit(connection: sa.Connection, batch: list[_Job]) -> None:
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
     try:
-        with connection.begin():
-            driver = connection.connection.driver_connection
-            for job in batch:
-                driver.execute("SAVEPOINT job")  # type: ignore[union-attr]
-                try:
-                    job.result = job.use_case(connection)
-                except Exception as error:  # noqa: BLE001 - it is the caller's: _settle hands it over
-                    job.error = error
-                    driver.execute("ROLLBACK TO job")  # type: ignore[union-attr]
-                driver.execute("RELEASE job")  # type: ignore[union-attr]
+        driver.execute("BEGIN IMMEDIATE")
+        if len(batch) == 1:
+            batch[0].result = batch[0].use_case(connection)
+        else:
+            _run_each(driver, connection, batch)
+        driver.execute("COMMIT")
     except Exception as error:  # noqa: BLE001 - nothing of the batch is on disk: every caller has to know
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
         for job in batch:
+            job.error = exc.OperationalError("", None, error) if isinstance(error, sqlite3.OperationalError) else error
+
+
+def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list[_Job]) -> None:
+    for job in batch:
+        driver.execute("SAVEPOINT job")
+        try:
+            job.result = job.use_case(connection)
+        except Exception as error:  # noqa: BLE001 - it is the caller's: _settle hands it over
             job.error = error
+            driver.execute("ROLLBACK TO job")
+        driver.execute("RELEASE job")
 
 
 def _settle(batch: list[_Job]) -> None:
@@ -154,8 +165,8 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def sqlite_engine(path: Path, begin: str, *, read_only: bool = False) -> sa.Engine:
-    """An engine for the file; its transactions begin with the statement `begin`."""
+def sqlite_engine(path: Path, begin: str | None, *, read_only: bool = False) -> sa.Engine:
+    """An engine for the file; its transactions begin with the statement `begin`, if there is one."""
     engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -171,8 +182,10 @@ def sqlite_engine(path: Path, begin: str, *, read_only: bool = False) -> sa.Engi
         ):
             connection.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin is not None:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(begin)
 
     return engine

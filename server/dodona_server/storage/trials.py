@@ -89,10 +89,7 @@ _FINISHED_AFTER = (
 # The time in a query of its own: PostgreSQL looks nothing up in an index that it takes for new at every row.
 _OVERDUE = (leased, trials.c.lease_expiry <= sa.select(database_now()).scalar_subquery())
 _RUN_OUT = (
-    sa.select(trials.c.study_key, *_COLUMNS)
-    .where(*_OVERDUE)
-    .order_by(trials.c.lease_expiry)
-    .limit(bindparam("limit"))
+    sa.select(trials.c.study_key, *_COLUMNS).where(*_OVERDUE).order_by(trials.c.lease_expiry).limit(bindparam("limit"))
 )
 _RUN_OUT_LOCKED = _RUN_OUT.with_for_update(skip_locked=True)
 _ANY_UNFINISHED = sa.select(trials.c.state).where(_IN_STUDY, unfinished).order_by(trials.c.state).limit(1)
