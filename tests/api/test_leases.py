@@ -228,3 +228,11 @@ def test_who_is_alive_keeps_the_trial_through_an_outage_longer_than_the_lease(da
         time.sleep(0.3)
         assert api.suggest(client="b", leaseDuration="60s", heldTrials=[])[0]["id"] == "2"
         assert report(api, 0.5, 1, 1)["clientId"] == "a"
+
+
+def test_a_client_that_does_not_tell_what_it_holds_may_have_a_lease_too(api, study):
+    api.suggest(client="a", leaseDuration="60s")
+    (again,) = api.suggest(client="a", leaseDuration="120s")
+    assert (again["attempt"], again["leaseDuration"]) == (1, "120.000s")
+    assert again["leaseExpireTime"] > again["startTime"]
+    assert api.get("/studies/s/trials/1")["leaseDuration"] == "120.000s"

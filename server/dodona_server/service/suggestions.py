@@ -215,7 +215,7 @@ def _own(transaction: Transaction, study: Study, request: SuggestRequest, now: f
     limit = request.count + len(held or ())
     own = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, request.client_id, limit)
     if held is None:
-        return [_leased(transaction, study, trial, request) for trial in own]
+        return [_leased(transaction, study, trial, request, now) for trial in own]
     handed: list[Trial] = []
     for trial in own:
         if trial.number not in held and len(handed) < request.count:
@@ -225,13 +225,19 @@ def _own(transaction: Transaction, study: Study, request: SuggestRequest, now: f
     return handed
 
 
-def _leased(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest) -> Trial:
+def _leased(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
     """The trial, its lease begun anew if the client asks for one."""
     if request.lease_seconds is None:
         return trial
-    renewed = dataclasses.replace(trial, lease=Lease(request.lease_seconds))
+    renewed = dataclasses.replace(trial, lease=_lease(request, now))
     trials.assign(transaction, study, renewed)
     return renewed
+
+
+def _lease(request: SuggestRequest, now: float) -> Lease | None:
+    """The lease that the client asks for; what it says of the time is the server's word, the database's counts."""
+    seconds = request.lease_seconds
+    return None if seconds is None else Lease(seconds, now + seconds, seconds)
 
 
 def _queued(transaction: Transaction, study: Study, request: SuggestRequest, count: int, now: float) -> list[Trial]:
@@ -251,7 +257,6 @@ def _queued(transaction: Transaction, study: Study, request: SuggestRequest, cou
 
 def _assigned(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
     """A queued trial as the client's next attempt."""
-    seconds = request.lease_seconds
     assigned = dataclasses.replace(
         trial,
         state=TrialState.ACTIVE,
@@ -259,7 +264,7 @@ def _assigned(transaction: Transaction, study: Study, trial: Trial, request: Sug
         start_time=now,
         attempt=trial.attempt + 1,
         lost_client_id="",
-        lease=None if seconds is None else Lease(seconds, now + seconds, seconds),
+        lease=_lease(request, now),
     )
     trials.assign(transaction, study, assigned)
     events.append(transaction, study.key, [Event(EventKind.TRIAL_ACTIVE, now, trial.number, request.client_id)])
@@ -312,7 +317,6 @@ def _create(
     if not points:
         return _Created([], over)
     first = study.next_trial_number
-    seconds = request.lease_seconds
     created = [
         Trial(
             number=first + index,
@@ -322,11 +326,11 @@ def _create(
             attempt=1,
             create_time=now,
             start_time=now,
-            lease=None if seconds is None else Lease(seconds, now + seconds, seconds),
+            lease=_lease(request, now),
         )
         for index, parameters in enumerate(points)
     ]
-    trials.insert(transaction, study, created, lease_seconds=seconds)
+    trials.insert(transaction, study, created, lease_seconds=request.lease_seconds)
     studies.add_trials(transaction, study, len(created), suggested=len(created))
     events.append(
         transaction,
