@@ -10,6 +10,8 @@ import pytest
 
 from dodona_server.storage import schema
 from dodona_server.storage.opening import open_store
+from tests.storage.conftest import plain_engine
+from tests.storage.stored.write import load
 from tests.support.processes import environment
 
 
@@ -34,6 +36,18 @@ def test_a_database_from_empty_to_current(tmp_path, postgres_url):
     assert (upgraded.returncode, upgraded.stdout) == (0, f"empty -> {schema.head()}\n")
     assert db("upgrade", postgres_url).stdout == f"{schema.head()}, as before\n"
     assert db("check", postgres_url).returncode == 0
+
+
+def test_an_old_database_is_upgraded(tmp_path):
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    engine = plain_engine(url)
+    load(engine, "0001")
+    engine.dispose()
+    old = db("check", url)
+    assert old.returncode == 1
+    assert old.stderr == f"the schema is 0001, this version needs {schema.head()}: dodona db upgrade\n"
+    assert db("upgrade", url).stdout == f"0001 -> {schema.head()}\n"
+    assert db("current", url).stdout == f"{schema.head()}\n"
 
 
 def test_a_file_that_is_not_there_is_not_made(tmp_path):

@@ -13,24 +13,76 @@ from dodona_server.storage import migrate
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.tables import metadata
+from tests.storage.conftest import plain_engine
+from tests.storage.stored.write import load
+from tests.storage.test_stored import FOLLOWED
+from tests.support.postgres import fresh_database
 
 
 @pytest.fixture
-def engine(database_url):
-    url = sa.make_url(database_url)
-    driver = "sqlite" if url.get_backend_name() == "sqlite" else "postgresql+psycopg"
-    created = sa.create_engine(url.set(drivername=driver))
-    yield created
-    created.dispose()
+def other_engine(engine, tmp_path, request):
+    """An engine on another empty database of the same kind."""
+    if engine.dialect.name == "sqlite":
+        created = plain_engine(f"sqlite:///{tmp_path / 'other.db'}")
+        yield created
+        created.dispose()
+        return
+    with fresh_database(request.getfixturevalue("_postgres")) as url:
+        created = plain_engine(url)
+        yield created
+        created.dispose()
+
+
+def schema_of(engine):
+    """All that a database says of its tables, in an order of no meaning; an index as it is written, WHERE and all."""
+    with engine.connect() as connection:
+        inspector = sa.inspect(connection)
+        names = [name for name in inspector.get_table_names() if name != "alembic_version"]
+        postgres = connection.dialect.name == "postgresql"
+        indexes = connection.exec_driver_sql(
+            "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
+            if postgres
+            else "SELECT name, sql FROM sqlite_master WHERE type = 'index'"
+        )
+        return {
+            "columns": {
+                (table, column["name"]): (str(column["type"]), column["nullable"], column["default"])
+                for table in names
+                for column in inspector.get_columns(table)
+            },
+            "primary keys": {table: inspector.get_pk_constraint(table) for table in names},
+            "foreign keys": {table: inspector.get_foreign_keys(table) for table in names},
+            "unique": {table: sorted(map(repr, inspector.get_unique_constraints(table))) for table in names},
+            # Those that SQLite makes for its constraints have no text.
+            "indexes": {name: text for name, text in indexes if text and not name.startswith("alembic_version")},
+        }
 
 
 def test_the_migrations_make_the_tables_of_the_code(engine):
     migrate.upgrade(engine)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        # On SQLite every identity looks like a changed default; the next test compares defaults there too.
+        defaults = connection.dialect.name == "postgresql"
+        opts = {"compare_type": True, "compare_server_default": defaults}
+        context = MigrationContext.configure(connection, opts=opts)
         assert compare_metadata(context, metadata) == []
-        names = {index["name"] for index in sa.inspect(connection).get_indexes("trials")}
-    assert {"ix_trials_unfinished", "ix_trials_objective", "uq_trials_request_id"} <= names
+
+
+def test_they_make_the_defaults_and_the_indexes_of_the_code_too(engine, other_engine):
+    migrate.upgrade(engine)
+    metadata.create_all(other_engine)
+    made, meant = schema_of(engine), schema_of(other_engine)
+    assert made == meant
+    assert made["columns"]["trials", "checkpoint"][2] is not None
+    assert "WHERE" in made["indexes"]["ix_trials_unfinished"]
+
+
+@pytest.mark.parametrize("revision", FOLLOWED)
+def test_a_stored_database_is_brought_to_the_same_schema(engine, other_engine, revision):
+    load(engine, revision)
+    migrate.upgrade(engine)
+    migrate.upgrade(other_engine)
+    assert schema_of(engine) == schema_of(other_engine)
 
 
 def test_upgrading_again_changes_nothing(engine):
@@ -53,6 +105,36 @@ def test_servers_that_start_at_once_upgrade_once(postgres_url):
         stores = list(threads.map(open_store, [postgres_url] * 4))
     for store in stores:
         store.close()
+
+
+@pytest.mark.parametrize("revision", FOLLOWED)
+def test_servers_that_start_at_once_upgrade_an_old_database_once(postgres_url, revision):
+    engine = plain_engine(postgres_url)
+    load(engine, revision)
+    with ThreadPoolExecutor(4) as threads:
+        stores = list(threads.map(open_store, [postgres_url] * 4))
+    for store in stores:
+        store.close()
+    with engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == migrate.head()
+    engine.dispose()
+
+
+def test_an_upgrade_that_fails_half_way_has_changed_nothing(engine, database_url):
+    load(engine, "0001")
+    # The last table that 0002 makes is there already.
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE suggestions (x INTEGER)")
+    before = schema_of(engine)
+    with pytest.raises(StoreUnusable, match="suggestions"):
+        open_store(database_url)
+    assert schema_of(engine) == before
+    with engine.begin() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == "0001"
+        connection.exec_driver_sql("DROP TABLE suggestions")
+    open_store(database_url).close()
+    with engine.connect() as connection:
+        assert MigrationContext.configure(connection).get_current_revision() == migrate.head()
 
 
 def test_a_second_server_is_kept_off_an_sqlite_file(tmp_path):

@@ -1,36 +1,314 @@
-"""The statements of the trial loop use the indexes, on an SQLite database without statistics too."""
+"""The statements of the trial loop use the indexes at 50 000 trials, whatever the planner knows about the tables.
+
+Each use of the store is run, and every statement that it sends is explained: a statement that is changed or added
+is judged without anybody listing it here.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
-from sqlalchemy.dialects import sqlite
+import sqlalchemy as sa
+from sqlalchemy import event
 
-from dodona_server.domain.study import Goal
-from dodona_server.storage import trials
+from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.names import TrialName
+from dodona_server.domain.study import Goal, Metric, Study, StudyState
+from dodona_server.domain.trial import Lease, Measurement, Place, Trial, TrialState
+from dodona_server.storage import events, operations, requests, studies, suggestions, trials
 from dodona_server.storage.opening import open_store
+from dodona_server.storage.operations import SuggestOperation
+from dodona_server.storage.store import Store, Transaction
+from tests.storage.crowded import BIG, BIG_KEY, LEASED, QUEUED, RUNNING, SPEC, THEN, TRIALS, fill
+from tests.support.postgres import fresh_database
 
-BEST = trials._BEST_OBJECTIVE[Goal.MINIMIZE]
+BIG_TABLES = {"trials", "measurements", "operations", "events", "requests"}
+MIDDLE = Place(0.5, 501)
+RESULT = Measurement({"loss": 0.5}, 3, 1.5)
+RUN = Trial(RUNNING, TrialState.ACTIVE, {"x": 0.5}, "worker-1", attempt=1, lease=Lease(60.0))
+ENDED = dataclasses.replace(RUN, state=TrialState.SUCCEEDED, end_time=THEN, final_measurement=RESULT)
+OPERATION = SuggestOperation("f" * 32, "worker-1", [1], StudyState.ACTIVE, THEN, "another")
+Use = Callable[[Transaction, Study], Any]
 
 
-@pytest.mark.parametrize(
-    ("statement", "index"),
-    [
-        (trials._UNFINISHED, "ix_trials_unfinished (study_key=? AND state=? AND client_id=?)"),
-        (trials._ANY_UNFINISHED, "ix_trials_unfinished"),
-        (trials._COUNT_UNFINISHED, "ix_trials_unfinished"),
-        (trials._WITH_OBJECTIVE, "ix_trials_objective (study_key=? AND objective=?)"),
-        (BEST, "ix_trials_objective"),
-        (trials._RANKING[Goal.MAXIMIZE], "ix_trials_objective"),
-        (trials._COUNT_SUCCEEDED, "ix_trials_objective"),
-        (trials._HISTORY, "ix_trials_objective"),
-    ],
-)
-def test_nothing_walks_through_all_trials(tmp_path, statement, index):
-    store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
-    compiled = statement.compile(dialect=sqlite.dialect())
-    with store.engine.connect() as connection:
-        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", (1,) * len(compiled.positiontup or ()))
-        plan = [row[3] for row in rows]
+def maximized(study: Study) -> Study:
+    spec = dataclasses.replace(SPEC, metrics=(Metric("loss", Goal.MAXIMIZE),))
+    return dataclasses.replace(study, spec=spec)
+
+
+# What the calls of workers do, and what the lists and pages read.
+USES: dict[str, Use] = {
+    "study": lambda t, s: studies.find(t, s.name, lock=True),
+    "study by display name": lambda t, s: studies.find_displayed(t, s.name.parent, s.display_name),
+    "studies": lambda t, s: studies.page(t, s.name.parent, 500, 10),
+    "recent studies": lambda t, s: studies.recent(t, 10),
+    "studies due": lambda t, s: studies.due(t, THEN, 20),
+    "any removed": lambda t, s: studies.any_removed(t),
+    "count trials": lambda t, s: studies.add_trials(t, s, 1, 1),
+    "own": lambda t, s: trials.unfinished_trials(t, s, TrialState.ACTIVE, "worker-1", 5),
+    "queued": lambda t, s: trials.unfinished_trials(t, s, TrialState.REQUESTED, "", 5),
+    "run elsewhere": lambda t, s: trials.run_elsewhere(t, s, "worker-1"),
+    "leases run out": lambda t, s: trials.run_out(t, 100),
+    "leases run out, looked at": lambda t, s: trials.run_out(t, 100, lock=False),
+    "grace": lambda t, s: trials.grant_grace(t),
+    "any unfinished": lambda t, s: trials.any_unfinished(t, s),
+    "pending": lambda t, s: trials.pending(t, s),
+    "trial": lambda t, s: trials.find(t, s, RUNNING, lock=True),
+    "trial by name": lambda t, s: trials.find_named(t, TrialName(s.name, RUNNING)),
+    "trials by number": lambda t, s: trials.find_numbered(t, s.key, [1, 500, 40_000]),
+    "trial by request": lambda t, s: trials.find_requested(t, s, "r500"),
+    "insert": lambda t, s: trials.insert(t, s, [dataclasses.replace(RUN, number=TRIALS + 99)], lease_seconds=60.0),
+    "assign": lambda t, s: trials.assign(t, s, RUN),
+    "extend lease": lambda t, s: trials.extend_lease(t, s.key, dataclasses.replace(RUN, number=LEASED)),
+    "requeue": lambda t, s: trials.requeue(t, s.key, RUN),
+    "reclaim": lambda t, s: trials.reclaim(t, s.key, dataclasses.replace(RUN, number=QUEUED), THEN),
+    "checkpoint": lambda t, s: trials.set_checkpoint(t, s.key, RUNNING, "there"),
+    "state": lambda t, s: trials.set_state(t, s.key, RUNNING, TrialState.STOPPING),
+    "metadata": lambda t, s: trials.set_metadata(t, s.key, RUNNING, {"a": "b"}),
+    "finish": lambda t, s: trials.finish(t, s, ENDED),
+    "delete": lambda t, s: trials.delete(t, s, 500),
+    "measure": lambda t, s: trials.measure(t, s.key, RUNNING, 1, RESULT),
+    "measured": lambda t, s: trials.measured(t, s.key, dataclasses.replace(RUN, number=500)),
+    "last steps": lambda t, s: trials.last_steps(t, s.key, [500, 40_000]),
+    "thin": lambda t, s: trials.thin(t, s.key, dataclasses.replace(RUN, number=500), 2),
+    "best": lambda t, s: trials.best(t, s),
+    "best, maximized": lambda t, s: trials.best(t, maximized(s)),
+    "first page of the ranking": lambda t, s: trials.ranking(t, s, None, 20),
+    "page of the ranking": lambda t, s: trials.ranking(t, s, MIDDLE, 20),
+    "page of the ranking, maximized": lambda t, s: trials.ranking(t, maximized(s), MIDDLE, 20),
+    "first page": lambda t, s: trials.page(t, s, 0, 20),
+    "page": lambda t, s: trials.page(t, s, 40_000, 20),
+    "finished": lambda t, s: trials.finished(t, s, 40_000, 20),
+    "latest": lambda t, s: trials.latest(t, s, 20),
+    "operation by request": lambda t, s: operations.find_requested(t, s.key, "r500"),
+    "operation": lambda t, s: operations.find(t, "p", "l", "x"),
+    "operations": lambda t, s: operations.page(t, "p", "l", None, "", 20),
+    "operations of a study": lambda t, s: operations.page(t, "p", "l", s.name.study_id, "", 20),
+    "insert operation": lambda t, s: operations.insert(t, s.key, OPERATION),
+    "delete operation": lambda t, s: operations.delete(t, "x"),
+    "request": lambda t, s: requests.find(t, s.name.parent, "r500"),
+    "insert request": lambda t, s: requests.insert(t, s.name.parent, "another", "report", THEN),
+    "suggestions": lambda t, s: suggestions.take(t, s.key, 1),
+    "replace suggestions": lambda t, s: suggestions.replace(t, s.key, [{"x": 0.5}]),
+    "waiting suggestions": lambda t, s: suggestions.waiting(t, s.key),
+    "append event": lambda t, s: events.append(t, s.key, [Event(EventKind.TRIAL_ACTIVE, THEN, 1)]),
+    "number events": lambda t, s: events.number(t, s),
+    "events": lambda t, s: events.page(t, s, 40_000, 20),
+    "purge requests": lambda t, s: requests.purge(t, THEN + 1000, 100),
+    "purge operations": lambda t, s: operations.purge(t, operations.oldest_id(THEN + 1000), 100),
+    "clear removed": lambda t, s: studies.clear_removed(t, 100),
+}
+# How many steps of SQLite's machine, and rows that PostgreSQL reads, one statement may take: some for each row that it
+# answers with, whereas one that walks through a table takes several for each of 50 000 rows.
+MAX_STEPS = 25_000
+MAX_ROWS_READ = 1_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Crowded:
+    """A store that `fill` has filled, and whether its database has statistics."""
+
+    store: Store
+    vacuumed: bool
+
+
+@pytest.fixture(scope="module")
+def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('plans') / 'x.db'}")
+    with store.engine.begin() as transaction:
+        fill(transaction)
+    yield store
     store.close()
-    assert any(index in step for step in plan), plan
-    assert not any(step.endswith("PRIMARY KEY (study_key=?)") for step in plan), plan
+
+
+@pytest.fixture(scope="module")
+def postgres_store(_postgres: sa.URL) -> Iterator[Store]:
+    with fresh_database(_postgres) as url:
+        store = open_store(url)
+        with store.engine.begin() as transaction:
+            fill(transaction)
+        yield store
+        store.close()
+
+
+# In this order: statistics, once gathered, stay.
+@pytest.fixture(
+    scope="module",
+    params=[("sqlite", False), ("sqlite", True), ("postgresql", False), ("postgresql", True)],
+    ids=["sqlite", "sqlite-vacuumed", "postgresql", "postgresql-vacuumed"],
+)
+def crowded(request: pytest.FixtureRequest) -> Crowded:
+    kind, vacuumed = request.param
+    store: Store = request.getfixturevalue("sqlite_store" if kind == "sqlite" else "postgres_store")
+    if vacuumed:
+        gather_statistics(store)
+    assert has_statistics(store) is vacuumed
+    return Crowded(store, vacuumed)
+
+
+def gather_statistics(store: Store) -> None:
+    """Does what `dodona db vacuum` does, which also lets PostgreSQL read an index alone."""
+    if store.engine.dialect.name == "sqlite":
+        with store.engine.begin() as transaction:
+            transaction.exec_driver_sql("ANALYZE")
+    else:
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM (ANALYZE)")
+
+
+def has_statistics(store: Store) -> bool:
+    with store.engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            known = "SELECT count(*) FROM pg_stats WHERE tablename = 'trials'"
+        else:
+            known = "SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_stat1'"
+        return bool(connection.exec_driver_sql(known).scalar_one())
+
+
+@dataclasses.dataclass
+class Sent:
+    """A statement that was sent, and how many steps SQLite took to answer it."""
+
+    statement: str
+    parameters: Any
+    steps: int = 0
+
+
+def sent(transaction: Transaction, use: Use, study: Study) -> list[Sent]:
+    """The statements that a use sends."""
+    statements: list[Sent] = []
+
+    def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+        statements.append(Sent(statement, parameters[0] if many else parameters))
+
+    def step() -> None:
+        # Also when rows are fetched, until the next statement is sent.
+        statements[-1].steps += 100
+
+    event.listen(transaction, "before_cursor_execute", keep)
+    driver: Any = transaction.connection.driver_connection
+    if transaction.dialect.name == "sqlite":
+        driver.set_progress_handler(step, 100)
+    use(transaction, study)
+    if transaction.dialect.name == "sqlite":
+        driver.set_progress_handler(None, 0)
+    event.remove(transaction, "before_cursor_execute", keep)
+    return statements
+
+
+def faults(crowded: Crowded, use: Use) -> list[str]:
+    """What is wrong with the plans of the statements of a use, which is undone."""
+    found: list[str] = []
+    with crowded.store.engine.connect() as transaction:
+        study = studies.find(transaction, BIG)
+        assert study is not None
+        assert study.key == BIG_KEY
+        statements = sent(transaction, use, study)
+        transaction.rollback()
+        for one in statements:
+            if transaction.dialect.name == "sqlite":
+                wrong = sqlite_faults(transaction, one)
+            else:
+                wrong = postgres_faults(transaction, one, crowded.vacuumed)
+            found += [f"{fault} in {' '.join(one.statement.split())}" for fault in wrong]
+            transaction.rollback()
+    assert statements
+    return found
+
+
+def sqlite_faults(transaction: Transaction, one: Sent) -> list[str]:
+    plan = [row[3] for row in transaction.exec_driver_sql(f"EXPLAIN QUERY PLAN {one.statement}", one.parameters)]
+    wrong = [step for step in plan if (scanned := re.match(r"SCAN (\w+)", step)) and scanned[1] in BIG_TABLES]
+    if one.steps > MAX_STEPS:
+        wrong.append(f"{one.steps} steps by {plan}")
+    return wrong
+
+
+def postgres_faults(transaction: Transaction, one: Sent, vacuumed: bool) -> list[str]:
+    if one.statement.startswith("INSERT"):
+        return []
+    plans = [generic_plan(transaction, one), plan_for(transaction, one, "")]
+    wrong = [
+        f"a sequential scan of {node['Relation Name']}"
+        for plan in plans
+        for node in nodes(plan)
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] in BIG_TABLES
+    ]
+    # Without statistics PostgreSQL may think that a study has few trials, and read and sort them all.
+    if vacuumed and one.statement.startswith("SELECT"):
+        measured = plan_for(transaction, one, "ANALYZE, ")
+        wrong += [f"{read:.0f} rows by {name}" for name, read in rows_read(measured) if read > MAX_ROWS_READ]
+    return wrong
+
+
+def plan_for(transaction: Transaction, one: Sent, how: str) -> dict[str, Any]:
+    """The plan for the parameters that were sent."""
+    explain = f"EXPLAIN ({how}FORMAT JSON) {one.statement}"
+    plan: dict[str, Any] = transaction.exec_driver_sql(explain, one.parameters).scalar_one()[0]["Plan"]
+    return plan
+
+
+def generic_plan(transaction: Transaction, one: Sent) -> dict[str, Any]:
+    """The plan for any parameters: the driver prepares statements that come often, and PostgreSQL may then take it."""
+    names = list(one.parameters)
+    text = re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", one.statement).replace("%%", "%")
+    nothing = f"({', '.join(['NULL'] * len(names))})" if names else ""
+    for statement in ("SET LOCAL plan_cache_mode = force_generic_plan", f"PREPARE judged AS {text}"):
+        transaction.exec_driver_sql(statement)
+    explain = f"EXPLAIN (FORMAT JSON) EXECUTE judged{nothing}"
+    plan: dict[str, Any] = transaction.exec_driver_sql(explain).scalar_one()[0]["Plan"]
+    transaction.exec_driver_sql("DEALLOCATE judged")
+    return plan
+
+
+def rows_read(plan: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """Each table and index of a plan that was run, and how many of its rows were read."""
+    for node in nodes(plan):
+        name = node.get("Index Name", node.get("Relation Name"))
+        if name is not None:
+            dropped = sum(node.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
+            yield f"{node['Node Type']} {name}", (node["Actual Rows"] + dropped) * node["Actual Loops"]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+@pytest.mark.parametrize("name", USES)
+def test_nothing_walks_through_a_table(crowded, name):
+    assert faults(crowded, USES[name]) == []
+
+
+@pytest.mark.parametrize("use", [trials.counts, lambda t, s: trials.history(t, s, 1)], ids=["counts", "history"])
+def test_what_goes_over_a_whole_study_reads_an_index_alone(crowded, use):
+    with crowded.store.engine.connect() as transaction:
+        study = studies.find(transaction, BIG)
+        assert study is not None
+        for one in sent(transaction, use, study):
+            if transaction.dialect.name == "sqlite":
+                explain = f"EXPLAIN QUERY PLAN {one.statement}"
+                plan = [row[3] for row in transaction.exec_driver_sql(explain, one.parameters)]
+                assert re.match(r"SEARCH trials USING COVERING INDEX ix_trials_\w+ \(study_key=\?", plan[0]), plan
+            else:
+                used = {node["Node Type"] for node in nodes(plan_for(transaction, one, ""))}
+                assert "Seq Scan" not in used
+                assert not crowded.vacuumed or "Index Only Scan" in used
+        transaction.rollback()
+
+
+@pytest.mark.parametrize("table", ["trials", "measurements", "operations", "events"])
+def test_a_deleted_study_is_looked_up_in_what_refers_to_it(crowded, table):
+    # What a database asks for itself before it deletes a row that others may refer to.
+    one = Sent(f"SELECT 1 FROM {table} WHERE study_key = {BIG_KEY + 1000} LIMIT 1", ())
+    with crowded.store.engine.connect() as transaction:
+        if transaction.dialect.name == "sqlite":
+            assert sqlite_faults(transaction, one) == []
+        else:
+            assert [node for node in nodes(plan_for(transaction, one, "")) if node["Node Type"] == "Seq Scan"] == []
+        transaction.rollback()

@@ -14,7 +14,7 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.trial import Measurement, Place, Trial, TrialState
 from dodona_server.storage import operations, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
@@ -133,7 +133,7 @@ class TestTrials:
         assert read(store, lambda t: trials.any_unfinished(t, study))
         run(store, lambda t: trials.finish(t, study, succeeded(1, 0.5)))
         assert not read(store, lambda t: trials.any_unfinished(t, study))
-        assert read(store, lambda t: trials.ranking(t, study, 0, 9)) == [succeeded(1, 0.5)]
+        assert read(store, lambda t: trials.ranking(t, study, None, 9)) == [succeeded(1, 0.5)]
 
     @pytest.mark.parametrize(("goal", "order"), [(Goal.MINIMIZE, [3, 1, 4, 2, 6]), (Goal.MAXIMIZE, [6, 2, 1, 4, 3])])
     def test_the_ranking_is_by_objective_then_number_page_by_page(self, store, goal, order):
@@ -143,8 +143,10 @@ class TestTrials:
         add_trials(store, study, *(succeeded(number, value) for number, value in values.items()), reason)
         for size in (1, 2, 9):
             ranked: list[int] = []
-            while page := read(store, lambda t, r=ranked, n=size: trials.ranking(t, study, r[-1] if r else 0, n)):
+            behind = None
+            while page := read(store, lambda t, b=behind, n=size: trials.ranking(t, study, b, n)):
                 ranked += [trial.number for trial in page]
+                behind = Place(values[ranked[-1]], ranked[-1])
             assert ranked == order
         assert [trial.number for trial in read(store, lambda t: trials.best(t, study))] == order[:1]
         assert len(read(store, lambda t: trials.succeeded(t, study))) == 5

@@ -77,10 +77,12 @@ class Keeper:
         if removed:
             await self._store.run(_clear_removed)
         now = self._clock()
+        more = False
         if now - self._purged >= PURGE_SECONDS:
-            self._purged = now
-            await self._store.run(self._purge)
-        return overdue == MAX_LEASES or removed
+            more = await self._store.run(self._purge)
+            if not more:
+                self._purged = now
+        return overdue == MAX_LEASES or removed or more
 
     def _due(self, transaction: Transaction) -> tuple[int, bool, bool]:
         """How many leases have run out, and whether studies are over or removed: most of the time nothing is."""
@@ -110,10 +112,11 @@ class Keeper:
                 # A minimum holds it back that time alone does not lift: the next trial to end looks again.
                 studies.set_check_time(transaction, study, None)
 
-    def _purge(self, transaction: Transaction) -> None:
+    def _purge(self, transaction: Transaction) -> bool:
+        """Forgets some of what is older than a day; whether there may be more."""
         before = self._clock() - REMEMBERED_SECONDS
-        requests.purge(transaction, before, MAX_ROWS)
-        operations.purge(transaction, operations.oldest_id(before), MAX_ROWS)
+        forgotten = requests.purge(transaction, before, MAX_ROWS)
+        return max(forgotten, operations.purge(transaction, operations.oldest_id(before), MAX_ROWS)) == MAX_ROWS
 
 
 def _clear_removed(transaction: Transaction) -> None:

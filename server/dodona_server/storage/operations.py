@@ -104,13 +104,14 @@ def delete(transaction: Transaction, operation_id: str) -> None:
     transaction.execute(operations.delete().where(operations.c.operation_id == operation_id))
 
 
-def purge(transaction: Transaction, before: str, limit: int) -> None:
-    """Forgets up to `limit` operations whose id comes before `before`: ids begin with the time, so these are older."""
+def purge(transaction: Transaction, before: str, limit: int) -> int:
+    """Forgets up to `limit` operations whose id comes before `before`, which are older; how many."""
     of_operation = operations.c.operation_id
     old = sa.select(of_operation).where(of_operation < before).order_by(of_operation).limit(limit)
     if ids := transaction.execute(old).scalars().all():
         # A range, with both ends: PostgreSQL may read the whole table to find each of a list, or all below one.
         transaction.execute(operations.delete().where(of_operation.between(ids[0], ids[-1])))
+    return len(ids)
 
 
 def new_id(now: float) -> str:

@@ -27,14 +27,15 @@ def insert(transaction: Transaction, parent: Location, request_id: str, call: st
     transaction.execute(requests.insert(), {**_key(parent, request_id), "call": call, "create_time": now})
 
 
-def purge(transaction: Transaction, before: float, limit: int) -> None:
-    """Forgets up to `limit` requests from before that time, in seconds since the epoch."""
+def purge(transaction: Transaction, before: float, limit: int) -> int:
+    """Forgets up to `limit` requests from before that time, in seconds since the epoch; how many."""
     # Two servers may purge at once, which does no harm; SQLite has no DELETE with a LIMIT.
     time = requests.c.create_time
     old = sa.select(time).where(time < before).order_by(time).limit(limit)
     if times := transaction.execute(old).scalars().all():
         # With both ends: of a single one PostgreSQL may think that it is a large part of the table.
         transaction.execute(requests.delete().where(time.between(times[0], times[-1])))
+    return len(times)
 
 
 def _key(parent: Location, request_id: str) -> dict[str, str]:

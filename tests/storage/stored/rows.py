@@ -1,0 +1,96 @@
+"""What the stored databases hold, as a server of that time wrote it; never changed once it is released."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_SPEC_0001 = (
+    '{"metrics":[{"id":"loss","goal":"MINIMIZE","safety":null}],"space":{"parameters":[{"id":"x","kind":'
+    '{"min_value":0.0,"max_value":1.0,"scale":"LINEAR","default_value":null,"type":"double"},"branches":[]}]},'
+    '"algorithm":"RANDOM_SEARCH","noise":"UNSPECIFIED","selection":"LAST","stopping":{"max_num_trials":20}}'
+)
+_STUDY_0001 = {
+    "project": "p",
+    "location": "l",
+    "study_id": "s",
+    "display_name": "the s",
+    "spec": _SPEC_0001,
+    "seed": 7,
+    "state": "ACTIVE",
+    "inactive_reason": "",
+    "create_time": 1000.5,
+    # Seven were made, the last of them was deleted.
+    "next_trial_number": 8,
+    "trial_count": 6,
+    "revision": 2,
+    "metadata": '{"owner":"ada"}',
+}
+_TRIAL_0001 = {
+    "study_key": 1,
+    "parameters": '{"x":0.25}',
+    "client_id": "",
+    "attempt": 1,
+    "request_id": None,
+    "create_time": 1001.0,
+    "start_time": 1001.0,
+    "end_time": None,
+    "objective": None,
+    "final_measurement": None,
+    "infeasible_reason": "",
+    "metadata": "{}",
+}
+_SUCCEEDED_0001 = {"state": "SUCCEEDED", "client_id": "w1", "end_time": 1002.0}
+
+ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
+    "0001": {
+        "studies": [
+            _STUDY_0001,
+            {**_STUDY_0001, "study_id": "paused", "display_name": "paused", "state": "INACTIVE", "trial_count": 0}
+            | {"inactive_reason": "lunch", "next_trial_number": 1},
+        ],
+        "trials": [
+            {**_TRIAL_0001, **_SUCCEEDED_0001, "number": 1, "objective": 0.5}
+            | {"final_measurement": '[2,20.0,{"loss":0.5,"acc":"NaN"}]', "metadata": '{"tag":"first"}'},
+            {**_TRIAL_0001, "number": 2, "state": "INFEASIBLE", "client_id": "w1", "end_time": 1003.0}
+            | {"infeasible_reason": "out of memory"},
+            {**_TRIAL_0001, "number": 3, "state": "ACTIVE", "client_id": "w1"},
+            {**_TRIAL_0001, "number": 4, "state": "STOPPING", "client_id": "w2"},
+            {**_TRIAL_0001, "number": 5, "state": "REQUESTED", "start_time": None, "request_id": "r5"}
+            | {"parameters": '{"x":1.0}'},
+            {
+                **_TRIAL_0001,
+                **_SUCCEEDED_0001,
+                "number": 6,
+                "objective": 0.25,
+                "final_measurement": '[0,3.5,{"loss":0.25}]',
+            },
+        ],
+        "measurements": [
+            {"study_key": 1, "number": number, "attempt": 1, "step": step, "tick": tick}
+            | {"elapsed_seconds": seconds, "metrics": metrics}
+            for number, step, tick, seconds, metrics in (
+                (1, 1, 0, 10.0, '{"loss":"Infinity"}'),
+                (1, 2, 0, 20.0, '{"loss":0.5,"acc":"NaN"}'),
+                (3, 1, 0, 10.0, '{"loss":0.75}'),
+                (4, 0, 1500, 1.5, '{"loss":0.875}'),
+            )
+        ],
+        "operations": [
+            {"operation_id": operation_id, "study_key": 1, "client_id": client_id, "request_id": request_id}
+            | {"trial_numbers": numbers, "study_state": "ACTIVE", "create_time": 1001.0}
+            for operation_id, client_id, request_id, numbers in (
+                ("0000000f46280000000000000000000a", "w1", "q1", "[1,2,3]"),
+                ("0000000f46280000000000000000000b", "w2", None, "[4]"),
+            )
+        ],
+        "events": [
+            {"study_key": 1, "number": number, "time": 1001.0, "kind": kind, "trial_number": trial, "detail": detail}
+            for number, kind, trial, detail in (
+                (1, "STUDY_CREATED", None, ""),
+                (2, "TRIAL_ACTIVE", 1, "w1"),
+                (None, "TRIAL_INFEASIBLE", 2, "out of memory"),
+                (None, "TRIAL_STOPPING", 4, ""),
+            )
+        ],
+    },
+}

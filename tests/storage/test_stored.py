@@ -1,0 +1,126 @@
+"""What a server of an earlier revision has written is read, and its studies go on."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+from starlette.testclient import TestClient
+
+from dodona_server.app import create_app
+from dodona_server.domain.event import EventKind
+from dodona_server.domain.names import Location, StudyName
+from dodona_server.domain.study import StudyState
+from dodona_server.domain.trial import Measurement, TrialState
+from dodona_server.storage import events, migrate, operations, studies, trials
+from dodona_server.storage.opening import open_store
+from tests.api.conftest import Api
+from tests.storage.stored.write import load, stored
+
+NAME = StudyName(Location("p", "l"), "s")
+SCRIPTS = ScriptDirectory.from_config(migrate._config())
+FOLLOWED = [str(script.down_revision) for script in SCRIPTS.walk_revisions() if script.down_revision]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("revision", FOLLOWED)
+def test_there_is_a_stored_database_of_each_revision_that_another_follows(revision, kind):
+    assert stored(revision, kind).is_file(), (
+        f"a migration follows revision {revision}, of which there is no stored database: "
+        f"give it rows in tests/storage/stored/rows.py and run python -m tests.storage.stored.write {revision}"
+    )
+
+
+@pytest.fixture(params=FOLLOWED)
+def store(request, database_url, engine):
+    load(engine, request.param)
+    migrate.upgrade(engine)
+    opened = open_store(database_url)
+    yield opened
+    opened.close()
+
+
+def read(store, query):
+    return asyncio.run(store.read(query))
+
+
+def test_studies_and_trials_come_back(store):
+    study = read(store, lambda t: studies.find(t, NAME))
+    assert (study.display_name, study.seed, study.state) == ("the s", 7, StudyState.ACTIVE)
+    assert (study.next_trial_number, study.trial_count, study.metadata) == (8, 6, {"owner": "ada"})
+    assert (study.spec.objective.id, study.spec.stopping.max_num_trials) == ("loss", 20)
+    paused = read(store, lambda t: studies.page(t, NAME.parent, study.key, 9))
+    assert [(one.state, one.inactive_reason) for one in paused] == [(StudyState.INACTIVE, "lunch")]
+    kept = {trial.number: trial for trial in read(store, lambda t: trials.page(t, study, 0, 99))}
+    assert {number: trial.state for number, trial in kept.items()} == {
+        1: TrialState.SUCCEEDED,
+        2: TrialState.INFEASIBLE,
+        3: TrialState.ACTIVE,
+        4: TrialState.STOPPING,
+        5: TrialState.REQUESTED,
+        6: TrialState.SUCCEEDED,
+    }
+    # An attempt is one that was handed out: a trial that waits has had none.
+    assert {number: trial.attempt for number, trial in kept.items()} == {1: 1, 2: 1, 3: 1, 4: 1, 5: 0, 6: 1}
+    assert all(
+        (trial.lease, trial.lost_attempts, trial.lost_client_id, trial.checkpoint) == (None, 0, "", "")
+        for trial in kept.values()
+    )
+    assert (kept[1].client_id, kept[1].create_time, kept[1].end_time) == ("w1", 1001.0, 1002.0)
+    assert (kept[1].metadata, kept[2].infeasible_reason) == ({"tag": "first"}, "out of memory")
+    final = kept[1].final_measurement
+    assert (final.step, final.elapsed_seconds, final.metrics["loss"]) == (2, 20.0, 0.5)
+    assert math.isnan(final.metrics["acc"])
+    assert [one.metrics["loss"] for one in kept[1].measurements] == [math.inf, 0.5]
+    assert kept[4].measurements == [Measurement({"loss": 0.875}, 0, 1.5)]
+    assert [trial.number for trial in read(store, lambda t: trials.ranking(t, study, None, 9))] == [6, 1]
+    assert read(store, lambda t: trials.find_requested(t, study, "r5")).number == 5
+    assert read(store, lambda t: trials.counts(t, study))[TrialState.INFEASIBLE] == 1
+
+
+def test_operations_and_events_come_back(store):
+    study = read(store, lambda t: studies.find(t, NAME))
+    asked = read(store, lambda t: operations.find_requested(t, study.key, "q1"))
+    assert (asked.client_id, asked.trial_numbers, asked.study_state) == ("w1", [1, 2, 3], StudyState.ACTIVE)
+    listed = read(store, lambda t: operations.page(t, "p", "l", "s", "", 9))
+    assert [operation.trial_numbers for _, _, operation in listed] == [[1, 2, 3], [4]]
+    asyncio.run(store.run(lambda t: events.number(t, study)))
+    assert [(one.number, one.kind) for one in read(store, lambda t: events.page(t, study, 0, 9))] == [
+        (1, EventKind.STUDY_CREATED),
+        (2, EventKind.TRIAL_ACTIVE),
+        (3, EventKind.TRIAL_INFEASIBLE),
+        (4, EventKind.TRIAL_STOPPING),
+    ]
+
+
+def test_the_study_goes_on(store):
+    result = {"metrics": [{"metricId": "loss", "value": 0.125}]}
+    with TestClient(create_app(store), base_url="http://localhost") as client:
+        api = Api(client)
+        # Its worker comes back, those that wait are handed out, and new ones are numbered behind all there were.
+        assert [trial["id"] for trial in api.suggest(client="w1")] == ["3"]
+        handed = api.suggest(client="w3", count=2, leaseDuration="60s", heldTrials=[])
+        assert [(trial["id"], trial["attempt"]) for trial in handed] == [("5", 1), ("8", 1)]
+        for number in (3, 5, 8):
+            api.post(f"/studies/s/trials/{number}:addTrialMeasurement", {"measurement": {"stepCount": "9", **result}})
+            api.post(f"/studies/s/trials/{number}:complete")
+        stopped = api.post("/studies/s/trials/4:complete")
+        assert stopped["finalMeasurement"]["metrics"] == [{"metricId": "loss", "value": 0.875}]
+        best = api.post("/studies/s/trials:listOptimalTrials")["optimalTrials"]
+        assert [trial["id"] for trial in best] == ["3", "5", "8"]
+        assert api.get("/studies/s/events")["events"][0]["kind"] == "STUDY_CREATED"
+        api.post("/studies/paused:resume")
+        assert [trial["id"] for trial in api.suggest("paused")] == ["1"]
+        api.delete("/studies/s")
+        api.get("/studies/s", code=404)
+
+
+def test_an_upgraded_database_has_foreign_keys_that_hold(store):
+    with store.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+        assert sa.inspect(connection).get_foreign_keys("suggestions")
