@@ -102,9 +102,9 @@ def create_floor(path: Path, *, shared: bool = False) -> FastAPI:
     for statement in (
         "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",
-        "CREATE TABLE trials (number INTEGER PRIMARY KEY, study TEXT, state TEXT, parameters TEXT, client_id TEXT,"
-        " request_id TEXT, start_time TEXT, end_time TEXT, objective REAL, final_measurement TEXT)",
-        "CREATE TABLE measurements (number INTEGER, step INTEGER, elapsed TEXT, metrics TEXT,"
+        "CREATE TABLE IF NOT EXISTS trials (number INTEGER PRIMARY KEY, study TEXT, state TEXT, parameters TEXT,"
+        " client_id TEXT, request_id TEXT, start_time TEXT, end_time TEXT, objective REAL, final_measurement TEXT)",
+        "CREATE TABLE IF NOT EXISTS measurements (number INTEGER, step INTEGER, elapsed TEXT, metrics TEXT,"
         " PRIMARY KEY (number, step)) WITHOUT ROWID",
     ):
         connection.execute(statement)

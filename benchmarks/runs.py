@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import statistics
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +120,10 @@ def throughput(target: str, workers: int, repeat: int, seconds: float, machine: 
         meter = Meter(running, load)
         time.sleep(seconds)
         ended, used = meter.read()
-        calls = [call for call in load.calls() if meter.began < call.ended <= ended]
+        calls = load.calls()
+        if max(call.ended for call in calls) < ended:
+            raise RuntimeError("the load ended before the measured time")
+        calls = [call for call in calls if meter.began < call.ended <= ended]
         return _figures(running, calls, ended - meter.began, used, workers=workers, repeat=repeat, idle=idle)
     finally:
         if load:
@@ -135,7 +140,7 @@ def growth(target: str, trials: int, repeat: int, machine: Machine, folder: Path
     if postgres:
         url = postgres.create_database(template=filled)
     else:
-        url = f"sqlite:///{shutil.copy(filled, where / 'benchmark.db')}"
+        url = f"sqlite:///{_copied(Path(filled), where / 'benchmark.db')}"
     running = Running(TARGETS[target], machine, where, url)
     assert running.server is not None
     try:
@@ -174,6 +179,13 @@ def _filled(target: str, trials: int, machine: Machine, folder: Path) -> str:
     filled = running.database_url if running.target.postgres else running.database_url.removeprefix("sqlite:///")
     note.write_text(filled)
     return filled
+
+
+def _copied(filled: Path, copy: Path) -> Path:
+    """A copy of an SQLite file, with what its write-ahead log holds."""
+    with closing(sqlite3.connect(filled)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return copy
 
 
 def _cycles(session: RawSession, count: int) -> list[Call]:

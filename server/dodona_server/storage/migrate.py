@@ -1,17 +1,18 @@
-"""Brings a database's schema up with Alembic."""
+"""Brings a database's schema up with Alembic, which is imported when there is something to do: it takes its time."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.locks import wait_for_migrations
+from dodona_server.storage.store import Transaction
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _PACKAGE = Path(__file__).parents[1]
 # Inside the package when it is installed, beside `server/` in a checkout.
@@ -24,25 +25,42 @@ def upgrade(engine: sa.Engine) -> None:
     Raises:
         StoreUnusable: the schema is one that this code does not know.
     """
-    config = _config()
     with engine.begin() as connection:
         wait_for_migrations(connection)
-        current = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if current is not None and current not in known:
+        found = current(connection)
+        if found == head():
+            return
+        if found is not None and found not in _revisions():
             raise StoreUnusable(
-                f"the database's schema {current!r} is newer than this server knows; install a newer dodona"
+                f"the database's schema {found!r} is newer than this server knows; install a newer dodona"
             )
+        from alembic import command
+
+        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
+def current(connection: Transaction) -> str | None:
+    """The revision of the schema; None for an empty database."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
 def head() -> str:
     """The newest revision that this code knows."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return _revisions()[-1]
+
+
+def _revisions() -> list[str]:
+    """All that this code knows, in order: the history is linear, and each file's name begins with its revision."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     return config

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import exc
 
 from dodona_server.storage import migrate
@@ -21,7 +20,7 @@ def current(url: str) -> str | None:
         StoreUnusable: the URL names no database, or it does not answer.
     """
     with _connected(url) as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return migrate.current(connection)
 
 
 def head() -> str:

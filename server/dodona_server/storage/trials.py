@@ -270,7 +270,7 @@ def insert(
         }
         for trial in added
     ]
-    transaction.execute(_INSERT, rows)
+    transaction.execute(_INSERT, rows[0] if len(rows) == 1 else rows)
 
 
 def find(transaction: Transaction, study: Study, number: int, *, lock: bool = False) -> Trial | None:
