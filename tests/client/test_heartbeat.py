@@ -37,7 +37,17 @@ def beating(**answers: Any) -> tuple[Network, Client, Study]:
 
 
 def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+    return [one for one in threading.enumerate() if one.name == THREAD_NAME and one not in _OTHERS]
+
+
+# Those of clients that earlier tests of this process left behind.
+_OTHERS: set[threading.Thread] = set()
+
+
+@pytest.fixture(autouse=True)
+def _only_those_of_the_test() -> None:
+    _OTHERS.clear()
+    _OTHERS.update(threads())
 
 
 def beats_on(network: Network, number: int = 1) -> None:
