@@ -13,7 +13,7 @@ from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.oracle.random_search import sample
-from dodona_server.storage import events, operations, studies, trials
+from dodona_server.storage import events, measurements, operations, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Transaction
@@ -75,7 +75,7 @@ def _add(transaction: Transaction, name: StudyName, count: int) -> None:
         operations.insert(transaction, study.key, operation)
         for step in range(1, REPORTS + 1):
             measurement = Measurement({metric: rng.random()}, step, step + 0.5)
-            trials.measure(transaction, study.key, trial.number, trial.attempt, measurement)
+            measurements.measure(transaction, study.key, trial.number, trial.attempt, measurement)
         happened = [
             Event(EventKind.TRIAL_ACTIVE, started, trial.number, trial.client_id),
             Event(EventKind.TRIAL_SUCCEEDED, ended, trial.number, trial.client_id),

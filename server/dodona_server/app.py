@@ -30,6 +30,7 @@ from dodona_server.service.keeper import Keeper
 from dodona_server.service.operations import OperationService
 from dodona_server.service.studies import StudyService
 from dodona_server.service.suggestions import SuggestionService
+from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.service.trials import TrialService
 from dodona_server.storage.store import Store
 from dodona_server.web.pages import page_router
@@ -98,19 +99,19 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
     studies = StudyService(store, time.time, strict=options.strict)
+    queries = TrialQueries(store)
     trials = TrialService(store, time.time, ahead, options.kept_measurements)
     suggestions = SuggestionService(store, time.time, stopping, ahead)
     operations = OperationService(store, time.time)
     loop = Loop(trials, suggestions)
-    app.include_router(trial_router(trials, loop))
-    app.include_router(export_router(studies, trials))
+    app.include_router(trial_router(queries, trials, loop))
+    app.include_router(export_router(studies, queries))
     app.include_router(event_router(studies, stopping))
     app.include_router(study_router(studies))
     app.include_router(operation_router(operations))
-    app.include_router(caip_router(studies, trials, suggestions, operations))
+    app.include_router(caip_router(studies, queries, trials, suggestions, operations))
     app.include_router(health_router(store))
-    app.include_router(page_router(studies, trials), include_in_schema=False)
-    app.state.store = store
+    app.include_router(page_router(studies, queries), include_in_schema=False)
     app.add_middleware(TrialLoop, loop=loop)
     app.add_middleware(CaipDispatch)
     app.add_middleware(BodyLimit)

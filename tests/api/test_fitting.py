@@ -8,8 +8,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
+from dodona_server.oracle import ALGORITHMS
+from dodona_server.storage import suggestions
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
+from tests.support.misbehaving import Misbehaving
 
 SLOW = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "slow"}}
 
@@ -21,22 +24,18 @@ def deadline():
 
 
 @pytest.fixture
-def api(database_url, deadline):
-    """The server with the test's algorithms."""
+def store(database_url):
+    """The server's database; it closes it."""
+    return open_store(database_url)
+
+
+@pytest.fixture
+def api(store, deadline, monkeypatch):
+    """The server with the test's algorithm, in this process and in those of the pool."""
+    monkeypatch.setitem(ALGORITHMS, "SKOPT_GBRT", Misbehaving())
     options = Options(deadline_seconds=deadline, fitting_processes=2, register="tests.support.algorithms")
-    with TestClient(create_app(open_store(database_url), options), base_url="http://localhost") as client:
+    with TestClient(create_app(store, options), base_url="http://localhost") as client:
         yield Api(client)
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch):
-    """The same in this process as in those of the pool, and undone at the end."""
-    from dodona_server.oracle import ALGORITHMS
-
-    monkeypatch.setattr("dodona_server.oracle.ALGORITHMS", dict(ALGORITHMS))
-    import tests.support.algorithms as ours
-
-    monkeypatch.setitem(__import__("dodona_server.oracle", fromlist=["x"]).ALGORITHMS, "SKOPT_GBRT", ours.Misbehaving())
 
 
 def events(api, kind):
@@ -123,27 +122,23 @@ def test_a_study_that_fails_again_and_again_is_paused_with_the_reason(api, make_
     assert api.suggest(client="late")
 
 
-def test_suggestions_are_computed_ahead_of_those_who_ask(api, make_study):
+def waiting(api, store):
+    """The points that wait in the database."""
+    return api.client.portal.call(store.read, lambda transaction: suggestions.waiting(transaction, 1))
+
+
+def test_suggestions_are_computed_ahead_of_those_who_ask(api, store, make_study):
     make_study(algorithm="SKOPT_GBRT")
     (trial,) = api.suggest()
     complete(api, trial)
     for _ in range(200):
-        if waiting(api):
+        if waiting(api, store):
             break
         time.sleep(0.05)
-    ahead = waiting(api)
+    ahead = waiting(api, store)
     assert len(ahead) >= 1
     (following,) = api.suggest(client="next")
     assert following["parameters"][0]["value"] == ahead[0]["x"]
-
-
-def waiting(api):
-    """The points that wait in the database."""
-    from dodona_server.storage import suggestions
-
-    return api.client.portal.call(
-        api.client.app.state.store.read, lambda transaction: suggestions.waiting(transaction, 1)
-    )
 
 
 def test_a_grown_space_makes_what_was_computed_void(api, make_study):

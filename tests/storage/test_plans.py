@@ -19,7 +19,17 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import Goal, Metric, Study, StudyState
 from dodona_server.domain.trial import Lease, Measurement, Place, Trial, TrialState
-from dodona_server.storage import events, operations, requests, studies, suggestions, trials
+from dodona_server.storage import (
+    events,
+    leases,
+    measurements,
+    operations,
+    ranking,
+    requests,
+    studies,
+    suggestions,
+    trials,
+)
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
@@ -51,10 +61,10 @@ USES: dict[str, Use] = {
     "count trials": lambda t, s: studies.add_trials(t, s, 1, 1),
     "own": lambda t, s: trials.unfinished_trials(t, s, TrialState.ACTIVE, "worker-1", 5),
     "queued": lambda t, s: trials.unfinished_trials(t, s, TrialState.REQUESTED, "", 5),
-    "run elsewhere": lambda t, s: trials.run_elsewhere(t, s, "worker-1"),
-    "leases run out": lambda t, s: trials.run_out(t, 100),
-    "leases run out, looked at": lambda t, s: trials.run_out(t, 100, lock=False),
-    "grace": lambda t, s: trials.grant_grace(t),
+    "run elsewhere": lambda t, s: leases.run_elsewhere(t, s, "worker-1"),
+    "leases run out": lambda t, s: leases.run_out(t, 100),
+    "leases run out, looked at": lambda t, s: leases.run_out(t, 100, lock=False),
+    "grace": lambda t, s: leases.grant_grace(t),
     "any unfinished": lambda t, s: trials.any_unfinished(t, s),
     "pending": lambda t, s: trials.pending(t, s),
     "trial": lambda t, s: trials.find(t, s, RUNNING, lock=True),
@@ -62,24 +72,25 @@ USES: dict[str, Use] = {
     "trials by number": lambda t, s: trials.find_numbered(t, s.key, [1, 500, 40_000]),
     "trial by request": lambda t, s: trials.find_requested(t, s, "r500"),
     "insert": lambda t, s: trials.insert(t, s, [dataclasses.replace(RUN, number=TRIALS + 99)], lease_seconds=60.0),
-    "assign": lambda t, s: trials.assign(t, s, RUN),
-    "extend lease": lambda t, s: trials.extend_lease(t, s.key, dataclasses.replace(RUN, number=LEASED)),
-    "requeue": lambda t, s: trials.requeue(t, s.key, RUN),
-    "reclaim": lambda t, s: trials.reclaim(t, s.key, dataclasses.replace(RUN, number=QUEUED), THEN),
+    "assign": lambda t, s: leases.assign(t, s, RUN),
+    "extend lease": lambda t, s: leases.extend_lease(t, s.key, dataclasses.replace(RUN, number=LEASED)),
+    "requeue": lambda t, s: leases.requeue(t, s.key, RUN),
+    "reclaim": lambda t, s: leases.reclaim(t, s.key, dataclasses.replace(RUN, number=QUEUED), THEN),
     "checkpoint": lambda t, s: trials.set_checkpoint(t, s.key, RUNNING, "there"),
     "state": lambda t, s: trials.set_state(t, s.key, RUNNING, TrialState.STOPPING),
     "metadata": lambda t, s: trials.set_metadata(t, s.key, RUNNING, {"a": "b"}),
     "finish": lambda t, s: trials.finish(t, s, ENDED),
     "delete": lambda t, s: trials.delete(t, s, 500),
-    "measure": lambda t, s: trials.measure(t, s.key, RUNNING, 1, RESULT),
-    "measured": lambda t, s: trials.measured(t, s.key, dataclasses.replace(RUN, number=500)),
-    "last steps": lambda t, s: trials.last_steps(t, s.key, [500, 40_000]),
-    "thin": lambda t, s: trials.thin(t, s.key, dataclasses.replace(RUN, number=500), 2),
-    "best": lambda t, s: trials.best(t, s),
-    "best, maximized": lambda t, s: trials.best(t, maximized(s)),
-    "first page of the ranking": lambda t, s: trials.ranking(t, s, None, 20),
-    "page of the ranking": lambda t, s: trials.ranking(t, s, MIDDLE, 20),
-    "page of the ranking, maximized": lambda t, s: trials.ranking(t, maximized(s), MIDDLE, 20),
+    "measure": lambda t, s: measurements.measure(t, s.key, RUNNING, 1, RESULT),
+    "measured": lambda t, s: measurements.measured(t, s.key, dataclasses.replace(RUN, number=500)),
+    "last steps": lambda t, s: measurements.last_steps(t, s.key, [500, 40_000]),
+    "thin": lambda t, s: measurements.thin(t, s.key, dataclasses.replace(RUN, number=500), 2),
+    "page of the succeeded": lambda t, s: next(ranking.succeeded(t, s)),
+    "best": lambda t, s: ranking.best(t, s),
+    "best, maximized": lambda t, s: ranking.best(t, maximized(s)),
+    "first page of the ranking": lambda t, s: ranking.ranking(t, s, None, 20),
+    "page of the ranking": lambda t, s: ranking.ranking(t, s, MIDDLE, 20),
+    "page of the ranking, maximized": lambda t, s: ranking.ranking(t, maximized(s), MIDDLE, 20),
     "first page": lambda t, s: trials.page(t, s, 0, 20),
     "page": lambda t, s: trials.page(t, s, 40_000, 20),
     "finished": lambda t, s: trials.finished(t, s, 40_000, 20),
@@ -285,7 +296,7 @@ def test_nothing_walks_through_a_table(crowded, name):
     assert faults(crowded, USES[name]) == []
 
 
-@pytest.mark.parametrize("use", [trials.counts, lambda t, s: trials.history(t, s, 1)], ids=["counts", "history"])
+@pytest.mark.parametrize("use", [ranking.counts, lambda t, s: ranking.history(t, s, 1)], ids=["counts", "history"])
 def test_what_goes_over_a_whole_study_reads_an_index_alone(crowded, use):
     with crowded.store.engine.connect() as transaction:
         study = studies.find(transaction, BIG)

@@ -19,7 +19,7 @@ from dodona_server.service.keeper import Keeper, clear_all
 from dodona_server.service.once import REMEMBERED_SECONDS
 from dodona_server.serving import options_of
 from dodona_server.settings import Settings
-from dodona_server.storage import operations, requests, studies, tables, trials
+from dodona_server.storage import measurements, operations, requests, studies, tables, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
 from tests.api.conftest import Api
@@ -170,9 +170,9 @@ class TestThinning:
             went_on = trial.final_measurement
             for step in (4, 5, 6):
                 one = dataclasses.replace(went_on, step=step)
-                await store.run(lambda t, one=one: trials.measure(t, study.key, 1, 2, one))
-            await store.run(lambda t: trials.thin(t, study.key, trial, 2))
-            left = await store.read(lambda t: trials.measured(t, study.key, trial))
+                await store.run(lambda t, one=one: measurements.measure(t, study.key, 1, 2, one))
+            await store.run(lambda t: measurements.thin(t, study.key, trial, 2))
+            left = await store.read(lambda t: measurements.measured(t, study.key, trial))
             assert [one.step for one in left] == [1, 6]
 
         asyncio.run(scenario())

@@ -15,7 +15,7 @@ from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
 from dodona_server.domain.trial import Measurement, Place, Trial, TrialState
-from dodona_server.storage import operations, studies, trials
+from dodona_server.storage import leases, measurements, operations, ranking, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
@@ -88,7 +88,7 @@ class TestStudies:
         study, other = add_study(store), add_study(store, "other")
         for one in (study, other):
             add_trials(store, one, active(1))
-            run(store, lambda t, one=one: trials.measure(t, one.key, 1, 1, Measurement({"loss": 1.0})))
+            run(store, lambda t, one=one: measurements.measure(t, one.key, 1, 1, Measurement({"loss": 1.0})))
         run(store, lambda t: operations.insert(t, study.key, SuggestOperation("op", "w", [1], StudyState.ACTIVE, 1.0)))
         run(store, lambda t: studies.remove(t, study))
         assert run(store, lambda t: studies.find(t, study.name)) is None
@@ -124,7 +124,7 @@ class TestTrials:
         assert unfinished(TrialState.ACTIVE, "c") == []
         assert unfinished(TrialState.REQUESTED, "") == [5, 6]
         given = Trial(5, TrialState.ACTIVE, {}, "c", attempt=1, start_time=77.0)
-        run(store, lambda t: trials.assign(t, study, given))
+        run(store, lambda t: leases.assign(t, study, given))
         assert read(store, lambda t: trials.find(t, study, 5)) == given
 
     def test_a_finished_trial_leaves_the_unfinished_and_enters_the_ranking(self, store):
@@ -133,7 +133,7 @@ class TestTrials:
         assert read(store, lambda t: trials.any_unfinished(t, study))
         run(store, lambda t: trials.finish(t, study, succeeded(1, 0.5)))
         assert not read(store, lambda t: trials.any_unfinished(t, study))
-        assert read(store, lambda t: trials.ranking(t, study, None, 9)) == [succeeded(1, 0.5)]
+        assert read(store, lambda t: ranking.ranking(t, study, None, 9)) == [succeeded(1, 0.5)]
 
     @pytest.mark.parametrize(("goal", "order"), [(Goal.MINIMIZE, [3, 1, 4, 2, 6]), (Goal.MAXIMIZE, [6, 2, 1, 4, 3])])
     def test_the_ranking_is_by_objective_then_number_page_by_page(self, store, goal, order):
@@ -144,18 +144,18 @@ class TestTrials:
         for size in (1, 2, 9):
             ranked: list[int] = []
             behind = None
-            while page := read(store, lambda t, b=behind, n=size: trials.ranking(t, study, b, n)):
+            while page := read(store, lambda t, b=behind, n=size: ranking.ranking(t, study, b, n)):
                 ranked += [trial.number for trial in page]
                 behind = Place(values[ranked[-1]], ranked[-1])
             assert ranked == order
-        assert [trial.number for trial in read(store, lambda t: trials.best(t, study))] == order[:1]
-        assert len(read(store, lambda t: trials.succeeded(t, study))) == 5
+        assert [trial.number for trial in read(store, lambda t: ranking.best(t, study))] == order[:1]
+        assert len(read(store, lambda t: list(ranking.succeeded(t, study)))) == 5
 
     def test_all_trials_with_the_best_value_are_best(self, store):
         study = add_study(store)
-        assert read(store, lambda t: trials.best(t, study)) == []
+        assert read(store, lambda t: ranking.best(t, study)) == []
         add_trials(store, study, succeeded(1, 0.5), succeeded(2, 0.25), succeeded(3, 0.25))
-        assert [trial.number for trial in read(store, lambda t: trials.best(t, study))] == [2, 3]
+        assert [trial.number for trial in read(store, lambda t: ranking.best(t, study))] == [2, 3]
 
     def test_counts_latest_and_history(self, store):
         study = add_study(store)
@@ -163,7 +163,7 @@ class TestTrials:
         stopping = dataclasses.replace(active(5), state=TrialState.STOPPING)
         add_trials(store, study, *(succeeded(n, n / 10) for n in (1, 2, 3)), failed, stopping, active(6))
         run(store, lambda t: studies.add_trials(t, study, 6))
-        counted = read(store, lambda t: trials.counts(t, studies.find(t, study.name)))
+        counted = read(store, lambda t: ranking.counts(t, studies.find(t, study.name)))
         assert {state: count for state, count in counted.items() if count} == {
             TrialState.SUCCEEDED: 3,
             TrialState.INFEASIBLE: 1,
@@ -171,8 +171,8 @@ class TestTrials:
             TrialState.ACTIVE: 1,
         }
         assert [trial.number for trial in read(store, lambda t: trials.latest(t, study, 2))] == [6, 5]
-        assert read(store, lambda t: trials.history(t, study, 1)) == [(1, 0.1), (2, 0.2), (3, 0.3)]
-        assert read(store, lambda t: trials.history(t, study, 2)) == [(2, 0.2)]
+        assert read(store, lambda t: ranking.history(t, study, 1)) == [(1, 0.1), (2, 0.2), (3, 0.3)]
+        assert read(store, lambda t: ranking.history(t, study, 2)) == [(2, 0.2)]
 
     def test_a_request_finds_the_trial_it_made(self, store):
         study = add_study(store)
@@ -183,7 +183,7 @@ class TestTrials:
     def test_a_deleted_trial_is_gone_with_its_measurements(self, store):
         study = add_study(store)
         add_trials(store, study, active(1), active(2))
-        run(store, lambda t: trials.measure(t, study.key, 1, 1, Measurement({"loss": 1.0}, 1)))
+        run(store, lambda t: measurements.measure(t, study.key, 1, 1, Measurement({"loss": 1.0}, 1)))
         run(store, lambda t: trials.delete(t, study, 1))
         assert [trial.number for trial in read(store, lambda t: trials.page(t, study, 0, 9))] == [2]
 
@@ -198,20 +198,20 @@ class TestMeasurements:
             Measurement({"loss": -math.inf}, 2, 0.25),
         ]
         for measurement in reversed(kept):
-            run(store, lambda t, m=measurement: trials.measure(t, study.key, 1, 1, m))
-        assert read(store, lambda t: trials.measured(t, study.key, active(1))) == kept
+            run(store, lambda t, m=measurement: measurements.measure(t, study.key, 1, 1, m))
+        assert read(store, lambda t: measurements.measured(t, study.key, active(1))) == kept
         first, second = read(store, lambda t: trials.page(t, study, 0, 9))
         assert (first.measurements, second.measurements) == (kept, [])
-        run(store, lambda t: trials.measure(t, study.key, 2, 1, Measurement({"loss": math.nan}, 1)))
-        assert math.isnan(read(store, lambda t: trials.measured(t, study.key, active(2)))[0].metrics["loss"])
+        run(store, lambda t: measurements.measure(t, study.key, 2, 1, Measurement({"loss": math.nan}, 1)))
+        assert math.isnan(read(store, lambda t: measurements.measured(t, study.key, active(2)))[0].metrics["loss"])
 
     def test_a_step_is_kept_once_and_moments_without_steps_apart(self, store):
         study = add_study(store)
         add_trials(store, study, active(1))
         for step, elapsed, value in [(1, 1.0, 0.5), (1, 2.0, 0.4), (0, 1.0, 0.3), (0, 2.0, 0.2), (0, 2.0, 0.1)]:
             measurement = Measurement({"loss": value}, step, elapsed)
-            run(store, lambda t, m=measurement: trials.measure(t, study.key, 1, 1, m))
-        values = [one.metrics["loss"] for one in read(store, lambda t: trials.measured(t, study.key, active(1)))]
+            run(store, lambda t, m=measurement: measurements.measure(t, study.key, 1, 1, m))
+        values = [one.metrics["loss"] for one in read(store, lambda t: measurements.measured(t, study.key, active(1)))]
         assert values == [0.3, 0.1, 0.4]
 
 

@@ -15,7 +15,7 @@ from dodona_server.domain.event import EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Measurement, TrialState
-from dodona_server.storage import events, migrate, operations, studies, trials
+from dodona_server.storage import events, migrate, operations, ranking, studies, trials
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
 from tests.storage.stored.write import load, stored
@@ -76,9 +76,9 @@ def test_studies_and_trials_come_back(store):
     assert math.isnan(final.metrics["acc"])
     assert [one.metrics["loss"] for one in kept[1].measurements] == [math.inf, 0.5]
     assert kept[4].measurements == [Measurement({"loss": 0.875}, 0, 1.5)]
-    assert [trial.number for trial in read(store, lambda t: trials.ranking(t, study, None, 9))] == [6, 1]
+    assert [trial.number for trial in read(store, lambda t: ranking.ranking(t, study, None, 9))] == [6, 1]
     assert read(store, lambda t: trials.find_requested(t, study, "r5")).number == 5
-    assert read(store, lambda t: trials.counts(t, study))[TrialState.INFEASIBLE] == 1
+    assert read(store, lambda t: ranking.counts(t, study))[TrialState.INFEASIBLE] == 1
 
 
 def test_operations_and_events_come_back(store):

@@ -1,42 +1,8 @@
-"""Algorithms that misbehave, behind the same interface as the real ones; a pool of processes imports this module."""
+"""Registers the algorithm that misbehaves; a pool of processes imports this module."""
 
 from __future__ import annotations
 
-import os
-import random
-import time
-from collections.abc import Sequence
-
-from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
-from dodona_server.oracle import ALGORITHMS, Problem, Suggestions
-from dodona_server.oracle.random_search import sample
-
-
-class Misbehaving:
-    """Does what the study's option `fault` says: "slow", "raise", "die"; otherwise it draws at random."""
-
-    inline = False
-
-    def check(self, spec: StudySpec) -> None:
-        """Takes any option."""
-
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
-        match problem.spec.algorithm_options.get("fault"):
-            case "slow":
-                time.sleep(3600)
-            case "raise":
-                raise ZeroDivisionError("a fault of the algorithm")
-            case "die":
-                os._exit(9)
-        return Suggestions([sample(problem.spec.space, rng) for _ in range(count)])
-
+from dodona_server.oracle import ALGORITHMS
+from tests.support.misbehaving import Misbehaving
 
 ALGORITHMS["SKOPT_GBRT"] = Misbehaving()

@@ -27,7 +27,7 @@ from dodona_server.domain.space import Categorical, Integer
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial
 from dodona_server.service.studies import StudyService
-from dodona_server.service.trials import TrialService
+from dodona_server.service.trial_queries import TrialQueries
 
 COPY_BYTES = 2**16
 
@@ -51,7 +51,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def export_router(studies: StudyService, trials: TrialService) -> APIRouter:
+def export_router(studies: StudyService, trials: TrialQueries) -> APIRouter:
     """The export of a study."""
     router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
 
@@ -77,7 +77,7 @@ def export_router(studies: StudyService, trials: TrialService) -> APIRouter:
     return router
 
 
-async def _pages(trials: TrialService, study: StudyName) -> AsyncIterator[list[Trial]]:
+async def _pages(trials: TrialQueries, study: StudyName) -> AsyncIterator[list[Trial]]:
     after = 0
     while page := await trials.page(study, after, MAX_PAGE_SIZE):
         yield page

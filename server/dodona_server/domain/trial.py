@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import FailedPrecondition
@@ -165,7 +165,7 @@ def dominates(spec: StudySpec, better: Measurement, worse: Measurement) -> bool:
     return strictly
 
 
-def pareto_front(spec: StudySpec, trials: Sequence[Trial]) -> list[Trial]:
+def pareto_front(spec: StudySpec, trials: Iterable[Trial]) -> list[Trial]:
     """The trials that no other one dominates, in their order. All must have succeeded."""
     front: list[Trial] = []
     for trial in trials:

@@ -8,7 +8,7 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
 from dodona_server.service.budget import settle
-from dodona_server.storage import events, studies, trials
+from dodona_server.storage import events, leases, measurements, ranking, studies, trials
 from dodona_server.storage.store import Transaction
 
 
@@ -25,7 +25,7 @@ def judged(transaction: Transaction, study: Study, trial: Trial, given: Measurem
         FailedPrecondition: none was given, and none is there.
     """
     chosen = given if given is not None and given.metrics else None
-    measured = [] if chosen else trials.measured(transaction, study.key, trial)
+    measured = [] if chosen else measurements.measured(transaction, study.key, trial)
     final = final_measurement(study.spec, chosen, measured)
     reason = infeasibility(study.spec, final)
     state = TrialState.INFEASIBLE if reason else TrialState.SUCCEEDED
@@ -56,7 +56,7 @@ def end(transaction: Transaction, study: Study, ended: Trial, now: float) -> Tri
 def count(transaction: Transaction, study: Study, ended: Trial, now: float) -> None:
     """Counts a trial that has ended into the study's budget; see `end`."""
     if study.spec.stopping.needs_progress:
-        progress = study.progress.after(study.spec, trials.objective(study, ended), now)
+        progress = study.progress.after(study.spec, ranking.objective(study, ended), now)
         studies.set_progress(transaction, study, progress)
         settle(transaction, dataclasses.replace(study, progress=progress), now)
     elif study.remaining_trials == 0:
@@ -95,7 +95,7 @@ def release(transaction: Transaction, study: Study, trial: Trial, now: float) ->
 
 def requeue(transaction: Transaction, study: Study, trial: Trial, now: float) -> Trial:
     """The trial, waiting to be handed out again."""
-    trials.requeue(transaction, study.key, trial)
+    leases.requeue(transaction, study.key, trial)
     waiting = dataclasses.replace(trial, state=TrialState.REQUESTED, client_id="", start_time=None, lease=None)
     happened(transaction, study.key, waiting, now)
     return waiting
@@ -103,7 +103,7 @@ def requeue(transaction: Transaction, study: Study, trial: Trial, now: float) ->
 
 def _stopped(transaction: Transaction, study: Study, trial: Trial) -> Trial:
     """A trial that was to be stopped and that nobody runs any more, as its measurements make it."""
-    if trials.measured(transaction, study.key, trial):
+    if measurements.measured(transaction, study.key, trial):
         return judged(transaction, study, trial, None)
     return infeasible(trial, "it was stopped before it measured anything")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,9 +11,9 @@ from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.oracle import Prior, Problem, algorithm_for
-from dodona_server.oracle.random_search import sample
+from dodona_server.oracle.contexts import suggest_in
 from dodona_server.service.fitting import Answer, Job
-from dodona_server.storage import studies, suggestions, trials
+from dodona_server.storage import ranking, studies, suggestions, trials
 from dodona_server.storage.opening import open_reader
 from dodona_server.storage.store import Transaction
 
@@ -91,7 +90,7 @@ class Fitter:
             return None
         if earlier is None or earlier.key == study.key:
             return None
-        ranked = trials.ranking(transaction, earlier, None, MAX_PRIOR_TRIALS)
+        ranked = ranking.ranking(transaction, earlier, None, MAX_PRIOR_TRIALS)
         return Prior(earlier.spec, sorted(ranked, key=lambda trial: trial.number))
 
 
@@ -117,18 +116,7 @@ def _suggested(
         count = max(count, min(MAX_AHEAD, running))
         if study.remaining_trials is not None:
             count = max(1, min(count, study.remaining_trials))
-    rng = study.rng
     problem = Problem(study.spec, study.position, priors, study.seed)
-    spaces = job.spaces[:count] or (study.spec.space,)
-    points: list[Mapping[str, Value]] = []
-    wait = False
-    for index, space in enumerate(spaces):
-        share = len(range(index, count, len(spaces)))
-        inside = dataclasses.replace(problem, spec=dataclasses.replace(study.spec, space=space))
-        answer = algorithm.suggest(inside, finished, pending, share, rng)
-        points += answer.parameters
-        if job.spaces and not answer.wait:
-            # What a context fixes leaves few points or one, which is no end of the search: they come again.
-            points += [sample(space, rng) for _ in range(share - len(answer.parameters))]
-        wait = wait or answer.wait
-    return Answer(study.revision, study.next_trial_number, points, over=len(points) < job.count and not wait, wait=wait)
+    answer = suggest_in(job.spaces, algorithm, problem, finished, pending, count, study.rng)
+    over = len(answer.parameters) < job.count and not answer.wait
+    return Answer(study.revision, study.next_trial_number, answer.parameters, over=over, wait=answer.wait)

@@ -14,7 +14,7 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.service.budget import settle
 from dodona_server.service.ending import lose
 from dodona_server.service.once import REMEMBERED_SECONDS
-from dodona_server.storage import operations, requests, studies, trials
+from dodona_server.storage import leases, operations, requests, studies
 from dodona_server.storage.locks import keeper_lock
 from dodona_server.storage.store import Store, Transaction
 
@@ -67,7 +67,7 @@ class Keeper:
         """Does some of what is due; whether there may be more at once."""
         if self._was_away:
             # Nobody could give a sign of life meanwhile: those who are alive get the time to do so.
-            await self._store.run(trials.grant_grace)
+            await self._store.run(leases.grant_grace)
             self._was_away = False
         overdue, due, removed = await self._store.read(self._due)
         if overdue:
@@ -86,20 +86,20 @@ class Keeper:
 
     def _due(self, transaction: Transaction) -> tuple[int, bool, bool]:
         """How many leases have run out, and whether studies are over or removed: most of the time nothing is."""
-        overdue = len(trials.run_out(transaction, MAX_LEASES, lock=False))
+        overdue = len(leases.run_out(transaction, MAX_LEASES, lock=False))
         due = bool(studies.due(transaction, self._clock(), 1, lock=False))
         return overdue, due, studies.any_removed(transaction)
 
     def _expire_leases(self, transaction: Transaction) -> None:
         if not keeper_lock(transaction):
             return
-        for study_key, trial in trials.run_out(transaction, MAX_LEASES):
+        for study_key, trial in leases.run_out(transaction, MAX_LEASES):
             study = studies.find_key(transaction, study_key)
             if study is not None and study.spec.stopping.needs_progress:
                 study = studies.find(transaction, study.name, lock=True)
             if study is None:
                 # Deleted: the rows are on their way out.
-                trials.requeue(transaction, study_key, trial)
+                leases.requeue(transaction, study_key, trial)
             else:
                 lose(transaction, study, trial, self._clock())
 

@@ -14,7 +14,7 @@ from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.once import Once
 from dodona_server.service.studies import found
-from dodona_server.storage import operations, trials
+from dodona_server.storage import measurements, operations, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
@@ -160,5 +160,5 @@ def with_last_steps(transaction: Transaction, study_key: int, handed: list[Trial
     again = [trial.number for trial in handed if trial.attempt > 1]
     if not again:
         return handed
-    steps = trials.last_steps(transaction, study_key, again)
+    steps = measurements.last_steps(transaction, study_key, again)
     return [dataclasses.replace(trial, last_step=steps.get(trial.number)) for trial in handed]

@@ -15,14 +15,14 @@ from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Lease, Trial, TrialState
-from dodona_server.oracle import Algorithm, Problem, algorithm_for, stand_in
-from dodona_server.oracle.random_search import sample
+from dodona_server.oracle import Problem, algorithm_for, stand_in
+from dodona_server.oracle.contexts import suggest_in
 from dodona_server.service.ahead import Ahead, AlgorithmFailed, Computed
 from dodona_server.service.budget import complete, settle
 from dodona_server.service.ending import lose
 from dodona_server.service.operations import Handout, handout, with_last_steps
 from dodona_server.service.studies import found
-from dodona_server.storage import events, operations, studies, suggestions, trials
+from dodona_server.storage import events, leases, operations, studies, suggestions, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
@@ -185,7 +185,7 @@ def _over(transaction: Transaction, study: Study, request: SuggestRequest, now: 
 
     A client that asks for leases knows that trials come back, and waits for those that others run.
     """
-    if request.lease_seconds and trials.run_elsewhere(transaction, study, request.client_id):
+    if request.lease_seconds and leases.run_elsewhere(transaction, study, request.client_id):
         return study
     if not trials.any_unfinished(transaction, study):
         return complete(transaction, study, "nothing is left to try", now)
@@ -230,7 +230,7 @@ def _leased(transaction: Transaction, study: Study, trial: Trial, request: Sugge
     if request.lease_seconds is None:
         return trial
     renewed = dataclasses.replace(trial, lease=_lease(request, now))
-    trials.assign(transaction, study, renewed)
+    leases.assign(transaction, study, renewed)
     return renewed
 
 
@@ -266,7 +266,7 @@ def _assigned(transaction: Transaction, study: Study, trial: Trial, request: Sug
         lost_client_id="",
         lease=_lease(request, now),
     )
-    trials.assign(transaction, study, assigned)
+    leases.assign(transaction, study, assigned)
     events.append(transaction, study.key, [Event(EventKind.TRIAL_ACTIVE, now, trial.number, request.client_id)])
     return assigned
 
@@ -303,7 +303,9 @@ def _create(
         # It is to grow: nothing is known yet of what could be exhausted.
         points = [{} for _ in range(allowed)]
     elif algorithm.inline:
-        points, over = _drawn(study, algorithm, spaces or [study.spec.space], allowed)
+        problem = Problem(study.spec, study.position, seed=study.seed)
+        points += suggest_in(spaces, algorithm, problem, (), (), allowed, study.rng).parameters
+        over = len(points) < allowed
     else:
         if spaces:
             points = list(computed.parameters[:allowed]) if computed and computed.revision == study.revision else []
@@ -338,21 +340,3 @@ def _create(
         [Event(EventKind.TRIAL_ACTIVE, now, trial.number, trial.client_id) for trial in created],
     )
     return _Created(created, over)
-
-
-def _drawn(
-    study: Study, algorithm: Algorithm, spaces: Sequence[SearchSpace], count: int
-) -> tuple[list[Mapping[str, Value]], bool]:
-    """Up to `count` points of an algorithm without history, one of each space in turn; whether it is at its end."""
-    rng = study.rng
-    points: list[Mapping[str, Value]] = []
-    for index, space in enumerate(spaces[:count]):
-        spec = study.spec if space is study.spec.space else dataclasses.replace(study.spec, space=space)
-        problem = Problem(spec, study.position + len(points), seed=study.seed)
-        share = len(range(index, count, len(spaces)))
-        suggested = algorithm.suggest(problem, (), (), share, rng).parameters
-        points += suggested
-        if space is not study.spec.space:
-            # What a context fixes leaves few points or one, which is no end of the search: they come again.
-            points += [sample(space, rng) for _ in range(share - len(suggested))]
-    return points, len(points) < count

@@ -1,73 +1,30 @@
-"""What can be done with trials."""
+"""What can be done to trials; `trial_queries` finds them, `suggestions` hands them out."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-from dodona_server.domain.errors import Aborted, DodonaError, FailedPrecondition, InvalidArgument, NotFound, inside
+from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, inside
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, outcome, refusal
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
-from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH, Study, StudyState
-from dodona_server.domain.trial import (
-    Measurement,
-    Place,
-    Trial,
-    TrialState,
-    final_measurement,
-    infeasibility,
-    pareto_front,
-)
+from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
 from dodona_server.service.ahead import Ahead
+from dodona_server.service.attempts import alive, check_attempt, existing, named, reclaimed, refusal_to, repeats, same
 from dodona_server.service.ending import count, end, happened, infeasible, judged, release
 from dodona_server.service.once import Once
+from dodona_server.service.reports import MAX_REPORTS, Report, Result, check, check_result
 from dodona_server.service.studies import found
-from dodona_server.storage import events, studies, trials
+from dodona_server.storage import events, measurements, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
-MAX_REPORTS = 1000
-MAX_METRICS = 1000
-# A report extends a lease once that part of it has gone by.
-LEASE_PART_LEFT_ALONE = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a worker measured.
-
-    Args:
-        measurement: the metrics at one step.
-        attempt: which one the worker runs; None for the last one.
-        checkpoint: the place from which the trial can go on; empty to leave it as it is.
-    """
-
-    measurement: Measurement
-    attempt: int | None = None
-    checkpoint: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of a trial that was run elsewhere: its final measurement, or what was measured on the way, or both."""
-
-    final: Measurement | None
-    measurements: Sequence[Measurement] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """A study and how many trials it has in each state."""
-
-    study: Study
-    counts: Mapping[TrialState, int]
-
 
 class TrialService:
-    """Creates, measures, ends and finds trials; `service.suggestions` hands them out.
+    """Creates, measures and ends trials.
 
     Args:
         store: where they are kept.
@@ -107,7 +64,7 @@ class TrialService:
             FailedPrecondition: the study is completed, or its budget is used up.
         """
         if result is not None:
-            _check_result(result)
+            check_result(result)
 
         def use_case(transaction: Transaction) -> Trial:
             study = found(transaction, name, lock=True)
@@ -122,7 +79,7 @@ class TrialService:
             trial = dataclasses.replace(self._chosen(study, parameters, result), metadata=merge({}, metadata))
             trials.insert(transaction, study, [trial], request_id)
             for measurement in trial.measurements or ():
-                trials.measure(transaction, study.key, trial.number, trial.attempt, measurement)
+                measurements.measure(transaction, study.key, trial.number, trial.attempt, measurement)
             studies.add_trials(transaction, study, 1)
             happened(transaction, study.key, trial, trial.create_time)
             if result is not None:
@@ -157,101 +114,6 @@ class TrialService:
             measurements=list(result.measurements) or None,
         )
 
-    async def get(self, name: TrialName) -> Trial:
-        """The trial with its measurements.
-
-        Raises:
-            NotFound: there is no such study or trial.
-        """
-
-        def query(transaction: Transaction) -> Trial:
-            study = found(transaction, name.study)
-            trial = _existing(trials.find(transaction, study, name.number), name)
-            return dataclasses.replace(trial, measurements=trials.measured(transaction, study.key, trial))
-
-        return await self._store.read(query)
-
-    async def page(self, name: StudyName, after: int, limit: int) -> list[Trial]:
-        """Up to `limit` trials with numbers above `after`, in order, with their measurements.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-        return await self._store.read(
-            lambda transaction: trials.page(transaction, found(transaction, name), after, limit)
-        )
-
-    async def ranking(self, name: StudyName, behind: Place | None, limit: int) -> tuple[list[Trial], Place | None]:
-        """Up to `limit` succeeded trials, best first, and the place of the last one if there are more.
-
-        Args:
-            name: the study.
-            behind: the place behind which to begin; None for the best.
-            limit: how many at most.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-
-        def query(transaction: Transaction) -> tuple[list[Trial], Place | None]:
-            study = found(transaction, name)
-            ranked = trials.ranking(transaction, study, behind, limit + 1)
-            if len(ranked) <= limit:
-                return ranked, None
-            last = ranked[limit - 1]
-            return ranked[:limit], Place(trials.objective(study, last) or 0.0, last.number)
-
-        return await self._store.read(query)
-
-    async def overview(self, name: StudyName) -> Overview:
-        """The study with the number of its trials in each state.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-
-        def query(transaction: Transaction) -> Overview:
-            study = found(transaction, name)
-            return Overview(study, trials.counts(transaction, study))
-
-        return await self._store.read(query)
-
-    async def latest(self, name: StudyName, limit: int) -> list[Trial]:
-        """The `limit` newest trials, the newest first.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-        return await self._store.read(lambda transaction: trials.latest(transaction, found(transaction, name), limit))
-
-    async def history(self, name: StudyName, limit: int) -> list[tuple[int, float]]:
-        """Number and objective of succeeded trials in order, at most `limit`, evenly thinned if there are more.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-
-        def query(transaction: Transaction) -> list[tuple[int, float]]:
-            study = found(transaction, name)
-            return trials.history(transaction, study, every=-(-study.next_trial_number // limit))
-
-        return await self._store.read(query)
-
-    async def optimal(self, name: StudyName) -> list[Trial]:
-        """The trials with the best value; the Pareto front, if the study has several metrics.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-
-        def query(transaction: Transaction) -> list[Trial]:
-            study = found(transaction, name)
-            if len(study.spec.metrics) == 1:
-                return trials.best(transaction, study)
-            return pareto_front(study.spec, trials.succeeded(transaction, study))
-
-        return await self._store.read(query)
-
     async def delete(self, name: TrialName, request_id: str | None = None) -> None:
         """Removes the trial; the budget has one more again.
 
@@ -261,7 +123,7 @@ class TrialService:
 
         def use_case(transaction: Transaction) -> None:
             study = found(transaction, name.study, lock=True)
-            _existing(trials.find(transaction, study, name.number, lock=True), name)
+            existing(trials.find(transaction, study, name.number, lock=True), name)
             trials.delete(transaction, study, name.number)
             studies.remove_trial(transaction, study)
             deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number)
@@ -278,7 +140,7 @@ class TrialService:
             Aborted: the report is of an attempt that was lost, and the trial was handed on or has ended since.
             InvalidArgument: the measurement has no metric, or a negative step or time.
         """
-        _check(report.measurement)
+        check(report.measurement)
         return await self._run(
             name, "addTrialMeasurement", request_id, lambda transaction: self._measure(transaction, name, report)
         )
@@ -303,13 +165,13 @@ class TrialService:
             raise InvalidArgument(f"{len(reports)} reports; 1 to {MAX_REPORTS} are allowed", "reports")
         for index, (_, report) in enumerate(reports):
             with inside(f"reports[{index}]"):
-                _check(report.measurement)
+                check(report.measurement)
 
         def use_case(transaction: Transaction) -> list[Trial]:
             return [self._measure(transaction, name, report) for name, report in reports]
 
         def again(transaction: Transaction) -> list[Trial]:
-            return [_named(transaction, name)[1] for name, _ in reports]
+            return [named(transaction, name)[1] for name, _ in reports]
 
         once = Once(request_id, f"report {study}", study.parent, self._clock())
         return await self._store.run(once(use_case, again))
@@ -318,12 +180,12 @@ class TrialService:
         study_key, trial = self._held(transaction, name, report.attempt)
         verdict = outcome(Verb.MEASURE, trial.state)
         if isinstance(verdict, Move):
-            trials.measure(transaction, study_key, name.number, trial.attempt, report.measurement)
-            return _alive(transaction, study_key, trial, report.checkpoint)
+            measurements.measure(transaction, study_key, name.number, trial.attempt, report.measurement)
+            return alive(transaction, study_key, trial, report.checkpoint)
         if isinstance(verdict, Refuse):
-            known = trials.measured(transaction, study_key, trial)
-            if not any(_same(report.measurement, one) for one in known):
-                raise _refusal(Verb.MEASURE, trial, name, verdict.reason, report.attempt)
+            known = measurements.measured(transaction, study_key, trial)
+            if not any(same(report.measurement, one) for one in known):
+                raise refusal_to(Verb.MEASURE, trial, name, verdict.reason, report.attempt)
         return trial
 
     async def beat(
@@ -347,7 +209,7 @@ class TrialService:
             study_key, trial = self._held(transaction, name, attempt)
             match outcome(Verb.BEAT, trial.state):
                 case Move():
-                    return _alive(transaction, study_key, trial, checkpoint, in_any_case=True)
+                    return alive(transaction, study_key, trial, checkpoint, in_any_case=True)
                 case Refuse(reason):
                     raise refusal(Verb.BEAT, trial.state, name, reason)
                 case Ignore():
@@ -371,12 +233,12 @@ class TrialService:
 
         def use_case(transaction: Transaction) -> Trial:
             study, trial = self._to_end(transaction, name)
-            _check_attempt(trial, name, attempt)
+            check_attempt(trial, name, attempt)
             match outcome(Verb.RELEASE, trial.state):
                 case Move():
                     return release(transaction, study, trial, self._clock())
                 case Refuse(reason):
-                    raise _refusal(Verb.RELEASE, trial, name, reason, attempt)
+                    raise refusal_to(Verb.RELEASE, trial, name, reason, attempt)
                 case Ignore():
                     return trial
 
@@ -393,7 +255,7 @@ class TrialService:
         """
 
         def use_case(transaction: Transaction) -> Trial:
-            study_key, trial = _named(transaction, name)
+            study_key, trial = named(transaction, name)
             merged = merge(trial.metadata, changes)
             trials.set_metadata(transaction, study_key, name.number, merged)
             return dataclasses.replace(trial, metadata=merged)
@@ -409,7 +271,7 @@ class TrialService:
         """
 
         def use_case(transaction: Transaction) -> Trial:
-            study_key, trial = _named(transaction, name)
+            study_key, trial = named(transaction, name)
             match outcome(Verb.STOP, trial.state):
                 case Move(state):
                     trials.set_state(transaction, study_key, name.number, state)
@@ -447,7 +309,7 @@ class TrialService:
             InvalidArgument: the measurement has a negative step or time.
         """
         if given is not None and given.metrics:
-            _check(given)
+            check(given)
         return await self._end(
             name,
             Verb.SUCCEED,
@@ -484,17 +346,17 @@ class TrialService:
     ) -> Trial:
         def use_case(transaction: Transaction) -> Trial:
             study, trial = self._to_end(transaction, name)
-            _check_attempt(trial, name, attempt)
-            trial = _reclaimed(transaction, study.key, trial, attempt, self._clock())
+            check_attempt(trial, name, attempt)
+            trial = reclaimed(transaction, study.key, trial, attempt, self._clock())
             verdict = outcome(verb, trial.state)
             if isinstance(verdict, Refuse):
-                if trial.end_time is None or not _repeats(lambda: judge(transaction, study, trial), trial):
-                    raise _refusal(verb, trial, name, verdict.reason, attempt)
+                if trial.end_time is None or not repeats(lambda: judge(transaction, study, trial), trial):
+                    raise refusal_to(verb, trial, name, verdict.reason, attempt)
                 return trial
             ended = judge(transaction, study, trial)
             ended = end(transaction, study, ended, self._clock())
             if self._kept_measurements is not None:
-                trials.thin(transaction, study.key, ended, self._kept_measurements)
+                measurements.thin(transaction, study.key, ended, self._kept_measurements)
             learned.append(study)
             return ended
 
@@ -506,16 +368,16 @@ class TrialService:
 
     def _held(self, transaction: Transaction, name: TrialName, attempt: int | None) -> tuple[int, Trial]:
         """The study's key and the trial, which is the caller's if it names its attempt."""
-        study_key, trial = _named(transaction, name)
-        _check_attempt(trial, name, attempt)
-        return study_key, _reclaimed(transaction, study_key, trial, attempt, self._clock())
+        study_key, trial = named(transaction, name)
+        check_attempt(trial, name, attempt)
+        return study_key, reclaimed(transaction, study_key, trial, attempt, self._clock())
 
     def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
         """The study, held if its progress counts, and the trial, held."""
         study = found(transaction, name.study)
         if study.spec.stopping.needs_progress:
             study = found(transaction, name.study, lock=True)
-        return study, _existing(trials.find(transaction, study, name.number, lock=True), name)
+        return study, existing(trials.find(transaction, study, name.number, lock=True), name)
 
     async def _run(
         self, name: TrialName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Trial]
@@ -524,103 +386,7 @@ class TrialService:
         if not request_id:
             return await self._store.run(use_case)
         once = self._once(name, verb, request_id)
-        return await self._store.run(once(use_case, lambda transaction: _named(transaction, name)[1]))
+        return await self._store.run(once(use_case, lambda transaction: named(transaction, name)[1]))
 
     def _once(self, name: TrialName, verb: str, request_id: str | None) -> Once:
         return Once(request_id, f"{verb} {name}", name.study.parent, self._clock())
-
-
-def _check_attempt(trial: Trial, name: TrialName, attempt: int | None) -> None:
-    if attempt is not None and attempt != trial.attempt:
-        holder = f" with {trial.client_id!r}" if trial.client_id else ""
-        raise Aborted(f"attempt {attempt} of {name} was lost: the trial is in attempt {trial.attempt}{holder}")
-
-
-def _reclaimed(transaction: Transaction, study_key: int, trial: Trial, attempt: int | None, now: float) -> Trial:
-    """The trial; back with the worker that was thought lost, if that one names its attempt and nobody else has it."""
-    if attempt is None or not trial.lost_client_id or trial.state is not TrialState.REQUESTED:
-        return trial
-    trials.reclaim(transaction, study_key, trial, now)
-    back = dataclasses.replace(
-        trial,
-        state=TrialState.ACTIVE,
-        client_id=trial.lost_client_id,
-        start_time=now,
-        lost_attempts=trial.lost_attempts - 1,
-        lost_client_id="",
-    )
-    happened(transaction, study_key, back, now)
-    return back
-
-
-def _alive(
-    transaction: Transaction, study_key: int, trial: Trial, checkpoint: str, *, in_any_case: bool = False
-) -> Trial:
-    """The trial after a sign of life. A lease that has hardly begun is left alone: every write costs."""
-    lease = trial.lease
-    if lease is not None and (in_any_case or lease.left < lease.seconds * (1 - LEASE_PART_LEFT_ALONE)):
-        trials.extend_lease(transaction, study_key, trial)
-        trial = dataclasses.replace(trial, lease=lease.renewed())
-    if checkpoint and checkpoint != trial.checkpoint:
-        trials.set_checkpoint(transaction, study_key, trial.number, checkpoint)
-        trial = dataclasses.replace(trial, checkpoint=checkpoint)
-    return trial
-
-
-def _refusal(verb: Verb, trial: Trial, name: TrialName, reason: str, attempt: int | None) -> DodonaError:
-    """The error for a verb that the state does not allow; who names its attempt had the trial, and has lost it."""
-    refused = refusal(verb, trial.state, name, reason)
-    if attempt is None or trial.end_time is None:
-        return refused
-    return Aborted(f"{refused.message}; attempt {attempt} is over")
-
-
-def _named(transaction: Transaction, name: TrialName) -> tuple[int, Trial]:
-    there = trials.find_named(transaction, name)
-    if there is None:
-        found(transaction, name.study)
-        raise NotFound(f"{name} does not exist")
-    return there
-
-
-def _existing(trial: Trial | None, name: TrialName) -> Trial:
-    if trial is None:
-        raise NotFound(f"{name} does not exist")
-    return trial
-
-
-def _repeats(judge: Callable[[], Trial], trial: Trial) -> bool:
-    """Whether a finished trial would be judged as it was."""
-    try:
-        return _same(judge(), trial)
-    except FailedPrecondition:
-        return False
-
-
-def _same(one: object, other: object) -> bool:
-    """Whether two values are equal, where NaN equals NaN: a repeated request must find itself."""
-    return repr(one) == repr(other)
-
-
-def _check_result(result: Result) -> None:
-    if result.final is not None and result.final.metrics:
-        _check(result.final)
-    if len(result.measurements) > MAX_REPORTS:
-        raise InvalidArgument(f"{len(result.measurements)} measurements; {MAX_REPORTS} are allowed", "measurements")
-    for index, measurement in enumerate(result.measurements):
-        with inside(f"measurements[{index}]"):
-            _check(measurement)
-
-
-def _check(measurement: Measurement) -> None:
-    if not measurement.metrics:
-        raise InvalidArgument("is empty; a measurement needs at least one metric", "measurement.metrics")
-    if len(measurement.metrics) > MAX_METRICS:
-        raise InvalidArgument(f"{len(measurement.metrics)} metrics; {MAX_METRICS} are allowed", "measurement.metrics")
-    if (longest := max(map(len, measurement.metrics))) > MAX_METRIC_NAME_LENGTH:
-        problem = f"a name has {longest} characters; {MAX_METRIC_NAME_LENGTH} are allowed"
-        raise InvalidArgument(problem, "measurement.metrics")
-    if measurement.step < 0:
-        raise InvalidArgument(f"{measurement.step} is below 0", "measurement.stepCount")
-    if measurement.elapsed_seconds < 0:
-        raise InvalidArgument(f"{measurement.elapsed_seconds!r} is below 0", "measurement.elapsedDuration")

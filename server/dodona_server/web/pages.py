@@ -18,7 +18,7 @@ from dodona_server.domain.space import Categorical
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.studies import StudyService
-from dodona_server.service.trials import TrialService
+from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.web import format as texts
 from dodona_server.web.assets import load_assets
 from dodona_server.web.chart import Chart, curve_chart, objective_chart, thin
@@ -79,7 +79,7 @@ class PageRoute(APIRoute):
         return guarded
 
 
-def page_router(studies: StudyService, trials: TrialService, clock: Callable[[], float] = time.time) -> APIRouter:
+def page_router(studies: StudyService, trials: TrialQueries, clock: Callable[[], float] = time.time) -> APIRouter:
     """The pages and the files they refer to; `clock` gives the time in seconds since the epoch."""
     router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse)
 
@@ -125,7 +125,7 @@ def _render(template: str, status: int = 200, **context: Any) -> Response:
     return HTMLResponse(page, status_code=status, headers=HEADERS)
 
 
-async def _study_context(trials: TrialService, name: StudyName) -> dict[str, Any]:
+async def _study_context(trials: TrialQueries, name: StudyName) -> dict[str, Any]:
     overview = await trials.overview(name)
     study, counts = overview.study, overview.counts
     ranking, _ = await trials.ranking(name, None, MAX_ROWS)

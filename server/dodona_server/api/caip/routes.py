@@ -21,9 +21,11 @@ from dodona_server.api.streaming import in_pieces
 from dodona_server.api.vertex.routes import ERRORS
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.service.operations import OperationService
+from dodona_server.service.reports import Report, Result
 from dodona_server.service.studies import StudyService
 from dodona_server.service.suggestions import SuggestionService, SuggestRequest
-from dodona_server.service.trials import Report, Result, TrialService
+from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.trials import TrialService
 
 _LOCATION = PREFIX + "/v1/projects/{project}/locations/{location}"
 _STUDY = _LOCATION + "/studies/{study}"
@@ -53,12 +55,16 @@ class _CaipRoute(LenientRoute):
 
 
 def caip_router(
-    studies: StudyService, trials: TrialService, suggestions: SuggestionService, operations: OperationService
+    studies: StudyService,
+    queries: TrialQueries,
+    trials: TrialService,
+    suggestions: SuggestionService,
+    operations: OperationService,
 ) -> APIRouter:
     """The whole dialect, with the document by which its clients find it."""
     router = APIRouter(route_class=_CaipRoute, responses=ERRORS, tags=["AI Platform"])
     _add_trial_loop(router, trials, suggestions, operations)
-    _add_trials(router, trials)
+    _add_trials(router, queries, trials)
     _add_studies(router, studies)
     _add_operations(router, operations)
 
@@ -105,11 +111,11 @@ def _add_trial_loop(
         return Answer(render.trial(trial.study, ended))
 
 
-def _add_trials(router: APIRouter, trials: TrialService) -> None:
+def _add_trials(router: APIRouter, queries: TrialQueries, trials: TrialService) -> None:
     @router.post(_STUDY + "/trials:listOptimalTrials", response_model=wire.MlListOptimalTrialsResponse)
     async def list_optimal_trials(study: OfStudy, _body: EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
-        optimal = await trials.optimal(study)
+        optimal = await queries.optimal(study)
         return Answer(wire.MlListOptimalTrialsResponse(trials=[render.trial(study, one) for one in optimal]))
 
     @router.post(_STUDY + "/trials", response_model=wire.MlTrial)
@@ -127,8 +133,8 @@ def _add_trials(router: APIRouter, trials: TrialService) -> None:
         """All trials in the order of their numbers, those that are to stop as ACTIVE."""
         pieces = in_pieces(
             "trials",
-            await trials.page(study, 0, MAX_PAGE_SIZE),
-            lambda last: trials.page(study, last.number, MAX_PAGE_SIZE),
+            await queries.page(study, 0, MAX_PAGE_SIZE),
+            lambda last: queries.page(study, last.number, MAX_PAGE_SIZE),
             lambda one: render.trial(study, one, listed=True),
             MAX_PAGE_SIZE,
         )
@@ -137,7 +143,7 @@ def _add_trials(router: APIRouter, trials: TrialService) -> None:
     @router.get(_TRIAL, response_model=wire.MlTrial)
     async def get_trial(trial: OfTrial) -> Response:
         """A trial with its measurements."""
-        return Answer(render.trial(trial.study, await trials.get(trial)))
+        return Answer(render.trial(trial.study, await queries.get(trial)))
 
     @router.delete(_TRIAL, response_model=Empty)
     async def delete_trial(trial: OfTrial) -> Response:

@@ -20,8 +20,9 @@ from dodona_server.api.route import parse_body, send_answer
 from dodona_server.api.vertex import render
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import Location, StudyName, TrialName
+from dodona_server.service.reports import Report
 from dodona_server.service.suggestions import SuggestionService, SuggestRequest
-from dodona_server.service.trials import Report, TrialService
+from dodona_server.service.trials import TrialService
 
 _PATH = re.compile(
     r"/v1/projects/([^/:]+)/locations/([^/:]+)/studies/([^/:]+)/trials(?:/([^/:]+))?:"

@@ -18,8 +18,10 @@ from dodona_server.api.vertex.spec import read_parameters, read_spec
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.lifecycle import StudyVerb
 from dodona_server.domain.names import TrialName
+from dodona_server.service.reports import Report, Result
 from dodona_server.service.studies import StudyService
-from dodona_server.service.trials import Report, Result, TrialService
+from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.trials import TrialService
 
 LOCATION = "/v1/projects/{project}/locations/{location}"
 STUDY = LOCATION + "/studies/{study}"
@@ -39,7 +41,7 @@ def _router() -> APIRouter:
     return APIRouter(route_class=LenientRoute, responses=ERRORS)
 
 
-def trial_router(trials: TrialService, loop: Loop) -> APIRouter:
+def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> APIRouter:
     """The calls about trials; those of the trial loop are answered before they get here, see `loop`."""
     router = _router()
 
@@ -94,7 +96,7 @@ def trial_router(trials: TrialService, loop: Loop) -> APIRouter:
     @router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
     async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
-        optimal = await trials.optimal(study)
+        optimal = await queries.optimal(study)
         return Answer(wire.ListOptimalTrialsResponse(optimal_trials=[render.trial(study, one) for one in optimal]))
 
     @router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
@@ -121,23 +123,23 @@ def trial_router(trials: TrialService, loop: Loop) -> APIRouter:
         if order_by not in ("", "objective"):
             raise InvalidArgument(f"{order_by!r} is neither empty nor 'objective'", "orderBy")
         if order_by:
-            ranked, last = await trials.ranking(study, read_place(order_by, token), page_size(size))
+            ranked, last = await queries.ranking(study, read_place(order_by, token), page_size(size))
             more = "" if last is None else write_place(order_by, last)
             listed = [render.trial(study, one) for one in ranked]
             return Answer(wire.ListTrialsResponse(trials=listed, next_page_token=more))
         after = read_token(order_by, token)
         if size == 0:
-            first = await trials.page(study, after, MAX_PAGE_SIZE)
+            first = await queries.page(study, after, MAX_PAGE_SIZE)
             pieces = in_pieces(
                 "trials",
                 first,
-                lambda last: trials.page(study, last.number, MAX_PAGE_SIZE),
+                lambda last: queries.page(study, last.number, MAX_PAGE_SIZE),
                 lambda one: render.trial(study, one),
                 end=b'],"nextPageToken":""}',
             )
             return StreamingResponse(pieces, media_type="application/json")
         limit = page_size(size)
-        page = await trials.page(study, after, limit + 1)
+        page = await queries.page(study, after, limit + 1)
         more = write_token(order_by, page[limit - 1].number) if len(page) > limit else ""
         rendered = [render.trial(study, one) for one in page[:limit]]
         return Answer(wire.ListTrialsResponse(trials=rendered, next_page_token=more))
@@ -145,7 +147,7 @@ def trial_router(trials: TrialService, loop: Loop) -> APIRouter:
     @router.get(TRIAL, response_model=wire.Trial, tags=["trials"])
     async def get_trial(trial: OfTrial) -> Response:
         """A trial with its measurements."""
-        return Answer(render.trial(trial.study, await trials.get(trial)))
+        return Answer(render.trial(trial.study, await queries.get(trial)))
 
     @router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
     async def delete_trial(trial: OfTrial, request_id: RequestId = "") -> Response:

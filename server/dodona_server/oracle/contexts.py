@@ -1,0 +1,49 @@
+"""Suggestions within contexts: values that some of the trials must have."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping, Sequence
+
+from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.domain.trial import Trial
+from dodona_server.oracle.algorithm import Algorithm, Problem, Suggestions
+from dodona_server.oracle.random_search import sample
+
+
+def suggest_in(
+    spaces: Sequence[SearchSpace],
+    algorithm: Algorithm,
+    problem: Problem,
+    completed: Sequence[Trial],
+    pending: Sequence[Trial],
+    count: int,
+    rng: random.Random,
+) -> Suggestions:
+    """The next `count` points to try, shared out among the parts of the search space that contexts leave.
+
+    Args:
+        spaces: the parts; none for the whole space.
+        algorithm: searches each of them.
+        problem: that of the whole study.
+        completed: as of `Algorithm.suggest`.
+        pending: likewise.
+        count: likewise.
+        rng: likewise.
+    """
+    if not spaces:
+        return algorithm.suggest(problem, completed, pending, count, rng)
+    points: list[Mapping[str, Value]] = []
+    wait = False
+    for index, space in enumerate(spaces[:count]):
+        share = len(range(index, count, len(spaces)))
+        spec = dataclasses.replace(problem.spec, space=space)
+        part = dataclasses.replace(problem, spec=spec, position=problem.position + len(points))
+        answer = algorithm.suggest(part, completed, pending, share, rng)
+        points += answer.parameters
+        if not answer.wait:
+            # What a context fixes leaves few points or one, which is no end of the search: they come again.
+            points += [sample(space, rng) for _ in range(share - len(answer.parameters))]
+        wait = wait or answer.wait
+    return Suggestions(points, wait=wait)

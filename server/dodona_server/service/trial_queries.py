@@ -1,0 +1,129 @@
+"""What can be asked of trials."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dodona_server.domain.names import StudyName, TrialName
+from dodona_server.domain.study import Study
+from dodona_server.domain.trial import Place, Trial, TrialState, pareto_front
+from dodona_server.service.attempts import existing
+from dodona_server.service.studies import found
+from dodona_server.storage import measurements, ranking, trials
+from dodona_server.storage.store import Store, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A study and how many trials it has in each state."""
+
+    study: Study
+    counts: Mapping[TrialState, int]
+
+
+class TrialQueries:
+    """Finds trials.
+
+    Args:
+        store: where they are kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def get(self, name: TrialName) -> Trial:
+        """The trial with its measurements.
+
+        Raises:
+            NotFound: there is no such study or trial.
+        """
+
+        def query(transaction: Transaction) -> Trial:
+            study = found(transaction, name.study)
+            trial = existing(trials.find(transaction, study, name.number), name)
+            return dataclasses.replace(trial, measurements=measurements.measured(transaction, study.key, trial))
+
+        return await self._store.read(query)
+
+    async def page(self, name: StudyName, after: int, limit: int) -> list[Trial]:
+        """Up to `limit` trials with numbers above `after`, in order, with their measurements.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+        return await self._store.read(
+            lambda transaction: trials.page(transaction, found(transaction, name), after, limit)
+        )
+
+    async def ranking(self, name: StudyName, behind: Place | None, limit: int) -> tuple[list[Trial], Place | None]:
+        """Up to `limit` succeeded trials, best first, and the place of the last one if there are more.
+
+        Args:
+            name: the study.
+            behind: the place behind which to begin; None for the best.
+            limit: how many at most.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> tuple[list[Trial], Place | None]:
+            study = found(transaction, name)
+            ranked = ranking.ranking(transaction, study, behind, limit + 1)
+            if len(ranked) <= limit:
+                return ranked, None
+            last = ranked[limit - 1]
+            return ranked[:limit], Place(ranking.objective(study, last) or 0.0, last.number)
+
+        return await self._store.read(query)
+
+    async def overview(self, name: StudyName) -> Overview:
+        """The study with the number of its trials in each state.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> Overview:
+            study = found(transaction, name)
+            return Overview(study, ranking.counts(transaction, study))
+
+        return await self._store.read(query)
+
+    async def latest(self, name: StudyName, limit: int) -> list[Trial]:
+        """The `limit` newest trials, the newest first.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+        return await self._store.read(lambda transaction: trials.latest(transaction, found(transaction, name), limit))
+
+    async def history(self, name: StudyName, limit: int) -> list[tuple[int, float]]:
+        """Number and objective of succeeded trials in order, at most `limit`, evenly thinned if there are more.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> list[tuple[int, float]]:
+            study = found(transaction, name)
+            return ranking.history(transaction, study, every=-(-study.next_trial_number // limit))
+
+        return await self._store.read(query)
+
+    async def optimal(self, name: StudyName) -> list[Trial]:
+        """The trials with the best value; the Pareto front, if the study has several metrics.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> list[Trial]:
+            study = found(transaction, name)
+            if len(study.spec.metrics) == 1:
+                return ranking.best(transaction, study)
+            return pareto_front(study.spec, ranking.succeeded(transaction, study))
+
+        return await self._store.read(query)

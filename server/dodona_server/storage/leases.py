@@ -1,0 +1,118 @@
+"""Leases in the database: who runs which trial, and until when, by the database's clock."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from dodona_server.domain.study import Study
+from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.storage.clock import database_now
+from dodona_server.storage.store import Transaction
+from dodona_server.storage.tables import leased, trials, unfinished
+from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, read_trial, trial_key
+
+_NUMBERS_ELSEWHERE = sa.select(trials.c.number).where(
+    IN_STUDY,
+    unfinished,
+    trials.c.state.in_((TrialState.ACTIVE.value, TrialState.STOPPING.value)),
+    trials.c.client_id != bindparam("of_client"),
+)
+_RUNNING_ELSEWHERE = (
+    sa.select(trials.c.number).where(IN_STUDY, trials.c.number.in_(_NUMBERS_ELSEWHERE), leased).limit(1)
+)
+# The time in a query of its own: PostgreSQL looks nothing up in an index that it takes for new at every row.
+_OVERDUE = (leased, trials.c.lease_expiry <= sa.select(database_now()).scalar_subquery())
+_RUN_OUT = (
+    sa.select(trials.c.study_key, *COLUMNS).where(*_OVERDUE).order_by(trials.c.lease_expiry).limit(bindparam("limit"))
+)
+_RUN_OUT_LOCKED = _RUN_OUT.with_for_update(skip_locked=True)
+_ASSIGN = (
+    trials.update()
+    .where(*THIS)
+    .values(
+        state=TrialState.ACTIVE.value,
+        client_id=bindparam("new_client"),
+        start_time=bindparam("new_start"),
+        attempt=bindparam("new_attempt"),
+        lost_attempts=bindparam("new_lost"),
+        lost_client_id="",
+        lease_seconds=bindparam("new_lease", type_=sa.Double),
+        lease_expiry=database_now() + bindparam("new_lease", type_=sa.Double),
+    )
+)
+_EXTEND = trials.update().where(*THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds)
+_GRANT_GRACE = trials.update().where(*_OVERDUE).values(lease_expiry=database_now() + trials.c.lease_seconds)
+_REQUEUE = (
+    trials.update()
+    .where(*THIS)
+    .values(
+        state=TrialState.REQUESTED.value,
+        client_id="",
+        start_time=None,
+        lease_expiry=None,
+        lost_attempts=bindparam("new_lost"),
+        lost_client_id=bindparam("new_lost_client"),
+    )
+)
+_RECLAIM = (
+    trials.update()
+    .where(*THIS)
+    .values(
+        state=TrialState.ACTIVE.value,
+        client_id=trials.c.lost_client_id,
+        start_time=bindparam("new_start"),
+        lost_attempts=trials.c.lost_attempts - 1,
+        lost_client_id="",
+        lease_expiry=database_now() + trials.c.lease_seconds,
+    )
+)
+
+
+def run_elsewhere(transaction: Transaction, study: Study, client_id: str) -> bool:
+    """Whether another client runs a trial on a lease: if it is lost, the trial is there to be handed out again."""
+    parameters = {"of_study": study.key, "of_client": client_id}
+    return transaction.execute(_RUNNING_ELSEWHERE, parameters).first() is not None
+
+
+def run_out(transaction: Transaction, limit: int, *, lock: bool = True) -> list[tuple[int, Trial]]:
+    """Up to `limit` trials whose lease has run out, each with its study's key; the longest overdue first.
+
+    With `lock` they are held until the transaction ends; those that another transaction holds are left out.
+    """
+    rows = transaction.execute(_RUN_OUT_LOCKED if lock else _RUN_OUT, {"limit": limit}).mappings()
+    return [(row["study_key"], read_trial(row)) for row in rows]
+
+
+def assign(transaction: Transaction, study: Study, trial: Trial) -> None:
+    """Makes the trial ACTIVE with the client, attempt and length of lease that `trial` says; the lease begins now."""
+    values = {
+        **trial_key(study.key, trial.number),
+        "new_client": trial.client_id,
+        "new_start": trial.start_time,
+        "new_attempt": trial.attempt,
+        "new_lost": trial.lost_attempts,
+        "new_lease": trial.lease and trial.lease.seconds,
+    }
+    transaction.execute(_ASSIGN, values)
+
+
+def extend_lease(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """Lets the trial's lease, if it has one, begin anew."""
+    transaction.execute(_EXTEND, trial_key(study_key, trial.number))
+
+
+def grant_grace(transaction: Transaction) -> None:
+    """Lets every lease that has run out begin anew."""
+    transaction.execute(_GRANT_GRACE)
+
+
+def requeue(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """Puts the trial back into the queue; its `lost_attempts` and `lost_client_id` say why."""
+    values = {"new_lost": trial.lost_attempts, "new_lost_client": trial.lost_client_id}
+    transaction.execute(_REQUEUE, {**trial_key(study_key, trial.number), **values})
+
+
+def reclaim(transaction: Transaction, study_key: int, trial: Trial, now: float) -> None:
+    """Gives the trial back to the client that was thought lost, whose attempt goes on."""
+    transaction.execute(_RECLAIM, {**trial_key(study_key, trial.number), "new_start": now})

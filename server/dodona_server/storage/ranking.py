@@ -1,0 +1,117 @@
+"""Which trials are best, and how many there are: answered by the indexes, whatever number of trials there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from dodona_server.domain.study import Goal, Study
+from dodona_server.domain.trial import Place, Trial, TrialState
+from dodona_server.storage.store import Transaction
+from dodona_server.storage.tables import ranked, trials, unfinished
+from dodona_server.storage.trial_rows import IN_STUDY, TRIALS, read_trial
+
+_PAGE = 1000
+_COUNT_UNFINISHED = sa.select(trials.c.state, sa.func.count()).where(IN_STUDY, unfinished).group_by(trials.c.state)
+_COUNT_SUCCEEDED = sa.select(sa.func.count()).where(IN_STUDY, ranked)
+_HISTORY = (
+    sa.select(trials.c.number, trials.c.objective)
+    .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
+    .order_by(trials.c.number + 0)  # not the primary key's order: the index has all that is asked for
+)
+# In the primary key's order, which page by page costs the least.
+_SUCCEEDED = (
+    TRIALS.where(IN_STUDY, trials.c.end_time.is_not(None), ranked, trials.c.number > bindparam("after"))
+    .order_by(trials.c.number)
+    .limit(_PAGE)
+)
+_RANKED = TRIALS.where(IN_STUDY, ranked)
+_BEST_OBJECTIVE = {
+    Goal.MAXIMIZE: sa.select(sa.func.max(trials.c.objective)).where(IN_STUDY, ranked),
+    Goal.MINIMIZE: sa.select(sa.func.min(trials.c.objective)).where(IN_STUDY, ranked),
+}
+_NUMBERS_WITH_OBJECTIVE = sa.select(trials.c.number).where(IN_STUDY, ranked, trials.c.objective == bindparam("best"))
+_WITH_OBJECTIVE = TRIALS.where(IN_STUDY, trials.c.number.in_(_NUMBERS_WITH_OBJECTIVE)).order_by(trials.c.number)
+
+
+def _ranking(goal: Goal) -> sa.Select[Any]:
+    """Succeeded trials, best first, those of one value by number."""
+    objective = trials.c.objective
+    order = objective.desc() if goal is Goal.MAXIMIZE else objective
+    return _RANKED.order_by(order, trials.c.number).limit(bindparam("limit"))
+
+
+def _ranking_behind(goal: Goal) -> sa.Select[Any]:
+    """The same, behind the place of a trial with the objective `best` and the number `after`."""
+    objective = trials.c.objective
+    best = bindparam("best", type_=sa.Double)
+    worse = objective < best if goal is Goal.MAXIMIZE else objective > best
+    # The first condition says nothing that the second does not, but it can be looked up in the index.
+    reached = objective <= best if goal is Goal.MAXIMIZE else objective >= best
+    return _ranking(goal).where(reached, sa.or_(worse, trials.c.number > bindparam("after")))
+
+
+_RANKING = {goal: _ranking(goal) for goal in Goal}
+_RANKING_BEHIND = {goal: _ranking_behind(goal) for goal in Goal}
+
+
+def ranking(transaction: Transaction, study: Study, behind: Place | None, limit: int) -> list[Trial]:
+    """Up to `limit` succeeded trials by the first metric, best first, those of one value by number.
+
+    Args:
+        transaction: to read in.
+        study: whose trials are ranked.
+        behind: the place behind which to begin, whether or not a trial still has it; None for the best.
+        limit: how many at most.
+    """
+    goal = study.spec.objective.goal
+    parameters: dict[str, Any] = {"of_study": study.key, "limit": limit}
+    statement = _RANKING[goal]
+    if behind is not None:
+        statement = _RANKING_BEHIND[goal]
+        parameters |= {"best": behind.objective, "after": behind.number}
+    return [read_trial(row) for row in transaction.execute(statement, parameters).mappings()]
+
+
+def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
+    """How many trials are in each state; no row of a finished trial is read, index entries only."""
+    key = {"of_study": study.key}
+    counted = dict.fromkeys(TrialState, 0)
+    for state, count in transaction.execute(_COUNT_UNFINISHED, key):
+        counted[TrialState(state)] = count
+    counted[TrialState.SUCCEEDED] = transaction.execute(_COUNT_SUCCEEDED, key).scalar_one()
+    counted[TrialState.INFEASIBLE] = study.trial_count - sum(counted.values())
+    return counted
+
+
+def history(transaction: Transaction, study: Study, every: int) -> list[tuple[int, float]]:
+    """Number and objective of every `every`-th trial, of those that succeeded, in order."""
+    rows = transaction.execute(_HISTORY, {"of_study": study.key, "every": every})
+    return [(number, objective) for number, objective in rows]
+
+
+def best(transaction: Transaction, study: Study) -> list[Trial]:
+    """The succeeded trials with the best value of the first metric, in order."""
+    key = {"of_study": study.key}
+    value = transaction.execute(_BEST_OBJECTIVE[study.spec.objective.goal], key).scalar()
+    if value is None:
+        return []
+    return [read_trial(row) for row in transaction.execute(_WITH_OBJECTIVE, {**key, "best": value}).mappings()]
+
+
+def succeeded(transaction: Transaction, study: Study) -> Iterator[Trial]:
+    """All succeeded trials, in order; a page of them is held at a time."""
+    behind = 0
+    while rows := transaction.execute(_SUCCEEDED, {"of_study": study.key, "after": behind}).mappings().all():
+        yield from map(read_trial, rows)
+        behind = rows[-1]["number"]
+
+
+def objective(study: Study, trial: Trial) -> float | None:
+    """The value by which the trial is ranked; None if it did not succeed."""
+    if trial.state is not TrialState.SUCCEEDED or trial.final_measurement is None:
+        return None
+    return trial.final_measurement.metrics[study.spec.objective.id]

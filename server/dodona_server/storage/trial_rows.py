@@ -1,0 +1,56 @@
+"""How a trial stands in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from dodona_server.domain.trial import Lease, Measurement, Trial, TrialState
+from dodona_server.storage import codec
+from dodona_server.storage.clock import database_now
+from dodona_server.storage.tables import trials
+
+_NOT_SHOWN = ("study_key", "request_id", "objective")
+COLUMNS = [
+    *(column for column in trials.c if column.key not in _NOT_SHOWN),
+    (trials.c.lease_expiry - database_now()).label("lease_left"),
+]
+TRIALS = sa.select(*COLUMNS)
+IN_STUDY = trials.c.study_key == bindparam("of_study")
+THIS = (IN_STUDY, trials.c.number == bindparam("trial_number"))
+
+
+def trial_key(study_key: int, number: int) -> dict[str, Any]:
+    """The parameters of `THIS`."""
+    return {"of_study": study_key, "trial_number": number}
+
+
+def read_trial(row: sa.RowMapping, measured: Iterable[Measurement] | None = None) -> Trial:
+    """The trial in a row of `COLUMNS`."""
+    return Trial(
+        number=row["number"],
+        state=TrialState(row["state"]),
+        parameters=codec.load_parameters(row["parameters"]),
+        client_id=row["client_id"],
+        attempt=row["attempt"],
+        create_time=row["create_time"],
+        start_time=row["start_time"],
+        end_time=row["end_time"],
+        final_measurement=codec.load_final(row["final_measurement"]),
+        infeasible_reason=row["infeasible_reason"],
+        metadata=codec.load_metadata(row["metadata"]),
+        measurements=None if measured is None else list(measured),
+        lease=_lease(row),
+        lost_attempts=row["lost_attempts"],
+        lost_client_id=row["lost_client_id"],
+        checkpoint=row["checkpoint"],
+    )
+
+
+def _lease(row: sa.RowMapping) -> Lease | None:
+    if row["lease_expiry"] is None:
+        return None
+    return Lease(row["lease_seconds"], row["lease_expiry"], row["lease_left"])

@@ -1,0 +1,39 @@
+"""An algorithm that misbehaves, behind the same interface as the real ones."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Sequence
+
+from dodona_server.domain.study import StudySpec
+from dodona_server.domain.trial import Trial
+from dodona_server.oracle import Problem, Suggestions
+from dodona_server.oracle.random_search import sample
+
+
+class Misbehaving:
+    """Does what the study's option `fault` says: "slow", "raise", "die"; otherwise it draws at random."""
+
+    inline = False
+
+    def check(self, spec: StudySpec) -> None:
+        """Takes any option."""
+
+    def suggest(
+        self,
+        problem: Problem,
+        completed: Sequence[Trial],
+        pending: Sequence[Trial],
+        count: int,
+        rng: random.Random,
+    ) -> Suggestions:
+        match problem.spec.algorithm_options.get("fault"):
+            case "slow":
+                time.sleep(3600)
+            case "raise":
+                raise ZeroDivisionError("a fault of the algorithm")
+            case "die":
+                os._exit(9)
+        return Suggestions([sample(problem.spec.space, rng) for _ in range(count)])
