@@ -14,7 +14,7 @@ from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import ranked, trials, unfinished
 from dodona_server.storage.trial_rows import IN_STUDY, TRIALS, read_trial
 
-_PAGE = 1000
+_PAGE = 500
 _COUNT_UNFINISHED = sa.select(trials.c.state, sa.func.count()).where(IN_STUDY, unfinished).group_by(trials.c.state)
 _COUNT_SUCCEEDED = sa.select(sa.func.count()).where(IN_STUDY, ranked)
 _HISTORY = (
