@@ -26,6 +26,7 @@ from dodona_server.storage import (
     operations,
     ranking,
     requests,
+    statement,
     studies,
     suggestions,
     trials,
@@ -182,29 +183,44 @@ def has_statistics(store: Store) -> bool:
 
 @dataclasses.dataclass
 class Sent:
-    """A statement that was sent, and how many steps SQLite took to answer it."""
+    """A statement that was sent, by the driver alone or by SQLAlchemy, and how many steps SQLite took to answer it."""
 
     statement: str
     parameters: Any
+    alone: bool
     steps: int = 0
+
+    def explained(self, transaction: Transaction, how: str) -> Any:
+        """What the database answers to the statement behind the words `how`."""
+        text = f"{how} {self.statement}"
+        if self.alone:
+            return statement.send(transaction, text, self.parameters, "reading").fetchall()
+        return transaction.exec_driver_sql(text, self.parameters).all()
 
 
 def sent(transaction: Transaction, use: Use, study: Study) -> list[Sent]:
     """The statements that a use sends."""
     statements: list[Sent] = []
 
-    def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
-        statements.append(Sent(statement, parameters[0] if many else parameters))
+    def keep(_c: Any, _cursor: Any, text: str, parameters: Any, _context: Any, many: bool) -> None:
+        statements.append(Sent(text, parameters[0] if many else parameters, alone=False))
+
+    def keep_and_send(to: Transaction, text: str, parameters: Any, purpose: str) -> Any:
+        statements.append(Sent(text, parameters, alone=True))
+        return send(to, text, parameters, purpose)
 
     def step() -> None:
         # Also when rows are fetched, until the next statement is sent.
         statements[-1].steps += 100
 
+    send = statement.send
     event.listen(transaction, "before_cursor_execute", keep)
     driver: Any = transaction.connection.driver_connection
     if transaction.dialect.name == "sqlite":
         driver.set_progress_handler(step, 100)
-    use(transaction, study)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statement, "send", keep_and_send)
+        use(transaction, study)
     if transaction.dialect.name == "sqlite":
         driver.set_progress_handler(None, 0)
     event.remove(transaction, "before_cursor_execute", keep)
@@ -232,11 +248,15 @@ def faults(crowded: Crowded, use: Use) -> list[str]:
 
 
 def sqlite_faults(transaction: Transaction, one: Sent) -> list[str]:
-    plan = [row[3] for row in transaction.exec_driver_sql(f"EXPLAIN QUERY PLAN {one.statement}", one.parameters)]
+    plan = query_plan(transaction, one)
     wrong = [step for step in plan if (scanned := re.match(r"SCAN (\w+)", step)) and scanned[1] in BIG_TABLES]
     if one.steps > MAX_STEPS:
         wrong.append(f"{one.steps} steps by {plan}")
     return wrong
+
+
+def query_plan(transaction: Transaction, one: Sent) -> list[str]:
+    return [row[3] for row in one.explained(transaction, "EXPLAIN QUERY PLAN")]
 
 
 def postgres_faults(transaction: Transaction, one: Sent, vacuumed: bool) -> list[str]:
@@ -258,18 +278,19 @@ def postgres_faults(transaction: Transaction, one: Sent, vacuumed: bool) -> list
 
 def plan_for(transaction: Transaction, one: Sent, how: str) -> dict[str, Any]:
     """The plan for the parameters that were sent."""
-    explain = f"EXPLAIN ({how}FORMAT JSON) {one.statement}"
-    plan: dict[str, Any] = transaction.exec_driver_sql(explain, one.parameters).scalar_one()[0]["Plan"]
+    plan: dict[str, Any] = one.explained(transaction, f"EXPLAIN ({how}FORMAT JSON)")[0][0][0]["Plan"]
     return plan
 
 
 def generic_plan(transaction: Transaction, one: Sent) -> dict[str, Any]:
     """The plan for any parameters: the driver prepares statements that come often, and PostgreSQL may then take it."""
     names = list(one.parameters)
-    text = re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", one.statement).replace("%%", "%")
+    text = one.statement
+    if not one.alone:
+        text = re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", text).replace("%%", "%")
     nothing = f"({', '.join(['NULL'] * len(names))})" if names else ""
-    for statement in ("SET LOCAL plan_cache_mode = force_generic_plan", f"PREPARE judged AS {text}"):
-        transaction.exec_driver_sql(statement)
+    for prepared in ("SET LOCAL plan_cache_mode = force_generic_plan", f"PREPARE judged AS {text}"):
+        transaction.exec_driver_sql(prepared)
     explain = f"EXPLAIN (FORMAT JSON) EXECUTE judged{nothing}"
     plan: dict[str, Any] = transaction.exec_driver_sql(explain).scalar_one()[0]["Plan"]
     transaction.exec_driver_sql("DEALLOCATE judged")
@@ -303,8 +324,7 @@ def test_what_goes_over_a_whole_study_reads_an_index_alone(crowded, use):
         assert study is not None
         for one in sent(transaction, use, study):
             if transaction.dialect.name == "sqlite":
-                explain = f"EXPLAIN QUERY PLAN {one.statement}"
-                plan = [row[3] for row in transaction.exec_driver_sql(explain, one.parameters)]
+                plan = query_plan(transaction, one)
                 assert re.match(r"SEARCH trials USING COVERING INDEX ix_trials_\w+ \(study_key=\?", plan[0]), plan
             else:
                 used = {node["Node Type"] for node in nodes(plan_for(transaction, one, ""))}
@@ -316,7 +336,7 @@ def test_what_goes_over_a_whole_study_reads_an_index_alone(crowded, use):
 @pytest.mark.parametrize("table", ["trials", "measurements", "operations", "events"])
 def test_a_deleted_study_is_looked_up_in_what_refers_to_it(crowded, table):
     # What a database asks for itself before it deletes a row that others may refer to.
-    one = Sent(f"SELECT 1 FROM {table} WHERE study_key = {BIG_KEY + 1000} LIMIT 1", ())
+    one = Sent(f"SELECT 1 FROM {table} WHERE study_key = {BIG_KEY + 1000} LIMIT 1", (), alone=False)
     with crowded.store.engine.connect() as transaction:
         if transaction.dialect.name == "sqlite":
             assert sqlite_faults(transaction, one) == []

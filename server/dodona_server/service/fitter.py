@@ -48,7 +48,7 @@ class Fitter:
     def answer(self, job: Job) -> Answer | str:
         """The answer to a job, or why there is none."""
         try:
-            with self._engine.connect() as transaction:
+            with self._engine.begin() as transaction:
                 study = studies.find_key(transaction, job.study_key)
                 if study is None:
                     return "the study does not exist any more"

@@ -127,7 +127,7 @@ class SuggestionService:
             look = functools.partial(self._suggest, name, request, computed, failure, last_look)
             computed, failure = None, ""
             try:
-                handed = await self._store.run(look)
+                handed = await self._store.run(look, name)
             except _Missing as missing:
                 try:
                     computed = await self._ahead.computed(missing.study, missing.spaces, missing.count)

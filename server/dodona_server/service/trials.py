@@ -86,7 +86,7 @@ class TrialService:
                 count(transaction, found(transaction, name), trial, trial.create_time)
             return trial
 
-        return await self._store.run(use_case)
+        return await self._store.run(use_case, name)
 
     def _chosen(self, study: Study, parameters: Mapping[str, object], result: Result | None) -> Trial:
         now = self._clock()
@@ -129,7 +129,7 @@ class TrialService:
             deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number)
             events.append(transaction, study.key, [deleted])
 
-        await self._store.run(self._once(name, "delete", request_id)(use_case, lambda _: None))
+        await self._store.run(self._once(name, "delete", request_id)(use_case, lambda _: None), name.study)
 
     async def measure(self, name: TrialName, report: Report, request_id: str | None = None) -> Trial:
         """The trial, with the report's measurement kept; the state STOPPING tells the worker to stop early.
@@ -174,7 +174,7 @@ class TrialService:
             return [named(transaction, name)[1] for name, _ in reports]
 
         once = Once(request_id, f"report {study}", study.parent, self._clock())
-        return await self._store.run(once(use_case, again))
+        return await self._store.run(once(use_case, again), study)
 
     def _measure(self, transaction: Transaction, name: TrialName, report: Report) -> Trial:
         study_key, trial = self._held(transaction, name, report.attempt)
@@ -384,9 +384,9 @@ class TrialService:
     ) -> Trial:
         """The answer of a use case that is done once for each request id."""
         if not request_id:
-            return await self._store.run(use_case)
+            return await self._store.run(use_case, name.study)
         once = self._once(name, verb, request_id)
-        return await self._store.run(once(use_case, lambda transaction: named(transaction, name)[1]))
+        return await self._store.run(once(use_case, lambda transaction: named(transaction, name)[1]), name.study)
 
     def _once(self, name: TrialName, verb: str, request_id: str | None) -> Once:
         return Once(request_id, f"{verb} {name}", name.study.parent, self._clock())

@@ -13,14 +13,18 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.study import Study
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import events, numbered, unnumbered
 
 _IN_STUDY = events.c.study_key == bindparam("of_study")
-_UNNUMBERED = sa.select(events.c.key).where(_IN_STUDY, unnumbered).order_by(events.c.key).limit(bindparam("limit"))
-_LAST = sa.select(sa.func.coalesce(sa.func.max(events.c.number), 0)).where(_IN_STUDY, numbered)
-_NUMBER = events.update().where(events.c.key == bindparam("of_event")).values(number=bindparam("new_number"))
-_PAGE = (
+_INSERT = Statement(events.insert().inline())
+_UNNUMBERED = Statement(
+    sa.select(events.c.key).where(_IN_STUDY, unnumbered).order_by(events.c.key).limit(bindparam("limit"))
+)
+_LAST = Statement(sa.select(sa.func.coalesce(sa.func.max(events.c.number), 0)).where(_IN_STUDY, numbered))
+_NUMBER = Statement(events.update().where(events.c.key == bindparam("of_event")).values(number=bindparam("new_number")))
+_PAGE = Statement(
     sa.select(events)
     .where(_IN_STUDY, numbered, events.c.number > bindparam("after"))
     .order_by(events.c.number)
@@ -42,23 +46,22 @@ def append(transaction: Transaction, study_key: int, happened: Sequence[Event]) 
         }
         for event in happened
     ]
-    # A list, also of one, would take a way that costs ten times as much.
-    transaction.execute(events.insert(), rows[0] if len(rows) == 1 else rows)
+    _INSERT.run_each(transaction, rows)
 
 
 def number(transaction: Transaction, study: Study) -> None:
     """Gives numbers to the events that have none; the study must be held."""
     of_study = {"of_study": study.key}
-    keys = transaction.execute(_UNNUMBERED, {**of_study, "limit": MAX_NUMBERED_AT_ONCE}).scalars().all()
-    if keys:
-        last = transaction.execute(_LAST, of_study).scalar_one()
-        given = [{"of_event": key, "new_number": place} for place, key in enumerate(keys, start=last + 1)]
-        transaction.execute(_NUMBER, given)
+    found = _UNNUMBERED.rows(transaction, {**of_study, "limit": MAX_NUMBERED_AT_ONCE})
+    if found:
+        last = _LAST.value(transaction, of_study)
+        given = [{"of_event": row["key"], "new_number": place} for place, row in enumerate(found, start=last + 1)]
+        _NUMBER.run_each(transaction, given)
 
 
 def page(transaction: Transaction, study: Study, after: int, limit: int) -> list[Event]:
     """Up to `limit` events with numbers above `after`, in order."""
-    rows = transaction.execute(_PAGE, {"of_study": study.key, "after": after, "limit": limit}).mappings()
+    rows = _PAGE.rows(transaction, {"of_study": study.key, "after": after, "limit": limit})
     return [
         Event(EventKind(row["kind"]), row["time"], row["trial_number"], row["detail"], row["number"]) for row in rows
     ]

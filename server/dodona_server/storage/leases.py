@@ -8,6 +8,7 @@ from sqlalchemy import bindparam
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.storage.clock import database_now
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import leased, trials, unfinished
 from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, read_trial, trial_key
@@ -15,19 +16,20 @@ from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, read_trial
 _NUMBERS_ELSEWHERE = sa.select(trials.c.number).where(
     IN_STUDY,
     unfinished,
-    trials.c.state.in_((TrialState.ACTIVE.value, TrialState.STOPPING.value)),
+    sa.or_(trials.c.state == TrialState.ACTIVE.value, trials.c.state == TrialState.STOPPING.value),
     trials.c.client_id != bindparam("of_client"),
 )
-_RUNNING_ELSEWHERE = (
+_RUNNING_ELSEWHERE = Statement(
     sa.select(trials.c.number).where(IN_STUDY, trials.c.number.in_(_NUMBERS_ELSEWHERE), leased).limit(1)
 )
 # The time in a query of its own: PostgreSQL looks nothing up in an index that it takes for new at every row.
 _OVERDUE = (leased, trials.c.lease_expiry <= sa.select(database_now()).scalar_subquery())
-_RUN_OUT = (
+_RAN_OUT = (
     sa.select(trials.c.study_key, *COLUMNS).where(*_OVERDUE).order_by(trials.c.lease_expiry).limit(bindparam("limit"))
 )
-_RUN_OUT_LOCKED = _RUN_OUT.with_for_update(skip_locked=True)
-_ASSIGN = (
+_RUN_OUT = Statement(_RAN_OUT)
+_RUN_OUT_LOCKED = Statement(_RAN_OUT.with_for_update(skip_locked=True))
+_ASSIGN = Statement(
     trials.update()
     .where(*THIS)
     .values(
@@ -41,9 +43,9 @@ _ASSIGN = (
         lease_expiry=database_now() + bindparam("new_lease", type_=sa.Double),
     )
 )
-_EXTEND = trials.update().where(*THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds)
-_GRANT_GRACE = trials.update().where(*_OVERDUE).values(lease_expiry=database_now() + trials.c.lease_seconds)
-_REQUEUE = (
+_EXTEND = Statement(trials.update().where(*THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds))
+_GRANT_GRACE = Statement(trials.update().where(*_OVERDUE).values(lease_expiry=database_now() + trials.c.lease_seconds))
+_REQUEUE = Statement(
     trials.update()
     .where(*THIS)
     .values(
@@ -55,7 +57,7 @@ _REQUEUE = (
         lost_client_id=bindparam("new_lost_client"),
     )
 )
-_RECLAIM = (
+_RECLAIM = Statement(
     trials.update()
     .where(*THIS)
     .values(
@@ -72,7 +74,7 @@ _RECLAIM = (
 def run_elsewhere(transaction: Transaction, study: Study, client_id: str) -> bool:
     """Whether another client runs a trial on a lease: if it is lost, the trial is there to be handed out again."""
     parameters = {"of_study": study.key, "of_client": client_id}
-    return transaction.execute(_RUNNING_ELSEWHERE, parameters).first() is not None
+    return _RUNNING_ELSEWHERE.row(transaction, parameters) is not None
 
 
 def run_out(transaction: Transaction, limit: int, *, lock: bool = True) -> list[tuple[int, Trial]]:
@@ -80,7 +82,7 @@ def run_out(transaction: Transaction, limit: int, *, lock: bool = True) -> list[
 
     With `lock` they are held until the transaction ends; those that another transaction holds are left out.
     """
-    rows = transaction.execute(_RUN_OUT_LOCKED if lock else _RUN_OUT, {"limit": limit}).mappings()
+    rows = (_RUN_OUT_LOCKED if lock else _RUN_OUT).rows(transaction, {"limit": limit})
     return [(row["study_key"], read_trial(row)) for row in rows]
 
 
@@ -94,25 +96,25 @@ def assign(transaction: Transaction, study: Study, trial: Trial) -> None:
         "new_lost": trial.lost_attempts,
         "new_lease": trial.lease and trial.lease.seconds,
     }
-    transaction.execute(_ASSIGN, values)
+    _ASSIGN.run(transaction, values)
 
 
 def extend_lease(transaction: Transaction, study_key: int, trial: Trial) -> None:
     """Lets the trial's lease, if it has one, begin anew."""
-    transaction.execute(_EXTEND, trial_key(study_key, trial.number))
+    _EXTEND.run(transaction, trial_key(study_key, trial.number))
 
 
 def grant_grace(transaction: Transaction) -> None:
     """Lets every lease that has run out begin anew."""
-    transaction.execute(_GRANT_GRACE)
+    _GRANT_GRACE.run(transaction)
 
 
 def requeue(transaction: Transaction, study_key: int, trial: Trial) -> None:
     """Puts the trial back into the queue; its `lost_attempts` and `lost_client_id` say why."""
     values = {"new_lost": trial.lost_attempts, "new_lost_client": trial.lost_client_id}
-    transaction.execute(_REQUEUE, {**trial_key(study_key, trial.number), **values})
+    _REQUEUE.run(transaction, {**trial_key(study_key, trial.number), **values})
 
 
 def reclaim(transaction: Transaction, study_key: int, trial: Trial, now: float) -> None:
     """Gives the trial back to the client that was thought lost, whose attempt goes on."""
-    transaction.execute(_RECLAIM, {**trial_key(study_key, trial.number), "new_start": now})
+    _RECLAIM.run(transaction, {**trial_key(study_key, trial.number), "new_start": now})

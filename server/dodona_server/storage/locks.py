@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 
 # Any numbers will do, as long as every server takes the same.
 MIGRATIONS = 0x0D0D04A
 KEEPER = 0x0D0D04B
 
+_TRY_KEEPER = Statement(sa.select(sa.func.pg_try_advisory_xact_lock(KEEPER)))
+
 
 def keeper_lock(transaction: Transaction) -> bool:
     """Whether this transaction is the keeper's until it ends; on SQLite there is one server only."""
     if transaction.dialect.name == "sqlite":
         return True
-    return bool(transaction.execute(sa.select(sa.func.pg_try_advisory_xact_lock(KEEPER))).scalar_one())
+    return bool(_TRY_KEEPER.value(transaction))
 
 
 def wait_for_migrations(transaction: Transaction) -> None:

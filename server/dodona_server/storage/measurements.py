@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial, joined
 from dodona_server.storage import codec
+from dodona_server.storage.statement import Row, Statement, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import measurements
 from dodona_server.storage.trial_rows import trial_key
@@ -24,28 +25,31 @@ def _upsert(dialect: Any) -> Any:
     )
 
 
-_MEASURE = {"sqlite": _upsert(sqlite), "postgresql": _upsert(postgresql)}
+_MEASURE = {"sqlite": Statement(_upsert(sqlite)), "postgresql": Statement(_upsert(postgresql))}
 _OF_TRIAL = (
     measurements.c.study_key == bindparam("of_study"),
     measurements.c.number == bindparam("trial_number"),
 )
 _IN_ORDER = (measurements.c.attempt, measurements.c.step, measurements.c.tick)
-_MEASURED = sa.select(measurements).where(*_OF_TRIAL).order_by(*_IN_ORDER)
-_DROP = measurements.delete().where(
-    *_OF_TRIAL,
-    measurements.c.attempt == bindparam("of_attempt"),
-    measurements.c.step == bindparam("at"),
-    measurements.c.tick == bindparam("tick_at"),
+_MEASURED = Statement(sa.select(measurements).where(*_OF_TRIAL).order_by(*_IN_ORDER))
+_DELETE = Statement(measurements.delete().where(*_OF_TRIAL))
+_DROP = Statement(
+    measurements.delete().where(
+        *_OF_TRIAL,
+        measurements.c.attempt == bindparam("of_attempt"),
+        measurements.c.step == bindparam("at"),
+        measurements.c.tick == bindparam("tick_at"),
+    )
 )
-_LAST_STEPS = (
+_LAST_STEPS = Statement(
     sa.select(measurements.c.number, sa.func.max(measurements.c.step).label("last_step"))
     .where(
         measurements.c.study_key == bindparam("of_study"),
-        measurements.c.number.in_(bindparam("numbers", expanding=True)),
+        one_of(measurements.c.number, "numbers"),
     )
     .group_by(measurements.c.number)
 )
-_MEASURED_BETWEEN = (
+_MEASURED_BETWEEN = Statement(
     sa.select(measurements)
     .where(
         measurements.c.study_key == bindparam("of_study"),
@@ -66,26 +70,26 @@ def measure(transaction: Transaction, study_key: int, number: int, attempt: int,
         "elapsed_seconds": measurement.elapsed_seconds,
         "metrics": codec.dump_metrics(measurement.metrics),
     }
-    transaction.execute(_MEASURE[transaction.dialect.name], parameters)
+    _MEASURE[transaction.dialect.name].run(transaction, parameters)
 
 
 def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Measurement]:
     """The measurements of the trial, those of its attempts joined, in order."""
     attempts: dict[int, list[Measurement]] = {}
-    for row in transaction.execute(_MEASURED, trial_key(study_key, trial.number)).mappings():
+    for row in _MEASURED.rows(transaction, trial_key(study_key, trial.number)):
         attempts.setdefault(row["attempt"], []).append(_measurement(row))
     return joined(list(attempts.values()))
 
 
 def last_steps(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, int]:
     """The last step that was reported of each of these trials, in any of its attempts."""
-    rows = transaction.execute(_LAST_STEPS, {"of_study": study_key, "numbers": numbers})
-    return {row.number: row.last_step for row in rows}
+    rows = _LAST_STEPS.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
+    return {row["number"]: row["last_step"] for row in rows}
 
 
 def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> None:
     """Leaves `kept` of the trial's measurements, evenly spread, the last one among them."""
-    rows = transaction.execute(_MEASURED, trial_key(study_key, trial.number)).all()
+    rows = _MEASURED.rows(transaction, trial_key(study_key, trial.number))
     if len(rows) <= kept:
         return
     last = len(rows) - 1
@@ -94,29 +98,29 @@ def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> N
         {
             "of_study": study_key,
             "trial_number": trial.number,
-            "of_attempt": row.attempt,
-            "at": row.step,
-            "tick_at": row.tick,
+            "of_attempt": row["attempt"],
+            "at": row["step"],
+            "tick_at": row["tick"],
         }
         for place, row in enumerate(rows)
         if place not in chosen
     ]
-    transaction.execute(_DROP, dropped)
+    _DROP.run_each(transaction, dropped)
 
 
 def between(transaction: Transaction, study: Study, first: int, last: int) -> dict[int, dict[int, list[Measurement]]]:
     """The measurements of each attempt of each trial from the `first` to the `last` number, by their numbers."""
     grouped: dict[int, dict[int, list[Measurement]]] = {}
     parameters = {"of_study": study.key, "first": first, "last": last}
-    for row in transaction.execute(_MEASURED_BETWEEN, parameters).mappings():
+    for row in _MEASURED_BETWEEN.rows(transaction, parameters):
         grouped.setdefault(row["number"], {}).setdefault(row["attempt"], []).append(_measurement(row))
     return grouped
 
 
 def delete(transaction: Transaction, study_key: int, number: int) -> None:
     """Removes the measurements of the trial."""
-    transaction.execute(measurements.delete().where(*_OF_TRIAL), trial_key(study_key, number))
+    _DELETE.run(transaction, trial_key(study_key, number))
 
 
-def _measurement(row: sa.RowMapping) -> Measurement:
+def _measurement(row: Row) -> Measurement:
     return Measurement(codec.load_metrics(row["metrics"]), row["step"], row["elapsed_seconds"])

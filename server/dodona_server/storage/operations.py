@@ -10,13 +10,16 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.study import StudyState
 from dodona_server.storage import codec
+from dodona_server.storage.statement import Row, Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import asked_by_id, operations, studies
 
-_BY_REQUEST = sa.select(operations).where(
-    operations.c.study_key == bindparam("study_key"),
-    asked_by_id,
-    operations.c.request_id == bindparam("request_id"),
+_BY_REQUEST = Statement(
+    sa.select(operations).where(
+        operations.c.study_key == bindparam("study_key"),
+        asked_by_id,
+        operations.c.request_id == bindparam("request_id"),
+    )
 )
 _STUDIES = studies.alias()
 _NAMED = (
@@ -24,23 +27,37 @@ _NAMED = (
     .join(studies, studies.c.key == operations.c.study_key)
     .where(studies.c.project == bindparam("project"), studies.c.location == bindparam("location"))
 )
-_FIND = _NAMED.where(operations.c.operation_id == bindparam("operation_id"))
-_PAGE = (
+_FIND = Statement(_NAMED.where(operations.c.operation_id == bindparam("operation_id")))
+_ALL = (
     _NAMED.where(operations.c.operation_id > bindparam("after"))
     .order_by(operations.c.operation_id)
     .limit(bindparam("limit"))
 )
+_PAGE = Statement(_ALL)
 # The study's key first: its index on operations has them in order.
-_PAGE_OF_STUDY = _PAGE.where(
-    operations.c.study_key
-    == sa.select(_STUDIES.c.key)
-    .where(
-        _STUDIES.c.project == bindparam("project"),
-        _STUDIES.c.location == bindparam("location"),
-        _STUDIES.c.study_id == bindparam("study"),
+_PAGE_OF_STUDY = Statement(
+    _ALL.where(
+        operations.c.study_key
+        == sa.select(_STUDIES.c.key)
+        .where(
+            _STUDIES.c.project == bindparam("project"),
+            _STUDIES.c.location == bindparam("location"),
+            _STUDIES.c.study_id == bindparam("study"),
+        )
+        .scalar_subquery()
     )
-    .scalar_subquery()
 )
+
+_INSERT = Statement(operations.insert())
+_DELETE = Statement(operations.delete().where(operations.c.operation_id == bindparam("of_operation")))
+_OLD = Statement(
+    sa.select(operations.c.operation_id)
+    .where(operations.c.operation_id < bindparam("before"))
+    .order_by(operations.c.operation_id)
+    .limit(bindparam("limit"))
+)
+# A range, with both ends: PostgreSQL may read the whole table to find each of a list, or all below one.
+_PURGE = Statement(operations.delete().where(operations.c.operation_id.between(bindparam("first"), bindparam("last"))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +85,13 @@ def insert(transaction: Transaction, study_key: int, operation: SuggestOperation
         "create_time": operation.create_time,
         "suggestion_count": operation.suggestion_count,
     }
-    transaction.execute(operations.insert(), row)
+    _INSERT.run(transaction, row)
 
 
 def find_requested(transaction: Transaction, study_key: int, request_id: str) -> SuggestOperation | None:
     """The operation that answered that request."""
     parameters = {"study_key": study_key, "request_id": request_id}
-    row = transaction.execute(_BY_REQUEST, parameters).mappings().one_or_none()
+    row = _BY_REQUEST.row(transaction, parameters)
     return None if row is None else _operation(row)
 
 
@@ -83,7 +100,7 @@ def find(
 ) -> tuple[int, str, SuggestOperation] | None:
     """The operation with the key and the id of its study."""
     parameters = {"project": project, "location": location, "operation_id": operation_id}
-    row = transaction.execute(_FIND, parameters).mappings().one_or_none()
+    row = _FIND.row(transaction, parameters)
     return None if row is None else _named(row)
 
 
@@ -93,24 +110,22 @@ def page(
     """Up to `limit` operations whose id comes behind `after`, by id, of one study or of all, as `find` gives them."""
     parameters = {"project": project, "location": location, "after": after, "limit": limit}
     if study_id is None:
-        rows = transaction.execute(_PAGE, parameters)
+        rows = _PAGE.rows(transaction, parameters)
     else:
-        rows = transaction.execute(_PAGE_OF_STUDY, {**parameters, "study": study_id})
-    return [_named(row) for row in rows.mappings()]
+        rows = _PAGE_OF_STUDY.rows(transaction, {**parameters, "study": study_id})
+    return [_named(row) for row in rows]
 
 
 def delete(transaction: Transaction, operation_id: str) -> None:
     """Forgets an operation; its trials stay."""
-    transaction.execute(operations.delete().where(operations.c.operation_id == operation_id))
+    _DELETE.run(transaction, {"of_operation": operation_id})
 
 
 def purge(transaction: Transaction, before: str, limit: int) -> int:
     """Forgets up to `limit` operations whose id comes before `before`, which are older; how many."""
-    of_operation = operations.c.operation_id
-    old = sa.select(of_operation).where(of_operation < before).order_by(of_operation).limit(limit)
-    if ids := transaction.execute(old).scalars().all():
-        # A range, with both ends: PostgreSQL may read the whole table to find each of a list, or all below one.
-        transaction.execute(operations.delete().where(of_operation.between(ids[0], ids[-1])))
+    ids = [row["operation_id"] for row in _OLD.rows(transaction, {"before": before, "limit": limit})]
+    if ids:
+        _PURGE.run(transaction, {"first": ids[0], "last": ids[-1]})
     return len(ids)
 
 
@@ -128,11 +143,11 @@ def oldest_id(now: float) -> str:
     return f"{round(now * 1000):012x}"
 
 
-def _named(row: sa.RowMapping) -> tuple[int, str, SuggestOperation]:
+def _named(row: Row) -> tuple[int, str, SuggestOperation]:
     return row["study_key"], row["study_id"], _operation(row)
 
 
-def _operation(row: sa.RowMapping) -> SuggestOperation:
+def _operation(row: Row) -> SuggestOperation:
     return SuggestOperation(
         operation_id=row["operation_id"],
         client_id=row["client_id"],

@@ -1,17 +1,23 @@
-"""PostgreSQL: a pool of connections, one transaction a use case; the database itself shares commits."""
+"""PostgreSQL: several threads, each with a connection of its own.
+
+Changes of one study wait for each other anyway, by the study's row. So those that wait together go into one
+transaction, and what they write into one pipeline: the database is waited for only where its answer is needed. There
+are no savepoints, which would be two statements more for each. If one of them fails, all are done again, each on its
+own.
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.store import Readers, Store, Transaction, in_thread, unavailable
+from dodona_server.storage.statement import as_sqlalchemy
+from dodona_server.storage.store import Readers, Store, Transaction
+from dodona_server.storage.writer import Job, Writer
 
 T = TypeVar("T")
 
@@ -54,11 +60,11 @@ class PostgresStore(Store):
             where = url.render_as_string(hide_password=True)
             raise StoreUnusable(f"the database {where} does not answer: {cause}") from error
         self._readers = Readers(reader, READER_CONNECTIONS)
-        self._threads = ThreadPoolExecutor(WRITER_CONNECTIONS, thread_name_prefix="dodona-write")
+        self._writer = Writer(WRITER_CONNECTIONS, self._commit)
 
-    async def run(self, use_case: Callable[[Transaction], T]) -> T:
+    async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:
         """See `Store.run`."""
-        return await in_thread(self._threads, functools.partial(self._transact, use_case))
+        return await self._writer.run(use_case, object() if about is None else about)
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""
@@ -66,22 +72,57 @@ class PostgresStore(Store):
 
     def close(self) -> None:
         """See `Store.close`."""
-        self._threads.shutdown()
+        self._writer.close()
         self._readers.close()
         self.engine.dispose()
 
-    def _transact(self, use_case: Callable[[Transaction], T]) -> T:
+    def _commit(self, batch: list[Job]) -> None:
+        try:
+            if len(batch) > 1:
+                self._transact(batch)
+                return
+        except exc.OperationalError as error:
+            if not _is_conflict(error):
+                for job in batch:
+                    job.error = error
+                return
+        except Exception:  # noqa: BLE001, S110 - whose it is shows when each is done alone
+            pass
+        for job in batch:
+            self._commit_alone(job)
+
+    def _commit_alone(self, job: Job) -> None:
         for attempt in range(1, CONFLICT_RETRIES + 1):
             try:
-                with self.engine.begin() as transaction:
-                    return use_case(transaction)
-            except exc.IntegrityError:
-                if attempt == CONFLICT_RETRIES:
-                    raise
-            except (exc.OperationalError, exc.InterfaceError) as error:
-                if getattr(error.orig, "sqlstate", None) != DEADLOCK or attempt == CONFLICT_RETRIES:
-                    raise unavailable(error) from error
-        raise AssertionError("unreachable: the last attempt returns or raises")
+                self._transact([job])
+            except Exception as error:  # noqa: BLE001 - the caller's
+                if attempt == CONFLICT_RETRIES or not _is_conflict(error):
+                    job.error = error
+                    return
+            else:
+                return
+
+    def _transact(self, batch: list[Job]) -> None:
+        """Runs the jobs in one transaction.
+
+        Raises:
+            Exception: one of them failed, or the database did; nothing is changed.
+        """
+        with self.engine.connect() as transaction:
+            driver: Any = transaction.connection.driver_connection
+            try:
+                with driver.pipeline():
+                    for job in batch:
+                        job.result = job.use_case(transaction)
+                    driver.commit()
+            except Exception as error:
+                raise as_sqlalchemy(transaction, error) from error
+
+
+def _is_conflict(error: Exception) -> bool:
+    if isinstance(error, exc.IntegrityError):
+        return True
+    return isinstance(error, exc.OperationalError) and getattr(error.orig, "sqlstate", None) == DEADLOCK
 
 
 def reading_engine(url: sa.URL, connections: int) -> sa.Engine:

@@ -10,31 +10,36 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.study import Goal, Study
 from dodona_server.domain.trial import Place, Trial, TrialState
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import ranked, trials, unfinished
 from dodona_server.storage.trial_rows import IN_STUDY, TRIALS, read_trial
 
 _PAGE = 500
-_COUNT_UNFINISHED = sa.select(trials.c.state, sa.func.count()).where(IN_STUDY, unfinished).group_by(trials.c.state)
-_COUNT_SUCCEEDED = sa.select(sa.func.count()).where(IN_STUDY, ranked)
-_HISTORY = (
+_COUNT_UNFINISHED = Statement(
+    sa.select(trials.c.state, sa.func.count().label("count")).where(IN_STUDY, unfinished).group_by(trials.c.state)
+)
+_COUNT_SUCCEEDED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked))
+_HISTORY = Statement(
     sa.select(trials.c.number, trials.c.objective)
     .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
     .order_by(trials.c.number + 0)  # not the primary key's order: the index has all that is asked for
 )
 # In the primary key's order, which page by page costs the least.
-_SUCCEEDED = (
+_SUCCEEDED = Statement(
     TRIALS.where(IN_STUDY, trials.c.end_time.is_not(None), ranked, trials.c.number > bindparam("after"))
     .order_by(trials.c.number)
     .limit(_PAGE)
 )
 _RANKED = TRIALS.where(IN_STUDY, ranked)
 _BEST_OBJECTIVE = {
-    Goal.MAXIMIZE: sa.select(sa.func.max(trials.c.objective)).where(IN_STUDY, ranked),
-    Goal.MINIMIZE: sa.select(sa.func.min(trials.c.objective)).where(IN_STUDY, ranked),
+    Goal.MAXIMIZE: Statement(sa.select(sa.func.max(trials.c.objective)).where(IN_STUDY, ranked)),
+    Goal.MINIMIZE: Statement(sa.select(sa.func.min(trials.c.objective)).where(IN_STUDY, ranked)),
 }
 _NUMBERS_WITH_OBJECTIVE = sa.select(trials.c.number).where(IN_STUDY, ranked, trials.c.objective == bindparam("best"))
-_WITH_OBJECTIVE = TRIALS.where(IN_STUDY, trials.c.number.in_(_NUMBERS_WITH_OBJECTIVE)).order_by(trials.c.number)
+_WITH_OBJECTIVE = Statement(
+    TRIALS.where(IN_STUDY, trials.c.number.in_(_NUMBERS_WITH_OBJECTIVE)).order_by(trials.c.number)
+)
 
 
 def _ranking(goal: Goal) -> sa.Select[Any]:
@@ -54,8 +59,8 @@ def _ranking_behind(goal: Goal) -> sa.Select[Any]:
     return _ranking(goal).where(reached, sa.or_(worse, trials.c.number > bindparam("after")))
 
 
-_RANKING = {goal: _ranking(goal) for goal in Goal}
-_RANKING_BEHIND = {goal: _ranking_behind(goal) for goal in Goal}
+_RANKING = {goal: Statement(_ranking(goal)) for goal in Goal}
+_RANKING_BEHIND = {goal: Statement(_ranking_behind(goal)) for goal in Goal}
 
 
 def ranking(transaction: Transaction, study: Study, behind: Place | None, limit: int) -> list[Trial]:
@@ -73,39 +78,39 @@ def ranking(transaction: Transaction, study: Study, behind: Place | None, limit:
     if behind is not None:
         statement = _RANKING_BEHIND[goal]
         parameters |= {"best": behind.objective, "after": behind.number}
-    return [read_trial(row) for row in transaction.execute(statement, parameters).mappings()]
+    return [read_trial(row) for row in statement.rows(transaction, parameters)]
 
 
 def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
     """How many trials are in each state; no row of a finished trial is read, index entries only."""
     key = {"of_study": study.key}
     counted = dict.fromkeys(TrialState, 0)
-    for state, count in transaction.execute(_COUNT_UNFINISHED, key):
-        counted[TrialState(state)] = count
-    counted[TrialState.SUCCEEDED] = transaction.execute(_COUNT_SUCCEEDED, key).scalar_one()
+    for row in _COUNT_UNFINISHED.rows(transaction, key):
+        counted[TrialState(row["state"])] = row["count"]
+    counted[TrialState.SUCCEEDED] = _COUNT_SUCCEEDED.value(transaction, key)
     counted[TrialState.INFEASIBLE] = study.trial_count - sum(counted.values())
     return counted
 
 
 def history(transaction: Transaction, study: Study, every: int) -> list[tuple[int, float]]:
     """Number and objective of every `every`-th trial, of those that succeeded, in order."""
-    rows = transaction.execute(_HISTORY, {"of_study": study.key, "every": every})
-    return [(number, objective) for number, objective in rows]
+    rows = _HISTORY.rows(transaction, {"of_study": study.key, "every": every})
+    return [(row["number"], row["objective"]) for row in rows]
 
 
 def best(transaction: Transaction, study: Study) -> list[Trial]:
     """The succeeded trials with the best value of the first metric, in order."""
     key = {"of_study": study.key}
-    value = transaction.execute(_BEST_OBJECTIVE[study.spec.objective.goal], key).scalar()
+    value = _BEST_OBJECTIVE[study.spec.objective.goal].value(transaction, key)
     if value is None:
         return []
-    return [read_trial(row) for row in transaction.execute(_WITH_OBJECTIVE, {**key, "best": value}).mappings()]
+    return [read_trial(row) for row in _WITH_OBJECTIVE.rows(transaction, {**key, "best": value})]
 
 
 def succeeded(transaction: Transaction, study: Study) -> Iterator[Trial]:
     """All succeeded trials, in order; a page of them is held at a time."""
     behind = 0
-    while rows := transaction.execute(_SUCCEEDED, {"of_study": study.key, "after": behind}).mappings().all():
+    while rows := _SUCCEEDED.rows(transaction, {"of_study": study.key, "after": behind}):
         yield from map(read_trial, rows)
         behind = rows[-1]["number"]
 

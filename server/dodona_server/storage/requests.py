@@ -6,35 +6,46 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import requests
 
-_FIND = sa.select(requests.c.call).where(
-    requests.c.project == bindparam("project"),
-    requests.c.location == bindparam("location"),
-    requests.c.request_id == bindparam("request_id"),
+_FIND = Statement(
+    sa.select(requests.c.call).where(
+        requests.c.project == bindparam("project"),
+        requests.c.location == bindparam("location"),
+        requests.c.request_id == bindparam("request_id"),
+    )
 )
+
+_INSERT = Statement(requests.insert())
+_OLD = Statement(
+    sa.select(requests.c.create_time)
+    .where(requests.c.create_time < bindparam("before"))
+    .order_by(requests.c.create_time)
+    .limit(bindparam("limit"))
+)
+# With both ends: of a single one PostgreSQL may think that it is a large part of the table.
+_PURGE = Statement(requests.delete().where(requests.c.create_time.between(bindparam("first"), bindparam("last"))))
 
 
 def find(transaction: Transaction, parent: Location, request_id: str) -> str | None:
     """Which call was done under that id; None if none was."""
-    call: str | None = transaction.execute(_FIND, _key(parent, request_id)).scalar()
+    call: str | None = _FIND.value(transaction, _key(parent, request_id))
     return call
 
 
 def insert(transaction: Transaction, parent: Location, request_id: str, call: str, now: float) -> None:
     """Keeps that `call` was done under that id at the time `now`, in seconds since the epoch."""
-    transaction.execute(requests.insert(), {**_key(parent, request_id), "call": call, "create_time": now})
+    _INSERT.run(transaction, {**_key(parent, request_id), "call": call, "create_time": now})
 
 
 def purge(transaction: Transaction, before: float, limit: int) -> int:
     """Forgets up to `limit` requests from before that time, in seconds since the epoch; how many."""
     # Two servers may purge at once, which does no harm; SQLite has no DELETE with a LIMIT.
-    time = requests.c.create_time
-    old = sa.select(time).where(time < before).order_by(time).limit(limit)
-    if times := transaction.execute(old).scalars().all():
-        # With both ends: of a single one PostgreSQL may think that it is a large part of the table.
-        transaction.execute(requests.delete().where(time.between(times[0], times[-1])))
+    times = [row["create_time"] for row in _OLD.rows(transaction, {"before": before, "limit": limit})]
+    if times:
+        _PURGE.run(transaction, {"first": times[0], "last": times[-1]})
     return len(times)
 
 

@@ -7,12 +7,8 @@ kept waiting by none. A savepoint around each keeps a failing write from taking 
 
 from __future__ import annotations
 
-import asyncio
-import queue
 import sqlite3
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,23 +16,14 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from sqlalchemy import event, exc
 
-from dodona_server.domain.errors import Unavailable
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.store import Readers, Store, Transaction, unavailable
+from dodona_server.storage.statement import as_sqlalchemy
+from dodona_server.storage.store import Readers, Store, Transaction
+from dodona_server.storage.writer import Job, Writer
 
 T = TypeVar("T")
 
-# Bounds how long the first of a batch waits for the last.
-MAX_BATCH = 256
 READER_THREADS = 2
-
-
-@dataclass(slots=True)
-class _Job:
-    use_case: Callable[[Transaction], Any]
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
 
 
 class SqliteStore(Store):
@@ -63,19 +50,11 @@ class SqliteStore(Store):
             cause = getattr(error, "orig", None) or error
             raise StoreUnusable(f"the database {path} cannot be opened: {cause}") from error
         self._readers = Readers(sqlite_engine(path, begin="BEGIN", read_only=True), READER_THREADS)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._closed = False
-        self._writer = threading.Thread(target=self._write, name="dodona-write", daemon=True)
-        self._writer.start()
+        self._writer = Writer(1, self._commit)
 
-    async def run(self, use_case: Callable[[Transaction], T]) -> T:
-        """See `Store.run`."""
-        if self._closed:
-            raise Unavailable("the server is shutting down")
-        job = _Job(use_case, asyncio.get_running_loop().create_future())
-        self._jobs.put(job)
-        result: T = await job.future
-        return result
+    async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:  # noqa: ARG002
+        """See `Store.run`; all of them share commits, whatever they are about."""
+        return await self._writer.run(use_case, "the file")
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""
@@ -83,44 +62,29 @@ class SqliteStore(Store):
 
     def close(self) -> None:
         """See `Store.close`."""
-        self._closed = True
-        self._jobs.put(None)
-        self._writer.join()
+        self._writer.close()
+        self._connection.close()
         self._readers.close()
         self.engine.dispose()
         self._lock.release()
 
-    def _write(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch = [first]
-            while len(batch) < MAX_BATCH and not self._jobs.empty():
-                job = self._jobs.get()
-                if job is None:  # the end, which comes after all jobs: this batch first
-                    self._jobs.put(None)
-                    break
-                batch.append(job)
-            _commit(self._connection, batch)
-            _settle(batch)
-        self._connection.close()
+    def _commit(self, batch: list[Job]) -> None:
+        driver: sqlite3.Connection = self._connection.connection.driver_connection  # type: ignore[assignment]
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            if len(batch) == 1:
+                batch[0].result = batch[0].use_case(self._connection)
+            else:
+                _run_each(driver, self._connection, batch)
+            driver.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - nothing of the batch is on disk: every caller has to know
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+            for job in batch:
+                job.error = as_sqlalchemy(self._connection, error)
 
 
-def _commit(connection: sa.Connection, batch: list[_Job]) -> None:
-    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-    try:
-        driver.execute("BEGIN IMMEDIATE")
-        if len(batch) == 1:
-            batch[0].result = batch[0].use_case(connection)
-        else:
-            _run_each(driver, connection, batch)
-        driver.execute("COMMIT")
-    except Exception as error:  # noqa: BLE001 - nothing of the batch is on disk: every caller has to know
-        if driver.in_transaction:
-            driver.execute("ROLLBACK")
-        for job in batch:
-            job.error = exc.OperationalError("", None, error) if isinstance(error, sqlite3.OperationalError) else error
-
-
-def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list[_Job]) -> None:
+def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list[Job]) -> None:
     for job in batch:
         driver.execute("SAVEPOINT job")
         try:
@@ -129,26 +93,6 @@ def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list
             job.error = error
             driver.execute("ROLLBACK TO job")
         driver.execute("RELEASE job")
-
-
-def _settle(batch: list[_Job]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
-    for job in batch:
-        by_loop.setdefault(job.future.get_loop(), []).append(job)
-    for loop, jobs in by_loop.items():
-        loop.call_soon_threadsafe(_answer, jobs)
-
-
-def _answer(jobs: list[_Job]) -> None:
-    for job in jobs:
-        if job.future.done():  # the caller went away
-            continue
-        if isinstance(job.error, exc.OperationalError | exc.InterfaceError):
-            job.future.set_exception(unavailable(job.error))
-        elif job.error is not None:
-            job.future.set_exception(job.error)
-        else:
-            job.future.set_result(job.result)
 
 
 def _lock(path: Path) -> FileLock:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -31,8 +31,13 @@ class Store(ABC):
     secret_url: str
 
     @abstractmethod
-    async def run(self, use_case: Callable[[Transaction], T]) -> T:
+    async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:
         """What `use_case` returns, once its changes are durable; if it raises, it has changed nothing.
+
+        Args:
+            use_case: what to do; it may be done twice, the first time to no effect.
+            about: what would have to wait for each other anyway, such as changes of one study, may share a
+                transaction; None for what shall have its own.
 
         Raises:
             Unavailable: the database failed; the same use case may be run again.
@@ -96,7 +101,7 @@ class Readers:
 
     def _query(self, query: Callable[[Transaction], T]) -> T:
         try:
-            with self._engine.connect() as transaction:
+            with self._engine.begin() as transaction:
                 return query(transaction)
         except (exc.OperationalError, exc.InterfaceError) as error:
             raise unavailable(error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -11,6 +12,7 @@ from sqlalchemy import bindparam
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import Progress, Study, StudySpec, StudyState
 from dodona_server.storage import codec
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import (
     events,
@@ -27,30 +29,40 @@ NO_METADATA: Mapping[str, str] = {}
 _REMOVED = ""
 
 _IN_LOCATION = (studies.c.project == bindparam("project"), studies.c.location == bindparam("location"))
-_FIND = sa.select(studies).where(*_IN_LOCATION, studies.c.study_id == bindparam("study_id"))
-_FIND_LOCKED = _FIND.with_for_update()
-_FIND_DISPLAYED = sa.select(studies).where(*_IN_LOCATION, studies.c.display_name == bindparam("display_name"))
-_PAGE = (
+_NAMED = sa.select(studies).where(*_IN_LOCATION, studies.c.study_id == bindparam("study_id"))
+_FIND = Statement(_NAMED)
+_FIND_LOCKED = Statement(_NAMED.with_for_update())
+_FIND_DISPLAYED = Statement(
+    sa.select(studies).where(*_IN_LOCATION, studies.c.display_name == bindparam("display_name"))
+)
+_PAGE = Statement(
     sa.select(studies)
     .where(*_IN_LOCATION, studies.c.key > bindparam("after"))
     .order_by(studies.c.key)
     .limit(bindparam("limit"))
 )
-_RECENT = (
+_RECENT = Statement(
     sa.select(studies).where(studies.c.project != _REMOVED).order_by(studies.c.key.desc()).limit(bindparam("limit"))
 )
-_FIND_KEY = sa.select(studies).where(studies.c.key == bindparam("of_study"))
-_DUE = (
+_FIND_KEY = Statement(sa.select(studies).where(studies.c.key == bindparam("of_study")))
+_TIMED_OUT = (
     sa.select(studies)
     .where(timed, studies.c.check_time <= bindparam("now"), studies.c.state == StudyState.ACTIVE.value)
     .limit(bindparam("limit"))
 )
-_DUE_LOCKED = _DUE.with_for_update(skip_locked=True)
-_REMOVED_STUDY = sa.select(studies.c.key).where(studies.c.project == _REMOVED).order_by(studies.c.key).limit(1)
+_DUE = Statement(_TIMED_OUT)
+_DUE_LOCKED = Statement(_TIMED_OUT.with_for_update(skip_locked=True))
+_INSERT = Statement(studies.insert().returning(*studies.c))
+_CLEAR_SUGGESTIONS = Statement(suggestions.delete().where(suggestions.c.study_key == bindparam("of_study")))
+_COUNT_REMOVED = Statement(sa.select(sa.func.count()).where(studies.c.project == _REMOVED))
+_DELETE = Statement(studies.delete().where(studies.c.key == bindparam("of_study")))
+_REMOVED_STUDY = Statement(
+    sa.select(studies.c.key).where(studies.c.project == _REMOVED).order_by(studies.c.key).limit(1)
+)
 # What belongs to a study, each table before those that it refers to.
 _OF_STUDY = (measurements, trials, events, operations, suggestions)
 _BY_KEY = studies.c.key == bindparam("of_study")
-_ADD_TRIALS = (
+_ADD_TRIALS = Statement(
     studies.update()
     .where(_BY_KEY)
     .values(
@@ -59,11 +71,11 @@ _ADD_TRIALS = (
         position=studies.c.position + bindparam("suggested"),
     )
 )
-_REMOVE_TRIAL = studies.update().where(_BY_KEY).values(trial_count=studies.c.trial_count - 1)
-_SET_STATE = (
+_REMOVE_TRIAL = Statement(studies.update().where(_BY_KEY).values(trial_count=studies.c.trial_count - 1))
+_SET_STATE = Statement(
     studies.update().where(_BY_KEY).values(state=bindparam("new_state"), inactive_reason=bindparam("new_reason"))
 )
-_SET_PROGRESS = (
+_SET_PROGRESS = Statement(
     studies.update()
     .where(_BY_KEY)
     .values(
@@ -75,9 +87,9 @@ _SET_PROGRESS = (
         check_time=bindparam("new_check"),
     )
 )
-_SET_CHECK_TIME = studies.update().where(_BY_KEY).values(check_time=bindparam("new_check"))
-_SET_FAILURES = studies.update().where(_BY_KEY).values(algorithm_failures=bindparam("new_failures"))
-_REMOVE = (
+_SET_CHECK_TIME = Statement(studies.update().where(_BY_KEY).values(check_time=bindparam("new_check")))
+_SET_FAILURES = Statement(studies.update().where(_BY_KEY).values(algorithm_failures=bindparam("new_failures")))
+_REMOVE = Statement(
     studies.update()
     .where(_BY_KEY)
     .values(
@@ -88,8 +100,8 @@ _REMOVE = (
         check_time=None,
     )
 )
-_SET_METADATA = studies.update().where(_BY_KEY).values(metadata=bindparam("new_metadata"))
-_SET_SPEC = (
+_SET_METADATA = Statement(studies.update().where(_BY_KEY).values(metadata=bindparam("new_metadata")))
+_SET_SPEC = Statement(
     studies.update()
     .where(_BY_KEY)
     .values(spec=bindparam("new_spec"), revision=studies.c.revision + 1, state=bindparam("new_state"), position=0)
@@ -122,7 +134,7 @@ def insert(
         "metadata": codec.dump_metadata(metadata),
         "check_time": spec.stopping.check_time(Progress(), now),
     }
-    row = transaction.execute(studies.insert().returning(*studies.c), values).mappings().one()
+    (row,) = _INSERT.rows(transaction, values)
     return _study(row)
 
 
@@ -134,31 +146,31 @@ def find(transaction: Transaction, name: StudyName, *, lock: bool = False) -> St
         name: the study's.
         lock: hold the study until the transaction ends, so that no other one changes it.
     """
-    row = transaction.execute(_FIND_LOCKED if lock else _FIND, _key(name)).mappings().one_or_none()
+    row = (_FIND_LOCKED if lock else _FIND).row(transaction, _key(name))
     return None if row is None else _study(row)
 
 
 def find_displayed(transaction: Transaction, parent: Location, display_name: str) -> Study | None:
     """The study that people call `display_name`."""
     parameters = {"project": parent.project, "location": parent.location, "display_name": display_name}
-    row = transaction.execute(_FIND_DISPLAYED, parameters).mappings().one_or_none()
+    row = _FIND_DISPLAYED.row(transaction, parameters)
     return None if row is None else _study(row)
 
 
 def page(transaction: Transaction, parent: Location, after: int, limit: int) -> list[Study]:
     """Up to `limit` studies whose key is above `after`, in the order they were created."""
     parameters = {"project": parent.project, "location": parent.location, "after": after, "limit": limit}
-    return [_study(row) for row in transaction.execute(_PAGE, parameters).mappings()]
+    return [_study(row) for row in _PAGE.rows(transaction, parameters)]
 
 
 def recent(transaction: Transaction, limit: int) -> list[Study]:
     """The `limit` newest studies of all projects and locations, the newest first."""
-    return [_study(row) for row in transaction.execute(_RECENT, {"limit": limit}).mappings()]
+    return [_study(row) for row in _RECENT.rows(transaction, {"limit": limit})]
 
 
 def find_key(transaction: Transaction, key: int) -> Study | None:
     """The study of that key, unless it is deleted."""
-    row = transaction.execute(_FIND_KEY, {"of_study": key}).mappings().one_or_none()
+    row = _FIND_KEY.row(transaction, {"of_study": key})
     return None if row is None or row["project"] == _REMOVED else _study(row)
 
 
@@ -167,13 +179,13 @@ def due(transaction: Transaction, now: float, limit: int, *, lock: bool = True) 
 
     With `lock` they are held until the transaction ends; those that another transaction holds are left out.
     """
-    rows = transaction.execute(_DUE_LOCKED if lock else _DUE, {"now": now, "limit": limit}).mappings()
+    rows = (_DUE_LOCKED if lock else _DUE).rows(transaction, {"now": now, "limit": limit})
     return [_study(row) for row in rows]
 
 
 def add_trials(transaction: Transaction, study: Study, count: int, suggested: int = 0) -> None:
     """Counts `count` more trials, `suggested` of them by the algorithm; they begin at `study.next_trial_number`."""
-    transaction.execute(_ADD_TRIALS, {"of_study": study.key, "added": count, "suggested": suggested})
+    _ADD_TRIALS.run(transaction, {"of_study": study.key, "added": count, "suggested": suggested})
 
 
 def set_progress(transaction: Transaction, study: Study, progress: Progress) -> None:
@@ -187,68 +199,68 @@ def set_progress(transaction: Transaction, study: Study, progress: Progress) -> 
         "new_since_best": progress.since_best,
         "new_check": study.spec.stopping.check_time(progress, study.create_time),
     }
-    transaction.execute(_SET_PROGRESS, values)
+    _SET_PROGRESS.run(transaction, values)
 
 
 def set_check_time(transaction: Transaction, study: Study, time: float | None) -> None:
     """Says when to look again whether time has brought the study to its end."""
-    transaction.execute(_SET_CHECK_TIME, {"of_study": study.key, "new_check": time})
+    _SET_CHECK_TIME.run(transaction, {"of_study": study.key, "new_check": time})
 
 
 def set_failures(transaction: Transaction, study: Study, count: int) -> None:
     """Keeps how often the study's algorithm has failed since it last made a suggestion."""
-    transaction.execute(_SET_FAILURES, {"of_study": study.key, "new_failures": count})
+    _SET_FAILURES.run(transaction, {"of_study": study.key, "new_failures": count})
 
 
 def remove_trial(transaction: Transaction, study: Study) -> None:
     """Counts one trial less; its number stays used."""
-    transaction.execute(_REMOVE_TRIAL, {"of_study": study.key})
+    _REMOVE_TRIAL.run(transaction, {"of_study": study.key})
 
 
 def set_state(transaction: Transaction, study: Study, state: StudyState, inactive_reason: str = "") -> None:
     """Moves the study to `state`; the reason says why an INACTIVE one is paused."""
     values = {"of_study": study.key, "new_state": state.value, "new_reason": inactive_reason}
-    transaction.execute(_SET_STATE, values)
+    _SET_STATE.run(transaction, values)
 
 
 def set_metadata(transaction: Transaction, study: Study, metadata: Mapping[str, str]) -> None:
     """Replaces the study's metadata."""
-    transaction.execute(_SET_METADATA, {"of_study": study.key, "new_metadata": codec.dump_metadata(metadata)})
+    _SET_METADATA.run(transaction, {"of_study": study.key, "new_metadata": codec.dump_metadata(metadata)})
 
 
 def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: StudyState) -> None:
     """Replaces the study's spec and moves it to `state`; suggestions begin anew, those computed ahead are void."""
-    transaction.execute(suggestions.delete().where(suggestions.c.study_key == study.key))
+    _CLEAR_SUGGESTIONS.run(transaction, {"of_study": study.key})
     values = {"of_study": study.key, "new_spec": codec.dump_spec(spec), "new_state": state.value}
-    transaction.execute(_SET_SPEC, values)
+    _SET_SPEC.run(transaction, values)
 
 
 def remove(transaction: Transaction, study: Study) -> None:
     """Takes the study out of sight; its name is free. `clear_removed` clears away what belongs to it."""
-    transaction.execute(_REMOVE, {"of_study": study.key})
+    _REMOVE.run(transaction, {"of_study": study.key})
 
 
 def any_removed(transaction: Transaction) -> bool:
     """Whether there is a removed study to clear away."""
-    return transaction.execute(_REMOVED_STUDY).first() is not None
+    return _REMOVED_STUDY.row(transaction) is not None
 
 
 def count_removed(transaction: Transaction) -> int:
     """How many removed studies there are to clear away."""
-    counted = sa.select(sa.func.count()).select_from(studies).where(studies.c.project == _REMOVED)
-    return transaction.execute(counted).scalar_one()
+    counted: int = _COUNT_REMOVED.value(transaction)
+    return counted
 
 
 def clear_removed(transaction: Transaction, limit: int) -> bool:
     """Deletes up to `limit` rows that belong to a removed study, and the study after them; whether there was one."""
-    key = transaction.execute(_REMOVED_STUDY).scalar()
+    key = _REMOVED_STUDY.value(transaction)
     if key is None:
         return False
     for table in _OF_STUDY:
         limit -= _clear(transaction, table, key, limit)
         if limit <= 0:
             return True
-    transaction.execute(studies.delete().where(studies.c.key == key))
+    _DELETE.run(transaction, {"of_study": key})
     return True
 
 
@@ -256,12 +268,12 @@ def _clear(transaction: Transaction, table: sa.Table, study_key: int, limit: int
     """Deletes up to `limit` of the table's rows of the study, and tells how many."""
     columns = list(table.primary_key)
     some = sa.select(*columns).where(table.c.study_key == study_key).order_by(*columns).limit(limit)
-    rows = transaction.execute(some).all()
+    rows = Statement(some).rows(transaction)
     if rows:
         # One by one: told to delete all that are in a list, PostgreSQL may read the whole table to find them.
         this = [column == bindparam(f"of_{column.name}") for column in columns]
-        keys = [{f"of_{column.name}": value for column, value in zip(columns, row, strict=True)} for row in rows]
-        transaction.execute(table.delete().where(*this), keys)
+        keys = [{f"of_{name}": value for name, value in row.items()} for row in rows]
+        Statement(table.delete().where(*this)).run_each(transaction, keys)
     return len(rows)
 
 
@@ -269,7 +281,7 @@ def _key(name: StudyName) -> dict[str, str]:
     return {"project": name.parent.project, "location": name.parent.location, "study_id": name.study_id}
 
 
-def _study(row: sa.RowMapping) -> Study:
+def _study(row: Mapping[Any, Any]) -> Study:
     return Study(
         key=row["key"],
         name=StudyName(Location(row["project"], row["location"]), row["study_id"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,7 +28,7 @@ def trial_key(study_key: int, number: int) -> dict[str, Any]:
     return {"of_study": study_key, "trial_number": number}
 
 
-def read_trial(row: sa.RowMapping, measured: Iterable[Measurement] | None = None) -> Trial:
+def read_trial(row: Mapping[Any, Any], measured: Iterable[Measurement] | None = None) -> Trial:
     """The trial in a row of `COLUMNS`."""
     return Trial(
         number=row["number"],
@@ -50,7 +50,7 @@ def read_trial(row: sa.RowMapping, measured: Iterable[Measurement] | None = None
     )
 
 
-def _lease(row: sa.RowMapping) -> Lease | None:
+def _lease(row: Mapping[Any, Any]) -> Lease | None:
     if row["lease_expiry"] is None:
         return None
     return Lease(row["lease_seconds"], row["lease_expiry"], row["lease_left"])

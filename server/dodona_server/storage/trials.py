@@ -16,13 +16,14 @@ from dodona_server.domain.trial import Trial, TrialState, joined
 from dodona_server.storage import codec, measurements
 from dodona_server.storage.clock import database_now
 from dodona_server.storage.ranking import objective
+from dodona_server.storage.statement import Statement, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import requested_by_id, studies, trials, unfinished
 from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, TRIALS, read_trial, trial_key
 
-_FIND = TRIALS.where(*THIS)
-_FIND_LOCKED = _FIND.with_for_update()
-_FIND_NAMED = (
+_FIND = Statement(TRIALS.where(*THIS))
+_FIND_LOCKED = Statement(TRIALS.where(*THIS).with_for_update())
+_FIND_NAMED = Statement(
     sa.select(trials.c.study_key, *COLUMNS)
     .join(studies, studies.c.key == trials.c.study_key)
     .where(
@@ -33,8 +34,8 @@ _FIND_NAMED = (
     )
     .with_for_update(of=trials)
 )
-_FIND_NUMBERED = TRIALS.where(IN_STUDY, trials.c.number.in_(bindparam("numbers", expanding=True)))
-_FIND_REQUESTED = TRIALS.where(IN_STUDY, requested_by_id, trials.c.request_id == bindparam("request_id"))
+_FIND_NUMBERED = Statement(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")))
+_FIND_REQUESTED = Statement(TRIALS.where(IN_STUDY, requested_by_id, trials.c.request_id == bindparam("request_id")))
 # Numbers first, by the index alone: without statistics SQLite would take the primary key for whole rows, and walk
 # through all finished trials.
 _UNFINISHED_NUMBERS = (
@@ -48,33 +49,32 @@ _UNFINISHED_NUMBERS = (
     .order_by(trials.c.number + 0)
     .limit(bindparam("limit"))
 )
-_UNFINISHED = (
-    TRIALS.where(
-        IN_STUDY,
-        trials.c.number.in_(_UNFINISHED_NUMBERS),
-        # Once more, for a row that another transaction changed while this one waited for it.
-        trials.c.state == bindparam("in_state"),
-        trials.c.client_id == bindparam("of_client"),
-    )
-    .order_by(trials.c.number)
-    .with_for_update(of=trials)
-)
+_HELD = TRIALS.where(
+    IN_STUDY,
+    trials.c.number.in_(_UNFINISHED_NUMBERS),
+    # Once more, for a row that another transaction changed while this one waited for it.
+    trials.c.state == bindparam("in_state"),
+    trials.c.client_id == bindparam("of_client"),
+).order_by(trials.c.number)
+_UNFINISHED = Statement(_HELD.with_for_update(of=trials))
 # Work that another server is claiming is left to that one.
-_CLAIMABLE = _UNFINISHED.with_for_update(of=trials, skip_locked=True)
+_CLAIMABLE = Statement(_HELD.with_for_update(of=trials, skip_locked=True))
 _NUMBERS_PENDING = sa.select(trials.c.number).where(IN_STUDY, unfinished)
-_PENDING = TRIALS.where(IN_STUDY, trials.c.number.in_(_NUMBERS_PENDING)).order_by(trials.c.number)
-_FINISHED_AFTER = (
+_PENDING = Statement(TRIALS.where(IN_STUDY, trials.c.number.in_(_NUMBERS_PENDING)).order_by(trials.c.number))
+_FINISHED_AFTER = Statement(
     TRIALS.where(IN_STUDY, trials.c.end_time.is_not(None), trials.c.number > bindparam("after"))
     .order_by(trials.c.number)
     .limit(bindparam("limit"))
 )
-_ANY_UNFINISHED = sa.select(trials.c.state).where(IN_STUDY, unfinished).order_by(trials.c.state).limit(1)
-_PAGE = TRIALS.where(IN_STUDY, trials.c.number > bindparam("after")).order_by(trials.c.number).limit(bindparam("limit"))
-_LATEST = TRIALS.where(IN_STUDY).order_by(trials.c.number.desc()).limit(bindparam("limit"))
-_SET_CHECKPOINT = trials.update().where(*THIS).values(checkpoint=bindparam("new_checkpoint"))
-_SET_STATE = trials.update().where(*THIS).values(state=bindparam("new_state"))
-_SET_METADATA = trials.update().where(*THIS).values(metadata=bindparam("new_metadata"))
-_FINISH = (
+_ANY_UNFINISHED = Statement(sa.select(trials.c.state).where(IN_STUDY, unfinished).order_by(trials.c.state).limit(1))
+_PAGE = Statement(
+    TRIALS.where(IN_STUDY, trials.c.number > bindparam("after")).order_by(trials.c.number).limit(bindparam("limit"))
+)
+_LATEST = Statement(TRIALS.where(IN_STUDY).order_by(trials.c.number.desc()).limit(bindparam("limit")))
+_SET_CHECKPOINT = Statement(trials.update().where(*THIS).values(checkpoint=bindparam("new_checkpoint")))
+_SET_STATE = Statement(trials.update().where(*THIS).values(state=bindparam("new_state")))
+_SET_METADATA = Statement(trials.update().where(*THIS).values(metadata=bindparam("new_metadata")))
+_FINISH = Statement(
     trials.update()
     .where(*THIS)
     .values(
@@ -87,7 +87,9 @@ _FINISH = (
         lease_expiry=None,
     )
 )
-_INSERT = trials.insert().values(lease_expiry=database_now() + bindparam("lease_expiry_in", type_=sa.Double))
+_INSERT = Statement(trials.insert().values(lease_expiry=database_now() + bindparam("lease_expiry_in", type_=sa.Double)))
+
+_DELETE = Statement(trials.delete().where(*THIS))
 
 
 def insert(
@@ -127,13 +129,13 @@ def insert(
         }
         for trial in added
     ]
-    transaction.execute(_INSERT, rows[0] if len(rows) == 1 else rows)
+    _INSERT.run_each(transaction, rows)
 
 
 def find(transaction: Transaction, study: Study, number: int, *, lock: bool = False) -> Trial | None:
     """The study's trial of that number; with `lock`, held until the transaction ends."""
     key = {"of_study": study.key, "trial_number": number}
-    row = transaction.execute(_FIND_LOCKED if lock else _FIND, key).mappings().one_or_none()
+    row = (_FIND_LOCKED if lock else _FIND).row(transaction, key)
     return None if row is None else read_trial(row)
 
 
@@ -146,20 +148,20 @@ def find_named(transaction: Transaction, name: TrialName) -> tuple[int, Trial] |
         "study_id": name.study.study_id,
         "trial_number": name.number,
     }
-    row = transaction.execute(_FIND_NAMED, parameters).mappings().one_or_none()
+    row = _FIND_NAMED.row(transaction, parameters)
     return None if row is None else (row["study_key"], read_trial(row))
 
 
 def find_requested(transaction: Transaction, study: Study, request_id: str) -> Trial | None:
     """The trial that was created for that request."""
     parameters = {"of_study": study.key, "request_id": request_id}
-    row = transaction.execute(_FIND_REQUESTED, parameters).mappings().one_or_none()
+    row = _FIND_REQUESTED.row(transaction, parameters)
     return None if row is None else read_trial(row)
 
 
 def find_numbered(transaction: Transaction, study_key: int, numbers: list[int]) -> list[Trial]:
     """The trials of those numbers that still exist, in the order of `numbers`."""
-    rows = transaction.execute(_FIND_NUMBERED, {"of_study": study_key, "numbers": numbers}).mappings()
+    rows = _FIND_NUMBERED.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
     by_number = {row["number"]: read_trial(row) for row in rows}
     return [by_number[number] for number in numbers if number in by_number]
 
@@ -173,29 +175,29 @@ def unfinished_trials(
     """
     parameters = {"of_study": study.key, "in_state": state.value, "of_client": client_id, "limit": limit}
     statement = _UNFINISHED if client_id else _CLAIMABLE
-    return [read_trial(row) for row in transaction.execute(statement, parameters).mappings()]
+    return [read_trial(row) for row in statement.rows(transaction, parameters)]
 
 
 def pending(transaction: Transaction, study: Study) -> list[Trial]:
     """All trials that wait or run, in order."""
-    return [read_trial(row) for row in transaction.execute(_PENDING, {"of_study": study.key}).mappings()]
+    return [read_trial(row) for row in _PENDING.rows(transaction, {"of_study": study.key})]
 
 
 def finished(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
     """Up to `limit` finished trials with numbers above `after`, in order."""
     parameters = {"of_study": study.key, "after": after, "limit": limit}
-    return [read_trial(row) for row in transaction.execute(_FINISHED_AFTER, parameters).mappings()]
+    return [read_trial(row) for row in _FINISHED_AFTER.rows(transaction, parameters)]
 
 
 def any_unfinished(transaction: Transaction, study: Study) -> bool:
     """Whether a trial of the study still waits or runs."""
-    return transaction.execute(_ANY_UNFINISHED, {"of_study": study.key}).first() is not None
+    return _ANY_UNFINISHED.row(transaction, {"of_study": study.key}) is not None
 
 
 def page(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
     """Up to `limit` trials with numbers above `after`, in order, with their measurements."""
     parameters = {"of_study": study.key, "after": after, "limit": limit}
-    rows = list(transaction.execute(_PAGE, parameters).mappings())
+    rows = _PAGE.rows(transaction, parameters)
     if not rows:
         return []
     measured = measurements.between(transaction, study, rows[0]["number"], rows[-1]["number"])
@@ -204,24 +206,24 @@ def page(transaction: Transaction, study: Study, after: int, limit: int) -> list
 
 def latest(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
     """The `limit` newest trials, the newest first."""
-    rows = transaction.execute(_LATEST, {"of_study": study.key, "limit": limit}).mappings()
+    rows = _LATEST.rows(transaction, {"of_study": study.key, "limit": limit})
     return [read_trial(row) for row in rows]
 
 
 def set_checkpoint(transaction: Transaction, study_key: int, number: int, checkpoint: str) -> None:
     """Keeps the place from which the trial can go on."""
-    transaction.execute(_SET_CHECKPOINT, {**trial_key(study_key, number), "new_checkpoint": checkpoint})
+    _SET_CHECKPOINT.run(transaction, {**trial_key(study_key, number), "new_checkpoint": checkpoint})
 
 
 def set_state(transaction: Transaction, study_key: int, number: int, state: TrialState) -> None:
     """Moves the trial to an unfinished `state`."""
-    transaction.execute(_SET_STATE, {**trial_key(study_key, number), "new_state": state.value})
+    _SET_STATE.run(transaction, {**trial_key(study_key, number), "new_state": state.value})
 
 
 def set_metadata(transaction: Transaction, study_key: int, number: int, metadata: Mapping[str, str]) -> None:
     """Replaces the trial's metadata."""
     values = {**trial_key(study_key, number), "new_metadata": codec.dump_metadata(metadata)}
-    transaction.execute(_SET_METADATA, values)
+    _SET_METADATA.run(transaction, values)
 
 
 def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
@@ -236,11 +238,10 @@ def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
         "new_reason": trial.infeasible_reason,
         "new_lost": trial.lost_attempts,
     }
-    transaction.execute(_FINISH, parameters)
+    _FINISH.run(transaction, parameters)
 
 
 def delete(transaction: Transaction, study: Study, number: int) -> None:
     """Removes the trial and its measurements."""
-    key = trial_key(study.key, number)
     measurements.delete(transaction, study.key, number)
-    transaction.execute(trials.delete().where(*THIS), key)
+    _DELETE.run(transaction, trial_key(study.key, number))

@@ -1,0 +1,168 @@
+"""Statements of SQLAlchemy Core, compiled once for each database and sent by its driver alone.
+
+Core writes the SQL for both databases. Its own way of sending it costs two to four times what the drivers' costs, and
+would be most of what a call of the trial loop costs (docs/performance.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, exc
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from dodona_server.storage.store import Transaction
+
+Row = dict[str, Any]
+NOTHING: Mapping[str, Any] = {}
+# PostgreSQL's driver need not look through the text for names if parameters are numbered.
+_PARAMETER_STYLES = {"sqlite": "named", "postgresql": "numeric_dollar"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A statement for one database.
+
+    Args:
+        text: what is sent.
+        values: those parameters that the statement itself gives.
+        order: the names of the parameters by their numbers; None if the text names them.
+        columns: the names of what it answers with.
+    """
+
+    text: str
+    values: Mapping[str, Any]
+    order: Sequence[str] | None
+    columns: Sequence[str]
+
+    def bind(self, given: Mapping[str, Any]) -> Any:
+        """The parameters as the driver takes them."""
+        named = {**self.values, **given} if self.values else given
+        return named if self.order is None else [named[name] for name in self.order]
+
+
+class Statement:
+    """A statement that is sent again and again.
+
+    Args:
+        clause: what to send; the names of its parameters are always the same ones, and none of them is a list.
+    """
+
+    def __init__(self, clause: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete) -> None:
+        self._clause = clause
+        self._compiled: dict[str, _Compiled] = {}
+
+    def rows(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
+        """All rows of the answer."""
+        compiled = self._for(transaction, parameters)
+        answer = send(transaction, compiled.text, compiled.bind(parameters), "reading").fetchall()
+        return [dict(zip(compiled.columns, row, strict=True)) for row in answer]
+
+    def row(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
+        """The first row of the answer, if there is one."""
+        rows = self.rows(transaction, parameters)
+        return rows[0] if rows else None
+
+    def value(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Any:
+        """The first column of the first row; None if there is none."""
+        row = self.row(transaction, parameters)
+        return None if row is None else next(iter(row.values()))
+
+    def run(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> None:
+        """Changes something; an error of PostgreSQL may show at a later statement, or at the transaction's end."""
+        compiled = self._for(transaction, parameters)
+        send(transaction, compiled.text, compiled.bind(parameters), "writing")
+
+    def run_each(self, transaction: Transaction, parameters: Iterable[Mapping[str, Any]]) -> None:
+        """The same, once for each of `parameters`."""
+        for each in parameters:
+            self.run(transaction, each)
+
+    def _for(self, transaction: Transaction, parameters: Mapping[str, Any]) -> _Compiled:
+        name = transaction.dialect.name
+        if name not in self._compiled:
+            self._compiled[name] = _compile(self._clause, transaction.dialect, parameters)
+        return self._compiled[name]
+
+
+class json_numbers(FunctionElement[int]):  # noqa: N801 - a function of SQL
+    """The numbers in JSON text: a list of any length as a single parameter."""
+
+    inherit_cache = True
+
+
+@compiles(json_numbers, "sqlite")
+def _sqlite_numbers(element: json_numbers, compiler: Any, **options: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - a parameter
+
+
+@compiles(json_numbers, "postgresql")
+def _postgresql_numbers(element: json_numbers, compiler: Any, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({text} AS JSON)))"  # noqa: S608 - a parameter
+
+
+def one_of(column: sa.Column[int], name: str) -> sa.ColumnElement[bool]:
+    """Whether the column has one of the numbers in the parameter `name`, which is JSON text."""
+    return column.op("IN", is_comparison=True)(json_numbers(bindparam(name, type_=sa.String)))
+
+
+def _compile(
+    clause: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete, dialect: sa.Dialect, parameters: Mapping[str, Any]
+) -> _Compiled:
+    styled: Any = type(dialect)
+    inserted = list(parameters) if isinstance(clause, sa.Insert) else None
+    compiled: Any = clause.compile(dialect=styled(paramstyle=_PARAMETER_STYLES[dialect.name]), column_keys=inserted)
+    return _Compiled(
+        text=str(compiled),
+        values={name: bind.value for name, bind in compiled.binds.items() if not bind.required},
+        order=compiled.positiontup,
+        columns=[str(column.key) for column in clause.exported_columns],
+    )
+
+
+def send(transaction: Transaction, text: str, parameters: Any, purpose: str) -> Any:
+    """The driver's cursor behind a statement.
+
+    Args:
+        transaction: to send it in.
+        text: the statement.
+        parameters: as the driver takes them.
+        purpose: "reading" or "writing". In PostgreSQL's pipeline the answers to what is written come later, and must
+            not be mistaken for the answer to what is read.
+    """
+    if not transaction.in_transaction():
+        transaction.begin()
+    driver: Any = transaction.connection.driver_connection
+    try:
+        if transaction.dialect.name == "sqlite":
+            return driver.execute(text, parameters)
+        cursor = transaction.info.get(purpose)
+        if cursor is None:
+            cursor = transaction.info[purpose] = _numbered_cursor(driver)
+        return cursor.execute(text, parameters)
+    except Exception as error:
+        raise as_sqlalchemy(transaction, error) from error
+
+
+def as_sqlalchemy(transaction: Transaction, error: Exception) -> Exception:
+    """A driver's error as SQLAlchemy would raise it; any other error as it is."""
+    dbapi: Any = transaction.dialect.loaded_dbapi
+    if not isinstance(error, dbapi.Error):
+        return error
+    if transaction.dialect.is_disconnect(error, transaction.connection.driver_connection, None):
+        transaction.invalidate()
+    wrapped: Exception = exc.DBAPIError.instance(
+        None, None, error, dbapi.Error, hide_parameters=True, dialect=transaction.dialect
+    )
+    return wrapped
+
+
+def _numbered_cursor(driver: Any) -> Any:
+    from psycopg import RawCursor
+
+    return RawCursor(driver)

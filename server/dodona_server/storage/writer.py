@@ -1,0 +1,113 @@
+"""Use cases that wait together share a transaction, and so its commit, which costs milliseconds where it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import exc
+
+from dodona_server.domain.errors import Unavailable
+from dodona_server.storage.store import Transaction, unavailable
+
+T = TypeVar("T")
+
+# Bounds how long the first of a batch waits for the last.
+MAX_BATCH = 256
+_END = object()
+
+
+@dataclass(slots=True)
+class Job:
+    """A use case, who waits for it, and what came of it."""
+
+    use_case: Callable[[Transaction], Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Threads that run use cases: those about one thing in one thread at a time, in the order in which they came.
+
+    Args:
+        threads: how many.
+        commit: runs a batch of jobs about one thing; it gives each its result or error, and raises nothing.
+    """
+
+    def __init__(self, threads: int, commit: Callable[[list[Job]], None]) -> None:
+        self._commit = commit
+        self._lock = threading.Lock()
+        self._waiting: dict[Hashable, deque[Job]] = {}
+        self._all_done = threading.Condition(self._lock)
+        # What jobs wait for that no thread has in hand.
+        self._ready: queue.SimpleQueue[Hashable] = queue.SimpleQueue()
+        self._closed = False
+        self._threads = [threading.Thread(target=self._work, name="dodona-write", daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, use_case: Callable[[Transaction], T], about: Hashable) -> T:
+        """What `use_case` returns; see `Store.run`."""
+        if self._closed:
+            raise Unavailable("the server is shutting down")
+        job = Job(use_case, asyncio.get_running_loop().create_future())
+        with self._lock:
+            waiting = self._waiting.get(about)
+            if waiting is None:
+                self._waiting[about] = deque((job,))
+                self._ready.put(about)
+            else:
+                waiting.append(job)
+        result: T = await job.future
+        return result
+
+    def close(self) -> None:
+        """Finishes what waits."""
+        self._closed = True
+        with self._all_done:
+            self._all_done.wait_for(lambda: not self._waiting)
+        for _ in self._threads:
+            self._ready.put(_END)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (about := self._ready.get()) is not _END:
+            with self._lock:
+                waiting = self._waiting[about]
+                batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+            self._commit(batch)
+            _settle(batch)
+            with self._lock:
+                if waiting:
+                    self._ready.put(about)
+                else:
+                    del self._waiting[about]
+                    if self._closed:
+                        self._all_done.notify_all()
+
+
+def _settle(batch: list[Job]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    for job in batch:
+        by_loop.setdefault(job.future.get_loop(), []).append(job)
+    for loop, jobs in by_loop.items():
+        loop.call_soon_threadsafe(_answer, jobs)
+
+
+def _answer(jobs: list[Job]) -> None:
+    for job in jobs:
+        if job.future.done():  # the caller went away
+            continue
+        if isinstance(job.error, exc.OperationalError | exc.InterfaceError):
+            job.future.set_exception(unavailable(job.error))
+        elif job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)
