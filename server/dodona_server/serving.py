@@ -59,7 +59,6 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     # What is there now stays: the collector need not look through it again and again.
-    gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS)
     _Server(config, stopping).run(sockets=[listener])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
-from sqlalchemy.dialects import postgresql, sqlite
 
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial, joined
@@ -17,15 +18,18 @@ from dodona_server.storage.tables import measurements
 from dodona_server.storage.trial_rows import trial_key
 
 
-def _upsert(dialect: Any) -> Any:
-    statement = dialect.insert(measurements)
-    return statement.on_conflict_do_update(
-        index_elements=list(measurements.primary_key),
-        set_={name: statement.excluded[name] for name in ("elapsed_seconds", "metrics")},
+@functools.cache
+def _upsert(dialect: str) -> Statement:
+    # Imported when it is needed: the dialect of the other database takes a tenth of a second.
+    statement: Any = importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(measurements)
+    return Statement(
+        statement.on_conflict_do_update(
+            index_elements=list(measurements.primary_key),
+            set_={name: statement.excluded[name] for name in ("elapsed_seconds", "metrics")},
+        )
     )
 
 
-_MEASURE = {"sqlite": Statement(_upsert(sqlite)), "postgresql": Statement(_upsert(postgresql))}
 _OF_TRIAL = (
     measurements.c.study_key == bindparam("of_study"),
     measurements.c.number == bindparam("trial_number"),
@@ -70,7 +74,7 @@ def measure(transaction: Transaction, study_key: int, number: int, attempt: int,
         "elapsed_seconds": measurement.elapsed_seconds,
         "metrics": codec.dump_metrics(measurement.metrics),
     }
-    _MEASURE[transaction.dialect.name].run(transaction, parameters)
+    _upsert(transaction.dialect.name).run(transaction, parameters)
 
 
 def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Measurement]:

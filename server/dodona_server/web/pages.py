@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
 
 from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
@@ -22,6 +22,9 @@ from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.web import format as texts
 from dodona_server.web.assets import load_assets
 from dodona_server.web.chart import Chart, curve_chart, objective_chart, thin
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MAX_STUDIES = 200
 MAX_ROWS = 25
@@ -41,24 +44,32 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-T
 
 _ASSETS = load_assets()
 _SERVED = {asset.path: asset for asset in _ASSETS.values()}
-_TEMPLATES = Environment(
-    loader=PackageLoader("dodona_server.web"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_TEMPLATES.filters.update(
-    number=texts.number,
-    shown=texts.shown,
-    algorithm=texts.algorithm,
-    moment=texts.moment,
-    machine_time=texts.machine_time,
-    ago=texts.ago,
-    duration=texts.duration,
-    study_path=lambda name: f"/studies/{name.parent.project}/{name.parent.location}/{name.study_id}",
-)
-_TEMPLATES.globals.update(assets={name: asset.path for name, asset in _ASSETS.items()})
+
+
+@functools.cache
+def _templates() -> Environment:
+    # Imported when the first page is asked for: a server that comes back after a crash is waited for.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("dodona_server.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters.update(
+        number=texts.number,
+        shown=texts.shown,
+        algorithm=texts.algorithm,
+        moment=texts.moment,
+        machine_time=texts.machine_time,
+        ago=texts.ago,
+        duration=texts.duration,
+        study_path=lambda name: f"/studies/{name.parent.project}/{name.parent.location}/{name.study_id}",
+    )
+    templates.globals.update(assets={name: asset.path for name, asset in _ASSETS.items()})
+    return templates
 
 
 class PageRoute(APIRoute):
@@ -121,7 +132,7 @@ async def _page(template: str, **context: Any) -> Response:
 
 
 def _render(template: str, status: int = 200, **context: Any) -> Response:
-    page = _TEMPLATES.get_template(template).render(**context)
+    page = _templates().get_template(template).render(**context)
     return HTMLResponse(page, status_code=status, headers=HEADERS)
 
 
