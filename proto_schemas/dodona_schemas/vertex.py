@@ -493,6 +493,10 @@ class ListOptimalTrialsResponse(WireModel):
     """The best trials: the Pareto front, if there are several metrics."""
 
     optimal_trials: list[Trial] = []
+    # Dodona's own, with several metrics: how much the front dominates of the space up to the reference point, which is
+    # the worst value that any trial has had of each metric; absent with over four metrics or very large fronts.
+    hypervolume: Double | None = None
+    reference_point: list[Metric] | None = None
 
 
 class GenericOperationMetadata(WireModel):

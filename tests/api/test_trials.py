@@ -379,13 +379,18 @@ class TestList:
     def test_the_optimal_trials_of_two_metrics_are_the_pareto_front(self, api, spec):
         spec["metrics"].append({"metricId": "acc", "goal": "MAXIMIZE"})
         api.post("/studies", {"studyId": "s", "studySpec": spec})
+        assert api.post("/studies/s/trials:listOptimalTrials") == {"optimalTrials": []}
         api.suggest(count=3)
         for number, loss, acc in ((1, 1, 5), (2, 2, 6), (3, 2, 5)):
             metrics = [{"metricId": "acc", "value": acc}, {"metricId": "loss", "value": loss}]
             ended = api.post(f"/studies/s/trials/{number}:complete", {"finalMeasurement": {"metrics": metrics}})
             assert [metric["metricId"] for metric in ended["finalMeasurement"]["metrics"]] == ["loss", "acc"]
-        optimal = api.post("/studies/s/trials:listOptimalTrials")["optimalTrials"]
-        assert [trial["id"] for trial in optimal] == ["1", "2"]
+        optimal = api.post("/studies/s/trials:listOptimalTrials")
+        assert [trial["id"] for trial in optimal["optimalTrials"]] == ["1", "2"]
+        # From the worst loss and accuracy, which trial 3 has, to the front.
+        assert optimal["hypervolume"] == 0
+        worst = [{"metricId": "loss", "value": 2.0}, {"metricId": "acc", "value": 5.0}]
+        assert optimal["referencePoint"] == worst
 
     def test_deleting_gives_the_budget_back_but_never_the_number(self, api, spec):
         api.post("/studies", {"studyId": "s", "studySpec": {**spec, "studyStoppingConfig": {"maxNumTrials": 2}}})

@@ -16,12 +16,9 @@ from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Goal, Metric, Selection, StudySpec
 from dodona_server.domain.trial import (
     Measurement,
-    Trial,
     TrialState,
-    dominates,
     final_measurement,
     infeasibility,
-    pareto_front,
 )
 
 SPEC = StudySpec((Metric("acc", Goal.MAXIMIZE), Metric("cost", Goal.MINIMIZE)), SearchSpace())
@@ -49,24 +46,6 @@ def test_a_result_that_cannot_stand_says_why():
     assert "lacks the metric 'cost'" in infeasibility(SPEC, Measurement({"acc": 1.0}))
     assert "'acc' is nan" in infeasibility(SPEC, Measurement({"acc": math.nan, "cost": 0.0}))
     assert "'cost' is inf" in infeasibility(SPEC, Measurement({"acc": 1.0, "cost": math.inf}))
-
-
-points = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12)
-
-
-@given(points)
-def test_the_front_holds_exactly_what_nothing_dominates(values):
-    trials = [
-        Trial(number, TrialState.SUCCEEDED, {}, final_measurement=Measurement({"acc": a, "cost": c}))
-        for number, (a, c) in enumerate(values, start=1)
-    ]
-    front = pareto_front(SPEC, trials)
-    expected = [
-        trial
-        for trial in trials
-        if not any(dominates(SPEC, other.final_measurement, trial.final_measurement) for other in trials)
-    ]
-    assert front == expected
 
 
 def test_every_verb_has_an_outcome_in_every_state():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import FailedPrecondition
@@ -150,33 +150,3 @@ def _in_study_order(spec: StudySpec, measurement: Measurement) -> Measurement:
     names += [name for name in measurement.metrics if name not in names]
     ordered = {name: measurement.metrics[name] for name in names}
     return Measurement(ordered, measurement.step, measurement.elapsed_seconds)
-
-
-def dominates(spec: StudySpec, better: Measurement, worse: Measurement) -> bool:
-    """Whether `better` is at least as good as `worse` in all of the study's metrics and better in one."""
-    strictly = False
-    for metric in spec.metrics:
-        ahead = better.metrics[metric.id] - worse.metrics[metric.id]
-        if metric.goal is Goal.MINIMIZE:
-            ahead = -ahead
-        if ahead < 0:
-            return False
-        strictly = strictly or ahead > 0
-    return strictly
-
-
-def pareto_front(spec: StudySpec, trials: Iterable[Trial]) -> list[Trial]:
-    """The trials that no other one dominates, in their order. All must have succeeded."""
-    front: list[Trial] = []
-    for trial in trials:
-        if any(dominates(spec, _final(other), _final(trial)) for other in front):
-            continue
-        front = [other for other in front if not dominates(spec, _final(trial), _final(other))]
-        front.append(trial)
-    return front
-
-
-def _final(trial: Trial) -> Measurement:
-    if trial.final_measurement is None:
-        raise ValueError(f"trial {trial.number} has no final measurement")
-    return trial.final_measurement

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dodona_server.domain.names import StudyName, TrialName
+from dodona_server.domain.pareto import Front
 from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Place, Trial, TrialState, pareto_front
+from dodona_server.domain.trial import Place, Trial, TrialState
 from dodona_server.service.attempts import existing
 from dodona_server.service.studies import found
 from dodona_server.storage import measurements, ranking, trials
@@ -21,6 +22,21 @@ class Overview:
 
     study: Study
     counts: Mapping[TrialState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Optimal:
+    """The best trials of a study.
+
+    Args:
+        trials: in their order.
+        hypervolume: of several metrics, how much their front dominates of what lies between it and `reference`.
+        reference: the worst value that any trial has had of each metric.
+    """
+
+    trials: list[Trial]
+    hypervolume: float | None = None
+    reference: Mapping[str, float] = field(default_factory=dict)
 
 
 class TrialQueries:
@@ -113,17 +129,18 @@ class TrialQueries:
 
         return await self._store.read(query)
 
-    async def optimal(self, name: StudyName) -> list[Trial]:
+    async def optimal(self, name: StudyName) -> Optimal:
         """The trials with the best value; the Pareto front, if the study has several metrics.
 
         Raises:
             NotFound: there is no such study.
         """
 
-        def query(transaction: Transaction) -> list[Trial]:
+        def query(transaction: Transaction) -> Optimal:
             study = found(transaction, name)
             if len(study.spec.metrics) == 1:
-                return ranking.best(transaction, study)
-            return pareto_front(study.spec, ranking.succeeded(transaction, study))
+                return Optimal(ranking.best(transaction, study))
+            front = Front(study.spec, ranking.succeeded(transaction, study))
+            return Optimal(front.trials, front.hypervolume(), front.worst)
 
         return await self._store.read(query)

@@ -116,7 +116,7 @@ def _add_trials(router: APIRouter, queries: TrialQueries, trials: TrialService) 
     async def list_optimal_trials(study: OfStudy, _body: EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
         optimal = await queries.optimal(study)
-        return Answer(wire.MlListOptimalTrialsResponse(trials=[render.trial(study, one) for one in optimal]))
+        return Answer(wire.MlListOptimalTrialsResponse(trials=[render.trial(study, one) for one in optimal.trials]))
 
     @router.post(_STUDY + "/trials", response_model=wire.MlTrial)
     async def create_trial(study: OfStudy, body: wire.MlTrial) -> Response:

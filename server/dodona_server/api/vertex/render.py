@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.shared import read_metrics, read_values, timestamp
@@ -68,8 +68,13 @@ def measurement(value: Measurement) -> wire.Measurement:
     return wire.Measurement(
         elapsed_duration=value.elapsed_seconds,
         step_count=value.step,
-        metrics=[wire.Metric(metric_id=name, value=number) for name, number in value.metrics.items()],
+        metrics=metrics(value.metrics),
     )
+
+
+def metrics(values: Mapping[str, float]) -> list[wire.Metric]:
+    """Values of metrics as the wire has them."""
+    return [wire.Metric(metric_id=name, value=number) for name, number in values.items()]
 
 
 def operation(value: Handout | StopCheck) -> wire.Operation | wire.EarlyStoppingOperation:

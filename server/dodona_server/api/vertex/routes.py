@@ -97,7 +97,13 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
     async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
         optimal = await queries.optimal(study)
-        return Answer(wire.ListOptimalTrialsResponse(optimal_trials=[render.trial(study, one) for one in optimal]))
+        return Answer(
+            wire.ListOptimalTrialsResponse(
+                optimal_trials=[render.trial(study, one) for one in optimal.trials],
+                hypervolume=optimal.hypervolume,
+                reference_point=render.metrics(optimal.reference) or None,
+            )
+        )
 
     @router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
     async def create_trial(study: OfStudy, body: wire.CreateTrialRequest) -> Response:

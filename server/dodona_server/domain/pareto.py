@@ -1,0 +1,122 @@
+"""The best trials of a study with several metrics, and how much they have reached together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from dodona_server.domain.study import Goal, StudySpec
+from dodona_server.domain.trial import Measurement, Trial
+
+# The work grows with the number of points, to a power that grows with the number of metrics.
+MOST_POINTS = 200
+MOST_METRICS = 4
+
+Losses = tuple[float, ...]
+
+
+class Front:
+    """The trials that no other one dominates, in their order, and the worst values that any trial has had.
+
+    Args:
+        spec: the study's.
+        trials: which have succeeded.
+    """
+
+    def __init__(self, spec: StudySpec, trials: Iterable[Trial]) -> None:
+        self._spec = spec
+        self.trials: list[Trial] = []
+        self.worst: dict[str, float] = {}
+        for trial in trials:
+            self._add(trial)
+
+    def _add(self, trial: Trial) -> None:
+        final = _final(trial)
+        for metric in self._spec.metrics:
+            value = final.metrics[metric.id]
+            worst = self.worst.setdefault(metric.id, value)
+            if metric.is_better(worst, value):
+                self.worst[metric.id] = value
+        if any(dominates(self._spec, _final(other), final) for other in self.trials):
+            return
+        self.trials = [other for other in self.trials if not dominates(self._spec, final, _final(other))]
+        self.trials.append(trial)
+
+    def hypervolume(self) -> float | None:
+        """How much of the space between the front and the worst values the front dominates.
+
+        None if there is no trial, or if it would take too long: with over four metrics, or over two and 200 trials.
+        """
+        metrics = len(self._spec.metrics)
+        if not self.trials or metrics > MOST_METRICS or (metrics > 2 and len(self.trials) > MOST_POINTS):
+            return None
+        reference = self._losses(self.worst)
+        return volume([self._losses(_final(trial).metrics) for trial in self.trials], reference)
+
+    def _losses(self, metrics: Mapping[str, float]) -> Losses:
+        return tuple(
+            metrics[metric.id] if metric.goal is Goal.MINIMIZE else -metrics[metric.id] for metric in self._spec.metrics
+        )
+
+
+def dominates(spec: StudySpec, better: Measurement, worse: Measurement) -> bool:
+    """Whether `better` is at least as good as `worse` in all of the study's metrics and better in one."""
+    strictly = False
+    for metric in spec.metrics:
+        ahead = better.metrics[metric.id] - worse.metrics[metric.id]
+        if metric.goal is Goal.MINIMIZE:
+            ahead = -ahead
+        if ahead < 0:
+            return False
+        strictly = strictly or ahead > 0
+    return strictly
+
+
+def volume(points: Sequence[Losses], reference: Losses) -> float:
+    """The volume that lies between any of the points and the reference.
+
+    The volume of each point in turn, less what the points after it dominate of it (While, Bradstreet and Barone,
+    "A fast way of calculating exact hypervolumes", 2012).
+
+    Args:
+        points: each with a loss for every objective, none above that of the reference.
+        reference: the corner that all of them dominate.
+    """
+    if len(reference) == 2:
+        return _area(points, reference)
+    total = 0.0
+    ordered = sorted(set(points))
+    for index, point in enumerate(ordered):
+        limited = [tuple(map(max, point, other)) for other in ordered[index + 1 :]]
+        total += _box(point, reference) - volume(_undominated(limited), reference)
+    return total
+
+
+def _area(points: Sequence[Losses], reference: Losses) -> float:
+    total, lowest = 0.0, reference[1]
+    for first, second in sorted(points):
+        if second < lowest:
+            total += (reference[0] - first) * (lowest - second)
+            lowest = second
+    return total
+
+
+def _box(point: Losses, reference: Losses) -> float:
+    product = 1.0
+    for loss, most in zip(point, reference, strict=True):
+        product *= most - loss
+    return product
+
+
+def _undominated(points: Sequence[Losses]) -> list[Losses]:
+    """The points without those that another one is at least as good as, one of equal ones."""
+    kept: list[Losses] = []
+    for point in sorted(set(points)):  # what dominates a point comes before it
+        if not any(all(map(float.__le__, other, point)) for other in kept):
+            kept.append(point)
+    return kept
+
+
+def _final(trial: Trial) -> Measurement:
+    if trial.final_measurement is None:
+        raise ValueError(f"trial {trial.number} has no final measurement")
+    return trial.final_measurement
