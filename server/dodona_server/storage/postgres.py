@@ -110,12 +110,13 @@ class PostgresStore(Store):
         """
         with self.engine.connect() as transaction:
             driver: Any = transaction.connection.driver_connection
+            dbapi: Any = transaction.dialect.loaded_dbapi
             try:
                 with driver.pipeline():
                     for job in batch:
                         job.result = job.use_case(transaction)
                     driver.commit()
-            except Exception as error:
+            except dbapi.Error as error:
                 raise as_sqlalchemy(transaction, error) from error
 
 

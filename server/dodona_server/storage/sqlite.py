@@ -81,7 +81,7 @@ class SqliteStore(Store):
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
             for job in batch:
-                job.error = as_sqlalchemy(self._connection, error)
+                job.error = as_sqlalchemy(self._connection, error) if isinstance(error, sqlite3.Error) else error
 
 
 def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list[Job]) -> None:

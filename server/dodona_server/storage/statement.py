@@ -138,6 +138,7 @@ def send(transaction: Transaction, text: str, parameters: Any, purpose: str) -> 
     if not transaction.in_transaction():
         transaction.begin()
     driver: Any = transaction.connection.driver_connection
+    dbapi: Any = transaction.dialect.loaded_dbapi
     try:
         if transaction.dialect.name == "sqlite":
             return driver.execute(text, parameters)
@@ -145,16 +146,16 @@ def send(transaction: Transaction, text: str, parameters: Any, purpose: str) -> 
         if cursor is None:
             cursor = transaction.info[purpose] = _numbered_cursor(driver)
         return cursor.execute(text, parameters)
-    except Exception as error:
+    except dbapi.Error as error:
         raise as_sqlalchemy(transaction, error) from error
 
 
-def as_sqlalchemy(transaction: Transaction, error: Exception) -> Exception:
-    """A driver's error as SQLAlchemy would raise it; any other error as it is."""
+def as_sqlalchemy(transaction: Transaction, error: Any) -> Exception:
+    """A driver's error as SQLAlchemy would raise it; a connection that is lost is not used again."""
     dbapi: Any = transaction.dialect.loaded_dbapi
-    if not isinstance(error, dbapi.Error):
-        return error
-    if transaction.dialect.is_disconnect(error, transaction.connection.driver_connection, None):
+    if not transaction.invalidated and transaction.dialect.is_disconnect(
+        error, transaction.connection.driver_connection, None
+    ):
         transaction.invalidate()
     wrapped: Exception = exc.DBAPIError.instance(
         None, None, error, dbapi.Error, hide_parameters=True, dialect=transaction.dialect

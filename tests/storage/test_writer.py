@@ -1,0 +1,129 @@
+"""Use cases that share a transaction: their order, their company, and what failing ones do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from dodona_server.domain.errors import NotFound, Unavailable
+from dodona_server.storage.opening import open_store
+from dodona_server.storage.statement import Statement
+from dodona_server.storage.writer import Job, Writer
+from tests.support.postgres import fresh_database
+
+PID = Statement(sa.select(sa.func.pg_backend_pid().label("pid")))
+
+
+class Recorder:
+    """Commits batches by calling each use case, and notes who was at work at the same time."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.busy = []
+        self.together = set()
+        self.batches = []
+
+    def commit(self, batch: list[Job]) -> None:
+        about = batch[0].use_case(None)[0]
+        with self.lock:
+            assert about not in self.busy
+            self.busy.append(about)
+            self.together.add(frozenset(self.busy))
+            self.batches.append(len(batch))
+        for job in batch:
+            job.result = job.use_case(None)
+        with self.lock:
+            self.busy.remove(about)
+
+
+def test_what_is_about_one_thing_runs_in_order_and_one_thread_at_a_time():
+    recorder = Recorder()
+    writer = Writer(4, recorder.commit)
+
+    async def use() -> list[tuple[str, int]]:
+        asked = [(about, number) for number in range(200) for about in "abc"]
+        return await asyncio.gather(*(writer.run(lambda _, one=one: one, one[0]) for one in asked))
+
+    answers = asyncio.run(use())
+    writer.close()
+    assert answers == [(about, number) for number in range(200) for about in "abc"]
+    assert sum(recorder.batches) == 600
+    assert max(recorder.batches) > 1
+
+
+def test_other_things_are_done_meanwhile():
+    together = threading.Barrier(2, timeout=30)
+
+    def commit(batch: list[Job]) -> None:
+        together.wait()  # breaks unless two threads come here
+        for job in batch:
+            job.result = True
+
+    writer = Writer(2, commit)
+
+    async def use() -> list[bool]:
+        return await asyncio.gather(*(writer.run(lambda _: True, about) for about in "ab"))
+
+    assert asyncio.run(use()) == [True, True]
+    writer.close()
+
+
+def test_closing_finishes_what_waits_and_takes_nothing_more():
+    begun, go_on, done = threading.Event(), threading.Event(), []
+
+    def commit(batch: list[Job]) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        done.extend(batch)
+
+    writer = Writer(2, commit)
+
+    async def use() -> None:
+        tasks = [asyncio.create_task(writer.run(lambda _: None, "a")) for _ in range(20)]
+        await asyncio.to_thread(begun.wait, 30)
+        closing = asyncio.create_task(asyncio.to_thread(writer.close))
+        go_on.set()
+        await asyncio.gather(*tasks)
+        await closing
+        with pytest.raises(Unavailable, match="shutting down"):
+            await writer.run(lambda _: None, "a")
+
+    asyncio.run(use())
+    assert len(done) == 20
+
+
+@pytest.fixture
+def postgres(_postgres):
+    with fresh_database(_postgres) as url:
+        store = open_store(url)
+        yield store
+        store.close()
+
+
+def test_one_that_fails_takes_no_other_with_it(postgres):
+    def fail(_):
+        raise NotFound("there is nothing")
+
+    async def use():
+        cases = [PID.value] * 5 + [fail] + [PID.value] * 5
+        return await asyncio.gather(*(postgres.run(case, "one study") for case in cases), return_exceptions=True)
+
+    answers = asyncio.run(use())
+    assert [type(answer) for answer in answers] == [int] * 5 + [NotFound] + [int] * 5
+
+
+def test_a_connection_that_is_lost_is_replaced(postgres):
+    terminate = Statement(sa.select(sa.func.pg_terminate_backend(sa.func.pg_backend_pid())))
+
+    async def use():
+        with pytest.raises(Unavailable, match="the database does not answer"):
+            await postgres.run(terminate.value)
+        assert await postgres.run(PID.value) > 0
+        with pytest.raises(Unavailable, match="the database does not answer"):
+            await postgres.read(terminate.value)
+        assert await postgres.read(PID.value) > 0
+
+    asyncio.run(use())
