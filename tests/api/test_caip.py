@@ -80,7 +80,7 @@ def ml(api):
 def config():
     """What tensorflow-cloud makes of a small search: snake_case and camelCase side by side."""
     return {
-        "algorithm": "ALGORITHM_UNSPECIFIED",
+        "algorithm": "RANDOM_SEARCH",
         "automatedStoppingConfig": {"decayCurveStoppingConfig": {"useElapsedTime": True}},
         "metrics": [{"metric": "val_loss", "goal": "MINIMIZE"}],
         "parameters": [

@@ -51,13 +51,14 @@ def client(server_url: str) -> Iterator[Client]:
 
 @pytest.fixture
 def study(client: Client) -> Study:
-    return client.create_study("f", SPACE, goal="minimize", max_trials=20)
+    return client.create_study("f", SPACE, goal="minimize", max_trials=20, algorithm="random_search")
 
 
 def test_a_study_has_one_life_in_all_clients(client: Client, study: Study, server_url: str) -> None:
     assert (study.id, study.display_name, study.state, study.space) == ("f", "f", "ACTIVE", SPACE)
     other = Client(server_url, worker="other")
-    assert other.create_study("f", SPACE, goal="minimize", max_trials=20).name == study.name
+    same = other.create_study("f", SPACE, goal="minimize", max_trials=20, algorithm="random_search")
+    assert same.name == study.name
     assert other.get_study("f").spec == study.spec
     assert [found.name for found in other.studies()] == [study.name]
     other.delete_study("f")
@@ -184,7 +185,9 @@ def test_best_and_optimal_trials(client: Client, study: Study) -> None:
     assert [record.number for record in study.best_trials(3)] == [5, 6, 4]
     assert [record.number for record in study.optimal_trials()] == [5]
 
-    several = client.create_study("g", {"x": Float(0, 1)}, metrics={"a": "minimize", "b": "minimize"})
+    several = client.create_study(
+        "g", {"x": Float(0, 1)}, metrics={"a": "minimize", "b": "minimize"}, algorithm="random_search"
+    )
     for a, b in [(1, 3), (2, 2), (3, 3)]:
         with several.ask() as trial:
             trial.complete({"a": a, "b": b})
@@ -265,7 +268,7 @@ def test_each_call_may_fail_once(server_url: str, fault: str | int) -> None:
         with httpx.HTTPTransport() as wire:
             network = Network(wire.handle_request, ["pass"] * position + [fault])
             client = Client(server_url, transport=network)
-            study = client.create_study(f"f{position}", {"x": Float(0, 1)}, goal="minimize")
+            study = client.create_study(f"f{position}", {"x": Float(0, 1)}, goal="minimize", algorithm="random_search")
             _life(study)
             assert network.faults == []
             asked, added = study.trials()
@@ -312,7 +315,7 @@ def test_nobody_there(call: Callable[[Client], object]) -> None:
 
 
 def test_asking_again_while_the_last_trial_runs_ends_at_once(client: Client) -> None:
-    study = client.create_study("short", {"x": Float(0, 1)}, goal="minimize", max_trials=1)
+    study = client.create_study("short", {"x": Float(0, 1)}, goal="minimize", max_trials=1, algorithm="random_search")
     trial = study.ask()
     with pytest.raises(StudyCompleted):
         study.ask()
