@@ -18,8 +18,22 @@ except ImportError as error:
         f"dodona.keras needs Keras and KerasTuner ({error}); install them with: pip install 'dodona[keras]'"
     ) from error
 
+from dodona.keras._base import BaseTuner
 from dodona.keras._errors import SearchInterrupted
+from dodona.keras._hyperband import Hyperband
 from dodona.keras._oracle import CloudOracle
-from dodona.keras._tuner import CloudTuner
+from dodona.keras._tuner import Tuner
+from dodona.keras._tuners import BayesianOptimization, CloudTuner, GridSearch, RandomSearch, SklearnTuner
 
-__all__ = ["CloudOracle", "CloudTuner", "SearchInterrupted"]
+__all__ = [
+    "BaseTuner",
+    "BayesianOptimization",
+    "CloudOracle",
+    "CloudTuner",
+    "GridSearch",
+    "Hyperband",
+    "RandomSearch",
+    "SearchInterrupted",
+    "SklearnTuner",
+    "Tuner",
+]
