@@ -13,7 +13,6 @@ from keras_tuner.engine.trial import Trial
 
 from dodona.keras._given import hyperband_options
 from dodona.keras._named import NamedTuner
-from dodona.keras._private import files, load_json
 
 
 class Hyperband(NamedTuner):
@@ -48,26 +47,11 @@ class Hyperband(NamedTuner):
 
         def prepare(model: Any) -> None:
             if "tuner/trial_id" in values:
-                self._continue_from(values["tuner/trial_id"], model)
+                self._restore(model, values["tuner/trial_id"])
             _train_for(model, epochs)
 
         with _after_each_build(self.hypermodel, prepare):
             return super().run_trial(trial, *args, **kwargs | epochs)
-
-    def _continue_from(self, trial_id: str, model: Any) -> None:
-        """Gives a model the best weights of a trial."""
-        weights, build_config = self._get_checkpoint_fname(trial_id), self._get_build_config_fname(trial_id)
-        if not files.exists(weights):
-            raise FileNotFoundError(
-                f"the weights of trial {trial_id}, which this one continues, are not at {weights}. Give all workers "
-                "the same directory= on a shared file system"
-            )
-        if not model.built:
-            model.build_from_config(load_json(build_config))
-        if getattr(model, "optimizer", None) is not None:
-            # One that has no variables yet would take none from the file.
-            model.optimizer.build(model.trainable_variables)
-        model.load_weights(weights)
 
 
 @contextmanager

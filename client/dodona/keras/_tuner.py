@@ -10,9 +10,10 @@ import keras
 import keras_tuner
 from keras_tuner import HyperModel, HyperParameters
 from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.engine.tuner import maybe_distribute
 
 from dodona.keras._base import BaseTuner
-from dodona.keras._private import SaveBestEpoch, TunerCallback, files, save_json, validate_trial_results
+from dodona.keras._private import SaveBestEpoch, TunerCallback, files, load_json, save_json, validate_trial_results
 from dodona.keras._reporting import ReportEpochs
 from dodona.keras._results import with_sum
 
@@ -188,14 +189,27 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
         Raises:
             FileNotFoundError: they are not in this worker's `directory`.
         """
-        path = self._get_checkpoint_fname(trial.trial_id)
+        model = self._try_build(trial.hyperparameters)
+        # KerasTuner makes the variables of an unbuilt model outside the scope.
+        with maybe_distribute(self.distribution_strategy):
+            self._restore(model, trial.trial_id)
+        return model
+
+    def _restore(self, model: Any, trial_id: str) -> None:
+        """Gives a model the weights of a trial's best epoch, and the optimizer's state of that epoch."""
+        path = self._get_checkpoint_fname(trial_id)
         if not files.exists(path):
-            worker = self.oracle.study.trial(int(trial.trial_id)).worker
+            worker = self.oracle.study.trial(int(trial_id)).worker
             raise FileNotFoundError(
-                f"the weights of trial {trial.trial_id} are not at {path}; worker {worker!r} trained it. "
+                f"the weights of trial {trial_id} are not at {path}; worker {worker!r} trained it. "
                 "Give all workers the same directory= on a shared file system"
             )
-        return super().load_model(trial)
+        if not model.built:
+            model.build_from_config(load_json(self._get_build_config_fname(trial_id)))
+        if getattr(model, "optimizer", None) is not None:
+            # One that has no variables yet would take none from the file.
+            model.optimizer.build(model.trainable_variables)
+        model.load_weights(path)
 
 
 class _SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
