@@ -15,7 +15,9 @@ try:
     import_module("keras_tuner")
 except ImportError as error:
     raise ImportError(
-        f"dodona.keras needs Keras and KerasTuner ({error}); install them with: pip install 'dodona[keras]'"
+        f"dodona.keras needs Keras with its backend, and KerasTuner ({error}). Install them with: "
+        "pip install 'dodona[keras]', or 'dodona[keras-cpu]' on a machine without a GPU. They bring TensorFlow; for "
+        "another backend install jax or torch besides and set KERAS_BACKEND"
     ) from error
 
 from dodona.keras._base import BaseTuner
