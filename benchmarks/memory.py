@@ -39,13 +39,15 @@ def build(hp: keras_tuner.HyperParameters) -> keras.Model:
     return model
 
 
-def watched(tuner: type[keras_tuner.Tuner], seen: list[float]) -> type[keras_tuner.Tuner]:
-    """The tuner, noting the resident memory in MB after each trial."""
+def watched(tuner: type[keras_tuner.Tuner], seen: list[float], tenth: int) -> type[keras_tuner.Tuner]:
+    """The tuner, noting the resident memory in MB after each trial, and printing it after each tenth."""
 
     class Watched(tuner):
         def on_trial_end(self, trial: Any) -> None:
             super().on_trial_end(trial)
             seen.append(psutil.Process().memory_info().rss / 1e6)
+            if len(seen) % tenth == 0:
+                print(f"{len(seen):6} trials {seen[-1]:8.1f} MB", flush=True)
 
     return Watched
 
@@ -59,7 +61,8 @@ def main() -> None:
     kind = dodona.keras.RandomSearch if arguments.tuner == "dodona" else keras_tuner.RandomSearch
     seen: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        tuner = watched(kind, seen)(
+        print(f"{arguments.tuner}, {arguments.trials} trials, {keras.backend.backend()}, Keras {keras.__version__}")
+        tuner = watched(kind, seen, arguments.trials // 10)(
             build,
             "val_loss",
             max_trials=arguments.trials,
@@ -67,11 +70,8 @@ def main() -> None:
             directory=folder,
             project_name=f"memory-{os.getpid()}",
         )
-        tuner.search(X, Y, validation_data=(X, Y), epochs=2, verbose=0)
+        tuner.search(X, Y, validation_data=(X, Y), epochs=1, verbose=0)
     half = arguments.trials // 2
-    print(f"{arguments.tuner}, {arguments.trials} trials, {keras.backend.backend()}, Keras {keras.__version__}")
-    for number in range(arguments.trials // 10, arguments.trials + 1, arguments.trials // 10):
-        print(f"{number:6} trials {seen[number - 1]:8.1f} MB")
     slope = np.polyfit(range(half), seen[-half:], 1)[0]
     print(f"growth over the last {half}: {slope * 1000:.0f} kB a trial")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from keras_tuner import HyperParameters
 from dodona import Study
 from dodona.keras import CloudTuner
 from dodona.keras._memory import out_of_memory
-from tests.keras.models import BlackBox, X, Y, compile_model
+from tests.keras.models import DATA, BlackBox, X, Y, compile_model
 from tests.support.processes import environment
 
 Tune = Callable[..., CloudTuner]
@@ -50,6 +51,24 @@ def test_memory_that_python_lacks(tune: Tune, study: Callable[[], Study]) -> Non
 
     tune(tuner=Tuner, max_trials=1).search(verbose=0)
     assert "out of memory: MemoryError" in (study().trials()[0].infeasible_reason or "")
+
+
+def test_the_graphs_of_a_trial_are_released(tune: Tune) -> None:
+    graphs = []
+
+    class Counts(CloudTuner):
+        def on_trial_end(self, trial: Any) -> None:
+            super().on_trial_end(trial)
+            gc.collect()
+            graphs.append(sum(type(one).__name__ == "FuncGraph" for one in gc.get_objects()))
+
+    def build_traced(hp: HyperParameters) -> keras.Model:
+        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 2, 8)), keras.layers.Dense(2, "softmax")])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        return model
+
+    tune(build_traced, Counts, objective="val_loss", max_trials=3).search(**DATA, verbose=0)
+    assert graphs[0] == graphs[1] == graphs[2]
 
 
 class OutOfMemoryError(RuntimeError):

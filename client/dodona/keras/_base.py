@@ -43,8 +43,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
 
     Raises:
         ValueError: the arguments make no study, contradict each other, or name an objective that is not that of the
-            study there is.
-        TypeError: `oracle` is none of these.
+            study there is; or `oracle` is none of these.
 
     """
 

@@ -13,6 +13,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.engine.tuner import maybe_distribute
 
 from dodona.keras._base import BaseTuner
+from dodona.keras._graphs import graphs_released
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, load_json, save_json, validate_trial_results
 from dodona.keras._reporting import ReportEpochs
 from dodona.keras._results import with_sum
@@ -106,7 +107,8 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
             callbacks.append(TunerCallback(self, trial))
             callbacks.append(_SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
             callbacks.append(checkpoint)
-            results.append(self._fit_once(trial, args, {**kwargs, "callbacks": callbacks}))
+            with graphs_released():
+                results.append(self._fit_once(trial, args, {**kwargs, "callbacks": callbacks}))
             if reporter is not None and reporter.should_stop:
                 break
         return results
