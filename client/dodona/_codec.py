@@ -13,6 +13,9 @@ from dodona_schemas.vertex import ParameterSpec, ScaleType, TrialParameter
 _BOOLEAN_MARK = {"dodona.type": "bool"}
 _BOOLEAN_NAMES = ["False", "True"]
 
+# Hyperband says with these how long to train; they are none of the space's.
+TUNER_PREFIX = "tuner/"
+
 _SCALES: dict[Scale, ScaleType] = {
     "linear": ScaleType.UNIT_LINEAR_SCALE,
     "log": ScaleType.UNIT_LOG_SCALE,

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from dodona._codec import decode, encode, names_in, space_of, specs_of
+from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
 from dodona._run import Hand, Run
@@ -288,7 +288,8 @@ class Study:
 
     def _decoded(self, wires: Sequence[vertex.Trial]) -> list[dict[str, Value]]:
         """The values of each trial in Python's types."""
-        names = {parameter.parameter_id for wire in wires for parameter in wire.parameters}
+        given = {parameter.parameter_id for wire in wires for parameter in wire.parameters}
+        names = {name for name in given if not name.startswith(TUNER_PREFIX)}
         if not names.issubset(self._parameter_names):
             # Another worker let the space grow.
             self.refresh()

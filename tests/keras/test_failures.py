@@ -252,4 +252,4 @@ def test_the_oracle_by_hand(tune: Tune, study: Callable[[], Study]) -> None:
     oracle.update_trial("2", {"val_loss": 2.0})
     oracle.end_trial("2", "COMPLETED")
     assert oracle.create_trial("another").status == "STOPPED"
-    assert list(oracle.trials) == ["1", "2"]
+    assert list(oracle.trials) == oracle.start_order == oracle.end_order == ["1", "2"]

@@ -62,7 +62,7 @@ def test_values_have_the_types_that_were_declared(tune: Tune) -> None:
             "float": hp.Float("float", 0, 1, step=0.5),
             "choice": hp.Choice("choice", [1.0, 2.0]),
             "flag": hp.Boolean("flag"),
-            "number": hp.Choice("number", [True, False]),
+            "choice of bools": hp.Choice("choice of bools", [True, False]),
             "fixed": hp.Fixed("fixed", 5),
             "text": hp.Fixed("text", "adam"),
         }
@@ -80,7 +80,7 @@ def test_values_have_the_types_that_were_declared(tune: Tune) -> None:
             "float": float,
             "choice": float,
             "flag": bool,
-            "number": int,
+            "choice of bools": bool,
             "fixed": int,
             "text": str,
         }

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -206,9 +204,3 @@ def test_overwriting_what_another_has_just_used(
     monkeypatch.setattr(_overwrite, "QUIET", timedelta(0))
     tune(**arguments)
     assert study().create_time != created
-
-
-def test_without_keras_the_extra_is_named() -> None:
-    program = "import sys; sys.modules['keras_tuner'] = None; import dodona.keras"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1].endswith("install them with: pip install 'dodona[keras]'")

@@ -15,11 +15,27 @@ try:
     import_module("keras_tuner")
 except ImportError as error:
     raise ImportError(
-        f"dodona.keras needs Keras and KerasTuner ({error}); install them with: pip install 'dodona[keras]'"
+        f"dodona.keras needs Keras with its backend, and KerasTuner ({error}). Install them with: "
+        "pip install 'dodona[keras]', or 'dodona[keras-cpu]' on a machine without a GPU. They bring TensorFlow; for "
+        "another backend install jax or torch besides and set KERAS_BACKEND"
     ) from error
 
+from dodona.keras._base import BaseTuner
 from dodona.keras._errors import SearchInterrupted
+from dodona.keras._hyperband import Hyperband
 from dodona.keras._oracle import CloudOracle
-from dodona.keras._tuner import CloudTuner
+from dodona.keras._tuner import Tuner
+from dodona.keras._tuners import BayesianOptimization, CloudTuner, GridSearch, RandomSearch, SklearnTuner
 
-__all__ = ["CloudOracle", "CloudTuner", "SearchInterrupted"]
+__all__ = [
+    "BaseTuner",
+    "BayesianOptimization",
+    "CloudOracle",
+    "CloudTuner",
+    "GridSearch",
+    "Hyperband",
+    "RandomSearch",
+    "SearchInterrupted",
+    "SklearnTuner",
+    "Tuner",
+]

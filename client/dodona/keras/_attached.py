@@ -35,13 +35,14 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         region: the location within the project.
         objective: as in KerasTuner; None for that of `study_config` or of the study there is.
         hyperparameters: the search space, or a part of it, declared ahead.
-        study_config: the study as Vertex AI's StudySpec, a dict of its JSON.
+        study_config: the study as a dict: Vertex AI's StudySpec, or AI Platform's StudyConfig.
         max_trials: how many trials the study may have, of all workers together; None for no limit.
         study_id: the study's name, which all its workers share; None for the project's name.
         url: the server's address; None for what DODONA_URL says.
         token: the server's secret; None for what DODONA_TOKEN says.
         worker: this worker's name, the same after a restart; None for what DODONA_WORKER says, else a unique one.
         algorithm: the search algorithm, such as "random_search"; None for the server's best.
+        algorithm_options: its options by name.
         overwrite: whether to start the study over if nobody can be using it.
         seed: of all suggestions; None lets the server draw one.
         allow_new_entries: whether the hypermodel may use hyperparameters that were not declared.
@@ -70,6 +71,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         token: str | None = None,
         worker: str | None = None,
         algorithm: str | None = None,
+        algorithm_options: Mapping[str, bool | int | float | str] | None = None,
         overwrite: bool = False,
         seed: int | None = None,
         allow_new_entries: bool = True,
@@ -83,6 +85,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
             hyperparameters=hyperparameters,
             max_trials=max_trials,
             algorithm=algorithm,
+            algorithm_options=algorithm_options,
             seed=seed,
         )
         client = dodona.Client(url, token, project_id, region, worker=worker_id(worker))
@@ -124,6 +127,10 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         """The study on the server, made if it is not there."""
         with outages_end_the_search():
             return self._shared.get()
+
+    def overwrite(self) -> None:
+        """Has the study started over if nobody can be using it; to be called before it is used."""
+        self._shared.overwrite = True
 
     @served
     def objective(self) -> Objective:

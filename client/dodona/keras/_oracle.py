@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
@@ -180,6 +181,21 @@ class CloudOracle(AttachedOracle):
             records = self.study.trials()
         fetched = {str(record.number): self._trial_of(record) for record in records}
         return fetched | {trial_id: running.trial for trial_id, running in self._running.items()}
+
+    @served
+    def start_order(self) -> list[str]:
+        """The ids of all trials that anybody has begun, in the order in which they began, fetched now."""
+        return self._in_order(lambda record: record.start)
+
+    @served
+    def end_order(self) -> list[str]:
+        """The ids of all trials that are finished, in the order in which they ended, fetched now."""
+        return self._in_order(lambda record: record.end)
+
+    def _in_order(self, moment: Callable[[dodona.TrialRecord], datetime | None]) -> list[str]:
+        with outages_end_the_search():
+            timed = [(moment(record), record.number) for record in self.study.trials()]
+        return [str(number) for _, number in sorted((at, number) for at, number in timed if at is not None)]
 
     def get_trial(self, trial_id: str) -> Trial:
         """Any worker's trial; of an unfinished one without its metrics.

@@ -7,7 +7,8 @@ what the first has begun. A study is started over only if nobody can be using it
   again; or
 - it has trials, all are finished, and the last one ended more than a minute ago.
 
-Otherwise the worker joins the study and says so.
+Otherwise the worker joins the study and says so. A program that was started anew after some trials joins without a
+word.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from dodona import NotFound, Study, TrialRecord
 from dodona.keras._private import files
 from dodona.keras._records import UNFINISHED
+from dodona.keras._restarting import goes_on
 
 logger = logging.getLogger("dodona")
 
@@ -42,6 +44,8 @@ def start_over(study: Study) -> list[TrialRecord] | None:
         The trials that were deleted; None if the study is to be joined.
 
     """
+    if goes_on(study):
+        return None
     trials = study.trials()
     reason = _in_use(study.name, trials, datetime.now(UTC))
     if reason:

@@ -9,8 +9,14 @@ from keras_tuner.engine.hyperparameters import HyperParameter
 from keras_tuner.src.backend import io as files
 from keras_tuner.src.engine.conditions import Parent
 from keras_tuner.src.engine.objective import DefaultObjective, MultiObjective, create_objective
-from keras_tuner.src.engine.tuner_utils import SaveBestEpoch, TunerCallback
-from keras_tuner.src.utils import save_json
+from keras_tuner.src.engine.tuner_utils import (
+    SaveBestEpoch,
+    TunerCallback,
+    convert_to_metrics_dict,
+    get_best_step,
+    validate_trial_results,
+)
+from keras_tuner.src.utils import load_json, save_json
 
 __all__ = [
     "DefaultObjective",
@@ -18,11 +24,15 @@ __all__ = [
     "Parent",
     "SaveBestEpoch",
     "TunerCallback",
+    "convert_to_metrics_dict",
     "create_objective",
     "files",
+    "get_best_step",
     "grid_size",
     "knows",
+    "load_json",
     "save_json",
+    "validate_trial_results",
 ]
 
 

@@ -32,12 +32,14 @@ class Reporter:
     Attributes:
         fitting: whether a callback in `fit` is reporting now, so that the hook must not.
         lost: whether the trial is no longer this worker's.
+        best: the epoch with the best objective so far, from 0 on, and its metrics; None as long as there is none.
 
     """
 
     def __init__(self, trial: dodona.Trial, objective: Objective) -> None:
         self.fitting = False
         self.lost = False
+        self.best: tuple[dict[str, float], int] | None = None
         self._trial = trial
         self._objective = objective
         self._base = 0
@@ -62,6 +64,7 @@ class Reporter:
         metrics = numbers(logs or {})
         if metrics and self._objective.name not in metrics and self._objective.has_value(metrics):
             metrics[self._objective.name] = float(self._objective.get_value(metrics))
+        self._note(metrics, int(epoch))
         step = self._step(int(epoch))
         if not metrics or self.lost:
             return
@@ -76,6 +79,11 @@ class Reporter:
             if not self._warned:
                 logger.warning("the metrics of trial %d were not taken: %s", self._trial.number, error)
             self._warned = True
+
+    def _note(self, metrics: dict[str, float], epoch: int) -> None:
+        name = self._objective.name
+        if name in metrics and (self.best is None or self._objective.better_than(metrics[name], self.best[0][name])):
+            self.best = metrics, epoch
 
     def _step(self, epoch: int) -> int:
         step = self._base + epoch + 1

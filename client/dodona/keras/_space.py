@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
-from keras_tuner import HyperParameters
 from keras_tuner.engine.hyperparameters import HyperParameter
 
+from dodona._codec import TUNER_PREFIX
+from dodona.keras._hyperparameters import HyperParameters
 from dodona.keras._kinds import Value, hyperparameter_of, position_of, value_of
 from dodona.keras._private import Parent, knows
 from dodona.keras._tree import Tree, values_of
@@ -92,12 +93,14 @@ def _parents_first(hps: Sequence[HyperParameter]) -> list[HyperParameter]:
 def filled(space: HyperParameters, values: Mapping[str, Value]) -> HyperParameters:
     """The space with a value for exactly what is active: the one given, else the default.
 
+    Hyperband's values are there as well, although they are none of the space's.
+
     Args:
         space: the hyperparameters; it is left as it is.
         values: by name, as the server or a hypermodel has them; those of inactive or unknown names are left out.
     """
     result = space.copy()
-    result.values = {}
+    result.values = {name: value for name, value in values.items() if name.startswith(TUNER_PREFIX)}
     complete = False
     # A name may stand under several conditions, some of them on what stands further down.
     while not complete:

@@ -38,6 +38,7 @@ class SharedStudy:
         overwrite: whether to start the study over, by the rule of `_overwrite`.
 
     Attributes:
+        overwrite: likewise.
         objective: the study's.
         space: the study's, as far as it is known here.
         joined: whether the study was there already.
@@ -62,7 +63,7 @@ class SharedStudy:
         self.objective: Objective = objective_of(wanted.metrics) if wanted.metrics else create_objective(objective)
         wanted.metrics = wanted.metrics or metrics_of(self.objective)
         self.space = Space(wanted.parameters)
-        self._overwrite = overwrite
+        self.overwrite = overwrite
         self._looked_up = False
         self._study: Study | None = None
         self._seen: StudySpec | None = None
@@ -93,7 +94,7 @@ class SharedStudy:
         """
         if not self._looked_up:
             study = self._find()
-            if study is not None and self._overwrite:
+            if study is not None and self.overwrite:
                 deleted = start_over(study)
                 if deleted is not None and self._folder is not None:
                     remove_folders(self._folder, deleted)

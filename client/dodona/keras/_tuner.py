@@ -1,141 +1,86 @@
-"""CloudTuner: keras_tuner.Tuner with its oracle on a Dodona server."""
+"""Tuner: keras_tuner.Tuner with its oracle on a Dodona server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 import keras
 import keras_tuner
-from keras_tuner import HyperModel, HyperParameters, Objective
+from keras_tuner import HyperModel, HyperParameters
 from keras_tuner.engine.trial import Trial, TrialStatus
-from keras_tuner.errors import FatalError
+from keras_tuner.engine.tuner import maybe_distribute
 
-from dodona.keras._display import watched
-from dodona.keras._errors import SearchInterrupted
-from dodona.keras._exploring import explore
-from dodona.keras._leaving import sigterm_leaves
-from dodona.keras._oracle import CloudOracle
-from dodona.keras._private import SaveBestEpoch, TunerCallback, files, save_json
+from dodona.keras._base import BaseTuner
+from dodona.keras._graphs import graphs_released
+from dodona.keras._private import SaveBestEpoch, TunerCallback, files, load_json, save_json, validate_trial_results
 from dodona.keras._reporting import ReportEpochs
-from dodona.keras._worker import without_chief
-
-_OF_THE_ORACLE = (
-    "algorithm",
-    "allow_new_entries",
-    "max_consecutive_failed_trials",
-    "max_retries_per_trial",
-    "overwrite",
-    "seed",
-    "tune_new_entries",
-)
+from dodona.keras._results import with_sum
 
 
-class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
-    """Tunes a Keras model together with all other workers of a study.
+class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
+    """keras_tuner.Tuner: tunes a Keras model together with all other workers of a study.
 
     Args:
+        oracle: as of `BaseTuner`: a `CloudOracle`, the name of an algorithm, an oracle of KerasTuner, or None.
         hypermodel: a function that takes HyperParameters and returns a model, or a keras_tuner.HyperModel. Its
             hyperparameters need not be declared ahead.
-        project_id: the project that the study belongs to.
-        region: the location within the project.
-        objective: as in KerasTuner, such as "val_accuracy" or keras_tuner.Objective("val_f1", "max").
-        hyperparameters: the search space, or a part of it, declared ahead.
-        study_config: the study as Vertex AI's StudySpec, a dict of its JSON, instead of the two above.
-        max_trials: how many trials the study may have, of all workers together; None for no limit.
-        study_id: the study's name, which all its workers share; None for `project_name`.
-        url: the server's address; None for what DODONA_URL says.
-        token: the server's secret; None for what DODONA_TOKEN says.
-        **kwargs: as of keras_tuner.Tuner (max_model_size, optimizer, loss, metrics, distribution_strategy, directory,
-            project_name, logger, tuner_id, executions_per_trial) and of `CloudOracle` (algorithm, overwrite, seed,
-            allow_new_entries, tune_new_entries, max_retries_per_trial, max_consecutive_failed_trials). `tuner_id` is
-            this worker's name; `project_name`, the folder within `directory`, is the study's name if not given.
+        max_model_size: how many parameters a model may have.
+        optimizer: as in KerasTuner, for models that are not compiled, or instead of what they are compiled with.
+        loss: likewise.
+        metrics: likewise.
+        distribution_strategy: each trial runs in its scope.
+        directory: the working directory, for weights.
+        project_name: the project's folder in it, and the study's name if `study_id` is not given.
+        logger: ignored with a warning, as in KerasTuner.
+        tuner_id: this worker's name.
+        overwrite: whether to start the study over if nobody can be using it.
+        executions_per_trial: how often each trial is trained.
+        **kwargs: as of `BaseTuner`: objective, max_trials, study_id, url, token, trials_per_process and so on.
 
     Raises:
-        ValueError: the arguments make no study, contradict each other, or name an objective that is not that of the
-            study there is.
+        ValueError: as of `BaseTuner`; or there is nothing to train.
 
     """
 
-    oracle: CloudOracle
-    _bars = True
-
     def __init__(
         self,
+        oracle: keras_tuner.Oracle | str | None = None,
         hypermodel: HyperModel | Callable[[HyperParameters], Any] | None = None,
-        project_id: str = "default",
-        region: str = "local",
-        objective: str | Objective | list[str | Objective] | None = None,
-        hyperparameters: HyperParameters | None = None,
-        study_config: Mapping[str, Any] | None = None,
-        max_trials: int | None = None,
-        study_id: str | None = None,
-        *,
-        url: str | None = None,
-        token: str | None = None,
+        max_model_size: int | None = None,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        distribution_strategy: Any = None,
+        directory: Any = None,
+        project_name: str | None = None,
+        logger: Any = None,
+        tuner_id: str | None = None,
+        overwrite: bool = False,
+        executions_per_trial: int = 1,
         **kwargs: Any,
     ) -> None:
-        if hypermodel is None and type(self).run_trial is CloudTuner.run_trial:
+        if hypermodel is None and type(self).run_trial is Tuner.run_trial:
             raise ValueError("without a hypermodel there is nothing to train; give one, or override run_trial")
-        project = kwargs.pop("project_name", None)
-        oracle = CloudOracle(
-            project_id,
-            region,
-            objective,
-            hyperparameters,
-            study_config,
-            max_trials,
-            study_id or project,
-            url=url,
-            token=token,
-            worker=kwargs.pop("tuner_id", None),
-            **{name: kwargs.pop(name) for name in _OF_THE_ORACLE if name in kwargs},
+        super().__init__(
+            oracle,
+            hypermodel,
+            directory,
+            project_name,
+            overwrite,
+            tuner_id=tuner_id,
+            max_model_size=max_model_size,
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            distribution_strategy=distribution_strategy,
+            logger=logger,
+            executions_per_trial=executions_per_trial,
+            **kwargs,
         )
-        with without_chief():
-            super().__init__(
-                oracle, hypermodel, project_name=project or oracle.study_id, tuner_id=oracle.worker, **kwargs
-            )
 
-    # --- the search
-
-    def _populate_initial_space(self) -> None:
-        if self.hypermodel is not None:
-            explore(self.hypermodel, self.oracle)
-        # An argument that makes no study shows now, and the next worker finds the space whole.
-        _ = self.oracle.study
-
-    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """Runs trials until the study has none left.
-
-        Args:
-            *fit_args: for `run_trial`, such as the training data.
-            **fit_kwargs: likewise. `verbose=0` prints nothing; without `verbose`, Keras's progress bars are left out
-                where the output is no terminal.
-
-        Raises:
-            RuntimeError: too many trials of this worker have failed in a row.
-            SearchInterrupted: the server does not answer; the trial in hand goes on with the next search.
-            KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
-            SystemExit: SIGTERM, likewise, unless the program handles it.
-        """
-        self._bars = "verbose" in fit_kwargs or watched()
-        with without_chief(), _progress_bars(self._bars), sigterm_leaves():
-            try:
-                super().search(*fit_args, **fit_kwargs)
-            except (KeyboardInterrupt, SystemExit):
-                self.oracle.hand_back()
-                raise
-
-    def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
-        try:
-            super()._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
-        except SearchInterrupted:
-            raise
-        except FatalError as error:
-            # The search ends here, and nobody would come back for the trial.
-            self.oracle.abandon(trial.trial_id, f"{type(error).__name__}: {error}")
-            raise
+    # --- training
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         """Trains the trial's model, `executions_per_trial` times unless the server wants it stopped.
@@ -162,9 +107,25 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
             callbacks.append(TunerCallback(self, trial))
             callbacks.append(_SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
             callbacks.append(checkpoint)
-            results.append(self._build_and_fit_model(trial, *args, **{**kwargs, "callbacks": callbacks}))
+            with graphs_released():
+                results.append(self._fit_once(trial, args, {**kwargs, "callbacks": callbacks}))
             if reporter is not None and reporter.should_stop:
                 break
+        return results
+
+    def _fit_once(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        # Overrides that are older than KerasTuner 1.1 take the arguments of `fit` as two.
+        if list(signature(self._build_and_fit_model).parameters) == ["trial", "fit_args", "fit_kwargs"]:
+            return self._build_and_fit_model(trial, args, kwargs)
+        return self._build_and_fit_model(trial, *args, **kwargs)
+
+    def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        hp = trial.hyperparameters
+        model = self._try_build(hp)
+        results = with_sum(self.hypermodel.fit(hp, model, *args, **kwargs), self.oracle.objective)
+        # The hypermodel's own fit may leave the callbacks out.
+        save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
+        validate_trial_results(results, self.oracle.objective, "HyperModel.fit()")
         return results
 
     def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -230,23 +191,27 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
         Raises:
             FileNotFoundError: they are not in this worker's `directory`.
         """
-        path = self._get_checkpoint_fname(trial.trial_id)
+        model = self._try_build(trial.hyperparameters)
+        # KerasTuner makes the variables of an unbuilt model outside the scope.
+        with maybe_distribute(self.distribution_strategy):
+            self._restore(model, trial.trial_id)
+        return model
+
+    def _restore(self, model: Any, trial_id: str) -> None:
+        """Gives a model the weights of a trial's best epoch, and the optimizer's state of that epoch."""
+        path = self._get_checkpoint_fname(trial_id)
         if not files.exists(path):
-            worker = self.oracle.study.trial(int(trial.trial_id)).worker
+            worker = self.oracle.study.trial(int(trial_id)).worker
             raise FileNotFoundError(
-                f"the weights of trial {trial.trial_id} are not at {path}; worker {worker!r} trained it. "
+                f"the weights of trial {trial_id} are not at {path}; worker {worker!r} trained it. "
                 "Give all workers the same directory= on a shared file system"
             )
-        return super().load_model(trial)
-
-    # --- what a server makes needless
-
-    def save(self) -> None:
-        """Nothing: the server has it all."""
-
-    def reload(self) -> None:
-        """Looks for new hyperparameters; KerasTuner calls this instead of doing so if it finds a file of its own."""
-        self._populate_initial_space()
+        if not model.built:
+            model.build_from_config(load_json(self._get_build_config_fname(trial_id)))
+        if getattr(model, "optimizer", None) is not None:
+            # One that has no variables yet would take none from the file.
+            model.optimizer.build(model.trainable_variables)
+        model.load_weights(path)
 
 
 class _SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
@@ -267,16 +232,3 @@ class _SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         """Writes the file after the first epoch."""
         if epoch == 0 or not files.exists(self._path):
             save_json(self._path, self.model.get_build_config())
-
-
-@contextmanager
-def _progress_bars(shown: bool) -> Iterator[None]:
-    """Keeps Keras's progress bars out of log files."""
-    if shown:
-        yield
-        return
-    keras.config.disable_interactive_logging()
-    try:
-        yield
-    finally:
-        keras.config.enable_interactive_logging()

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from keras_tuner import HyperParameters
 
 from dodona import Study
+from dodona.keras._ai_platform import read_study_config
 from dodona.keras._objective import directions, worded
 from dodona_schemas.vertex import Algorithm, MetricSpec, StudySpec, StudyStoppingConfig
 
@@ -23,22 +24,24 @@ def wanted_spec(
     hyperparameters: HyperParameters | None = None,
     max_trials: int | None = None,
     algorithm: str | None = None,
+    algorithm_options: Mapping[str, bool | int | float | str] | None = None,
     seed: int | None = None,
 ) -> StudySpec:
     """The study's spec, of which `study_config` and the other arguments each may say a part, but no part twice.
 
     Args:
-        study_config: Vertex's StudySpec, as a dict of its JSON.
+        study_config: Vertex's StudySpec or AI Platform's StudyConfig, as a dict of its JSON.
         objective: KerasTuner's; here only whether there is one matters.
         hyperparameters: likewise.
         max_trials: how many trials the study may have.
         algorithm: the search algorithm, such as "random_search".
+        algorithm_options: its options.
         seed: of all suggestions.
 
     Raises:
         ValueError: something is said twice, or there is no such algorithm.
     """
-    spec = StudySpec.model_validate(study_config or {}).model_copy(deep=True)
+    spec = read_study_config(study_config or {})
     if objective is not None and spec.metrics:
         raise ValueError(f"study_config has the metrics {worded(spec.metrics)} already; leave objective= out")
     if hyperparameters is not None and spec.parameters:
@@ -50,6 +53,9 @@ def wanted_spec(
     if algorithm is not None:
         chosen = Algorithm.parse(algorithm.upper())
         spec.algorithm = _said_once("algorithm", chosen, "algorithm", spec.algorithm or None) or chosen
+    options = dict(algorithm_options or {}) or None
+    configured = spec.algorithm_options or None
+    spec.algorithm_options = _said_once("algorithm_options", options, "algorithmOptions", configured) or {}
     spec.seed = _said_once("seed", seed, "seed", spec.seed)
     return spec
 
@@ -93,6 +99,7 @@ def differences(study: Study, wanted: StudySpec) -> list[str]:
     pairs: list[tuple[str, object, object]] = [
         ("max_trials", max_trials_of(ours), max_trials_of(theirs)),
         ("algorithm", ours.algorithm.name if ours.algorithm else None, theirs.algorithm.name),
+        ("algorithm_options", ours.algorithm_options or None, theirs.algorithm_options),
         ("seed", ours.seed, theirs.seed),
     ]
     return [f"{name} is {has}, not {asked}" for name, asked, has in pairs if asked is not None and asked != has]

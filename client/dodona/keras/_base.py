@@ -1,0 +1,169 @@
+"""What all tuners here have in common, whatever they tune: keras_tuner's BaseTuner with its oracle on a server."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner import HyperModel, HyperParameters
+from keras_tuner.engine import base_tuner
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.errors import FailedTrialError, FatalError
+
+from dodona.keras._display import watched
+from dodona.keras._errors import SearchInterrupted
+from dodona.keras._exploring import explore
+from dodona.keras._given import ORACLE_SETTINGS, given_oracle
+from dodona.keras._leaving import sigterm_leaves
+from dodona.keras._memory import out_of_memory
+from dodona.keras._oracle import CloudOracle
+from dodona.keras._restarting import check_restart, restart
+from dodona.keras._results import outcome_of
+from dodona.keras._worker import without_chief
+
+
+class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has no types
+    """Tunes anything, together with all other workers of a study: subclasses say how in `run_trial`.
+
+    Args:
+        oracle: a `CloudOracle`; or the name of a search algorithm, such as "tpe"; or one of KerasTuner's own oracles,
+            whose arguments then make the study; or None for the server's best algorithm.
+        hypermodel: as in KerasTuner; None if `run_trial` needs none.
+        directory: the working directory.
+        project_name: the project's folder in it, and the study's name if `study_id` is not given.
+        overwrite: whether to start the study over if nobody can be using it.
+        trials_per_process: after so many trials the program is started anew in this process's place, which frees all
+            memory; None for never.
+        **kwargs: those of `CloudOracle` (objective, max_trials, study_id, url, token, seed and so on), unless one is
+            given; `tuner_id`, this worker's name; and those of keras_tuner's own class.
+
+    Raises:
+        ValueError: the arguments make no study, contradict each other, or name an objective that is not that of the
+            study there is; or `oracle` is none of these.
+
+    """
+
+    oracle: CloudOracle
+    _bars = True
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle | str | None = None,
+        hypermodel: HyperModel | Callable[[HyperParameters], Any] | None = None,
+        directory: Any = None,
+        project_name: str | None = None,
+        overwrite: bool = False,
+        trials_per_process: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        settings = {name: kwargs.pop(name) for name in ORACLE_SETTINGS & kwargs.keys()}
+        worker = kwargs.pop("tuner_id", None)
+        served = given_oracle(oracle, settings, project_name, worker, overwrite)
+        check_restart(trials_per_process)
+        self._trials_per_process = trials_per_process
+        self._trials_here = 0
+        with without_chief():
+            super().__init__(
+                served, hypermodel, directory=directory, project_name=project_name or served.study_id, **kwargs
+            )
+        self.tuner_id = worker or served.worker
+
+    # --- the search
+
+    def _populate_initial_space(self) -> None:
+        if self.hypermodel is not None:
+            explore(self.hypermodel, self.oracle)
+        # An argument that makes no study shows now, and the next worker finds the space whole.
+        _ = self.oracle.study
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Runs trials until the study has none left.
+
+        Args:
+            *fit_args: for `run_trial`, such as the training data.
+            **fit_kwargs: likewise. `verbose=0` prints nothing; without `verbose`, Keras's progress bars are left out
+                where the output is no terminal.
+
+        Raises:
+            RuntimeError: too many trials of this worker have failed in a row.
+            SearchInterrupted: the server does not answer; the trial in hand goes on with the next search.
+            KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
+            SystemExit: SIGTERM, likewise, unless the program handles it.
+        """
+        self._bars = "verbose" in fit_kwargs or watched()
+        with without_chief(), _progress_bars(self._bars), sigterm_leaves():
+            try:
+                super().search(*fit_args, **fit_kwargs)
+            except (KeyboardInterrupt, SystemExit):
+                self.oracle.hand_back()
+                raise
+
+    def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
+        try:
+            super()._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+        except SearchInterrupted:
+            raise
+        except FatalError as error:
+            # The search ends here, and nobody would come back for the trial.
+            self.oracle.abandon(trial.trial_id, f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self._trials_here += 1
+        if trial.status != TrialStatus.COMPLETED:
+            # What a traceback held is not to take the memory of the next trial.
+            gc.collect()
+
+    def _run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
+        try:
+            results = self.run_trial(trial, *fit_args, **fit_kwargs)
+        except (FatalError, FailedTrialError):
+            raise
+        except Exception as error:
+            if (reason := out_of_memory(error)) is None:
+                raise
+            # The same values would not fit the next time either, so it is not retried.
+            raise FailedTrialError(f"out of memory: {reason}") from error
+        objective, reporter = self.oracle.objective, self.oracle.reporter(trial.trial_id)
+        if self.oracle.get_trial(trial.trial_id).metrics.exists(objective.name):
+            # Older programs hand the result to the oracle themselves.
+            return
+        if results is None and reporter is not None and reporter.best is not None:
+            # And still older ones only call on_epoch_end.
+            metrics, step = reporter.best
+        else:
+            metrics, step = outcome_of(results, objective)
+        self.oracle.update_trial(trial.trial_id, metrics, step)
+
+    def pre_create_trial(self) -> None:
+        """Starts the program anew after `trials_per_process` trials; call it if you override it."""
+        super().pre_create_trial()
+        if self._trials_per_process is not None and self._trials_here >= self._trials_per_process:
+            self._trials_here = 0
+            if self.remaining_trials != 0:
+                restart(self.oracle.study, self.tuner_id)
+
+    # --- what a server makes needless
+
+    def save(self) -> None:
+        """Nothing: the server has it all."""
+
+    def reload(self) -> None:
+        """Looks for new hyperparameters; KerasTuner calls this instead of doing so if it finds a file of its own."""
+        self._populate_initial_space()
+
+
+@contextmanager
+def _progress_bars(shown: bool) -> Iterator[None]:
+    """Keeps Keras's progress bars out of log files."""
+    if shown:
+        yield
+        return
+    keras.config.disable_interactive_logging()
+    try:
+        yield
+    finally:
+        keras.config.enable_interactive_logging()
