@@ -25,7 +25,7 @@ from dodona_server.service.ahead import Ahead
 from dodona_server.service.ending import count, end, happened, infeasible, judged, release
 from dodona_server.service.once import Once
 from dodona_server.service.studies import found
-from dodona_server.storage import events, studies, trials
+from dodona_server.storage import artifacts, events, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
@@ -262,6 +262,7 @@ class TrialService:
         def use_case(transaction: Transaction) -> None:
             study = found(transaction, name.study, lock=True)
             _existing(trials.find(transaction, study, name.number, lock=True), name)
+            artifacts.discard_of_trial(transaction, study.key, name.number, self._clock())
             trials.delete(transaction, study, name.number)
             studies.remove_trial(transaction, study)
             deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number)
