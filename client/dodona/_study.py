@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._codec import decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
@@ -19,6 +20,7 @@ from dodona._space import Parameter, Space, Value
 from dodona._table import columns_of
 from dodona._trial import Trial
 from dodona_schemas import vertex
+from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.vertex import GoalType, StudyState, TrialState
 
 if TYPE_CHECKING:
@@ -246,6 +248,15 @@ class Study:
         """All trials, in the order of their numbers."""
         pages = self._transport.pages(f"{self._path}/trials", vertex.ListTrialsResponse)
         return self._records([wire for page in pages for wire in page.trials])
+
+    def artifacts(self, number: int) -> Artifacts:
+        """The files that the server keeps with the trial of that number, whoever runs it."""
+        return Artifacts(self._transport, f"{self._path}/trials/{number}")
+
+    def all_artifacts(self) -> list[Artifact]:
+        """What the server knows of the files of all trials, by trial and name."""
+        pages = self._transport.pages(f"{self._path}/artifacts", ListArtifactsResponse)
+        return [artifact_of(wire) for page in pages for wire in page.artifacts]
 
     def best_trials(self, n: int = 1) -> list[TrialRecord]:
         """Up to `n` succeeded trials, best first; of several metrics the first one decides."""
