@@ -34,6 +34,10 @@ class Artifact:
     sha256: str
     attempt: int
 
+    def is_same_as(self, path: str | os.PathLike[str]) -> bool:
+        """Whether the file at `path` has the same content."""
+        return os.path.getsize(path) == self.size and sha256_of(path).hex() == self.sha256
+
 
 class Artifacts:
     """The files of one trial, by name: as `trial.artifacts`, or of any trial as `study.artifacts(number)`.
@@ -46,10 +50,14 @@ class Artifacts:
         trial: the trial's path, below the location.
         attempt: which attempt at the trial this worker runs, so that it changes nothing after it has lost the trial;
             None for whoever only looks, or knows better.
+        patience_seconds: how long to try to change something; None for as long as `Retry` says.
     """
 
-    def __init__(self, transport: Transport, trial: str, attempt: int | None = None) -> None:
+    def __init__(
+        self, transport: Transport, trial: str, attempt: int | None = None, patience_seconds: float | None = None
+    ) -> None:
         self._transport = transport
+        self._patience = patience_seconds
         self._path = f"{trial}/artifacts"
         self._query = "" if attempt is None else f"?attempt={attempt}"
 
@@ -77,7 +85,9 @@ class Artifacts:
             "Content-Length": str(size),
             "Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
         }
-        saved = self._transport.upload(self._at(name) + self._query, lambda: _pieces(path), headers, wire.Artifact)
+        saved = self._transport.upload(
+            self._at(name) + self._query, lambda: _pieces(path), headers, wire.Artifact, patience=self._patience
+        )
         return artifact_of(saved)
 
     def load(self, name: str, path: str | os.PathLike[str]) -> Path:
@@ -133,7 +143,7 @@ class Artifacts:
             NotFound: there is no such file.
             Aborted: the trial was lost to another worker.
         """
-        self._transport.call("DELETE", self._at(name) + self._query, None, Empty)
+        self._transport.call("DELETE", self._at(name) + self._query, None, Empty, patience=self._patience)
 
     def _at(self, name: str) -> str:
         return f"{self._path}/{quote(name, safe='')}"

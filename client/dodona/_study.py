@@ -249,9 +249,15 @@ class Study:
         pages = self._transport.pages(f"{self._path}/trials", vertex.ListTrialsResponse)
         return self._records([wire for page in pages for wire in page.trials])
 
-    def artifacts(self, number: int) -> Artifacts:
-        """The files that the server keeps with the trial of that number, whoever runs it."""
-        return Artifacts(self._transport, f"{self._path}/trials/{number}")
+    def artifacts(self, number: int, attempt: int | None = None, patience_seconds: float | None = None) -> Artifacts:
+        """The files that the server keeps with a trial, whoever runs it.
+
+        Args:
+            number: the trial's.
+            attempt: as of `Artifacts`.
+            patience_seconds: likewise.
+        """
+        return Artifacts(self._transport, f"{self._path}/trials/{number}", attempt, patience_seconds)
 
     def all_artifacts(self) -> list[Artifact]:
         """What the server knows of the files of all trials, by trial and name."""

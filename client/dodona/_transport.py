@@ -160,7 +160,13 @@ class Transport:
         return self._parse(self._send(lambda: request, patience=patience), answer)
 
     def upload(
-        self, path: str, content: Callable[[], Iterator[bytes]], headers: Mapping[str, str], answer: type[Answer]
+        self,
+        path: str,
+        content: Callable[[], Iterator[bytes]],
+        headers: Mapping[str, str],
+        answer: type[Answer],
+        *,
+        patience: float | None = None,
     ) -> Answer:
         """The server's answer to a PUT.
 
@@ -169,6 +175,7 @@ class Transport:
             content: what is sent, from its beginning at every try, in pieces.
             headers: besides those of every call.
             answer: the model of what comes back.
+            patience: as of `call`.
 
         Raises:
             DodonaError: as of `call`.
@@ -183,7 +190,7 @@ class Transport:
                 extensions={"timeout": _timeouts(max(self.timeout, UPLOAD_TIMEOUT_SECONDS))},
             )
 
-        return self._parse(self._send(request), answer)
+        return self._parse(self._send(request, patience=patience), answer)
 
     def download(self, path: str, receive: Callable[[httpx.Response], None]) -> None:
         """Fetches content of any length.

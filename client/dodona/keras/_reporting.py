@@ -32,12 +32,14 @@ class Reporter:
     Attributes:
         fitting: whether a callback in `fit` is reporting now, so that the hook must not.
         lost: whether the trial is no longer this worker's.
+        checkpoint: the place from which the trial can go on, for the next report to name; None if there is none.
 
     """
 
     def __init__(self, trial: dodona.Trial, objective: Objective) -> None:
         self.fitting = False
         self.lost = False
+        self.checkpoint: str | None = None
         self._trial = trial
         self._objective = objective
         self._base = 0
@@ -48,6 +50,15 @@ class Reporter:
     def should_stop(self) -> bool:
         """Whether to end the training: by the server's last answer it is no longer wanted."""
         return self.lost or self._trial.should_stop
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The step before the first epoch of this execution, and the last one: what `go_on` needs."""
+        return self._base, self._last_step
+
+    def go_on(self, base: int, last_step: int) -> None:
+        """Counts on from there."""
+        self._base, self._last_step = base, last_step
 
     def epoch(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
         """Reports an epoch.
@@ -67,7 +78,7 @@ class Reporter:
             return
         try:
             with outages_end_the_search():
-                self._trial.report(metrics, step)
+                self._trial.report(metrics, step, self.checkpoint)
         except LOST as error:
             self.lost = True
             logger.warning("trial %d is no longer this worker's, going on with the next: %s", self._trial.number, error)

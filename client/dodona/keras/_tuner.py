@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-import keras_tuner
 from keras_tuner import HyperModel, HyperParameters, Objective
-from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FatalError
 
 from dodona.keras._display import watched
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
+from dodona.keras._keeping import KeepsModels
 from dodona.keras._leaving import sigterm_leaves
 from dodona.keras._oracle import CloudOracle
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, save_json
@@ -32,7 +32,7 @@ _OF_THE_ORACLE = (
 )
 
 
-class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
+class CloudTuner(KeepsModels):
     """Tunes a Keras model together with all other workers of a study.
 
     Args:
@@ -48,7 +48,8 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
         url: the server's address; None for what DODONA_URL says.
         token: the server's secret; None for what DODONA_TOKEN says.
         **kwargs: as of keras_tuner.Tuner (max_model_size, optimizer, loss, metrics, distribution_strategy, directory,
-            project_name, logger, tuner_id, executions_per_trial) and of `CloudOracle` (algorithm, overwrite, seed,
+            project_name, logger, tuner_id, executions_per_trial), of `KeepsModels` (upload, keep_checkpoints,
+            backup_seconds) and of `CloudOracle` (algorithm, overwrite, seed,
             allow_new_entries, tune_new_entries, max_retries_per_trial, max_consecutive_failed_trials). `tuner_id` is
             this worker's name; `project_name`, the folder within `directory`, is the study's name if not given.
 
@@ -153,8 +154,9 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
         reporter = self.oracle.reporter(trial.trial_id)
         # One for all executions, as it keeps the best epoch of all.
         checkpoint = SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
-        results = []
-        for execution in range(self.executions_per_trial):
+        training = self._training(trial, checkpoint)
+        results: list[Any] = [] if training is None else training.results
+        for execution in range(len(results), self.executions_per_trial):
             callbacks = self._deepcopy_callbacks(own_callbacks)
             self._configure_tensorboard_dir(callbacks, trial, execution)
             if reporter is not None:
@@ -162,6 +164,8 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
             callbacks.append(TunerCallback(self, trial))
             callbacks.append(_SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
             callbacks.append(checkpoint)
+            if training is not None:
+                callbacks += training.callbacks()
             results.append(self._build_and_fit_model(trial, *args, **{**kwargs, "callbacks": callbacks}))
             if reporter is not None and reporter.should_stop:
                 break
@@ -208,36 +212,6 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
         # KerasTuner imports the tensorboard package even if nothing is to be logged.
         if any(type(callback).__name__ == "TensorBoard" for callback in callbacks):
             super()._configure_tensorboard_dir(callbacks, trial, execution)
-
-    def get_best_models(self, num_models: int = 1) -> list[Any]:
-        """The best models of all workers, with the weights of their best epochs, best first.
-
-        Args:
-            num_models: how many; fewer are returned if fewer trials have succeeded.
-
-        Raises:
-            FileNotFoundError: a trial's weights are not in this worker's `directory`.
-        """
-        best = self.oracle.get_best_trials(num_models)
-        return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]
-
-    def load_model(self, trial: Trial) -> Any:
-        """The trial's model with the weights of its best epoch.
-
-        Args:
-            trial: whose weights are to be loaded.
-
-        Raises:
-            FileNotFoundError: they are not in this worker's `directory`.
-        """
-        path = self._get_checkpoint_fname(trial.trial_id)
-        if not files.exists(path):
-            worker = self.oracle.study.trial(int(trial.trial_id)).worker
-            raise FileNotFoundError(
-                f"the weights of trial {trial.trial_id} are not at {path}; worker {worker!r} trained it. "
-                "Give all workers the same directory= on a shared file system"
-            )
-        return super().load_model(trial)
 
     # --- what a server makes needless
 
