@@ -33,7 +33,7 @@ logger = logging.getLogger("dodona")
 
 LATEST = "latest.weights.h5"
 STATE = "state.json"
-# A backup that takes its time is made less often: no more than this part of the training goes into them.
+# Backups that take their time are made less often, unless each epoch is to have one: this part of the time at most.
 LARGEST_PART = 0.05
 # While the server is away training goes on, without backups.
 PATIENCE_SECONDS = 2.0
@@ -208,7 +208,8 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
         for name, value in numbers(logs or {}).items():
             self._history["history"].setdefault(name, []).append(value)
         began = time.monotonic()
-        pause = max(self._training.seconds or 0.0, self._cost / LARGEST_PART)
+        seconds = self._training.seconds
+        pause = max(seconds, self._cost / LARGEST_PART) if seconds else 0.0
         if self._fits == 1 and began - self._last >= pause and not self._training.running.reporter.lost:
             self._training.save(self.model, int(epoch) + 1, self._history)
             self._last = time.monotonic()
