@@ -221,7 +221,16 @@ class Study:
         if metrics is not None:
             body.state = TrialState.SUCCEEDED
             body.final_measurement = measurement_of(metrics, list(self.metrics))
-        return self._records([self._transport.call("POST", f"{self._path}/trials", body, vertex.Trial)])[0]
+        return self.create_trial(body)
+
+    def create_trial(self, trial: vertex.CreateTrialRequest) -> TrialRecord:
+        """Adds a trial of which all is said as the protocol has it; the same request id again gets the same trial.
+
+        Raises:
+            InvalidArgument: a value is none of its parameter's, or a parameter or metric is missing.
+            FailedPrecondition: the study has all the trials that it may have.
+        """
+        return self._records([self._transport.call("POST", f"{self._path}/trials", trial, vertex.Trial)])[0]
 
     def add_parameters(self, space: Space | Iterable[vertex.ParameterSpec]) -> None:
         """Lets the search space grow by new parameters, and by new children of those it has.

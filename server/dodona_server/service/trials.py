@@ -52,10 +52,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a trial that was run elsewhere: its final measurement, or what was measured on the way, or both."""
+    """The result of a trial that was run elsewhere: its final measurement, or what was measured on the way, or both.
+
+    One with a reason why it is infeasible needs neither.
+    """
 
     final: Measurement | None
     measurements: Sequence[Measurement] = ()
+    infeasible_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,10 @@ class TrialService:
         )
         if result is None:
             return trial
+        if result.infeasible_reason:
+            failed = infeasible(trial, result.infeasible_reason)
+            measured = list(result.measurements) or None
+            return dataclasses.replace(failed, attempt=1, start_time=now, end_time=now, measurements=measured)
         given = result.final if result.final is not None and result.final.metrics else None
         final = Measurement({})
         if given or result.measurements:
