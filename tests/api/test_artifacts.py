@@ -264,7 +264,7 @@ def test_any_url_of_fsspec_will_do(tmp_path, spec):
 
 
 def test_a_url_that_nothing_knows_is_one_clear_line():
-    with pytest.raises(StoreUnusable, match="artifacts cannot be kept at 'nosuch://x'"):
+    with pytest.raises(StoreUnusable, match="the place for artifacts cannot be used: Protocol not known: nosuch"):
         Blobs("nosuch://x")
 
 
@@ -301,15 +301,16 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     blobs.close()
 
 
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("artifacts")
+    process = ServerProcess(folder, DODONA_TOKEN="secret", DODONA_ARTIFACTS=str(folder / "kept")).start()
+    yield process
+    process.stop()
+
+
 class TestProcess:
     """A server of its own, with its token and its limits."""
-
-    @pytest.fixture(scope="class")
-    def process(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-        folder = tmp_path_factory.mktemp("artifacts")
-        process = ServerProcess(folder, DODONA_TOKEN="secret", DODONA_ARTIFACTS=str(folder / "kept")).start()
-        yield process
-        process.stop()
 
     @pytest.fixture
     def client(self, process: ServerProcess, spec: dict[str, Any]) -> Iterator[httpx.Client]:

@@ -56,7 +56,8 @@ class Blobs:
         try:
             files, self._root = fsspec.core.url_to_fs(place)
         except (ImportError, ValueError) as error:
-            raise StoreUnusable(f"artifacts cannot be kept at {place!r}: {error}") from error
+            # Not the URL itself: it may hold a password.
+            raise StoreUnusable(f"the place for artifacts cannot be used: {error}") from error
         self._files: Any = files
         self._local = isinstance(files, fsspec.implementations.local.LocalFileSystem)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dodona-blob")
