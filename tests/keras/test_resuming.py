@@ -228,6 +228,7 @@ def test_a_backup_that_does_not_fit_is_left(
     with caplog.at_level(logging.WARNING, "dodona"):
         assert interrupted(2, build_fixed, build_wider) == [0, 1, 2]
     assert "trial 1 begins anew, its backup does not fit" in caplog.text
+    assert steps(study) == [1, 2, 3]
     (record,) = study().trials()
     assert record.metrics["val_loss"] == min(measured.metrics["val_loss"] for measured in record.measurements)
     assert len(interrupted.tuner.get_best_models()) == 1

@@ -167,6 +167,8 @@ class Training:
     def begin_anew(self, reason: Exception) -> None:
         """Takes note that the model does not take the backup."""
         logger.warning("trial %d begins anew, its backup does not fit: %s", self.running.handle.number, reason)
+        base = self.running.reporter.steps[0]
+        self.running.reporter.go_on(base, base)
         self.checkpoint.best_value = -np.inf if self.checkpoint.objective.direction == "max" else np.inf
 
     def forget(self) -> None:

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def import_project(
     state = _read(directory)
     trials = list(_trials(directory))
     goal = _objective_of(directory, trials, objective)
-    with client or Client() as connection:
+    with nullcontext(client) if client is not None else Client() as connection:
         study, space = _study(connection, study_id or directory.resolve().name, goal, _space(directory, state, trials))
         before = {record.number for record in study.trials()}
         records = []

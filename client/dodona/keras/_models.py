@@ -139,12 +139,15 @@ class Models:
         Args:
             in_any_case: also if nothing has changed here since the last time.
         """
-        while self._surplus:
-            number = self._surplus.pop()
-            self._delete_from(self._local, number, self._local.names(number))
+        self._safely("clear away", self._drop_surplus)
         if self._changed or in_any_case:
             self._safely("clear away", self._prune)
             self._changed = False
+
+    def _drop_surplus(self) -> None:
+        while self._surplus:
+            number = self._surplus.pop()
+            self._delete_from(self._local, number, self._local.names(number))
 
     def _prune(self) -> None:
         vaults = [self._vault] if isinstance(self._vault, FolderVault) else [self._local, self._vault]
@@ -153,20 +156,27 @@ class Models:
         if not numbers:
             return
         study = self._study()
-        best = (
-            {record.number for record in best_records(study, self._objective(), self._keep)} if self._keep else numbers
-        )
+        best = self._best(study, numbers)
         others = {number for number in numbers - best if not _is_unfinished(study, number)}
+        if others:
+            # Once more: one that has just finished may be among the best.
+            best |= self._best(study, numbers)
         if self._may_be_promoted(study):
-            best, others = best | others, set()
+            best |= others
         for vault, found in held:
             for number, names in found.items():
-                if number in others:
+                if number in others - best:
                     self._delete_from(vault, number, names)
                     continue
                 backups = {name for name in names if BACKUP.fullmatch(name)}
                 if backups and number in best and not _is_unfinished(study, number):
                     self._delete_from(vault, number, backups)
+
+    def _best(self, study: Study, numbers: set[int]) -> set[int]:
+        """The trials whose checkpoints are kept, of these."""
+        if self._keep is None:
+            return numbers
+        return {record.number for record in best_records(study, self._objective(), self._keep)}
 
     def _may_be_promoted(self, study: Study) -> bool:
         """Whether any trial may still go on from another one's weights."""
