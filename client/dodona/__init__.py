@@ -10,6 +10,7 @@
 `dodona.keras` tunes Keras models; it is imported on its own, so that this package needs neither Keras nor pandas.
 """
 
+from dodona._artifacts import Artifact, Artifacts
 from dodona._client import Client
 from dodona._errors import (
     Aborted,
@@ -38,6 +39,8 @@ __all__ = [
     "Aborted",
     "AlreadyExists",
     "ApiError",
+    "Artifact",
+    "Artifacts",
     "Boolean",
     "Categorical",
     "Client",

@@ -10,6 +10,7 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
@@ -19,6 +20,7 @@ from dodona._space import Parameter, Space, Value
 from dodona._table import columns_of
 from dodona._trial import Trial
 from dodona_schemas import vertex
+from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.vertex import GoalType, StudyState, TrialState
 
 if TYPE_CHECKING:
@@ -219,7 +221,16 @@ class Study:
         if metrics is not None:
             body.state = TrialState.SUCCEEDED
             body.final_measurement = measurement_of(metrics, list(self.metrics))
-        return self._records([self._transport.call("POST", f"{self._path}/trials", body, vertex.Trial)])[0]
+        return self.create_trial(body)
+
+    def create_trial(self, trial: vertex.CreateTrialRequest) -> TrialRecord:
+        """Adds a trial of which all is said as the protocol has it; the same request id again gets the same trial.
+
+        Raises:
+            InvalidArgument: a value is none of its parameter's, or a parameter or metric is missing.
+            FailedPrecondition: the study has all the trials that it may have.
+        """
+        return self._records([self._transport.call("POST", f"{self._path}/trials", trial, vertex.Trial)])[0]
 
     def add_parameters(self, space: Space | Iterable[vertex.ParameterSpec]) -> None:
         """Lets the search space grow by new parameters, and by new children of those it has.
@@ -246,6 +257,21 @@ class Study:
         """All trials, in the order of their numbers."""
         pages = self._transport.pages(f"{self._path}/trials", vertex.ListTrialsResponse)
         return self._records([wire for page in pages for wire in page.trials])
+
+    def artifacts(self, number: int, attempt: int | None = None, patience_seconds: float | None = None) -> Artifacts:
+        """The files that the server keeps with a trial, whoever runs it.
+
+        Args:
+            number: the trial's.
+            attempt: as of `Artifacts`.
+            patience_seconds: likewise.
+        """
+        return Artifacts(self._transport, f"{self._path}/trials/{number}", attempt, patience_seconds)
+
+    def all_artifacts(self) -> list[Artifact]:
+        """What the server knows of the files of all trials, by trial and name."""
+        pages = self._transport.pages(f"{self._path}/artifacts", ListArtifactsResponse)
+        return [artifact_of(wire) for page in pages for wire in page.artifacts]
 
     def best_trials(self, n: int = 1) -> list[TrialRecord]:
         """Up to `n` succeeded trials, best first; of several metrics the first one decides."""

@@ -7,7 +7,7 @@ import logging
 import random
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from dodona._errors import ApiError, ServerUnreachable, error_from_answer
 from dodona._outage import Outage
 from dodona._version import __version__
+from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.base import WireModel
 from dodona_schemas.vertex import ListStudiesResponse, ListTrialsResponse
 
@@ -28,12 +29,14 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.5
 CONNECT_TIMEOUT_SECONDS = 10.0
 PAGE_SIZE = 1000
+# A bucket may take its time to confirm what was sent.
+UPLOAD_TIMEOUT_SECONDS = 120.0
 
 # A proxy's words for a server that is starting, stopping or overloaded.
 _PASSING = {502, 503, 504}
 
 Answer = TypeVar("Answer", bound=WireModel)
-Page = TypeVar("Page", ListStudiesResponse, ListTrialsResponse)
+Page = TypeVar("Page", ListStudiesResponse, ListTrialsResponse, ListArtifactsResponse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,67 @@ class Transport:
             content=content,
             extensions={"timeout": _timeouts(seconds)},
         )
-        response = self._send(request, patience)
+        return self._parse(self._send(lambda: request, patience=patience), answer)
+
+    def upload(
+        self,
+        path: str,
+        content: Callable[[], Iterator[bytes]],
+        headers: Mapping[str, str],
+        answer: type[Answer],
+        *,
+        patience: float | None = None,
+    ) -> Answer:
+        """The server's answer to a PUT.
+
+        Args:
+            path: below the location.
+            content: what is sent, from its beginning at every try, in pieces.
+            headers: besides those of every call.
+            answer: the model of what comes back.
+            patience: as of `call`.
+
+        Raises:
+            DodonaError: as of `call`.
+        """
+
+        def request() -> httpx.Request:
+            return httpx.Request(
+                "PUT",
+                _parsed(self._base + path),
+                headers=self._with(headers),
+                content=content(),
+                extensions={"timeout": _timeouts(max(self.timeout, UPLOAD_TIMEOUT_SECONDS))},
+            )
+
+        return self._parse(self._send(request, patience=patience), answer)
+
+    def download(self, path: str, receive: Callable[[httpx.Response], None]) -> None:
+        """Fetches content of any length.
+
+        Args:
+            path: below the location.
+            receive: reads the answer's content; what it raises of httpx's TransportError lets it be fetched again.
+
+        Raises:
+            DodonaError: as of `call`.
+        """
+        request = httpx.Request(
+            "GET",
+            _parsed(self._base + path),
+            headers=self._with({"Accept": "*/*", "Accept-Encoding": "identity"}),
+            extensions={"timeout": _timeouts(self.timeout)},
+        )
+        response = self._send(lambda: request, receive)
+        if not response.is_success:
+            raise error_from_answer(response.status_code, response.content)
+
+    def _with(self, headers: Mapping[str, str]) -> httpx.Headers:
+        merged = self._headers.copy()
+        merged.update(headers)
+        return merged
+
+    def _parse(self, response: httpx.Response, answer: type[Answer]) -> Answer:
         if not response.is_success:
             raise error_from_answer(response.status_code, response.content)
         try:
@@ -181,13 +244,18 @@ class Transport:
             if not token:
                 return
 
-    def _send(self, request: httpx.Request, patience: float | None) -> httpx.Response:
-        """The first answer that is no passing failure."""
+    def _send(
+        self,
+        request: Callable[[], httpx.Request],
+        receive: Callable[[httpx.Response], object] = httpx.Response.read,
+        patience: float | None = None,
+    ) -> httpx.Response:
+        """The first answer that is no passing failure; `receive` reads the content of one that is a success."""
         started = time.monotonic()
         tries = 0
         while True:
             tries += 1
-            outcome = self._try(request)
+            outcome = self._try(request(), receive)
             if isinstance(outcome, httpx.Response):
                 self._reached = True
                 self.outage.over()
@@ -201,13 +269,16 @@ class Transport:
             self.outage.goes_on(outcome, left if patience is None else None)
             time.sleep(min(left, pause_after(tries)))
 
-    def _try(self, request: httpx.Request) -> httpx.Response | Exception:
+    def _try(self, request: httpx.Request, receive: Callable[[httpx.Response], object]) -> httpx.Response | Exception:
         """The answer, or the failure after which the call may be sent again."""
         if self._closed:
             raise RuntimeError("the client is closed")
         try:
             response = self._wire.handle_request(request)
-            response.read()
+            try:
+                (receive if response.is_success else httpx.Response.read)(response)
+            finally:
+                response.close()
         except (httpx.TransportError, httpx.DecodingError) as error:
             return error
         if response.status_code in _PASSING:

@@ -9,6 +9,7 @@ import uuid
 from types import TracebackType
 from typing import Self
 
+from dodona._artifacts import Artifacts
 from dodona._errors import Aborted, DodonaError, NotFound, NothingReported, ServerUnreachable
 from dodona._record import Metrics, measurement_of, state_of
 from dodona._run import UNFINISHED, Run
@@ -41,6 +42,7 @@ class Trial:
         attempt: how often the trial was handed out, this time included.
         last_step: the last step that was reported, by an earlier attempt or this one; None if none was.
         checkpoint: the place from which the trial can go on, as a report named it last; None if none did.
+        artifacts: the files that the server keeps with the trial; they are those of its earlier attempts too.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Trial:
         self.attempt = run.attempt
         self.last_step: int | None = wire.last_step
         self.checkpoint: str | None = wire.checkpoint or None
+        self.artifacts = Artifacts(session.transport, run.path, run.attempt)
         self._session = session
         self._transport = session.transport
         self._run = run

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 
 from dodona_server.api import errors, openapi
+from dodona_server.api.artifacts import artifact_router
 from dodona_server.api.caip.dispatch import CaipDispatch
 from dodona_server.api.caip.routes import caip_router
 from dodona_server.api.events import event_router
@@ -25,6 +26,7 @@ from dodona_server.api.vertex.loop import Loop, TrialLoop
 from dodona_server.api.vertex.operation_routes import operation_router
 from dodona_server.api.vertex.routes import study_router, trial_router
 from dodona_server.service.ahead import DEADLINE_SECONDS, Ahead
+from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.fitting import FittingPool
 from dodona_server.service.keeper import Keeper
 from dodona_server.service.operations import OperationService
@@ -32,6 +34,8 @@ from dodona_server.service.studies import StudyService
 from dodona_server.service.suggestions import SuggestionService
 from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.service.trials import TrialService
+from dodona_server.settings import MAX_ARTIFACT_BYTES
+from dodona_server.storage.blobs import Blobs
 from dodona_server.storage.store import Store
 from dodona_server.web.pages import page_router
 
@@ -51,6 +55,8 @@ class Options:
         fitting_processes: how many processes may fit models.
         deadline_seconds: how long an algorithm may take before a worker gets a quasi-random suggestion.
         register: a module that registers further algorithms when it is imported; None for none.
+        artifacts: where the files of trials are kept, a folder or a URL; None for beside an SQLite database.
+        max_artifact_bytes: how large one of them may be.
     """
 
     token: str | None = None
@@ -59,6 +65,8 @@ class Options:
     fitting_processes: int = 2
     deadline_seconds: float = DEADLINE_SECONDS
     register: str | None = None
+    artifacts: str | None = None
+    max_artifact_bytes: int = MAX_ARTIFACT_BYTES
 
 
 DEFAULTS = Options()
@@ -75,7 +83,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     stopping = stopping or threading.Event()
     pool = FittingPool(store, options.fitting_processes, register=options.register)
     ahead = Ahead(store, pool, options.deadline_seconds)
-    keeper = Keeper(store, time.time, stopping)
+    artifacts = ArtifactService(store, _blobs(store, options), time.time, options.max_artifact_bytes)
+    keeper = Keeper(store, time.time, stopping, artifacts)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -83,6 +92,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         yield
         keeping.cancel()
         ahead.close()
+        artifacts.close()
         store.close()
 
     app = FastAPI(
@@ -107,6 +117,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.include_router(trial_router(queries, trials, loop))
     app.include_router(export_router(studies, queries))
     app.include_router(event_router(studies, stopping))
+    app.include_router(artifact_router(artifacts))
     app.include_router(study_router(studies))
     app.include_router(operation_router(operations))
     app.include_router(caip_router(studies, queries, trials, suggestions, operations))
@@ -119,3 +130,9 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     errors.install(app)
     openapi.install(app)
     return app
+
+
+def _blobs(store: Store, options: Options) -> Blobs | None:
+    # Without a store the application only describes its calls.
+    place = options.artifacts or (store.artifacts if store else None)
+    return Blobs(place) if place else None

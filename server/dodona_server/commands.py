@@ -16,6 +16,7 @@ from dodona_server.service.keeper import clear_all
 from dodona_server.serving import LISTEN_BACKLOG, configure_logging, serve_here, serve_in_processes
 from dodona_server.settings import Settings
 from dodona_server.storage import schema
+from dodona_server.storage.blobs import Blobs
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store
@@ -47,14 +48,18 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="How many processes serve, on PostgreSQL only [default: 1]")
     ] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option(help="Where to keep files of trials: a folder or a URL [default: beside an SQLite database]"),
+    ] = None,
 ) -> None:
     """Run the server until it gets SIGTERM or Ctrl-C.
 
-    Each option may also be set by a variable: DODONA_HOST, DODONA_PORT, DODONA_DATABASE_URL, DODONA_WORKERS. Beyond
-    loopback the server listens only with DODONA_TOKEN set, the secret that clients must send.
+    Each option may also be set by a variable: DODONA_HOST, DODONA_PORT, DODONA_DATABASE_URL, DODONA_WORKERS,
+    DODONA_ARTIFACTS. Beyond loopback the server listens only with DODONA_TOKEN set, the secret that clients must send.
     """
     configure_logging()
-    settings = _settings(host=host, port=port, database_url=database_url, workers=workers)
+    settings = _settings(host=host, port=port, database_url=database_url, workers=workers, artifacts=artifacts)
     if settings.token is None and not _is_loopback(settings.host):
         _give_up(
             f"refusing to listen on {settings.host} without authentication: set DODONA_TOKEN to a long random secret"
@@ -64,6 +69,7 @@ def serve(
     if settings.workers > 1 and store.url.startswith("sqlite"):
         store.close()
         _give_up(f"an SQLite database is served by one process: --workers {settings.workers} needs PostgreSQL")
+    _check_artifacts(settings.artifacts or store.artifacts)
     logger.info("database: %s", store.url)
     logger.info("listening on %s", _address(listener))
     if settings.workers == 1:
@@ -112,6 +118,13 @@ def vacuum(database_url: DatabaseUrl = None) -> None:
     finally:
         store.close()
     typer.echo(f"cleared away {cleared} deleted studies")
+
+
+def _check_artifacts(place: str | None) -> None:
+    if place is None:
+        logger.warning("no files of trials are kept: DODONA_ARTIFACTS names no folder or URL for them")
+    else:
+        _or_give_up(lambda: Blobs(place).close())
 
 
 def _open(database_url: str) -> Store:

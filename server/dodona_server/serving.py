@@ -72,6 +72,8 @@ def options_of(settings: Settings) -> Options:
         kept_measurements=settings.keep_measurements,
         fitting_processes=settings.fitting_processes,
         deadline_seconds=settings.suggestion_deadline,
+        artifacts=settings.artifacts,
+        max_artifact_bytes=settings.max_artifact_bytes,
     )
 
 

@@ -7,6 +7,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dodona_server.service.ahead import DEADLINE_SECONDS
 
+# Of a single artifact.
+MAX_ARTIFACT_BYTES = 4 * 2**30
+
 
 class Settings(BaseSettings):
     """What `dodona serve` can be told."""
@@ -25,3 +28,6 @@ class Settings(BaseSettings):
     fitting_processes: int = Field(default=2, ge=1, le=256)
     # How many seconds an algorithm may take before a worker gets a quasi-random suggestion.
     suggestion_deadline: float = Field(default=DEADLINE_SECONDS, gt=0)
+    # A folder, or any URL that fsspec knows; by default beside an SQLite file.
+    artifacts: str | None = None
+    max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)

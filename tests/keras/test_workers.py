@@ -140,8 +140,8 @@ def test_a_worker_and_the_server_are_killed(workers: dict[str, Worker], server: 
     assert set(ran["w1"]) <= set(finished), "what the first w1 had finished before stays its own"
     assert not set(ran["w2"]) & set(finished)
 
-    # A process that has trained nothing.
-    reader = CloudTuner(build, url=server.url, study_id="s", directory=tmp_path / "tuning")
+    # A process that has trained nothing, on a disk of its own.
+    reader = CloudTuner(build, url=server.url, study_id="s", directory=tmp_path / "elsewhere")
     (model,) = reader.get_best_models()
     best = max(record.metrics["val_accuracy"] for record in records)
     assert model.evaluate(X, Y, verbose=0, return_dict=True)["accuracy"] == pytest.approx(best)

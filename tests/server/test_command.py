@@ -115,13 +115,18 @@ class TestRefusals:
         said = refusal(tmp_path / "server", "--port", "0")
         assert said == "the database's schema '9999' is newer than this server knows; install a newer dodona"
 
+    def test_a_place_for_artifacts_that_nothing_knows(self, tmp_path):
+        said = refusal(tmp_path, "--port", "0", "--artifacts", "nosuch://me:hidden@host/x")
+        assert said.startswith("the place for artifacts cannot be used: Protocol not known: nosuch")
+        assert "hidden" not in said
+
 
 class TestWhatItSays:
     def test_help_names_the_options_and_their_variables(self, tmp_path):
         assert "serve" in run(tmp_path, "--help").stdout
         said = run(tmp_path, "serve", "--help", NO_COLOR="1", COLUMNS="200")
         assert said.returncode == 0
-        for name in ("host", "port", "database-url"):
+        for name in ("host", "port", "database-url", "artifacts"):
             assert f"--{name}" in said.stdout
             assert f"DODONA_{name.upper().replace('-', '_')}" in said.stdout
         assert "DODONA_TOKEN" in said.stdout

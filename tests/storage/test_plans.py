@@ -15,11 +15,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import Goal, Metric, Study, StudyState
 from dodona_server.domain.trial import Lease, Measurement, Place, Trial, TrialState
 from dodona_server.storage import (
+    artifacts,
     events,
     leases,
     measurements,
@@ -37,12 +39,13 @@ from dodona_server.storage.store import Store, Transaction
 from tests.storage.crowded import BIG, BIG_KEY, LEASED, QUEUED, RUNNING, SPEC, THEN, TRIALS, fill
 from tests.support.postgres import fresh_database
 
-BIG_TABLES = {"trials", "measurements", "operations", "events", "requests"}
+BIG_TABLES = {"trials", "measurements", "operations", "events", "requests", "artifacts"}
 MIDDLE = Place(0.5, 501)
 RESULT = Measurement({"loss": 0.5}, 3, 1.5)
 RUN = Trial(RUNNING, TrialState.ACTIVE, {"x": 0.5}, "worker-1", attempt=1, lease=Lease(60.0))
 ENDED = dataclasses.replace(RUN, state=TrialState.SUCCEEDED, end_time=THEN, final_measurement=RESULT)
 OPERATION = SuggestOperation("f" * 32, "worker-1", [1], StudyState.ACTIVE, THEN, "another")
+FILE = Artifact(RUNNING, "model.h5", "blob", 1, 9, "00", THEN)
 Use = Callable[[Transaction, Study], Any]
 
 
@@ -110,6 +113,17 @@ USES: dict[str, Use] = {
     "append event": lambda t, s: events.append(t, s.key, [Event(EventKind.TRIAL_ACTIVE, THEN, 1)]),
     "number events": lambda t, s: events.number(t, s),
     "events": lambda t, s: events.page(t, s, 40_000, 20),
+    "artifacts of a trial": lambda t, s: artifacts.of_trial(t, s.key, 500),
+    "count artifacts": lambda t, s: artifacts.count(t, s.key, 500),
+    "artifact": lambda t, s: artifacts.find(t, s.key, 500, "model.h5", lock=True),
+    "artifacts of a study": lambda t, s: artifacts.page(t, s.key, (40_000, "model.h5"), 20),
+    "reserve artifact": lambda t, s: artifacts.reserve(t, s.key, FILE, THEN),
+    "keep artifact": lambda t, s: artifacts.keep(t, dataclasses.replace(FILE, key=10 * TRIALS)),
+    "discard artifact": lambda t, s: artifacts.discard(t, dataclasses.replace(FILE, key=500), THEN),
+    "discard artifacts of a trial": lambda t, s: artifacts.discard_of_trial(t, s.key, 500, THEN),
+    "discard artifacts of a study": lambda t, s: artifacts.discard_of_study(t, s.key, 100),
+    "discarded blobs": lambda t, s: artifacts.discarded_blobs(t, THEN, 100),
+    "forget blobs": lambda t, s: artifacts.forget(t, [500]),
     "purge requests": lambda t, s: requests.purge(t, THEN + 1000, 100),
     "purge operations": lambda t, s: operations.purge(t, operations.oldest_id(THEN + 1000), 100),
     "clear removed": lambda t, s: studies.clear_removed(t, 100),

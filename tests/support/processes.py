@@ -37,7 +37,7 @@ class ServerProcess:
         command: Sequence[str] = (sys.executable, "-m", "dodona_server", "serve"),
         **variables: str,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self._command = command
         self._environment = environment(**variables)
         if database_url:
@@ -56,7 +56,7 @@ class ServerProcess:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command,
-                cwd=self._folder,
+                cwd=self.folder,
                 env={**self._environment, "DODONA_PORT": str(self._port)},
                 stdout=log,
                 stderr=log,

@@ -63,10 +63,14 @@ class CloudOracle(AttachedOracle):
         running = self._running[str(handle.number)] = Running(handle, worker, self.objective)
         return running
 
+    def running(self, trial_id: str) -> Running | None:
+        """The trial of that id, if it runs here and this replica speaks for it."""
+        return self._running.get(trial_id) if self.should_report else None
+
     def reporter(self, trial_id: str) -> Reporter | None:
         """What reports the epochs of a trial that runs here; None if it does not, or if another replica reports."""
-        running = self._running.get(trial_id)
-        return running.reporter if running is not None and self.should_report else None
+        running = self.running(trial_id)
+        return None if running is None else running.reporter
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
         """Takes a result, to be handed in when the trial ends.

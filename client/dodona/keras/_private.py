@@ -32,6 +32,7 @@ __all__ = [
     "knows",
     "load_json",
     "save_json",
+    "set_initial_epoch",
     "validate_trial_results",
 ]
 
@@ -44,3 +45,8 @@ def knows(hyperparameters: HyperParameters, hp: HyperParameter) -> bool:
 def grid_size(hp: Any) -> int:
     """How many values a Float or Int with a step can have."""
     return int(hp._get_n_values())  # noqa: SLF001 - see above
+
+
+def set_initial_epoch(model: Any, epoch: int) -> None:
+    """Lets `fit`, which is calling its callbacks now, begin with that epoch: what Keras's BackupAndRestore does."""
+    model._initial_epoch = epoch  # noqa: SLF001 - see above

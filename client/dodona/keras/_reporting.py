@@ -33,6 +33,7 @@ class Reporter:
         fitting: whether a callback in `fit` is reporting now, so that the hook must not.
         lost: whether the trial is no longer this worker's.
         best: the epoch with the best objective so far, from 0 on, and its metrics; None as long as there is none.
+        checkpoint: the place from which the trial can go on, for the next report to name; None if there is none.
 
     """
 
@@ -40,6 +41,7 @@ class Reporter:
         self.fitting = False
         self.lost = False
         self.best: tuple[dict[str, float], int] | None = None
+        self.checkpoint: str | None = None
         self._trial = trial
         self._objective = objective
         self._base = 0
@@ -50,6 +52,15 @@ class Reporter:
     def should_stop(self) -> bool:
         """Whether to end the training: by the server's last answer it is no longer wanted."""
         return self.lost or self._trial.should_stop
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The step before the first epoch of this execution, and the last one: what `go_on` needs."""
+        return self._base, self._last_step
+
+    def go_on(self, base: int, last_step: int) -> None:
+        """Counts on from there."""
+        self._base, self._last_step = base, last_step
 
     def epoch(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
         """Reports an epoch.
@@ -70,7 +81,7 @@ class Reporter:
             return
         try:
             with outages_end_the_search():
-                self._trial.report(metrics, step)
+                self._trial.report(metrics, step, self.checkpoint)
         except LOST as error:
             self.lost = True
             logger.warning("trial %d is no longer this worker's, going on with the next: %s", self._trial.number, error)

@@ -7,19 +7,18 @@ from inspect import signature
 from typing import Any
 
 import keras
-import keras_tuner
-from keras_tuner import HyperModel, HyperParameters
-from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner import HyperModel, HyperParameters, Oracle
+from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 
-from dodona.keras._base import BaseTuner
 from dodona.keras._graphs import graphs_released
+from dodona.keras._keeping import KeepsModels
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, load_json, save_json, validate_trial_results
 from dodona.keras._reporting import ReportEpochs
 from dodona.keras._results import with_sum
 
 
-class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
+class Tuner(KeepsModels):
     """keras_tuner.Tuner: tunes a Keras model together with all other workers of a study.
 
     Args:
@@ -31,13 +30,14 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
         loss: likewise.
         metrics: likewise.
         distribution_strategy: each trial runs in its scope.
-        directory: the working directory, for weights.
+        directory: as of `KeepsModels`: the working directory, for weights; a path or a URL.
         project_name: the project's folder in it, and the study's name if `study_id` is not given.
         logger: ignored with a warning, as in KerasTuner.
         tuner_id: this worker's name.
         overwrite: whether to start the study over if nobody can be using it.
         executions_per_trial: how often each trial is trained.
-        **kwargs: as of `BaseTuner`: objective, max_trials, study_id, url, token, trials_per_process and so on.
+        **kwargs: as of `KeepsModels` (upload, keep_checkpoints, backup_seconds) and of `BaseTuner` (objective,
+            max_trials, study_id, url, token, trials_per_process and so on).
 
     Raises:
         ValueError: as of `BaseTuner`; or there is nothing to train.
@@ -46,7 +46,7 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
 
     def __init__(
         self,
-        oracle: keras_tuner.Oracle | str | None = None,
+        oracle: Oracle | str | None = None,
         hypermodel: HyperModel | Callable[[HyperParameters], Any] | None = None,
         max_model_size: int | None = None,
         optimizer: Any = None,
@@ -66,9 +66,9 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
         super().__init__(
             oracle,
             hypermodel,
-            directory,
-            project_name,
-            overwrite,
+            directory=directory,
+            project_name=project_name,
+            overwrite=overwrite,
             tuner_id=tuner_id,
             max_model_size=max_model_size,
             optimizer=optimizer,
@@ -98,8 +98,9 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
         reporter = self.oracle.reporter(trial.trial_id)
         # One for all executions, as it keeps the best epoch of all.
         checkpoint = SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
-        results = []
-        for execution in range(self.executions_per_trial):
+        training = self._training(trial, checkpoint)
+        results: list[Any] = [] if training is None else training.results
+        for execution in range(len(results), self.executions_per_trial):
             callbacks = self._deepcopy_callbacks(own_callbacks)
             self._configure_tensorboard_dir(callbacks, trial, execution)
             if reporter is not None:
@@ -107,6 +108,8 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
             callbacks.append(TunerCallback(self, trial))
             callbacks.append(_SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
             callbacks.append(checkpoint)
+            if training is not None:
+                callbacks += training.callbacks()
             with graphs_released():
                 results.append(self._fit_once(trial, args, {**kwargs, "callbacks": callbacks}))
             if reporter is not None and reporter.should_stop:
@@ -170,26 +173,14 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
         if any(type(callback).__name__ == "TensorBoard" for callback in callbacks):
             super()._configure_tensorboard_dir(callbacks, trial, execution)
 
-    def get_best_models(self, num_models: int = 1) -> list[Any]:
-        """The best models of all workers, with the weights of their best epochs, best first.
-
-        Args:
-            num_models: how many; fewer are returned if fewer trials have succeeded.
-
-        Raises:
-            FileNotFoundError: a trial's weights are not in this worker's `directory`.
-        """
-        best = self.oracle.get_best_trials(num_models)
-        return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]
-
     def load_model(self, trial: Trial) -> Any:
-        """The trial's model with the weights of its best epoch.
+        """The trial's model with the weights of its best epoch, whichever worker trained it.
 
         Args:
             trial: whose weights are to be loaded.
 
         Raises:
-            FileNotFoundError: they are not in this worker's `directory`.
+            FileNotFoundError: they are not kept.
         """
         model = self._try_build(trial.hyperparameters)
         # KerasTuner makes the variables of an unbuilt model outside the scope.
@@ -199,19 +190,13 @@ class Tuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner 
 
     def _restore(self, model: Any, trial_id: str) -> None:
         """Gives a model the weights of a trial's best epoch, and the optimizer's state of that epoch."""
-        path = self._get_checkpoint_fname(trial_id)
-        if not files.exists(path):
-            worker = self.oracle.study.trial(int(trial_id)).worker
-            raise FileNotFoundError(
-                f"the weights of trial {trial_id} are not at {path}; worker {worker!r} trained it. "
-                "Give all workers the same directory= on a shared file system"
-            )
+        self._models.fetch(int(trial_id))
         if not model.built:
             model.build_from_config(load_json(self._get_build_config_fname(trial_id)))
         if getattr(model, "optimizer", None) is not None:
             # One that has no variables yet would take none from the file.
             model.optimizer.build(model.trainable_variables)
-        model.load_weights(path)
+        model.load_weights(self._get_checkpoint_fname(trial_id))
 
 
 class _SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types

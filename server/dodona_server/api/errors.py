@@ -20,6 +20,8 @@ from dodona_server.domain.errors import (
     FailedPrecondition,
     InvalidArgument,
     NotFound,
+    StorageFull,
+    TooLarge,
     Unavailable,
 )
 
@@ -32,6 +34,8 @@ _CODES: dict[type[DodonaError], tuple[int, str]] = {
     NotFound: (404, "NOT_FOUND"),
     AlreadyExists: (409, "ALREADY_EXISTS"),
     Aborted: (409, "ABORTED"),
+    TooLarge: (413, "INVALID_ARGUMENT"),
+    StorageFull: (507, "RESOURCE_EXHAUSTED"),
     Unavailable: (503, "UNAVAILABLE"),
 }
 
@@ -50,7 +54,7 @@ _CANONICAL = {
 }
 
 
-_METHODS = ("GET", "POST", "DELETE")
+_METHODS = ("GET", "POST", "PUT", "DELETE")
 # Messages quote what was sent, which may be long.
 MAX_MESSAGE_LENGTH = 2000
 

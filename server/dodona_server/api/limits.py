@@ -22,7 +22,8 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers it."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE"):
+        # What is put is an artifact, which has a limit of its own, and is never in memory whole.
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE", "PUT"):
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length")

@@ -32,6 +32,11 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "location": {"description": "Any; the Python client uses `local`", "pattern": _ID, "example": "local"},
     "study": {"description": "The study's id", "pattern": _ID, "example": "digits"},
     "trial": {"description": "The trial's number", "pattern": "^[1-9][0-9]{0,17}$", "example": "1"},
+    "artifact": {
+        "description": "The file's name",
+        "pattern": r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,99}$",
+        "example": "model.weights.h5",
+    },
     "operation": {
         "description": "The operation's id",
         "pattern": _ID,
@@ -120,6 +125,7 @@ EXAMPLES: dict[str, Document] = {
 _TAGS = {
     "studies": "A study is a search over one space, shared by any number of workers.",
     "trials": "A trial is one evaluation: parameters handed to a worker and what it measured.",
+    "artifacts": "Files that belong to a trial, such as the weights of its model.",
     "operations": "What calls were answered with. All operations are done when they are answered.",
     "AI Platform": "The same studies and trials in the dialect of AI Platform v1, which tensorflow-cloud speaks.",
     "health": "For containers, load balancers and start scripts; they need no token.",
@@ -193,7 +199,9 @@ def _path_parameter(name: str) -> Document:
 
 def _complete_body(body: Document) -> None:
     body.pop("required", None)  # an empty body is an empty message
-    content = body["content"]["application/json"]
+    content = body["content"].get("application/json")
+    if content is None:
+        return
     message = content["schema"]["$ref"].rpartition("/")[2].removesuffix("-Input")
     content["example"] = EXAMPLES[message]
 
@@ -205,7 +213,7 @@ def _complete_responses(path: str, operation: Document) -> None:
         possible = [code for code in responses if code in _ERRORS]
     else:
         possible = [*_ANYWHERE, *(_OF_RESOURCES if "{" in path else ())]
-    if "requestBody" in operation:
+    if "application/json" in operation.get("requestBody", {}).get("content", ()):
         possible += _WITH_BODY
     own = {code: {**responses[code], "content": _ERROR} for code in responses.keys() - _ERRORS.keys() - {"200", "422"}}
     shared = {code: {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in possible}

@@ -6,6 +6,8 @@
     ├── NotFound              no such resource
     ├── AlreadyExists         the name is taken by something else
     ├── Aborted               somebody else has it now: go on with something else
+    ├── TooLarge              more than this server takes
+    ├── StorageFull           no room left on the server: somebody has to make some
     └── Unavailable           not now: send the same request again
 
 The message is for people and names the field, the value and what is allowed. `api.errors` maps the classes to HTTP.
@@ -48,6 +50,14 @@ class AlreadyExists(DodonaError):
 
 class Aborted(DodonaError):
     """The caller has lost what it speaks of: it was handed on, or ended by somebody else."""
+
+
+class TooLarge(DodonaError):
+    """The request's content is larger than this server allows."""
+
+
+class StorageFull(DodonaError):
+    """The server has no room left for what the request brings; somebody has to make some."""
 
 
 class Unavailable(DodonaError):

@@ -13,6 +13,7 @@ from dodona_server.domain.errors import InvalidArgument, NotFound
 # Not "." and "..", which paths of URLs take for something else.
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+MAX_ARTIFACT_ID_LENGTH = 100
 
 
 def is_id(value: str) -> bool:
@@ -90,3 +91,20 @@ class OperationName:
 
     def __str__(self) -> str:
         return f"{self.study}/operations/{self.operation_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactName:
+    """The name of a file of a trial."""
+
+    trial: TrialName
+    artifact_id: str
+
+    def __post_init__(self) -> None:
+        check_id(self.artifact_id, "artifact")
+        if len(self.artifact_id) > MAX_ARTIFACT_ID_LENGTH:
+            problem = f"{len(self.artifact_id)} characters; {MAX_ARTIFACT_ID_LENGTH} are allowed"
+            raise InvalidArgument(problem, "artifact")
+
+    def __str__(self) -> str:
+        return f"{self.trial}/artifacts/{self.artifact_id}"

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 
 from dodona_server.domain.errors import Unavailable
+from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.budget import settle
 from dodona_server.service.ending import lose
 from dodona_server.service.once import REMEMBERED_SECONDS
@@ -35,12 +36,20 @@ class Keeper:
         store: where all of it is kept.
         clock: the time, in seconds since the epoch; leases go by the database's.
         stopping: set when the server is to stop.
+        artifacts: whose content is removed after they are deleted; None for a server without any.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        stopping: threading.Event,
+        artifacts: ArtifactService | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._stopping = stopping
+        self._artifacts = artifacts
         self._purged = 0.0
         self._answers = True
         self._was_away = True
@@ -82,6 +91,8 @@ class Keeper:
             more = await self._store.run(self._purge)
             if not more:
                 self._purged = now
+        if self._artifacts is not None:
+            more |= await self._artifacts.sweep()
         return overdue == MAX_LEASES or removed or more
 
     def _due(self, transaction: Transaction) -> tuple[int, bool, bool]:

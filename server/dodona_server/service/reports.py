@@ -30,10 +30,14 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a trial that was run elsewhere: its final measurement, or what was measured on the way, or both."""
+    """The result of a trial that was run elsewhere: its final measurement, or what was measured on the way, or both.
+
+    One with a reason why it is infeasible needs neither.
+    """
 
     final: Measurement | None
     measurements: Sequence[Measurement] = ()
+    infeasible_reason: str = ""
 
 
 def check_result(result: Result) -> None:

@@ -18,7 +18,7 @@ from dodona_server.service.ending import count, end, happened, infeasible, judge
 from dodona_server.service.once import Once
 from dodona_server.service.reports import MAX_REPORTS, Report, Result, check, check_result
 from dodona_server.service.studies import found
-from dodona_server.storage import events, measurements, studies, trials
+from dodona_server.storage import artifacts, events, measurements, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
@@ -98,6 +98,10 @@ class TrialService:
         )
         if result is None:
             return trial
+        if result.infeasible_reason:
+            failed = infeasible(trial, result.infeasible_reason)
+            measured = list(result.measurements) or None
+            return dataclasses.replace(failed, attempt=1, start_time=now, end_time=now, measurements=measured)
         given = result.final if result.final is not None and result.final.metrics else None
         final = Measurement({})
         if given or result.measurements:
@@ -124,6 +128,7 @@ class TrialService:
         def use_case(transaction: Transaction) -> None:
             study = found(transaction, name.study, lock=True)
             existing(trials.find(transaction, study, name.number, lock=True), name)
+            artifacts.discard_of_trial(transaction, study.key, name.number, self._clock())
             trials.delete(transaction, study, name.number)
             studies.remove_trial(transaction, study)
             deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number)

@@ -38,6 +38,7 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path) -> None:
         self.url = self.secret_url = f"sqlite:///{path}"
+        self.artifacts = str(path.absolute().with_name(f"{path.name}.artifacts"))
         if not path.parent.is_dir():
             raise StoreUnusable(f"the database {path} cannot be opened: there is no folder {path.parent}")
         self._lock = _lock(path)

@@ -25,10 +25,14 @@ Transaction = sa.Connection
 
 
 class Store(ABC):
-    """A database behind the bridge; `url` names it without its password, `secret_url` with it."""
+    """A database behind the bridge; `url` names it without its password, `secret_url` with it.
+
+    `artifacts` is the folder for artifacts beside a database that one server has to itself, else None.
+    """
 
     url: str
     secret_url: str
+    artifacts: str | None = None
 
     @abstractmethod
     async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:

@@ -198,3 +198,34 @@ suggestions = sa.Table(
     sa.PrimaryKeyConstraint("study_key", "place"),
     sqlite_with_rowid=False,
 )
+
+# Files that belong to trials; a row for each blob that is in the artifact store, or may be. None refers to its trial:
+# a blob is removed after it.
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    sa.Column("key", sa.BigInteger().with_variant(sa.Integer, "sqlite"), sa.Identity(), primary_key=True),
+    sa.Column("study_key", sa.BigInteger, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("blob", sa.String, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String, nullable=False),
+    sa.Column("create_time", sa.Double, nullable=False),
+    # When the blob may be removed: of one that is replaced or deleted, or whose upload never came to its end. Null
+    # makes it the artifact.
+    sa.Column("discard_time", sa.Double),
+)
+kept = artifacts.c.discard_time.is_(None)
+sa.Index(
+    "uq_artifacts_name",
+    artifacts.c.study_key,
+    artifacts.c.number,
+    artifacts.c.name,
+    unique=True,
+    sqlite_where=kept,
+    postgresql_where=kept,
+)
+discarded = artifacts.c.discard_time.is_not(None)
+sa.Index("ix_artifacts_discard_time", artifacts.c.discard_time, sqlite_where=discarded, postgresql_where=discarded)

@@ -94,3 +94,11 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
         ],
     },
 }
+# The same again, but that an attempt is counted when a trial is handed out.
+ROWS["0002"] = {
+    **ROWS["0001"],
+    "trials": [{**row, "attempt": 0} if row["state"] == "REQUESTED" else row for row in ROWS["0001"]["trials"]],
+    "requests": [
+        {"project": "p", "location": "l", "request_id": "q9", "call": "delete a study", "create_time": 1001.0}
+    ],
+}

@@ -107,11 +107,13 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
 
     @router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
     async def create_trial(study: OfStudy, body: wire.CreateTrialRequest) -> Response:
-        """Queues a trial with values that the user chose; with state SUCCEEDED, adds one that is done."""
+        """Queues a trial with values that the user chose; with state SUCCEEDED or INFEASIBLE, adds one that is done."""
         result = None
-        if body.state is wire.TrialState.SUCCEEDED:
+        if body.state in (wire.TrialState.SUCCEEDED, wire.TrialState.INFEASIBLE):
             final = render.read_final(body.final_measurement)
-            result = Result(final, [render.read_measurement(one) for one in body.measurements or ()])
+            failed = body.state is wire.TrialState.INFEASIBLE
+            reason = (body.infeasible_reason or "the client gave no reason") if failed else ""
+            result = Result(final, [render.read_measurement(one) for one in body.measurements or ()], reason)
         parameters = render.read_parameters(body.parameters)
         created = await trials.create(study, parameters, result, body.request_id or None, body.metadata)
         return Answer(render.trial(study, created))

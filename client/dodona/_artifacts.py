@@ -1,0 +1,179 @@
+"""Files that the server keeps with a trial, such as the weights of its model."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+import httpx
+
+from dodona._errors import ServerError
+from dodona._transport import Transport
+from dodona_schemas import artifacts as wire
+from dodona_schemas.vertex import Empty
+
+PIECE_BYTES = 2**20
+# How often content is fetched that arrives otherwise than it was sent.
+MAX_FETCHES = 3
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that the server keeps with a trial; `attempt` has saved it, `sha256` is of its content."""
+
+    trial: int
+    name: str
+    size: int
+    sha256: str
+    attempt: int
+
+    def is_same_as(self, path: str | os.PathLike[str]) -> bool:
+        """Whether the file at `path` has the same content."""
+        return os.path.getsize(path) == self.size and sha256_of(path).hex() == self.sha256
+
+
+class Artifacts:
+    """The files of one trial, by name: as `trial.artifacts`, or of any trial as `study.artifacts(number)`.
+
+    Iterating gives those that there are, by name. A file comes and goes whole: nobody ever sees a part of one, and what
+    arrives otherwise than it was sent is sent again. A name is 1 to 100 letters, digits, `_`, `.` and `-`.
+
+    Args:
+        transport: the way to the server.
+        trial: the trial's path, below the location.
+        attempt: which attempt at the trial this worker runs, so that it changes nothing after it has lost the trial;
+            None for whoever only looks, or knows better.
+        patience_seconds: how long to try to change something; None for as long as `Retry` says.
+    """
+
+    def __init__(
+        self, transport: Transport, trial: str, attempt: int | None = None, patience_seconds: float | None = None
+    ) -> None:
+        self._transport = transport
+        self._patience = patience_seconds
+        self._path = f"{trial}/artifacts"
+        self._query = "" if attempt is None else f"?attempt={attempt}"
+
+    def __iter__(self) -> Iterator[Artifact]:
+        listed = self._transport.call("GET", self._path, None, wire.ListArtifactsResponse)
+        return map(artifact_of, listed.artifacts)
+
+    def save(self, name: str, path: str | os.PathLike[str]) -> Artifact:
+        """Keeps a copy of a file, in the place of an earlier one of that name.
+
+        Args:
+            name: what it is called on the server.
+            path: the file here.
+
+        Raises:
+            OSError: the file cannot be read.
+            Aborted: the trial was lost to another worker.
+            ResourceExhausted: the server has no room left.
+            ApiError: the server refused, such as a file that is larger than it allows.
+            ServerUnreachable: the server does not answer.
+        """
+        size, digest = os.path.getsize(path), sha256_of(path)
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(size),
+            "Content-Digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
+        }
+        saved = self._transport.upload(
+            self._at(name) + self._query, lambda: _pieces(path), headers, wire.Artifact, patience=self._patience
+        )
+        return artifact_of(saved)
+
+    def load(self, name: str, path: str | os.PathLike[str]) -> Path:
+        """Fetches a file; at its place there is all of it or, if this raises, what was there before.
+
+        Args:
+            name: what it is called on the server.
+            path: where to put it; its folder must be there.
+
+        Returns:
+            The path.
+
+        Raises:
+            NotFound: there is no such file.
+            OSError: the place cannot be written.
+            ApiError: the server refused.
+            ServerUnreachable: the server does not answer.
+        """
+        target, fetches = Path(path), 0
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+
+                def receive(response: httpx.Response) -> None:
+                    nonlocal fetches
+                    fetches += 1
+                    if _is_received(response, file):
+                        return
+                    message = f"{name} came {fetches} times otherwise than its digest says"
+                    if fetches == MAX_FETCHES:
+                        raise ServerError(500, "DATA_LOSS", message)
+                    raise httpx.ReadError(message)
+
+                self._transport.download(f"{self._at(name)}?alt=media", receive)
+            os.replace(temporary, target)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+        return target
+
+    def find(self, name: str) -> Artifact:
+        """What the server knows of a file.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        return artifact_of(self._transport.call("GET", self._at(name), None, wire.Artifact))
+
+    def delete(self, name: str) -> None:
+        """Removes a file.
+
+        Raises:
+            NotFound: there is no such file.
+            Aborted: the trial was lost to another worker.
+        """
+        self._transport.call("DELETE", self._at(name) + self._query, None, Empty, patience=self._patience)
+
+    def _at(self, name: str) -> str:
+        return f"{self._path}/{quote(name, safe='')}"
+
+
+def artifact_of(message: wire.Artifact) -> Artifact:
+    """The artifact that the server tells of."""
+    path, _, name = message.name.rpartition("/artifacts/")
+    return Artifact(int(path.rpartition("/")[2]), name, message.size_bytes, message.sha256, message.attempt)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> bytes:
+    """The SHA-256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _pieces(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+
+
+def _is_received(response: httpx.Response, file: IO[bytes]) -> bool:
+    """Writes the content to a file from its beginning; whether it is what its digest says."""
+    file.seek(0)
+    file.truncate()
+    digest = hashlib.sha256()
+    for piece in response.iter_bytes(PIECE_BYTES):
+        file.write(piece)
+        digest.update(piece)
+    expected = f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
+    return bool(response.headers.get("Content-Digest") == expected)

@@ -1,0 +1,37 @@
+"""`dodona import`: brings what other programs have tuned into a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dodona import Client, DodonaError
+
+app = typer.Typer(help="Bring what other programs have tuned into a study.", no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """Bring what other programs have tuned into a study."""
+
+
+@app.command("keras-tuner")
+def keras_tuner(
+    directory: Annotated[Path, typer.Argument(help="The project's folder, the one with oracle.json")],
+    study: Annotated[str | None, typer.Option(help="The study's name [default: the folder's]")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What was searched for, as in val_accuracy:max [default: what the scores say]")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="The server's address [default: DODONA_URL]")] = None,
+) -> None:
+    """Bring a project of KerasTuner into a study: search space, trials and weights. A second time adds nothing."""
+    from dodona.keras._importing import import_project
+
+    try:
+        done = import_project(directory, study, objective=objective, client=Client(url))
+    except (DodonaError, ValueError) as error:
+        typer.echo(f"dodona import: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"{done.study}: {done.added} trials added, {done.there} were there; weights of {done.weights} trials")

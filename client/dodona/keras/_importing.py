@@ -1,0 +1,254 @@
+"""A KerasTuner project folder as a study: its search space, its trials and their best weights.
+
+The folder has `oracle.json` and, for each trial, `trial_<id>/trial.json` and perhaps weights. It does not say what was
+searched for: the objective is the metric by which the trials were scored.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from keras_tuner import HyperParameters, Objective
+from keras_tuner.engine.metrics_tracking import infer_metric_direction
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from dodona import ApiError, Client, FailedPrecondition, NotFound, Study, TrialRecord
+from dodona.keras._kinds import Value, encoded
+from dodona.keras._objective import metrics_of
+from dodona.keras._records import reason_of, step_of
+from dodona.keras._space import Space, filled
+from dodona.keras._tree import values_of
+from dodona.keras._vault import MODEL
+from dodona.keras._wanted import check_objective
+from dodona_schemas.vertex import (
+    CreateTrialRequest,
+    Measurement,
+    Metric,
+    ParameterSpec,
+    StudySpec,
+    TrialParameter,
+    TrialState,
+)
+
+logger = logging.getLogger("dodona")
+
+# Hyperband's notes on a trial; they are no hyperparameters.
+_NOTES = "tuner/"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a project: the study's name, how many trials were added or were there, and of how many weights."""
+
+    study: str
+    added: int
+    there: int
+    weights: int
+
+
+def import_project(
+    directory: Path, study_id: str | None = None, *, objective: str | None = None, client: Client | None = None
+) -> Imported:
+    """Brings a KerasTuner project into a study; what is there already is not added again.
+
+    Completed trials succeed with their scores, those that failed are infeasible with their messages, and those that
+    were running wait for a worker.
+
+    Args:
+        directory: the project's folder, the one with oracle.json.
+        study_id: the study's name, made if it is not there; None for the folder's.
+        objective: what the project searched for, as "val_accuracy" or "my_metric:max"; None to find out.
+        client: the connection; None for what DODONA_URL and DODONA_TOKEN say.
+
+    Raises:
+        ValueError: the folder is no project or cannot be read, its objective cannot be told, or is not the study's.
+        ApiError: the server refuses.
+        ServerUnreachable: the server does not answer.
+    """
+    state = _read(directory)
+    trials = list(_trials(directory))
+    goal = _objective_of(directory, trials, objective)
+    with nullcontext(client) if client is not None else Client() as connection:
+        study, space = _study(connection, study_id or directory.resolve().name, goal, _space(directory, state, trials))
+        before = {record.number for record in study.trials()}
+        records = []
+        for trial in trials:
+            body = _request(trial, goal, space)
+            body.request_id = f"keras-tuner:{state['seed']}:{trial.trial_id}"
+            records.append(study.create_trial(body))
+        weights = _upload(directory, study, list(zip(trials, records, strict=True)))
+    added = sum(record.number not in before for record in records)
+    return Imported(study.display_name, added, len(records) - added, weights)
+
+
+def _read(directory: Path) -> dict[str, Any]:
+    path = directory / "oracle.json"
+    if not path.is_file():
+        below = sorted(one.parent for one in directory.glob("*/oracle.json"))
+        hint = f"; did you mean {' or '.join(map(str, below))}?" if below else ""
+        raise ValueError(f"{directory} is no project of KerasTuner: it has no oracle.json{hint}")
+    state = _json(path)
+    for field in ("hyperparameters", "seed"):
+        if field not in state:
+            raise ValueError(f"{path} is not KerasTuner's: it has no {field!r}")
+    return state
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is not KerasTuner's: it holds no object")
+    return content
+
+
+def _trials(directory: Path) -> Iterator[Trial]:
+    """The trials in the order of their ids, the numbers by their size."""
+    for path in sorted(directory.glob("trial_*/trial.json"), key=lambda one: (len(one.parent.name), one.parent.name)):
+        state = _json(path)
+        try:
+            yield Trial.from_state(state)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"{path} is not a trial of KerasTuner: {error!r}") from error
+
+
+def _space(directory: Path, state: dict[str, Any], trials: list[Trial]) -> HyperParameters:
+    try:
+        known = HyperParameters.from_config(state["hyperparameters"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{directory / 'oracle.json'} has a search space that cannot be read: {error!r}") from error
+    for trial in trials:
+        known.merge(trial.hyperparameters, overwrite=False)
+    return known
+
+
+def _objective_of(directory: Path, trials: list[Trial], said: str | None) -> Objective:
+    if said is not None:
+        name, _, told = said.partition(":")
+        direction = told or _direction(trials, name)
+        if direction not in ("min", "max"):
+            raise ValueError(f"the direction of {name!r} is {direction or 'unknown'}; write {name}:min or {name}:max")
+        return Objective(name, direction)
+    scored = [trial for trial in trials if trial.status == TrialStatus.COMPLETED and trial.score is not None]
+    names = {name for trial in scored for name in trial.metrics.metrics}
+    fitting = sorted(name for name in names if all(_is_scored_by(trial, name) for trial in scored))
+    if len(fitting) != 1:
+        found = f"it may be any of {', '.join(fitting)}" if fitting else "no metric agrees with the scores"
+        raise ValueError(f"the objective of {directory} cannot be told, {found}; say it, as in val_loss:min")
+    return Objective(fitting[0], _direction(scored, fitting[0]))
+
+
+def _direction(trials: list[Trial], name: str) -> str | None:
+    for trial in trials:
+        if trial.metrics.exists(name):
+            return str(trial.metrics.metrics[name].direction)
+    direction: str | None = infer_metric_direction(name)
+    return direction
+
+
+def _is_scored_by(trial: Trial, name: str) -> bool:
+    return bool(trial.metrics.exists(name) and trial.metrics.get_best_value(name) == trial.score)
+
+
+def _study(client: Client, name: str, objective: Objective, found: HyperParameters) -> tuple[Study, Space]:
+    """The study, with all hyperparameters that were found."""
+    metrics = metrics_of(objective)
+    try:
+        study = client.get_study(name)
+    except NotFound:
+        specs = Space().grown(found.space).specs
+        study = client.create_study(name, spec=StudySpec(metrics=metrics, parameters=specs))
+        return study, Space(study.spec.parameters)
+    check_objective(study, metrics)
+    space = Space(study.spec.parameters)
+    if additions := space.grown(space.missing(found)).additions:
+        study.add_parameters(additions)
+    return study, Space(study.spec.parameters)
+
+
+def _request(trial: Trial, objective: Objective, space: Space) -> CreateTrialRequest:
+    values = filled(space.hyperparameters, trial.hyperparameters.values).values
+    notes = {name: one for name, one in trial.hyperparameters.values.items() if name.startswith(_NOTES)}
+    body = CreateTrialRequest(
+        parameters=list(_parameters(space.specs, values)),
+        metadata={"keras_tuner": json.dumps({"trial_id": trial.trial_id, "values": notes})},
+    )
+    if trial.status not in (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.INVALID):
+        return body
+    measured = _measured(trial)
+    body.measurements = [_measurement(step, metrics) for step, metrics in sorted(measured.items())]
+    if trial.status == TrialStatus.COMPLETED and trial.score is not None and math.isfinite(trial.score):
+        body.state = TrialState.SUCCEEDED
+        final = {**measured.get(trial.best_step, {}), objective.name: trial.score}
+        body.final_measurement = _measurement(trial.best_step or 0, final)
+    else:
+        body.state = TrialState.INFEASIBLE
+        body.infeasible_reason = reason_of(trial)
+    return body
+
+
+def _measured(trial: Trial) -> dict[int, dict[str, float]]:
+    """The metrics at each step; of several executions the mean."""
+    measured: dict[int, dict[str, float]] = {}
+    for name in trial.metrics.metrics:
+        for observation in trial.metrics.get_history(name):
+            measured.setdefault(int(observation.step), {})[name] = float(observation.mean())
+    return measured
+
+
+def _measurement(step: int, metrics: Mapping[str, float]) -> Measurement:
+    listed = [Metric(metric_id=name, value=value) for name, value in metrics.items()]
+    return Measurement(step_count=step_of(step), metrics=listed)
+
+
+def _parameters(specs: list[ParameterSpec], values: Mapping[str, Value]) -> Iterator[TrialParameter]:
+    for spec in specs:
+        if spec.parameter_id not in values:
+            continue
+        value = _on_the_wire(spec, values[spec.parameter_id])
+        yield TrialParameter(parameter_id=spec.parameter_id, value=value)
+        for child in spec.conditional_parameter_specs:
+            if value in values_of(child):
+                yield from _parameters([child.parameter_spec], values)
+
+
+def _on_the_wire(spec: ParameterSpec, value: Value) -> Value | None:
+    if spec.double_value_spec is not None:
+        return value
+    if spec.discrete_value_spec is not None and not isinstance(value, str):
+        # The last bit of a value on a grid depends on the way to it.
+        number = value
+        return min(spec.discrete_value_spec.values, key=lambda one: abs(one - number))
+    return encoded(spec, value)
+
+
+def _upload(directory: Path, study: Study, imported: list[tuple[Trial, TrialRecord]]) -> int:
+    """Brings the weights of succeeded trials to the server; of how many trials they are there."""
+    count = 0
+    for trial, record in imported:
+        folder = directory / f"trial_{trial.trial_id}"
+        paths = [folder / name for name in MODEL if (folder / name).is_file()]
+        if record.state != "SUCCEEDED" or not paths:
+            continue
+        try:
+            there = {one.name: one for one in study.artifacts(record.number)}
+            for path in paths:
+                if path.name not in there or not there[path.name].is_same_as(path):
+                    study.artifacts(record.number).save(path.name, path)
+        except FailedPrecondition as error:
+            logger.warning("the weights stay where they are: %s", error)
+            return count
+        except ApiError as error:
+            logger.warning("the weights of trial %s stay where they are: %s", trial.trial_id, error)
+        else:
+            count += 1
+    return count

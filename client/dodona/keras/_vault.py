@@ -1,0 +1,220 @@
+"""Where the files of a study's trials are, so that every worker finds them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import fsspec
+
+from dodona import NotFound, Study
+from dodona._transport import pause_after
+
+logger = logging.getLogger("dodona")
+
+# What these modules write; other files in a trial's folder are the user's.
+CHECKPOINT = "checkpoint.weights.h5"
+BUILD_CONFIG = "build_config.json"
+MODEL = (CHECKPOINT, BUILD_CONFIG)
+BACKUP = re.compile(r"backup-(\d+)-(\d+)\.zip")
+
+
+def is_ours(name: str) -> bool:
+    """Whether a file of that name is kept, and removed in time."""
+    return name in MODEL or BACKUP.fullmatch(name) is not None
+
+
+T = TypeVar("T")
+
+# How often a call of a file system is tried: a bucket may be away for a moment.
+TRIES = 5
+
+
+class Vault(Protocol):
+    """Keeps files of trials by name; each comes and goes whole."""
+
+    def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:
+        """Keeps a copy of a file, and returns where it is, for people.
+
+        Args:
+            trial: the number of its trial.
+            name: what it is called here.
+            path: the file.
+            attempt: the attempt at the trial that the worker runs.
+            patience_seconds: how long to try while a server does not answer; None for as long as `Retry` says.
+
+        Raises:
+            DodonaError: the server refused or does not answer.
+            OSError: the file system failed.
+        """
+
+    def load(self, trial: int, name: str, path: str) -> None:
+        """Puts a copy of a file at `path`, unless the same is there.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+
+    def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:
+        """Removes a file, if it is there; otherwise as `save`."""
+
+    def held(self) -> dict[int, set[str]]:
+        """The names of the files that are there, by trial."""
+
+    def names(self, trial: int) -> set[str]:
+        """The names of the files of one trial."""
+
+
+class ServerVault:
+    """The artifact store of the server: for workers that share no disk.
+
+    Args:
+        study: gives the study.
+    """
+
+    def __init__(self, study: Callable[[], Study]) -> None:
+        self._study = study
+
+    def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:
+        """See `Vault.save`."""
+        self._study().artifacts(trial, attempt, patience_seconds).save(name, path)
+        return f"{self._study().name}/trials/{trial}/artifacts/{name}"
+
+    def load(self, trial: int, name: str, path: str) -> None:
+        """See `Vault.load`."""
+        files = self._study().artifacts(trial)
+        try:
+            there = files.find(name)
+            if not os.path.exists(path) or not there.is_same_as(path):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                files.load(name, path)
+        except NotFound as error:
+            raise FileNotFoundError(str(error)) from error
+
+    def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:
+        """See `Vault.delete`."""
+        with contextlib.suppress(NotFound):
+            self._study().artifacts(trial, patience_seconds=patience_seconds).delete(name)
+
+    def held(self) -> dict[int, set[str]]:
+        """See `Vault.held`."""
+        found: dict[int, set[str]] = {}
+        for artifact in self._study().all_artifacts():
+            if is_ours(artifact.name):
+                found.setdefault(artifact.trial, set()).add(artifact.name)
+        return found
+
+    def names(self, trial: int) -> set[str]:
+        """See `Vault.names`."""
+        return {artifact.name for artifact in self._study().artifacts(trial) if is_ours(artifact.name)}
+
+
+class FolderVault:
+    """A folder, on this machine or shared, or any URL that fsspec knows, with a folder in it for each trial.
+
+    Args:
+        place: the folder's path or URL.
+
+    Raises:
+        ValueError: nothing here knows such a URL.
+        ImportError: the package for such URLs is not installed; the message names it.
+    """
+
+    def __init__(self, place: str) -> None:
+        files, self._root = fsspec.core.url_to_fs(place)
+        self._files: Any = files
+        self._local = isinstance(files, fsspec.implementations.local.LocalFileSystem)
+
+    def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:  # noqa: ARG002 - a server's
+        """See `Vault.save`."""
+        target = self._path(trial, name)
+        if self._local:
+            if os.path.abspath(path) != os.path.abspath(target):
+                _copy_whole(path, target)
+            return target
+        # Nobody sees an object before all of it is there.
+        _tried(lambda: self._files.put_file(path, target))
+        return str(self._files.unstrip_protocol(target))
+
+    def load(self, trial: int, name: str, path: str) -> None:
+        """See `Vault.load`."""
+        source = self._path(trial, name)
+        if self._local and os.path.abspath(path) == os.path.abspath(source) and os.path.exists(path):
+            return
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        _tried(lambda: self._files.get_file(source, path))
+
+    def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:  # noqa: ARG002 - a server's
+        """See `Vault.delete`."""
+        with contextlib.suppress(FileNotFoundError):
+            _tried(lambda: self._files.rm_file(self._path(trial, name)))
+        if self._local:
+            # Folders that hold something else stay; other places have none that are empty.
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.dirname(self._path(trial, name)))
+
+    def held(self) -> dict[int, set[str]]:
+        """See `Vault.held`."""
+        found: dict[int, set[str]] = {}
+        for folder in self._listed(self._root):
+            number = re.fullmatch(r"trial_(\d+)", folder)
+            if number is not None and (names := self.names(int(number[1]))):
+                found[int(number[1])] = names
+        return found
+
+    def names(self, trial: int) -> set[str]:
+        """See `Vault.names`."""
+        return {name for name in self._listed(f"{self._root}/trial_{trial}") if is_ours(name)}
+
+    def _listed(self, folder: str) -> list[str]:
+        # What others have written meanwhile counts, so no listing is remembered.
+        self._files.invalidate_cache()
+        try:
+            found: list[str] = _tried(lambda: self._files.ls(folder, detail=False))
+        except FileNotFoundError:
+            return []
+        return [path.rstrip("/").rpartition("/")[2] for path in found]
+
+    def _path(self, trial: int, name: str) -> str:
+        return f"{self._root}/trial_{trial}/{name}"
+
+
+def _copy_whole(path: str, target: str) -> None:
+    """Copies a file so that nobody sees a part of it."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    temporary = f"{target}.{uuid.uuid4().hex}"
+    try:
+        shutil.copyfile(path, temporary)
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _tried(call: Callable[[], T]) -> T:
+    """What `call` returns, tried again if it fails.
+
+    Raises:
+        FileNotFoundError: what it is about is not there.
+        OSError: it failed each time, whatever the library behind the URL raises.
+    """
+    for tries in itertools.count(1):
+        try:
+            return call()
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            if tries == TRIES:
+                raise OSError(f"{type(error).__name__}: {error}") from error
+            logger.info("a file system failed, trying again: %s", error)
+        time.sleep(pause_after(tries))
+    raise AssertionError

@@ -1,0 +1,166 @@
+"""The files that belong to trials: sent and fetched in a stream, whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.requests import ClientDisconnect
+
+from dodona_schemas import artifacts as wire
+from dodona_schemas.status import ErrorResponse
+from dodona_schemas.vertex import Empty
+from dodona_server.api.paging import page_size, read_text_token, write_token
+from dodona_server.api.route import Answer, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
+from dodona_server.api.shared import timestamp
+from dodona_server.api.vertex.routes import ERRORS, STUDY, TRIAL
+from dodona_server.domain.artifact import Artifact
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.names import ArtifactName, StudyName, TrialName
+from dodona_server.service.artifacts import ArtifactService, Upload
+
+OCTETS = "application/octet-stream"
+_BINARY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
+# RFC 9530: `sha-256=:BASE64:`, perhaps among digests of other kinds.
+_DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
+_PLACE = re.compile(r"([0-9]{1,18})\.(.+)")
+_CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": ErrorResponse, "description": "The attempt was lost: the trial was handed on"}
+}
+_SAVING: dict[int | str, dict[str, Any]] = {
+    **_CONFLICT,
+    413: {"model": ErrorResponse, "description": "The file is larger than this server allows"},
+    507: {"model": ErrorResponse, "description": "The server has no room left for it"},
+}
+
+
+class Alt(enum.StrEnum):
+    """What to answer with: the message of the protocol, or the content."""
+
+    JSON = "json"
+    MEDIA = "media"
+
+
+ArtifactPart = Annotated[str, Path(examples=["model.weights.h5"])]
+Attempt = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Which attempt at the trial the caller runs")]
+
+
+async def artifact_name(trial: OfTrial, artifact: ArtifactPart) -> ArtifactName:
+    """The artifact in the path."""
+    return ArtifactName(trial, artifact)
+
+
+OfArtifact = Annotated[ArtifactName, Depends(artifact_name)]
+
+
+def artifact_router(artifacts: ArtifactService) -> APIRouter:
+    """The calls about artifacts."""
+    router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["artifacts"])
+
+    @router.put(
+        TRIAL + "/artifacts/{artifact}",
+        response_model=wire.Artifact,
+        responses=_SAVING,
+        openapi_extra={"requestBody": {"content": _BINARY}},
+    )
+    async def save_artifact(
+        artifact: OfArtifact,
+        request: Request,
+        attempt: Attempt = None,
+        content_digest: Annotated[
+            str, Header(description="RFC 9530: sha-256=:BASE64:, which the content must have", examples=[""])
+        ] = "",
+        content_length: Annotated[int | None, Header(include_in_schema=False)] = None,
+    ) -> Response:
+        """Dodona's own: keeps a file with the trial, in the place of an earlier one of that name."""
+        upload = Upload(_body(request), attempt, content_length, _sha256(content_digest))
+        return Answer(_write(artifact.trial.study, await artifacts.save(artifact, upload)))
+
+    @router.get(
+        TRIAL + "/artifacts/{artifact}", response_model=wire.Artifact, responses={200: {"content": {OCTETS: {}}}}
+    )
+    async def get_artifact(artifact: OfArtifact, alt: Alt = Alt.JSON) -> Response:
+        """Dodona's own: a file of the trial; what it is, or with alt=media its content."""
+        if alt is Alt.JSON:
+            return Answer(_write(artifact.trial.study, await artifacts.get(artifact)))
+        there, content = await artifacts.read(artifact)
+        headers = {
+            "Content-Length": str(there.size),
+            "Content-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(there.sha256)).decode()}:",
+            # A browser must not take what anybody has sent for a page of this server.
+            "Content-Disposition": f'attachment; filename="{there.name}"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return StreamingResponse(content, media_type=OCTETS, headers=headers)
+
+    @router.get(TRIAL + "/artifacts", response_model=wire.ListArtifactsResponse)
+    async def list_artifacts(trial: OfTrial) -> Response:
+        """Dodona's own: the files of a trial, by name."""
+        listed = [_write(trial.study, one) for one in await artifacts.of_trial(trial)]
+        return Answer(wire.ListArtifactsResponse(artifacts=listed))
+
+    @router.get(STUDY + "/artifacts", response_model=wire.ListArtifactsResponse)
+    async def list_artifacts_of_study(study: OfStudy, size: PageSize = 0, token: PageToken = "") -> Response:
+        """Dodona's own: the files of all trials of a study, by trial and name."""
+        limit = page_size(size)
+        page = await artifacts.page(study, _read_place(token), limit + 1)
+        more = ""
+        if len(page) > limit:
+            more = write_token("artifacts", f"{page[limit - 1].number}.{page[limit - 1].name}")
+        listed = [_write(study, one) for one in page[:limit]]
+        return Answer(wire.ListArtifactsResponse(artifacts=listed, next_page_token=more))
+
+    @router.delete(TRIAL + "/artifacts/{artifact}", response_model=Empty, responses=_CONFLICT)
+    async def delete_artifact(artifact: OfArtifact, attempt: Attempt = None, request_id: RequestId = "") -> Response:
+        """Dodona's own: removes a file of the trial."""
+        await artifacts.delete(artifact, attempt, request_id)
+        return Answer(Empty())
+
+    return router
+
+
+def _write(study: StudyName, value: Artifact) -> wire.Artifact:
+    return wire.Artifact(
+        name=str(ArtifactName(TrialName(study, value.number), value.name)),
+        size_bytes=value.size,
+        sha256=value.sha256,
+        attempt=value.attempt,
+        create_time=timestamp(value.create_time),
+    )
+
+
+def _sha256(content_digest: str) -> str | None:
+    if not content_digest:
+        return None
+    match = _DIGEST.search(content_digest)
+    try:
+        digest = base64.b64decode(match[1], validate=True) if match else b""
+    except binascii.Error:
+        digest = b""
+    if len(digest) != 32:
+        problem = f"{content_digest!r} has no SHA-256; write it as in 'sha-256=:BASE64:'"
+        raise InvalidArgument(problem, "Content-Digest")
+    return digest.hex()
+
+
+def _read_place(token: str) -> tuple[int, str]:
+    match = _PLACE.fullmatch(read_text_token("artifacts", token))
+    if match is None:
+        if token:
+            raise InvalidArgument(f"{token!r} is no token of this list; begin again without one", "pageToken")
+        return 0, ""
+    return int(match[1]), match[2]
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect as error:
+        raise InvalidArgument("the connection was closed before all of the content had come") from error

@@ -1,0 +1,238 @@
+"""What can be done with the files that belong to trials."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from dodona_server.domain.artifact import Artifact
+from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, TooLarge, Unavailable
+from dodona_server.domain.names import ArtifactName, StudyName, TrialName
+from dodona_server.service.attempts import check_attempt, existing, named
+from dodona_server.service.once import Once
+from dodona_server.service.studies import found
+from dodona_server.storage import artifacts, trials
+from dodona_server.storage.blobs import Blobs, Written
+from dodona_server.storage.store import Store, Transaction
+
+logger = logging.getLogger("dodona")
+
+MAX_ARTIFACTS = 100
+# How long an upload may take; what is there of one that never ended is removed after that time.
+UPLOAD_SECONDS = 24 * 3600.0
+MAX_REMOVED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file on its way to the server.
+
+    Args:
+        content: in pieces.
+        attempt: which one at the trial the sender runs; None for the last one.
+        size: in bytes, if the sender has announced it.
+        sha256: of the content, in hexadecimal digits, if the sender has told it.
+    """
+
+    content: AsyncIterator[bytes]
+    attempt: int | None = None
+    size: int | None = None
+    sha256: str | None = None
+
+
+class ArtifactService:
+    """Saves, finds and deletes the files of trials.
+
+    Args:
+        store: what is known of them.
+        blobs: their content; None for a server that was not told where to keep it.
+        clock: the time, in seconds since the epoch.
+        max_bytes: how large a file may be.
+    """
+
+    def __init__(self, store: Store, blobs: Blobs | None, clock: Callable[[], float], max_bytes: int) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._removes = True
+
+    async def save(self, name: ArtifactName, upload: Upload) -> Artifact:
+        """The artifact, kept with its content, in the place of an earlier one of that name.
+
+        Before the content is there, whole and as it was announced, nobody sees any of it.
+
+        Args:
+            name: the artifact's.
+            upload: what is to be kept.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            Aborted: the attempt was lost, and the trial was handed on.
+            TooLarge: the content is larger than this server allows.
+            InvalidArgument: the content is not what its digest says, or the trial has too many artifacts.
+            StorageFull: there is no room for it.
+            FailedPrecondition: the server was not told where to keep artifacts.
+        """
+        blobs = self._place()
+        if upload.size is not None and upload.size > self._max_bytes:
+            raise TooLarge(f"{name} has {upload.size} bytes; this server allows {self._max_bytes}")
+        reserved = await self._store.run(lambda transaction: self._reserve(transaction, name, upload.attempt))
+        written = await blobs.write(reserved.blob, upload.content, self._max_bytes)
+        try:
+            return await self._store.run(lambda transaction: self._keep(transaction, name, upload, reserved, written))
+        except (Aborted, InvalidArgument, NotFound):
+            # After any other failure the database may have kept it all the same.
+            await blobs.remove(reserved.blob)
+            raise
+
+    def _reserve(self, transaction: Transaction, name: ArtifactName, attempt: int | None) -> Artifact:
+        study_key, trial = named(transaction, name.trial)
+        check_attempt(trial, name.trial, attempt)
+        if (
+            artifacts.count(transaction, study_key, trial.number) >= MAX_ARTIFACTS
+            and artifacts.find(transaction, study_key, trial.number, name.artifact_id) is None
+        ):
+            raise InvalidArgument(f"{name.trial} has {MAX_ARTIFACTS} artifacts already, all that are allowed")
+        now = self._clock()
+        artifact = Artifact(trial.number, name.artifact_id, uuid.uuid4().hex, trial.attempt, create_time=now)
+        return artifacts.reserve(transaction, study_key, artifact, now + UPLOAD_SECONDS)
+
+    def _keep(
+        self, transaction: Transaction, name: ArtifactName, upload: Upload, reserved: Artifact, written: Written
+    ) -> Artifact:
+        if upload.sha256 is not None and upload.sha256 != written.sha256:
+            raise InvalidArgument(f"the content's SHA-256 is {written.sha256}, not {upload.sha256}", "Content-Digest")
+        # Once more: the trial may have been handed on while the content came in.
+        study_key, trial = named(transaction, name.trial)
+        check_attempt(trial, name.trial, upload.attempt)
+        before = artifacts.find(transaction, study_key, trial.number, name.artifact_id, lock=True)
+        if before is not None and before.key > reserved.key:
+            # One that was sent later has overtaken it.
+            artifacts.discard(transaction, reserved, self._clock())
+            return before
+        if before is not None:
+            artifacts.discard(transaction, before, self._clock())
+        kept = dataclasses.replace(reserved, size=written.size, sha256=written.sha256)
+        if not artifacts.keep(transaction, kept):
+            raise Unavailable(f"the upload of {name} took longer than {UPLOAD_SECONDS:.0f} s")
+        return kept
+
+    async def get(self, name: ArtifactName) -> Artifact:
+        """What is known of the artifact.
+
+        Raises:
+            NotFound: there is no such study, trial or artifact.
+        """
+
+        def query(transaction: Transaction) -> Artifact:
+            study_key = self._study_of(transaction, name.trial)
+            return _found(artifacts.find(transaction, study_key, name.trial.number, name.artifact_id), name)
+
+        return await self._store.read(query)
+
+    async def read(self, name: ArtifactName) -> tuple[Artifact, AsyncIterator[bytes]]:
+        """The artifact and its content, in pieces.
+
+        Raises:
+            NotFound: there is no such study, trial or artifact, or its content is lost.
+            FailedPrecondition: the server was not told where to keep artifacts.
+        """
+        blobs = self._place()
+        artifact = await self.get(name)
+        try:
+            return artifact, await blobs.read(artifact.blob)
+        except NotFound:
+            replaced = await self.get(name)
+            if replaced == artifact:
+                raise
+            return replaced, await blobs.read(replaced.blob)
+
+    async def of_trial(self, name: TrialName) -> list[Artifact]:
+        """The trial's artifacts, by name.
+
+        Raises:
+            NotFound: there is no such study or trial.
+        """
+
+        def query(transaction: Transaction) -> list[Artifact]:
+            return artifacts.of_trial(transaction, self._study_of(transaction, name), name.number)
+
+        return await self._store.read(query)
+
+    async def page(self, name: StudyName, after: tuple[int, str], limit: int) -> list[Artifact]:
+        """Up to `limit` artifacts of the study behind that trial's number and name, in the order of these.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+        return await self._store.read(
+            lambda transaction: artifacts.page(transaction, found(transaction, name).key, after, limit)
+        )
+
+    async def delete(self, name: ArtifactName, attempt: int | None = None, request_id: str | None = None) -> None:
+        """Removes the artifact.
+
+        Raises:
+            NotFound: there is no such study, trial or artifact.
+            Aborted: the attempt was lost, and the trial was handed on.
+        """
+
+        def use_case(transaction: Transaction) -> None:
+            study_key, trial = named(transaction, name.trial)
+            check_attempt(trial, name.trial, attempt)
+            there = artifacts.find(transaction, study_key, trial.number, name.artifact_id, lock=True)
+            artifacts.discard(transaction, _found(there, name), self._clock())
+
+        once = Once(request_id, f"delete {name}", name.trial.study.parent, self._clock())
+        await self._store.run(once(use_case, lambda _: None))
+
+    async def sweep(self) -> bool:
+        """Removes some of the content that no artifact refers to any more; whether there may be more at once."""
+        if self._blobs is None:
+            return False
+        now = self._clock()
+        found_blobs = await self._store.read(
+            lambda transaction: artifacts.discarded_blobs(transaction, now, MAX_REMOVED_AT_ONCE)
+        )
+        if not found_blobs:
+            return False
+        try:
+            for _, blob in found_blobs:
+                await self._blobs.remove(blob)
+        except (Unavailable, FailedPrecondition) as error:
+            # Leases do not wait for a bucket: the next look tries again.
+            if self._removes:
+                logger.warning("deleted artifacts cannot be removed: %s", error)
+            self._removes = False
+            return False
+        self._removes = True
+        await self._store.run(lambda transaction: artifacts.forget(transaction, [key for key, _ in found_blobs]))
+        return len(found_blobs) == MAX_REMOVED_AT_ONCE
+
+    def close(self) -> None:
+        """Finishes what is running."""
+        if self._blobs is not None:
+            self._blobs.close()
+
+    def _place(self) -> Blobs:
+        if self._blobs is None:
+            raise FailedPrecondition(
+                "this server has no place for artifacts: set DODONA_ARTIFACTS to a folder that all its servers share, "
+                "or to a URL such as s3://bucket/folder"
+            )
+        return self._blobs
+
+    def _study_of(self, transaction: Transaction, name: TrialName) -> int:
+        study = found(transaction, name.study)
+        existing(trials.find(transaction, study, name.number), name)
+        return study.key
+
+
+def _found(artifact: Artifact | None, name: ArtifactName) -> Artifact:
+    if artifact is None:
+        raise NotFound(f"{name} does not exist")
+    return artifact

@@ -1,0 +1,207 @@
+"""The content of artifacts: files in a folder, or objects behind any URL that fsspec knows, such as a bucket.
+
+What is written here is seen by nobody before the database says that it is there: see `artifacts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import hashlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, Any, TypeVar
+
+from dodona_server.domain.errors import DodonaError, FailedPrecondition, NotFound, StorageFull, TooLarge, Unavailable
+from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.store import in_thread
+
+logger = logging.getLogger("dodona")
+
+T = TypeVar("T")
+
+THREADS = 4
+# What goes to a thread at once: much smaller pieces would cost more for the way than for the disk.
+PIECE_BYTES = 2**20
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many bytes were written, and their SHA-256 in hexadecimal digits."""
+
+    size: int
+    sha256: str
+
+
+class Blobs:
+    """Files of any size, by names that nobody gave them.
+
+    Args:
+        place: a folder, which is made when it is first needed, or a URL such as "s3://bucket/folder".
+
+    Raises:
+        StoreUnusable: nothing here knows such a URL.
+    """
+
+    def __init__(self, place: str) -> None:
+        # Where it is used: most commands need no file system.
+        import fsspec
+
+        try:
+            files, self._root = fsspec.core.url_to_fs(place)
+        except (ImportError, ValueError) as error:
+            # Not the URL itself: it may hold a password.
+            raise StoreUnusable(f"the place for artifacts cannot be used: {error}") from error
+        self._files: Any = files
+        self._local = isinstance(files, fsspec.implementations.local.LocalFileSystem)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dodona-blob")
+
+    async def write(self, name: str, content: AsyncIterator[bytes], limit: int) -> Written:
+        """Writes a new blob; when it returns, the content is durable. If it raises, nothing is left behind.
+
+        Args:
+            name: of the blob.
+            content: in pieces of any size.
+            limit: how many bytes are allowed.
+
+        Raises:
+            TooLarge: there are more.
+            StorageFull: there is no room for it.
+            Unavailable: the folder or the service behind the URL failed.
+        """
+        file = await self._run(functools.partial(self._create, name))
+        writer = _Writer(file)
+        try:
+            async for piece in _gathered(content):
+                if writer.size + len(piece) > limit:
+                    raise TooLarge(f"the content is larger than {limit} bytes, which this server allows")
+                await self._run(functools.partial(writer.append, piece))
+            await self._run(functools.partial(self._finish, name, file))
+        except BaseException:
+            await asyncio.shield(self._run(functools.partial(self._abandon, name, file)))
+            raise
+        return Written(writer.size, writer.digest.hexdigest())
+
+    async def read(self, name: str) -> AsyncIterator[bytes]:
+        """The content of a blob, in pieces; it is opened before this returns.
+
+        Raises:
+            NotFound: it is not there.
+            Unavailable: the folder or the service behind the URL failed.
+        """
+        return self._pieces(await self._run(functools.partial(self._open, name)))
+
+    async def _pieces(self, file: IO[bytes]) -> AsyncIterator[bytes]:
+        try:
+            while piece := await self._run(functools.partial(file.read, PIECE_BYTES)):
+                yield piece
+        finally:
+            # A reader that goes away ends this at once: there is nobody to wait for a thread.
+            file.close()
+
+    async def remove(self, name: str) -> None:
+        """Removes a blob, if it is there.
+
+        Raises:
+            Unavailable: the folder or the service behind the URL failed.
+        """
+        await self._run(functools.partial(self._remove, name))
+
+    def close(self) -> None:
+        """Finishes what is running."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _path(self, name: str) -> str:
+        # Not all in one folder: some file systems are slow with very many.
+        return f"{self._root}/{name[:2]}/{name}"
+
+    def _create(self, name: str) -> IO[bytes]:
+        path = self._path(name)
+        self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
+        file: IO[bytes] = self._files.open(path, "wb")
+        return file
+
+    def _open(self, name: str) -> IO[bytes]:
+        try:
+            file: IO[bytes] = self._files.open(self._path(name), "rb")
+        except FileNotFoundError as error:
+            raise NotFound("the artifact store has lost the content of this artifact") from error
+        return file
+
+    def _finish(self, name: str, file: IO[bytes]) -> None:
+        file.flush()
+        if self._local:
+            os.fsync(file.fileno())
+        file.close()
+        if self._local:
+            folder = self._path(name).rpartition("/")[0]
+            for entry in (folder, self._root):
+                handle = os.open(entry, os.O_RDONLY)
+                os.fsync(handle)
+                os.close(handle)
+
+    def _abandon(self, name: str, file: IO[bytes]) -> None:
+        try:
+            file.close()
+        except OSError as error:
+            logger.info("a file that was given up could not be closed: %s", error)
+        self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        try:
+            self._files.rm_file(self._path(name))
+        except FileNotFoundError:
+            return
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        return await in_thread(self._threads, functools.partial(_translated, function))
+
+
+class _Writer:
+    """Appends to a file, and counts."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.size = 0
+        self.digest = hashlib.sha256()
+        self._file = file
+
+    def append(self, piece: bytes) -> None:
+        self._file.write(piece)
+        self.digest.update(piece)
+        self.size += len(piece)
+
+
+async def _gathered(content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same content in pieces that are worth a thread."""
+    gathered = bytearray()
+    async for piece in content:
+        gathered += piece
+        if len(gathered) >= PIECE_BYTES:
+            yield bytes(gathered)
+            gathered.clear()
+    if gathered:
+        yield bytes(gathered)
+
+
+def _translated(function: Callable[[], T]) -> T:
+    """What `function` returns; its failures as the domain's."""
+    try:
+        return function()
+    except DodonaError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        if error.errno in _FULL:
+            raise StorageFull(f"the artifact store has no room left: {reason}") from error
+        if error.errno in _FORBIDDEN:
+            raise FailedPrecondition(f"the artifact store cannot be used by this server: {reason}") from error
+        raise Unavailable(f"the artifact store does not answer: {reason}") from error
+    except Exception as error:
+        # The libraries behind the URLs have errors of their own.
+        raise Unavailable(f"the artifact store does not answer: {type(error).__name__}: {error}") from error

@@ -1,0 +1,390 @@
+"""Files of trials: sent and fetched whole or not at all, by the attempt that has the trial, and removed in time."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import resource
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.app import Options, create_app
+from dodona_server.domain.artifact import Artifact
+from dodona_server.domain.errors import FailedPrecondition, Unavailable
+from dodona_server.service.artifacts import MAX_ARTIFACTS
+from dodona_server.storage import artifacts
+from dodona_server.storage.blobs import Blobs
+from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.opening import open_store
+from dodona_server.storage.store import Store
+from tests.api.conftest import HERE, Api
+from tests.support.processes import ServerProcess
+
+LIMIT = 3 * 2**20
+CONTENT = bytes(range(256)) * 1000
+TRIAL = "/studies/s/trials/1"
+FILE = f"{TRIAL}/artifacts/model.h5"
+
+
+def digest(content: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
+
+
+@pytest.fixture
+def store(database_url: str) -> Store:
+    return open_store(database_url)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture
+def api(store: Store, folder: Path) -> Iterator[Api]:
+    """The server with a folder for artifacts and a small limit."""
+    app = create_app(store, Options(artifacts=str(folder), max_artifact_bytes=LIMIT))
+    with TestClient(app, base_url="http://localhost") as client:
+        yield Api(client)
+
+
+@pytest.fixture
+def trial(api: Api, study: str) -> str:
+    """The path of a trial that the worker "w" runs."""
+    (handed,) = api.suggest(leaseDuration="60s", heldTrials=[])
+    return f"{study}/trials/{handed['id']}"
+
+
+def put(api: Api, content: Any = CONTENT, code: int = 200, path: str = FILE, **headers: str) -> dict[str, Any]:
+    response = api.client.put(HERE + path, content=content, headers=headers)
+    assert response.status_code == code, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def media(api: Api, path: str = FILE) -> httpx.Response:
+    return api.client.get(f"{HERE}{path}?alt=media")
+
+
+def blobs_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def wait_until_removed(folder: Path, left: int) -> None:
+    """The keeper looks once a second; however long it takes, the test's own time is up before it has failed."""
+    while len(blobs_in(folder)) > left:
+        time.sleep(0.02)
+    assert len(blobs_in(folder)) == left
+
+
+def test_what_was_sent_comes_back(api, trial):
+    saved = put(api, content_digest="", **{"Content-Digest": digest(CONTENT)})
+    assert saved["name"] == f"projects/p/locations/l{FILE}"
+    assert (saved["sizeBytes"], saved["attempt"]) == (str(len(CONTENT)), 1)
+    assert saved["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert api.get(FILE) == saved
+    answer = media(api)
+    assert answer.content == CONTENT
+    assert answer.headers["content-digest"] == digest(CONTENT)
+    assert answer.headers["content-length"] == str(len(CONTENT))
+    assert answer.headers["content-type"] == "application/octet-stream"
+
+
+def test_an_empty_file_is_a_file(api, trial):
+    assert put(api, b"")["sizeBytes"] == "0"
+    assert media(api).content == b""
+
+
+def test_sent_again_it_replaces_the_earlier_one(api, trial, folder):
+    put(api)
+    put(api, b"better")
+    assert media(api).content == b"better"
+    assert [one["sizeBytes"] for one in api.get(f"{TRIAL}/artifacts")["artifacts"]] == ["6"]
+    wait_until_removed(folder, left=1)
+    assert media(api).content == b"better"
+
+
+def test_a_file_beyond_the_limit_is_refused(api, trial, folder):
+    large = b"x" * (LIMIT + 1)
+    for content in (large, iter([large[:LIMIT], large[LIMIT:]])):
+        error = put(api, content, code=413)["error"]
+        assert error["status"] == "INVALID_ARGUMENT"
+        assert str(LIMIT) in error["message"]
+    api.get(FILE, code=404)
+    assert blobs_in(folder) == []
+    assert put(api, large[:LIMIT])["sizeBytes"] == str(LIMIT)
+
+
+def test_other_content_than_the_digest_says_is_refused(api, trial, folder):
+    put(api, b"before")
+    error = put(api, code=400, **{"Content-Digest": digest(b"something else")})["error"]
+    assert "Content-Digest: the content's SHA-256 is" in error["message"]
+    assert media(api).content == b"before"
+    assert len(blobs_in(folder)) == 1
+    for header in ("sha-256=:AAAA:", "md5=:AAAA:", "nonsense"):
+        assert "write it as in" in put(api, code=400, **{"Content-Digest": header})["error"]["message"]
+
+
+def test_only_who_has_the_trial_may_change_its_files(api, trial):
+    put(api, b"first", path=f"{FILE}?attempt=1")
+    api.post(f"{trial}:release", {"attempt": 1})
+    # Nobody has it yet.
+    put(api, b"late", path=f"{FILE}?attempt=1")
+    (handed,) = api.suggest(client="other", leaseDuration="60s", heldTrials=[])
+    assert handed["attempt"] == 2
+    for method in ("PUT", "DELETE"):
+        refused = api.client.request(method, f"{HERE}{FILE}?attempt=1")
+        assert (refused.status_code, refused.json()["error"]["status"]) == (409, "ABORTED")
+        assert "attempt 1 of projects/p/locations/l/studies/s/trials/1 was lost" in refused.json()["error"]["message"]
+    assert media(api).content == b"late"
+    put(api, b"second", path=f"{FILE}?attempt=2")
+    final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}, "attempt": 2}
+    api.post(f"{trial}:complete", final)
+    # The result stands; its weights may follow.
+    assert put(api, b"third", path=f"{FILE}?attempt=2")["attempt"] == 2
+
+
+def test_an_upload_that_was_overtaken_changes_nothing(api, trial, store):
+    """As when a request is sent again, and the first one was only slow."""
+    study_key = 1
+    slow = api.client.portal.call(
+        store.run, lambda t: artifacts.reserve(t, study_key, Artifact(1, "model.h5", "slow", 1), 2e9)
+    )
+    put(api, b"newer")
+    kept = api.client.portal.call(store.read, lambda t: artifacts.find(t, study_key, 1, "model.h5"))
+    assert kept.key > slow.key
+    assert api.get(FILE)["sizeBytes"] == "5"
+
+
+def test_a_name_is_a_name_and_no_path(api, trial, folder):
+    for name in ("..", ".", "..%2f..%2fetc%2fpasswd", "a%2fb", "a b", "a%00b", "x" * 101, "a:b", "%c3%a9"):
+        refused = api.client.put(f"{HERE}{TRIAL}/artifacts/{name}", content=b"x")
+        assert refused.status_code in (400, 404, 405), refused.text
+    assert not folder.exists()
+
+
+def test_what_is_not_there_is_not_found(api, trial):
+    for path in ("/studies/s/trials/2", "/studies/other/trials/1", "/studies/s/trials/x"):
+        put(api, path=f"{path}/artifacts/a", code=404)
+        api.get(f"{path}/artifacts", code=404)
+        api.get(f"{path}/artifacts/a", code=404)
+        api.delete(f"{path}/artifacts/a", code=404)
+    assert "model.h5 does not exist" in api.get(FILE, code=404)["error"]["message"]
+    api.get("/studies/other/artifacts", code=404)
+    assert api.get("/studies/s/artifacts") == {"artifacts": [], "nextPageToken": ""}
+
+
+def test_all_files_of_a_study_come_in_pages(api, study):
+    expected = []
+    for handed in api.suggest(count=3):
+        for name in ("a", "b.h5"):
+            put(api, b"x", path=f"{study}/trials/{handed['id']}/artifacts/{name}")
+            expected.append(f"projects/p/locations/l{study}/trials/{handed['id']}/artifacts/{name}")
+    listed, token = [], ""
+    while page := api.get(f"{study}/artifacts?pageSize=2&pageToken={token}"):
+        listed += [one["name"] for one in page["artifacts"]]
+        token = page["nextPageToken"]
+        if not token:
+            break
+    assert listed == expected
+    assert [one["name"] for one in api.get(f"{study}/artifacts")["artifacts"]] == expected
+    api.get(f"{study}/artifacts?pageToken=nonsense", code=400)
+
+
+def test_a_trial_has_so_many_files_and_no_more(api, trial):
+    for number in range(MAX_ARTIFACTS):
+        put(api, b"x", path=f"{TRIAL}/artifacts/{number}")
+    assert f"{MAX_ARTIFACTS} artifacts" in put(api, b"x", code=400)["error"]["message"]
+    put(api, b"y", path=f"{TRIAL}/artifacts/7")
+
+
+def test_deleted_files_leave_the_disk(api, trial, folder):
+    put(api, path=f"{TRIAL}/artifacts/a")
+    put(api, path=f"{TRIAL}/artifacts/b")
+    api.delete(f"{TRIAL}/artifacts/a?requestId=r1")
+    api.delete(f"{TRIAL}/artifacts/a?requestId=r1")
+    api.delete(f"{TRIAL}/artifacts/a", code=404)
+    wait_until_removed(folder, left=1)
+    api.delete(TRIAL)
+    wait_until_removed(folder, left=0)
+
+
+def test_a_deleted_study_leaves_nothing_on_the_disk(api, study, spec, folder):
+    for handed in api.suggest(count=3):
+        put(api, path=f"{study}/trials/{handed['id']}/artifacts/a")
+    api.post("/studies", {"studyId": "t", "studySpec": spec})
+    api.suggest("t")
+    put(api, path="/studies/t/trials/1/artifacts/a")
+    api.delete(study)
+    wait_until_removed(folder, left=1)
+    assert media(api, "/studies/t/trials/1/artifacts/a").content == CONTENT
+
+
+def test_what_an_upload_left_behind_is_removed_after_its_time(api, trial, store, folder):
+    def forgotten(transaction: Any) -> Any:
+        return artifacts.reserve(transaction, 1, Artifact(1, "model.h5", "ab12", 1), until=1.0)
+
+    (folder / "ab").mkdir(parents=True)
+    (folder / "ab" / "ab12").write_bytes(b"half of")
+    api.client.portal.call(store.run, forgotten)
+    wait_until_removed(folder, left=0)
+
+
+def test_content_that_somebody_removed_is_not_found(api, trial, folder):
+    put(api)
+    blobs_in(folder)[0].unlink()
+    assert "has lost the content" in media(api).json()["error"]["message"]
+    assert media(api).status_code == 404
+
+
+def test_any_url_of_fsspec_will_do(tmp_path, spec):
+    store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
+    with TestClient(
+        create_app(store, Options(artifacts="memory://models/here")), base_url="http://localhost"
+    ) as client:
+        api = Api(client)
+        api.post("/studies", {"studyId": "s", "studySpec": spec})
+        api.suggest()
+        put(api, CONTENT * 10, **{"Content-Digest": digest(CONTENT * 10)})
+        assert media(api).content == CONTENT * 10
+        memory = fsspec.filesystem("memory")
+        assert len(memory.find("/models/here")) == 1
+        api.delete("/studies/s")
+        while memory.find("/models/here"):
+            time.sleep(0.02)
+
+
+def test_a_url_that_nothing_knows_is_one_clear_line():
+    with pytest.raises(StoreUnusable, match="the place for artifacts cannot be used: Protocol not known: nosuch"):
+        Blobs("nosuch://x")
+
+
+def test_a_server_without_a_place_says_what_to_set(postgres_url, spec):
+    with TestClient(create_app(open_store(postgres_url)), base_url="http://localhost") as client:
+        api = Api(client)
+        api.post("/studies", {"studyId": "s", "studySpec": spec})
+        api.suggest()
+        error = put(api, code=400)["error"]
+        assert (error["status"], "DODONA_ARTIFACTS" in error["message"]) == ("FAILED_PRECONDITION", True)
+        assert api.get("/studies/s/artifacts")["artifacts"] == []
+
+
+def test_sqlite_has_them_in_a_folder_beside_it(tmp_path, spec):
+    store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
+    with TestClient(create_app(store), base_url="http://localhost") as client:
+        api = Api(client)
+        api.post("/studies", {"studyId": "s", "studySpec": spec})
+        api.suggest()
+        put(api)
+        assert [path.read_bytes() for path in blobs_in(tmp_path / "x.db.artifacts")] == [CONTENT]
+
+
+async def _pieces(*pieces: bytes) -> Any:
+    for piece in pieces:
+        yield piece
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    blobs = Blobs(str(tmp_path / "file" / "below"))
+    with pytest.raises((FailedPrecondition, Unavailable), match="the artifact store"):
+        asyncio.run(blobs.write("ab", _pieces(b"x"), 10))
+    blobs.close()
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("artifacts")
+    process = ServerProcess(folder, DODONA_TOKEN="secret", DODONA_ARTIFACTS=str(folder / "kept")).start()
+    yield process
+    process.stop()
+
+
+class TestProcess:
+    """A server of its own, with its token and its limits."""
+
+    @pytest.fixture
+    def client(self, process: ServerProcess, spec: dict[str, Any]) -> Iterator[httpx.Client]:
+        """Below a new trial's artifacts."""
+        with httpx.Client(headers={"Authorization": "Bearer secret"}, timeout=120) as client:
+            base = f"{process.url}{HERE}/studies"
+            made = client.post(base, json={"studyId": uuid.uuid4().hex, "studySpec": spec}).raise_for_status().json()
+            path = f"{process.url}/v1/{made['name']}/trials"
+            client.post(f"{path}:suggest", json={"clientId": "w", "suggestionCount": 1}).raise_for_status()
+            client.base_url = httpx.URL(f"{path}/1/artifacts/")
+            yield client
+
+    def test_a_full_disk_is_told_and_nothing_is_left_half_written(self, process, client):
+        client.put("a", content=b"before").raise_for_status()
+        kept = blobs_in(process.folder / "kept")
+        pid = process.process.pid
+        unlimited = resource.prlimit(pid, resource.RLIMIT_FSIZE, (2 * 2**20, resource.RLIM_INFINITY))
+        refused = client.put("a", content=b"x" * (4 * 2**20))
+        assert (refused.status_code, refused.json()["error"]["status"]) == (507, "RESOURCE_EXHAUSTED")
+        assert "has no room left" in refused.json()["error"]["message"]
+        assert client.get("a?alt=media").content == b"before"
+        assert blobs_in(process.folder / "kept") == kept
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, unlimited)
+        client.put("a", content=b"x" * (4 * 2**20)).raise_for_status()
+
+    def test_no_file_is_ever_in_memory_whole(self, process, client):
+        megabytes = 96
+
+        def peak() -> int:
+            status = Path(f"/proc/{process.process.pid}/status").read_text()
+            return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+        client.put("a", content=b"x").raise_for_status()
+        before = peak()
+        client.put("a", content=(b"x" * 2**20 for _ in range(megabytes))).raise_for_status()
+        received = 0
+        with client.stream("GET", "a?alt=media") as response:
+            for piece in response.iter_raw():
+                received += len(piece)
+        assert received == megabytes * 2**20
+        assert peak() - before < megabytes / 2
+
+    def test_content_that_breaks_off_is_never_seen(self, process, client):
+        client.put("a", content=b"before").raise_for_status()
+        kept = blobs_in(process.folder / "kept")
+
+        def broken() -> Iterator[bytes]:
+            yield b"x" * (3 * 2**20)
+            # The server has some of it on the disk by now, and nothing of it to show.
+            while blobs_in(process.folder / "kept") == kept:
+                time.sleep(0.02)
+            assert httpx.get(f"{client.base_url}a?alt=media", headers=client.headers).content == b"before"
+            raise ConnectionResetError
+
+        with pytest.raises(ConnectionResetError):
+            client.put("a", content=broken())
+        wait_until_removed(process.folder / "kept", left=len(kept))
+        assert client.get("a?alt=media").content == b"before"
+
+    def test_a_kill_amid_an_upload_leaves_what_was_there(self, process, client):
+        saved = client.put("a", content=CONTENT).raise_for_status().json()
+
+        def killing() -> Iterator[bytes]:
+            yield b"x" * (2 * 2**20)
+            process.kill()
+            yield b"x" * (8 * 2**20)
+
+        with pytest.raises(httpx.TransportError):
+            client.put("a", content=killing())
+        process.start()
+        assert client.get("a").json() == saved
+        assert client.get("a?alt=media").content == CONTENT
+
+    def test_the_token_is_asked_for(self, client):
+        client.headers.pop("Authorization")
+        for method in ("PUT", "GET", "DELETE"):
+            assert client.request(method, "a").status_code == 401
