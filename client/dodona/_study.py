@@ -176,6 +176,8 @@ class Study:
         (parameters,) = self._decoded([wire])
         run = Run(self._path, wire, hand)
         self._session.take(run, hand)
+        if self._session.status is not None:
+            self._session.status.began(self._wire, wire.client_id or self._session.worker, run.number)
         return Trial(self._session, run, wire, parameters, list(self.metrics))
 
     def optimize(self, objective: Callable[[Trial], Metrics | None], n_trials: int | None = None) -> None:

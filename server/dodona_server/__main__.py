@@ -1,5 +1,5 @@
-"""`python -m dodona_server`, the same as `dodona`."""
+"""`python -m dodona_server`: the server's part of `dodona`."""
 
-from dodona_server.cli import main
+from dodona_server.commands import app
 
-main()
+app()
