@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from dodona.commands import entries, missing
@@ -40,7 +41,7 @@ def _placeholder(message: str) -> typer.Typer:
     app = typer.Typer(add_completion=False)
 
     @app.command(
-        help=message,
+        help=escape(message),
         context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
     )
     def _say() -> NoReturn:
