@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -12,13 +12,13 @@ from keras_tuner import HyperModel, HyperParameters, Objective
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FatalError
 
-from dodona.keras._display import watched
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
 from dodona.keras._leaving import sigterm_leaves
 from dodona.keras._oracle import CloudOracle
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, save_json
 from dodona.keras._reporting import ReportEpochs
+from dodona.keras._tensorboard import log_trial
 from dodona.keras._worker import without_chief
 
 _OF_THE_ORACLE = (
@@ -110,8 +110,8 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
 
         Args:
             *fit_args: for `run_trial`, such as the training data.
-            **fit_kwargs: likewise. `verbose=0` prints nothing; without `verbose`, Keras's progress bars are left out
-                where the output is no terminal.
+            **fit_kwargs: likewise. `verbose=0` prints nothing; without `verbose`, the progress of trial, worker and
+                study is shown in a terminal or a notebook, instead of Keras's progress bars.
 
         Raises:
             RuntimeError: too many trials of this worker have failed in a row.
@@ -119,8 +119,9 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
             KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
             SystemExit: SIGTERM, likewise, unless the program handles it.
         """
-        self._bars = "verbose" in fit_kwargs or watched()
-        with without_chief(), _progress_bars(self._bars), sigterm_leaves():
+        self._bars = "verbose" in fit_kwargs
+        shown = nullcontext() if self._bars else self.oracle.shown_live()
+        with without_chief(), _progress_bars(self._bars), sigterm_leaves(), shown:
             try:
                 super().search(*fit_args, **fit_kwargs)
             except (KeyboardInterrupt, SystemExit):
@@ -159,6 +160,7 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
             self._configure_tensorboard_dir(callbacks, trial, execution)
             if reporter is not None:
                 callbacks.append(ReportEpochs(reporter))
+            callbacks.extend(self.oracle.watchers(self.executions_per_trial))
             callbacks.append(TunerCallback(self, trial))
             callbacks.append(_SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
             callbacks.append(checkpoint)
@@ -205,9 +207,7 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
             model.compile(**{name: value for name, value in given.items() if value})
 
     def _configure_tensorboard_dir(self, callbacks: list[Any], trial: Trial, execution: int = 0) -> None:
-        # KerasTuner imports the tensorboard package even if nothing is to be logged.
-        if any(type(callback).__name__ == "TensorBoard" for callback in callbacks):
-            super()._configure_tensorboard_dir(callbacks, trial, execution)
+        log_trial(callbacks, trial, lambda folder: self._get_tensorboard_dir(folder, trial.trial_id, execution))
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """The best models of all workers, with the weights of their best epochs, best first.
