@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dodona._codec import decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted
+from dodona._plots import Figures
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
 from dodona._run import Hand, Run
 from dodona._session import Session
@@ -34,7 +35,7 @@ LONG_POLL_SECONDS = 20.0
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
 
-class Study:
+class Study(Figures):
     """A study on the server; `Client` makes it.
 
     The attributes tell how the study stood when it was last fetched; `refresh` fetches it again. May be used by

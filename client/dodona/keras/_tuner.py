@@ -12,6 +12,7 @@ from keras_tuner import HyperModel, HyperParameters, Objective
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FatalError
 
+from dodona import Study
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
 from dodona.keras._leaving import sigterm_leaves
@@ -96,6 +97,13 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
             super().__init__(
                 oracle, hypermodel, project_name=project or oracle.study_id, tuner_id=oracle.worker, **kwargs
             )
+
+    @property
+    def study(self) -> Study:
+        """The study as a plain client has it, fetched now: trials, figures such as `plot_history`, a data frame."""
+        study = self.oracle.study
+        study.refresh()
+        return study
 
     # --- the search
 
