@@ -16,6 +16,7 @@ from dodona import Study
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
 from dodona.keras._leaving import sigterm_leaves
+from dodona.keras._memory import only_new_objects_are_collected
 from dodona.keras._oracle import CloudOracle
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, save_json
 from dodona.keras._reporting import ReportEpochs
@@ -129,7 +130,7 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
         """
         self._bars = "verbose" in fit_kwargs
         shown = nullcontext() if self._bars else self.oracle.shown_live()
-        with without_chief(), _progress_bars(self._bars), sigterm_leaves(), shown:
+        with without_chief(), _progress_bars(self._bars), sigterm_leaves(), only_new_objects_are_collected(), shown:
             try:
                 super().search(*fit_args, **fit_kwargs)
             except (KeyboardInterrupt, SystemExit):
