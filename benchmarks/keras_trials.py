@@ -24,7 +24,7 @@ import keras
 import keras_tuner
 
 import dodona.keras
-from dodona.keras._memory import only_new_objects_are_collected
+from dodona.keras._garbage import only_new_objects_are_collected
 
 KINDS = ("bare", "keras-tuner", "keras-tuner-frozen", "dodona")
 

@@ -15,8 +15,8 @@ from keras_tuner.errors import FatalError
 from dodona import Study
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
+from dodona.keras._garbage import only_new_objects_are_collected
 from dodona.keras._leaving import sigterm_leaves
-from dodona.keras._memory import only_new_objects_are_collected
 from dodona.keras._oracle import CloudOracle
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, save_json
 from dodona.keras._reporting import ReportEpochs
@@ -181,7 +181,7 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
     def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Reports an epoch of a custom training loop; in `fit` a callback does.
 
-        Sets `model.stop_training` when the server wants the trial stopped.
+        Afterwards `model.stop_training` says whether to stop, as the server wants it or the model did already.
 
         Args:
             trial: what is running.
@@ -193,8 +193,8 @@ class CloudTuner(keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no
         if reporter is None or reporter.fitting:
             return
         reporter.epoch(epoch, logs)
-        if reporter.should_stop:
-            model.stop_training = True
+        # A model that was never fitted lacks it.
+        model.stop_training = reporter.should_stop or getattr(model, "stop_training", False)
 
     # --- models
 
