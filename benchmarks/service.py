@@ -29,7 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from processes import Postgres
+from processes import Postgres, processor
 from results import Results, joined
 from runs import growth, recovery, throughput
 from targets import TARGETS, Machine
@@ -140,7 +140,7 @@ def conditions(options: argparse.Namespace, machine: Machine, folder: Path) -> d
         "cores": os.cpu_count(),
         "server_core": options.server_core,
         "load_core": options.load_core,
-        "processor": _processor(),
+        "processor": processor(),
         "load_average": os.getloadavg(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
@@ -149,15 +149,6 @@ def conditions(options: argparse.Namespace, machine: Machine, folder: Path) -> d
         "peers": machine.peer_versions(PEER_PACKAGES),
         "fsync_milliseconds": round(sync_milliseconds(folder), 3),
     }
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _options() -> argparse.Namespace:

@@ -12,6 +12,7 @@ from dodona._errors import ServerUnreachable
 from dodona._heartbeat import Heartbeat
 from dodona._outbox import Outbox
 from dodona._run import Hand, Run
+from dodona._status import status_file
 from dodona._transport import Transport
 
 logger = logging.getLogger("dodona")
@@ -24,6 +25,10 @@ class Session:
         transport: the way to the server.
         worker: the id under which the process asks for trials; None for one that no other process has.
         lease_seconds: how long the server waits for a sign of life of a trial.
+
+    Attributes:
+        status: where the progress is told; None if nobody wants to know.
+
     """
 
     def __init__(self, transport: Transport, worker: str | None, lease_seconds: float) -> None:
@@ -34,6 +39,7 @@ class Session:
         self._hands: dict[tuple[str, str], Hand] = {}
         self._of_parent: frozenset[str] = frozenset()
         self._heartbeat = Heartbeat(transport, lease_seconds, self.runs)
+        self.status = status_file()
         _sessions.add(self)
 
     @property
@@ -89,6 +95,7 @@ class Session:
             self._of_parent |= {self.worker}
             self.worker = _unique_worker()
         self._heartbeat.after_fork()
+        self.status = status_file()
         self.transport.after_fork()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted
+from dodona._plots import Figures
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
 from dodona._run import Hand, Run
 from dodona._session import Session
@@ -36,7 +37,7 @@ LONG_POLL_SECONDS = 20.0
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
 
-class Study:
+class Study(Figures):
     """A study on the server; `Client` makes it.
 
     The attributes tell how the study stood when it was last fetched; `refresh` fetches it again. May be used by
@@ -178,6 +179,8 @@ class Study:
         (parameters,) = self._decoded([wire])
         run = Run(self._path, wire, hand)
         self._session.take(run, hand)
+        if self._session.status is not None:
+            self._session.status.began(self._wire, wire.client_id or self._session.worker, run.number)
         return Trial(self._session, run, wire, parameters, list(self.metrics))
 
     def optimize(self, objective: Callable[[Trial], Metrics | None], n_trials: int | None = None) -> None:

@@ -109,6 +109,8 @@ class Trial:
             measurement=self._measurement(metrics, int(step or 0)), attempt=self.attempt, checkpoint=place
         )
         self._session.outbox.report(self._run, body)
+        if self._session.status is not None:
+            self._session.status.reported(self.number, body.measurement)
         self.last_step = body.measurement.step_count
         self.checkpoint = place or self.checkpoint
 
@@ -171,7 +173,9 @@ class Trial:
         if self._run.lost is not None:
             raise self._run.lost
         body = vertex.ReleaseTrialRequest(attempt=self.attempt, request_id=uuid.uuid4().hex)
-        self._run.state = state_of(self._call("release", body, patience_seconds))
+        released = self._call("release", body, patience_seconds)
+        self._run.state = state_of(released)
+        self._tell(released)
 
     def stop(self) -> None:
         """Marks the trial as to be ended early, so that `should_stop` is true.
@@ -241,8 +245,14 @@ class Trial:
         return measurement
 
     def _finish(self, body: vertex.CompleteTrialRequest) -> None:
-        self._run.learn(self._call("complete", body))
+        ended = self._call("complete", body)
+        self._run.learn(ended)
         self._run.let_go()
+        self._tell(ended)
+
+    def _tell(self, wire: vertex.Trial) -> None:
+        if self._session.status is not None:
+            self._session.status.ended(wire)
 
     def _call(self, verb: str, body: WireModel | None, patience: float | None = None) -> vertex.Trial:
         path = f"{self._run.path}:{verb}"

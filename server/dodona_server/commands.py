@@ -24,7 +24,7 @@ from dodona_server.storage.store import Store
 app = typer.Typer(
     help="Dodona, a self-hosted hyperparameter tuning service.", no_args_is_help=True, add_completion=False
 )
-database = typer.Typer(help="Look after the database.", no_args_is_help=True)
+database = typer.Typer(help="Look after the database.", no_args_is_help=True, add_completion=False)
 app.add_typer(database, name="db")
 logger = logging.getLogger("dodona")
 

@@ -38,6 +38,14 @@ def base(wheel, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def with_cli(wheel, tmp_path_factory):
+    """The wheel with what `dodona run` needs."""
+    environment = Environment(tmp_path_factory.mktemp("environments") / "cli")
+    environment.install(f"{wheel}[cli]")
+    return environment
+
+
+@pytest.fixture(scope="module")
 def with_server(wheel, tmp_path_factory):
     """The wheel with what the server needs."""
     environment = Environment(tmp_path_factory.mktemp("environments") / "server")
@@ -69,12 +77,28 @@ def test_the_base_install_is_the_thin_client(base):
     assert base.run("python", "-W", "error", "-c", "import dodona; dodona.Client(); dodona.Float(0, 1)").stderr == ""
 
 
-def test_the_command_says_what_it_lacks(base):
-    said = base.run("dodona", "serve")
+@pytest.mark.parametrize(("command", "extra"), [("serve", "server"), ("run", "cli")])
+def test_the_command_says_what_it_lacks(base, command, extra):
+    said = base.run("dodona", command)
     assert said.returncode == 1
-    assert re.fullmatch(
-        r"dodona: the server is not installed \(\w+ is missing\): pip install 'dodona\[server\]'\n", said.stderr
-    )
+    lacks = rf"dodona {command} is not installed whole \(No module named '\w+'\): pip install 'dodona\[{extra}\]'\n"
+    assert re.fullmatch(lacks, said.stderr)
+
+
+def test_workers_need_no_server_on_their_machine(with_cli, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import dodona\nprint('ran', dodona.__file__)\n")
+    ran = with_cli.run("dodona", "run", "--logs", str(tmp_path), str(script))
+    assert ran.returncode == 0, ran.stderr
+    (log,) = tmp_path.glob("*.log")
+    assert "site-packages" in log.read_text()
+    for arguments in (["serve", "--port", "0"], ["serve", "--help"], ["db", "upgrade"]):
+        said = with_cli.run("dodona", *arguments)
+        assert said.returncode == 1
+        assert said.stderr.endswith("pip install 'dodona[server]'\n")
+    listed = re.sub(r"[\s│]+", " ", with_cli.run("dodona", "--help").stdout)
+    assert "serve dodona serve is not installed whole" in listed
+    assert listed.count("pip install 'dodona[server]'") == 2
 
 
 def test_the_server_serves_from_an_empty_folder(with_server, tmp_path):

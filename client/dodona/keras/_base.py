@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -14,9 +14,10 @@ from keras_tuner.engine import base_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError, FatalError
 
-from dodona.keras._display import watched
+from dodona import Study
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
+from dodona.keras._garbage import only_new_objects_are_collected
 from dodona.keras._given import ORACLE_SETTINGS, given_oracle
 from dodona.keras._leaving import sigterm_leaves
 from dodona.keras._memory import out_of_memory
@@ -72,6 +73,13 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             )
         self.tuner_id = worker or served.worker
 
+    @property
+    def study(self) -> Study:
+        """The study as a plain client has it, fetched now: trials, figures such as `plot_history`, a data frame."""
+        study = self.oracle.study
+        study.refresh()
+        return study
+
     # --- the search
 
     def _populate_initial_space(self) -> None:
@@ -85,8 +93,8 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
 
         Args:
             *fit_args: for `run_trial`, such as the training data.
-            **fit_kwargs: likewise. `verbose=0` prints nothing; without `verbose`, Keras's progress bars are left out
-                where the output is no terminal.
+            **fit_kwargs: likewise. `verbose=0` prints nothing; without `verbose`, the progress of trial, worker and
+                study is shown in a terminal or a notebook, instead of Keras's progress bars.
 
         Raises:
             RuntimeError: too many trials of this worker have failed in a row.
@@ -94,8 +102,9 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
             SystemExit: SIGTERM, likewise, unless the program handles it.
         """
-        self._bars = "verbose" in fit_kwargs or watched()
-        with without_chief(), _progress_bars(self._bars), sigterm_leaves():
+        self._bars = "verbose" in fit_kwargs
+        shown = nullcontext() if self._bars else self.oracle.shown_live()
+        with without_chief(), _progress_bars(self._bars), sigterm_leaves(), only_new_objects_are_collected(), shown:
             try:
                 super().search(*fit_args, **fit_kwargs)
             except (KeyboardInterrupt, SystemExit):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 import dodona
 from dodona.keras._attached import AttachedOracle, served
+from dodona.keras._display import result_of
 from dodona.keras._errors import outages_end_the_search
 from dodona.keras._overwrite import handed_back, workers_of_this_process
+from dodona.keras._progress import Progress
 from dodona.keras._records import add_metrics, best_records, trial_of
 from dodona.keras._reporting import Reporter
 from dodona.keras._running import Running
@@ -60,7 +64,7 @@ class CloudOracle(AttachedOracle):
             handle = self.study.ask(worker, shared=not self.should_report)
         # It may be made for a space that another worker has let grow.
         self._shared.sync()
-        running = self._running[str(handle.number)] = Running(handle, worker, self.objective)
+        running = self._running[str(handle.number)] = Running(handle, worker, self.objective, self._display.on_step)
         return running
 
     def running(self, trial_id: str) -> Running | None:
@@ -152,7 +156,7 @@ class CloudOracle(AttachedOracle):
         with outages_end_the_search():
             taken = running.hand_in()
             del self._running[trial.trial_id]
-            best = next(iter(self.get_best_trials()), None) if self._display.verbose else None
+            best = self._best() if self._display.verbose else None
         self._display.on_trial_end(trial, self.max_trials, self.objective.name, best)
         return taken
 
@@ -175,6 +179,32 @@ class CloudOracle(AttachedOracle):
                 "Number of consecutive failures exceeded the limit of "
                 f"{self.max_consecutive_failed_trials}.\n{trial.message or ''}"
             )
+
+    # --- what people look at
+
+    @contextmanager
+    def shown_live(self) -> Iterator[None]:
+        """Shows the progress of this worker and of the study within the block, if somebody looks on."""
+        if not self._display.wants_progress:
+            yield
+            return
+        progress = Progress(self.study_id, self.objective.name, self.objective.direction == "max")
+        progress.best = result_of(self._best())
+        with self._display.live(progress):
+            yield
+
+    def watchers(self, executions: int) -> list[Any]:
+        """The callbacks that show how far `fit` is; none if nobody looks on.
+
+        Args:
+            executions: how often the trial is trained.
+        """
+        return list(self._display.watchers(executions))
+
+    def _best(self) -> Trial | None:
+        """The best completed trial of all workers."""
+        best = next(iter(self.get_best_trials()), None)
+        return best if best is not None and best.status == TrialStatus.COMPLETED else None
 
     # --- results
 

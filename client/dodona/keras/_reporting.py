@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -28,6 +28,7 @@ class Reporter:
     Args:
         trial: the client's.
         objective: the study's; a list of objectives is reported as their sum too.
+        on_step: told each step, with its numbers.
 
     Attributes:
         fitting: whether a callback in `fit` is reporting now, so that the hook must not.
@@ -37,13 +38,16 @@ class Reporter:
 
     """
 
-    def __init__(self, trial: dodona.Trial, objective: Objective) -> None:
+    def __init__(
+        self, trial: dodona.Trial, objective: Objective, on_step: Callable[[int, Mapping[str, float]], None]
+    ) -> None:
         self.fitting = False
         self.lost = False
         self.best: tuple[dict[str, float], int] | None = None
         self.checkpoint: str | None = None
         self._trial = trial
         self._objective = objective
+        self._on_step = on_step
         self._base = 0
         self._last_step = 0
         self._warned = False
@@ -77,6 +81,7 @@ class Reporter:
             metrics[self._objective.name] = float(self._objective.get_value(metrics))
         self._note(metrics, int(epoch))
         step = self._step(int(epoch))
+        self._on_step(step, metrics)
         if not metrics or self.lost:
             return
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from keras_tuner import HyperParameters, Objective
@@ -28,6 +29,7 @@ class Running:
         handle: the client's.
         worker: who runs it.
         objective: the study's.
+        on_step: told each step of the trial, with its numbers.
 
     Attributes:
         trial: KerasTuner's; its metrics are what the tuner hands in, never the reports of single epochs.
@@ -39,6 +41,7 @@ class Running:
     handle: dodona.Trial
     worker: str
     objective: Objective
+    on_step: Callable[[int, Mapping[str, float]], None]
     trial: Trial = field(init=False)
     reporter: Reporter = field(init=False)
     failures: int = 0
@@ -51,7 +54,7 @@ class Running:
         """
         values = filled(space, self.handle.parameters)
         self.trial = Trial(values, str(self.handle.number), TrialStatus.RUNNING)
-        self.reporter = Reporter(self.handle, self.objective)
+        self.reporter = Reporter(self.handle, self.objective, self.on_step)
 
     def score(self) -> None:
         """Scores a trial that the tuner calls completed; INVALID if it has no result, or one that is NaN."""

@@ -16,6 +16,7 @@ from dodona.keras._keeping import KeepsModels
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, load_json, save_json, validate_trial_results
 from dodona.keras._reporting import ReportEpochs
 from dodona.keras._results import with_sum
+from dodona.keras._tensorboard import log_trial
 
 
 class Tuner(KeepsModels):
@@ -105,6 +106,7 @@ class Tuner(KeepsModels):
             self._configure_tensorboard_dir(callbacks, trial, execution)
             if reporter is not None:
                 callbacks.append(ReportEpochs(reporter))
+            callbacks.extend(self.oracle.watchers(self.executions_per_trial))
             callbacks.append(TunerCallback(self, trial))
             callbacks.append(_SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
             callbacks.append(checkpoint)
@@ -134,7 +136,7 @@ class Tuner(KeepsModels):
     def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Reports an epoch of a custom training loop; in `fit` a callback does.
 
-        Sets `model.stop_training` when the server wants the trial stopped.
+        Afterwards `model.stop_training` says whether to stop, as the server wants it or the model did already.
 
         Args:
             trial: what is running.
@@ -146,8 +148,8 @@ class Tuner(KeepsModels):
         if reporter is None or reporter.fitting:
             return
         reporter.epoch(epoch, logs)
-        if reporter.should_stop:
-            model.stop_training = True
+        # A model that was never fitted lacks it.
+        model.stop_training = reporter.should_stop or getattr(model, "stop_training", False)
 
     # --- models
 
@@ -169,9 +171,7 @@ class Tuner(KeepsModels):
             model.compile(**{name: value for name, value in given.items() if value})
 
     def _configure_tensorboard_dir(self, callbacks: list[Any], trial: Trial, execution: int = 0) -> None:
-        # KerasTuner imports the tensorboard package even if nothing is to be logged.
-        if any(type(callback).__name__ == "TensorBoard" for callback in callbacks):
-            super()._configure_tensorboard_dir(callbacks, trial, execution)
+        log_trial(callbacks, trial, lambda folder: self._get_tensorboard_dir(folder, trial.trial_id, execution))
 
     def load_model(self, trial: Trial) -> Any:
         """The trial's model with the weights of its best epoch, whichever worker trained it.

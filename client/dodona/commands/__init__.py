@@ -1,0 +1,1 @@
+"""The commands for machines on which workers run."""

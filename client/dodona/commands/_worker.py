@@ -1,0 +1,160 @@
+"""One worker of `dodona run`: the process of a script, started again when it dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from dodona._status import VARIABLE, Status, read_status
+
+# After so many deaths in a row, none of which came after a reported step or a finished trial, it is no use.
+MOST_DEATHS = 3
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+LAST_LINES = 20
+# The end of a log in which to look for them.
+LAST_BYTES = 20_000
+
+
+class Worker:
+    """A script's process under a name, with its log and its progress.
+
+    Args:
+        name: under which it asks for trials, the same after a restart.
+        command: what to start.
+        variables: of its environment, besides those of this process.
+        log: where its output goes, of all its lives.
+        told: the file in which it tells its progress.
+
+    Attributes:
+        restarts: how often it was started again.
+        given_up: whether it died too often.
+
+    """
+
+    def __init__(self, name: str, command: Sequence[str], variables: Mapping[str, str], log: Path, told: Path) -> None:
+        self.name = name
+        self.log = log
+        self.restarts = 0
+        self.given_up = False
+        self._command = list(command)
+        self._environment = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            **variables,
+            "DODONA_WORKER": name,
+            VARIABLE: str(told),
+        }
+        self._told = told
+        self._process: subprocess.Popen[bytes] | None = None
+        self._before: Status | None = None
+        self._deaths = 0
+        self._code: int | None = None
+        self._again_at: float | None = None
+
+    @property
+    def status(self) -> Status | None:
+        """What it has told last."""
+        return read_status(self._told)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will do nothing any more."""
+        return self._process is None and self._again_at is None
+
+    @property
+    def state(self) -> str:
+        """A word or two for people."""
+        if self._again_at is not None:
+            return f"{self._how()}, again in {max(0, round(self._again_at - time.monotonic()))} s"
+        if self._process is None:
+            return f"given up: {self._how()}" if self.given_up else self._how()
+        return "starting" if self.status == self._before else "running"
+
+    def start(self) -> None:
+        """Starts the process."""
+        self._again_at = None
+        self._before = self.status
+        with self.log.open("ab") as log:
+            # In a session of its own: Ctrl-C in the terminal is for `dodona run`, which passes it on.
+            self._process = subprocess.Popen(  # noqa: S603 - what the user wants to run
+                self._command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def look(self) -> None:
+        """Takes note of a death, and starts the process again when it is time."""
+        if self._again_at is not None and time.monotonic() >= self._again_at:
+            self.restarts += 1
+            self.start()
+        if self._process is None or self._process.poll() is None:
+            return
+        self._bury()
+        if self._code == 0:
+            return
+        self._deaths = 1 if self._got_on() else self._deaths + 1
+        if self._deaths >= MOST_DEATHS:
+            self.given_up = True
+            return
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (self._deaths - 1))
+        self._again_at = time.monotonic() + pause
+
+    def leave(self) -> None:
+        """Tells the process to hand its trial back and to end; it is not started again."""
+        self._again_at = None
+        if self._process is not None:
+            # SIGINT, since any script of Python hands its trials back at a KeyboardInterrupt; SIGTERM is the end of
+            # one that does not handle it.
+            self._process.send_signal(signal.SIGINT)
+
+    def gone(self) -> bool:
+        """Whether the process has ended, after `leave`."""
+        if self._process is not None and self._process.poll() is not None:
+            self._bury()
+        return self._process is None
+
+    def kill(self) -> None:
+        """Ends the process and all that it has started by SIGKILL."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._bury()
+
+    def last_words(self) -> str:
+        """The last lines of its output."""
+        with self.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
+            lines = log.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-LAST_LINES:])
+
+    def _bury(self) -> None:
+        assert self._process is not None  # noqa: S101 - for mypy
+        self._code = self._process.returncode
+        # What it has started, such as loaders of data, must not hold on to a GPU.
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process = None
+
+    def _got_on(self) -> bool:
+        status, before = self.status, self._before
+        if status is None or status == before:
+            return False
+        return status.step is not None or status.finished > (before.finished if before else 0)
+
+    def _how(self) -> str:
+        """How the process ended."""
+        if self._code is None:
+            return "not started"
+        if self._code >= 0:
+            return "ended" if self._code == 0 else f"exit code {self._code}"
+        return f"killed by {signal.Signals(-self._code).name}"

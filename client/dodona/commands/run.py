@@ -1,0 +1,153 @@
+"""`dodona run`: several workers of one script on this machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from dodona.commands._gpus import VISIBLE, TooFewGpus, shares
+from dodona.commands._show import Show
+from dodona.commands._worker import Worker
+
+LOOK_SECONDS = 0.1
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    script: Annotated[Path, typer.Argument(help="A Python script that tunes", exists=True, dir_okay=False)],
+    arguments: Annotated[list[str] | None, typer.Argument(help="What the script is given")] = None,
+    workers: Annotated[int, typer.Option(help="How many processes run the script", min=1)] = 1,
+    gpus_per_worker: Annotated[
+        int | None, typer.Option(help="GPUs of each worker; 0 for none [default: all see all]", min=0)
+    ] = None,
+    logs: Annotated[Path, typer.Option(help="Folder for the workers' output")] = Path("dodona-logs"),
+    grace: Annotated[float, typer.Option(help="Seconds that a worker has to leave", min=0)] = 30.0,
+) -> None:
+    """Run several workers of a script on this machine, until the study is done.
+
+    A worker that dies is started again. Ctrl-C and SIGTERM make every worker hand its trial back. A second Ctrl-C
+    kills them.
+    """
+    console = Console()
+    try:
+        variables = shares(workers, gpus_per_worker)
+    except TooFewGpus as error:
+        typer.echo(f"dodona: --gpus-per-worker {gpus_per_worker}: {error}", err=True)
+        raise typer.Exit(2) from error
+    logs.mkdir(parents=True, exist_ok=True)
+    # With a name of its own choice, whoever runs this again after a crash has the trials back at once.
+    prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(2)}"
+    command = [sys.executable, str(script), *(arguments or ())]
+    with tempfile.TemporaryDirectory(prefix="dodona-run-") as told:
+        crew = [
+            Worker(name, command, mine, logs / f"{name}.log", Path(told) / f"{name}.json")
+            for name, mine in ((f"{prefix}-{index}", mine) for index, mine in enumerate(variables, 1))
+        ]
+        for worker, mine in zip(crew, variables, strict=True):
+            gpus = f"  {VISIBLE}={mine[VISIBLE]}" if VISIBLE in mine else ""
+            console.print(f"{worker.name}: {worker.log}{gpus}", highlight=False, soft_wrap=True)
+        raise typer.Exit(_Run(crew, console, grace).until_done())
+
+
+class _Run:
+    """A run of workers, from their start to their end.
+
+    Args:
+        crew: the workers.
+        console: where to show them.
+        grace: seconds that they have to leave.
+    """
+
+    def __init__(self, crew: Sequence[Worker], console: Console, grace: float) -> None:
+        self._crew = crew
+        self._show = Show(console, crew)
+        self._grace = grace
+        self._signals: list[int] = []
+
+    def until_done(self) -> int:
+        """Runs the workers to their end; the exit code."""
+        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            with self._show.shown():
+                clash = self._work()
+                if clash or self._signals:
+                    self._dismiss()
+        finally:
+            for worker in self._crew:
+                worker.kill()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        return self._told(clash)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signals.append(number)
+
+    def _work(self) -> str | None:
+        """Looks after the workers until none is left or a signal comes; why they must not go on, if so."""
+        for worker in self._crew:
+            worker.start()
+        while not self._signals and not all(worker.ended for worker in self._crew):
+            time.sleep(LOOK_SECONDS)
+            for worker in self._crew:
+                worker.look()
+            self._show.look()
+            if (clash := self._clash()) is not None:
+                return clash
+        return None
+
+    def _clash(self) -> str | None:
+        """Whether two workers go by the same name, and so would be given the same trials."""
+        called: dict[str, str] = {}
+        for worker in self._crew:
+            status = worker.status
+            if status is None:
+                continue
+            if (other := called.setdefault(status.worker, worker.name)) != worker.name:
+                return (
+                    f"{other} and {worker.name} both call themselves {status.worker!r}: "
+                    "leave tuner_id= and worker= out of the script"
+                )
+        return None
+
+    def _dismiss(self) -> None:
+        """Lets every worker hand its trial back, and kills those that do not end in time."""
+        self._show.say("every worker hands its trial back ...")
+        heard = len(self._signals)
+        for worker in self._crew:
+            worker.leave()
+        deadline = time.monotonic() + self._grace
+        while left := [worker for worker in self._crew if not worker.gone()]:
+            if time.monotonic() >= deadline or len(self._signals) > heard:
+                break
+            time.sleep(LOOK_SECONDS)
+        for worker in left:
+            self._show.say(f"{worker.name} did not end, and is killed")
+            worker.kill()
+
+    def _told(self, clash: str | None) -> int:
+        """Says how it ended; the exit code."""
+        if clash:
+            typer.echo(f"dodona: {clash}", err=True)
+            return 2
+        if self._signals:
+            return 128 + self._signals[0]
+        lost = [worker for worker in self._crew if worker.given_up]
+        if lost:
+            names = ", ".join(worker.name for worker in lost)
+            typer.echo(f"dodona: {names} died again and again; the end of {lost[-1].log}:", err=True)
+            typer.echo(lost[-1].last_words(), err=True)
+        return 1 if lost else 0

@@ -1,0 +1,26 @@
+"""A script for `dodona run`: minimizes a parabola, slowly, and prints its process's id for each trial.
+
+Arguments: the worker's name or "", and the seconds that a step takes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+import dodona
+
+name, pause = sys.argv[1], float(sys.argv[2])
+client = dodona.Client(worker=name or None)
+study = client.create_study("parabola", {"x": dodona.Float(-1, 1)}, goal="minimize", max_trials=6)
+while True:
+    try:
+        trial = study.ask()
+    except dodona.StudyCompleted:
+        break
+    with trial:
+        print(f"trial {trial.number} in process {os.getpid()}", flush=True)
+        for step in range(1, 4):
+            time.sleep(pause)
+            trial.report(trial.parameters["x"] ** 2, step)
