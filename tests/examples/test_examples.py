@@ -78,6 +78,7 @@ def test_resuming(capsys: pytest.CaptureFixture[str]) -> None:
     assert [one.step for one in trials[1].measurements] == [1, 2]
 
 
+@pytest.mark.slow
 def test_several_gpus(tmp_path: Path, server_url: str) -> None:
     command = ["run", "--workers", "2", "--gpus-per-worker", "0", str(EXAMPLES / "several_gpus.py")]
     ended = subprocess.run(
@@ -96,6 +97,7 @@ def test_several_gpus(tmp_path: Path, server_url: str) -> None:
     assert ended.stdout.splitlines()[-1].startswith("study several-gpus: 4 trials finished here of at most 4; best ")
 
 
+@pytest.mark.slow
 def test_the_notebook(server_url: str, tmp_path: Path) -> None:
     notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
