@@ -101,7 +101,7 @@ def test_weights_that_are_elsewhere(tune: Tune, study: Callable[[], Study], tmp_
             for path in (tmp_path / "tuning").rglob("*.weights.h5"):
                 path.unlink()
 
-    tuner = tune(build_fixed, Deletes, objective="val_loss", max_epochs=2, factor=2, max_trials=4)
+    tuner = tune(build_fixed, Deletes, objective="val_loss", max_epochs=2, factor=2, max_trials=4, upload=False)
     tuner.search(**DATA, verbose=0)
     failed = [record for record in study().trials() if record.state == "INFEASIBLE"]
     assert len(failed) == 1
