@@ -54,17 +54,19 @@ class FitsItself(Watched):
 
 @pytest.mark.parametrize(("kind", "max_epochs", "sizes"), [(Watched, 4, [4, 2, 1]), (FitsItself, 2, [2, 1])])
 def test_promoted_trials_go_on_where_they_ended(
-    tune: Tune, study: Callable[[], Study], kind: type[Watched], max_epochs: int, sizes: list[int]
+    tune: Tune, kind: type[Watched], max_epochs: int, sizes: list[int]
 ) -> None:
     # Enough for the first bracket.
     arguments = {"max_epochs": max_epochs, "factor": 2, "max_trials": sum(sizes)}
-    tuner = tune(build_fixed, kind, objective="val_loss", seed=0, **arguments)
+    tuner = tune(build_fixed, kind, objective="val_loss", seed=0, study_id=kind.__name__, **arguments)
     tuner.search(**DATA, verbose=0)
-    assert study().state == "COMPLETED"
-    assert study().spec.algorithm.name == "HYPERBAND"
-    assert study().spec.seed == 0
+    study = tuner.oracle.study
+    study.refresh()
+    assert study.state == "COMPLETED"
+    assert study.spec.algorithm.name == "HYPERBAND"
+    assert study.spec.seed == 0
     options = {"max_epochs": max_epochs, "factor": 2, "hyperband_iterations": 1}
-    assert study().spec.algorithm_options == options
+    assert study.spec.algorithm_options == options
     trials = tuner.oracle.trials
     promoted = {number: trial for number, trial in trials.items() if "tuner/trial_id" in trial.hyperparameters.values}
     assert [trial.hyperparameters.values["tuner/round"] for trial in trials.values()] == [
@@ -76,7 +78,7 @@ def test_promoted_trials_go_on_where_they_ended(
         begin, end = values["tuner/initial_epoch"], values["tuner/epochs"]
         assert type(begin) is type(end) is int
         assert tuner.trained[number] == list(range(begin, end))
-        record = study().trial(int(number))
+        record = study.trial(int(number))
         assert [measured.step for measured in record.measurements] == list(range(begin + 1, end + 1))
         assert record.metrics == record.measurements[record.step - begin - 1].metrics, "the step is the model's epoch"
     for number, trial in promoted.items():
@@ -94,16 +96,16 @@ def test_promoted_trials_go_on_where_they_ended(
     )
 
 
-def test_weights_that_are_elsewhere(tune: Tune, study: Callable[[], Study], tmp_path: Path) -> None:
+def test_weights_that_are_elsewhere(tune: Tune, tmp_path: Path) -> None:
     class Deletes(Hyperband):
         def on_trial_end(self, trial: Any) -> None:
             super().on_trial_end(trial)
             for path in (tmp_path / "tuning").rglob("*.weights.h5"):
                 path.unlink()
 
-    tuner = tune(build_fixed, Deletes, objective="val_loss", max_epochs=2, factor=2, max_trials=4, upload=False)
+    tuner = tune(build_fixed, Deletes, objective="val_loss", max_epochs=2, factor=2, max_trials=3, study_id="deletes")
     tuner.search(**DATA, verbose=0)
-    failed = [record for record in study().trials() if record.state == "INFEASIBLE"]
+    failed = [record for record in tuner.oracle.study.trials() if record.state == "INFEASIBLE"]
     assert len(failed) == 1
     assert "FileNotFoundError: the weights of trial" in (failed[0].infeasible_reason or "")
 
@@ -119,9 +121,9 @@ def test_fit_that_asks_for_other_epochs(tune: Tune) -> None:
             trained.append(len(model.fit(*args, epochs=1, verbose=0, x=X, y=Y).epoch))
             return model.fit(*args, epochs=epochs, **kwargs)
 
-    tuner = tune(WarmsUp(), Watched, objective="val_loss", max_epochs=2, factor=2, max_trials=4)
+    tuner = tune(WarmsUp(), Watched, objective="val_loss", max_epochs=2, factor=2, max_trials=3, study_id="warm")
     tuner.search(**DATA, verbose=0)
-    assert trained == [1] * 4
+    assert trained == [1] * 3
     for number, trial in tuner.oracle.trials.items():
         values = trial.hyperparameters.values
         assert tuner.trained[number] == list(range(values["tuner/initial_epoch"], values["tuner/epochs"]))

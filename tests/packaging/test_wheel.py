@@ -16,6 +16,7 @@ from tests.support.processes import ServerProcess
 # Where each folder of the checkout lies in the wheel.
 FOLDERS = {
     "client/dodona": "dodona",
+    "client/dodona_cli": "dodona_cli",
     "proto_schemas/dodona_schemas": "dodona_schemas",
     "server/dodona_server": "dodona_server",
     "migrations": "dodona_server/migrations",
@@ -53,7 +54,7 @@ def with_server(wheel, tmp_path_factory):
     return environment
 
 
-def test_the_wheel_holds_the_three_packages_the_migrations_and_nothing_else(wheel):
+def test_the_wheel_holds_the_packages_the_migrations_and_nothing_else(wheel):
     sources = {
         f"{target}/{path.relative_to(ROOT / source)}"
         for source, target in FOLDERS.items()
@@ -63,7 +64,7 @@ def test_the_wheel_holds_the_three_packages_the_migrations_and_nothing_else(whee
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == sources
-    assert {"dodona/py.typed", "dodona_schemas/py.typed", "dodona_server/py.typed"} <= held
+    assert {"dodona/py.typed", "dodona_cli/py.typed", "dodona_schemas/py.typed", "dodona_server/py.typed"} <= held
     for kind in (r"migrations/versions/.+\.py", r"web/templates/.+\.html", r"web/static/.+\.css"):
         assert any(re.fullmatch(f"dodona_server/{kind}", name) for name in held), kind
 
