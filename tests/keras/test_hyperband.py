@@ -103,7 +103,16 @@ def test_weights_that_are_elsewhere(tune: Tune, tmp_path: Path) -> None:
             for path in (tmp_path / "tuning").rglob("*.weights.h5"):
                 path.unlink()
 
-    tuner = tune(build_fixed, Deletes, objective="val_loss", max_epochs=2, factor=2, max_trials=3, study_id="deletes")
+    tuner = tune(
+        build_fixed,
+        Deletes,
+        objective="val_loss",
+        max_epochs=2,
+        factor=2,
+        max_trials=3,
+        study_id="deletes",
+        upload=False,
+    )
     tuner.search(**DATA, verbose=0)
     failed = [record for record in tuner.oracle.study.trials() if record.state == "INFEASIBLE"]
     assert len(failed) == 1
