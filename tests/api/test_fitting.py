@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.oracle import ALGORITHMS
+from dodona_server.service.keeper import clear_all
 from dodona_server.storage import suggestions
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
@@ -139,6 +140,25 @@ def test_suggestions_are_computed_ahead_of_those_who_ask(api, store, make_study)
     assert len(ahead) >= 1
     (following,) = api.suggest(client="next")
     assert following["parameters"][0]["value"] == ahead[0]["x"]
+
+
+def test_what_was_computed_of_a_deleted_study_is_forgotten(api, store, make_study):
+    """On SQLite the new one has the key of the old one."""
+    counting = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "count"}}
+    make_study(**counting)
+    for _ in range(3):
+        (trial,) = api.suggest()
+        complete(api, trial)
+    api.delete("/studies/s")
+    api.client.portal.call(clear_all, store)
+    make_study(**counting)
+    (trial,) = api.suggest()
+    assert trial["parameters"][0]["value"] < 0.01
+    complete(api, trial)
+    api.delete("/studies/s/trials/1")
+    for number in range(8):  # those that were computed before the deletion may come first
+        (trial,) = api.suggest(client=f"w{number}")
+    assert trial["parameters"][0]["value"] < 0.01
 
 
 def test_a_grown_space_makes_what_was_computed_void(api, make_study):

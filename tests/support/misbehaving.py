@@ -14,7 +14,10 @@ from dodona_server.oracle.random_search import sample
 
 
 class Misbehaving:
-    """Does what the study's option `fault` says: "slow", "raise", "die"; otherwise it draws at random."""
+    """Does what the study's option `fault` says: "slow", "raise", "die"; otherwise it draws at random.
+
+    With "count" its points tell how many finished trials it was shown, in hundredths.
+    """
 
     inline = False
 
@@ -36,4 +39,6 @@ class Misbehaving:
                 raise ZeroDivisionError("a fault of the algorithm")
             case "die":
                 os._exit(9)
+            case "count":
+                return Suggestions([{"x": len(completed) / 100 + index / 10_000} for index in range(count)])
         return Suggestions([sample(problem.spec.space, rng) for _ in range(count)])

@@ -8,6 +8,7 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dodona_server.domain.errors import InvalidArgument, inside
 from dodona_server.domain.names import StudyName
@@ -248,6 +249,14 @@ class Progress:
         return Progress(self.finished + 1, failed, self.best, self.best_time, self.since_best + 1)
 
 
+class Version(NamedTuple):
+    """See `Study.version`."""
+
+    create_time: float
+    revision: int
+    deleted_trials: int
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
     """A study and how far it has come.
@@ -280,6 +289,14 @@ class Study:
         So any server makes the same suggestions of the same history.
         """
         return random.Random(f"{self.seed}/{self.next_trial_number}")  # noqa: S311 - a search needs no secrets
+
+    @property
+    def version(self) -> Version:
+        """What changes when that is void which was computed of the study.
+
+        That is when its spec changes, when a trial is deleted, and when the study is: `key` and name may come again.
+        """
+        return Version(self.create_time, self.revision, self.next_trial_number - 1 - self.trial_count)
 
     @property
     def remaining_trials(self) -> int | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.space import SearchSpace, Value
-from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.study import Study, StudyState, Version
 from dodona_server.oracle import algorithm_for
 from dodona_server.service.fitting import FittingFailed, FittingPool, Job
 from dodona_server.storage import studies, suggestions, trials
@@ -37,13 +37,13 @@ class Computed:
     """What came of a computation.
 
     Args:
-        revision: of the study's spec that it was made for.
+        version: of the study that it was made for.
         parameters: the points, if they were asked for in certain spaces; the others wait in the database.
         over: whether the search has come to its end with them.
         wait: whether more will come when trials that run have finished.
     """
 
-    revision: int
+    version: Version
     parameters: Sequence[Mapping[str, Value]] = ()
     over: bool = False
     wait: bool = False
@@ -124,7 +124,7 @@ class Ahead:
 
         def keep(transaction: Transaction) -> None:
             current = studies.find(transaction, study.name, lock=True)
-            if current is None or current.key != study.key or current.revision != answer.revision:
+            if current is None or current.version != answer.version:
                 return
             # Those that were handed out while this was computed would be tried twice.
             made = trials.page(transaction, current, answer.next_trial_number - 1, MAX_MADE_MEANWHILE)
@@ -136,11 +136,11 @@ class Ahead:
 
         await self._store.run(keep)
         # Those are in the database.
-        return Computed(answer.revision, (), answer.over, answer.wait)
+        return Computed(answer.version, (), answer.over, answer.wait)
 
     async def _fit(self, study: Study, spaces: Sequence[SearchSpace], count: int) -> Computed:
         answer = await self._pool.fit(study.key, Job(study.key, count, tuple(spaces)))
-        return Computed(answer.revision, answer.parameters, answer.over, answer.wait)
+        return Computed(answer.version, answer.parameters, answer.over, answer.wait)
 
 
 def _takes_time(study: Study) -> bool:

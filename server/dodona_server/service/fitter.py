@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Study
+from dodona_server.domain.study import Study, Version
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.oracle import Prior, Problem, algorithm_for
 from dodona_server.oracle.contexts import suggest_in
@@ -29,7 +29,7 @@ MAX_PRIOR_TRIALS = 1000
 class _History:
     """The finished trials of a study, in order; of those up to `complete_to` none is still to come."""
 
-    revision: int
+    version: Version
     finished: list[Trial] = field(default_factory=list)
     complete_to: int = 0
 
@@ -66,8 +66,8 @@ class Fitter:
 
     def _history(self, transaction: Transaction, study: Study) -> _History:
         history = self._histories.pop(study.key, None)
-        if history is None or history.revision != study.revision:
-            history = _History(study.revision)
+        if history is None or history.version != study.version:
+            history = _History(study.version)
         self._histories[study.key] = history
         while len(self._histories) > MAX_HISTORIES:
             del self._histories[next(iter(self._histories))]
@@ -119,4 +119,4 @@ def _suggested(
     problem = Problem(study.spec, study.position, priors, study.seed)
     answer = suggest_in(job.spaces, algorithm, problem, finished, pending, count, study.rng)
     over = len(answer.parameters) < job.count and not answer.wait
-    return Answer(study.revision, study.next_trial_number, answer.parameters, over=over, wait=answer.wait)
+    return Answer(study.version, study.next_trial_number, answer.parameters, over=over, wait=answer.wait)

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.domain.study import Version
 from dodona_server.storage.store import Store, in_thread
 
 # How long a process may take before it is thought to hang.
@@ -51,14 +52,14 @@ class Answer:
     """What a process has computed.
 
     Args:
-        revision: of the study's spec that it was made for.
+        version: of the study that it was made for.
         next_trial_number: the study's when it was made; points of later trials it does not know.
         parameters: the points to try.
         over: whether the search has come to its end with them.
         wait: whether more will come when trials that run have finished.
     """
 
-    revision: int
+    version: Version
     next_trial_number: int
     parameters: Sequence[Mapping[str, Value]]
     over: bool

@@ -292,6 +292,8 @@ def _create(
     allowed = count if study.remaining_trials is None else min(count, study.remaining_trials)
     if allowed == 0:
         return _Created([], over=count > 0)
+    if computed is not None and computed.version != study.version:
+        computed = None
     with inside("contexts"):
         spaces = [study.spec.space.restrict(context) for context in request.contexts]
     algorithm = stand_in(study.spec.algorithm) if failed else algorithm_for(study.spec.algorithm)
@@ -308,7 +310,7 @@ def _create(
         over = len(points) < allowed
     else:
         if spaces:
-            points = list(computed.parameters[:allowed]) if computed and computed.revision == study.revision else []
+            points = list(computed.parameters[:allowed]) if computed else []
         else:
             points += suggestions.take(transaction, study.key, allowed)
         if len(points) < allowed:
