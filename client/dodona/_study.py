@@ -248,6 +248,19 @@ class Study(Figures):
         body = vertex.AddParametersRequest(parameters=specs, request_id=uuid.uuid4().hex)
         self._learn(self._transport.call("POST", f"{self._path}:addParameters", body, vertex.Study))
 
+    def set_max_trials(self, max_trials: int) -> None:
+        """Gives the study another budget of trials; a completed one goes on if that is more than it had before.
+
+        Args:
+            max_trials: how many trials it may have in all.
+
+        Raises:
+            InvalidArgument: it is not positive.
+            FailedPrecondition: the study is completed, and another limit of its budget is reached.
+        """
+        body = vertex.SetMaxTrialsRequest(max_num_trials=max_trials, request_id=uuid.uuid4().hex)
+        self._learn(self._transport.call("POST", f"{self._path}:setMaxTrials", body, vertex.Study))
+
     def trial(self, number: int) -> TrialRecord:
         """The trial of that number, with its measurements.
 

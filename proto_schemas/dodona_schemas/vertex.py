@@ -360,6 +360,14 @@ class UpdateMetadataRequest(WireModel):
     request_id: RequestId | None = None
 
 
+class SetMaxTrialsRequest(WireModel):
+    """Dodona's own: gives the study another budget of trials."""
+
+    max_num_trials: Int32
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
 class PauseStudyRequest(WireModel):
     """Dodona's own: no trials are handed out until the study is resumed."""
 

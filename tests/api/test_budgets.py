@@ -106,3 +106,41 @@ def test_trials_that_were_run_elsewhere_count(api, make_study):
         done = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": value}]}, "state": "SUCCEEDED"}
         api.post("/studies/s/trials", {"parameters": [{"parameterId": "x", "value": 0.5}], **done})
     assert ending(api) is not None
+
+
+def test_a_budget_of_trials_may_grow_and_the_study_goes_on(api, make_study):
+    make_study(studyStoppingConfig={"maxNumTrials": 1})
+    assert run_trial(api)
+    assert ending(api) is not None
+    study = api.post("/studies/s:setMaxTrials", {"maxNumTrials": 3})
+    assert (study["state"], study["studySpec"]["studyStoppingConfig"]["maxNumTrials"]) == ("ACTIVE", 3)
+    assert run_trial(api)
+    assert run_trial(api)
+    assert api.suggest() == []
+    assert api.get("/studies/s")["state"] == "COMPLETED"
+
+
+def test_a_budget_of_trials_may_shrink_and_the_study_ends_with_what_runs(api, make_study):
+    make_study(studyStoppingConfig={"maxNumTrials": 9})
+    assert run_trial(api)
+    (running,) = api.suggest()
+    assert api.post("/studies/s:setMaxTrials", {"maxNumTrials": 1})["state"] == "ACTIVE"
+    assert api.suggest(client="other") == []
+    final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}}
+    api.post(f"/studies/s/trials/{running['id']}:complete", final)
+    assert api.get("/studies/s")["state"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("count", [0, -1, None])
+def test_a_budget_of_trials_is_positive(api, make_study, count):
+    make_study()
+    assert "maxNumTrials" in api.post("/studies/s:setMaxTrials", {"maxNumTrials": count}, 400)["error"]["message"]
+
+
+def test_a_grown_budget_of_trials_does_not_undo_another_limit(api, make_study):
+    make_study(studyStoppingConfig={"maxNumTrials": 5, "maxFailedTrials": 1})
+    assert run_trial(api, fails=True)
+    assert ending(api) is not None
+    refused = api.post("/studies/s:setMaxTrials", {"maxNumTrials": 6}, 400)["error"]
+    assert refused["status"] == "FAILED_PRECONDITION"
+    assert api.get("/studies/s")["studySpec"]["studyStoppingConfig"]["maxNumTrials"] == 5

@@ -9,6 +9,7 @@ CALLS = [
     ("POST", "/studies/s:addParameters", {"parameters": [{"parameterId": "y", "doubleValueSpec": {"maxValue": 1}}]}),
     ("POST", "/studies/s:updateMetadata", {"metadata": {"a": "b"}}),
     ("POST", "/studies/s:pause", {"reason": "lunch"}),
+    ("POST", "/studies/s:setMaxTrials", {"maxNumTrials": 7}),
     ("POST", "/studies/s:complete", {}),
     ("POST", "/studies/s/trials", {"parameters": [{"parameterId": "x", "value": 0.5}]}),
     ("POST", "/studies/s/trials:suggest", {"clientId": "w2", "suggestionCount": 2}),

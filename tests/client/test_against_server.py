@@ -322,3 +322,18 @@ def test_asking_again_while_the_last_trial_runs_ends_at_once(client: Client) -> 
     trial.complete(0.5)
     study.refresh()
     assert study.state == "COMPLETED"
+
+
+def test_a_finished_study_goes_on_with_a_larger_budget(client: Client) -> None:
+    study = client.create_study("more", {"x": Float(0, 1)}, goal="minimize", max_trials=1, algorithm="random_search")
+    with study.ask() as trial:
+        trial.complete(1.0)
+    with pytest.raises(StudyCompleted):
+        study.ask()
+    study.set_max_trials(2)
+    assert (study.state, study.spec.study_stopping_config.max_num_trials) == ("ACTIVE", 2)
+    with study.ask() as trial:
+        assert trial.number == 2
+        trial.complete(1.0)
+    with pytest.raises(InvalidArgument, match="maxNumTrials"):
+        study.set_max_trials(0)

@@ -216,7 +216,7 @@ def test_scikit_learn(there: dict[str, Any], study: Callable[[], Study]) -> None
     for record in study().trials():
         assert record.state == "SUCCEEDED"
         assert record.metrics["score"] == pytest.approx(record.metrics["accuracy_score"])
-    assert tuner.get_best_models()[0].predict(X).shape == Y.shape
+    assert [model.predict(X).shape for model in tuner.get_best_models(5)] == [Y.shape] * 2
     theirs = oracles.RandomSearchOracle(Objective("score", "max"), max_trials=1)
     SklearnTuner(theirs, build_tree, **{**there, "study_id": "t"}).search(X, Y)
 

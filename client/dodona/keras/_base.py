@@ -155,6 +155,18 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             if self.remaining_trials != 0:
                 restart(self.oracle.study, self.tuner_id)
 
+    def get_best_models(self, num_models: int = 1) -> list[Any]:
+        """The best models of all workers, with the weights of their best epochs, best first.
+
+        Args:
+            num_models: how many; fewer are returned if fewer trials have succeeded.
+
+        Raises:
+            FileNotFoundError: a trial's weights are not kept.
+        """
+        best = self.oracle.get_best_trials(num_models)
+        return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]
+
     # --- what a server makes needless
 
     def save(self) -> None:

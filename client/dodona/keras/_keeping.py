@@ -87,15 +87,3 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         study = self.oracle.study
         identity = f"{study.name}/trials/{trial.trial_id} of {study.create_time}"
         return Training(self._models, running, identity, checkpoint, self._backup_seconds)
-
-    def get_best_models(self, num_models: int = 1) -> list[Any]:
-        """The best models of all workers, with the weights of their best epochs, best first.
-
-        Args:
-            num_models: how many; fewer are returned if fewer trials have succeeded.
-
-        Raises:
-            FileNotFoundError: a trial's weights are not kept.
-        """
-        best = self.oracle.get_best_trials(num_models)
-        return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]

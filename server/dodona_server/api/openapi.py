@@ -83,6 +83,7 @@ EXAMPLES: dict[str, Document] = {
     "EmptyRequest": {},
     "HeartbeatTrialRequest": {"attempt": 1},
     "LookupStudyRequest": {"displayName": "Digits"},
+    "SetMaxTrialsRequest": {"maxNumTrials": 200},
     "PauseStudyRequest": {"reason": "the machine is needed for something else"},
     "ReleaseTrialRequest": {"attempt": 1},
     "ReportTrialsRequest": {"reports": [{"trial": "1", "measurement": _MEASUREMENT}]},

@@ -16,6 +16,7 @@ from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.trial import TrialState
 from dodona_server.oracle import algorithm_for
+from dodona_server.service.budget import settle
 from dodona_server.service.once import Once
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Store, Transaction
@@ -160,6 +161,32 @@ class StudyService:
             return found(transaction, name)
 
         return await self._run(name, "addParameters", request_id, use_case)
+
+    async def set_max_trials(self, name: StudyName, count: int, request_id: str | None = None) -> Study:
+        """The study with a budget of `count` trials; a completed one goes on if that is more than it had before.
+
+        Raises:
+            NotFound: there is no such study.
+            InvalidArgument: the count is not positive.
+            FailedPrecondition: the study is completed, and another limit of its budget is reached.
+        """
+
+        def use_case(transaction: Transaction) -> Study:
+            study = found(transaction, name, lock=True)
+            stopping = dataclasses.replace(study.spec.stopping, max_num_trials=count)
+            if stopping == study.spec.stopping:
+                return study
+            changed = studies.set_stopping(transaction, study, stopping)
+            self._happened(transaction, changed, EventKind.MAX_TRIALS_CHANGED, str(count))
+            before = study.spec.stopping.max_num_trials
+            if study.state is StudyState.COMPLETED and before is not None and count > before:
+                self._check_anything_left(transaction, changed)
+                studies.set_state(transaction, changed, StudyState.ACTIVE)
+                self._happened(transaction, changed, EventKind.STUDY_RESUMED)
+                return dataclasses.replace(changed, state=StudyState.ACTIVE)
+            return settle(transaction, changed, self._clock())
+
+        return await self._run(name, "setMaxTrials", request_id, use_case)
 
     async def update_metadata(
         self, name: StudyName, changes: Mapping[str, str], request_id: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.study import Progress, Study, StudySpec, StudyState
+from dodona_server.domain.study import Progress, StoppingConfig, Study, StudySpec, StudyState
 from dodona_server.storage import artifacts, codec
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
@@ -106,6 +107,7 @@ _SET_SPEC = Statement(
     .where(_BY_KEY)
     .values(spec=bindparam("new_spec"), revision=studies.c.revision + 1, state=bindparam("new_state"), position=0)
 )
+_REPLACE_SPEC = Statement(studies.update().where(_BY_KEY).values(spec=bindparam("new_spec")))
 # A spec is parsed once, not at each call: the text is the key, so a changed spec can't be mistaken.
 _load_spec = functools.lru_cache(maxsize=256)(codec.load_spec)
 
@@ -233,6 +235,13 @@ def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: Stu
     _CLEAR_SUGGESTIONS.run(transaction, {"of_study": study.key})
     values = {"of_study": study.key, "new_spec": codec.dump_spec(spec), "new_state": state.value}
     _SET_SPEC.run(transaction, values)
+
+
+def set_stopping(transaction: Transaction, study: Study, stopping: StoppingConfig) -> Study:
+    """The study with another budget, which voids no suggestions."""
+    spec = dataclasses.replace(study.spec, stopping=stopping)
+    _REPLACE_SPEC.run(transaction, {"of_study": study.key, "new_spec": codec.dump_spec(spec)})
+    return dataclasses.replace(study, spec=spec)
 
 
 def remove(transaction: Transaction, study: Study) -> None:

@@ -205,6 +205,11 @@ def study_router(studies: StudyService) -> APIRouter:
         """Dodona's own: sets or removes entries of the study's metadata."""
         return Answer(render.study(await studies.update_metadata(study, body.metadata, body.request_id)))
 
+    @router.post(STUDY + ":setMaxTrials", response_model=wire.Study, tags=["studies"])
+    async def set_max_trials(study: OfStudy, body: wire.SetMaxTrialsRequest) -> Response:
+        """Dodona's own: gives the study another budget of trials; a completed one goes on if it is more than before."""
+        return Answer(render.study(await studies.set_max_trials(study, body.max_num_trials, body.request_id)))
+
     @router.post(STUDY + ":pause", response_model=wire.Study, tags=["studies"])
     async def pause_study(study: OfStudy, body: wire.PauseStudyRequest) -> Response:
         """Dodona's own: hands no trials out until the study is resumed; those that run may go on."""
