@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -241,7 +242,9 @@ def test_anything_at_all(there: dict[str, Any], study: Callable[[], Study]) -> N
     assert [record.worker for record in study().trials()] == ["w"] * 4
 
 
-def test_old_spellings(there: dict[str, Any], study: Callable[[], Study]) -> None:
+def test_old_spellings(there: dict[str, Any], study: Callable[[], Study], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "kerastuner"]:
+        monkeypatch.delitem(sys.modules, name)  # it warns when it is first imported
     with pytest.warns(DeprecationWarning, match="import keras_tuner"):
         import kerastuner
 
