@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +13,23 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 import dodona
+from dodona_server.storage.opening import open_store
 from tests.support.postgres import fresh_database, postgres_server
 from tests.support.processes import ServerProcess
 
 # How fast examples are made and run depends on the machine, and no test may.
 settings.register_profile("dodona", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("dodona")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _only_new_garbage() -> None:
+    """Leaves what earlier modules have left alone: looking through it is seconds at each full collection.
+
+    KerasTuner collects all garbage twice for each model.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +83,26 @@ def postgres_url(_postgres: sa.URL) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "test.db"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def _postgres_template(_postgres: sa.URL) -> Iterator[str]:
+    with fresh_database(_postgres) as url:
+        open_store(url).close()
+        yield str(sa.make_url(url).database)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database of each kind."""
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database of each kind, with its schema, but without studies."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'test.db'}"
-    url: str = request.getfixturevalue("postgres_url")
-    return url
+        yield f"sqlite:///{shutil.copy(request.getfixturevalue('_sqlite_template'), tmp_path)}"
+        return
+    template = request.getfixturevalue("_postgres_template")
+    with fresh_database(request.getfixturevalue("_postgres"), template) as url:
+        yield url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +18,19 @@ def plain_engine(url: str) -> sa.Engine:
     )
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database of each kind that has no schema yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[sa.Engine]:
+def engine(empty_url: str) -> Iterator[sa.Engine]:
     """An engine on an empty database of each kind."""
-    created = plain_engine(database_url)
+    created = plain_engine(empty_url)
     yield created
     created.dispose()
 

@@ -92,12 +92,12 @@ def test_upgrading_again_changes_nothing(engine):
         assert MigrationContext.configure(connection).get_current_revision() is not None
 
 
-def test_a_schema_of_a_newer_server_is_refused(engine, database_url):
+def test_a_schema_of_a_newer_server_is_refused(engine, empty_url):
     migrate.upgrade(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreUnusable, match="'9999' is newer than this server knows"):
-        open_store(database_url)
+        open_store(empty_url)
 
 
 def test_servers_that_start_at_once_upgrade_once(postgres_url):
@@ -120,19 +120,19 @@ def test_servers_that_start_at_once_upgrade_an_old_database_once(postgres_url, r
     engine.dispose()
 
 
-def test_an_upgrade_that_fails_half_way_has_changed_nothing(engine, database_url):
+def test_an_upgrade_that_fails_half_way_has_changed_nothing(engine, empty_url):
     load(engine, "0001")
     # The last table that 0002 makes is there already.
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE suggestions (x INTEGER)")
     before = schema_of(engine)
     with pytest.raises(StoreUnusable, match="suggestions"):
-        open_store(database_url)
+        open_store(empty_url)
     assert schema_of(engine) == before
     with engine.begin() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == "0001"
         connection.exec_driver_sql("DROP TABLE suggestions")
-    open_store(database_url).close()
+    open_store(empty_url).close()
     with engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == migrate.head()
 

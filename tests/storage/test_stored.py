@@ -35,10 +35,10 @@ def test_there_is_a_stored_database_of_each_revision_that_another_follows(revisi
 
 
 @pytest.fixture(params=FOLLOWED)
-def store(request, database_url, engine):
+def store(request, empty_url, engine):
     load(engine, request.param)
     migrate.upgrade(engine)
-    opened = open_store(database_url)
+    opened = open_store(empty_url)
     yield opened
     opened.close()
 

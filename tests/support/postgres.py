@@ -29,12 +29,12 @@ def postgres_server() -> Iterator[sa.URL]:
 
 
 @contextmanager
-def fresh_database(server: sa.URL) -> Iterator[str]:
-    """The URL of an empty database that is dropped at the end."""
+def fresh_database(server: sa.URL, template: str = "template1") -> Iterator[str]:
+    """The URL of a copy of the database `template`, by default an empty one, that is dropped at the end."""
     name = f"dodona_test_{uuid.uuid4().hex}"
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield server.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
     finally:

@@ -27,6 +27,10 @@ class LenientRoute(APIRoute):
     Its path may end with a verb behind a colon.
     """
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
+        # Google's clients send bodies without a content type.
+        super().__init__(path, endpoint, **{**settings, "strict_content_type": False})
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether the route is the one for a request; a colon in its path stands before a verb, not within an id."""
         match, child = super().matches(scope)

@@ -92,7 +92,7 @@ class PageRoute(APIRoute):
 
 def page_router(studies: StudyService, trials: TrialQueries, clock: Callable[[], float] = time.time) -> APIRouter:
     """The pages and the files they refer to; `clock` gives the time in seconds since the epoch."""
-    router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse)
+    router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
     @router.get("/")
     async def all_studies(request: Request) -> Response:
