@@ -1,0 +1,86 @@
+"""Operations: what calls that may take their time are answered with; here they are always done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from dodona_schemas.base import WireModel
+from dodona_schemas.vertex.study import StudyState
+from dodona_schemas.vertex.trial import Trial
+
+
+class GenericOperationMetadata(WireModel):
+    """When an operation began and last changed."""
+
+    create_time: datetime
+    update_time: datetime
+
+
+class SuggestTrialsMetadata(WireModel):
+    """Who asked for the trials."""
+
+    type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsMetadata"] = Field(
+        default="type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsMetadata", alias="@type"
+    )
+    generic_metadata: GenericOperationMetadata
+    client_id: str = ""
+
+
+class SuggestTrialsResponse(WireModel):
+    """The trials to run; none, and `study_state` COMPLETED, when the study has nothing left to hand out."""
+
+    type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsResponse"] = Field(
+        default="type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsResponse", alias="@type"
+    )
+    trials: list[Trial] = []
+    study_state: StudyState = StudyState.STATE_UNSPECIFIED
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+
+class Operation(WireModel):
+    """A call to suggest. Dodona's operations are finished inside the call, so they always come back done."""
+
+    name: str = ""
+    done: bool = False
+    metadata: SuggestTrialsMetadata | None = None
+    response: SuggestTrialsResponse | None = None
+
+
+class CheckTrialEarlyStoppingStateMetadata(WireModel):
+    """Which trial was asked about. The name on the wire is misspelt: that is part of the protocol."""
+
+    type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateMetatdata"] = Field(
+        default="type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateMetatdata", alias="@type"
+    )
+    generic_metadata: GenericOperationMetadata
+    study: str = ""
+    trial: str = ""
+
+
+class CheckTrialEarlyStoppingStateResponse(WireModel):
+    """Whether the trial should stop early."""
+
+    type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateResponse"] = Field(
+        default="type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateResponse", alias="@type"
+    )
+    should_stop: bool = False
+
+
+class EarlyStoppingOperation(WireModel):
+    """A call to check a trial's early stopping state; always done."""
+
+    name: str = ""
+    done: bool = False
+    metadata: CheckTrialEarlyStoppingStateMetadata | None = None
+    response: CheckTrialEarlyStoppingStateResponse | None = None
+
+
+class ListOperationsResponse(WireModel):
+    """A page of operations."""
+
+    operations: list[Operation] = []
+    next_page_token: str = ""

@@ -1,0 +1,235 @@
+"""Studies and their specifications."""
+
+from __future__ import annotations
+
+from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Number, Timestamp, WireEnum, WireModel
+
+
+class StudyState(WireEnum):
+    """ACTIVE studies hand out trials; INACTIVE ones are paused; COMPLETED ones have nothing left to hand out."""
+
+    STATE_UNSPECIFIED = 0
+    ACTIVE = 1
+    INACTIVE = 2
+    COMPLETED = 3
+
+
+class GoalType(WireEnum):
+    """The direction of a metric; unspecified means MAXIMIZE."""
+
+    GOAL_TYPE_UNSPECIFIED = 0
+    MAXIMIZE = 1
+    MINIMIZE = 2
+
+
+class ScaleType(WireEnum):
+    """How the values of a parameter are spread; unspecified means linear."""
+
+    SCALE_TYPE_UNSPECIFIED = 0
+    UNIT_LINEAR_SCALE = 1
+    UNIT_LOG_SCALE = 2
+    UNIT_REVERSE_LOG_SCALE = 3
+
+
+class Algorithm(WireEnum):
+    """The search algorithm; unspecified means the server's best. Those from 100 on are Dodona's own."""
+
+    ALGORITHM_UNSPECIFIED = 0
+    GRID_SEARCH = 2
+    RANDOM_SEARCH = 3
+    GP_BANDIT = 100
+    QUASI_RANDOM_SEARCH = 101
+    SHUFFLED_GRID_SEARCH = 102
+    TPE = 103
+    CMA_ES = 104
+    REGULARIZED_EVOLUTION = 105
+    NSGA2 = 106
+    HYPERBAND = 107
+    SKOPT_GP = 108
+    SKOPT_FOREST = 109
+    SKOPT_GBRT = 110
+
+
+class ObservationNoise(WireEnum):
+    """How much two measurements of the same parameters may differ."""
+
+    OBSERVATION_NOISE_UNSPECIFIED = 0
+    LOW = 1
+    HIGH = 2
+
+
+class MeasurementSelectionType(WireEnum):
+    """Which measurement becomes final when a trial is completed without one; unspecified means the last."""
+
+    MEASUREMENT_SELECTION_TYPE_UNSPECIFIED = 0
+    LAST_MEASUREMENT = 1
+    BEST_MEASUREMENT = 2
+
+
+class SafetyMetricConfig(WireModel):
+    """Makes a metric a safety constraint."""
+
+    safety_threshold: Double = 0.0
+    desired_min_safe_trials_fraction: Double | None = None
+
+
+class MetricSpec(WireModel):
+    """A metric to optimize."""
+
+    metric_id: str = ""
+    goal: GoalType = GoalType.GOAL_TYPE_UNSPECIFIED
+    safety_config: SafetyMetricConfig | None = None
+
+
+class DoubleValueSpec(WireModel):
+    """A real interval, both ends included."""
+
+    min_value: Double = 0.0
+    max_value: Double = 0.0
+    default_value: Double | None = None
+
+
+class IntegerValueSpec(WireModel):
+    """A range of integers, both ends included."""
+
+    min_value: Int64 = 0
+    max_value: Int64 = 0
+    default_value: Int64 | None = None
+
+
+class CategoricalValueSpec(WireModel):
+    """A set of names."""
+
+    values: list[str] = []
+    default_value: str | None = None
+
+
+class DiscreteValueSpec(WireModel):
+    """A set of numbers."""
+
+    values: list[Number] = []
+    default_value: Number | None = None
+
+
+class DiscreteValueCondition(WireModel):
+    """The parent's values under which a child of a discrete parameter is active."""
+
+    values: list[Number] = []
+
+
+class IntValueCondition(WireModel):
+    """The parent's values under which a child of an integer parameter is active."""
+
+    values: list[Int64] = []
+
+
+class CategoricalValueCondition(WireModel):
+    """The parent's values under which a child of a categorical parameter is active."""
+
+    values: list[str] = []
+
+
+class ConditionalParameterSpec(WireModel):
+    """A child parameter with the condition on its parent; exactly one condition is set."""
+
+    parameter_spec: ParameterSpec
+    parent_discrete_values: DiscreteValueCondition | None = None
+    parent_int_values: IntValueCondition | None = None
+    parent_categorical_values: CategoricalValueCondition | None = None
+
+
+class ParameterSpec(WireModel):
+    """A parameter; exactly one of the four value specs is set and tells its kind."""
+
+    parameter_id: str = ""
+    double_value_spec: DoubleValueSpec | None = None
+    integer_value_spec: IntegerValueSpec | None = None
+    categorical_value_spec: CategoricalValueSpec | None = None
+    discrete_value_spec: DiscreteValueSpec | None = None
+    scale_type: ScaleType = ScaleType.SCALE_TYPE_UNSPECIFIED
+    conditional_parameter_specs: list[ConditionalParameterSpec] = []
+    # Dodona's own: what the client wants to remember of the parameter, such as its type in the user's program.
+    metadata: dict[str, str] = {}
+
+
+class StudyTimeConstraint(WireModel):
+    """A length of time or a moment, one of the two."""
+
+    max_duration: Duration | None = None
+    end_time: Timestamp | None = None
+
+
+class StudyStoppingConfig(WireModel):
+    """The budget of a study."""
+
+    should_stop_asap: Flag | None = None
+    minimum_runtime_constraint: StudyTimeConstraint | None = None
+    maximum_runtime_constraint: StudyTimeConstraint | None = None
+    min_num_trials: Int32 | None = None
+    max_num_trials: Int32 | None = None
+    max_num_trials_no_progress: Int32 | None = None
+    max_duration_no_progress: Duration | None = None
+    # Dodona's own: how many trials may be infeasible.
+    max_failed_trials: Int32 | None = None
+
+
+class DecayCurveAutomatedStoppingSpec(WireModel):
+    """Early stopping by the predicted end of a trial's curve."""
+
+    use_elapsed_duration: Flag = False
+
+
+class MedianAutomatedStoppingSpec(WireModel):
+    """Early stopping of a trial that is below the median of the others."""
+
+    use_elapsed_duration: Flag = False
+
+
+class ConvexAutomatedStoppingSpec(WireModel):
+    """Early stopping by a convex model of a trial's curve."""
+
+    max_step_count: Int64 | None = None
+    min_step_count: Int64 | None = None
+    min_measurement_count: Int64 | None = None
+    learning_rate_parameter_name: str | None = None
+    use_elapsed_duration: Flag = False
+    update_all_stopped_trials: Flag | None = None
+
+
+class StudySpec(WireModel):
+    """What is searched, for what, and how."""
+
+    metrics: list[MetricSpec] = []
+    parameters: list[ParameterSpec] = []
+    algorithm: Algorithm = Algorithm.ALGORITHM_UNSPECIFIED
+    observation_noise: ObservationNoise = ObservationNoise.OBSERVATION_NOISE_UNSPECIFIED
+    measurement_selection_type: MeasurementSelectionType = (
+        MeasurementSelectionType.MEASUREMENT_SELECTION_TYPE_UNSPECIFIED
+    )
+    study_stopping_config: StudyStoppingConfig | None = None
+    decay_curve_stopping_spec: DecayCurveAutomatedStoppingSpec | None = None
+    median_automated_stopping_spec: MedianAutomatedStoppingSpec | None = None
+    convex_automated_stopping_spec: ConvexAutomatedStoppingSpec | None = None
+    # Dodona's own: the seed of all suggestions; the server draws one if it is not given.
+    seed: Int64 | None = None
+    # Dodona's own: the algorithm's options by name.
+    algorithm_options: dict[str, bool | int | float | str] = {}
+    # Dodona's own: the names of earlier studies to learn from.
+    prior_studies: list[str] = []
+    # Dodona's own: a trial whose worker was lost that many times is infeasible; 3, if it is left out.
+    max_attempts: Int32 | None = None
+
+
+class Study(WireModel):
+    """A study: a search over one space, shared by any number of workers."""
+
+    name: str | None = None
+    display_name: str = ""
+    study_spec: StudySpec = StudySpec()
+    state: StudyState | None = None
+    create_time: Timestamp | None = None
+    inactive_reason: str | None = None
+    # Dodona's own: the last part of the name, if the client wants to choose it; the server draws one otherwise.
+    study_id: str | None = None
+    # Dodona's own: what the client wants to remember of the study.
+    metadata: dict[str, str] = {}

@@ -1,0 +1,113 @@
+"""The bodies of the calls about trials."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dodona_schemas.base import Double, Duration, Flag, Int32, WireModel
+from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH, RequestId
+from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext
+
+
+class TrialReport(WireModel):
+    """A measurement of one of a study's trials."""
+
+    trial: str = ""
+    measurement: Measurement = Measurement()
+    attempt: Int32 | None = None
+    checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
+
+
+class ReportTrialsRequest(WireModel):
+    """Dodona's own: several measurements in one call, all of them kept or none."""
+
+    reports: list[TrialReport] = []
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
+class ReportTrialsResponse(WireModel):
+    """Dodona's own: the trial of each report; the state STOPPING says «stop early»."""
+
+    trials: list[Trial] = []
+
+
+class SuggestTrialsRequest(WireModel):
+    """Asks for trials to run."""
+
+    suggestion_count: Int32 = 0
+    client_id: str = ""
+    contexts: list[TrialContext] = []
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+    # Dodona's own: how long to wait for a trial while there is none but may be one later, up to 30 s.
+    wait: Duration | None = None
+    # Dodona's own: how long the client has the trials without a sign of life; left out, it has them for ever.
+    lease_duration: Duration | None = None
+    # Dodona's own: the numbers of the client's trials that it runs. Others that are its own it has lost, and they come
+    # back as new attempts; left out, its own trials come back as they are.
+    held_trials: list[str] | None = None
+
+
+class CreateTrialRequest(Trial):
+    """A trial to queue, or one that is done already."""
+
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
+class AddTrialMeasurementRequest(WireModel):
+    """Reports a measurement."""
+
+    measurement: Measurement = Measurement()
+    # Dodona's own: which attempt the worker runs, and the place from which the trial can go on.
+    attempt: Int32 | None = None
+    checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
+class CompleteTrialRequest(WireModel):
+    """Ends a trial."""
+
+    final_measurement: Measurement | None = None
+    trial_infeasible: Flag = False
+    infeasible_reason: str | None = None
+    # Dodona's own: which attempt the worker ran.
+    attempt: Int32 | None = None
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
+class HeartbeatTrialRequest(WireModel):
+    """Dodona's own: a sign of life, by which the trial's lease begins anew."""
+
+    attempt: Int32 | None = None
+    checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
+class ReleaseTrialRequest(WireModel):
+    """Dodona's own: hands a trial back, to be run by another worker."""
+
+    attempt: Int32 | None = None
+    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    request_id: RequestId | None = None
+
+
+class ListTrialsResponse(WireModel):
+    """A page of trials."""
+
+    trials: list[Trial] = []
+    next_page_token: str = ""
+
+
+class ListOptimalTrialsResponse(WireModel):
+    """The best trials: the Pareto front, if there are several metrics."""
+
+    optimal_trials: list[Trial] = []
+    # Dodona's own, with several metrics: how much the front dominates of the space up to the reference point, which is
+    # the worst value that any trial has had of each metric; absent with over four metrics or very large fronts.
+    hypervolume: Double | None = None
+    reference_point: list[Metric] | None = None
