@@ -9,17 +9,15 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 import hypothesis
 import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
-from starlette.testclient import TestClient
-from starlette.types import Receive, Scope, Send
 
 from dodona_server.api.openapi import EXAMPLES
-from dodona_server.app import create_app
 from dodona_server.document import openapi_document
-from dodona_server.storage.opening import open_store
+from tests.support.processes import ServerProcess
 
 SEED = int(os.environ.get("DODONA_TEST_SEED", "1"))
 EXAMPLES_PER_OPERATION = 15
@@ -27,18 +25,6 @@ LOCATION = "/v1/projects/default/locations/local"
 STUDY = f"{LOCATION}/studies/digits"
 
 
-class Application:
-    """The server of the running test behind an object that the schema can hold before there is one."""
-
-    def __init__(self) -> None:
-        self.app: Any = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":  # the fixture begins and ends the server's life
-            await self.app(scope, receive, send)
-
-
-application = Application()
 schema = schemathesis.openapi.from_dict(
     json.loads(openapi_document()),
     config=SchemathesisConfig.from_dict(
@@ -50,16 +36,15 @@ schema = schemathesis.openapi.from_dict(
         }
     ),
 )
-schema.app = application
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """The server; `application` leads to it."""
-    store = open_store(f"sqlite:///{tmp_path_factory.mktemp('fuzz') / 'test.db'}")
-    application.app = create_app(store)
-    with TestClient(application.app, base_url="http://localhost") as client:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A running server."""
+    process = ServerProcess(tmp_path_factory.mktemp("fuzz")).start()
+    with httpx.Client(base_url=process.url, timeout=60) as client:
         yield client
+    process.stop()
 
 
 @schema.parametrize()
@@ -70,13 +55,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     suppress_health_check=list(hypothesis.HealthCheck),
 )
 @hypothesis.seed(SEED)
-def test_no_answer_breaks_the_document(case: schemathesis.Case, server: TestClient) -> None:
+def test_no_answer_breaks_the_document(case: schemathesis.Case, server: httpx.Client) -> None:
     print(f"DODONA_TEST_SEED={SEED}")
     _aim(case, server)
-    case.call_and_validate(base_url="http://localhost")
+    case.call_and_validate(base_url=str(server.base_url))
 
 
-def _aim(case: schemathesis.Case, server: TestClient) -> None:
+def _aim(case: schemathesis.Case, server: httpx.Client) -> None:
     """Makes most calls hit a study and a trial that are there: ids drawn at random never would."""
     if not case.path_parameters or (case.meta and not case.meta.generation.mode.is_positive):
         return
@@ -94,7 +79,7 @@ def _aim(case: schemathesis.Case, server: TestClient) -> None:
         case.path_parameters[name] = known[name]
 
 
-def _operation(server: TestClient, client: str) -> dict[str, Any]:
+def _operation(server: httpx.Client, client: str) -> dict[str, Any]:
     """An operation that handed a trial out, of a new study if the old one is gone or has nothing left."""
     for _ in range(2):
         answer = server.post(f"{STUDY}/trials:suggest", json={"clientId": client, "suggestionCount": 1})

@@ -19,7 +19,7 @@ from dodona_schemas.vertex import Empty
 from dodona_server.api.paging import page_size, read_text_token, write_token
 from dodona_server.api.route import Answer, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.shared import timestamp
-from dodona_server.api.vertex.routes import ERRORS, STUDY, TRIAL
+from dodona_server.api.vertex.routes import ERRORS, LOST, STUDY, TRIAL
 from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
@@ -30,11 +30,8 @@ _BINARY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
 # RFC 9530: `sha-256=:BASE64:`, perhaps among digests of other kinds.
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
 _PLACE = re.compile(r"([0-9]{1,18})\.(.+)")
-_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"model": ErrorResponse, "description": "The attempt was lost: the trial was handed on"}
-}
 _SAVING: dict[int | str, dict[str, Any]] = {
-    **_CONFLICT,
+    **LOST,
     413: {"model": ErrorResponse, "description": "The file is larger than this server allows"},
     507: {"model": ErrorResponse, "description": "The server has no room left for it"},
 }
@@ -116,7 +113,7 @@ def artifact_router(artifacts: ArtifactService) -> APIRouter:
         listed = [_write(study, one) for one in page[:limit]]
         return Answer(wire.ListArtifactsResponse(artifacts=listed, next_page_token=more))
 
-    @router.delete(TRIAL + "/artifacts/{artifact}", response_model=Empty, responses=_CONFLICT)
+    @router.delete(TRIAL + "/artifacts/{artifact}", response_model=Empty, responses=LOST)
     async def delete_artifact(artifact: OfArtifact, attempt: Attempt = None, request_id: RequestId = "") -> Response:
         """Dodona's own: removes a file of the trial."""
         await artifacts.delete(artifact, attempt, request_id)

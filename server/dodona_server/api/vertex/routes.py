@@ -32,6 +32,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorResponse, "description": "There is no such resource"},
     503: {"model": ErrorResponse, "description": "Not now; send the same request again"},
 }
+LOST: dict[int | str, dict[str, Any]] = {
+    409: {"model": ErrorResponse, "description": "The attempt was lost: the trial was handed on, or has ended"}
+}
 _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": ErrorResponse, "description": "The name belongs to a study with another spec"}
 }
@@ -50,12 +53,12 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
         return Answer(await loop.suggest(study, body))
 
-    @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, tags=["trials"])
+    @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, responses=LOST, tags=["trials"])
     async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest) -> Response:
         """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
         return Answer(await loop.measure(trial, body))
 
-    @router.post(TRIAL + ":complete", response_model=wire.Trial, tags=["trials"])
+    @router.post(TRIAL + ":complete", response_model=wire.Trial, responses=LOST, tags=["trials"])
     async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest) -> Response:
         """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
         return Answer(await loop.complete(trial, body))
@@ -65,17 +68,17 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
         """Asks the worker to end the trial early."""
         return Answer(render.trial(trial.study, await trials.stop(trial, body.request_id)))
 
-    @router.post(TRIAL + ":heartbeat", response_model=wire.Trial, tags=["trials"])
+    @router.post(TRIAL + ":heartbeat", response_model=wire.Trial, responses=LOST, tags=["trials"])
     async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest) -> Response:
         """Dodona's own: a sign of life; the trial's lease begins anew, the state STOPPING says «stop early»."""
         return Answer(await loop.beat(trial, body))
 
-    @router.post(TRIAL + ":release", response_model=wire.Trial, tags=["trials"])
+    @router.post(TRIAL + ":release", response_model=wire.Trial, responses=LOST, tags=["trials"])
     async def release_trial(trial: OfTrial, body: wire.ReleaseTrialRequest) -> Response:
         """Dodona's own: hands a trial back, to be run by another worker."""
         return Answer(render.trial(trial.study, await trials.release(trial, body.attempt, body.request_id)))
 
-    @router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, tags=["trials"])
+    @router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, responses=LOST, tags=["trials"])
     async def report_trials(study: OfStudy, body: wire.ReportTrialsRequest) -> Response:
         """Dodona's own: reports several measurements of the study's trials, all of them or none."""
         reports = [
