@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import math
 import random
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,96 @@ def branches() -> Problem:
     return Problem("conditional branches", "conditional", SearchSpace((model,)), true, 0.0)
 
 
+def pipeline() -> Problem:
+    """A choice of preprocessing and one of a model, each with parameters of its own, some shared by two models."""
+    prepare = Parameter(
+        "prepare",
+        Categorical(("none", "pca", "select")),
+        (
+            Branch(("pca",), Parameter("components", Integer(2, 64, Scale.LOG))),
+            Branch(("select",), Parameter("fraction", Double(0.05, 1.0))),
+        ),
+    )
+    rate = Parameter("rate", Double(1e-3, 1.0, Scale.LOG))
+    model = Parameter(
+        "model",
+        Categorical(("knn", "svm", "boosting", "mlp")),
+        (
+            Branch(("knn",), Parameter("neighbours", Integer(1, 50, Scale.LOG))),
+            Branch(("svm",), Parameter("C", Double(1e-3, 1e3, Scale.LOG))),
+            Branch(("svm",), Parameter("gamma", Double(1e-4, 1e1, Scale.LOG))),
+            Branch(("boosting", "mlp"), rate),
+            Branch(("boosting",), Parameter("depth", Integer(1, 12))),
+            Branch(("mlp",), Parameter("dropout", Double(0.0, 0.8))),
+        ),
+    )
+
+    def true(v: Values) -> float:
+        # The best preparation depends on the model: distances gain from few components, trees lose by them.
+        kept = {"none": 1.0, "pca": float(v.get("components", 64)) / 64, "select": float(v.get("fraction", 1.0))}
+        share = kept[str(v["prepare"])]
+        match str(v["model"]):
+            case "knn":
+                loss = 0.2 + 0.05 * (math.log(float(v["neighbours"]) / 7)) ** 2 + 0.3 * abs(share - 0.2)
+            case "svm":
+                ridge = math.log10(float(v["C"])) + math.log10(float(v["gamma"]))
+                loss = 0.03 * ridge**2 + 0.04 * (math.log10(float(v["gamma"])) + 2) ** 2 + 0.2 * (share - 0.5) ** 2
+            case "boosting":
+                loss = 0.05 + 0.1 * (math.log10(float(v["rate"])) + 1) ** 2 + 0.01 * (int(v["depth"]) - 4) ** 2
+                loss += 0.4 * (1 - share) * (v["prepare"] == "pca")
+            case _:
+                loss = 0.02 + 0.2 * (math.log10(float(v["rate"])) + 2.5) ** 2 + (float(v["dropout"]) - 0.3) ** 2
+        return loss
+
+    return Problem("conditional pipeline", "conditional", SearchSpace((prepare, model)), true, 0.0)
+
+
+def layered(depth: int) -> Problem:
+    """A network whose layers each may have a regularizer, which then has a strength: conditions in conditions."""
+
+    def layer(index: int) -> Parameter:
+        strength = Parameter(f"l2_{index}", Double(1e-6, 1e-1, Scale.LOG))
+        on = Parameter(f"regularize_{index}", Categorical(("no", "yes")), (Branch(("yes",), strength),))
+        below = (Branch(("yes",), layer(index + 1)),) if index < depth else ()
+        return Parameter(f"layer_{index}", Categorical(("no", "yes")), (Branch(("yes",), on), *below))
+
+    def true(v: Values) -> float:
+        loss, count = 0.0, 0
+        for index in range(1, depth + 1):
+            if v.get(f"layer_{index}") == "yes":
+                count += 1
+                # Every second layer wants its regularizer, the others do not.
+                wanted = "yes" if index % 2 == 0 else "no"
+                loss += 0.2 * (v[f"regularize_{index}"] != wanted)
+                if f"l2_{index}" in v:
+                    loss += 0.04 * (math.log10(float(v[f"l2_{index}"])) + 3.0 + 0.3 * index) ** 2
+        return loss + 0.3 * (count - 3) ** 2
+
+    return Problem("conditional layers", "conditional", SearchSpace((layer(1),)), true, 0.0)
+
+
+def noisy_at(name: str, dimensions: int, true: Callable[[Sequence[float]], float], deviation: float) -> Problem:
+    """A function on the unit cube with its least value, 0, somewhere inside, whose trials scatter by `deviation`."""
+    parameters = tuple(Parameter(f"x{index}", Double(0.0, 1.0)) for index in range(dimensions))
+
+    def at(v: Values) -> float:
+        return true([float(v[parameter.id]) for parameter in parameters])
+
+    return Problem(f"noisy {name}", "noisy", SearchSpace(parameters), at, 0.0, lambda rng: rng.gauss(0.0, deviation))
+
+
+def _rosenbrock(x: Sequence[float]) -> float:
+    z = [4.0 * one - 2.0 for one in x]
+    return sum(100.0 * (b - a * a) ** 2 + (1.0 - a) ** 2 for a, b in itertools.pairwise(z))
+
+
+def _levy(x: Sequence[float]) -> float:
+    w = [1.0 + (16.0 * one - 9.0) / 4.0 for one in x]
+    inner = sum((one - 1.0) ** 2 * (1.0 + 10.0 * math.sin(math.pi * one + 1.0) ** 2) for one in w[:-1])
+    last = (w[-1] - 1.0) ** 2 * (1.0 + math.sin(2.0 * math.pi * w[-1]) ** 2)
+    return math.sin(math.pi * w[0]) ** 2 + inner + last
+
+
 def noisy(dimensions: int, deviation: float) -> Problem:
     """Hartmann's or Branin's function, whose trials scatter by `deviation`."""
     name, true, best = ("hartmann", _hartmann6, -3.32237) if dimensions == 6 else ("branin", _branin, 0.397887)
@@ -224,12 +315,47 @@ OWN = {
 }
 
 
+# What no choice about an algorithm was made with: functions, instances and tables that the quick suite lacks.
+HELD_OUT_FUNCTIONS = (2, 4, 5, 6, 7, 9, 11, 12, 13, 14, 16, 17, 18, 19, 22, 23, 24)
+HELD_OUT_TABLES = (
+    ("HPOLib", "naval_propulsion"),
+    ("HPOLib", "parkinsons_telemonitoring"),
+    ("HPOBench", "blood_transfusion"),
+    ("HPOBench", "credit_g"),
+    ("HPOBench", "phoneme"),
+    ("HPOBench", "vehicle"),
+    ("NASBench201", "cifar100"),
+)
+HELD_OUT_OWN = {
+    "conditional pipeline": pipeline,
+    "conditional layers": functools.partial(layered, 5),
+    "noisy rosenbrock": functools.partial(noisy_at, "rosenbrock", 3, _rosenbrock, 5.0),
+    "noisy levy": functools.partial(noisy_at, "levy", 4, _levy, 0.5),
+}
+
+
 def suites(size: str) -> dict[str, Callable[[], Problem]]:
     """Makers of the problems, by name.
 
     Args:
-        size: `quick` for a few of each group, `full` for all.
+        size: `quick` for a few of each group, `full` for all, `held-out` for others than those of `quick`.
     """
+    return _held_out() if size == "held-out" else _quick_or_full(size)
+
+
+def _held_out() -> dict[str, Callable[[], Problem]]:
+    """Each function once, in dimensions that take turns."""
+    made: dict[str, Callable[[], Problem]] = {}
+    for function, dimensions in zip(HELD_OUT_FUNCTIONS, itertools.cycle((2, 5, 10, 20))):
+        made[f"bbob f{function} {dimensions}-D instance 2"] = functools.partial(bbob, function, dimensions, 2)
+    for function, dimensions in zip(HELD_OUT_FUNCTIONS[::2], itertools.cycle((5, 10, 20))):
+        made[f"mixint f{function} {dimensions}-D instance 2"] = functools.partial(mixint, function, dimensions, 2)
+    for family, dataset in HELD_OUT_TABLES:
+        made[f"{family} {dataset}"] = functools.partial(table, family, dataset)
+    return made | HELD_OUT_OWN
+
+
+def _quick_or_full(size: str) -> dict[str, Callable[[], Problem]]:
     made: dict[str, Callable[[], Problem]] = {}
     functions = (1, 3, 8, 10, 15, 20, 21) if size == "quick" else tuple(range(1, 25))
     for dimensions in (2, 5, 10, 20):
