@@ -24,7 +24,7 @@ import keras
 import keras_tuner
 
 import dodona.keras
-from dodona.keras._garbage import only_new_objects_are_collected
+from dodona.keras._garbage import OldObjects
 
 KINDS = ("bare", "keras-tuner", "keras-tuner-frozen", "dodona")
 
@@ -101,7 +101,9 @@ def searches(url: str, folder: Path, trials: int, epochs: int, saves: bool, name
             raise RuntimeError(f"{tuner.remaining_trials} of {trials} trials were not run")
 
     def searched_frozen() -> None:
-        with only_new_objects_are_collected():
+        old = OldObjects()
+        with old.while_searching():
+            old.set_aside()
             searched(frozen)
 
     found = (bare, lambda: searched(theirs), searched_frozen, lambda: searched(ours))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,47 @@ from tests.keras.models import DATA, BlackBox, X, Y, compile_model
 from tests.support.processes import environment
 
 Tune = Callable[..., CloudTuner]
+
+
+@pytest.fixture
+def nothing_frozen() -> Iterator[None]:
+    """As in a user's program: the tests' own set-up freezes what their imports made."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.fixture
+def built(tune: Tune) -> tuple[CloudTuner, list[int]]:
+    """A tuner of two trials, and how many objects were frozen whenever its hypermodel was built."""
+    frozen: list[int] = []
+
+    def build(hp: HyperParameters) -> keras.Model:
+        frozen.append(gc.get_freeze_count())
+        model = keras.Sequential([keras.layers.Dense(2, activation="softmax")])
+        compile_model(model, keras.optimizers.SGD(hp.Float("rate", 0.01, 0.1)))
+        return model
+
+    return tune(build, objective="loss", max_trials=2), frozen
+
+
+@pytest.mark.usefixtures("nothing_frozen")
+def test_collections_leave_out_what_was_there_before_the_first_model_and_only_until_the_search_ends(
+    built: tuple[CloudTuner, list[int]],
+) -> None:
+    tuner, frozen = built
+    tuner.search(X, Y, verbose=0)
+    assert gc.get_freeze_count() == 0
+    tuner.get_best_models()
+    assert [count > 0 for count in frozen] == [False, True, True, False]
+
+
+@pytest.mark.usefixtures("nothing_frozen")
+def test_a_program_that_freezes_objects_itself_is_left_alone(built: tuple[CloudTuner, list[int]]) -> None:
+    tuner, frozen = built
+    gc.freeze()
+    tuner.search(X, Y, verbose=0)
+    assert 0 < gc.get_freeze_count() <= frozen[-1]
 
 
 def test_a_trial_that_uses_the_memory_up_is_infeasible_and_the_next_goes_on(

@@ -17,7 +17,6 @@ from keras_tuner.errors import FailedTrialError, FatalError
 from dodona import Study
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
-from dodona.keras._garbage import only_new_objects_are_collected
 from dodona.keras._given import ORACLE_SETTINGS, given_oracle
 from dodona.keras._leaving import sigterm_leaves
 from dodona.keras._memory import out_of_memory
@@ -104,7 +103,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         """
         self._bars = "verbose" in fit_kwargs
         shown = nullcontext() if self._bars else self.oracle.shown_live()
-        with without_chief(), _progress_bars(self._bars), sigterm_leaves(), only_new_objects_are_collected(), shown:
+        with without_chief(), _progress_bars(self._bars), sigterm_leaves(), shown:
             try:
                 super().search(*fit_args, **fit_kwargs)
             except (KeyboardInterrupt, SystemExit):

@@ -11,6 +11,7 @@ from keras_tuner import HyperModel, HyperParameters, Oracle
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 
+from dodona.keras._garbage import OldObjects
 from dodona.keras._graphs import graphs_released
 from dodona.keras._keeping import KeepsModels
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, load_json, save_json, validate_trial_results
@@ -64,6 +65,7 @@ class Tuner(KeepsModels):
     ) -> None:
         if hypermodel is None and type(self).run_trial is Tuner.run_trial:
             raise ValueError("without a hypermodel there is nothing to train; give one, or override run_trial")
+        self._old_objects = OldObjects()
         super().__init__(
             oracle,
             hypermodel,
@@ -82,6 +84,11 @@ class Tuner(KeepsModels):
         )
 
     # --- training
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """See `BaseTuner.search`."""
+        with self._old_objects.while_searching():
+            super().search(*fit_args, **fit_kwargs)
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         """Trains the trial's model, `executions_per_trial` times unless the server wants it stopped.
@@ -132,6 +139,10 @@ class Tuner(KeepsModels):
         save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
         validate_trial_results(results, self.oracle.objective, "HyperModel.fit()")
         return results
+
+    def _try_build(self, hp: HyperParameters) -> Any:
+        self._old_objects.set_aside()
+        return super()._try_build(hp)
 
     def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Reports an epoch of a custom training loop; in `fit` a callback does.
