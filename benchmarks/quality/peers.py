@@ -241,6 +241,52 @@ class Smac:
         self._facade.tell(token, smac.runhistory.TrialValue(cost=value))
 
 
+class Hebo:
+    """HEBO on the flat space, discrete values by rank; it pins an old NumPy, so it needs an environment of its own."""
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        import hebo.design_space.design_space
+        import hebo.optimizers.hebo
+        import numpy as np
+        import torch
+
+        warnings.simplefilter("ignore")
+        np.random.seed(seed)  # it draws from both
+        torch.manual_seed(seed)
+        self._space, self._flat = space, list(_flat(space))
+        design = []
+        for parameter in self._flat:
+            kind, name = parameter.kind, parameter.id
+            match kind:
+                case Double() | Integer():
+                    numbers = "num" if isinstance(kind, Double) else "int"
+                    powers = "pow" if isinstance(kind, Double) else "pow_int"
+                    of_kind = powers if kind.scale is Scale.LOG else numbers
+                    design.append({"name": name, "type": of_kind, "lb": kind.min_value, "ub": kind.max_value})
+                case Discrete():
+                    design.append({"name": name, "type": "int", "lb": 0, "ub": len(kind.values) - 1})
+                case Categorical():
+                    design.append({"name": name, "type": "cat", "categories": list(kind.values)})
+        self._optimizer = hebo.optimizers.hebo.HEBO(
+            hebo.design_space.design_space.DesignSpace().parse(design), scramble_seed=seed
+        )
+
+    def ask(self) -> tuple[Any, Point]:
+        asked = self._optimizer.suggest(1)
+        values: Point = {}
+        for parameter in self._flat:
+            value, kind = _plain(asked[parameter.id].iloc[0]), parameter.kind
+            if isinstance(kind, Discrete):
+                value = sorted(kind.values)[int(value)]
+            values[parameter.id] = kind.check(_in_range(kind, int(value) if isinstance(kind, Integer) else value))
+        return asked, _active(self._space, values)
+
+    def tell(self, token: Any, value: float) -> None:
+        import numpy as np
+
+        self._optimizer.observe(token, np.array([[value]]))
+
+
 def _flat(space: SearchSpace) -> Iterator[Parameter]:
     seen = set()
     for _, parameter in space.walk():
@@ -280,6 +326,8 @@ def make(name: str, space: SearchSpace, seed: int, budget: int) -> Peer:
             return KerasTuner(space, seed, budget)
         case "smac":
             return Smac(space, seed, budget)
+        case "hebo":
+            return Hebo(space, seed)
         case _:
             return Dodona(space, seed, name)
 
