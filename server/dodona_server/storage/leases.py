@@ -8,7 +8,7 @@ from sqlalchemy import bindparam
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.storage.clock import database_now
-from dodona_server.storage.statement import Statement
+from dodona_server.storage.statement import Statement, in_selected
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import leased, trials, unfinished
 from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, read_trial, trial_key
@@ -20,7 +20,7 @@ _NUMBERS_ELSEWHERE = sa.select(trials.c.number).where(
     trials.c.client_id != bindparam("of_client"),
 )
 _RUNNING_ELSEWHERE = Statement(
-    sa.select(trials.c.number).where(IN_STUDY, trials.c.number.in_(_NUMBERS_ELSEWHERE), leased).limit(1)
+    sa.select(trials.c.number).where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_ELSEWHERE), leased).limit(1)
 )
 # The time in a query of its own: PostgreSQL looks nothing up in an index that it takes for new at every row.
 _OVERDUE = (leased, trials.c.lease_expiry <= sa.select(database_now()).scalar_subquery())

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.study import Goal, Study
 from dodona_server.domain.trial import Place, Trial, TrialState
-from dodona_server.storage.statement import Statement
+from dodona_server.storage.statement import Statement, in_selected
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import ranked, trials, unfinished
 from dodona_server.storage.trial_rows import IN_STUDY, TRIALS, read_trial
@@ -38,7 +38,7 @@ _BEST_OBJECTIVE = {
 }
 _NUMBERS_WITH_OBJECTIVE = sa.select(trials.c.number).where(IN_STUDY, ranked, trials.c.objective == bindparam("best"))
 _WITH_OBJECTIVE = Statement(
-    TRIALS.where(IN_STUDY, trials.c.number.in_(_NUMBERS_WITH_OBJECTIVE)).order_by(trials.c.number)
+    TRIALS.where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_WITH_OBJECTIVE)).order_by(trials.c.number)
 )
 
 

@@ -89,6 +89,31 @@ class Statement:
         return self._compiled[name]
 
 
+class in_selected(FunctionElement[bool]):  # noqa: N801 - a function of SQL
+    """Whether a column's value is one of those that a query, which stands alone, selects.
+
+    For PostgreSQL an array: a plan that it makes of IN while a table is small, and keeps, walks through all rows.
+    """
+
+    inherit_cache = True
+    type = sa.Boolean()
+
+    def __init__(self, column: sa.Column[Any], selected: sa.Select[Any] | FunctionElement[Any]) -> None:
+        super().__init__(column, selected.scalar_subquery() if isinstance(selected, sa.Select) else selected)
+
+
+@compiles(in_selected, "sqlite")
+def _sqlite_selected(element: in_selected, compiler: Any, **options: Any) -> str:
+    column, selected = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN {selected}"
+
+
+@compiles(in_selected, "postgresql")
+def _postgresql_selected(element: in_selected, compiler: Any, **options: Any) -> str:
+    column, selected = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY (ARRAY{selected})"
+
+
 class json_numbers(FunctionElement[int]):  # noqa: N801 - a function of SQL
     """The numbers in JSON text: a list of any length as a single parameter."""
 
@@ -108,7 +133,7 @@ def _postgresql_numbers(element: json_numbers, compiler: Any, **options: Any) ->
 
 def one_of(column: sa.Column[int], name: str) -> sa.ColumnElement[bool]:
     """Whether the column has one of the numbers in the parameter `name`, which is JSON text."""
-    return column.op("IN", is_comparison=True)(json_numbers(bindparam(name, type_=sa.String)))
+    return in_selected(column, json_numbers(bindparam(name, type_=sa.String)))
 
 
 def _compile(

@@ -16,22 +16,22 @@ from dodona_server.domain.trial import Trial, TrialState, joined
 from dodona_server.storage import codec, measurements
 from dodona_server.storage.clock import database_now
 from dodona_server.storage.ranking import objective
-from dodona_server.storage.statement import Statement, one_of
+from dodona_server.storage.statement import Statement, in_selected, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import requested_by_id, studies, trials, unfinished
 from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, TRIALS, read_trial, trial_key
 
 _FIND = Statement(TRIALS.where(*THIS))
 _FIND_LOCKED = Statement(TRIALS.where(*THIS).with_for_update())
+# No join: PostgreSQL would keep a plan for it, made while there were few trials, that walks through all of them.
+_KEY_OF_NAMED = sa.select(studies.c.key).where(
+    studies.c.project == bindparam("project"),
+    studies.c.location == bindparam("location"),
+    studies.c.study_id == bindparam("study_id"),
+)
 _FIND_NAMED = Statement(
     sa.select(trials.c.study_key, *COLUMNS)
-    .join(studies, studies.c.key == trials.c.study_key)
-    .where(
-        studies.c.project == bindparam("project"),
-        studies.c.location == bindparam("location"),
-        studies.c.study_id == bindparam("study_id"),
-        trials.c.number == bindparam("trial_number"),
-    )
+    .where(trials.c.study_key == _KEY_OF_NAMED.scalar_subquery(), trials.c.number == bindparam("trial_number"))
     .with_for_update(of=trials)
 )
 _FIND_NUMBERED = Statement(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")))
@@ -51,7 +51,7 @@ _UNFINISHED_NUMBERS = (
 )
 _HELD = TRIALS.where(
     IN_STUDY,
-    trials.c.number.in_(_UNFINISHED_NUMBERS),
+    in_selected(trials.c.number, _UNFINISHED_NUMBERS),
     # Once more, for a row that another transaction changed while this one waited for it.
     trials.c.state == bindparam("in_state"),
     trials.c.client_id == bindparam("of_client"),
@@ -60,7 +60,7 @@ _UNFINISHED = Statement(_HELD.with_for_update(of=trials))
 # Work that another server is claiming is left to that one.
 _CLAIMABLE = Statement(_HELD.with_for_update(of=trials, skip_locked=True))
 _NUMBERS_PENDING = sa.select(trials.c.number).where(IN_STUDY, unfinished)
-_PENDING = Statement(TRIALS.where(IN_STUDY, trials.c.number.in_(_NUMBERS_PENDING)).order_by(trials.c.number))
+_PENDING = Statement(TRIALS.where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_PENDING)).order_by(trials.c.number))
 _FINISHED_AFTER = Statement(
     TRIALS.where(IN_STUDY, trials.c.end_time.is_not(None), trials.c.number > bindparam("after"))
     .order_by(trials.c.number)
