@@ -105,8 +105,8 @@ USES: dict[str, Use] = {
     "operations of a study": lambda t, s: operations.page(t, "p", "l", s.name.study_id, "", 20),
     "insert operation": lambda t, s: operations.insert(t, s.key, OPERATION),
     "delete operation": lambda t, s: operations.delete(t, "x"),
-    "request": lambda t, s: requests.find(t, s.name.parent, "r500"),
-    "insert request": lambda t, s: requests.insert(t, s.name.parent, "another", "report", THEN),
+    "new request": lambda t, s: requests.remember(t, s.name.parent, "another", "report", THEN),
+    "request done": lambda t, s: requests.remember(t, s.name.parent, "r500", "report", THEN),
     "suggestions": lambda t, s: suggestions.take(t, s.key, 1),
     "replace suggestions": lambda t, s: suggestions.replace(t, s.key, [{"x": 0.5}]),
     "waiting suggestions": lambda t, s: suggestions.waiting(t, s.key),
@@ -357,3 +357,34 @@ def test_a_deleted_study_is_looked_up_in_what_refers_to_it(crowded, table):
         else:
             assert [node for node in nodes(plan_for(transaction, one, "")) if node["Node Type"] == "Seq Scan"] == []
         transaction.rollback()
+
+
+# Uses of the trial loop that a bad plan would make read the whole study each time.
+LOOP = ("own", "queued", "any unfinished", "pending", "trial", "trial by name", "trials by number", "extend lease")
+
+
+@pytest.mark.parametrize("name", LOOP)
+def test_plans_that_postgresql_makes_for_a_young_study_and_keeps_serve_a_large_one(young, name):
+    # Each connection keeps the plans that it makes in its first seconds until the tables are analyzed.
+    with young.engine.connect() as transaction:
+        study = studies.find(transaction, BIG)
+        assert study is not None
+        for one in sent(transaction, USES[name], study):
+            for node in nodes(generic_plan(transaction, one)):
+                if node.get("Relation Name") == "trials" and node["Node Type"] != "ModifyTable":
+                    used = node.get("Index Name"), node.get("Index Cond", "")
+                    assert used[0] == "ix_trials_unfinished" or "number" in used[1], (node["Node Type"], *used)
+        transaction.rollback()
+
+
+@pytest.fixture(scope="module", params=[20, 300], ids=["of 20 trials", "of 300 trials"])
+def young(_postgres: sa.URL, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A database with one study of a few trials, which nobody has analyzed."""
+    with fresh_database(_postgres) as url:
+        store = open_store(url)
+        with store.engine.begin() as transaction:
+            study = studies.insert(transaction, BIG, "young", SPEC, 7, THEN)
+            finished = [dataclasses.replace(ENDED, number=number + 1) for number in range(request.param)]
+            trials.insert(transaction, study, [*finished, RUN])
+        yield store
+        store.close()

@@ -49,11 +49,9 @@ class Once:
             raise InvalidArgument(f"{len(request_id)} characters; {MAX_REQUEST_ID_LENGTH} are allowed", "requestId")
 
         def once(transaction: Transaction) -> T:
-            done = requests.find(transaction, self.parent, request_id)
+            done = requests.remember(transaction, self.parent, request_id, self.call, self.now)
             if done is None:
-                answer = use_case(transaction)
-                requests.insert(transaction, self.parent, request_id, self.call, self.now)
-                return answer
+                return use_case(transaction)
             if done != self.call:
                 raise InvalidArgument(f"{request_id!r} is the id of another request: {done}", "requestId")
             return again(transaction)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -12,7 +10,7 @@ from sqlalchemy import bindparam
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial, joined
 from dodona_server.storage import codec
-from dodona_server.storage.statement import Row, Statement, one_of
+from dodona_server.storage.statement import Row, Statement, insert_into, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import measurements
 from dodona_server.storage.trial_rows import trial_key
@@ -20,8 +18,7 @@ from dodona_server.storage.trial_rows import trial_key
 
 @functools.cache
 def _upsert(dialect: str) -> Statement:
-    # Imported when it is needed: the dialect of the other database takes a tenth of a second.
-    statement: Any = importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(measurements)
+    statement = insert_into(measurements, dialect)
     return Statement(
         statement.on_conflict_do_update(
             index_elements=list(measurements.primary_key),

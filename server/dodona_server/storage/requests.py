@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location
-from dodona_server.storage.statement import Statement
+from dodona_server.storage.statement import Statement, insert_into
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import requests
 
@@ -18,7 +20,12 @@ _FIND = Statement(
     )
 )
 
-_INSERT = Statement(requests.insert())
+
+@functools.cache
+def _insert(dialect: str) -> Statement:
+    return Statement(insert_into(requests, dialect).on_conflict_do_nothing().returning(requests.c.call))
+
+
 _OLD = Statement(
     sa.select(requests.c.create_time)
     .where(requests.c.create_time < bindparam("before"))
@@ -29,15 +36,22 @@ _OLD = Statement(
 _PURGE = Statement(requests.delete().where(requests.c.create_time.between(bindparam("first"), bindparam("last"))))
 
 
-def find(transaction: Transaction, parent: Location, request_id: str) -> str | None:
-    """Which call was done under that id; None if none was."""
-    call: str | None = _FIND.value(transaction, _key(parent, request_id))
-    return call
+def remember(transaction: Transaction, parent: Location, request_id: str, call: str, now: float) -> str | None:
+    """Keeps that `call` is done under that id, unless one was: then that one is answered.
 
-
-def insert(transaction: Transaction, parent: Location, request_id: str, call: str, now: float) -> None:
-    """Keeps that `call` was done under that id at the time `now`, in seconds since the epoch."""
-    _INSERT.run(transaction, {**_key(parent, request_id), "call": call, "create_time": now})
+    Args:
+        transaction: to keep it in.
+        parent: where the id is known.
+        request_id: the client's.
+        call: what is done.
+        now: the time, in seconds since the epoch.
+    """
+    key = _key(parent, request_id)
+    values = {**key, "call": call, "create_time": now}
+    if _insert(transaction.dialect.name).value(transaction, values) is not None:
+        return None
+    done: str = _FIND.value(transaction, key)
+    return done
 
 
 def purge(transaction: Transaction, before: float, limit: int) -> int:
