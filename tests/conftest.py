@@ -32,6 +32,15 @@ def _only_new_garbage() -> None:
     gc.freeze()
 
 
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket of a server that speaks S3."""
+    from tests.support.s3 import empty_bucket  # its packages take seconds to import
+
+    with empty_bucket(monkeypatch) as url:
+        yield url
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variables of whoever runs the tests do not reach them."""

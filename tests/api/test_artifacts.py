@@ -259,20 +259,26 @@ def test_content_that_somebody_removed_is_not_found(api, trial, folder):
     assert media(api).status_code == 404
 
 
-def test_any_url_of_fsspec_will_do(tmp_path, spec):
+@pytest.fixture(params=["memory", "s3"])
+def place(request):
+    return request.getfixturevalue("bucket") if request.param == "s3" else "memory://models"
+
+
+def test_any_url_of_fsspec_will_do(tmp_path, spec, place):
     store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
-    with TestClient(
-        create_app(store, Options(artifacts="memory://models/here")), base_url="http://localhost"
-    ) as client:
+    with TestClient(create_app(store, Options(artifacts=f"{place}/here")), base_url="http://localhost") as client:
         api = Api(client)
         api.post("/studies", {"studyId": "s", "studySpec": spec})
         api.suggest()
         put(api, CONTENT * 10, **{"Content-Digest": digest(CONTENT * 10)})
         assert media(api).content == CONTENT * 10
-        memory = fsspec.filesystem("memory")
-        assert len(memory.find("/models/here")) == 1
+        wrong = put(api, CONTENT, code=400, **{"Content-Digest": digest(b"something else")})
+        assert "Content-Digest" in wrong["error"]["message"]
+        files, root = fsspec.core.url_to_fs(f"{place}/here")
+        assert len(files.find(root)) == 1
         api.delete("/studies/s")
-        while memory.find("/models/here"):
+        while files.find(root):
+            files.invalidate_cache()
             time.sleep(0.02)
 
 

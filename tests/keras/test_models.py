@@ -93,9 +93,15 @@ def test_a_file_that_is_not_the_trials_is_not_taken_for_it(tune: Tune, tmp_path:
     assert not stale.exists(), "a trial without weights has not those of its predecessor"
 
 
-@pytest.mark.parametrize("place", ["memory://models", "file://{}/shared"])
-def test_a_directory_may_be_any_url(tune: Tune, study: Callable[[], Study], tmp_path: Path, place: str) -> None:
-    place = place.format(tmp_path)
+@pytest.fixture(params=["memory", "file", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a place for checkpoints."""
+    if request.param == "s3":
+        return f"{request.getfixturevalue('bucket')}/here"
+    return "memory://models" if request.param == "memory" else f"file://{tmp_path}/shared"
+
+
+def test_a_directory_may_be_any_url(tune: Tune, study: Callable[[], Study], place: str) -> None:
     tune(tuner=Writes, **RANDOM, max_trials=4, keep_checkpoints=2, directory=place).search()
     files, root = fsspec.core.url_to_fs(place)
     found = {path.removeprefix(root).strip("/") for path in files.find(root)}
