@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from keras_tuner import HyperModel, HyperParameters, Objective
 from dodona import Study
 from dodona.keras import CloudOracle, CloudTuner
 from tests.keras.models import DATA, BlackBox, X, Y, build_fixed
+from tests.support.processes import environment, free_port
 
 Tune = Callable[..., CloudTuner]
 
@@ -189,6 +193,24 @@ def test_a_distribution_strategy(tune: Tune, study: Callable[[], Study]) -> None
     assert (study().trials()[0].state, len(study().trials()[0].measurements)) == ("SUCCEEDED", 1)
     (model,) = tuner.get_best_models()
     assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(tuner.oracle.get_best_trials()[0].score)
+
+
+def test_the_processes_of_a_cluster_train_each_trial_together(
+    server_url: str, study: Callable[[], Study], tmp_path: Path
+) -> None:
+    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
+    replicas = []
+    for index in range(2):
+        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        command = [sys.executable, "-m", "tests.keras.replica", server_url]
+        variables = environment(PYTHONPATH=str(Path.cwd()), TF_CONFIG=config)
+        replicas.append(subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True))
+    said = [replica.communicate()[0].splitlines()[-1] for replica in replicas]
+    assert [json.loads(line) for line in said] == [[True, True], [True, False]]
+    for record in study().trials():
+        loss = pytest.approx(record.parameters["lr"] + 0.5)
+        assert (record.state, record.worker, record.metrics) == ("SUCCEEDED", "cluster", {"loss": loss})
+        assert [one.metrics for one in record.measurements] == [{"loss": loss}] * 2
 
 
 def test_of_the_replicas_of_a_worker_the_first_alone_reports(server_url: str, study: Callable[[], Study]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,13 @@ def environment(**variables: str) -> dict[str, str]:
     """This process's variables without Dodona's own, with `variables`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DODONA_")}
     return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 class ServerProcess:
