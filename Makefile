@@ -7,6 +7,9 @@ ARGS ?=
 RUNS ?= 10
 SEED ?=
 
+# The processes that the tests start are many: each would compile all that it imports.
+export PYTHONDONTWRITEBYTECODE =
+
 BIN := .venv/bin
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 

@@ -93,7 +93,9 @@ def environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DODONA_", "KERASTUNER_"))}
     quiet = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
-    return inherited | quiet | {"PYTHONPATH": path}
+    # As after an installation, where no process compiles what it imports.
+    compiled = {"PYTHONDONTWRITEBYTECODE": ""}
+    return inherited | quiet | compiled | {"PYTHONPATH": path}
 
 
 class Server:
