@@ -39,7 +39,7 @@ def measure(arguments: argparse.Namespace) -> None:
     done = {_key(json.loads(line)) for line in lines}
     makers = {
         name: make
-        for name, make in problems.suites(arguments.suite).items()
+        for name, make in problems.suite(arguments.suite).items()
         if not arguments.only or any(part in name for part in arguments.only.split(","))
     }
     end = time.monotonic() + arguments.minutes * 60

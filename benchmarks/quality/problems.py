@@ -334,13 +334,13 @@ HELD_OUT_OWN = {
 }
 
 
-def suites(size: str) -> dict[str, Callable[[], Problem]]:
-    """Makers of the problems, by name.
+def suite(name: str) -> dict[str, Callable[[], Problem]]:
+    """Makers of a suite's problems, by the problems' names.
 
     Args:
-        size: `quick` for a few of each group, `full` for all, `held-out` for others than those of `quick`.
+        name: `quick` for a few of each group, `full` for all, `held-out` for others than those of `quick`.
     """
-    return _held_out() if size == "held-out" else _quick_or_full(size)
+    return _held_out() if name == "held-out" else _quick_or_full(name)
 
 
 def _held_out() -> dict[str, Callable[[], Problem]]:
@@ -355,17 +355,17 @@ def _held_out() -> dict[str, Callable[[], Problem]]:
     return made | HELD_OUT_OWN
 
 
-def _quick_or_full(size: str) -> dict[str, Callable[[], Problem]]:
+def _quick_or_full(name: str) -> dict[str, Callable[[], Problem]]:
     made: dict[str, Callable[[], Problem]] = {}
-    functions = (1, 3, 8, 10, 15, 20, 21) if size == "quick" else tuple(range(1, 25))
+    functions = (1, 3, 8, 10, 15, 20, 21) if name == "quick" else tuple(range(1, 25))
     for dimensions in (2, 5, 10, 20):
         # Of a quick run, each function in one or two of the dimensions.
         for function in functions:
-            if size == "full" or (function + dimensions) % 2 == (dimensions == 20):
+            if name == "full" or (function + dimensions) % 2 == (dimensions == 20):
                 made[f"bbob f{function} {dimensions}-D"] = functools.partial(bbob, function, dimensions, 1)
     for dimensions in (5, 10, 20):
-        for function in (1, 8, 15, 21) if size == "quick" else functions:
-            if size == "full" or dimensions == 10:
+        for function in (1, 8, 15, 21) if name == "quick" else functions:
+            if name == "full" or dimensions == 10:
                 made[f"mixint f{function} {dimensions}-D"] = functools.partial(mixint, function, dimensions, 1)
     for family, dataset in TABLES:
         made[f"{family} {dataset}"] = functools.partial(table, family, dataset)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -199,15 +200,22 @@ def test_the_processes_of_a_cluster_train_each_trial_together(
     server_url: str, study: Callable[[], Study], tmp_path: Path
 ) -> None:
     cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
-    replicas = []
-    for index in range(2):
-        config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        command = [sys.executable, "-m", "tests.keras.replica", server_url]
-        variables = environment(PYTHONPATH=str(Path.cwd()), TF_CONFIG=config)
-        replicas.append(subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True))
-    said = [replica.communicate()[0].splitlines()[-1] for replica in replicas]
+    with ExitStack() as stack:
+        replicas = []
+        for index in range(2):
+            config = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+            command = [sys.executable, "-m", "tests.keras.replica", server_url]
+            variables = environment(PYTHONPATH=str(Path.cwd()), TF_CONFIG=config)
+            replica = subprocess.Popen(command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True)
+            # One that fails would let the other wait for ever.
+            stack.callback(replica.wait)
+            stack.callback(replica.kill)
+            replicas.append(replica)
+        said = [replica.communicate(timeout=120)[0].splitlines()[-1] for replica in replicas]
     assert [json.loads(line) for line in said] == [[True, True], [True, False]]
-    for record in study().trials():
+    records = study().trials()
+    assert len(records) == 2
+    for record in records:
         loss = pytest.approx(record.parameters["lr"] + 0.5)
         assert (record.state, record.worker, record.metrics) == ("SUCCEEDED", "cluster", {"loss": loss})
         assert [one.metrics for one in record.measurements] == [{"loss": loss}] * 2

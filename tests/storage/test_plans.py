@@ -369,12 +369,15 @@ def test_plans_that_postgresql_makes_for_a_young_study_and_keeps_serve_a_large_o
     with young.engine.connect() as transaction:
         study = studies.find(transaction, BIG)
         assert study is not None
-        for one in sent(transaction, USES[name], study):
-            for node in nodes(generic_plan(transaction, one)):
-                if node.get("Relation Name") == "trials" and node["Node Type"] != "ModifyTable":
-                    used = node.get("Index Name"), node.get("Index Cond", "")
-                    assert used[0] == "ix_trials_unfinished" or "number" in used[1], (node["Node Type"], *used)
+        scans = [
+            (node["Node Type"], node.get("Index Name"), node.get("Index Cond", ""))
+            for one in sent(transaction, USES[name], study)
+            for node in nodes(generic_plan(transaction, one))
+            if node.get("Relation Name") == "trials" and node["Node Type"] != "ModifyTable"
+        ]
         transaction.rollback()
+    assert scans
+    assert [scan for scan in scans if scan[1] != "ix_trials_unfinished" and "number" not in scan[2]] == []
 
 
 @pytest.fixture(scope="module", params=[20, 300], ids=["of 20 trials", "of 300 trials"])
