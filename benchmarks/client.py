@@ -192,7 +192,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=20, help="of a search whose cost is measured [20]")
     parser.add_argument("--repeats", type=int, default=5, help="of each search; medians are shown [5]")
     parser.add_argument("--workers", type=int, default=8, help="that sleep; 0 for none [8]")
-    parser.add_argument("--sleeps", type=int, default=15, help="trials of a second for each worker [15]")
+    parser.add_argument("--sleeps", type=int, default=30, help="trials of a second for each worker [30]")
     parser.add_argument("--rounds", type=int, default=2, help="of the workers that sleep, with each algorithm [2]")
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [None]
     parser.add_argument("--server-core", type=int, default=cores[0], help="for the server [the first]")

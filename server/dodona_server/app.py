@@ -106,7 +106,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         swagger_ui_oauth2_redirect_url=None,
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
-    studies = StudyService(store, time.time, strict=options.strict)
+    studies = StudyService(store, time.time, ahead, strict=options.strict)
     queries = TrialQueries(store)
     trials = TrialService(store, time.time, ahead, options.kept_measurements)
     suggestions = SuggestionService(store, time.time, stopping, ahead)

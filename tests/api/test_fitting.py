@@ -128,16 +128,27 @@ def waiting(api, store):
     return api.client.portal.call(store.read, lambda transaction: suggestions.waiting(transaction, 1))
 
 
+def computed_ahead(api, store):
+    for _ in range(200):
+        if ahead := waiting(api, store):
+            return ahead
+        time.sleep(0.05)
+    raise AssertionError("nothing was computed")
+
+
+def test_the_first_suggestion_is_computed_before_anybody_asks(api, store, make_study):
+    make_study(algorithm="SKOPT_GBRT")
+    ahead = computed_ahead(api, store)
+    (trial,) = api.suggest()
+    assert trial["parameters"][0]["value"] == ahead[0]["x"]
+
+
 def test_suggestions_are_computed_ahead_of_those_who_ask(api, store, make_study):
     make_study(algorithm="SKOPT_GBRT")
     (trial,) = api.suggest()
+    assert waiting(api, store) == []
     complete(api, trial)
-    for _ in range(200):
-        if waiting(api, store):
-            break
-        time.sleep(0.05)
-    ahead = waiting(api, store)
-    assert len(ahead) >= 1
+    ahead = computed_ahead(api, store)
     (following,) = api.suggest(client="next")
     assert following["parameters"][0]["value"] == ahead[0]["x"]
 

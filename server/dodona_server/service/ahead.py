@@ -93,8 +93,11 @@ class Ahead:
             raise AlgorithmFailed(str(error)) from error
 
     def prepare(self, study: Study) -> None:
-        """Begins to compute suggestions with what a finished trial has taught, for the workers that will ask."""
+        """Begins to compute suggestions for the workers that will ask, with what is known now."""
         if study.state is not StudyState.ACTIVE or study.remaining_trials == 0 or not _takes_time(study):
+            return
+        if not study.spec.space.parameters:
+            # There is nothing to suggest yet: whoever made the study will add parameters.
             return
         if study.key in self._running:
             self._again.add(study.key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -63,6 +65,11 @@ class Fitter:
             return _suggested(study, job, history.finished, unfinished, pending, priors)
         except Exception as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
             return f"{type(error).__name__}: {error}"
+
+    def use_idle_time(self) -> None:
+        """Imports what the next suggestions will need."""
+        if "dodona_server.oracle.gp.bandit" in sys.modules:
+            importlib.import_module("dodona_server.oracle.gp.modelled")
 
     def _history(self, transaction: Transaction, study: Study) -> _History:
         history = self._histories.pop(study.key, None)

@@ -6,16 +6,14 @@ change. It is started when it is first needed, and killed when it does not answe
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
-import os
-import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Version
@@ -113,7 +111,7 @@ class _Fitter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"dodona-fit-{index}")
         self._lock = threading.Lock()
         self._closed = False
-        self._process: BaseProcess | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
     async def ask(self, job: Job) -> Answer:
@@ -146,16 +144,14 @@ class _Fitter:
         with self._lock:
             if self._closed:
                 raise FittingFailed("the server is shutting down")
-            if self._connection is None or self._process is None or not self._process.is_alive():
+            if self._connection is None or self._process is None or self._process.poll() is not None:
                 # A fresh interpreter: a fork would inherit the server's threads and locks.
-                context = multiprocessing.get_context("spawn")
-                ours, theirs = context.Pipe()
-                process = context.Process(
-                    target=_work, args=(theirs, self._store.secret_url, self._register), name="dodona-fit", daemon=True
-                )
-                process.start()
+                self._connection, theirs = multiprocessing.Pipe()
+                command = [sys.executable, "-m", "dodona_server.service.fitting_process", str(theirs.fileno())]
+                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
                 theirs.close()
-                self._process, self._connection = process, ours
+                # Not in the command, which everybody on the machine can read: the URL may hold a password.
+                self._connection.send((self._store.secret_url, self._register))
             return self._connection
 
     def _kill(self) -> None:
@@ -164,7 +160,7 @@ class _Fitter:
             self._process = self._connection = None
         if process is not None:
             process.kill()
-            process.join(STOP_SECONDS)
+            process.wait(STOP_SECONDS)
         if connection is not None:
             connection.close()
 
@@ -172,23 +168,3 @@ class _Fitter:
         self._closed = True
         self._kill()
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-def _work(connection: Connection, url: str, register: str | None) -> None:
-    """The process: answers jobs until the server is gone."""
-    # Several threads for small matrices cost more than they bring, and take the cores from the other processes.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-    # A signal from the keyboard reaches the whole group; the server says when to end.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if register is not None:
-        importlib.import_module(register)
-    from dodona_server.service.fitter import Fitter
-
-    fitter = Fitter(url)
-    while True:
-        try:
-            job = connection.recv()
-        except EOFError:
-            return
-        connection.send(fitter.answer(job))

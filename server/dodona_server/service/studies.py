@@ -16,6 +16,7 @@ from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.trial import TrialState
 from dodona_server.oracle import algorithm_for
+from dodona_server.service.ahead import Ahead
 from dodona_server.service.budget import settle
 from dodona_server.service.once import Once
 from dodona_server.storage import events, studies, trials
@@ -43,12 +44,14 @@ class StudyService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
+        ahead: begins to compute the first suggestions of a new study.
         strict: whether to create a study that is there already with an equal spec is an error, as it is at Vertex.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], *, strict: bool = False) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], ahead: Ahead, *, strict: bool = False) -> None:
         self._store = store
         self._clock = clock
+        self._ahead = ahead
         self._strict = strict
 
     async def create(
@@ -90,6 +93,7 @@ class StudyService:
                 drawn = secrets.randbits(62) if seed is None else seed
                 created = studies.insert(transaction, name, label, spec, drawn, self._clock(), kept)
                 self._happened(transaction, created, EventKind.STUDY_CREATED)
+                made.append(created)
                 return created
             _check_same(there, study_id, label, spec, seed)
             if self._strict:
@@ -105,8 +109,12 @@ class StudyService:
                 raise NotFound(f"{name} was created by this request, and deleted since")
             return study
 
+        made: list[Study] = []
         once = Once(request_id, f"create a study in {parent}", parent, self._clock())
-        return await self._store.run(once(use_case, again))
+        study = await self._store.run(once(use_case, again))
+        for created in made[-1:]:  # a use case may run twice, where two servers collide
+            self._ahead.prepare(created)
+        return study
 
     async def get(self, name: StudyName) -> Study:
         """The study of that name.

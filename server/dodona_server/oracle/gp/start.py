@@ -9,17 +9,49 @@ the hypercube; Mitchell, Spectrally Optimal Sampling for Distribution Ray Tracin
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
+from dodona_server.domain.space import Value
 from dodona_server.oracle.gp.axes import Array
-from dodona_server.oracle.gp.encoding import Encoding
+from dodona_server.oracle.gp.encoding import Encoding, Point
+from dodona_server.oracle.gp.search import Search
 
 DRAWS = 64
+# Pending trials beyond this many, the oldest, are not looked at.
+MOST_PENDING = 64
+
+EXHAUSTED = "every point of the space has been tried"
 
 
 def size(dimensions: float) -> int:
     """How many points to try before modelling, for that many active dimensions."""
     return int(min(max(np.ceil(dimensions) + 1, 4), 10))
+
+
+def point(search: Search, waiting: Sequence[Point]) -> dict[str, Value] | None:
+    """The next point that was not tried yet; None if there is none.
+
+    Args:
+        search: the study.
+        waiting: points of trials whose results are to come.
+    """
+    return search.first_new(_proposals(search, waiting))
+
+
+def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
+    """The defaults, what was best in earlier studies, and what lies between; places, each a."""
+    encoding, finished = search.encoding, len(search.history.trials)
+    yield encoding.default()
+    known = [*search.history.points(np.arange(max(0, finished - MOST_PENDING), finished)), *waiting[-MOST_PENDING:]]
+    strata = max(size(search.dimensions), len(known) + 1)
+    proposed = draws(encoding, encoding.encode(known)[0], strata, search.generator)
+    if len(known) % 2 and search.problem.priors:
+        from dodona_server.oracle.gp.transfer import best_points
+
+        yield from best_points(search.problem.spec, encoding, search.problem.priors, proposed[0])
+    yield from proposed
 
 
 def draws(encoding: Encoding, tried: Array, strata: int, generator: np.random.Generator) -> Array:
