@@ -120,6 +120,55 @@ def test_a_shared_directory_needs_no_upload(tune: Tune, study: Callable[[], Stud
     assert tune(tuner=Writes, upload=False).load(3) == "3"
 
 
+class Own(CloudTuner):
+    """Trains by hand, and saves and loads models by hand."""
+
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:
+        x = trial.hyperparameters.Float("x", 0.0, 1.0)
+        self.save_model(trial.trial_id, x)
+        return float(trial.trial_id)
+
+    def save_model(self, trial_id: str, model: float, step: int = 0) -> None:
+        parts = Path(self.get_trial_dir(trial_id), "parts")
+        parts.mkdir()
+        (parts / "first").write_text(str(model))
+
+    def load_model(self, trial: Any) -> float:
+        return float(Path(self.get_trial_dir(trial.trial_id), "parts", "first").read_text())
+
+
+def values_of(tuner: CloudTuner, count: int) -> list[float]:
+    return [trial.hyperparameters.values["x"] for trial in tuner.oracle.get_best_trials(count)]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_the_users_own_save_model_writes_reaches_other_machines(
+    tune: Tune, study: Callable[[], Study], tmp_path: Path, shared: bool
+) -> None:
+    place = {"directory": f"file://{tmp_path}/shared"} if shared else {}
+    one = tune(tuner=Own, **RANDOM, max_trials=3, keep_checkpoints=2, **place)
+    one.search()
+    assert one.get_best_models(2) == values_of(one, 2)
+    sent = {"1/saved.zip", "2/saved.zip"}
+    if shared:
+        assert {f"{path.parent.name[6:]}/{path.name}" for path in (tmp_path / "shared").rglob("*.zip")} == sent
+    else:
+        assert {f"{artifact.trial}/{artifact.name}" for artifact in study().all_artifacts()} == sent
+    other = tune(tuner=Own, **{"directory": tmp_path / "another machine", **place})
+    assert other.get_best_models(2) == values_of(one, 2)
+    best, _, third = other.oracle.get_best_trials(3)
+    assert other.load_model(best) == values_of(one, 1)[0]
+    with pytest.raises(FileNotFoundError, match="parts"):
+        other.load_model(third)
+
+
+def test_in_a_shared_directory_the_users_files_stay_as_they_are(tune: Tune, tmp_path: Path) -> None:
+    tune(tuner=Own, **RANDOM, max_trials=1, upload=False).search()
+    assert [path.name for path in (tmp_path / "tuning").rglob("*") if path.is_file()] == ["first"]
+    other = tune(tuner=Own, upload=False)
+    assert other.get_best_models() == values_of(other, 1)
+
+
 def test_all_may_be_kept(tune: Tune, study: Callable[[], Study], tmp_path: Path) -> None:
     tune(tuner=Writes, **RANDOM, max_trials=3, keep_checkpoints=None).search()
     assert folders(tmp_path / "tuning") == {1, 2, 3}

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from keras_tuner import Objective
 
@@ -14,7 +17,17 @@ from dodona import Study
 from dodona.keras._objective import score
 from dodona.keras._records import UNFINISHED, best_records
 from dodona.keras._running import Running
-from dodona.keras._vault import BACKUP, CHECKPOINT, MODEL, FolderVault, ServerVault, Vault
+from dodona.keras._vault import (
+    BACKUP,
+    CHECKPOINT,
+    MODEL,
+    SAVED,
+    FolderVault,
+    ServerVault,
+    Vault,
+    copy_whole,
+    is_ours,
+)
 from dodona_schemas.vertex import Algorithm
 
 logger = logging.getLogger("dodona")
@@ -29,6 +42,7 @@ class Models:
         here: the folder in which KerasTuner writes.
         place: a URL, or the folder itself if it is shared; None for the server's artifact store.
         keep: how many trials' checkpoints are kept, of the best ones; None for all.
+        user_saves: whether the user's own `save_model` writes into the trials' folders.
     """
 
     def __init__(
@@ -38,6 +52,8 @@ class Models:
         here: str,
         place: str | None,
         keep: int | None,
+        *,
+        user_saves: bool,
     ) -> None:
         if keep is not None and keep < 1:
             raise ValueError(f"keep_checkpoints is {keep}; it must be 1 or more, or None to keep all")
@@ -46,9 +62,16 @@ class Models:
         self._here = here
         self._local = FolderVault(here)
         self._keep = keep
-        self._vault: Vault = ServerVault(study) if place is None else FolderVault(place)
+        self._vault = self._vault_at(place)
+        self._user_saves = user_saves
+        self._whole_here: set[int] = set()
         self._changed = True
         self._surplus: set[int] = set()
+
+    def _vault_at(self, place: str | None) -> Vault:
+        if place is None:
+            return ServerVault(self._study)
+        return self._local if place == self._here else FolderVault(place)
 
     def path(self, trial: int, name: str) -> str:
         """Where KerasTuner has a file of a trial here."""
@@ -68,12 +91,14 @@ class Models:
                     vault.delete(number, name)
 
     def finish(self, running: Running) -> None:
-        """Brings the checkpoint of a trial that has gone well to where all workers find it, before the trial ends.
+        """Brings the model of a trial that has gone well to where all workers find it, before the trial ends.
 
         Whatever fails here is told and does not touch the trial.
         """
         number, value = running.handle.number, self._value_of(running)
-        if value is None or running.reporter.lost or not os.path.exists(self.path(number, CHECKPOINT)):
+        if value is None or running.reporter.lost:
+            return
+        if not os.path.exists(self.path(number, CHECKPOINT)) and not self._saved_by_user(number):
             return
         self._safely("keep", lambda: self._finish(number, value, running.handle.attempt))
 
@@ -85,6 +110,23 @@ class Models:
         for name in MODEL:
             if os.path.exists(self.path(number, name)):
                 self.save(number, name, self.path(number, name), attempt)
+        if self._vault is not self._local and (paths := self._saved_by_user(number)):
+            self._save_zipped(number, paths, attempt)
+
+    def _saved_by_user(self, number: int) -> list[Path]:
+        """The user's files in a trial's folder here."""
+        if not self._user_saves:
+            return []
+        return [path for path in Path(self.path(number, "")).rglob("*") if path.is_file() and not is_ours(path.name)]
+
+    def _save_zipped(self, number: int, paths: Iterable[Path], attempt: int) -> None:
+        with tempfile.TemporaryDirectory(prefix="dodona-") as folder:
+            zipped = os.path.join(folder, SAVED)
+            with zipfile.ZipFile(zipped, "w") as archive:
+                for path in paths:
+                    archive.write(path, path.relative_to(self.path(number, "")))
+            self.save(number, SAVED, zipped, attempt)
+        self._whole_here.add(number)
 
     def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:
         """Brings a file to where all workers find it; see `Vault.save`."""
@@ -114,6 +156,22 @@ class Models:
             except FileNotFoundError as error:
                 if name == CHECKPOINT and not os.path.exists(self.path(trial, name)):
                     raise self._missing(trial, error) from error
+
+    def fetch_saved_by_user(self, trial: int) -> None:
+        """Brings here what the user's own `save_model` has written elsewhere, if there is anything."""
+        if self._vault is self._local or trial in self._whole_here:
+            return
+        with tempfile.TemporaryDirectory(prefix="dodona-") as folder:
+            zipped = os.path.join(folder, SAVED)
+            try:
+                self._vault.load(trial, SAVED, zipped)
+            except FileNotFoundError:
+                return
+            with zipfile.ZipFile(zipped) as archive:
+                for name in archive.namelist():
+                    unzipped = archive.extract(name, folder)
+                    copy_whole(unzipped, self.path(trial, os.path.relpath(unzipped, folder)))
+        self._whole_here.add(trial)
 
     def load(self, trial: int, name: str, path: str) -> None:
         """Brings any file of a trial to `path`.
@@ -150,7 +208,7 @@ class Models:
             self._delete_from(self._local, number, self._local.names(number))
 
     def _prune(self) -> None:
-        vaults = [self._vault] if isinstance(self._vault, FolderVault) else [self._local, self._vault]
+        vaults = [self._local] if self._vault is self._local else [self._local, self._vault]
         held = [(vault, vault.held()) for vault in vaults]
         numbers = {number for _, found in held for number in found}
         if not numbers:

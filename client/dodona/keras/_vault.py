@@ -24,12 +24,14 @@ logger = logging.getLogger("dodona")
 CHECKPOINT = "checkpoint.weights.h5"
 BUILD_CONFIG = "build_config.json"
 MODEL = (CHECKPOINT, BUILD_CONFIG)
+# What a user's own `save_model` has written, for workers that do not share the folder.
+SAVED = "saved.zip"
 BACKUP = re.compile(r"backup-(\d+)-(\d+)\.zip")
 
 
 def is_ours(name: str) -> bool:
     """Whether a file of that name is kept, and removed in time."""
-    return name in MODEL or BACKUP.fullmatch(name) is not None
+    return name in (*MODEL, SAVED) or BACKUP.fullmatch(name) is not None
 
 
 T = TypeVar("T")
@@ -138,7 +140,7 @@ class FolderVault:
         target = self._path(trial, name)
         if self._local:
             if os.path.abspath(path) != os.path.abspath(target):
-                _copy_whole(path, target)
+                copy_whole(path, target)
             return target
         # Nobody sees an object before all of it is there.
         _tried(lambda: self._files.put_file(path, target))
@@ -187,7 +189,7 @@ class FolderVault:
         return f"{self._root}/trial_{trial}/{name}"
 
 
-def _copy_whole(path: str, target: str) -> None:
+def copy_whole(path: str, target: str) -> None:
     """Copies a file so that nobody sees a part of it."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.{uuid.uuid4().hex}"
