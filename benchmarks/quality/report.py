@@ -45,10 +45,13 @@ def write(records: Sequence[Record], results: Path | None, pictures: Path | None
 
 def _print(title: str, rows: Sequence[dict[str, Any]]) -> None:
     print(f"### {title} ({rows[0]['problems']} problems)\n")
-    print("| peer | mean rank (95 %) | score | log10 regret | seeds |\n| --- | --- | --- | --- | --- |")
+    print("| peer | mean rank | 95 % over problems | over seeds | score | log10 regret | seeds |")
+    print("| --- " * 7 + "|")
     for row in rows:
-        interval = f"{row['rank']:.2f} ({row['rank_low']:.2f} to {row['rank_high']:.2f})"
-        print(f"| {row['peer']} | {interval} | {row['score']:.3f} | {row['log_regret']:.2f} | {row['seeds']} |")
+        problems = f"{row['rank_low']:.2f} to {row['rank_high']:.2f}"
+        seeds = f"{row['rank_seeds_low']:.2f} to {row['rank_seeds_high']:.2f}" if row["seeds"] > 1 else ""
+        figures = f"{row['score']:.3f} | {row['log_regret']:.2f} | {row['seeds']}"
+        print(f"| {row['peer']} | {row['rank']:.2f} | {problems} | {seeds} | {figures} |")
     print()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 FLOOR = 1e-4
 RESAMPLES = 1000
@@ -30,7 +33,10 @@ def log_regret(value: float, baseline: float, best: float) -> float:
 
 
 def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """A row a peer: mean score, log regret and rank with an interval, over problems that all peers have runs of.
+    """A row a peer: mean score, log regret and rank with intervals, over problems that all peers have runs of.
+
+    One interval of the rank is over problems, as if others were drawn; the other one over seeds, as if these same
+    problems were run again.
 
     Args:
         records: of one mode; see `search_quality.py`.
@@ -49,6 +55,7 @@ def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> l
         return []
     problems = sorted(set.intersection(*(set(of_peer) for of_peer in values.values())))
     ranks = {problem: _ranks({peer: values[peer][problem] for peer in values}) for problem in problems}
+    over_seeds = _seed_intervals(values, problems)
     rows = []
     for peer in values:
         per_problem = {
@@ -62,12 +69,15 @@ def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> l
             continue
         of_peer = [ranks[problem][peer] for problem in problems]
         low, high = _interval(of_peer)
+        seeds_low, seeds_high = over_seeds[peer]
         rows.append(
             {
                 "peer": peer,
                 "rank": statistics.mean(of_peer),
                 "rank_low": low,
                 "rank_high": high,
+                "rank_seeds_low": seeds_low,
+                "rank_seeds_high": seeds_high,
                 "score": statistics.mean(one for one, _ in per_problem.values()),
                 "log_regret": statistics.mean(two for _, two in per_problem.values()),
                 "problems": len(problems),
@@ -75,6 +85,27 @@ def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> l
             }
         )
     return sorted(rows, key=lambda row: row["rank"])
+
+
+def _seed_intervals(
+    values: Mapping[str, Mapping[str, Sequence[float]]], problems: Sequence[str]
+) -> dict[str, tuple[float, float]]:
+    """The 95 % bootstrap interval of each peer's mean rank over the seeds: of the very same problems, run again."""
+    generator = np.random.default_rng(0)
+    peers = list(values)
+    ranks = dict.fromkeys(peers, np.ones(RESAMPLES))
+    for problem in problems:
+        runs = {peer: np.array(values[peer][problem]) for peer in peers}
+        # How often each run is drawn, as a share.
+        drawn = {
+            peer: generator.multinomial(len(own), np.full(len(own), 1 / len(own)), RESAMPLES) / len(own)
+            for peer, own in runs.items()
+        }
+        for peer, other in itertools.permutations(peers, 2):
+            own, theirs = runs[peer][:, None], runs[other][None, :]
+            lost = (theirs < own) + 0.5 * (theirs == own)
+            ranks[peer] = ranks[peer] + ((drawn[peer] @ lost) * drawn[other]).sum(axis=1) / len(problems)
+    return {peer: (float(np.quantile(of, 0.025)), float(np.quantile(of, 0.975))) for peer, of in ranks.items()}
 
 
 def _ranks(runs: Mapping[str, Sequence[float]]) -> dict[str, float]:
