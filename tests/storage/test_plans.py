@@ -208,7 +208,7 @@ class Sent:
         """What the database answers to the statement behind the words `how`."""
         text = f"{how} {self.statement}"
         if self.alone:
-            return statement.send(transaction, text, self.parameters, "reading").fetchall()
+            return statement.send(transaction, text, self.parameters, answers=True)
         return transaction.exec_driver_sql(text, self.parameters).all()
 
 
@@ -219,9 +219,9 @@ def sent(transaction: Transaction, use: Use, study: Study) -> list[Sent]:
     def keep(_c: Any, _cursor: Any, text: str, parameters: Any, _context: Any, many: bool) -> None:
         statements.append(Sent(text, parameters[0] if many else parameters, alone=False))
 
-    def keep_and_send(to: Transaction, text: str, parameters: Any, purpose: str) -> Any:
+    def keep_and_send(to: Transaction, text: str, parameters: Any, *, answers: bool) -> Any:
         statements.append(Sent(text, parameters, alone=True))
-        return send(to, text, parameters, purpose)
+        return send(to, text, parameters, answers=answers)
 
     def step() -> None:
         # Also when rows are fetched, until the next statement is sent.

@@ -9,15 +9,18 @@ own.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import exc
+from sqlalchemy import event, exc
 
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.statement import as_sqlalchemy
+from dodona_server.storage.statement import PIPELINE, as_sqlalchemy
 from dodona_server.storage.store import Readers, Store, Transaction
 from dodona_server.storage.writer import Job, Writer
+
+if TYPE_CHECKING:
+    from dodona_server.storage.pipeline import Pipeline
 
 T = TypeVar("T")
 
@@ -51,6 +54,7 @@ class PostgresStore(Store):
             max_overflow=0,
             connect_args={"connect_timeout": CONNECT_SECONDS},
         )
+        event.listen(self.engine, "before_cursor_execute", _pause)
         reader = reading_engine(url, READER_CONNECTIONS)
         try:
             with self.engine.connect():
@@ -109,15 +113,32 @@ class PostgresStore(Store):
             Exception: one of them failed, or the database did; nothing is changed.
         """
         with self.engine.connect() as transaction:
-            driver: Any = transaction.connection.driver_connection
             dbapi: Any = transaction.dialect.loaded_dbapi
             try:
-                with driver.pipeline():
+                with _pipeline(transaction).transaction():
                     for job in batch:
                         job.result = job.use_case(transaction)
-                    driver.commit()
             except dbapi.Error as error:
                 raise as_sqlalchemy(transaction, error) from error
+
+
+def _pause(transaction: Transaction, *_: Any) -> None:
+    """Lets SQLAlchemy send a statement in the middle of a transaction, as only what is rare does."""
+    pipeline: Pipeline | None = transaction.info.get(PIPELINE)
+    if pipeline is not None and pipeline.is_open:
+        pipeline.pause()
+
+
+def _pipeline(transaction: Transaction) -> Pipeline:
+    """The pipeline of the connection, which knows what is prepared there."""
+    # The driver is there by now; a server on SQLite has none.
+    from dodona_server.storage.pipeline import Pipeline
+
+    pipeline: Pipeline | None = transaction.info.get(PIPELINE)
+    if pipeline is None:
+        driver: Any = transaction.connection.driver_connection
+        pipeline = transaction.info[PIPELINE] = Pipeline(driver)
+    return pipeline
 
 
 def _is_conflict(error: Exception) -> bool:

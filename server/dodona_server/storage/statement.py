@@ -20,6 +20,8 @@ from dodona_server.storage.store import Transaction
 
 Row = dict[str, Any]
 NOTHING: Mapping[str, Any] = {}
+# Where a connection to PostgreSQL has its `Pipeline`.
+PIPELINE = "pipeline"
 # PostgreSQL's driver need not look through the text for names if parameters are numbered.
 _PARAMETER_STYLES = {"sqlite": "named", "postgresql": "numeric_dollar"}
 
@@ -60,7 +62,7 @@ class Statement:
     def rows(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
         """All rows of the answer."""
         compiled = self._for(transaction, parameters)
-        answer = send(transaction, compiled.text, compiled.bind(parameters), "reading").fetchall()
+        answer = send(transaction, compiled.text, compiled.bind(parameters), answers=True)
         return [dict(zip(compiled.columns, row, strict=True)) for row in answer]
 
     def row(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
@@ -76,7 +78,7 @@ class Statement:
     def run(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> None:
         """Changes something; an error of PostgreSQL may show at a later statement, or at the transaction's end."""
         compiled = self._for(transaction, parameters)
-        send(transaction, compiled.text, compiled.bind(parameters), "writing")
+        send(transaction, compiled.text, compiled.bind(parameters), answers=False)
 
     def run_each(self, transaction: Transaction, parameters: Iterable[Mapping[str, Any]]) -> None:
         """The same, once for each of `parameters`."""
@@ -161,27 +163,24 @@ def _compile(
     )
 
 
-def send(transaction: Transaction, text: str, parameters: Any, purpose: str) -> Any:
-    """The driver's cursor behind a statement.
+def send(transaction: Transaction, text: str, parameters: Any, *, answers: bool) -> Sequence[Sequence[Any]]:
+    """The rows that a statement answers with.
 
     Args:
         transaction: to send it in.
         text: the statement.
         parameters: as the driver takes them.
-        purpose: "reading" or "writing". In PostgreSQL's pipeline the answers to what is written come later, and must
-            not be mistaken for the answer to what is read.
+        answers: whether there are any rows to wait for.
     """
-    if not transaction.in_transaction():
-        transaction.begin()
-    driver: Any = transaction.connection.driver_connection
     dbapi: Any = transaction.dialect.loaded_dbapi
     try:
-        if transaction.dialect.name == "sqlite":
-            return driver.execute(text, parameters)
-        cursor = transaction.info.get(purpose)
-        if cursor is None:
-            cursor = transaction.info[purpose] = _numbered_cursor(driver)
-        return cursor.execute(text, parameters)
+        if (pipeline := transaction.info.get(PIPELINE)) is not None and pipeline.is_open:
+            rows: Sequence[Sequence[Any]] = pipeline.send(text, parameters, answers=answers)
+            return rows
+        if not transaction.in_transaction():
+            transaction.begin()
+        cursor = _cursor(transaction).execute(text, parameters)
+        return cursor.fetchall() if answers else ()
     except dbapi.Error as error:
         raise as_sqlalchemy(transaction, error) from error
 
@@ -199,7 +198,14 @@ def as_sqlalchemy(transaction: Transaction, error: Any) -> Exception:
     return wrapped
 
 
-def _numbered_cursor(driver: Any) -> Any:
-    from psycopg import RawCursor
+def _cursor(transaction: Transaction) -> Any:
+    """What has an `execute` as the database's driver makes it."""
+    driver: Any = transaction.connection.driver_connection
+    if transaction.dialect.name == "sqlite":
+        return driver
+    cursor = transaction.info.get("cursor")
+    if cursor is None:
+        from psycopg import RawCursor
 
-    return RawCursor(driver)
+        cursor = transaction.info["cursor"] = RawCursor(driver)
+    return cursor

@@ -1,0 +1,190 @@
+"""PostgreSQL's pipeline: what is written is sent together with the next statement whose answer is needed.
+
+psycopg's cursors, in its own pipeline, talk to the socket at each statement, which was most of what a call of the trial
+loop cost. Here libpq is used directly, by `psycopg.pq`, and statements are prepared once for each connection.
+"""
+
+from __future__ import annotations
+
+import itertools
+import select
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import errors, pq
+
+Row = tuple[Any, ...]
+# How values of PostgreSQL's types are read, by the types' numbers: bool, the integers, text, the floats, varchar.
+_READ: dict[int, Callable[[bytes], Any]] = {
+    16: b"t".__eq__,
+    20: int,
+    21: int,
+    23: int,
+    25: bytes.decode,
+    700: float,
+    701: float,
+    1043: bytes.decode,
+}
+_STATEMENT, _SYNC = object(), object()
+_FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
+
+
+class Pipeline:
+    """A connection's pipeline.
+
+    Args:
+        connection: of psycopg, which is used otherwise only when the pipeline is closed or pauses.
+    """
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._pg = connection.pgconn
+        self._names = (b"dodona%d" % number for number in itertools.count())
+        self._prepared: dict[str, bytes] = {}
+        # Of each answer that is still to come, the text that it prepares, or what else it answers.
+        self._awaited: deque[str | object] = deque()
+        self.is_open = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction, committed at its end, undone if something is raised.
+
+        Raises:
+            psycopg.Error: a statement failed, or the database did; nothing is changed, unless the connection was lost
+                while the database committed.
+        """
+        self.is_open = True
+        try:
+            self.send("BEGIN", (), answers=False)
+            yield
+            self.send("COMMIT", (), answers=False)
+            self.pause()
+        except BaseException:
+            if self._pg.status == pq.ConnStatus.OK:
+                self._roll_back()
+            raise
+        finally:
+            self.is_open = False
+
+    def pause(self) -> None:
+        """Waits until all that was sent is done, so that others can use the connection before the next statement.
+
+        Raises:
+            psycopg.Error: a statement failed.
+        """
+        if self._pg.pipeline_status == pq.PipelineStatus.OFF:
+            return
+        self._sync()
+        self._answers()
+        self._pg.exit_pipeline_mode()
+
+    def send(self, text: str, values: Sequence[Any], *, answers: bool) -> Sequence[Row]:
+        """The rows that a statement answers with.
+
+        Args:
+            text: with its parameters as $1, $2 and so on.
+            values: of the parameters.
+            answers: whether to wait for them; a statement without shows that it has failed at a later one.
+
+        Raises:
+            psycopg.Error: this statement failed, or one before it.
+        """
+        if self._pg.pipeline_status == pq.PipelineStatus.OFF:
+            self._pg.enter_pipeline_mode()
+        name = self._prepared.get(text)
+        if name is None:
+            self._prepared[text] = name = next(self._names)
+            self._pg.send_prepare(name, text.encode())
+            self._awaited.append(text)
+        self._pg.send_query_prepared(name, [_written(value) for value in values])
+        self._awaited.append(_STATEMENT)
+        if not answers:
+            return ()
+        self._pg.send_flush_request()
+        return _rows(self._answers())
+
+    def _sync(self) -> None:
+        self._pg.pipeline_sync()
+        self._awaited.append(_SYNC)
+
+    def _roll_back(self) -> None:
+        if self._pg.pipeline_status != pq.PipelineStatus.OFF:
+            self._sync()
+        while self._awaited:
+            # What has failed is known already.
+            self._take()
+        self.send("ROLLBACK", (), answers=False)
+        self.pause()
+
+    def _answers(self) -> pq.abc.PGresult | None:
+        """Takes all answers that are to come, and returns the last one to a statement.
+
+        Raises:
+            psycopg.Error: a statement failed.
+        """
+        last = None
+        while self._awaited:
+            answer = self._take()
+            if answer is not None and answer.status in _FAILED:
+                raise _error(answer)
+            last = answer or last
+        return last
+
+    def _take(self) -> pq.abc.PGresult | None:
+        """The next answer; None if it is to no statement."""
+        answer, awaited = self._next(), self._awaited.popleft()
+        if answer is None:
+            raise psycopg.OperationalError("PostgreSQL gave no answer")
+        if awaited is _SYNC:
+            return None
+        if isinstance(awaited, str) and answer.status in _FAILED:
+            del self._prepared[awaited]
+        # What ends the answers to one statement.
+        self._next()
+        return answer
+
+    def _next(self) -> pq.abc.PGresult | None:
+        """What libpq has next; None at the end of a statement's answers."""
+        pg = self._pg
+        unsent = pg.flush()
+        while pg.is_busy():
+            poll = select.poll()
+            poll.register(pg.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+            poll.poll()
+            pg.consume_input()
+            unsent = unsent and pg.flush()
+        return pg.get_result()
+
+
+def _written(value: Any) -> bytes | None:
+    """A parameter as text; of which type it is, PostgreSQL knows from the statement."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bool):
+        return b"t" if value else b"f"
+    if isinstance(value, (int, float)):
+        return repr(value).encode()
+    raise TypeError(f"{value!r} is of no type that a statement takes")
+
+
+def _rows(answer: pq.abc.PGresult | None) -> list[Row]:
+    if answer is None or not answer.ntuples:
+        return []
+    columns = [(column, _READ[answer.ftype(column)]) for column in range(answer.nfields)]
+    return [
+        tuple(None if (value := answer.get_value(row, column)) is None else read(value) for column, read in columns)
+        for row in range(answer.ntuples)
+    ]
+
+
+def _error(answer: pq.abc.PGresult) -> psycopg.Error:
+    state = (answer.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+    try:
+        kind = errors.lookup(state)
+    except KeyError:
+        kind = psycopg.OperationalError
+    return kind(answer.get_error_message())

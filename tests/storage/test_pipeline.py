@@ -1,0 +1,172 @@
+"""Statements to PostgreSQL by libpq itself: values, errors and broken connections are as with any driver."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dodona_server.domain.errors import Unavailable
+from dodona_server.storage.opening import open_store
+from dodona_server.storage.pipeline import Pipeline
+
+LARGE = 100_000
+
+
+@pytest.fixture(scope="module")
+def connection(_postgres: sa.URL) -> Iterator[psycopg.Connection[Any]]:
+    url = _postgres.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True) as opened:
+        opened.execute("CREATE TEMPORARY TABLE numbers (number BIGINT PRIMARY KEY, text VARCHAR)")
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def of_connection(connection: psycopg.Connection[Any]) -> Pipeline:
+    return Pipeline(connection)
+
+
+@pytest.fixture
+def pipeline(connection: psycopg.Connection[Any], of_connection: Pipeline) -> Pipeline:
+    connection.execute("DELETE FROM numbers")
+    return of_connection
+
+
+def insert(pipeline: Pipeline, number: int, text: str | None = None) -> None:
+    pipeline.send("INSERT INTO numbers VALUES ($1, $2)", (number, text), answers=False)
+
+
+def count(connection: psycopg.Connection[Any]) -> int:
+    (counted,) = connection.execute("SELECT count(*) FROM numbers").fetchone() or ()
+    return int(counted)
+
+
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+@given(st.floats(), st.integers(-(2**63), 2**63 - 1), TEXT, st.booleans())
+def test_values_come_back_as_they_were(
+    of_connection: Pipeline, number: float, whole: int, text: str, yes: bool
+) -> None:
+    select = "SELECT $1::float8, $2::bigint, $3::text, $4::varchar, $5::bool, $6::bigint"
+    with of_connection.transaction():
+        (row,) = of_connection.send(select, (number, whole, text, text, yes, None), answers=True)
+    assert row[1:] == (whole, text, text, yes, None)
+    assert row[0] == number or (math.isnan(row[0]) and math.isnan(number))
+    assert isinstance(row[1], int)
+
+
+def test_a_value_of_another_type_is_refused(pipeline: Pipeline, connection: psycopg.Connection[Any]) -> None:
+    def fail() -> None:
+        with pipeline.transaction():
+            insert(pipeline, 1)
+            pipeline.send("SELECT $1::text", (b"1",), answers=True)
+
+    with pytest.raises(TypeError, match=r"b'1' is of no type"):
+        fail()
+    assert count(connection) == 0
+
+
+def test_what_is_written_is_seen_by_what_is_read_after_it(pipeline: Pipeline) -> None:
+    with pipeline.transaction():
+        for number in range(3):
+            insert(pipeline, number, f"{number}")
+            found = pipeline.send("SELECT text FROM numbers WHERE number = $1", (number,), answers=True)
+            assert found == [(f"{number}",)]
+        assert pipeline.send("SELECT text FROM numbers WHERE number = $1", (9,), answers=True) == []
+
+
+@pytest.mark.parametrize("notices", ["the next statement", "the end"])
+def test_a_write_that_failed_undoes_all(pipeline: Pipeline, connection: psycopg.Connection[Any], notices: str) -> None:
+    def fail() -> None:
+        with pipeline.transaction():
+            insert(pipeline, 1)
+            insert(pipeline, 1)
+            insert(pipeline, 2)
+            if notices == "the next statement":
+                pipeline.send("SELECT 1", (), answers=True)
+                raise AssertionError
+
+    with pytest.raises(psycopg.errors.UniqueViolation, match=r"^duplicate key .* \"numbers_pkey\""):
+        fail()
+    assert count(connection) == 0
+    with pipeline.transaction():
+        insert(pipeline, 1)
+    assert count(connection) == 1
+
+
+def test_a_statement_that_could_not_be_prepared_can_be_later(
+    pipeline: Pipeline, connection: psycopg.Connection[Any]
+) -> None:
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.UndefinedTable), pipeline.transaction():
+            pipeline.send("SELECT new FROM later", (), answers=True)
+    connection.execute("CREATE TEMPORARY TABLE later AS SELECT 5 AS new")
+    with pipeline.transaction():
+        assert pipeline.send("SELECT new FROM later", (), answers=True) == [(5,)]
+
+
+def test_what_the_caller_raises_undoes_all(pipeline: Pipeline, connection: psycopg.Connection[Any]) -> None:
+    def fail() -> None:
+        with pipeline.transaction():
+            insert(pipeline, 1)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert count(connection) == 0
+
+
+def test_more_than_the_sockets_hold_in_both_directions(pipeline: Pipeline, connection: psycopg.Connection[Any]) -> None:
+    with pipeline.transaction():
+        for number in range(200):
+            insert(pipeline, number, "x" * LARGE)
+            pipeline.send("SELECT repeat('y', $1)", (LARGE,), answers=False)
+        ((counted, length),) = pipeline.send(
+            "SELECT count(*), sum(length(text))::bigint FROM numbers", (), answers=True
+        )
+    assert (counted, length) == (200, 200 * LARGE)
+    assert count(connection) == 200
+
+
+def test_others_use_the_connection_in_a_pause(pipeline: Pipeline, connection: psycopg.Connection[Any]) -> None:
+    def fail() -> None:
+        with pipeline.transaction():
+            insert(pipeline, 1)
+            pipeline.pause()
+            assert count(connection) == 1
+            pipeline.pause()
+            insert(pipeline, 2)
+            assert pipeline.send("SELECT count(*) FROM numbers", (), answers=True) == [(2,)]
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert count(connection) == 0
+
+
+def test_a_connection_that_is_lost_is_replaced(postgres_url: str) -> None:
+    store = open_store(postgres_url)
+
+    def backend(transaction: sa.Connection) -> int:
+        return int(transaction.execute(sa.text("SELECT pg_backend_pid()")).scalar_one())
+
+    def lose(transaction: sa.Connection) -> None:
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend(transaction)])
+        backend(transaction)
+
+    async def scenario() -> None:
+        with pytest.raises(Unavailable, match="the database does not answer"):
+            await store.run(lose, "here")
+        assert await store.run(backend, "here")
+
+    asyncio.run(scenario())
+    store.close()
