@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from dodona_server.domain.errors import Unavailable
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.pipeline import Pipeline
+from dodona_server.storage.postgres import WRITER_CONNECTIONS
 
 LARGE = 100_000
 
@@ -152,21 +154,29 @@ def test_others_use_the_connection_in_a_pause(pipeline: Pipeline, connection: ps
     assert count(connection) == 0
 
 
-def test_a_connection_that_is_lost_is_replaced(postgres_url: str) -> None:
+def test_connections_that_are_lost_are_replaced(postgres_url: str) -> None:
+    """All at once, when the first of them fails: each thread has its own."""
     store = open_store(postgres_url)
+    threads = range(WRITER_CONNECTIONS)
+    together = threading.Barrier(len(threads), timeout=30.0)
 
     def backend(transaction: sa.Connection) -> int:
         return int(transaction.execute(sa.text("SELECT pg_backend_pid()")).scalar_one())
 
-    def lose(transaction: sa.Connection) -> None:
-        with psycopg.connect(postgres_url, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend(transaction)])
-        backend(transaction)
+    def each(transaction: sa.Connection) -> int:
+        together.wait()
+        return backend(transaction)
 
     async def scenario() -> None:
+        before = await asyncio.gather(*(store.run(each, thread) for thread in threads))
+        assert len(set(before)) == len(threads)
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            for process in before:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
         with pytest.raises(Unavailable, match="the database does not answer"):
-            await store.run(lose, "here")
-        assert await store.run(backend, "here")
+            await store.run(backend, "here")
+        after = await asyncio.gather(*(store.run(each, thread) for thread in threads))
+        assert not set(before) & set(after)
 
     asyncio.run(scenario())
     store.close()

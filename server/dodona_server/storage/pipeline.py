@@ -43,6 +43,9 @@ class Pipeline:
         self._pg = connection.pgconn
         self._names = (b"dodona%d" % number for number in itertools.count())
         self._prepared: dict[str, bytes] = {}
+        # How the columns of a statement's answers are read, by its text: that stays as long as it is prepared.
+        self._columns: dict[str, list[tuple[int, Callable[[bytes], Any]]]] = {}
+        self._unsent = False
         # Of each answer that is still to come, the text that it prepares, or what else it answers.
         self._awaited: deque[str | object] = deque()
         self.is_open = False
@@ -103,7 +106,18 @@ class Pipeline:
         if not answers:
             return ()
         self._pg.send_flush_request()
-        return _rows(self._answers())
+        answer = self._answers()
+        if answer is None or not answer.ntuples:
+            return []
+        columns = self._columns.get(text)
+        if columns is None:
+            columns = [(column, _READ[answer.ftype(column)]) for column in range(answer.nfields)]
+            self._columns[text] = columns
+        value = answer.get_value
+        return [
+            tuple([None if (data := value(row, column)) is None else read(data) for column, read in columns])
+            for row in range(answer.ntuples)
+        ]
 
     def _sync(self) -> None:
         self._pg.pipeline_sync()
@@ -112,6 +126,7 @@ class Pipeline:
     def _roll_back(self) -> None:
         if self._pg.pipeline_status != pq.PipelineStatus.OFF:
             self._sync()
+            self._flush()
         while self._awaited:
             # What has failed is known already.
             self._take()
@@ -125,6 +140,7 @@ class Pipeline:
             psycopg.Error: a statement failed.
         """
         last = None
+        self._flush()
         while self._awaited:
             answer = self._take()
             if answer is not None and answer.status in _FAILED:
@@ -145,16 +161,19 @@ class Pipeline:
         self._next()
         return answer
 
+    def _flush(self) -> None:
+        self._unsent = bool(self._pg.flush())
+
     def _next(self) -> pq.abc.PGresult | None:
         """What libpq has next; None at the end of a statement's answers."""
         pg = self._pg
-        unsent = pg.flush()
         while pg.is_busy():
             poll = select.poll()
-            poll.register(pg.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+            poll.register(pg.socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
             poll.poll()
             pg.consume_input()
-            unsent = unsent and pg.flush()
+            if self._unsent:
+                self._flush()
         return pg.get_result()
 
 
@@ -169,16 +188,6 @@ def _written(value: Any) -> bytes | None:
     if isinstance(value, (int, float)):
         return repr(value).encode()
     raise TypeError(f"{value!r} is of no type that a statement takes")
-
-
-def _rows(answer: pq.abc.PGresult | None) -> list[Row]:
-    if answer is None or not answer.ntuples:
-        return []
-    columns = [(column, _READ[answer.ftype(column)]) for column in range(answer.nfields)]
-    return [
-        tuple(None if (value := answer.get_value(row, column)) is None else read(value) for column, read in columns)
-        for row in range(answer.ntuples)
-    ]
 
 
 def _error(answer: pq.abc.PGresult) -> psycopg.Error:

@@ -8,6 +8,7 @@ own.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,6 +65,9 @@ class PostgresStore(Store):
             where = url.render_as_string(hide_password=True)
             raise StoreUnusable(f"the database {where} does not answer: {cause}") from error
         self._readers = Readers(reader, READER_CONNECTIONS)
+        self._of_thread = threading.local()
+        self._times_lost = 0
+        self._transactions: list[Transaction] = []
         self._writer = Writer(WRITER_CONNECTIONS, self._commit)
 
     async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:
@@ -77,6 +81,8 @@ class PostgresStore(Store):
     def close(self) -> None:
         """See `Store.close`."""
         self._writer.close()
+        for transaction in self._transactions:
+            transaction.close()
         self._readers.close()
         self.engine.dispose()
 
@@ -112,14 +118,33 @@ class PostgresStore(Store):
         Raises:
             Exception: one of them failed, or the database did; nothing is changed.
         """
-        with self.engine.connect() as transaction:
-            dbapi: Any = transaction.dialect.loaded_dbapi
-            try:
-                with _pipeline(transaction).transaction():
-                    for job in batch:
-                        job.result = job.use_case(transaction)
-            except dbapi.Error as error:
-                raise as_sqlalchemy(transaction, error) from error
+        transaction = self._transaction()
+        dbapi: Any = transaction.dialect.loaded_dbapi
+        try:
+            with _pipeline(transaction).transaction():
+                for job in batch:
+                    job.result = job.use_case(transaction)
+        except dbapi.Error as error:
+            raise as_sqlalchemy(transaction, error) from error
+        finally:
+            if transaction.invalidated:
+                self._times_lost += 1
+            if transaction.in_transaction():
+                # SQLAlchemy has sent a statement of its own.
+                transaction.rollback()
+
+    def _transaction(self) -> Transaction:
+        """The connection of this thread, which keeps it: to take one from the pool costs as much as a statement."""
+        mine = self._of_thread
+        transaction: Transaction | None = getattr(mine, "transaction", None)
+        if transaction is None:
+            transaction = mine.transaction = self.engine.connect()
+            self._transactions.append(transaction)
+        elif mine.times_lost != self._times_lost and not transaction.invalidated:
+            # When PostgreSQL ends, it ends all connections; it is enough that one call fails by that.
+            transaction.invalidate()
+        mine.times_lost = self._times_lost
+        return transaction
 
 
 def _pause(transaction: Transaction, *_: Any) -> None:
