@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import psutil
 import pytest
 from starlette.testclient import TestClient
 
@@ -59,6 +60,14 @@ def test_suggestions_come_from_the_pool(api, make_study):
     assert len(set(seen)) == 6
     assert events(api, "SUGGESTION_FALLBACK") == []
     assert api.get("/studies/s")["state"] == "COMPLETED"
+
+
+def test_the_commands_that_everybody_sees_do_not_tell_where_the_database_is(api, store, make_study):
+    make_study(algorithm="SKOPT_GBRT")
+    assert api.suggest()
+    commands = [process.cmdline() for process in psutil.Process().children()]
+    (fitting,) = [command for command in commands if "dodona_server.service.fitting_process" in command]
+    assert store.secret_url not in " ".join(fitting)
 
 
 def test_the_same_seed_gives_the_same_first_suggestion(api, spec):

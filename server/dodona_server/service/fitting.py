@@ -1,7 +1,7 @@
 """A pool of processes in which models are fitted, so that no algorithm holds the server up, whatever it does.
 
 Each process reads the histories that it needs from the database itself and remembers them: finished trials never
-change. It is started when it is first needed, and killed when it does not answer.
+change. It is started for its first job, and killed when it does not answer.
 """
 
 from __future__ import annotations
