@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run")
     run.add_argument("runs", type=Path)
     run.add_argument("--peers", default=",".join(peers.NAMES))
-    run.add_argument("--suite", choices=("quick", "full", "held-out"), default="quick")
+    run.add_argument("--suite", choices=("quick", "full", "held-out", "large"), default="quick")
     run.add_argument("--only", default="", help="parts of problems' names, with commas")
     run.add_argument("--seeds", type=int, default=10)
     run.add_argument("--budget", type=int, default=50)

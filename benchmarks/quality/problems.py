@@ -57,12 +57,12 @@ class Problem:
         return self.true(values) + self.noise(rng)
 
 
-def bbob(function: int, dimensions: int, instance: int) -> Problem:
-    """A function of COCO's noiseless suite on [-5, 5]^d."""
+def bbob(function: int, dimensions: int, instance: int, suite: str = "bbob") -> Problem:
+    """A function of COCO's noiseless suite on [-5, 5]^d, or of its suite for many dimensions."""
     import cocoex
 
     problem = cocoex.Suite(
-        "bbob", f"instances: {instance}", f"dimensions: {dimensions}"
+        suite, f"instances: {instance}", f"dimensions: {dimensions}"
     ).get_problem_by_function_dimension_instance(function, dimensions, instance)
     names = [f"x{index}" for index in range(dimensions)]
     space = SearchSpace(tuple(Parameter(name, Double(-5.0, 5.0)) for name in names))
@@ -338,9 +338,18 @@ def suite(name: str) -> dict[str, Callable[[], Problem]]:
     """Makers of a suite's problems, by the problems' names.
 
     Args:
-        name: `quick` for a few of each group, `full` for all, `held-out` for others than those of `quick`.
+        name: `quick` for a few of each group, `full` for all, `held-out` for others than those of `quick`, `large` for
+            a few functions of many parameters.
     """
-    return _held_out() if name == "held-out" else _quick_or_full(name)
+    makers = {"held-out": _held_out, "large": _large}
+    return makers[name]() if name in makers else _quick_or_full(name)
+
+
+def _large() -> dict[str, Callable[[], Problem]]:
+    return {
+        f"bbob f{function} {dimensions}-D": functools.partial(bbob, function, dimensions, 1, "bbob-largescale")
+        for dimensions, function in itertools.product((40, 80), (1, 3, 8, 10, 15, 21))
+    }
 
 
 def _held_out() -> dict[str, Callable[[], Problem]]:
