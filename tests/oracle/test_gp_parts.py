@@ -274,3 +274,19 @@ def test_the_algorithms_are_named_without_numpy():
         "import sys, dodona_server.oracle.gp_bandit; assert 'numpy' not in sys.modules and 'scipy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_first_points_need_no_scipy():
+    """A worker waits for them while the process that makes them starts."""
+    code = """
+import random, sys
+from dodona_server.domain.space import Double, Parameter, SearchSpace
+from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.oracle.algorithm import Problem
+from dodona_server.oracle.gp_bandit import GpBandit
+
+spec = StudySpec((Metric("loss", Goal.MINIMIZE),), SearchSpace((Parameter("x", Double(0.0, 1.0)),)))
+assert len(GpBandit().suggest(Problem(spec), [], [], 3, random.Random(0)).parameters) == 3
+assert "scipy" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
