@@ -147,11 +147,12 @@ class _Fitter:
             if self._connection is None or self._process is None or self._process.poll() is not None:
                 # A fresh interpreter: a fork would inherit the server's threads and locks.
                 self._connection, theirs = multiprocessing.Pipe()
-                command = [sys.executable, "-m", "dodona_server.service.fitting_process", str(theirs.fileno())]
+                # With -P, as what lies in the working directory is not to stand in for any module.
+                command = [sys.executable, "-P", "-m", "dodona_server.service.fitting_process", str(theirs.fileno())]
                 self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
                 theirs.close()
                 # Not in the command, which everybody on the machine can read: the URL may hold a password.
-                self._connection.send((self._store.secret_url, self._register))
+                self._connection.send((self._store.secret_url, self._register, sys.path))
             return self._connection
 
     def _kill(self) -> None:

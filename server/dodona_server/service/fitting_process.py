@@ -26,7 +26,7 @@ def main() -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     with Connection(int(sys.argv[1])) as connection:
-        url, register = connection.recv()
+        url, register, sys.path[:] = connection.recv()
         # Workers wait for what follows, and nothing of what is imported is garbage.
         gc.disable()
         if register is not None:
