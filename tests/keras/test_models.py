@@ -131,10 +131,13 @@ class Own(CloudTuner):
     def save_model(self, trial_id: str, model: float, step: int = 0) -> None:
         parts = Path(self.get_trial_dir(trial_id), "parts")
         parts.mkdir()
-        (parts / "first").write_text(str(model))
+        # Of the names that a tuner itself gives, one in a folder of the user's, one where KerasTuner's users put it.
+        (parts / "checkpoint.weights.h5").write_text(str(model))
+        Path(self._get_checkpoint_fname(trial_id)).write_text("weights")
 
     def load_model(self, trial: Any) -> float:
-        return float(Path(self.get_trial_dir(trial.trial_id), "parts", "first").read_text())
+        assert Path(self._get_checkpoint_fname(trial.trial_id)).read_text() == "weights"
+        return float(Path(self.get_trial_dir(trial.trial_id), "parts", "checkpoint.weights.h5").read_text())
 
 
 def values_of(tuner: CloudTuner, count: int) -> list[float]:
@@ -149,22 +152,22 @@ def test_what_the_users_own_save_model_writes_reaches_other_machines(
     one = tune(tuner=Own, **RANDOM, max_trials=3, keep_checkpoints=2, **place)
     one.search()
     assert one.get_best_models(2) == values_of(one, 2)
-    sent = {"1/saved.zip", "2/saved.zip"}
+    sent = {f"{number}/{name}" for number in (1, 2) for name in ("checkpoint.weights.h5", "saved.zip")}
     if shared:
-        assert {f"{path.parent.name[6:]}/{path.name}" for path in (tmp_path / "shared").rglob("*.zip")} == sent
+        assert {f"{path.parent.name[6:]}/{path.name}" for path in (tmp_path / "shared").rglob("*.*")} == sent
     else:
         assert {f"{artifact.trial}/{artifact.name}" for artifact in study().all_artifacts()} == sent
     other = tune(tuner=Own, **{"directory": tmp_path / "another machine", **place})
     assert other.get_best_models(2) == values_of(one, 2)
     best, _, third = other.oracle.get_best_trials(3)
     assert other.load_model(best) == values_of(one, 1)[0]
-    with pytest.raises(FileNotFoundError, match="parts"):
+    with pytest.raises(FileNotFoundError):
         other.load_model(third)
 
 
 def test_in_a_shared_directory_the_users_files_stay_as_they_are(tune: Tune, tmp_path: Path) -> None:
     tune(tuner=Own, **RANDOM, max_trials=1, upload=False).search()
-    assert [path.name for path in (tmp_path / "tuning").rglob("*") if path.is_file()] == ["first"]
+    assert not list((tmp_path / "tuning").rglob("*.zip"))
     other = tune(tuner=Own, upload=False)
     assert other.get_best_models() == values_of(other, 1)
 

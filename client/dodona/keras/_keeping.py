@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
@@ -59,24 +58,14 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         self._backup_seconds = backup_seconds
         super().__init__(oracle, hypermodel, directory=directory, **kwargs)
         shared = f"{place.rstrip('/')}/{self.project_name}" if remote else self.project_dir
-        user_saves = type(self).save_model is not keras_tuner.Tuner.save_model
         self._models = Models(
             lambda: self.oracle.study,
             lambda: self.oracle.objective,
             self.project_dir,
             None if upload and not remote else shared,
             keep_checkpoints,
-            user_saves=user_saves,
+            user_saves=type(self).save_model is not keras_tuner.Tuner.save_model,
         )
-        if user_saves:
-            # Whoever calls it, the user's own `load_model` finds what `save_model` has written on another machine.
-            own: Callable[[Trial], Any] = self.load_model
-
-            def load_model(trial: Trial) -> Any:
-                self._models.fetch_saved_by_user(int(trial.trial_id))
-                return own(trial)
-
-            self.load_model: Callable[[Trial], Any] = load_model
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """See keras_tuner.Tuner.search; afterwards only the checkpoints to be kept are there."""

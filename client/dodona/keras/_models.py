@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -112,12 +113,14 @@ class Models:
                 self.save(number, name, self.path(number, name), attempt)
         if self._vault is not self._local and (paths := self._saved_by_user(number)):
             self._save_zipped(number, paths, attempt)
+        self._whole_here.add(number)
 
     def _saved_by_user(self, number: int) -> list[Path]:
         """The user's files in a trial's folder here."""
         if not self._user_saves:
             return []
-        return [path for path in Path(self.path(number, "")).rglob("*") if path.is_file() and not is_ours(path.name)]
+        folder = Path(self.path(number, ""))
+        return [path for path in folder.rglob("*") if path.is_file() and not is_ours(str(path.relative_to(folder)))]
 
     def _save_zipped(self, number: int, paths: Iterable[Path], attempt: int) -> None:
         with tempfile.TemporaryDirectory(prefix="dodona-") as folder:
@@ -126,7 +129,6 @@ class Models:
                 for path in paths:
                     archive.write(path, path.relative_to(self.path(number, "")))
             self.save(number, SAVED, zipped, attempt)
-        self._whole_here.add(number)
 
     def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:
         """Brings a file to where all workers find it; see `Vault.save`."""
@@ -157,16 +159,16 @@ class Models:
                 if name == CHECKPOINT and not os.path.exists(self.path(trial, name)):
                     raise self._missing(trial, error) from error
 
-    def fetch_saved_by_user(self, trial: int) -> None:
-        """Brings here what the user's own `save_model` has written elsewhere, if there is anything."""
+    def fetch_all(self, trial: int) -> None:
+        """Brings here what there is of a trial's model elsewhere: its checkpoint, and the user's own files."""
         if self._vault is self._local or trial in self._whole_here:
             return
-        with tempfile.TemporaryDirectory(prefix="dodona-") as folder:
+        for name in MODEL:
+            with contextlib.suppress(FileNotFoundError):
+                self._vault.load(trial, name, self.path(trial, name))
+        with tempfile.TemporaryDirectory(prefix="dodona-") as folder, contextlib.suppress(FileNotFoundError):
             zipped = os.path.join(folder, SAVED)
-            try:
-                self._vault.load(trial, SAVED, zipped)
-            except FileNotFoundError:
-                return
+            self._vault.load(trial, SAVED, zipped)
             with zipfile.ZipFile(zipped) as archive:
                 for name in archive.namelist():
                     unzipped = archive.extract(name, folder)
