@@ -111,8 +111,10 @@ class Benchmark:
         try:
             return run()
         except Exception as error:  # noqa: BLE001 - the other runs are worth having
-            self.results.failures.append(f"failed: {what}: {type(error).__name__}: {str(error)[-600:]}")
-            _say(self.results.failures[-1])
+            # The last line alone: what is above it in a traceback are paths of this machine.
+            cause = (str(error).strip().splitlines() or [""])[-1]
+            self.results.failures.append(f"failed: {what}: {type(error).__name__}: {cause}")
+            _say(f"{self.results.failures[-1]}\n{str(error)[-600:]}")
             return None
 
 

@@ -154,6 +154,24 @@ def test_others_use_the_connection_in_a_pause(pipeline: Pipeline, connection: ps
     assert count(connection) == 0
 
 
+def test_a_connection_that_cannot_be_put_in_order_is_not_used_again(postgres_url: str) -> None:
+    with (
+        psycopg.connect(postgres_url, autocommit=True) as lost,
+        psycopg.connect(postgres_url, autocommit=True) as other,
+    ):
+        pipeline = Pipeline(lost)
+
+        def fail() -> None:
+            with pipeline.transaction():
+                pipeline.send("SELECT 1", (), answers=True)
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [lost.info.backend_pid])
+                raise ZeroDivisionError
+
+        with pytest.raises(psycopg.OperationalError):
+            fail()
+        assert lost.closed
+
+
 def test_connections_that_are_lost_are_replaced(postgres_url: str) -> None:
     """All at once, when the first of them fails: each thread has its own."""
     store = open_store(postgres_url)

@@ -40,6 +40,7 @@ class Pipeline:
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
         self._pg = connection.pgconn
         self._names = (b"dodona%d" % number for number in itertools.count())
         self._prepared: dict[str, bytes] = {}
@@ -66,7 +67,7 @@ class Pipeline:
             self.pause()
         except BaseException:
             if self._pg.status == pq.ConnStatus.OK:
-                self._roll_back()
+                self._undo()
             raise
         finally:
             self.is_open = False
@@ -122,6 +123,14 @@ class Pipeline:
     def _sync(self) -> None:
         self._pg.pipeline_sync()
         self._awaited.append(_SYNC)
+
+    def _undo(self) -> None:
+        try:
+            self._roll_back()
+        except BaseException:
+            # The next transaction would take the answers that are left for its own.
+            self._connection.close()
+            raise
 
     def _roll_back(self) -> None:
         if self._pg.pipeline_status != pq.PipelineStatus.OFF:

@@ -1,7 +1,4 @@
-"""The Gaussian-process bandit: from trials to suggestions.
-
-A call fits the model once, then picks the points one by one, each as if those before it were pending trials.
-"""
+"""The Gaussian-process bandit: from trials to suggestions, the first ones without a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Points that a model promises most of."""
+"""Points that a model promises most of.
+
+A call fits the model once, then picks the points one by one, each as if those before it were pending trials.
+"""
 
 from __future__ import annotations
 
