@@ -15,12 +15,12 @@ from fastapi_swagger import patch_fastapi
 
 from dodona_server.api import errors, openapi
 from dodona_server.api.artifacts import artifact_router
+from dodona_server.api.body import WholeBody
 from dodona_server.api.caip.dispatch import CaipDispatch
 from dodona_server.api.caip.routes import caip_router
 from dodona_server.api.events import event_router
 from dodona_server.api.export import export_router
 from dodona_server.api.health import health_router
-from dodona_server.api.limits import BodyLimit
 from dodona_server.api.security import Guard
 from dodona_server.api.vertex.loop import Loop, TrialLoop
 from dodona_server.api.vertex.operation_routes import operation_router
@@ -128,7 +128,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         app.router.routes += router.routes
     app.add_middleware(TrialLoop, loop=loop)
     app.add_middleware(CaipDispatch)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(WholeBody)
     app.add_middleware(Guard, token=options.token)
     errors.install(app)
     openapi.install(app)

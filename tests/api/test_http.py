@@ -8,7 +8,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.api.limits import MAX_BODY_BYTES
+from dodona_server.api.body import MAX_BODY_BYTES
 from dodona_server.app import Options, create_app
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import HERE

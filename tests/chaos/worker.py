@@ -15,6 +15,16 @@ from tests.chaos.network import UnreliableTransport
 STEPS = 4
 
 
+def measured(x: float, step: int) -> float:
+    """What a worker reports of the parameter at a step."""
+    return x + 1.0 / step
+
+
+def result(x: float) -> float:
+    """What it says in the end."""
+    return x
+
+
 def main() -> None:
     """Runs trials until the study is completed; each acknowledged result is a line of the journal."""
     folder, name, options = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
@@ -42,11 +52,12 @@ def main() -> None:
             except dodona.StudyCompleted:
                 return
             keep("begun", trial, 0.0)
-            value = float(trial.parameters["x"])
+            x = float(trial.parameters["x"])
+            value = result(x)
             try:
                 for step in range(1, STEPS + 1):
                     time.sleep(rng.uniform(0, options["pace"]))
-                    trial.report(value + 1.0 / step, step)
+                    trial.report(measured(x, step), step)
                 trial.complete(value)
             except dodona.Aborted:
                 keep("lost", trial, value)

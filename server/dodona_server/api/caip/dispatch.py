@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from pydantic_core import from_json
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dodona_server.api.body import behind
 
 PREFIX = "/ml"
 _SHARED_ROOT = "/v1/projects/"
@@ -18,7 +18,7 @@ class CaipDispatch:
     """ASGI middleware that takes requests in this dialect below `/v1`, where Vertex's are, to those below `/ml/v1`.
 
     Its answers close their connection: httplib2, which this dialect's clients use, fails on one that the server or
-    something between has closed meanwhile, and may send a request twice.
+    something between has closed meanwhile, and may send a request twice. It stands behind `WholeBody`.
 
     Args:
         app: what answers.
@@ -45,9 +45,8 @@ async def _recognize(scope: Scope, receive: Receive) -> tuple[bool, Receive]:
         return True, receive
     if scope["method"] != "POST" or not scope["path"].endswith("/studies"):
         return False, receive
-    messages = await _read(receive)
-    body = b"".join(message.get("body", b"") for message in messages)
-    return _is_configuration(body), _again(messages, receive)
+    message = await receive()
+    return _is_configuration(message["body"]), behind(message, receive)
 
 
 def _says_so(scope: Scope) -> bool:
@@ -63,24 +62,6 @@ def _says_so(scope: Scope) -> bool:
         query: bytes = scope["query_string"]
         return any(part.startswith(b"studyId=") for part in query.split(b"&"))
     return path.endswith(_VERBS)
-
-
-async def _read(receive: Receive) -> list[Message]:
-    """All that brings the body, or word that the client is gone."""
-    messages = [await receive()]
-    while messages[-1].get("more_body", False):
-        messages.append(await receive())
-    return messages
-
-
-def _again(messages: list[Message], receive: Receive) -> Receive:
-    """Hands out what was received already, and then what comes after it."""
-    pending = deque(messages)
-
-    async def hand_out() -> Message:
-        return pending.popleft() if pending else await receive()
-
-    return hand_out
 
 
 def _is_configuration(body: bytes) -> bool:

@@ -76,7 +76,7 @@ class Loop:
 
 
 class TrialLoop:
-    """ASGI middleware that answers the calls of the trial loop and passes all others on.
+    """ASGI middleware that answers the calls of the trial loop and passes all others on; it stands behind `WholeBody`.
 
     Args:
         app: what answers the others.
@@ -100,7 +100,8 @@ class TrialLoop:
             await self._app(scope, receive, send)
             return
         try:
-            answer = await self._answer(match, await _read(receive))
+            message = await receive()
+            answer = await self._answer(match, message["body"])
         except DodonaError as error:
             await domain_response(error)(scope, receive, send)
         except ValidationError as error:
@@ -122,12 +123,3 @@ def _is_json(scope: Scope) -> bool:
         if name == b"content-type":
             return b"json" in value
     return True
-
-
-async def _read(receive: Receive) -> bytes:
-    message = await receive()
-    content: bytes = message.get("body", b"")
-    while message.get("more_body", False):
-        message = await receive()
-        content += message.get("body", b"")
-    return content

@@ -1,4 +1,4 @@
-"""How large a request may be."""
+"""Requests are passed on once their bodies have come whole, and are not too large."""
 
 from __future__ import annotations
 
@@ -10,45 +10,46 @@ from dodona_server.api.errors import error_response
 MAX_BODY_BYTES = 8 * 2**20
 
 
-class BodyLimit:
-    """ASGI middleware that answers a request whose body is too large with 413, before the body is read whole.
+class WholeBody:
+    """ASGI middleware that receives a request's body whole before it passes the request on.
+
+    A client that goes away while it sends has asked for nothing: what came of its body may well be a request that it
+    never meant, above all if that is nothing. A body that is too large is answered with 413.
 
     Args:
-        app: what is guarded.
+        app: what answers requests; it gets each body in one message.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, or answers it."""
+        """Passes the request on, answers it, or drops it."""
         # What is put is an artifact, which has a limit of its own, and is never in memory whole.
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE", "PUT"):
             await self._app(scope, receive, send)
             return
-        announced = Headers(scope=scope).get("content-length")
-        if announced is not None:
-            # The server below holds the client to what it announced.
-            if int(announced) <= MAX_BODY_BYTES:
-                await self._app(scope, receive, send)
-            else:
-                await _too_large(scope, receive, send)
+        if int(Headers(scope=scope).get("content-length", "0")) > MAX_BODY_BYTES:
+            await _too_large(scope, receive, send)
             return
         body = bytearray()
         more = True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > MAX_BODY_BYTES:
                 await _too_large(scope, receive, send)
                 return
-        await self._app(scope, _once(bytes(body), receive), send)
+        whole = {"type": "http.request", "body": bytes(body), "more_body": False}
+        await self._app(scope, behind(whole, receive), send)
 
 
-def _once(body: bytes, receive: Receive) -> Receive:
-    """Hands out a body that was read already, and then what comes after it."""
-    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+def behind(message: Message, receive: Receive) -> Receive:
+    """Hands out a message that was received already, and then what comes behind it."""
+    pending = [message]
 
     async def hand_out() -> Message:
         return pending.pop() if pending else await receive()
