@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dodona_schemas import vertex as wire
+from dodona_schemas.base import unchecked
 from dodona_server.api.shared import read_metrics, read_values, timestamp
 from dodona_server.api.vertex.spec import write_spec
 from dodona_server.domain.event import Event
@@ -12,6 +13,12 @@ from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.service.operations import Handout, StopCheck
+
+# A page of trials has thousands of these.
+_trial = unchecked(wire.Trial)
+_parameter = unchecked(wire.TrialParameter)
+_measurement = unchecked(wire.Measurement)
+_metric = unchecked(wire.Metric)
 
 
 def study(value: Study) -> wire.Study:
@@ -29,12 +36,12 @@ def study(value: Study) -> wire.Study:
 
 def trial(name: StudyName, value: Trial) -> wire.Trial:
     """A trial of the study `name` as the wire has it."""
-    return wire.Trial(
+    return _trial(
         name=f"{name}/trials/{value.number}",
         id=str(value.number),
         state=wire.TrialState[value.state.value],
         parameters=[
-            wire.TrialParameter(parameter_id=parameter_id, value=chosen)
+            _parameter(parameter_id=parameter_id, value=chosen)
             for parameter_id, chosen in value.parameters.items()
         ],
         final_measurement=None if value.final_measurement is None else measurement(value.final_measurement),
@@ -65,7 +72,7 @@ def event(value: Event) -> wire.Event:
 
 def measurement(value: Measurement) -> wire.Measurement:
     """A measurement as the wire has it."""
-    return wire.Measurement(
+    return _measurement(
         elapsed_duration=value.elapsed_seconds,
         step_count=value.step,
         metrics=metrics(value.metrics),
@@ -74,7 +81,7 @@ def measurement(value: Measurement) -> wire.Measurement:
 
 def metrics(values: Mapping[str, float]) -> list[wire.Metric]:
     """Values of metrics as the wire has them."""
-    return [wire.Metric(metric_id=name, value=number) for name, number in values.items()]
+    return [_metric(metric_id=name, value=number) for name, number in values.items()]
 
 
 def operation(value: Handout | StopCheck) -> wire.Operation | wire.EarlyStoppingOperation:
