@@ -44,6 +44,23 @@ def test_failed_trials(api, make_study):
     assert not run_trial(api)
 
 
+def test_trials_that_a_worker_has_lost_count_one_by_one_and_end_the_study(api, make_study):
+    make_study(studyStoppingConfig={"maxFailedTrials": 2}, maxAttempts=1)
+    body = {"clientId": "w", "suggestionCount": 2, "heldTrials": []}
+    assert len(api.post("/studies/s/trials:suggest", body)["response"]["trials"]) == 2
+    answer = api.post("/studies/s/trials:suggest", body)["response"]
+    assert (answer["trials"], answer["studyState"]) == ([], "COMPLETED")
+    assert ending(api) == "2 trials are infeasible (maxFailedTrials)"
+
+
+def test_the_last_trial_that_a_worker_has_lost_ends_the_study_once(api, make_study):
+    make_study(studyStoppingConfig={"maxNumTrials": 1}, maxAttempts=1)
+    body = {"clientId": "w", "suggestionCount": 1, "heldTrials": []}
+    api.post("/studies/s/trials:suggest", body)
+    assert api.post("/studies/s/trials:suggest", body)["response"]["trials"] == []
+    assert ending(api) == "the budget is used up"
+
+
 @pytest.mark.parametrize(("goal", "values"), [("MINIMIZE", [5, 6, 4, 4, 9]), ("MAXIMIZE", [5, 4, 6, 6, 1])])
 def test_trials_without_progress(api, make_study, goal, values):
     metrics = [{"metricId": "loss", "goal": goal}]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 from dodona_server.app import Options, create_app
 from dodona_server.oracle import ALGORITHMS
 from dodona_server.service.keeper import clear_all
+from dodona_server.service.suggestions import MAX_FAILURES
 from dodona_server.storage import suggestions
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
@@ -132,6 +134,17 @@ def test_a_study_that_fails_again_and_again_is_paused_with_the_reason(api, make_
     assert api.suggest(client="late")
 
 
+@pytest.mark.parametrize("deadline", [3.0])
+def test_a_failure_is_one_however_many_workers_wait_for_it(api, make_study):
+    make_study(**SLOW)
+    workers = MAX_FAILURES + 5
+    with ThreadPoolExecutor(workers) as threads:
+        handed = list(threads.map(lambda number: api.suggest(client=f"w{number}"), range(workers)))
+    assert all(len(trials) == 1 for trials in handed)
+    assert len(events(api, "SUGGESTION_FALLBACK")) == workers
+    assert api.get("/studies/s")["state"] == "ACTIVE"
+
+
 def waiting(api, store):
     """The points that wait in the database."""
     return api.client.portal.call(store.read, lambda transaction: suggestions.waiting(transaction, 1))
@@ -189,3 +202,17 @@ def test_a_grown_space_makes_what_was_computed_void(api, make_study):
     api.post("/studies/s:addParameters", {"parameters": [grown]})
     (following,) = api.suggest(client="next")
     assert {parameter["parameterId"] for parameter in following["parameters"]} == {"x", "y"}
+
+
+@pytest.mark.parametrize("values", [["a"], ["a", "b"], ["a", "b", "c", "d"]])
+@pytest.mark.parametrize("count", [2, 5])
+def test_a_finite_space_is_tried_whole_though_points_of_it_wait(api, store, make_study, values, count):
+    make_study(algorithm="GP_BANDIT", parameters=[{"parameterId": "x", "categoricalValueSpec": {"values": values}}])
+    tried = []
+    while api.get("/studies/s")["state"] == "ACTIVE":
+        if len(tried) < len(values):
+            computed_ahead(api, store)
+        for trial in api.suggest(count=count):
+            tried.append(trial["parameters"][0]["value"])
+            complete(api, trial)
+    assert sorted(tried) == values

@@ -236,3 +236,25 @@ def test_a_client_that_does_not_tell_what_it_holds_may_have_a_lease_too(api, stu
     assert (again["attempt"], again["leaseDuration"]) == (1, "120.000s")
     assert again["leaseExpireTime"] > again["startTime"]
     assert api.get("/studies/s/trials/1")["leaseDuration"] == "120.000s"
+
+
+def test_a_call_that_is_sent_again_hands_out_nothing_that_somebody_else_runs_by_now(api, study):
+    ask = {"clientId": "a", "suggestionCount": 1, "requestId": "once", **LEASE}
+    (first,) = api.post("/studies/s/trials:suggest", ask)["response"]["trials"]
+    (again,) = api.post("/studies/s/trials:suggest", ask)["response"]["trials"]
+    assert (again["id"], again["attempt"]) == (first["id"], first["attempt"])
+    wait_until(api, "REQUESTED")
+    assert api.post("/studies/s/trials:suggest", ask)["response"]["trials"] == [], "nobody has it"
+    (taken,) = api.suggest(client="b", leaseDuration="60s", heldTrials=[])
+    assert (taken["id"], taken["attempt"]) == ("1", 2)
+    answer = api.post("/studies/s/trials:suggest", ask)["response"]
+    assert (answer["trials"], answer["studyState"]) == ([], "ACTIVE"), "it is with b"
+
+
+def test_a_call_that_is_sent_again_does_not_begin_an_attempt_of_another_call(api, study):
+    ask = {"clientId": "a", "suggestionCount": 1, "leaseDuration": "60s", "heldTrials": []}
+    api.post("/studies/s/trials:suggest", {**ask, "requestId": "of the first process"})
+    (second,) = api.post("/studies/s/trials:suggest", {**ask, "requestId": "of the second"})["response"]["trials"]
+    assert second["attempt"] == 2
+    late = api.post("/studies/s/trials:suggest", {**ask, "requestId": "of the first process"})["response"]
+    assert late["trials"] == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,16 @@ MAX_MADE_MEANWHILE = 1000
 
 
 class AlgorithmFailed(Exception):
-    """The algorithm raised, died or did not answer in time; the message says which."""
+    """The algorithm raised, died or did not answer in time.
+
+    Args:
+        reason: which of these.
+        told_before: whether somebody else who waited for the same computation was told already.
+    """
+
+    def __init__(self, reason: str, *, told_before: bool) -> None:
+        super().__init__(reason)
+        self.told_before = told_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class Ahead:
         self._deadline = deadline_seconds
         self._running: dict[int, asyncio.Task[Computed]] = {}
         self._again: set[int] = set()
+        self._told: weakref.WeakSet[asyncio.Task[Computed]] = weakref.WeakSet()
 
     def close(self) -> None:
         """Ends the processes."""
@@ -83,14 +94,18 @@ class Ahead:
         Raises:
             AlgorithmFailed: there are none, and why.
         """
-        task = self._fit(study, spaces, count) if spaces else self._shared(study, count)
+        task = asyncio.create_task(self._fit(study, spaces, count)) if spaces else self._shared(study, count)
         try:
             return await asyncio.wait_for(asyncio.shield(task), self._deadline)
         except TimeoutError:
-            reason = f"{study.spec.algorithm} took more than {self._deadline:g} s"
-            raise AlgorithmFailed(reason) from None
+            raise self._failed(task, f"{study.spec.algorithm} took more than {self._deadline:g} s") from None
         except FittingFailed as error:
-            raise AlgorithmFailed(str(error)) from error
+            raise self._failed(task, str(error)) from error
+
+    def _failed(self, task: asyncio.Task[Computed], reason: str) -> AlgorithmFailed:
+        told_before = task in self._told
+        self._told.add(task)
+        return AlgorithmFailed(reason, told_before=told_before)
 
     def prepare(self, study: Study) -> None:
         """Begins to compute suggestions for the workers that will ask, with what is known now."""

@@ -6,7 +6,6 @@ import dataclasses
 
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.trial import TrialState
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction
 
@@ -37,9 +36,9 @@ def complete(transaction: Transaction, study: Study, reason: str, now: float) ->
 
 
 def _stop_running(transaction: Transaction, study: Study, now: float) -> None:
-    running = [trial for trial in trials.pending(transaction, study) if trial.state is TrialState.ACTIVE]
-    for trial in running:
-        trials.set_state(transaction, study.key, trial.number, TrialState.STOPPING)
-    if running:
-        stopped = [Event(EventKind.TRIAL_STOPPING, now, trial.number, "the study is over") for trial in running]
-        events.append(transaction, study.key, stopped)
+    stopped = trials.stop_running(transaction, study)
+    events.append(
+        transaction,
+        study.key,
+        [Event(EventKind.TRIAL_STOPPING, now, number, "the study is over") for number in stopped],
+    )

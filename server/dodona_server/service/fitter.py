@@ -61,8 +61,12 @@ class Fitter:
                 priors = [
                     prior for name in study.spec.prior_studies if (prior := self._prior(transaction, study, name))
                 ]
-            pending = unfinished + [_imagined(study, index, point) for index, point in enumerate(waiting)]
-            return _suggested(study, job, history.finished, unfinished, pending, priors)
+            imagined = [_imagined(study, index, point) for index, point in enumerate(waiting)]
+            answer = _suggested(study, job, history.finished, unfinished, imagined, priors)
+            if answer.over and imagined and job.ahead:
+                # Those that wait were all that is left, or some of it: this answer takes their place.
+                answer = _suggested(study, job, history.finished, unfinished, [], priors)
+            return answer
         except Exception as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
             return f"{type(error).__name__}: {error}"
 
@@ -114,7 +118,7 @@ def _imagined(study: Study, index: int, parameters: Mapping[str, Value]) -> Tria
 
 
 def _suggested(
-    study: Study, job: Job, finished: list[Trial], unfinished: list[Trial], pending: list[Trial], priors: list[Prior]
+    study: Study, job: Job, finished: list[Trial], unfinished: list[Trial], imagined: list[Trial], priors: list[Prior]
 ) -> Answer:
     algorithm = algorithm_for(study.spec.algorithm)
     count = job.count
@@ -124,6 +128,6 @@ def _suggested(
         if study.remaining_trials is not None:
             count = max(1, min(count, study.remaining_trials))
     problem = Problem(study.spec, study.position, priors, study.seed)
-    answer = suggest_in(job.spaces, algorithm, problem, finished, pending, count, study.rng)
+    answer = suggest_in(job.spaces, algorithm, problem, finished, unfinished + imagined, count, study.rng)
     over = len(answer.parameters) < job.count and not answer.wait
     return Answer(study.version, study.next_trial_number, answer.parameters, over=over, wait=answer.wait)

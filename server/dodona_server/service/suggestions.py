@@ -120,19 +120,19 @@ class SuggestionService:
             raise InvalidArgument(f"{wait_seconds!r} is not from 0 to {MAX_WAIT_SECONDS} seconds", "wait")
         deadline = self._clock() + wait_seconds
         computed: Computed | None = None
-        failure = ""
+        failure: AlgorithmFailed | None = None
         while True:
             left = deadline - self._clock()
             last_look = left <= 0 or self._stopping.is_set()
             look = functools.partial(self._suggest, name, request, computed, failure, last_look)
-            computed, failure = None, ""
+            computed, failure = None, None
             try:
                 handed = await self._store.run(look, name)
             except _Missing as missing:
                 try:
                     computed = await self._ahead.computed(missing.study, missing.spaces, missing.count)
                 except AlgorithmFailed as error:
-                    failure = str(error)
+                    failure = error
             else:
                 if handed is not None:
                     return handed
@@ -143,23 +143,23 @@ class SuggestionService:
         name: StudyName,
         request: SuggestRequest,
         computed: Computed | None,
-        failure: str,
+        failure: AlgorithmFailed | None,
         last_look: bool,
         transaction: Transaction,
     ) -> Handout | None:
         """The answer; None, if there is no trial now and that is not worth an answer yet."""
         study = found(transaction, name, lock=True)
         if request.request_id and (there := operations.find_requested(transaction, study.key, request.request_id)):
-            return handout(transaction, name, study.key, there)
+            return _again(handout(transaction, name, study.key, there))
         now = self._clock()
         study = settle(transaction, study, now)
         if failure:
             study = _count_failure(transaction, study, failure, now)
-        handed = _own(transaction, study, request, now)
+        handed, study = _own(transaction, study, request, now)
         if study.state is StudyState.ACTIVE and len(handed) < request.count:
             handed += _queued(transaction, study, request, request.count - len(handed), now)
             missing = request.count - len(handed)
-            created = _create(transaction, study, request, missing, computed, bool(failure), now)
+            created = _create(transaction, study, request, missing, computed, failure is not None, now)
             handed += created.trials
             if created.over:
                 study = _over(transaction, study, request, now)
@@ -180,6 +180,16 @@ class SuggestionService:
         return Handout(operation_name, request.client_id, handed, study.state, now, request.count)
 
 
+def _again(before: Handout) -> Handout:
+    """The answer to a call that is sent again: of what it handed out, that which nobody was given since."""
+    still = [
+        trial
+        for trial in before.trials
+        if trial.client_id == before.client_id and (trial.start_time or 0.0) <= before.create_time
+    ]
+    return dataclasses.replace(before, trials=still)
+
+
 def _over(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> Study:
     """The study as it is told to a client for whom there is no further trial: COMPLETED, unless one may come back.
 
@@ -193,11 +203,14 @@ def _over(transaction: Transaction, study: Study, request: SuggestRequest, now: 
     return dataclasses.replace(study, state=StudyState.COMPLETED)
 
 
-def _count_failure(transaction: Transaction, study: Study, failure: str, now: float) -> Study:
-    """The study after its algorithm has failed, paused if that happens again and again."""
-    failures = study.algorithm_failures + 1
+def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFailed, now: float) -> Study:
+    """The study after its algorithm has failed, paused if that happens again and again.
+
+    However many workers waited for what failed, that was one failure.
+    """
+    failures = study.algorithm_failures + (not failure.told_before)
     studies.set_failures(transaction, study, failures)
-    happened = [Event(EventKind.SUGGESTION_FALLBACK, now, detail=failure)]
+    happened = [Event(EventKind.SUGGESTION_FALLBACK, now, detail=str(failure))]
     if failures >= MAX_FAILURES and study.state is StudyState.ACTIVE:
         reason = f"{study.spec.algorithm} failed {failures} times in a row; at last: {failure}"
         studies.set_state(transaction, study, StudyState.INACTIVE, reason)
@@ -209,20 +222,24 @@ def _count_failure(transaction: Transaction, study: Study, failure: str, now: fl
     return study
 
 
-def _own(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> list[Trial]:
-    """The client's own trials; those that it has lost as new attempts, unless they were lost too often."""
+def _own(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> tuple[list[Trial], Study]:
+    """The client's own trials; those that it has lost as new attempts, unless they were lost too often.
+
+    And the study, which they may have ended.
+    """
     held = request.held
     limit = request.count + len(held or ())
     own = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, request.client_id, limit)
     if held is None:
-        return [_leased(transaction, study, trial, request, now) for trial in own]
+        return [_leased(transaction, study, trial, request, now) for trial in own], study
     handed: list[Trial] = []
     for trial in own:
         if trial.number not in held and len(handed) < request.count:
             waiting = lose(transaction, study, trial, now)
+            study = found(transaction, study.name, lock=True)
             if waiting.state is TrialState.REQUESTED:
                 handed.append(_assigned(transaction, study, waiting, request, now))
-    return handed
+    return handed, study
 
 
 def _leased(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:

@@ -73,6 +73,13 @@ _PAGE = Statement(
 _LATEST = Statement(TRIALS.where(IN_STUDY).order_by(trials.c.number.desc()).limit(bindparam("limit")))
 _SET_CHECKPOINT = Statement(trials.update().where(*THIS).values(checkpoint=bindparam("new_checkpoint")))
 _SET_STATE = Statement(trials.update().where(*THIS).values(state=bindparam("new_state")))
+# One that ends at this moment is left alone: the rows are looked at once more when they are locked.
+_STOP_RUNNING = Statement(
+    trials.update()
+    .where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_PENDING), trials.c.state == TrialState.ACTIVE.value)
+    .values(state=TrialState.STOPPING.value)
+    .returning(trials.c.number)
+)
 _SET_METADATA = Statement(trials.update().where(*THIS).values(metadata=bindparam("new_metadata")))
 _FINISH = Statement(
     trials.update()
@@ -218,6 +225,11 @@ def set_checkpoint(transaction: Transaction, study_key: int, number: int, checkp
 def set_state(transaction: Transaction, study_key: int, number: int, state: TrialState) -> None:
     """Moves the trial to an unfinished `state`."""
     _SET_STATE.run(transaction, {**trial_key(study_key, number), "new_state": state.value})
+
+
+def stop_running(transaction: Transaction, study: Study) -> list[int]:
+    """Moves all trials that run to STOPPING, and tells which, in order."""
+    return sorted(row["number"] for row in _STOP_RUNNING.rows(transaction, {"of_study": study.key}))
 
 
 def set_metadata(transaction: Transaction, study_key: int, number: int, metadata: Mapping[str, str]) -> None:

@@ -41,8 +41,7 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
         id=str(value.number),
         state=wire.TrialState[value.state.value],
         parameters=[
-            _parameter(parameter_id=parameter_id, value=chosen)
-            for parameter_id, chosen in value.parameters.items()
+            _parameter(parameter_id=parameter_id, value=chosen) for parameter_id, chosen in value.parameters.items()
         ],
         final_measurement=None if value.final_measurement is None else measurement(value.final_measurement),
         measurements=None if value.measurements is None else [measurement(one) for one in value.measurements],
