@@ -131,7 +131,7 @@ class Heartbeat:
             answer = self._transport.call(
                 "POST",
                 f"{run.path}:heartbeat",
-                vertex.HeartbeatTrialRequest(attempt=run.attempt),
+                vertex.HeartbeatTrialRequest(attempt=run.attempt, client_id=run.client_id),
                 vertex.Trial,
                 patience=min(BEAT_PATIENCE_SECONDS, self._interval),
                 timeout=min(LONGEST_BEAT_TIMEOUT_SECONDS, max(1.0, self._interval)),

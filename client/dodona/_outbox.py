@@ -50,6 +50,7 @@ class _Held:
             trial=str(self.run.number),
             measurement=body.measurement,
             attempt=body.attempt,
+            client_id=body.client_id,
             checkpoint=body.checkpoint,
         )
         return report.to_json()

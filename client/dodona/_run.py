@@ -43,6 +43,7 @@ class Run:
     Attributes:
         number: the trial's.
         attempt: how often it was handed out, this time included.
+        client_id: to whom, as the server has it.
         path: the trial's, below the location.
         state: as of the server's last answer.
         lost: what to raise at the next call, once somebody else has the trial or nobody can have it any more.
@@ -54,6 +55,7 @@ class Run:
     def __init__(self, study_path: str, wire: vertex.Trial, hand: Hand) -> None:
         self.number = number_of(wire)
         self.attempt = wire.attempt or 1
+        self.client_id = wire.client_id
         self.study_path = study_path
         self.path = f"{study_path}/trials/{self.number}"
         self.state = state_of(wire)

@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from dodona._artifacts import Artifacts
 from dodona._errors import Aborted, DodonaError, NotFound, NothingReported, ServerUnreachable
@@ -63,6 +63,7 @@ class Trial:
         self._transport = session.transport
         self._run = run
         self._metric_names = metric_names
+        self._mine: dict[str, Any] = {"attempt": run.attempt, "client_id": run.client_id}
         self._began = time.monotonic()
         self._last_moment = -1
 
@@ -106,7 +107,7 @@ class Trial:
         """
         place = None if checkpoint is None else os.fspath(checkpoint)
         body = vertex.AddTrialMeasurementRequest(
-            measurement=self._measurement(metrics, int(step or 0)), attempt=self.attempt, checkpoint=place
+            measurement=self._measurement(metrics, int(step or 0)), **self._mine, checkpoint=place
         )
         self._session.outbox.report(self._run, body)
         if self._session.status is not None:
@@ -135,7 +136,7 @@ class Trial:
         self._run.check()
         self._session.outbox.deliver(self._run, self._transport.patience_seconds)
         self._run.check()
-        self._finish(vertex.CompleteTrialRequest(final_measurement=final, attempt=self.attempt))
+        self._finish(vertex.CompleteTrialRequest(final_measurement=final, **self._mine))
 
     def fail(self, reason: str) -> None:
         """Ends the trial as INFEASIBLE: these parameters give no result.
@@ -153,7 +154,7 @@ class Trial:
         self._session.outbox.deliver(self._run, self._transport.patience_seconds)
         if self._run.lost is not None:
             raise self._run.lost
-        self._finish(vertex.CompleteTrialRequest(trial_infeasible=True, infeasible_reason=reason, attempt=self.attempt))
+        self._finish(vertex.CompleteTrialRequest(trial_infeasible=True, infeasible_reason=reason, **self._mine))
 
     def release(self, patience_seconds: float | None = None) -> None:
         """Hands the trial back, to be run by another worker, at once: this attempt does not count as lost.
@@ -172,7 +173,7 @@ class Trial:
         self._session.outbox.deliver(self._run, limit if patience_seconds is None else patience_seconds)
         if self._run.lost is not None:
             raise self._run.lost
-        body = vertex.ReleaseTrialRequest(attempt=self.attempt, request_id=uuid.uuid4().hex)
+        body = vertex.ReleaseTrialRequest(**self._mine, request_id=uuid.uuid4().hex)
         released = self._call("release", body, patience_seconds)
         self._run.state = state_of(released)
         self._tell(released)

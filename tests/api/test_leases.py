@@ -258,3 +258,32 @@ def test_a_call_that_is_sent_again_does_not_begin_an_attempt_of_another_call(api
     assert second["attempt"] == 2
     late = api.post("/studies/s/trials:suggest", {**ask, "requestId": "of the first process"})["response"]
     assert late["trials"] == []
+
+
+@pytest.mark.parametrize("call", ["addTrialMeasurement", "heartbeat", "release", "complete", "report"])
+def test_a_worker_of_a_deleted_study_says_nothing_of_one_that_was_made_anew(api, make_study, call):
+    make_study()
+    (old,) = api.suggest(client="old", leaseDuration="60s", heldTrials=[])
+    api.delete("/studies/s")
+    make_study()
+    (new,) = api.suggest(client="new", leaseDuration="60s", heldTrials=[])
+    assert (old["id"], old["attempt"]) == (new["id"], new["attempt"])
+    measurement = {"stepCount": "1", "metrics": [{"metricId": "loss", "value": 0.5}]}
+    body = {"attempt": 1, "clientId": "old"}
+    if call == "report":
+        path, body = "/studies/s/trials:report", {"reports": [{"trial": "1", "measurement": measurement, **body}]}
+    else:
+        field = "finalMeasurement" if call == "complete" else "measurement"
+        path, body = f"/studies/s/trials/1:{call}", {**body, field: measurement}
+    error = api.post(path, body, 409)["error"]
+    assert "attempt 1 of projects/p/locations/l/studies/s/trials/1 was lost" in error["message"]
+    kept = api.get("/studies/s/trials/1")
+    assert (kept["state"], kept["clientId"], kept["measurements"]) == ("ACTIVE", "new", [])
+    report(api, 0.25, 1, 1, clientId="new")
+
+
+def test_a_worker_that_was_thought_lost_is_known_by_its_id(api, study):
+    api.suggest(client="a", **LEASE)
+    wait_until(api, "REQUESTED")
+    assert report(api, 0.5, 1, 1, code=409, clientId="b")["error"]["status"] == "ABORTED"
+    assert report(api, 0.5, 1, 1, clientId="a")["state"] == "ACTIVE"

@@ -66,7 +66,7 @@ def test_one_thread_beats_for_all_trials() -> None:
     beats_on(network, 2)
     (thread,) = threads()
     assert thread.daemon
-    assert all(body == {"attempt": 1} for body in network.bodies(BEAT))
+    assert all(body == {"attempt": 1, "clientId": "w"} for body in network.bodies(BEAT))
     client.close()
     assert threads() == []
 

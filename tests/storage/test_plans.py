@@ -70,6 +70,7 @@ USES: dict[str, Use] = {
     "leases run out, looked at": lambda t, s: leases.run_out(t, 100, lock=False),
     "grace": lambda t, s: leases.grant_grace(t),
     "any unfinished": lambda t, s: trials.any_unfinished(t, s),
+    "any queued": lambda t, s: trials.any_queued(t, s),
     "pending": lambda t, s: trials.pending(t, s),
     "trial": lambda t, s: trials.find(t, s, RUNNING, lock=True),
     "trial by name": lambda t, s: trials.find_named(t, TrialName(s.name, RUNNING)),

@@ -9,12 +9,21 @@ from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH, RequestId
 from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext
 
 
-class TrialReport(WireModel):
+class OfAttempt(WireModel):
+    """Dodona's own: which attempt at the trial the caller runs, and the id under which it was given it.
+
+    The id tells apart the trials of two studies, the first of which was deleted.
+    """
+
+    attempt: Int32 | None = None
+    client_id: str | None = None
+
+
+class TrialReport(OfAttempt):
     """A measurement of one of a study's trials."""
 
     trial: str = ""
     measurement: Measurement = Measurement()
-    attempt: Int32 | None = None
     checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
 
 
@@ -56,42 +65,37 @@ class CreateTrialRequest(Trial):
     request_id: RequestId | None = None
 
 
-class AddTrialMeasurementRequest(WireModel):
+class AddTrialMeasurementRequest(OfAttempt):
     """Reports a measurement."""
 
     measurement: Measurement = Measurement()
-    # Dodona's own: which attempt the worker runs, and the place from which the trial can go on.
-    attempt: Int32 | None = None
+    # Dodona's own: the place from which the trial can go on.
     checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 
 
-class CompleteTrialRequest(WireModel):
+class CompleteTrialRequest(OfAttempt):
     """Ends a trial."""
 
     final_measurement: Measurement | None = None
     trial_infeasible: Flag = False
     infeasible_reason: str | None = None
-    # Dodona's own: which attempt the worker ran.
-    attempt: Int32 | None = None
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 
 
-class HeartbeatTrialRequest(WireModel):
+class HeartbeatTrialRequest(OfAttempt):
     """Dodona's own: a sign of life, by which the trial's lease begins anew."""
 
-    attempt: Int32 | None = None
     checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 
 
-class ReleaseTrialRequest(WireModel):
+class ReleaseTrialRequest(OfAttempt):
     """Dodona's own: hands a trial back, to be run by another worker."""
 
-    attempt: Int32 | None = None
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 

@@ -24,6 +24,7 @@ from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
 from dodona_server.service.artifacts import ArtifactService, Upload
+from dodona_server.service.attempts import Attempt
 
 OCTETS = "application/octet-stream"
 _BINARY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
@@ -45,7 +46,9 @@ class Alt(enum.StrEnum):
 
 
 ArtifactPart = Annotated[str, Path(examples=["model.weights.h5"])]
-Attempt = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Which attempt at the trial the caller runs")]
+AttemptNumber = Annotated[
+    int | None, Query(ge=1, le=2**31 - 1, description="Which attempt at the trial the caller runs")
+]
 
 
 async def artifact_name(trial: OfTrial, artifact: ArtifactPart) -> ArtifactName:
@@ -69,14 +72,14 @@ def artifact_router(artifacts: ArtifactService) -> APIRouter:
     async def save_artifact(
         artifact: OfArtifact,
         request: Request,
-        attempt: Attempt = None,
+        attempt: AttemptNumber = None,
         content_digest: Annotated[
             str, Header(description="RFC 9530: sha-256=:BASE64:, which the content must have", examples=[""])
         ] = "",
         content_length: Annotated[int | None, Header(include_in_schema=False)] = None,
     ) -> Response:
         """Dodona's own: keeps a file with the trial, in the place of an earlier one of that name."""
-        upload = Upload(_body(request), attempt, content_length, _sha256(content_digest))
+        upload = Upload(_body(request), _read_attempt(attempt), content_length, _sha256(content_digest))
         return Answer(_write(artifact.trial.study, await artifacts.save(artifact, upload)))
 
     @router.get(
@@ -114,9 +117,11 @@ def artifact_router(artifacts: ArtifactService) -> APIRouter:
         return Answer(wire.ListArtifactsResponse(artifacts=listed, next_page_token=more))
 
     @router.delete(TRIAL + "/artifacts/{artifact}", response_model=Empty, responses=LOST)
-    async def delete_artifact(artifact: OfArtifact, attempt: Attempt = None, request_id: RequestId = "") -> Response:
+    async def delete_artifact(
+        artifact: OfArtifact, attempt: AttemptNumber = None, request_id: RequestId = ""
+    ) -> Response:
         """Dodona's own: removes a file of the trial."""
-        await artifacts.delete(artifact, attempt, request_id)
+        await artifacts.delete(artifact, _read_attempt(attempt), request_id)
         return Answer(Empty())
 
     return router
@@ -130,6 +135,10 @@ def _write(study: StudyName, value: Artifact) -> wire.Artifact:
         attempt=value.attempt,
         create_time=timestamp(value.create_time),
     )
+
+
+def _read_attempt(number: int | None) -> Attempt | None:
+    return None if number is None else Attempt(number)
 
 
 def _sha256(content_digest: str) -> str | None:

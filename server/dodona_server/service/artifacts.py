@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, TooLarge, Unavailable
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
-from dodona_server.service.attempts import check_attempt, existing, named
+from dodona_server.domain.study import Study
+from dodona_server.service.attempts import Attempt, check_attempt, existing, named
 from dodona_server.service.once import Once
 from dodona_server.service.studies import found
 from dodona_server.storage import artifacts, trials
@@ -38,7 +39,7 @@ class Upload:
     """
 
     content: AsyncIterator[bytes]
-    attempt: int | None = None
+    attempt: Attempt | None = None
     size: int | None = None
     sha256: str | None = None
 
@@ -80,26 +81,31 @@ class ArtifactService:
         blobs = self._place()
         if upload.size is not None and upload.size > self._max_bytes:
             raise TooLarge(f"{name} has {upload.size} bytes; this server allows {self._max_bytes}")
-        reserved = await self._store.run(lambda transaction: self._reserve(transaction, name, upload.attempt))
+        study, reserved = await self._store.run(lambda transaction: self._reserve(transaction, name, upload.attempt))
         written = await blobs.write(reserved.blob, upload.content, self._max_bytes)
+
+        def keep(transaction: Transaction) -> Artifact:
+            now = found(transaction, name.trial.study)
+            if (now.key, now.create_time) != (study.key, study.create_time):
+                raise NotFound(f"{name.trial.study} was deleted while the content came in; this is another one")
+            return self._keep(transaction, name, upload, reserved, written)
+
         try:
-            return await self._store.run(lambda transaction: self._keep(transaction, name, upload, reserved, written))
+            return await self._store.run(keep)
         except (Aborted, InvalidArgument, NotFound):
             # After any other failure the database may have kept it all the same.
             await blobs.remove(reserved.blob)
             raise
 
-    def _reserve(self, transaction: Transaction, name: ArtifactName, attempt: int | None) -> Artifact:
+    def _reserve(self, transaction: Transaction, name: ArtifactName, attempt: Attempt | None) -> tuple[Study, Artifact]:
+        study = found(transaction, name.trial.study)
         study_key, trial = named(transaction, name.trial)
         check_attempt(trial, name.trial, attempt)
-        if (
-            artifacts.count(transaction, study_key, trial.number) >= MAX_ARTIFACTS
-            and artifacts.find(transaction, study_key, trial.number, name.artifact_id) is None
-        ):
-            raise InvalidArgument(f"{name.trial} has {MAX_ARTIFACTS} artifacts already, all that are allowed")
+        if artifacts.find(transaction, study_key, trial.number, name.artifact_id) is None:
+            _check_room(transaction, study_key, name)
         now = self._clock()
         artifact = Artifact(trial.number, name.artifact_id, uuid.uuid4().hex, trial.attempt, create_time=now)
-        return artifacts.reserve(transaction, study_key, artifact, now + UPLOAD_SECONDS)
+        return study, artifacts.reserve(transaction, study_key, artifact, now + UPLOAD_SECONDS)
 
     def _keep(
         self, transaction: Transaction, name: ArtifactName, upload: Upload, reserved: Artifact, written: Written
@@ -114,7 +120,10 @@ class ArtifactService:
             # One that was sent later has overtaken it.
             artifacts.discard(transaction, reserved, self._clock())
             return before
-        if before is not None:
+        if before is None:
+            # Others may have come in meanwhile.
+            _check_room(transaction, study_key, name)
+        else:
             artifacts.discard(transaction, before, self._clock())
         kept = dataclasses.replace(reserved, size=written.size, sha256=written.sha256)
         if not artifacts.keep(transaction, kept):
@@ -173,7 +182,7 @@ class ArtifactService:
             lambda transaction: artifacts.page(transaction, found(transaction, name).key, after, limit)
         )
 
-    async def delete(self, name: ArtifactName, attempt: int | None = None, request_id: str | None = None) -> None:
+    async def delete(self, name: ArtifactName, attempt: Attempt | None = None, request_id: str | None = None) -> None:
         """Removes the artifact.
 
         Raises:
@@ -230,6 +239,11 @@ class ArtifactService:
         study = found(transaction, name.study)
         existing(trials.find(transaction, study, name.number), name)
         return study.key
+
+
+def _check_room(transaction: Transaction, study_key: int, name: ArtifactName) -> None:
+    if artifacts.count(transaction, study_key, name.trial.number) >= MAX_ARTIFACTS:
+        raise InvalidArgument(f"{name.trial} has {MAX_ARTIFACTS} artifacts already, all that are allowed")
 
 
 def _found(artifact: Artifact | None, name: ArtifactName) -> Artifact:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from dodona_server.domain.errors import Aborted, DodonaError, FailedPrecondition, NotFound
 from dodona_server.domain.lifecycle import Verb, refusal
@@ -18,18 +19,39 @@ from dodona_server.storage.store import Transaction
 LEASE_PART_LEFT_ALONE = 0.2
 
 
-def check_attempt(trial: Trial, name: TrialName, attempt: int | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Which attempt at a trial the caller of a call runs.
+
+    Args:
+        number: counted from 1 on.
+        client_id: the id under which the caller was given it; empty if it does not say.
+    """
+
+    number: int
+    client_id: str = ""
+
+    def __str__(self) -> str:
+        return str(self.number)
+
+    def is_last_of(self, trial: Trial) -> bool:
+        """Whether nobody was handed the trial since; whoever lost it last counts as its holder."""
+        holder = trial.client_id or trial.lost_client_id
+        return self.number == trial.attempt and (not self.client_id or self.client_id == (holder or self.client_id))
+
+
+def check_attempt(trial: Trial, name: TrialName, attempt: Attempt | None) -> None:
     """Refuses who speaks of an attempt that was lost, and is not the last one.
 
     Raises:
         Aborted: the trial was handed on.
     """
-    if attempt is not None and attempt != trial.attempt:
+    if attempt is not None and not attempt.is_last_of(trial):
         holder = f" with {trial.client_id!r}" if trial.client_id else ""
         raise Aborted(f"attempt {attempt} of {name} was lost: the trial is in attempt {trial.attempt}{holder}")
 
 
-def reclaimed(transaction: Transaction, study_key: int, trial: Trial, attempt: int | None, now: float) -> Trial:
+def reclaimed(transaction: Transaction, study_key: int, trial: Trial, attempt: Attempt | None, now: float) -> Trial:
     """The trial; back with the worker that was thought lost, if that one names its attempt and nobody else has it."""
     if attempt is None or not trial.lost_client_id or trial.state is not TrialState.REQUESTED:
         return trial
@@ -60,7 +82,7 @@ def alive(
     return trial
 
 
-def refusal_to(verb: Verb, trial: Trial, name: TrialName, reason: str, attempt: int | None) -> DodonaError:
+def refusal_to(verb: Verb, trial: Trial, name: TrialName, reason: str, attempt: Attempt | None) -> DodonaError:
     """The error for a verb that the state does not allow; who names its attempt had the trial, and has lost it."""
     refused = refusal(verb, trial.state, name, reason)
     if attempt is None or trial.end_time is None:

@@ -53,9 +53,17 @@ class Keeper:
         self._purged = 0.0
         self._answers = True
         self._was_away = True
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Works until it is cancelled, also while the database fails now and then."""
+        try:
+            await self._run()
+        finally:
+            if self._sweeping is not None:
+                self._sweeping.cancel()
+
+    async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 busy = await self.look()
@@ -91,8 +99,9 @@ class Keeper:
             more = await self._store.run(self._purge)
             if not more:
                 self._purged = now
-        if self._artifacts is not None:
-            more |= await self._artifacts.sweep()
+        if self._artifacts is not None and (self._sweeping is None or self._sweeping.done()):
+            # Leases do not wait for a bucket.
+            self._sweeping = asyncio.create_task(_sweep(self._artifacts))
         return overdue == MAX_LEASES or removed or more
 
     def _due(self, transaction: Transaction) -> tuple[int, bool, bool]:
@@ -128,6 +137,16 @@ class Keeper:
         before = self._clock() - REMEMBERED_SECONDS
         forgotten = requests.purge(transaction, before, MAX_ROWS)
         return max(forgotten, operations.purge(transaction, operations.oldest_id(before), MAX_ROWS)) == MAX_ROWS
+
+
+async def _sweep(artifacts: ArtifactService) -> None:
+    try:
+        while await artifacts.sweep():
+            pass
+    except Unavailable:
+        return  # the keeper's own look says so
+    except Exception:
+        logger.exception("deleted artifacts cannot be removed; this is tried again")
 
 
 def _clear_removed(transaction: Transaction) -> None:

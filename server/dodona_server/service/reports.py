@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dodona_server.domain.errors import InvalidArgument, inside
 from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH
 from dodona_server.domain.trial import Measurement
+from dodona_server.service.attempts import Attempt
 
 MAX_REPORTS = 1000
 MAX_METRICS = 1000
@@ -24,7 +25,7 @@ class Report:
     """
 
     measurement: Measurement
-    attempt: int | None = None
+    attempt: Attempt | None = None
     checkpoint: str = ""
 
 

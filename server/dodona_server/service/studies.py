@@ -238,7 +238,9 @@ class StudyService:
                         self._check_anything_left(transaction, study)
                     studies.set_state(transaction, study, state, reason)
                     self._happened(transaction, study, _MOVED[verb], reason)
-                    return dataclasses.replace(study, state=state, inactive_reason=reason)
+                    moved = dataclasses.replace(study, state=state, inactive_reason=reason)
+                    # While it was paused its last trial may have ended.
+                    return settle(transaction, moved, self._clock())
                 case Ignore():
                     return study
 

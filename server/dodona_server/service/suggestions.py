@@ -118,13 +118,14 @@ class SuggestionService:
         """
         if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
             raise InvalidArgument(f"{wait_seconds!r} is not from 0 to {MAX_WAIT_SECONDS} seconds", "wait")
-        deadline = self._clock() + wait_seconds
+        arrived = self._clock()
+        deadline = arrived + wait_seconds
         computed: Computed | None = None
         failure: AlgorithmFailed | None = None
         while True:
             left = deadline - self._clock()
             last_look = left <= 0 or self._stopping.is_set()
-            look = functools.partial(self._suggest, name, request, computed, failure, last_look)
+            look = functools.partial(self._suggest, name, request, arrived, computed, failure, last_look)
             computed, failure = None, None
             try:
                 handed = await self._store.run(look, name)
@@ -142,6 +143,7 @@ class SuggestionService:
         self,
         name: StudyName,
         request: SuggestRequest,
+        arrived: float,
         computed: Computed | None,
         failure: AlgorithmFailed | None,
         last_look: bool,
@@ -150,12 +152,12 @@ class SuggestionService:
         """The answer; None, if there is no trial now and that is not worth an answer yet."""
         study = found(transaction, name, lock=True)
         if request.request_id and (there := operations.find_requested(transaction, study.key, request.request_id)):
-            return _again(handout(transaction, name, study.key, there))
+            return _again(handout(transaction, name, study.key, there), study)
         now = self._clock()
         study = settle(transaction, study, now)
         if failure:
             study = _count_failure(transaction, study, failure, now)
-        handed, study = _own(transaction, study, request, now)
+        handed, study = _own(transaction, study, request, arrived, now)
         if study.state is StudyState.ACTIVE and len(handed) < request.count:
             handed += _queued(transaction, study, request, request.count - len(handed), now)
             missing = request.count - len(handed)
@@ -180,14 +182,16 @@ class SuggestionService:
         return Handout(operation_name, request.client_id, handed, study.state, now, request.count)
 
 
-def _again(before: Handout) -> Handout:
+def _again(before: Handout, study: Study) -> Handout:
     """The answer to a call that is sent again: of what it handed out, that which nobody was given since."""
     still = [
         trial
         for trial in before.trials
         if trial.client_id == before.client_id and (trial.start_time or 0.0) <= before.create_time
     ]
-    return dataclasses.replace(before, trials=still)
+    if len(still) == len(before.trials):
+        return before
+    return dataclasses.replace(before, trials=still, study_state=study.state)
 
 
 def _over(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> Study:
@@ -196,6 +200,9 @@ def _over(transaction: Transaction, study: Study, request: SuggestRequest, now: 
     A client that asks for leases knows that trials come back, and waits for those that others run.
     """
     if request.lease_seconds and leases.run_elsewhere(transaction, study, request.client_id):
+        return study
+    if not request.contexts and trials.any_queued(transaction, study):
+        # Somebody else speaks of it at this moment; it is there at the next look.
         return study
     if not trials.any_unfinished(transaction, study):
         return complete(transaction, study, "nothing is left to try", now)
@@ -222,10 +229,13 @@ def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFai
     return study
 
 
-def _own(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> tuple[list[Trial], Study]:
+def _own(
+    transaction: Transaction, study: Study, request: SuggestRequest, arrived: float, now: float
+) -> tuple[list[Trial], Study]:
     """The client's own trials; those that it has lost as new attempts, unless they were lost too often.
 
-    And the study, which they may have ended.
+    And the study, which they may have ended. What the client was given since the call arrived is not lost: the call may
+    be one that waits though its process is dead, and the client has come back.
     """
     held = request.held
     limit = request.count + len(held or ())
@@ -234,7 +244,8 @@ def _own(transaction: Transaction, study: Study, request: SuggestRequest, now: f
         return [_leased(transaction, study, trial, request, now) for trial in own], study
     handed: list[Trial] = []
     for trial in own:
-        if trial.number not in held and len(handed) < request.count:
+        given_before = trial.start_time is None or trial.start_time <= arrived
+        if trial.number not in held and given_before and len(handed) < request.count:
             waiting = lose(transaction, study, trial, now)
             study = found(transaction, study.name, lock=True)
             if waiting.state is TrialState.REQUESTED:

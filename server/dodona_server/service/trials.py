@@ -13,7 +13,17 @@ from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
 from dodona_server.service.ahead import Ahead
-from dodona_server.service.attempts import alive, check_attempt, existing, named, reclaimed, refusal_to, repeats, same
+from dodona_server.service.attempts import (
+    Attempt,
+    alive,
+    check_attempt,
+    existing,
+    named,
+    reclaimed,
+    refusal_to,
+    repeats,
+    same,
+)
 from dodona_server.service.ending import count, end, happened, infeasible, judged, release
 from dodona_server.service.once import Once
 from dodona_server.service.reports import MAX_REPORTS, Report, Result, check, check_result
@@ -194,7 +204,7 @@ class TrialService:
         return trial
 
     async def beat(
-        self, name: TrialName, attempt: int | None = None, checkpoint: str = "", request_id: str | None = None
+        self, name: TrialName, attempt: Attempt | None = None, checkpoint: str = "", request_id: str | None = None
     ) -> Trial:
         """The trial, whose lease begins anew; the state STOPPING tells the worker to stop early.
 
@@ -222,7 +232,7 @@ class TrialService:
 
         return await self._run(name, "heartbeat", request_id, use_case)
 
-    async def release(self, name: TrialName, attempt: int | None = None, request_id: str | None = None) -> Trial:
+    async def release(self, name: TrialName, attempt: Attempt | None = None, request_id: str | None = None) -> Trial:
         """The trial, handed back by its worker: it waits for the next one that asks.
 
         Args:
@@ -294,7 +304,7 @@ class TrialService:
         self,
         name: TrialName,
         given: Measurement | None,
-        attempt: int | None = None,
+        attempt: Attempt | None = None,
         request_id: str | None = None,
     ) -> Trial:
         """The trial, finished with the given measurement, else with one of those reported.
@@ -315,16 +325,17 @@ class TrialService:
         """
         if given is not None and given.metrics:
             check(given)
-        return await self._end(
-            name,
-            Verb.SUCCEED,
-            lambda transaction, study, trial: judged(transaction, study, trial, given),
-            attempt,
-            request_id,
-        )
+
+        def judge(transaction: Transaction, study: Study, trial: Trial) -> Trial:
+            if trial.state is TrialState.SUCCEEDED and (given is None or not given.metrics):
+                # Once more, and the measurement that it was judged by may have been thinned out since.
+                return trial
+            return judged(transaction, study, trial, given)
+
+        return await self._end(name, Verb.SUCCEED, judge, attempt, request_id)
 
     async def fail(
-        self, name: TrialName, reason: str, attempt: int | None = None, request_id: str | None = None
+        self, name: TrialName, reason: str, attempt: Attempt | None = None, request_id: str | None = None
     ) -> Trial:
         """The trial, finished as infeasible.
 
@@ -346,7 +357,7 @@ class TrialService:
         name: TrialName,
         verb: Verb,
         judge: Callable[[Transaction, Study, Trial], Trial],
-        attempt: int | None,
+        attempt: Attempt | None,
         request_id: str | None,
     ) -> Trial:
         def use_case(transaction: Transaction) -> Trial:
@@ -371,16 +382,18 @@ class TrialService:
             self._ahead.prepare(study)
         return answer
 
-    def _held(self, transaction: Transaction, name: TrialName, attempt: int | None) -> tuple[int, Trial]:
+    def _held(self, transaction: Transaction, name: TrialName, attempt: Attempt | None) -> tuple[int, Trial]:
         """The study's key and the trial, which is the caller's if it names its attempt."""
         study_key, trial = named(transaction, name)
         check_attempt(trial, name, attempt)
         return study_key, reclaimed(transaction, study_key, trial, attempt, self._clock())
 
     def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
-        """The study, held if its progress counts, and the trial, held."""
+        """The study, held if the trial's end may be its own, and the trial, held."""
         study = found(transaction, name.study)
-        if study.spec.stopping.needs_progress:
+        if study.spec.stopping.needs_progress or study.remaining_trials == 0:
+            # The end of the trial may be the study's. Held before the trial: the other way round, of two servers that
+            # end trials at once each would wait for the other.
             study = found(transaction, name.study, lock=True)
         return study, existing(trials.find(transaction, study, name.number, lock=True), name)
 

@@ -67,6 +67,9 @@ _FINISHED_AFTER = Statement(
     .limit(bindparam("limit"))
 )
 _ANY_UNFINISHED = Statement(sa.select(trials.c.state).where(IN_STUDY, unfinished).order_by(trials.c.state).limit(1))
+_ANY_QUEUED = Statement(
+    sa.select(trials.c.number).where(IN_STUDY, unfinished, trials.c.state == TrialState.REQUESTED.value).limit(1)
+)
 _PAGE = Statement(
     TRIALS.where(IN_STUDY, trials.c.number > bindparam("after")).order_by(trials.c.number).limit(bindparam("limit"))
 )
@@ -199,6 +202,11 @@ def finished(transaction: Transaction, study: Study, after: int, limit: int) -> 
 def any_unfinished(transaction: Transaction, study: Study) -> bool:
     """Whether a trial of the study still waits or runs."""
     return _ANY_UNFINISHED.row(transaction, {"of_study": study.key}) is not None
+
+
+def any_queued(transaction: Transaction, study: Study) -> bool:
+    """Whether a trial of the study waits to be handed out, also one that another transaction holds."""
+    return _ANY_QUEUED.row(transaction, {"of_study": study.key}) is not None
 
 
 def page(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:

@@ -7,8 +7,9 @@ functions, and are there for the OpenAPI document and for whatever `TrialLoop` d
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -57,21 +58,27 @@ class Loop:
 
     async def measure(self, trial: TrialName, body: wire.AddTrialMeasurementRequest) -> wire.Trial:
         """Keeps a measurement."""
-        report = Report(render.read_measurement(body.measurement), body.attempt, body.checkpoint or "")
+        report = Report(
+            render.read_measurement(body.measurement),
+            render.read_attempt(body),
+            body.checkpoint or "",
+        )
         return render.trial(trial.study, await self._trials.measure(trial, report, body.request_id))
 
     async def beat(self, trial: TrialName, body: wire.HeartbeatTrialRequest) -> wire.Trial:
         """Lets the trial's lease begin anew."""
-        beaten = await self._trials.beat(trial, body.attempt, body.checkpoint or "", body.request_id)
+        beaten = await self._trials.beat(trial, render.read_attempt(body), body.checkpoint or "", body.request_id)
         return render.trial(trial.study, beaten)
 
     async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest) -> wire.Trial:
         """Ends a trial."""
         if body.trial_infeasible:
-            ended = await self._trials.fail(trial, body.infeasible_reason or "", body.attempt, body.request_id)
+            ended = await self._trials.fail(
+                trial, body.infeasible_reason or "", render.read_attempt(body), body.request_id
+            )
         else:
             given = render.read_final(body.final_measurement)
-            ended = await self._trials.complete(trial, given, body.attempt, body.request_id)
+            ended = await self._trials.complete(trial, given, render.read_attempt(body), body.request_id)
         return render.trial(trial.study, ended)
 
 
@@ -101,7 +108,9 @@ class TrialLoop:
             return
         try:
             message = await receive()
-            answer = await self._answer(match, message["body"])
+            answer = await self._answer(match, message["body"], receive)
+        except _GoneAway:
+            return
         except DodonaError as error:
             await domain_response(error)(scope, receive, send)
         except ValidationError as error:
@@ -109,13 +118,36 @@ class TrialLoop:
         else:
             await send_answer(scope, send, answer)
 
-    async def _answer(self, match: re.Match[str], content: bytes) -> WireModel:
+    async def _answer(self, match: re.Match[str], content: bytes, receive: Receive) -> WireModel:
         study = StudyName(Location(match[1], match[2]), match[3])
         body = parse_body(content)
         if match[4] is None:
-            return await self._suggest(study, wire.SuggestTrialsRequest.model_validate(body))
-        model, call = self._calls[match[5]]
-        return await call(TrialName.of(study, match[4]), model.model_validate(body))
+            request = wire.SuggestTrialsRequest.model_validate(body)
+            call = self._suggest(study, request)
+            return await (_while_there(receive, call) if request.wait else call)
+        model, method = self._calls[match[5]]
+        return await method(TrialName.of(study, match[4]), model.model_validate(body))
+
+
+class _GoneAway(Exception):
+    """The client has closed its connection."""
+
+
+async def _while_there(receive: Receive, call: Coroutine[None, None, WireModel]) -> WireModel:
+    """The answer to a call that waits, unless its client goes away: what it would be handed nobody would run.
+
+    Raises:
+        _GoneAway: it did.
+    """
+    calling, leaving = asyncio.ensure_future(call), asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait((calling, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not calling.done():
+            raise _GoneAway
+        return calling.result()
+    finally:
+        calling.cancel()
+        leaving.cancel()
 
 
 def _is_json(scope: Scope) -> bool:

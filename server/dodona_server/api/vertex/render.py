@@ -12,6 +12,7 @@ from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.service.attempts import Attempt
 from dodona_server.service.operations import Handout, StopCheck
 
 # A page of trials has thousands of these.
@@ -128,6 +129,11 @@ def read_parameters(given: Iterable[wire.TrialParameter]) -> dict[str, object]:
         InvalidArgument: a parameter stands there twice.
     """
     return read_values((parameter.parameter_id, parameter.value) for parameter in given)
+
+
+def read_attempt(given: wire.OfAttempt) -> Attempt | None:
+    """Which attempt the caller says that it runs; None if it does not."""
+    return None if given.attempt is None else Attempt(given.attempt, given.client_id or "")
 
 
 def read_measurement(given: wire.Measurement) -> Measurement:

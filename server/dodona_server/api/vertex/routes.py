@@ -76,7 +76,12 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
     @router.post(TRIAL + ":release", response_model=wire.Trial, responses=LOST, tags=["trials"])
     async def release_trial(trial: OfTrial, body: wire.ReleaseTrialRequest) -> Response:
         """Dodona's own: hands a trial back, to be run by another worker."""
-        return Answer(render.trial(trial.study, await trials.release(trial, body.attempt, body.request_id)))
+        return Answer(
+            render.trial(
+                trial.study,
+                await trials.release(trial, render.read_attempt(body), body.request_id),
+            )
+        )
 
     @router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, responses=LOST, tags=["trials"])
     async def report_trials(study: OfStudy, body: wire.ReportTrialsRequest) -> Response:
@@ -84,7 +89,11 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
         reports = [
             (
                 TrialName.of(study, report.trial),
-                Report(render.read_measurement(report.measurement), report.attempt, report.checkpoint or ""),
+                Report(
+                    render.read_measurement(report.measurement),
+                    render.read_attempt(report),
+                    report.checkpoint or "",
+                ),
             )
             for report in body.reports
         ]
