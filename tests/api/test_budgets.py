@@ -5,6 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+import sqlalchemy as sa
+from starlette.testclient import TestClient
+
+from dodona_server.app import create_app
+from dodona_server.storage.opening import open_store
+from tests.api.conftest import Api
 
 
 def run_trial(api, loss=0.5, *, fails=False):
@@ -161,3 +167,27 @@ def test_a_grown_budget_of_trials_does_not_undo_another_limit(api, make_study):
     refused = api.post("/studies/s:setMaxTrials", {"maxNumTrials": 6}, 400)["error"]
     assert refused["status"] == "FAILED_PRECONDITION"
     assert api.get("/studies/s")["studySpec"]["studyStoppingConfig"]["maxNumTrials"] == 5
+
+
+def test_a_study_whose_budget_was_used_up_while_it_was_paused_is_over_when_it_is_resumed(api, make_study):
+    make_study(studyStoppingConfig={"maxNumTrials": 1})
+    api.suggest()
+    api.post("/studies/s:pause")
+    api.post("/studies/s/trials/1:complete", {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}})
+    assert api.post("/studies/s:resume")["state"] == "COMPLETED"
+    assert ending(api) == "the budget is used up"
+
+
+def test_a_queued_trial_that_is_held_at_this_moment_is_waited_for(postgres_url, spec):
+    with TestClient(create_app(open_store(postgres_url)), base_url="http://localhost") as client:
+        api = Api(client)
+        api.post("/studies", {"studyId": "s", "studySpec": {**spec, "studyStoppingConfig": {"maxNumTrials": 1}}})
+        api.suggest()
+        api.post("/studies/s/trials/1:release")
+        engine = sa.create_engine(sa.make_url(postgres_url).set(drivername="postgresql+psycopg"))
+        with engine.begin() as other:
+            other.execute(sa.text("SELECT 1 FROM trials WHERE number = 1 FOR UPDATE"))
+            answer = api.post("/studies/s/trials:suggest", {"clientId": "w", "suggestionCount": 1})["response"]
+        engine.dispose()
+        assert (answer["trials"], answer["studyState"]) == ([], "ACTIVE")
+        assert [trial["id"] for trial in api.suggest()] == ["1"]
