@@ -32,6 +32,8 @@ MAX_BATCH_BYTES = 4 * 2**20
 # How long a worker waits for a server that does not answer before it goes on training.
 DIRECT_PATIENCE_SECONDS = 1.0
 DIRECT_TIMEOUT_SECONDS = 10.0
+# A call that has to be quick still gets that long.
+MIN_TIMEOUT_SECONDS = 0.1
 
 # Nothing is wrong with the reports themselves: somebody has to see to the token, or to wait.
 _LATER = (Unauthenticated, PermissionDenied, ResourceExhausted)
@@ -137,7 +139,7 @@ class Outbox:
         tries = 0
         while run.held:
             try:
-                self.send()
+                self.send(max(MIN_TIMEOUT_SECONDS, patience - (time.monotonic() - started)))
             except ServerUnreachable as error:
                 waited = time.monotonic() - started
                 if waited >= patience:
@@ -145,30 +147,40 @@ class Outbox:
                 tries += 1
                 time.sleep(min(patience - waited, pause_after(tries)))
 
-    def send(self) -> None:
+    def send(self, patience: float = DIRECT_TIMEOUT_SECONDS) -> None:
         """Sends all that is held.
+
+        Args:
+            patience: seconds to wait for another thread that is sending, and for each answer.
 
         Raises:
             ServerUnreachable: the server does not answer or does not let anybody in; what is left stays held.
         """
-        with self._sending:
-            while study_path := next((path for path, held in self._held.copy().items() if held), None):
-                try:
-                    self._send_batch(study_path)
-                except ServerUnreachable as error:
-                    self._went_away(error.cause, time.monotonic() - error.waited_seconds)
-                    raise
-                except _LATER as error:
-                    since = self._went_away(error, time.monotonic())
-                    raise ServerUnreachable(self._transport.url, time.monotonic() - since, error) from error
-            self._away_since = None
+        if not self._sending.acquire(timeout=patience):
+            raise ServerUnreachable(self._transport.url, patience, self._cause)
+        try:
+            self._send_all(min(patience, DIRECT_TIMEOUT_SECONDS))
+        finally:
+            self._sending.release()
+
+    def _send_all(self, timeout: float) -> None:
+        while study_path := next((path for path, held in self._held.copy().items() if held), None):
+            try:
+                self._send_batch(study_path, timeout)
+            except ServerUnreachable as error:
+                self._went_away(error.cause, time.monotonic() - error.waited_seconds)
+                raise
+            except _LATER as error:
+                since = self._went_away(error, time.monotonic())
+                raise ServerUnreachable(self._transport.url, time.monotonic() - since, error) from error
+        self._away_since = None
 
     def _emptied(self) -> bool:
         """Whether nothing is held any more; a server that is known to be away is not tried again here."""
         if self._away_since is not None:
             return False
         try:
-            self.send()
+            self.send(DIRECT_PATIENCE_SECONDS)
         except ServerUnreachable:
             return False
         return True
@@ -194,7 +206,7 @@ class Outbox:
             run.held += 1
         self._on_hold()
 
-    def _send_batch(self, study_path: str) -> None:
+    def _send_batch(self, study_path: str, timeout: float) -> None:
         """Sends the first of the reports of one study."""
         with self._lock:
             queue = self._held[study_path]
@@ -205,17 +217,17 @@ class Outbox:
         # One in any case: the server says what it thinks of a single report that is too large.
         fitting = max(1, sum(size <= MAX_BATCH_BYTES for size in sizes))
         batch, parts = batch[:fitting], parts[:fitting]
-        if len(batch) > 1 and self._taken(study_path, batch, parts):
+        if len(batch) > 1 and self._taken(study_path, batch, parts, timeout):
             self._drop(queue, batch)
             return
         # One that is refused must not take the others with it: once it is found, they may go as a batch again.
         for held in batch:
-            taken = self._took(held)
+            taken = self._took(held, timeout)
             self._drop(queue, [held])
             if not taken:
                 return
 
-    def _taken(self, study_path: str, batch: list[_Held], parts: list[bytes]) -> bool:
+    def _taken(self, study_path: str, batch: list[_Held], parts: list[bytes], timeout: float) -> bool:
         """Whether the server took a batch; it takes all of it or nothing."""
         batch = [held for held, part in zip(batch, parts, strict=True) if part]
         if not batch:
@@ -228,6 +240,7 @@ class Outbox:
                 body,
                 vertex.ReportTrialsResponse,
                 patience=DIRECT_PATIENCE_SECONDS,
+                timeout=timeout,
             )
         except _LATER:
             raise
@@ -237,7 +250,7 @@ class Outbox:
             held.run.learn(wire)
         return True
 
-    def _took(self, held: _Held) -> bool:
+    def _took(self, held: _Held, timeout: float) -> bool:
         """Whether the server took a report of its own; its trial is told of what it said else."""
         run = held.run
         if run.lost is not None:
@@ -249,6 +262,7 @@ class Outbox:
                 held.body,
                 Verdict,
                 patience=DIRECT_PATIENCE_SECONDS,
+                timeout=timeout,
             )
         except _LATER:
             raise

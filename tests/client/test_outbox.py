@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -338,3 +339,22 @@ def test_patience_with_a_server_that_stays_away(server: ServerProcess) -> None:
         server.start()
         wait_for(lambda: study._session.outbox.pending == 0)
         assert study.trial(1).state == "ACTIVE"
+
+
+def test_a_worker_leaves_soon_though_the_server_hangs(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_outbox, "DIRECT_TIMEOUT_SECONDS", 0.5)
+    timeout = 20.0
+    with Client(server.url, timeout=timeout, lease_seconds=1.0) as client:
+        study = client.create_study("s", {"x": Float(0, 1)}, goal="minimize", algorithm="random_search")
+        trial = study.ask()
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            trial.report(0.5, 1)
+            # The heartbeat is in a call by now that waits for its answer.
+            time.sleep(1.0)
+            began = time.monotonic()
+            with pytest.raises(ServerUnreachable):
+                trial.release(1.0)
+            assert time.monotonic() - began < timeout
+        finally:
+            server.process.send_signal(signal.SIGCONT)
