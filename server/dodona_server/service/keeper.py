@@ -91,18 +91,20 @@ class Keeper:
             await self._store.run(self._expire_leases)
         if due:
             await self._store.run(self._end_studies)
-        if removed:
-            await self._store.run(_clear_removed)
-        now = self._clock()
         more = False
+        if removed:
+            # What another server clears away is not looked for again and again.
+            more = await self._store.run(_clear_removed)
+        now = self._clock()
         if now - self._purged >= PURGE_SECONDS:
-            more = await self._store.run(self._purge)
-            if not more:
+            left = await self._store.run(self._purge)
+            if not left:
                 self._purged = now
+            more |= left
         if self._artifacts is not None and (self._sweeping is None or self._sweeping.done()):
             # Leases do not wait for a bucket.
             self._sweeping = asyncio.create_task(_sweep(self._artifacts))
-        return overdue == MAX_LEASES or removed or more
+        return overdue == MAX_LEASES or more
 
     def _due(self, transaction: Transaction) -> tuple[int, bool, bool]:
         """How many leases have run out, and whether studies are over or removed: most of the time nothing is."""
@@ -149,9 +151,9 @@ async def _sweep(artifacts: ArtifactService) -> None:
         logger.exception("deleted artifacts cannot be removed; this is tried again")
 
 
-def _clear_removed(transaction: Transaction) -> None:
-    if keeper_lock(transaction):
-        studies.clear_removed(transaction, MAX_ROWS)
+def _clear_removed(transaction: Transaction) -> bool:
+    """Whether some rows of deleted studies were cleared away; not if another server is at it."""
+    return keeper_lock(transaction) and studies.clear_removed(transaction, MAX_ROWS)
 
 
 async def clear_all(store: Store) -> int:

@@ -33,7 +33,14 @@ CONFLICT_RETRIES = 5
 
 # The database has chosen one of two transactions that wait for each other, and undone it.
 DEADLOCK = "40P01"
-CONNECT_SECONDS = 10
+# A host that vanishes without a word is given up after half a minute, not after TCP's quarter of an hour.
+CONNECTION = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 
 
 class PostgresStore(Store):
@@ -53,7 +60,7 @@ class PostgresStore(Store):
             url,
             pool_size=WRITER_CONNECTIONS,
             max_overflow=0,
-            connect_args={"connect_timeout": CONNECT_SECONDS},
+            connect_args=CONNECTION,
         )
         event.listen(self.engine, "before_cursor_execute", _pause)
         reader = reading_engine(url, READER_CONNECTIONS)
@@ -179,5 +186,5 @@ def reading_engine(url: sa.URL, connections: int) -> sa.Engine:
         pool_size=connections,
         max_overflow=0,
         isolation_level="REPEATABLE READ",
-        connect_args={"options": "-c default_transaction_read_only=on", "connect_timeout": CONNECT_SECONDS},
+        connect_args={"options": "-c default_transaction_read_only=on", **CONNECTION},
     )
