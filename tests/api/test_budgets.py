@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
@@ -191,3 +193,28 @@ def test_a_queued_trial_that_is_held_at_this_moment_is_waited_for(postgres_url, 
         engine.dispose()
         assert (answer["trials"], answer["studyState"]) == ([], "ACTIVE")
         assert [trial["id"] for trial in api.suggest()] == ["1"]
+
+
+def test_servers_that_end_the_last_trials_at_once_do_not_wait_for_each_other(postgres_url, spec):
+    count, workers = 40, 8
+    final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}}
+    with ExitStack() as stack:
+        servers = [
+            Api(stack.enter_context(TestClient(create_app(open_store(postgres_url)), base_url="http://localhost")))
+            for _ in range(2)
+        ]
+        servers[0].post(
+            "/studies", {"studyId": "s", "studySpec": {**spec, "studyStoppingConfig": {"maxNumTrials": count}}}
+        )
+        numbers = [trial["id"] for trial in servers[0].suggest(count=count)]
+        with ThreadPoolExecutor(workers) as threads:
+            ends = threads.map(
+                lambda number: servers[int(number) % 2].post(f"/studies/s/trials/{number}:complete", final), numbers
+            )
+        assert [trial["state"] for trial in ends] == ["SUCCEEDED"] * count
+        assert servers[1].get("/studies/s")["state"] == "COMPLETED"
+    engine = sa.create_engine(sa.make_url(postgres_url).set(drivername="postgresql+psycopg"))
+    with engine.connect() as connection:
+        statistics = sa.text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        assert connection.execute(statistics).scalar_one() == 0
+    engine.dispose()
