@@ -204,15 +204,14 @@ def test_a_grown_space_makes_what_was_computed_void(api, make_study):
     assert {parameter["parameterId"] for parameter in following["parameters"]} == {"x", "y"}
 
 
-@pytest.mark.parametrize("values", [["a"], ["a", "b"], ["a", "b", "c", "d"]])
-@pytest.mark.parametrize("count", [2, 5])
-def test_a_finite_space_is_tried_whole_though_points_of_it_wait(api, store, make_study, values, count):
+@pytest.mark.parametrize("values", [["a"], ["a", "b", "c", "d"]])
+def test_a_finite_space_is_tried_whole_though_points_of_it_wait(api, store, make_study, values):
     make_study(algorithm="GP_BANDIT", parameters=[{"parameterId": "x", "categoricalValueSpec": {"values": values}}])
     tried = []
     while api.get("/studies/s")["state"] == "ACTIVE":
         if len(tried) < len(values):
             computed_ahead(api, store)
-        for trial in api.suggest(count=count):
+        for trial in api.suggest(count=3):
             tried.append(trial["parameters"][0]["value"])
             complete(api, trial)
     assert sorted(tried) == values
