@@ -264,6 +264,79 @@ def test_a_hypermodel_that_fits_twice_is_trained_from_the_beginning(
     assert len(steps(study)) == 6
 
 
+def test_after_an_interruption_of_the_first_of_two_fits_the_second_is_whole(
+    interrupted: Interrupted, study: Callable[[], Study]
+) -> None:
+    class Twice(HyperModel):
+        def build(self, hp: HyperParameters) -> keras.Model:
+            return build_fixed(hp)
+
+        def fit(self, hp: HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            model.fit(*args, **kwargs)
+            return model.fit(*args, **kwargs)
+
+    assert interrupted(2, Twice()) == [2, 0, 1, 2]
+    assert steps(study) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("said", [{}, {"epochs": 3}], ids=["as-it-is", "as-in-fit"])
+def test_a_loop_that_calls_the_callbacks_itself_begins_anew(
+    interrupted: Interrupted, study: Callable[[], Study], said: dict[str, int]
+) -> None:
+    made = []
+
+    class Loop(HyperModel):
+        def build(self, hp: HyperParameters) -> keras.Model:
+            return build_fixed(hp)
+
+        def fit(self, hp: HyperParameters, model: keras.Model, x: Any, y: Any, callbacks: Any, **_kwargs: Any) -> Any:
+            model.build(x.shape)
+            called = keras.callbacks.CallbackList(callbacks, model=model, **said)
+            called.on_train_begin()
+            for epoch in range(3):
+                called.on_epoch_begin(epoch)
+                loss, _ = model.train_on_batch(x, y)
+                made.append(int(model.optimizer.iterations))
+                called.on_epoch_end(epoch, {"val_loss": float(loss)})
+            called.on_train_end()
+            return {"val_loss": float(loss)}
+
+    assert interrupted(2, Loop()) == [0, 1, 2]
+    assert made == [1, 2, 1, 2, 3]
+    assert steps(study) == [1, 2, 3]
+
+
+def test_each_fold_of_an_overridden_run_trial_is_whole(interrupted: Interrupted, study: Callable[[], Study]) -> None:
+    class Folds(CloudTuner):
+        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+            return super().run_trial(trial, *args, **kwargs) + super().run_trial(trial, *args, **kwargs)
+
+    assert interrupted(5, tuner=Folds) == [0, 1, 2, 0, 1, 2]
+    assert steps(study) == [1, 2, 3, 4, 5, 6]
+
+
+def test_so_it_is_if_something_else_calls_run_trial_twice(interrupted: Interrupted, study: Callable[[], Study]) -> None:
+    class Calls(CloudTuner):
+        def _run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+            self.run_trial(trial, *args, **kwargs)
+            super()._run_and_update_trial(trial, *args, **kwargs)
+
+    assert interrupted(5, tuner=Calls) == [0, 1, 2, 0, 1, 2]
+    assert steps(study) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_trial_that_returns_nothing_has_the_best_epoch_of_all(
+    interrupted: Interrupted, study: Callable[[], Study]
+) -> None:
+    class Silent(CloudTuner):
+        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+            super().run_trial(trial, *args, **kwargs)
+
+    assert interrupted(2, tuner=Silent, objective=Objective("val_loss", "max")) == [0, 1, 2]
+    (record,) = study().trials()
+    assert record.metrics["val_loss"] == max(measured.metrics["val_loss"] for measured in record.measurements)
+
+
 def test_a_trial_that_is_retried_after_it_failed_begins_anew(tune: Tune, study: Callable[[], Study]) -> None:
     trained: list[int] = []
 

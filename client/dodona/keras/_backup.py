@@ -67,11 +67,17 @@ class Training:
         weakref.finalize(self, shutil.rmtree, self._folder)
         self._state: dict[str, Any] | None = None
         self._names: set[str] = set()
-        if seconds is not None and running.failures:
-            # A trial that is run again after it failed begins anew.
+        running.trainings += 1
+        if seconds is None:
+            return
+        if running.trainings > 1:
+            # One of several trainings of a run, such as one per fold: an epoch does not tell which of them it is of.
+            self.seconds = None
             self.forget()
-        elif seconds is not None and (running.handle.attempt > 1 or running.handle.last_step is not None):
+        elif running.may_go_on:
             self._find()
+        elif running.failures:
+            self.forget()
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
         """What makes the backups of the next execution, and lets it go on from the one there is."""
@@ -97,7 +103,6 @@ class Training:
                 self._models.load(number, name, self.path("backup.zip"))
                 if (state := self._read()) is not None:
                     self._take_over(state)
-                    logger.warning("trial %d goes on from epoch %d, by %s", number, state["epoch"] + 1, name)
                     return
         except (dodona.DodonaError, OSError) as error:
             # To train from the beginning is worse, but right.
@@ -119,13 +124,19 @@ class Training:
     def _take_over(self, state: dict[str, Any]) -> None:
         self._state = state
         self.results = [_result_of(one) for one in state["results"]]
-        self.running.reporter.go_on(*state["steps"])
+        base = state["steps"][0]
+        self.running.reporter.go_on(base, base)
         number = self.running.handle.number
         for name in (CHECKPOINT, BUILD_CONFIG):
             if os.path.exists(self.path(name)):
                 target = Path(self._models.path(number, name))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(Path(self.path(name)).read_bytes())
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Takes note that the model has what the backup holds."""
+        logger.warning("trial %d goes on from epoch %d", self.running.handle.number, state["epoch"] + 1)
+        self.running.reporter.go_on(*state["steps"])
         if state["best_value"] is not None:
             self.checkpoint.best_value = state["best_value"]
 
@@ -164,8 +175,8 @@ class Training:
             # No room, no server, or results that JSON does not know: the training is worth more.
             logger.warning("trial %d has no new backup: %s", handle.number, error)
 
-    def begin_anew(self, reason: Exception) -> None:
-        """Takes note that the model does not take the backup."""
+    def begin_anew(self, reason: object) -> None:
+        """Takes note that the backup is not used."""
         logger.warning("trial %d begins anew, its backup does not fit: %s", self.running.handle.number, reason)
         base = self.running.reporter.steps[0]
         self.running.reporter.go_on(base, base)
@@ -197,6 +208,11 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
         self._last = time.monotonic()
         self._cost = 0.0
 
+    @property
+    def in_fit(self) -> bool:
+        """Whether Keras's own `fit` is training: a loop of the user's would not begin at the backup's epoch."""
+        return "epochs" in (self.params or {})
+
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Counts, and makes no more backups after the first `fit`."""
         self._fits += 1
@@ -212,7 +228,8 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
         began = time.monotonic()
         seconds = self._training.seconds
         pause = max(seconds, self._cost / LARGEST_PART) if seconds else 0.0
-        if self._fits == 1 and began - self._last >= pause and not self._training.running.reporter.lost:
+        wanted = self.in_fit and self._fits == 1 and not self._training.running.reporter.lost
+        if wanted and began - self._last >= pause:
             self._training.save(self.model, int(epoch) + 1, self._history)
             self._last = time.monotonic()
             self._cost = self._last - began
@@ -232,14 +249,19 @@ class _Restoring(_Backup):
         super().__init__(training)
         self._state = state
         self._whole = history
+        # What the model had before, until its first epoch shows that the backup is of use.
+        self._before: list[tuple[Any, Any]] = []
+        self._pending = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Gives the model what the backup holds."""
         super().on_train_begin(logs)
         if self._fits > 1:
             return
+        if not self.in_fit:
+            self._begin_anew("it is not Keras's own fit that trains")
+            return
         optimizer = getattr(self.model, "optimizer", None)
-        before: list[tuple[Any, Any]] = []
         try:
             if not self.model.built:
                 self.model.build_from_config(json.loads(Path(self._training.path(BUILD_CONFIG)).read_text()))
@@ -247,16 +269,41 @@ class _Restoring(_Backup):
                 # One that has no variables yet would take none from the file.
                 optimizer.build(self.model.trainable_variables)
             variables = [*self.model.variables, *(optimizer.variables if optimizer is not None else ())]
-            before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
+            self._before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
             self.model.load_weights(self._training.path(LATEST))
         except Exception as error:  # noqa: BLE001 - whatever a model of other code says to these weights
-            for variable, value in before:
-                variable.assign(value)
-            self._whole.forget()
-            self._training.begin_anew(error)
+            self._begin_anew(error)
             return
         self._history = self._state["history"]
+        self._training.go_on(self._state)
         set_initial_epoch(self.model, self._state["epoch"])
+        self._pending = True
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Sees whether training goes on at the backup's epoch."""
+        if not self._pending:
+            return
+        self._leave_fit_alone()
+        if epoch != self._state["epoch"]:
+            self._begin_anew(f"training begins with epoch {epoch + 1}")
+        self._before = []
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Sees to it that a further `fit` trains all its epochs, if this one had none left."""
+        if self._pending:
+            self._leave_fit_alone()
+
+    def _leave_fit_alone(self) -> None:
+        # Keras itself never forgets it.
+        set_initial_epoch(self.model, None)
+        self._pending = False
+
+    def _begin_anew(self, reason: object) -> None:
+        for variable, value in self._before:
+            variable.assign(value)
+        self._before, self._history = [], {"epoch": [], "history": {}}
+        self._whole.forget()
+        self._training.begin_anew(reason)
 
 
 class _WholeHistory(keras.callbacks.History):  # type: ignore[misc]  # keras has no types

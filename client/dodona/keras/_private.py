@@ -47,6 +47,9 @@ def grid_size(hp: Any) -> int:
     return int(hp._get_n_values())  # noqa: SLF001 - see above
 
 
-def set_initial_epoch(model: Any, epoch: int) -> None:
-    """Lets `fit`, which is calling its callbacks now, begin with that epoch: what Keras's BackupAndRestore does."""
+def set_initial_epoch(model: Any, epoch: int | None) -> None:
+    """Lets `fit`, which is calling its callbacks now, begin with that epoch: what Keras's BackupAndRestore does.
+
+    None lets it begin as its caller says.
+    """
     model._initial_epoch = epoch  # noqa: SLF001 - see above

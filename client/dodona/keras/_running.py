@@ -35,6 +35,8 @@ class Running:
         trial: KerasTuner's; its metrics are what the tuner hands in, never the reports of single epochs.
         reporter: sends those.
         failures: how many runs of the trial have failed.
+        may_go_on: whether this run may go on from the backup of an earlier one that was interrupted.
+        trainings: how often this run has begun to train.
 
     """
 
@@ -45,6 +47,8 @@ class Running:
     trial: Trial = field(init=False)
     reporter: Reporter = field(init=False)
     failures: int = 0
+    may_go_on: bool = False
+    trainings: int = 0
 
     def begin(self, space: HyperParameters) -> None:
         """Starts a run with the suggested values; what the last run handed in is forgotten.
@@ -55,6 +59,9 @@ class Running:
         values = filled(space, self.handle.parameters)
         self.trial = Trial(values, str(self.handle.number), TrialStatus.RUNNING)
         self.reporter = Reporter(self.handle, self.objective, self.on_step)
+        # A trial that is run again after it failed begins anew; and from now on `last_step` is this run's own too.
+        self.may_go_on = not self.failures and (self.handle.attempt > 1 or self.handle.last_step is not None)
+        self.trainings = 0
 
     def score(self) -> None:
         """Scores a trial that the tuner calls completed; INVALID if it has no result, or one that is NaN."""
