@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -180,6 +181,23 @@ def test_a_trial_that_was_handed_on_ends_quietly(tune: Tune, study: Callable[[],
     first, second = study().trials()
     assert (first.state, first.metrics["val_loss"], len(first.measurements)) == ("SUCCEEDED", 1.0, 1)
     assert (second.state, len(second.measurements)) == ("SUCCEEDED", 3)
+
+
+def test_the_weights_of_the_worker_that_has_the_trial_now_stay(
+    tune: Tune, study: Callable[[], Study], server_url: str, tmp_path: Path
+) -> None:
+    weights = tmp_path / "tuning" / "s" / "trial_1" / "checkpoint.weights.h5"
+
+    class HandedOnInTheSecond(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            if epoch == 1:
+                httpx.post(f"{server_url}/v1/{study().name}/trials/1:release", json={}).raise_for_status()
+                Client(server_url, worker="other").get_study("s").ask().complete({"val_loss": 1.0})
+                weights.write_bytes(b"the other's")
+
+    tuner = tune(build_fixed, objective="val_loss", max_trials=1, upload=False)
+    tuner.search(**DATA, epochs=3, callbacks=[HandedOnInTheSecond()], verbose=0)
+    assert weights.read_bytes() == b"the other's"
 
 
 def test_a_trial_that_somebody_else_ended(tune: Tune, study: Callable[[], Study], end: Callable[[int], None]) -> None:

@@ -218,6 +218,29 @@ def test_keeping_keras_code_separate(there: dict[str, Any], tmp_path: Path) -> N
     assert {path.name for path in tmp_path.glob("*.keras")} == {"1.keras", "2.keras", "best_model.keras"}
 
 
+def test_a_training_loop_that_calls_the_callbacks(there: dict[str, Any], study: Callable[[], Study]) -> None:
+    class Loop(keras_tuner.HyperModel):
+        def build(self, hp: Any) -> keras.Model:
+            return keras.Sequential([layers.Dense(hp.Int("units", 1, 8))])
+
+        def fit(self, hp: Any, model: Any, x: Any, callbacks: Any = None) -> float:
+            model(x)
+            for callback in callbacks:
+                # Keras 3: was model = model.
+                callback.set_model(model)
+            best = float("inf")
+            for epoch in range(2):
+                for callback in callbacks:
+                    callback.on_epoch_end(epoch, logs={"my_metric": 1.0 / (epoch + 1)})
+                best = min(best, 1.0 / (epoch + 1))
+            return best
+
+    tuner = dodona.keras.RandomSearch(Loop(), keras_tuner.Objective("my_metric", "min"), max_trials=1, **there)
+    tuner.search(RNG.random((2, 3)))
+    (record,) = study().trials()
+    assert [(measured.step, measured.metrics["my_metric"]) for measured in record.measurements] == [(1, 1.0), (2, 0.5)]
+
+
 def test_a_custom_training_loop(there: dict[str, Any], study: Callable[[], Study]) -> None:
     def build_model(hp: Any) -> keras.Model:
         return keras.Sequential([layers.Flatten(), layers.Dense(10, activation="softmax")])

@@ -139,6 +139,8 @@ class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Reports the epoch."""
+        # Loops of the user's own may call nothing but this.
+        self._reporter.fitting = True
         self._reporter.epoch(epoch, logs)
         if self._reporter.should_stop:
             self.model.stop_training = True

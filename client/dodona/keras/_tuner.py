@@ -7,7 +7,7 @@ from inspect import signature
 from typing import Any
 
 import keras
-from keras_tuner import HyperModel, HyperParameters, Oracle
+from keras_tuner import HyperModel, HyperParameters, Objective, Oracle
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 
@@ -15,7 +15,7 @@ from dodona.keras._garbage import OldObjects
 from dodona.keras._graphs import graphs_released
 from dodona.keras._keeping import KeepsModels
 from dodona.keras._private import SaveBestEpoch, TunerCallback, files, load_json, save_json, validate_trial_results
-from dodona.keras._reporting import ReportEpochs
+from dodona.keras._reporting import ReportEpochs, Reporter
 from dodona.keras._results import with_sum
 from dodona.keras._tensorboard import log_trial
 
@@ -114,7 +114,7 @@ class Tuner(KeepsModels):
         own_callbacks = kwargs.pop("callbacks", None) or []
         reporter = self.oracle.reporter(trial.trial_id)
         # One for all executions, as it keeps the best epoch of all.
-        checkpoint = SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id))
+        checkpoint = _SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id), reporter)
         training = self._training(trial, checkpoint)
         results: list[Any] = [] if training is None else training.results
         for execution in range(len(results), self.executions_per_trial):
@@ -130,8 +130,10 @@ class Tuner(KeepsModels):
                 callbacks += training.callbacks()
             with graphs_released():
                 results.append(self._fit_once(trial, args, {**kwargs, "callbacks": callbacks}))
-            if reporter is not None and reporter.should_stop:
-                break
+            if reporter is not None:
+                reporter.fitting = False
+                if reporter.should_stop:
+                    break
         return results
 
     def _fit_once(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -217,6 +219,28 @@ class Tuner(KeepsModels):
             # One that has no variables yet would take none from the file.
             model.optimizer.build(model.trainable_variables)
         model.load_weights(self._get_checkpoint_fname(trial_id))
+
+
+class _SaveBestEpoch(SaveBestEpoch):  # type: ignore[misc]  # keras_tuner has no types
+    """Writes the weights of the best epoch, as long as the trial is this worker's.
+
+    Otherwise it would write over those of the worker that has the trial now, where both share a folder.
+
+    Args:
+        objective: the study's.
+        path: of the file.
+        reporter: of the trial; None if another replica reports.
+
+    """
+
+    def __init__(self, objective: Objective, path: str, reporter: Reporter | None) -> None:
+        super().__init__(objective, path)
+        self._reporter = reporter
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes the file if the epoch is the best so far."""
+        if self._reporter is None or not self._reporter.lost:
+            super().on_epoch_end(epoch, logs)
 
 
 class _SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
