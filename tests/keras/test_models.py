@@ -218,6 +218,34 @@ def test_what_runs_elsewhere_and_what_users_write_stays(tune: Tune, study: Calla
     assert notes.read_text() == "a user's own"
 
 
+def test_files_of_trials_that_the_study_does_not_have_stay(tune: Tune, tmp_path: Path) -> None:
+    tune(tuner=Writes, **RANDOM, study_id="t", project_name="s", max_trials=3, upload=False).search()
+    tune(tuner=Writes, **RANDOM, max_trials=2, keep_checkpoints=1, upload=False).search()
+    assert folders(tmp_path / "tuning") == {2, 3}
+
+
+@pytest.mark.parametrize("url", [False, True])
+def test_a_project_of_keras_tuner_keeps_its_files(
+    tune: Tune, study: Callable[[], Study], tmp_path: Path, caplog: pytest.LogCaptureFixture, url: bool
+) -> None:
+    project = tmp_path / "tuning" / "s"
+    theirs = {project / "oracle.json": "{}", project / "trial_1" / "checkpoint.weights.h5": "theirs"}
+    (project / "trial_1").mkdir(parents=True)
+    for path, text in theirs.items():
+        path.write_text(text)
+    directory = f"file://{tmp_path}/tuning" if url else tmp_path / "tuning"
+    arguments = {**RANDOM, "upload": False, "directory": directory, "max_trials": 2, "keep_checkpoints": 1}
+    for _ in range(2):
+        with caplog.at_level(logging.WARNING, "dodona"):
+            tuner = tune(tuner=Writes, overwrite=True, study_id=None, project_name="s", **arguments)
+        tuner.search()
+        assert "is a project of KerasTuner, whose files stay as they are" in caplog.text
+        assert tuner.load(2) == "2"
+        assert study().display_name == "s"
+        assert folders(project / "dodona") == {2}
+        assert {path: path.read_text() for path in theirs} == theirs
+
+
 def test_hyperband_may_promote_any_trial_until_it_is_over(tune: Tune, study: Callable[[], Study]) -> None:
     config = {
         "algorithm": "HYPERBAND",

@@ -23,6 +23,7 @@ from dodona.keras._memory import out_of_memory
 from dodona.keras._oracle import CloudOracle
 from dodona.keras._restarting import check_restart, restart
 from dodona.keras._results import outcome_of
+from dodona.keras._vault import folder_in
 from dodona.keras._worker import without_chief
 
 
@@ -71,6 +72,11 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
                 served, hypermodel, directory=directory, project_name=project_name or served.study_id, **kwargs
             )
         self.tuner_id = worker or served.worker
+
+    @property
+    def project_dir(self) -> str:
+        """The folder of the trials' folders; in a project of KerasTuner a folder of our own."""
+        return folder_in(str(super().project_dir))
 
     @property
     def study(self) -> Study:

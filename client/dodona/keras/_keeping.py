@@ -14,7 +14,7 @@ from dodona.keras._backup import Training
 from dodona.keras._base import BaseTuner
 from dodona.keras._models import Models
 from dodona.keras._private import SaveBestEpoch
-from dodona.keras._vault import FolderVault
+from dodona.keras._vault import FolderVault, folder_in
 
 
 class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
@@ -57,7 +57,9 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
             directory = temporary.name
         self._backup_seconds = backup_seconds
         super().__init__(oracle, hypermodel, directory=directory, **kwargs)
-        shared = f"{place.rstrip('/')}/{self.project_name}" if remote else self.project_dir
+        shared = self.project_dir
+        if remote:
+            shared = folder_in(f"{place.rstrip('/')}/{self.project_name}", tells=True)
         self._models = Models(
             lambda: self.oracle.study,
             lambda: self.oracle.objective,

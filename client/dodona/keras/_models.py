@@ -217,7 +217,7 @@ class Models:
             return
         study = self._study()
         best = self._best(study, numbers)
-        others = {number for number in numbers - best if not _is_unfinished(study, number)}
+        others = {number for number in numbers - best if _is_finished(study, number)}
         if others:
             # Once more: one that has just finished may be among the best.
             best |= self._best(study, numbers)
@@ -229,7 +229,7 @@ class Models:
                     self._delete_from(vault, number, names)
                     continue
                 backups = {name for name in names if BACKUP.fullmatch(name)}
-                if backups and number in best and not _is_unfinished(study, number):
+                if backups and number in best and _is_finished(study, number):
                     self._delete_from(vault, number, backups)
 
     def _best(self, study: Study, numbers: set[int]) -> set[int]:
@@ -282,8 +282,9 @@ class Models:
             logger.warning("this worker could not %s checkpoints, which are in %s: %s", verb, self._here, error)
 
 
-def _is_unfinished(study: Study, number: int) -> bool:
+def _is_finished(study: Study, number: int) -> bool:
+    """Whether a trial has ended; one that the study does not have is none of ours, such as another server's."""
     try:
-        return study.trial(number).state in UNFINISHED
+        return study.trial(number).state not in UNFINISHED
     except dodona.NotFound:
         return False

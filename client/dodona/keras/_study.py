@@ -14,6 +14,7 @@ from dodona.keras._objective import metrics_of, objective_of
 from dodona.keras._overwrite import remove_folders, start_over
 from dodona.keras._private import create_objective
 from dodona.keras._space import Space
+from dodona.keras._vault import folder_in
 from dodona.keras._wanted import check_objective, differences, new_study_id
 from dodona_schemas.vertex import StudySpec
 
@@ -82,7 +83,7 @@ class SharedStudy:
             directory: KerasTuner's working directory.
             project: the name of the project's folder in it.
         """
-        self._folder = os.path.join(directory, project)
+        self._folder = folder_in(os.path.join(directory, project), tells=True)
         if self._study_id is None and project != _UNNAMED_PROJECT:
             self._study_id = project
 

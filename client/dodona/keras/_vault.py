@@ -34,6 +34,24 @@ def is_ours(name: str) -> bool:
     return name in (*MODEL, SAVED) or BACKUP.fullmatch(name) is not None
 
 
+def folder_in(project: str, *, tells: bool = False) -> str:
+    """Where a project's files go: into its folder, or if that is one of KerasTuner's, into a folder of our own in it.
+
+    The trials there have the same numbers as ours, and their weights stay as they are.
+
+    Args:
+        project: the path or URL of the project's folder.
+        tells: whether to warn if it is one of KerasTuner's.
+    """
+    files, path = fsspec.core.url_to_fs(project)
+    if not files.exists(f"{path}/oracle.json"):
+        return project
+    ours = os.path.join(project, "dodona")
+    if tells:
+        logger.warning("%s is a project of KerasTuner, whose files stay as they are: weights go to %s", project, ours)
+    return ours
+
+
 T = TypeVar("T")
 
 # How often a call of a file system is tried: a bucket may be away for a moment.
