@@ -97,7 +97,7 @@ def test_a_killed_worker_is_started_again_and_finishes_its_trial(run: Callable[.
     assert said.splitlines()[-1] == f"study parabola: {summed_up} in trial {best.number}"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_hands_all_trials_back(run: Callable[..., Run], server_url: str, number: signal.Signals) -> None:
     running = run("--workers", 2, SCRIPT, "", 0.5)
     trials_once(server_url, both_are_busy)
@@ -109,6 +109,33 @@ def test_a_signal_hands_all_trials_back(run: Callable[..., Run], server_url: str
         states = Counter(one.state for one in client.get_study("parabola").trials())
     assert states["REQUESTED"] == 2
     assert states["ACTIVE"] == 0
+
+
+def test_nohup_keeps_the_workers(run: Callable[..., Run], server_url: str) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        running = run("--workers", 2, SCRIPT, "", 0.2)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    trials_once(server_url, both_are_busy)
+    running.process.send_signal(signal.SIGHUP)
+    code, _, complained = running.end()
+    assert (code, complained) == (0, "")
+
+
+def test_a_terminal_that_is_closed_hands_all_trials_back(tmp_path: Path, server_url: str) -> None:
+    variables = environment(DODONA_URL=server_url, DODONA_WORKER="w", TERM="xterm")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(tmp_path)
+        command = [sys.executable, "-m", "dodona", "run", "--workers", "2", str(SCRIPT), "", "0.5"]
+        os.execve(sys.executable, command, variables)
+    trials_once(server_url, both_are_busy)
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) != 0
+    trials = trials_once(server_url, lambda trials: all(one.state != "ACTIVE" for one in trials))
+    assert len([one for one in trials if one.state == "REQUESTED"]) == 2
 
 
 def test_a_worker_that_does_not_leave_is_killed_after_its_grace(run: Callable[..., Run], tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich import box
 from rich.console import Console, Group
@@ -62,7 +62,9 @@ class Show:
 
     def say(self, line: str) -> None:
         """Prints a line, above the table if there is one."""
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        # A terminal that was closed takes no more lines, and the workers are to leave all the same.
+        with suppress(OSError):
+            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def table(workers: Sequence[Worker]) -> Group:

@@ -39,8 +39,8 @@ def run(
 ) -> None:
     """Run several workers of a script on this machine, until the study is done.
 
-    A worker that dies is started again. Ctrl-C and SIGTERM make every worker hand its trial back. A second Ctrl-C
-    kills them.
+    A worker that dies is started again. Ctrl-C, SIGTERM and a terminal that is closed make every worker hand its trial
+    back. A second Ctrl-C kills them.
     """
     console = Console()
     try:
@@ -80,7 +80,7 @@ class _Run:
 
     def until_done(self) -> int:
         """Runs the workers to their end; the exit code."""
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._on_signal) for number in _endings()}
         try:
             with self._show.shown():
                 clash = self._work()
@@ -125,10 +125,10 @@ class _Run:
 
     def _dismiss(self) -> None:
         """Lets every worker hand its trial back, and kills those that do not end in time."""
-        self._show.say("every worker hands its trial back ...")
         heard = len(self._signals)
         for worker in self._crew:
             worker.leave()
+        self._show.say("every worker hands its trial back ...")
         deadline = time.monotonic() + self._grace
         while left := [worker for worker in self._crew if not worker.gone()]:
             if time.monotonic() >= deadline or len(self._signals) > heard:
@@ -151,3 +151,13 @@ class _Run:
             typer.echo(f"dodona: {names} died again and again; the end of {lost[-1].log}:", err=True)
             typer.echo(lost[-1].last_words(), err=True)
         return 1 if lost else 0
+
+
+def _endings() -> list[signal.Signals]:
+    """The signals that tell this process to leave."""
+    endings = [signal.SIGINT, signal.SIGTERM]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    # With `nohup` the workers stay when the terminal is closed.
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        endings.append(hangup)
+    return endings
