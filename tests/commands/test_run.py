@@ -173,6 +173,38 @@ def test_workers_that_go_by_one_name_are_stopped(run: Callable[..., Run]) -> Non
     )
 
 
+TUNES = """
+import datetime, os, sys
+sys.modules |= {"tensorflow": None, "sklearn": None}  # importing them takes seconds
+import dodona.keras
+from dodona.keras import _overwrite
+
+_overwrite.QUIET = datetime.timedelta(0)
+
+class Tuner(dodona.keras.Tuner):
+    def run_trial(self, trial):
+        print("runs", trial.trial_id)
+        return trial.hyperparameters.Float("x", 0.0, 1.0)
+
+for study in ("parabola", "hyperbola"):
+    Tuner(study_id=study, max_trials=2, overwrite=True).search()
+if not os.path.exists("died"):
+    open("died", "w").close()
+    sys.exit("the plot failed")
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_after_its_search_starts_no_study_over(run: Callable[..., Run], tmp_path: Path) -> None:
+    script = tmp_path / "tunes.py"
+    script.write_text(TUNES)
+    running = run(script, KERAS_BACKEND="jax")
+    code, _, complained = running.end()
+    assert (code, complained) == (0, "")
+    assert "the plot failed" in running.log(1)
+    assert re.findall(r"^runs (\d)", running.log(1), re.MULTILINE) == ["1", "2"] * 2
+
+
 def test_a_terminal_shows_one_live_table(tmp_path: Path, server_url: str) -> None:
     terminal, inside = pty.openpty()
     process = subprocess.Popen(

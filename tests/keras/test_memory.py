@@ -136,17 +136,23 @@ def test_how_the_backends_say_it(error: Exception, reason: str | None) -> None:
 
 
 PROGRAM = """
-import os, sys
+import datetime, os, sys
 sys.modules |= {"tensorflow": None, "sklearn": None}  # importing them takes seconds
 import dodona.keras
+from dodona.keras import _overwrite
+
+_overwrite.QUIET = datetime.timedelta(0)
 
 class Tuner(dodona.keras.Tuner):
     def run_trial(self, trial):
-        with open("ran", "a") as ran:
-            print(trial.trial_id, os.getpid(), os.path.basename(sys.argv[0]), sys.argv[1], file=ran)
+        with open("../ran", "a") as ran:
+            name = self.oracle.study_id + trial.trial_id
+            print(name, os.getpid(), os.path.basename(sys.argv[0]), sys.argv[1], file=ran)
         return trial.hyperparameters.Float("x", 0.0, 1.0)
 
-for study, trials in (("s", 2), ("t", 1)):
+os.makedirs("data", exist_ok=True)
+os.chdir("data")
+for study, trials in (("s", 2), ("t", 1), ("u", 2)):
     tuner = Tuner(study_id=study, max_trials=trials, overwrite=True, trials_per_process=1)
     tuner.search()
 print("the end", tuner.remaining_trials)
@@ -169,7 +175,7 @@ def test_a_program_is_started_anew_after_its_trials(
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("the end 0") == 1, "what follows the search runs in the last process"
     ran = [line.split(maxsplit=3) for line in (tmp_path / "ran").read_text().splitlines()]
-    assert [number for number, *_ in ran] == ["1", "2", "1"]
+    assert [number for number, *_ in ran] == ["s1", "s2", "t1", "u1", "u2"], "nothing is started over"
     assert len({tuple(rest) for _, *rest in ran}) == 1, "the same process, program and argument"
     assert ran[0][2:] == ["program.py", "an argument"]
     records = study().trials()

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dodona._status import VARIABLE, Status, read_status
+from dodona.commands._searched import SearchedFile
 
 # After so many deaths in a row, none of which came after a reported step or a finished trial, it is no use.
 MOST_DEATHS = 3
@@ -30,6 +31,7 @@ class Worker:
         variables: of its environment, besides those of this process.
         log: where its output goes, of all its lives.
         told: the file in which it tells its progress.
+        searched: what it and the other workers have searched.
 
     Attributes:
         restarts: how often it was started again.
@@ -37,7 +39,15 @@ class Worker:
 
     """
 
-    def __init__(self, name: str, command: Sequence[str], variables: Mapping[str, str], log: Path, told: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        log: Path,
+        told: Path,
+        searched: SearchedFile,
+    ) -> None:
         self.name = name
         self.log = log
         self.restarts = 0
@@ -51,6 +61,7 @@ class Worker:
             VARIABLE: str(told),
         }
         self._told = told
+        self._searched = searched
         self._process: subprocess.Popen[bytes] | None = None
         self._before: Status | None = None
         self._deaths = 0
@@ -84,7 +95,7 @@ class Worker:
             # In a session of its own: Ctrl-C in the terminal is for `dodona run`, which passes it on.
             self._process = subprocess.Popen(  # noqa: S603 - what the user wants to run
                 self._command,
-                env=self._environment,
+                env={**self._environment, **self._searched.variables()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from dodona.commands._gpus import VISIBLE, TooFewGpus, shares
+from dodona.commands._searched import SearchedFile
 from dodona.commands._show import Show
 from dodona.commands._worker import Worker
 
@@ -53,8 +54,9 @@ def run(
     prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(2)}"
     command = [sys.executable, str(script), *(arguments or ())]
     with tempfile.TemporaryDirectory(prefix="dodona-run-") as told:
+        searched = SearchedFile(Path(told) / "searched")
         crew = [
-            Worker(name, command, mine, logs / f"{name}.log", Path(told) / f"{name}.json")
+            Worker(name, command, mine, logs / f"{name}.log", Path(told) / f"{name}.json", searched)
             for name, mine in ((f"{prefix}-{index}", mine) for index, mine in enumerate(variables, 1))
         ]
         for worker, mine in zip(crew, variables, strict=True):

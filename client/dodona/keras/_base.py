@@ -21,7 +21,7 @@ from dodona.keras._given import ORACLE_SETTINGS, given_oracle
 from dodona.keras._leaving import sigterm_leaves
 from dodona.keras._memory import out_of_memory
 from dodona.keras._oracle import CloudOracle
-from dodona.keras._restarting import check_restart, restart
+from dodona.keras._restarting import begin_search, check_restart, restart
 from dodona.keras._results import outcome_of
 from dodona.keras._vault import folder_in
 from dodona.keras._worker import without_chief
@@ -107,6 +107,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
             SystemExit: SIGTERM, likewise, unless the program handles it.
         """
+        begin_search(self.oracle.study)
         self._bars = "verbose" in fit_kwargs
         shown = nullcontext() if self._bars else self.oracle.shown_live()
         with without_chief(), _progress_bars(self._bars), sigterm_leaves(), shown:
@@ -158,7 +159,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         if self._trials_per_process is not None and self._trials_here >= self._trials_per_process:
             self._trials_here = 0
             if self.remaining_trials != 0:
-                restart(self.oracle.study, self.tuner_id)
+                restart(self.tuner_id)
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
         """The best models of all workers, with the weights of their best epochs, best first.

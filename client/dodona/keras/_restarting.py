@@ -7,14 +7,20 @@ whole search, a program that starts again goes on where it was; it has the same 
 from __future__ import annotations
 
 import builtins
-import json
 import os
 import sys
 
 from dodona import Study
+from dodona.commands._searched import searched_before, variables_of, write_down
 
-# The studies that this program has searched before it was started anew: it must not start those over.
-_SEARCHED = "DODONA_SEARCHED_STUDIES"
+# Where this program was started, which its command line may build upon; None in a folder that is gone.
+try:
+    _FOLDER: str | None = os.getcwd()
+except FileNotFoundError:
+    _FOLDER = None
+
+# The names of the studies that this process has searched.
+_searched_here: set[str] = set()
 
 
 def check_restart(trials_per_process: int | None) -> None:
@@ -34,25 +40,27 @@ def check_restart(trials_per_process: int | None) -> None:
         raise ValueError("trials_per_process needs a program that can be started anew, not a notebook or a prompt")
 
 
-def restart(study: Study, worker: str) -> None:
+def restart(worker: str) -> None:
     """Replaces this process by a new run of its program; never returns.
 
     Args:
-        study: what it searches.
         worker: the name to keep.
     """
-    os.environ[_SEARCHED] = json.dumps([*_searched(), study.name])
-    os.environ["DODONA_WORKER"] = worker
+    os.environ |= {**variables_of([*searched_before(), *_searched_here]), "DODONA_WORKER": worker}
+    if _FOLDER is not None:
+        os.chdir(_FOLDER)
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - its own command line
 
 
+def begin_search(study: Study) -> None:
+    """Takes note that this program searches the study."""
+    if study.name not in _searched_here:
+        _searched_here.add(study.name)
+        write_down(study.name)
+
+
 def goes_on(study: Study) -> bool:
     """Whether this program has searched the study before it was started anew."""
-    return study.name in _searched()
-
-
-def _searched() -> list[str]:
-    names: list[str] = json.loads(os.environ.get(_SEARCHED, "[]"))
-    return names
+    return study.name in searched_before()

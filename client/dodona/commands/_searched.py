@@ -1,0 +1,56 @@
+"""The studies that a program has searched before it was started anew, and so must not start over.
+
+Its environment names them. Those that it searches from then on it writes down where `dodona run` finds them, if that
+has started it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+# The studies, as a JSON array; and the file for further ones, one a line.
+_BEFORE = "DODONA_SEARCHED_STUDIES"
+_FILE = "DODONA_SEARCHED_FILE"
+
+
+def searched_before(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """The names of the studies that were searched before a process with this environment began."""
+    names: list[str] = json.loads(environment.get(_BEFORE, "[]"))
+    return names
+
+
+def write_down(name: str) -> None:
+    """Tells the `dodona run` that has started this process, if one has, of a study that is searched now."""
+    if path := os.environ.get(_FILE):
+        # One that was killed keeps no file any more.
+        with suppress(OSError), open(path, "a") as file:
+            file.write(f"{name}\n")
+
+
+def variables_of(names: Iterable[str]) -> dict[str, str]:
+    """The environment's variables of a process that is started anew.
+
+    Args:
+        names: of the studies that were searched before.
+    """
+    return {_BEFORE: json.dumps(sorted(set(names)))}
+
+
+class SearchedFile:
+    """The file in which the workers of a `dodona run` write down what they search.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def variables(self) -> dict[str, str]:
+        """The environment's variables of a worker that is started now."""
+        written = self._path.read_text().splitlines() if self._path.exists() else []
+        return {_FILE: str(self._path), **variables_of([*searched_before(), *written])}
