@@ -148,6 +148,18 @@ def test_sigterm_hands_the_trial_back(tune: Tune, study: Callable[[], Study]) ->
     assert states(study()) == ["REQUESTED"]
 
 
+def test_a_mistake_outside_of_a_trials_run_hands_it_back(tune: Tune, study: Callable[[], Study]) -> None:
+    class Tuner(BlackBox):
+        def on_trial_begin(self, trial: Any) -> None:
+            raise ValueError("a mistake in a hook")
+
+    with pytest.raises(ValueError, match="a mistake in a hook"):
+        tune(tuner=Tuner, max_trials=1).search(verbose=0)
+    assert study().trials()[0].state == "REQUESTED"
+    tune(tuner=BlackBox).search(verbose=0)
+    assert study().trials()[0].state == "SUCCEEDED"
+
+
 def test_a_cell_that_was_interrupted_may_be_run_again_from_the_start(tune: Tune, study: Callable[[], Study]) -> None:
     with pytest.raises(KeyboardInterrupt):
         tune(tuner=gives(1.0, KeyboardInterrupt()), max_trials=3).search(verbose=0)

@@ -107,6 +107,8 @@ def test_names_of_workers(tune: Tune, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = tune(tuner=BlackBox), tune(tuner=BlackBox)
     assert one.tuner_id != other.tuner_id
     assert "tuner0" not in (one.tuner_id, other.tuner_id)
+    named = [tune(tuner=BlackBox, tuner_id="tuner0") for _ in range(2)]
+    assert len({name for tuner in named for name in (tuner.tuner_id, tuner.oracle.worker)} - {"tuner0"}) == 2
     monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
     assert tune(tuner=BlackBox).tuner_id == "chief"
     monkeypatch.setenv("DODONA_WORKER", "gpu-1")

@@ -161,6 +161,20 @@ def test_hooks_that_call_no_super_still_report(tune: Tune, study: Callable[[], S
     assert [measured.step for measured in study().trials()[0].measurements] == [1, 2]
 
 
+def test_a_callback_may_hold_the_tuner(tune: Tune, study: Callable[[], Study]) -> None:
+    class Holds(keras.callbacks.Callback):
+        def __init__(self, *held: Any) -> None:
+            super().__init__()
+            self.held = held
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            assert self.held == (tuner, tuner.oracle)
+
+    tuner = tune(build_fixed, objective="val_loss", max_trials=1)
+    tuner.search(**DATA, epochs=1, callbacks=[Holds(tuner, tuner.oracle)], verbose=0)
+    assert study().trials()[0].state == "SUCCEEDED"
+
+
 def test_models_that_are_saved_and_loaded_by_the_user(tune: Tune) -> None:
     class Own(CloudTuner):
         def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:

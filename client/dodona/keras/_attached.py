@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras_tuner
 from keras_tuner import HyperParameters, Objective
@@ -104,6 +104,10 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         self._running: dict[str, Running] = {}
         self._failures_in_a_row = 0
         self.constructed = True
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Itself: KerasTuner copies the callbacks for each execution, and one may hold the oracle."""
+        return self
 
     # --- the study
 

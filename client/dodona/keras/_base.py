@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, Self
 
 import keras
 import keras_tuner
@@ -24,7 +24,7 @@ from dodona.keras._oracle import CloudOracle
 from dodona.keras._restarting import begin_search, check_restart, restart
 from dodona.keras._results import outcome_of
 from dodona.keras._vault import folder_in
-from dodona.keras._worker import without_chief
+from dodona.keras._worker import NAMELESS, without_chief
 
 
 class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has no types
@@ -71,7 +71,11 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             super().__init__(
                 served, hypermodel, directory=directory, project_name=project_name or served.study_id, **kwargs
             )
-        self.tuner_id = worker or served.worker
+        self.tuner_id = worker if worker not in (None, NAMELESS) else served.worker
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Itself: KerasTuner copies the callbacks for each execution, and one may hold the tuner."""
+        return self
 
     @property
     def project_dir(self) -> str:
@@ -106,6 +110,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             SearchInterrupted: the server does not answer; the trial in hand goes on with the next search.
             KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
             SystemExit: SIGTERM, likewise, unless the program handles it.
+            Exception: what a hook or a part of KerasTuner raised outside of a trial's run; likewise.
         """
         begin_search(self.oracle.study)
         self._bars = "verbose" in fit_kwargs
@@ -113,7 +118,10 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         with without_chief(), _progress_bars(self._bars), sigterm_leaves(), shown:
             try:
                 super().search(*fit_args, **fit_kwargs)
-            except (KeyboardInterrupt, SystemExit):
+            except SearchInterrupted:
+                raise
+            except BaseException:
+                # While this process lives, its heartbeats would keep the trial from everybody.
                 self.oracle.hand_back()
                 raise
 

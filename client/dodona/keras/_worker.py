@@ -18,10 +18,8 @@ def worker_id(given: str | None) -> str | None:
     Args:
         given: what the user named it in the program; else DODONA_WORKER counts, then KERASTUNER_TUNER_ID.
     """
-    if given or os.environ.get("DODONA_WORKER"):
-        return given or os.environ["DODONA_WORKER"]
-    theirs = os.environ.get("KERASTUNER_TUNER_ID")
-    return theirs if theirs != NAMELESS else None
+    names = (given, os.environ.get("DODONA_WORKER"), os.environ.get("KERASTUNER_TUNER_ID"))
+    return next((name for name in names if name and name != NAMELESS), None)
 
 
 @contextmanager
