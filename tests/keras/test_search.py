@@ -128,6 +128,45 @@ def test_new_entries_that_are_not_allowed(tune: Tune, study: Callable[[], Study]
             tune(build, study_id="u", **{wrong: False})
 
 
+@pytest.mark.parametrize("joins", [False, True])
+def test_new_entries_that_are_not_tuned_have_their_defaults(
+    tune: Tune, study: Callable[[], Study], joins: bool
+) -> None:
+    def build(hp: HyperParameters) -> keras.Model:
+        hp.Int("late", 1, 5, default=3)
+        if hp.Boolean("flag", default=True):
+            hp.Int("later", 1, 5, parent_name="flag", parent_values=[True], default=2)
+        return build_fixed(hp)
+
+    space = HyperParameters()
+    space.Int("seed", 0, 10)
+    arguments = {"hyperparameters": space, "tune_new_entries": False, "max_trials": 1}
+    if joins:
+        # By a worker that does not know of the rest.
+        tune(tuner=BlackBox, objective="val_loss", hyperparameters=space)
+    tuner = tune(build, objective="val_loss", **arguments)
+    tuner.search(**DATA, verbose=0)
+    values = tuner.get_best_hyperparameters()[0].values
+    assert {name: values[name] for name in ("late", "flag", "later")} == {"late": 3, "flag": True, "later": 2}
+    assert set(study().space) == {"seed"}
+
+
+def test_a_worker_that_is_overtaken_keeps_untuned_entries_to_itself(tune: Tune, study: Callable[[], Study]) -> None:
+    space = HyperParameters()
+    space.Int("seed", 0, 10)
+
+    def build(hp: HyperParameters) -> keras.Model:
+        hp.Int("late", 1, 5)
+        if not overtaken:
+            overtaken.append(tune(tuner=BlackBox, objective="val_loss", hyperparameters=space, max_trials=5))
+        return build_fixed(hp)
+
+    overtaken: list[Any] = []
+    tuner = tune(build, objective="val_loss", hyperparameters=space, tune_new_entries=False)
+    assert "late" in tuner.oracle.get_space()
+    assert set(study().space) == {"seed"}
+
+
 def test_a_name_in_two_branches_can_be_built_in_each(tune: Tune) -> None:
     def build_twins(hp: HyperParameters) -> keras.Model:
         for kind, most in (("a", 4), ("b", 8)):

@@ -186,7 +186,9 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
             new = self._shared.space.missing(hyperparameters)
         if new and not self.allow_new_entries:
             raise RuntimeError(f"`allow_new_entries` is `False`, but found new entries {new}")
-        if new and self.tune_new_entries:
+        if new and not self.tune_new_entries:
+            self._shared.keep(new)
+        elif new:
             with outages_end_the_search():
                 self._shared.add(new)
 

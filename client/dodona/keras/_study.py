@@ -12,7 +12,7 @@ from keras_tuner.engine.hyperparameters import HyperParameter
 from dodona import AlreadyExists, Client, NotFound, Study
 from dodona.keras._objective import metrics_of, objective_of
 from dodona.keras._overwrite import remove_folders, start_over
-from dodona.keras._private import create_objective
+from dodona.keras._private import create_objective, knows
 from dodona.keras._space import Space
 from dodona.keras._vault import folder_in
 from dodona.keras._wanted import check_objective, differences, new_study_id
@@ -64,6 +64,8 @@ class SharedStudy:
         self.objective: Objective = objective_of(wanted.metrics) if wanted.metrics else create_objective(objective)
         wanted.metrics = wanted.metrics or metrics_of(self.objective)
         self.space = Space(wanted.parameters)
+        # What is known here alone.
+        self._kept = HyperParameters()
         self.overwrite = overwrite
         self._looked_up = False
         self._study: Study | None = None
@@ -141,6 +143,15 @@ class SharedStudy:
             self._study.add_parameters(tree.additions)
         self.space.learn(self._study.spec.parameters, new)
 
+    def keep(self, new: Iterable[HyperParameter]) -> None:
+        """Takes over what this worker alone knows of, so that it has its defaults in all trials and is never tuned.
+
+        Args:
+            new: hyperparameters that the space lacks.
+        """
+        self._kept.merge(list(new))
+        self.space.learn(self.space.specs, self._kept.space)
+
     @property
     def study_id(self) -> str:
         """The study's name; one is made up if nobody gave any."""
@@ -175,5 +186,6 @@ class SharedStudy:
         if others:
             logger.warning("joining the study %r as it is: %s", study.display_name, "; ".join(others))
         self._study, self.joined = study, True
-        self.add(self.space.missing(found))
+        self.add(hp for hp in self.space.missing(found) if not knows(self._kept, hp))
+        self.keep(())
         return study
