@@ -238,8 +238,9 @@ def test_trials_that_are_lost_at_the_end_do_not_count_as_failures(
     assert states(study()) == ["INFEASIBLE"] * 3 + ["SUCCEEDED"]
 
 
+@pytest.mark.parametrize("same", [False, True], ids=["another-tuner", "the-same-tuner"])
 def test_an_outage_never_makes_a_finished_training_a_failed_trial(
-    tune: Tune, study: Callable[[], Study], client: Client
+    tune: Tune, study: Callable[[], Study], client: Client, same: bool
 ) -> None:
     class Outage(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -254,7 +255,10 @@ def test_an_outage_never_makes_a_finished_training_a_failed_trial(
     assert isinstance(caught.value, FatalError)
     assert isinstance(caught.value, ServerUnreachable)
     assert states(study()) == ["ACTIVE"]
-    tune(build_fixed, **arguments).search(**DATA, epochs=1, verbose=0)
+    session = tuner.oracle._shared.client._session
+    assert not session.runs(), "no heartbeat keeps it"
+    session.transport._base = session.transport._base.replace("http://127.0.0.2", "http://127.0.0.1")
+    (tuner if same else tune(build_fixed, **arguments)).search(**DATA, epochs=1, verbose=0)
     assert states(study()) == ["SUCCEEDED"]
 
 

@@ -107,7 +107,8 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
 
         Raises:
             RuntimeError: too many trials of this worker have failed in a row.
-            SearchInterrupted: the server does not answer; the trial in hand goes on with the next search.
+            SearchInterrupted: the server does not answer; the trial in hand is left to its lease, and goes on with the
+                next search of this worker, unless another one has it by then.
             KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
             SystemExit: SIGTERM, likewise, unless the program handles it.
             Exception: what a hook or a part of KerasTuner raised outside of a trial's run; likewise.
@@ -118,7 +119,8 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         with without_chief(), _progress_bars(self._bars), sigterm_leaves(), shown:
             try:
                 super().search(*fit_args, **fit_kwargs)
-            except SearchInterrupted:
+            except SearchInterrupted as error:
+                self.oracle.leave(error)
                 raise
             except BaseException:
                 # While this process lives, its heartbeats would keep the trial from everybody.

@@ -13,7 +13,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 import dodona
 from dodona.keras._attached import AttachedOracle, served
 from dodona.keras._display import result_of
-from dodona.keras._errors import outages_end_the_search
+from dodona.keras._errors import SearchInterrupted, outages_end_the_search
 from dodona.keras._overwrite import handed_back, workers_of_this_process
 from dodona.keras._progress import Progress
 from dodona.keras._records import add_metrics, best_records, trial_of
@@ -141,6 +141,17 @@ class CloudOracle(AttachedOracle):
             _, running = self._running.popitem()
             if self.should_report and running.hand_back():
                 handed_back.add((self.study.name, running.handle.number))
+
+    def leave(self, reason: SearchInterrupted) -> None:
+        """Leaves the trials that run here to their leases; called when the search ends as the server does not answer.
+
+        Args:
+            reason: what ends the search.
+        """
+        while self._running:
+            _, running = self._running.popitem()
+            # Without heartbeats, which this process would send for as long as it lives.
+            running.handle.__exit__(type(reason), reason, None)
 
     def _conclude(self, running: Running) -> bool:
         """Hands the outcome in; False if the trial is to run again, or was no longer this worker's."""
