@@ -106,6 +106,7 @@ class Client:
         algorithm: str | None = None,
         seed: int | None = None,
         spec: vertex.StudySpec | Mapping[str, Any] | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Study:
         """The study of that name: created, or loaded if it is there with an equal spec.
 
@@ -121,6 +122,7 @@ class Client:
             algorithm: the search algorithm, such as "random_search"; None for the server's best.
             seed: of all suggestions; None to let the server draw one.
             spec: all of this as the protocol has it, instead: a StudySpec, or a dict of its JSON.
+            metadata: what to remember of a study that is created.
 
         Raises:
             ValueError: the arguments make no study.
@@ -137,6 +139,7 @@ class Client:
             display_name=name,
             study_spec=vertex.StudySpec.model_validate(spec),
             study_id=name if _ID.fullmatch(name) else None,
+            metadata=dict(metadata or {}),
         )
         return self._study(self._transport.call("POST", "studies", body, vertex.Study))
 

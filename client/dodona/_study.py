@@ -90,6 +90,11 @@ class Study(Figures):
         return self._wire.study_spec
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """What is remembered of the study besides."""
+        return dict(self._wire.metadata)
+
+    @property
     def space(self) -> dict[str, Parameter]:
         """The search space."""
         return dict(self._space)

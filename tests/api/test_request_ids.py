@@ -41,16 +41,6 @@ def test_the_second_call_is_a_no_op_with_the_same_answer(api, make_study, method
     assert ([] if path == "/studies/s" else api.get("/studies/s/events")) == happened
 
 
-def test_a_creation_that_is_sent_again_makes_no_trial_anew_that_was_deleted(api, study):
-    body = {"parameters": [{"parameterId": "x", "value": 0.5}], "requestId": "once"}
-    assert api.post("/studies/s/trials", body)["id"] == "1"
-    api.delete("/studies/s/trials/1")
-    refused = api.refused("/studies/s/trials", body, "NOT_FOUND")
-    assert "that the request 'once' has made was deleted" in refused
-    assert api.get("/studies/s/trials")["trials"] == []
-    assert "'once' is the id of another request" in api.refused("/studies/s:pause", {"requestId": "once"})
-
-
 def test_a_late_copy_undoes_nothing(api, make_study):
     make_study()
     api.post("/studies/s:pause", {"requestId": "p"})

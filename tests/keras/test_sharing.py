@@ -206,3 +206,11 @@ def test_overwriting_what_another_has_just_used(
     monkeypatch.setattr(_overwrite, "QUIET", timedelta(0))
     tune(**arguments)
     assert study().create_time != created
+
+
+def test_another_list_of_objectives_is_another_study(tune: Tune) -> None:
+    made = tune(build_fixed, objective=["val_loss", Objective("f1", "max")]).oracle.study
+    assert tune(build_fixed, objective=[Objective("f1", "max"), "val_loss"]).oracle.study.name == made.name
+    words = r"the sum of val_loss \(min\) and f1 \(max\), not of val_loss \(min\) and f2"
+    with pytest.raises(ValueError, match=words):
+        tune(build_fixed, objective=["val_loss", Objective("f2", "max")])

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from dodona._searched import SearchedFile
 from dodona._status import VARIABLE, Status, read_status
-from dodona.commands._searched import SearchedFile
 
 # After so many deaths in a row, none of which came after a reported step or a finished trial, it is no use.
 MOST_DEATHS = 3

@@ -17,8 +17,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dodona._searched import SearchedFile
 from dodona.commands._gpus import VISIBLE, TooFewGpus, shares
-from dodona.commands._searched import SearchedFile
 from dodona.commands._show import Show
 from dodona.commands._worker import Worker
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -12,11 +13,26 @@ from dodona_schemas.vertex import GoalType, MetricSpec
 
 Directions: TypeAlias = Mapping[str, str]
 
+_PARTS = "keras_tuner.objectives"
+
 
 def metrics_of(objective: Objective) -> list[MetricSpec]:
     """The study's one metric; a list of objectives is KerasTuner's sum of them, "multi_objective"."""
     goal = GoalType.MAXIMIZE if objective.direction == "max" else GoalType.MINIMIZE
     return [MetricSpec(metric_id=objective.name, goal=goal)]
+
+
+def parts_of(objective: Objective) -> dict[str, str]:
+    """What a study's metadata says of the objectives whose sum is its metric; nothing of a single one."""
+    if not isinstance(objective, MultiObjective):
+        return {}
+    return {_PARTS: json.dumps({part.name: part.direction for part in objective.objectives})}
+
+
+def parts_in(metadata: Mapping[str, str]) -> dict[str, str]:
+    """The direction of each objective that a study sums up, as `parts_of` has written them; none of another study."""
+    parts: dict[str, str] = json.loads(metadata.get(_PARTS, "{}"))
+    return parts
 
 
 def objective_of(metrics: list[MetricSpec]) -> Objective:
@@ -49,4 +65,9 @@ def score(objective: Objective, metrics: Mapping[str, float]) -> float | None:
 
 def worded(metrics: list[MetricSpec]) -> str:
     """The metrics for people: "val_loss (min)"."""
-    return " and ".join(f"{name} ({direction})" for name, direction in directions(metrics).items())
+    return worded_parts(directions(metrics))
+
+
+def worded_parts(parts: Directions) -> str:
+    """The same of metrics by name."""
+    return " and ".join(f"{name} ({direction})" for name, direction in parts.items())

@@ -11,7 +11,7 @@ import os
 import sys
 
 from dodona import Study
-from dodona.commands._searched import searched_before, variables_of, write_down
+from dodona._searched import searched_before, variables_of, write_down
 
 # Where this program was started, which its command line may build upon; None in a folder that is gone.
 try:

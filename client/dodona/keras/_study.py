@@ -10,12 +10,12 @@ from keras_tuner import HyperParameters, Objective
 from keras_tuner.engine.hyperparameters import HyperParameter
 
 from dodona import AlreadyExists, Client, NotFound, Study
-from dodona.keras._objective import metrics_of, objective_of
+from dodona.keras._objective import metrics_of, objective_of, parts_of
 from dodona.keras._overwrite import remove_folders, start_over
 from dodona.keras._private import create_objective, knows
 from dodona.keras._space import Space
 from dodona.keras._vault import folder_in
-from dodona.keras._wanted import check_objective, differences, new_study_id
+from dodona.keras._wanted import check_objective, check_parts, differences, new_study_id
 from dodona_schemas.vertex import StudySpec
 
 logger = logging.getLogger("dodona")
@@ -169,7 +169,7 @@ class SharedStudy:
     def _make(self) -> Study:
         spec = self._wanted.model_copy(update={"parameters": self.space.specs})
         try:
-            self._study = self.client.create_study(self.study_id, spec=spec)
+            self._study = self.client.create_study(self.study_id, spec=spec, metadata=parts_of(self.objective))
         except AlreadyExists:
             # Another worker was quicker, with a space that differs a little: what it lacks is added.
             return self._join(self.client.get_study(self.study_id))
@@ -179,6 +179,7 @@ class SharedStudy:
     def _join(self, study: Study) -> Study:
         if self._objective_is_said:
             check_objective(study, self._wanted.metrics)
+            check_parts(study, self.objective)
         else:
             self.objective = objective_of(study.spec.metrics)
         found, self.space = self.space.hyperparameters, Space(study.spec.parameters)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from keras_tuner import HyperParameters
+from keras_tuner import HyperParameters, Objective
 
 from dodona import Study
 from dodona.keras._ai_platform import read_study_config
-from dodona.keras._objective import directions, worded
+from dodona.keras._objective import directions, parts_in, parts_of, worded, worded_parts
 from dodona_schemas.vertex import Algorithm, MetricSpec, StudySpec, StudyStoppingConfig
 
 Given = TypeVar("Given")
@@ -85,6 +85,24 @@ def check_objective(study: Study, wanted: list[MetricSpec]) -> None:
         raise ValueError(
             f"the study {study.display_name!r} optimizes {worded(study.spec.metrics)}, not {worded(wanted)}; "
             "give another study_id, or delete the study first"
+        )
+
+
+def check_parts(study: Study, objective: Objective) -> None:
+    """Refuses a study that sums up other objectives: that sum has the same name, whatever it is of.
+
+    Args:
+        study: the one there is.
+        objective: which the script names.
+
+    Raises:
+        ValueError: its parts are not the study's.
+    """
+    there, wanted = parts_in(study.metadata), parts_in(parts_of(objective))
+    if there and wanted and there != wanted:
+        raise ValueError(
+            f"the study {study.display_name!r} optimizes the sum of {worded_parts(there)}, not of "
+            f"{worded_parts(wanted)}; give another study_id, or delete the study first"
         )
 
 

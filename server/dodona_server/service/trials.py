@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, NotFound, inside
+from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, inside
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, outcome, refusal
 from dodona_server.domain.metadata import merge
@@ -76,16 +76,9 @@ class TrialService:
         if result is not None:
             check_result(result)
 
-        def again(transaction: Transaction) -> Trial:
-            there = trials.find_requested(transaction, found(transaction, name), request_id or "")
-            if there is None:
-                raise NotFound(f"the trial of {name} that the request {request_id!r} has made was deleted")
-            return there
-
         def use_case(transaction: Transaction) -> Trial:
             study = found(transaction, name, lock=True)
             if request_id and (there := trials.find_requested(transaction, study, request_id)):
-                # After more than a day.
                 return there
             if study.remaining_trials == 0:
                 raise FailedPrecondition(
@@ -103,8 +96,7 @@ class TrialService:
                 count(transaction, found(transaction, name), trial, trial.create_time)
             return trial
 
-        once = Once(request_id, f"create a trial of {name}", name.parent, self._clock())
-        return await self._store.run(once(use_case, again), name)
+        return await self._store.run(use_case, name)
 
     def _chosen(self, study: Study, parameters: Mapping[str, object], result: Result | None) -> Trial:
         now = self._clock()
