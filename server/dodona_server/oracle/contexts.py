@@ -7,7 +7,8 @@ import random
 from collections.abc import Mapping, Sequence
 
 from dodona_server.domain.space import SearchSpace, Value
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.oracle import stand_in
 from dodona_server.oracle.algorithm import Algorithm, Problem, Suggestions
 from dodona_server.oracle.random_search import sample
 
@@ -36,14 +37,18 @@ def suggest_in(
         return algorithm.suggest(problem, completed, pending, count, rng)
     points: list[Mapping[str, Value]] = []
     wait = False
+    number = 1 + max((trial.number for trials in (completed, pending) for trial in trials), default=0)
     for index, space in enumerate(spaces[:count]):
         share = len(range(index, count, len(spaces)))
         spec = dataclasses.replace(problem.spec, space=space)
         part = dataclasses.replace(problem, spec=spec, position=problem.position + len(points))
-        answer = algorithm.suggest(part, completed, pending, share, rng)
+        # The parts may overlap, and contexts be the same: each has to know what the others suggest.
+        ahead = [Trial(number + index, TrialState.REQUESTED, point) for index, point in enumerate(points)]
+        answer = algorithm.suggest(part, completed, [*pending, *ahead], share, rng)
         points += answer.parameters
-        if not answer.wait:
-            # What a context fixes leaves few points or one, which is no end of the search: they come again.
+        if not answer.wait and stand_in(spec.algorithm) is not None:
+            # What a context fixes leaves few points or one, which is no end of the search: they come again. Only where
+            # nothing may stand in for the algorithm is its end the end.
             points += [sample(space, rng) for _ in range(share - len(answer.parameters))]
         wait = wait or answer.wait
     return Suggestions(points, wait=wait)

@@ -9,6 +9,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
+from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
@@ -39,7 +40,8 @@ class Hyperband:
     """Random points for the first rounds, promotions for the later ones, each with the epochs it is to train.
 
     While a bracket has to wait for its trials the next one begins, so that no worker is idle before the last bracket.
-    Only there, with nothing left to begin, does the answer say that workers should `wait`.
+    Only there, with nothing left to begin, does the answer say that workers should `wait`. Within a part of the space
+    those trials alone are promoted that lie in it; the others are left to who asks for them.
     """
 
     inline = False
@@ -65,7 +67,7 @@ class Hyperband:
         brackets = brackets_of(plan, _runs(spec, completed, pending), iterations)
         suggested: list[Mapping[str, Value]] = []
         while len(suggested) < count:
-            promotion = next(_promotions(brackets), None)
+            promotion = next(_promotions(brackets, spec.space, rng), None)
             opening = next((bracket for bracket in brackets if bracket.opens), None)
             if opening is None and promotion is None and (not iterations or len(brackets) < iterations * plan.brackets):
                 opening = Bracket(plan, plan.brackets - 1 - len(brackets) % plan.brackets)
@@ -75,18 +77,23 @@ class Hyperband:
                 values = dict(tried.new(lambda: sample(spec.space, rng), rng))
                 suggested.append(_started(opening, values))
             elif promotion is not None:
-                index, round_number, run = promotion
-                suggested.append(_promoted(brackets[index], round_number, run, _adapted(spec.space, run, rng)))
+                index, round_number, run, adapted = promotion
+                suggested.append(_promoted(brackets[index], round_number, run, adapted))
             else:
                 break
         waits = len(suggested) < count and any(not bracket.closed for bracket in brackets)
         return Suggestions(suggested, wait=waits)
 
 
-def _promotions(brackets: Sequence[Bracket]) -> Iterator[tuple[int, int, Run]]:
+def _promotions(
+    brackets: Sequence[Bracket], space: SearchSpace, rng: random.Random
+) -> Iterator[tuple[int, int, Run, Mapping[str, Value]]]:
+    """The promotions that `space` allows: bracket, round, the trial to promote and the values it goes on with."""
     for index, bracket in enumerate(brackets):
         for round_number, run in bracket.promotions():
-            yield index, round_number, run
+            adapted = _adapted(space, run, rng)
+            if adapted is not None:
+                yield index, round_number, run, adapted
 
 
 def _started(bracket: Bracket, values: Mapping[str, Value]) -> Mapping[str, Value]:
@@ -115,8 +122,11 @@ def _promoted(bracket: Bracket, round_number: int, run: Run, values: Mapping[str
     return values
 
 
-def _adapted(space: SearchSpace, run: Run, rng: random.Random) -> Mapping[str, Value]:
-    """The values of a trial to promote; if the space has grown since, with the defaults of what is new."""
+def _adapted(space: SearchSpace, run: Run, rng: random.Random) -> Mapping[str, Value] | None:
+    """The values of a trial to promote; if the space has grown since, with the defaults of what is new.
+
+    None if the trial lies outside the space, which may be a part of the study's.
+    """
     values = without_tuner_values(run.values)
     drawn: dict[str, Value] = {}
     waiting = list(reversed(space.parameters))
@@ -129,7 +139,10 @@ def _adapted(space: SearchSpace, run: Run, rng: random.Random) -> Mapping[str, V
             value = default if default is not None else sample(SearchSpace((parameter,)), rng)[parameter.id]
         drawn[parameter.id] = value
         waiting.extend(reversed(list(parameter.active_branches(value))))
-    return drawn
+    try:
+        return space.check(drawn)
+    except InvalidArgument:
+        return None
 
 
 def _runs(spec: StudySpec, completed: Sequence[Trial], pending: Sequence[Trial]) -> list[Run]:
