@@ -138,3 +138,36 @@ def test_restricting_to_what_is_not_there_is_refused():
         SPACE.restrict({"nothing": 1})
     with pytest.raises(InvalidArgument, match=r"parameters\['layers'\]: 9 is not an integer from 1 to 3"):
         SPACE.restrict({"layers": 9})
+
+
+def test_a_name_in_two_branches_is_restricted_where_its_range_has_the_value():
+    def branch(value, low, high):
+        return Branch((value,), Parameter("x", Double(low, high)))
+
+    model = Parameter("model", Categorical(("a", "b", "c", "d"), "b"), (branch("a", 0, 1), branch("b", 10, 20)))
+    space = SearchSpace((model,))
+    for fixed in ({"model": "a", "x": 0.5}, {"x": 0.5, "model": "a"}):
+        assert sample(space.restrict(fixed), random.Random(1)) == fixed
+    found = [sample(space.restrict({"x": 0.5}), random.Random(seed)) for seed in range(30)]
+    assert {values["model"] for values in found} == {"a", "c", "d"}
+    for values in found:
+        assert space.check(values) == values
+        assert values.get("x", 0.5) == 0.5
+    for fixed in ({"model": "b", "x": 0.5}, {"x": 5}, {"model": "c", "x": 5}):
+        with pytest.raises(InvalidArgument, match=r"parameters\['x'\]: (0.5|5) is not a number from 10"):
+            space.restrict(fixed)
+
+
+def test_a_value_that_no_branch_of_a_fixed_parent_needs_drops_those_branches_only():
+    inner = Parameter(
+        "n", Integer(1, 9), tuple(Branch((value,), Parameter("x", Integer(value, 9))) for value in (2, 7))
+    )
+    space = SearchSpace((Parameter("top", Categorical(("on", "off")), (Branch(("on",), inner),)),))
+    restricted = space.restrict({"x": 5})
+    points = [sample(restricted, random.Random(seed)) for seed in range(60)]
+    assert {values["n"] for values in points if "n" in values} == {1, 2, 3, 4, 5, 6}
+    assert {values["x"] for values in points if values.get("n") == 2} == {5}
+    assert all(space.check(values) == values for values in points)
+    twins = tuple(Branch((value,), Parameter("x", Integer(value, value))) for value in (1, 2))
+    space = SearchSpace((Parameter("top", Integer(1, 2), (*twins, Branch((1, 2), Parameter("y", Integer(0, 1))))),))
+    assert sample(space.restrict({"x": 2, "y": 1}), random.Random(1)) == {"top": 2, "x": 2, "y": 1}

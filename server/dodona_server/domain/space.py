@@ -10,8 +10,8 @@ from __future__ import annotations
 import enum
 import itertools
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from dodona_server.domain.errors import InvalidArgument, inside
@@ -280,14 +280,19 @@ class SearchSpace:
         return checked
 
     def restrict(self, fixed: Mapping[str, object]) -> SearchSpace:
-        """The part of the space where the parameters of `fixed` have those values.
+        """The part of the space where the parameters of `fixed` have those values, or are not active.
 
         Raises:
-            InvalidArgument: a value is not of its parameter's range, or there is no such parameter.
+            InvalidArgument: there is no such parameter, or none of that name that can be active can have the value.
         """
-        unknown = fixed.keys() - {parameter.id for _, parameter in self.walk()}
+        places: dict[str, list[Parameter]] = {}
+        for _, parameter in self.walk():
+            places.setdefault(parameter.id, []).append(parameter)
+        unknown = fixed.keys() - places.keys()
         if unknown:
             raise InvalidArgument(f"{min(unknown)!r} is no parameter of the study", "parameters")
+        for name, value in fixed.items():
+            _check_any(places[name], value)
         return SearchSpace(tuple(_restricted(parameter, fixed) for parameter in self.parameters))
 
     def grow(self, added: Iterable[Parameter]) -> SearchSpace:
@@ -299,15 +304,68 @@ class SearchSpace:
         return SearchSpace(_merged(self.parameters, added))
 
 
+def _check_any(parameters: Sequence[Parameter], value: object) -> None:
+    """Refuses a value that none of the parameters, all of one name, can have."""
+    for index, parameter in enumerate(parameters, start=1):
+        try:
+            with inside(f"parameters[{parameter.id!r}]"):
+                parameter.kind.check(value)
+        except InvalidArgument:
+            if index == len(parameters):
+                raise
+        else:
+            return
+
+
 def _restricted(parameter: Parameter, fixed: Mapping[str, object]) -> Parameter:
+    """The parameter with nothing left but what `fixed` allows.
+
+    Raises:
+        InvalidArgument: that is nothing.
+    """
     kind = parameter.kind
-    branches = [Branch(branch.values, _restricted(branch.parameter, fixed)) for branch in parameter.branches]
     if parameter.id in fixed:
         with inside(f"parameters[{parameter.id!r}]"):
             value = kind.check(fixed[parameter.id])
-        kind = _only(kind, value)
-        branches = [Branch((value,), branch.parameter) for branch in branches if value in branch.values]
-    return Parameter(parameter.id, kind, tuple(branches), parameter.metadata)
+        below = tuple(Branch((value,), _restricted(child, fixed)) for child in parameter.active_branches(value))
+        return Parameter(parameter.id, _only(kind, value), below, parameter.metadata)
+    possible: list[Branch] = []
+    excluded: set[Value] = set()
+    for branch in parameter.branches:
+        try:
+            possible.append(Branch(branch.values, _restricted(branch.parameter, fixed)))
+        except InvalidArgument as error:
+            # A name may stand in several branches, with a range in each: the values that lead here are out.
+            excluded.update(branch.values)
+            if (left := _without(parameter.kind, excluded)) is None:
+                raise error
+            kind = left
+    if excluded:
+        possible = [
+            Branch(values, branch.parameter)
+            for branch in possible
+            if (values := tuple(value for value in branch.values if _has(kind, value)))
+        ]
+    return Parameter(parameter.id, kind, tuple(possible), parameter.metadata)
+
+
+def _has(kind: Kind, value: Value) -> bool:
+    if isinstance(kind, Double | Integer):
+        return kind.min_value <= value <= kind.max_value  # type: ignore[operator]
+    return value in kind.values
+
+
+def _without(kind: Kind, excluded: Collection[Value]) -> Kind | None:
+    """The kind without some of its values; None if none is left."""
+    if isinstance(kind, Double):
+        return kind
+    if isinstance(kind, Integer):
+        # A range has no gaps: the longest part that is free of them.
+        ends = sorted({kind.min_value - 1, *(int(value) for value in excluded), kind.max_value + 1})
+        low, high = max(itertools.pairwise(ends), key=lambda pair: pair[1] - pair[0])
+        return Integer(low + 1, high - 1, kind.scale) if high - low > 1 else None
+    values = tuple(value for value in kind.values if value not in excluded)
+    return replace(kind, values=values, default_value=None) if values else None  # type: ignore[arg-type]
 
 
 def _only(kind: Kind, value: Value) -> Kind:
