@@ -37,6 +37,8 @@ def test_without_one_the_last_or_the_best_reported_is_taken():
     assert final_measurement(BEST, None, CURVE).step == 2
     unusable = Measurement({"acc": math.nan}, 4)
     assert final_measurement(BEST, None, [unusable, *CURVE]).step == 2
+    for better in ({"acc": math.inf, "cost": 1.0}, {"acc": 0.95}, {"acc": 0.95, "cost": math.nan}):
+        assert final_measurement(BEST, None, [*CURVE, Measurement(better, 4)]).step == 2
     with pytest.raises(FailedPrecondition, match="no measurement"):
         final_measurement(SPEC, None, [])
 

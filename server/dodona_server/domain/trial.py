@@ -137,11 +137,12 @@ def infeasibility(spec: StudySpec, measurement: Measurement) -> str:
     return ""
 
 
-def _merit(spec: StudySpec, measurement: Measurement) -> float:
+def _merit(spec: StudySpec, measurement: Measurement) -> tuple[bool, float]:
+    """What ranks the measurements of a trial, the best having the most: first of all, those that can stand."""
     value = measurement.metrics.get(spec.objective.id, math.nan)
     if math.isnan(value):
-        return -math.inf
-    return value if spec.objective.goal is Goal.MAXIMIZE else -value
+        return False, -math.inf
+    return not infeasibility(spec, measurement), value if spec.objective.goal is Goal.MAXIMIZE else -value
 
 
 def _in_study_order(spec: StudySpec, measurement: Measurement) -> Measurement:

@@ -31,8 +31,8 @@ class Outcome:
 
     @property
     def loss(self) -> float:
-        """The losses' sum, as KerasTuner joins several objectives; infinite without a valid result."""
-        return sum(self.losses) if self.losses else math.inf
+        """The losses' sum, as KerasTuner joins several objectives; infinite without a valid result, and only then."""
+        return min(max(sum(self.losses), -MAX_DOUBLE), MAX_DOUBLE) if self.losses else math.inf
 
     @property
     def merit(self) -> tuple[float, float]:
@@ -86,7 +86,8 @@ class Judge:
         try:
             losses = tuple([sign * metrics[name] for name, sign in self._signs])
             for name, sign, threshold in self._limits:
-                violation += max(0.0, sign * (metrics[name] - threshold))
+                # In this order: max(0.0, NaN) would be 0.0, as if it were safe.
+                violation += max(sign * (metrics[name] - threshold), 0.0)
         except KeyError:
             return INFEASIBLE
         for loss in losses:
