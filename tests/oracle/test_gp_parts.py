@@ -123,6 +123,22 @@ def test_points_of_a_finite_space_are_counted_and_listed():
     assert Encoding(TREE).points(10**9) is None
 
 
+@pytest.mark.timeout(10)
+def test_points_of_nested_conditions_are_counted_once_a_parameter():
+    def chain(depth, innermost):
+        parameter = Parameter("innermost", innermost)
+        for level in range(depth):
+            parameter = Parameter(f"p{level}", Categorical(("a", "b", "c")), (Branch(("a", "b"), parameter),))
+        return Encoding(SearchSpace((parameter,)))
+
+    # Each level has its child's points twice, and one more.
+    assert chain(3, Integer(1, 2)).points(100) == len(chain(3, Integer(1, 2)).all_points()) == 23
+    assert chain(3, Integer(1, 2)).points(23) == 23
+    assert chain(3, Integer(1, 2)).points(22) is None
+    assert chain(31, Integer(1, 2)).points(2**40) == 2**31 * 3 - 1
+    assert chain(31, Double(0, 1)).points(2000) is None
+
+
 def test_categories_are_equally_far_apart():
     encoding = Encoding(SearchSpace((Parameter("c", Categorical(("a", "b", "c"))),)))
     z = np.array([[0.0], [1.0], [2.0]])

@@ -136,3 +136,47 @@ def test_the_number_of_points_is_checked(points):
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), CONDITIONAL, algorithm_options={"points": points})
     with pytest.raises(InvalidArgument, match=r"is not a whole number from 1"):
         algorithm_for("GRID_SEARCH").check(spec)
+
+
+def nested(depth, innermost):
+    """A chain of conditions, each under two of its parent's three values."""
+    parameter = Parameter("innermost", innermost)
+    for level in range(depth):
+        parameter = Parameter(f"p{level}", Categorical(("a", "b", "c")), (Branch(("a", "b"), parameter),))
+    return SearchSpace((parameter,))
+
+
+@pytest.mark.timeout(10)
+def test_nested_conditions_cost_what_they_have_in_parameters():
+    space = nested(31, Double(0, 1))
+    # Each level has its child's points twice, and one more.
+    assert Grid(space, 10).size == 2**31 * 11 - 1
+    (values,) = searched_once("GRID_SEARCH", space)
+    assert len(values) == 32
+    assert space.check(values) == values
+
+
+def searched_once(name, space, position=0, **options):
+    spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space, name, algorithm_options=options)
+    return algorithm_for(name).suggest(Problem(spec, position), (), (), 1, random.Random(1)).parameters
+
+
+@pytest.mark.parametrize("kind", [Double(0, 1), Double(1e-6, 1, Scale.LOG), Integer(0, 10**12)])
+def test_a_million_values_on_an_axis_are_not_written_out(kind):
+    values = grid_values(Parameter("x", kind), 1_000_000)
+    assert not isinstance(values, list)
+    assert len(values) == 1_000_000
+    assert [values[0], values[999_999]] == [kind.min_value, kind.max_value]
+    assert values[499_999] < values[500_000]
+    with pytest.raises(IndexError):
+        values[1_000_000]
+    space = SearchSpace((Parameter("x", kind),))
+    (point,) = searched_once("GRID_SEARCH", space, 123_456, points=1_000_000)
+    assert point == {"x": values[123_456]}
+
+
+def test_a_range_with_hardly_more_integers_than_points_has_each_once():
+    for points in (1000, 1001, 1002, 5000):
+        values = list(grid_values(Parameter("n", Integer(1, 1001)), points))
+        assert values == sorted(set(values))
+        assert len(values) == min(points, 1001)

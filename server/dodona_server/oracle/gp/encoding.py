@@ -8,7 +8,6 @@ search may change a parent without a thought for its children: theirs are there 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -149,7 +148,7 @@ class Encoding:
 
     def points(self, most: int) -> int | None:
         """How many points the space has; None if more than `most`."""
-        return _count(self.space.parameters, most)
+        return _count(self.space.parameters, most, {})
 
     def all_points(self) -> list[dict[str, Value]]:
         """Every point of a finite space; ask `points` first."""
@@ -167,21 +166,37 @@ def _values(parameter: Parameter) -> list[Value]:
             return [axis.value(0.0)]
 
 
-def _count(parameters: Iterable[Parameter], most: int) -> int | None:
+def _count(parameters: Iterable[Parameter], most: int, known: dict[int, int | None]) -> int | None:
+    """How many points `parameters` have together; None if more than `most`.
+
+    Args:
+        parameters: that are active together.
+        most: of the whole and so of each part.
+        known: what was counted before, by parameter object: in nested conditions many values lead to the same one.
+    """
     total = 1
     for parameter in parameters:
-        size = axis_of(parameter.kind).size
-        if math.isinf(size) or size > most:
+        if id(parameter) not in known:
+            known[id(parameter)] = _count_one(parameter, most, known)
+        count = known[id(parameter)]
+        if count is None or total * count > most:
             return None
-        if parameter.branches:
-            below = [_count(parameter.active_branches(value), most) for value in _values(parameter)]
-            if any(count is None for count in below):
-                return None
-            total *= sum(count for count in below if count is not None)
-        else:
-            total *= int(size)
-        if total > most:
+        total *= count
+    return total
+
+
+def _count_one(parameter: Parameter, most: int, known: dict[int, int | None]) -> int | None:
+    size = axis_of(parameter.kind).size
+    if size > most:
+        return None
+    if not parameter.branches:
+        return int(size)
+    total = 0
+    for value in _values(parameter):
+        below = _count(parameter.active_branches(value), most, known)
+        if below is None or total + below > most:
             return None
+        total += below
     return total
 
 
