@@ -103,6 +103,22 @@ def test_places_follow_the_scale():
     assert axis_of(Double(0.9, 0.999, Scale.REVERSE_LOG)).place(0.999) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("scale", Scale)
+@pytest.mark.parametrize("low", [2**50, 2**53, 2**62, 2**63 - 10_000])
+@pytest.mark.parametrize("width", [8, 5000])
+def test_integers_far_from_zero_are_told_apart(low, width, scale):
+    kinds = [Integer(low, low + width, scale)] + [Integer(-low - width, -low)] * (scale is Scale.LINEAR)
+    for kind in kinds:
+        axis = axis_of(kind)
+        values = [kind.min_value + step for step in range(0, width + 1, max(1, width // 100))]
+        found = np.array([axis.place(value) for value in values])
+        assert found == pytest.approx([(value - kind.min_value) / width for value in values])
+        assert [axis.value(place) for place in found] == values
+        assert (axis.snap(found) == found).all()
+        assert axis.snap(found + 0.2 / width) == pytest.approx(found)
+        assert len(set(axis.beside(float(found[1])))) >= 3
+
+
 def test_only_the_taken_branch_is_active():
     encoding = Encoding(TREE)
     assert encoding.ids == ["lr", "batch", "model", "layers", "c", "seed"]

@@ -26,6 +26,9 @@ Mask = npt.NDArray[np.bool_]
 MAX_TABLE = 1024
 # Beyond this many integers, rounding no longer shows in a double's unit interval.
 MAX_ROUNDED = 2**40
+# Doubles so large blur the values of a range up to MAX_ROUNDED wide. Its offset is taken off first, in integers; and it
+# is so narrow for its place that all scales are the same there.
+FAR = 2**48
 # How far outside its bounds a value of another study's trial may lie on the axis.
 OVERHANG = 0.5
 
@@ -52,18 +55,20 @@ class Interval:
 
     def value(self, place: float) -> Value:
         """The value at `place`, within the bounds."""
-        kind = self.kind
-        found = _at(kind, min(max(place, 0.0), 1.0))
+        kind, place = self.kind, min(max(place, 0.0), 1.0)
         if isinstance(kind, Integer):
+            if _is_far(kind.min_value, kind.max_value):
+                return kind.min_value + round(place * (kind.max_value - kind.min_value))
+            found = _at(kind, place)
             return min(max(round(found), kind.min_value), kind.max_value)
-        return min(max(found, kind.min_value), kind.max_value)
+        return min(max(_at(kind, place), kind.min_value), kind.max_value)
 
     def snap(self, places: Array) -> Array:
         """The nearest places that are values', shape as given."""
         places = np.clip(places, 0.0, 1.0)
         if isinstance(self.kind, Double) or self.size > MAX_ROUNDED:
             return places
-        return np.array([_position(self.kind, float(self.value(float(place)))) for place in places.ravel()]).reshape(
+        return np.array([_position(self.kind, int(self.value(float(place)))) for place in places.ravel()]).reshape(
             places.shape
         )
 
@@ -105,7 +110,9 @@ class Table:
         """Where `value` lies, between the declared ones if it is none of them; the middle if it is no number."""
         if isinstance(value, str) or not math.isfinite(value):
             return 0.5
-        return float(np.interp(float(value), np.array(self.values, dtype=np.float64), self.places))
+        offset = self.values[0] if _is_far(self.values[0], self.values[-1]) else 0
+        known = np.array([one - offset for one in self.values] if offset else self.values, dtype=np.float64)
+        return float(np.interp(float(value - offset), known, self.places))
 
     def value(self, place: float) -> Value:
         """The value nearest to `place`."""
@@ -188,7 +195,7 @@ def _table(values: Sequence[int | float], kind: Discrete | Integer) -> Table:
     if count == 1:
         return Table(tuple(values), np.array([0.5]), np.empty(0))
     even = np.arange(1, count) / count
-    if kind.scale is Scale.LINEAR:
+    if kind.scale is Scale.LINEAR or _is_far(values[0], values[-1]):
         return Table(tuple(values), np.linspace(0.0, 1.0, count), even)
     low, high = float(values[0]), float(values[-1])
     places = np.array([_logarithmic(float(value), low, high, kind.scale) for value in values])
@@ -199,11 +206,16 @@ def _table(values: Sequence[int | float], kind: Discrete | Integer) -> Table:
     return Table(tuple(values), places, edges)
 
 
+def _is_far(low: float, high: float) -> bool:
+    """Whether the range lies farther from 0 than its values can be told apart there, give or take rounding errors."""
+    return max(abs(low), abs(high)) > FAR and high - low <= MAX_ROUNDED
+
+
 def _position(kind: Double | Integer, value: float) -> float:
     low, high = kind.min_value, kind.max_value
     if high <= low:
         return 0.5
-    if kind.scale is not Scale.LINEAR:
+    if kind.scale is not Scale.LINEAR and not (isinstance(kind, Integer) and _is_far(low, high)):
         return _logarithmic(float(value), float(low), float(high), kind.scale)
     span = high - low
     # The difference of two doubles may overflow; that of their halves does not.
