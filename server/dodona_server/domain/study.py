@@ -222,6 +222,14 @@ class StudySpec:
         """The first metric: the one that ranks trials where a single number is needed."""
         return self.metrics[0]
 
+    @property
+    def goes_by_number(self) -> bool:
+        """Whether the algorithm goes through the space point by point, and so anew when the space has grown.
+
+        Others only avoid what they have suggested before; they would suggest it again, if they began anew.
+        """
+        return self.algorithm in ("GRID_SEARCH", "SHUFFLED_GRID_SEARCH")
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -262,8 +270,8 @@ class Study:
     """A study and how far it has come.
 
     `key` is its number in the database; times are seconds since the epoch; `revision` grows with each change of `spec`.
-    `position` counts the suggestions that its algorithm has made, `algorithm_failures` how often that failed since the
-    last one.
+    `position` counts the suggestions that its algorithm has made, that of a grid since the space has grown;
+    `algorithm_failures` how often that failed since the last one.
     """
 
     key: int

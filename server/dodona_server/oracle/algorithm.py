@@ -26,7 +26,8 @@ class Problem:
 
     Args:
         spec: the study's: its space, metrics, noise, and the algorithm's options.
-        position: how many suggestions the algorithm has made for the study so far; it never goes back.
+        position: how many suggestions the algorithm has made for the study so far; it never goes back, but for a
+            grid to 0 when the space has grown.
         priors: earlier studies that the spec names, as far as they exist.
         seed: the study's, the same at every call.
     """

@@ -105,7 +105,12 @@ _SET_METADATA = Statement(studies.update().where(_BY_KEY).values(metadata=bindpa
 _SET_SPEC = Statement(
     studies.update()
     .where(_BY_KEY)
-    .values(spec=bindparam("new_spec"), revision=studies.c.revision + 1, state=bindparam("new_state"), position=0)
+    .values(
+        spec=bindparam("new_spec"),
+        revision=studies.c.revision + 1,
+        state=bindparam("new_state"),
+        position=studies.c.position * bindparam("goes_on"),
+    )
 )
 _REPLACE_SPEC = Statement(studies.update().where(_BY_KEY).values(spec=bindparam("new_spec")))
 # A spec is parsed once, not at each call: the text is the key, so a changed spec can't be mistaken.
@@ -231,9 +236,14 @@ def set_metadata(transaction: Transaction, study: Study, metadata: Mapping[str, 
 
 
 def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: StudyState) -> None:
-    """Replaces the study's spec and moves it to `state`; suggestions begin anew, those computed ahead are void."""
+    """Replaces the study's spec and moves it to `state`; what was computed ahead is void, and a grid begins anew."""
     _CLEAR_SUGGESTIONS.run(transaction, {"of_study": study.key})
-    values = {"of_study": study.key, "new_spec": codec.dump_spec(spec), "new_state": state.value}
+    values = {
+        "of_study": study.key,
+        "new_spec": codec.dump_spec(spec),
+        "new_state": state.value,
+        "goes_on": int(not spec.goes_by_number),
+    }
     _SET_SPEC.run(transaction, values)
 
 
