@@ -229,6 +229,20 @@ def test_a_safety_threshold_is_kept(goal, sign):
     assert min(t.final_measurement.metrics["m"] for t in safe) < -1.1  # of -1.18 at best
 
 
+@pytest.mark.parametrize("safe", [False, True])
+def test_workers_keep_apart_where_nothing_has_succeeded_or_been_safe(safe):
+    metrics = (METRIC, Metric("n", Goal.MINIMIZE, Safety(1.0))) if safe else (METRIC,)
+    spec, rng = StudySpec(metrics, cube(2)), random.Random(2)
+    results = [(rng.random(), 5 + rng.random()) if safe else (None,) for _ in range(12)]
+    done = [finished(number, sample(spec.space, rng), *result) for number, result in enumerate(results, 1)]
+    under_way = []
+    for number in range(13, 21):
+        (point,) = suggest(spec, done, under_way, seed=number).parameters
+        under_way.append(waiting(number, point))
+    for points in ([trial.parameters for trial in under_way], suggest(spec, done, count=8).parameters):
+        assert len({(round(point["x0"], 1), round(point["x1"], 1)) for point in points}) >= 4
+
+
 def test_two_objectives_are_spread_along_their_front():
     spec = StudySpec((METRIC, Metric("n", Goal.MINIMIZE)), cube(3))
     shared = lambda p: 1 + 3 * (p["x1"] + p["x2"])  # noqa: E731

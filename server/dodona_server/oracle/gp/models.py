@@ -52,6 +52,15 @@ class Fitted:
         features = Features(encoding, self.z, self.active)
         return Surrogate(features, self.hyper, self.z, self.active, self.y[:, None], self.basis)
 
+    def with_expected(self, encoding: Encoding, z: Array, active: Mask) -> Surrogate:
+        """The model given besides that trials at `z`, q x a, bring what it expects, which it is then surer of."""
+        known = self.surrogate(encoding)
+        if not len(z):
+            return known
+        every_z, every_active = np.concatenate([self.z, z]), np.concatenate([self.active, active])
+        y = np.concatenate([self.y[:, None], known.mean(z, active)])
+        return Surrogate(Features(encoding, every_z, every_active), self.hyper, every_z, every_active, y, self.basis)
+
     def with_pending(self, encoding: Encoding, z: Array, active: Mask, generator: np.random.Generator) -> Surrogate:
         """The model given besides what trials at `z`, q x a, may bring, in `FANTASIES` joint draws."""
         if not len(z):
@@ -94,8 +103,11 @@ class Models:
     def acquisition(self, pending: Sequence[Point], generator: np.random.Generator) -> Acquisition:
         """What to maximise, given the trials whose results are to come."""
         z, active = self.encoding.encode(pending)
+        # Without an objective, which takes account of pending trials best, the constraints have to keep workers apart.
+        known = len(z) if self.objective is None else 0
         constraints = [
-            Constraint(fitted.surrogate(self.encoding), most, power) for fitted, most, power in self.constraints
+            Constraint(fitted.with_expected(self.encoding, z[:known], active[:known]), most, power)
+            for fitted, most, power in self.constraints
         ]
         if self.objective is None:
             return Acquisition(None, np.zeros(1), constraints)
