@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dodona_server.domain.space import Branch, Categorical, Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
@@ -14,6 +16,7 @@ from dodona_server.oracle.brackets import PARENT, ROUND
 from dodona_server.oracle.contexts import suggest_in
 from dodona_server.oracle.novelty import without_tuner_values
 from dodona_server.oracle.random_search import sample
+from tests.support.spaces import spaces
 
 BRANCHED = SearchSpace(
     (
@@ -95,3 +98,49 @@ def test_a_context_of_a_single_point_gives_it_again_and_again():
     space = SearchSpace((Parameter("n", Categorical(("a", "b"))),))
     found = ask("GP_BANDIT", space, [{"n": "a"}], [], 3)
     assert found == Suggestions([{"n": "a"}] * 3)
+
+
+def test_the_gaussian_process_finds_the_best_of_each_context():
+    space = SearchSpace(
+        (Parameter("c", Categorical(("a", "b"))), Parameter("x", Double(0, 1)), Parameter("y", Double(0, 1)))
+    )
+
+    def loss(values):
+        best, least = (0.15, 0) if values["c"] == "a" else (0.85, 2)
+        return least + 10 * (values["x"] - best) ** 2 + 0.1 * (values["y"] - 0.5) ** 2
+
+    rng = random.Random(1)
+    completed = []
+    for number in range(1, 37):
+        context = {"c": "ab"[number % 2]}
+        values = sample(space, rng) if number <= 16 else ask("GP_BANDIT", space, [context], completed).parameters[0]
+        completed.append(succeeded(number, values, loss(values)))
+    for name, least in (("a", 0), ("b", 2)):
+        assert min(loss(trial.parameters) for trial in completed if trial.parameters["c"] == name) < least + 0.02
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(spaces(), st.integers(0, 14), st.integers(0, 2**32), st.data())
+def test_points_of_the_gaussian_process_are_of_the_context_exactly(space, finished, seed, data):
+    rng = random.Random(seed)
+    point = sample(space, rng)
+    fixed = {name: point[name] for name in data.draw(st.sets(st.sampled_from(sorted(point))))}
+    completed = [succeeded(number, sample(space, rng), rng.random()) for number in range(1, finished + 1)]
+    for values in ask("GP_BANDIT", space, [fixed], completed, 2).parameters:
+        assert space.restrict(fixed).check(values) == values
+        assert space.check(values) == values
+
+
+@pytest.mark.parametrize("context", [{"x": 0.3}, {"model": "a", "x": 0.3}, {"model": "c"}])
+def test_a_name_in_two_branches_is_fixed_where_it_can_be(context):
+    branches = (
+        Branch(("a",), Parameter("x", Double(0, 1))),
+        Branch(("b",), Parameter("x", Double(10, 20))),
+        Branch(("c",), Parameter("x", Double(0, 0.5))),
+    )
+    space = SearchSpace((Parameter("model", Categorical(("a", "b", "c")), branches), Parameter("y", Double(0, 1))))
+    rng = random.Random(2)
+    completed = [succeeded(number, sample(space, rng), rng.random()) for number in range(1, 20)]
+    for values in ask("GP_BANDIT", space, [context], completed, 3).parameters:
+        assert space.check(values) == values
+        assert context.items() <= values.items()

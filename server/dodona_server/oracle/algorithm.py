@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from dodona_server.domain.space import Value
+from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
 
@@ -30,12 +30,14 @@ class Problem:
             grid to 0 when the space has grown.
         priors: earlier studies that the spec names, as far as they exist.
         seed: the study's, the same at every call.
+        whole: the study's space, if that of `spec` is only the part that a context leaves.
     """
 
     spec: StudySpec
     position: int = 0
     priors: Sequence[Prior] = ()
     seed: int = 0
+    whole: SearchSpace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,8 @@ def suggest_in(
     for index, space in enumerate(spaces[:count]):
         share = len(range(index, count, len(spaces)))
         spec = dataclasses.replace(problem.spec, space=space)
-        part = dataclasses.replace(problem, spec=spec, position=problem.position + len(points))
+        position = problem.position + len(points)
+        part = dataclasses.replace(problem, spec=spec, position=position, whole=problem.spec.space)
         # The parts may overlap, and contexts be the same: each has to know what the others suggest.
         ahead = [Trial(number + index, TrialState.REQUESTED, point) for index, point in enumerate(points)]
         answer = algorithm.suggest(part, completed, [*pending, *ahead], share, rng)

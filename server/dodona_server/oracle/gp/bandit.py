@@ -26,7 +26,7 @@ def suggest(
 ) -> Suggestions:
     """The next points; see `Algorithm.suggest`."""
     generator = np.random.default_rng(rng.getrandbits(64))
-    encoding = Encoding(problem.spec.space)
+    encoding = Encoding(problem.spec.space, problem.whole)
     tried = Tried(encoding, [trial.parameters for trial in (*completed, *pending)])
     search = Search(problem, encoding, read(problem.spec, completed), tried, generator)
     waiting = [trial.parameters for trial in pending]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Integer, Kind, Parameter, SearchSpace, Value
 from dodona_server.oracle.gp.axes import Array, Axis, Choice, Interval, Mask, Table, axis_of
 
@@ -34,11 +35,19 @@ class Encoding:
     """Maps a space's points to places on axes and back.
 
     Args:
-        space: the study's.
+        space: what points are wanted of: the study's space, or the part of it that a context leaves.
+        whole: the study's; where only values are fixed in `space`, its axes are those of the whole, so that trials
+            outside are not mistaken for such as have those values.
+
+    Attributes:
+        free: the axes that have more than one value.
+        movable: those of them that have also in `space`.
     """
 
-    def __init__(self, space: SearchSpace) -> None:
-        self.space = space
+    def __init__(self, space: SearchSpace, whole: SearchSpace | None = None) -> None:
+        pins = None if whole is None else _pins(space, whole)
+        self._part = space
+        self.space = space = whole if whole is not None and pins is not None else space
         self.ids: list[str] = []
         self.kinds: list[Kind] = []
         self.axes: list[Axis] = []
@@ -50,6 +59,11 @@ class Encoding:
         self.categorical = np.array([axis.categorical for axis in self.axes], dtype=bool)
         self.continuous = np.isinf(self.sizes)
         self.conditional = any(node.parent >= 0 for node in self._nodes)
+        self._pins = {self._index[key]: value for key, value in (pins or {}).items()}
+        self._pinned = np.array(list(self._pins), dtype=np.intp)
+        self._pinned_places = np.array([self.axes[column].place(value) for column, value in self._pins.items()])
+        self.movable = self.free.copy()
+        self.movable[self._pinned] = False
 
     def _add(self, parameters: Iterable[Parameter], root: int, values: Sequence[Value]) -> None:
         stack = [(parameter, root, values) for parameter in parameters]
@@ -68,6 +82,11 @@ class Encoding:
             node = len(self._nodes)
             self._nodes.append(_Node(self._index[key], parent, places))
             stack[:0] = [(branch.parameter, node, branch.values) for branch in parameter.branches]
+
+    @property
+    def pinned(self) -> bool:
+        """Whether points are wanted of a part of the space alone."""
+        return bool(self._pins)
 
     @property
     def size(self) -> int:
@@ -108,10 +127,16 @@ class Encoding:
                 z[~there[:, column], column] = 0.0
         # Of equal names, only the one in the branch that is taken.
         if len(set(self.ids)) < len(self.ids):
-            there &= self.activity(self.snap(z))
+            there &= self.activity(self._nearest(z))
         return z, there
 
     def snap(self, z: Array) -> Array:
+        """The points nearest to `z` that are wanted, m x a."""
+        snapped = self._nearest(z)
+        snapped[:, self._pinned] = self._pinned_places
+        return snapped
+
+    def _nearest(self, z: Array) -> Array:
         """The points nearest to `z` that the space has, m x a."""
         snapped = np.clip(z, 0.0, 1.0)
         for column in np.flatnonzero(~self.continuous):
@@ -123,6 +148,7 @@ class Encoding:
         z = u.copy()
         for column in np.flatnonzero(~self.continuous):
             z[:, column] = self.axes[column].spread(u[:, column])
+        z[:, self._pinned] = self._pinned_places
         return z
 
     def decode(self, z: Array) -> dict[str, Value]:
@@ -132,7 +158,9 @@ class Encoding:
         while pending:
             parameter = pending.pop()
             column = self._index[parameter.id, parameter.kind]
-            value = values[parameter.id] = self.axes[column].value(float(z[column]))
+            pinned = self._pins.get(column)
+            # The very value, not what its place in a double gives.
+            value = values[parameter.id] = self.axes[column].value(float(z[column])) if pinned is None else pinned
             pending.extend(reversed(list(parameter.active_branches(value))))
         return values
 
@@ -144,15 +172,42 @@ class Encoding:
                 z[column] = axis.place(kind.default_value)
             else:
                 z[column] = axis.spread(np.array([0.5]))[0]
+        z[self._pinned] = self._pinned_places
         return z
 
     def points(self, most: int) -> int | None:
-        """How many points the space has; None if more than `most`."""
-        return _count(self.space.parameters, most, {})
+        """How many points are wanted; None if more than `most`."""
+        return _count(self._part.parameters, most, {})
 
     def all_points(self) -> list[dict[str, Value]]:
-        """Every point of a finite space; ask `points` first."""
-        return _all(self.space.parameters)
+        """Every wanted point, if their number is finite; ask `points` first."""
+        return _all(self._part.parameters)
+
+
+def _pins(part: SearchSpace, whole: SearchSpace) -> dict[tuple[str, Kind], Value] | None:
+    """What `part` fixes of the parameters of `whole`; None if it is anything else but them with fixed values."""
+    kinds: dict[str, set[Kind]] = {}
+    for _, parameter in whole.walk():
+        kinds.setdefault(parameter.id, set()).add(parameter.kind)
+    pins: dict[tuple[str, Kind], Value] = {}
+    for _, parameter in part.walk():
+        if parameter.kind in kinds[parameter.id]:
+            continue
+        if axis_of(parameter.kind).size > 1:
+            return None
+        (value,) = _values(parameter)
+        for kind in kinds[parameter.id]:
+            if _has(kind, value) and pins.setdefault((parameter.id, kind), value) != value:
+                return None
+    return pins
+
+
+def _has(kind: Kind, value: Value) -> bool:
+    try:
+        kind.check(value)
+    except InvalidArgument:
+        return False
+    return True
 
 
 def _values(parameter: Parameter) -> list[Value]:

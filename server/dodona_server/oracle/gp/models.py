@@ -113,7 +113,12 @@ class Models:
             return Acquisition(None, np.zeros(1), constraints)
         model = self.objective.with_pending(self.encoding, z, active, generator)
         eligible = np.concatenate([self.eligible, np.ones(len(z), dtype=bool)])
-        return Acquisition(model, model.fitted[eligible].min(axis=0), constraints)
+        fitted = model.fitted
+        if self.encoding.pinned:
+            # Within a context, what is best elsewhere may be out of reach.
+            there = self.encoding.snap(model.z)
+            fitted = model.mean(there, self.encoding.activity(there))
+        return Acquisition(model, fitted[eligible].min(axis=0), constraints)
 
 
 def build(

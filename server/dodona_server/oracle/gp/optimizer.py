@@ -36,8 +36,8 @@ class Optimizer:
 
     def __init__(self, encoding: Encoding, generator: np.random.Generator) -> None:
         self._encoding, self._generator = encoding, generator
-        self._relaxed = np.flatnonzero(encoding.free & ~encoding.categorical & (encoding.sizes > FINE_GRID))
-        self._stepped = np.flatnonzero(encoding.free & ~encoding.continuous)
+        self._relaxed = np.flatnonzero(encoding.movable & ~encoding.categorical & (encoding.sizes > FINE_GRID))
+        self._stepped = np.flatnonzero(encoding.movable & ~encoding.continuous)
 
     def best_first(self, acquisition: Acquisition, seeds: Array, pace: Array) -> Iterator[Array]:
         """Points, a, the most promising first; later ones are for the case that the first was tried already.
