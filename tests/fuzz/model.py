@@ -123,6 +123,7 @@ class ModelStudy:
         if self.state == "COMPLETED" and self.remaining == 0 and not self.in_state("REQUESTED"):
             raise Error(REFUSED)
         self.state = "ACTIVE"
+        self._complete_if_done()
 
     def complete_study(self) -> None:
         self.state = "COMPLETED"
@@ -212,6 +213,8 @@ class ModelStudy:
         trial = self.trial(number)
         if trial.state == "REQUESTED":
             raise Error(REFUSED)
+        if trial.state == "SUCCEEDED" and (given is None or not given.metrics):
+            return trial
         final = given if given is not None and given.metrics else self._chosen(trial)
         if final is None:
             raise Error(REFUSED)
@@ -233,11 +236,11 @@ class ModelStudy:
             return history[-1]
         name, maximize = self.metrics[0]
 
-        def merit(measured: Measured) -> float:
+        def merit(measured: Measured) -> tuple[bool, float]:
             value = measured.value(name)
             if value is None or math.isnan(value):
-                return -math.inf
-            return value if maximize else -value
+                return False, -math.inf
+            return not self._infeasible(measured), value if maximize else -value
 
         return max(history, key=merit)
 
