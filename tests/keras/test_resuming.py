@@ -249,8 +249,15 @@ def test_a_broken_backup_is_left(
     assert steps(study) == [1, 2, 3]
 
 
-def test_a_hypermodel_that_fits_twice_is_trained_from_the_beginning(
-    interrupted: Interrupted, study: Callable[[], Study]
+@pytest.mark.parametrize(
+    ("at", "resumed"),
+    [
+        pytest.param(2, [2, 0, 1, 2], id="in-the-first-fit"),
+        pytest.param(4, [0, 1, 2, 0, 1, 2], id="in-the-second"),
+    ],
+)
+def test_a_hypermodel_that_fits_twice_trains_both_to_their_ends(
+    interrupted: Interrupted, study: Callable[[], Study], at: int, resumed: list[int]
 ) -> None:
     class Twice(HyperModel):
         def build(self, hp: HyperParameters) -> keras.Model:
@@ -260,22 +267,7 @@ def test_a_hypermodel_that_fits_twice_is_trained_from_the_beginning(
             model.fit(*args, **kwargs)
             return model.fit(*args, **kwargs)
 
-    assert interrupted(4, Twice()) == [0, 1, 2, 0, 1, 2]
-    assert len(steps(study)) == 6
-
-
-def test_after_an_interruption_of_the_first_of_two_fits_the_second_is_whole(
-    interrupted: Interrupted, study: Callable[[], Study]
-) -> None:
-    class Twice(HyperModel):
-        def build(self, hp: HyperParameters) -> keras.Model:
-            return build_fixed(hp)
-
-        def fit(self, hp: HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-            model.fit(*args, **kwargs)
-            return model.fit(*args, **kwargs)
-
-    assert interrupted(2, Twice()) == [2, 0, 1, 2]
+    assert interrupted(at, Twice()) == resumed
     assert steps(study) == [1, 2, 3, 4, 5, 6]
 
 

@@ -37,7 +37,7 @@ class Attempt:
     def is_last_of(self, trial: Trial) -> bool:
         """Whether nobody was handed the trial since; whoever lost it last counts as its holder."""
         holder = trial.client_id or trial.lost_client_id
-        return self.number == trial.attempt and (not self.client_id or self.client_id == (holder or self.client_id))
+        return self.number == trial.attempt and (not self.client_id or holder in ("", self.client_id))
 
 
 def check_attempt(trial: Trial, name: TrialName, attempt: Attempt | None) -> None:
