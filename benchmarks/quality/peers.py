@@ -111,7 +111,10 @@ def _optuna_value(trial: Any, parameter: Parameter) -> Value:
 
 
 class Skopt:
-    """scikit-optimize's Optimizer on the flat space, discrete values by rank."""
+    """scikit-optimize's Optimizer on the flat space, discrete values by rank.
+
+    Within a batch it takes each pending point for as good as the best (`cl_min`); it is told the same of ours.
+    """
 
     def __init__(self, space: SearchSpace, seed: int, estimator: str) -> None:
         import skopt
@@ -131,9 +134,15 @@ class Skopt:
                 case Categorical():
                     dimensions.append(skopt.space.Categorical(kind.values))
         self._optimizer = skopt.Optimizer(dimensions, base_estimator=estimator, random_state=seed)
+        self._pending: list[list[Any]] = []
 
     def ask(self) -> tuple[Any, Point]:
-        asked = self._optimizer.ask()
+        optimizer = self._optimizer
+        if self._pending:
+            optimizer = optimizer.copy(random_state=optimizer.rng.randint(2**31 - 1))
+            optimizer.tell(self._pending, [min(optimizer.yi, default=0.0)] * len(self._pending))
+        asked = optimizer.ask()
+        self._pending.append(asked)
         values = {}
         for parameter, value in zip(self._flat, asked, strict=True):
             kind = parameter.kind
@@ -143,6 +152,7 @@ class Skopt:
         return asked, _active(self._space, values)
 
     def tell(self, token: Any, value: float) -> None:
+        self._pending.remove(token)
         self._optimizer.tell(token, value)
 
 
@@ -167,7 +177,9 @@ class KerasTuner:
                 case Integer():
                     sampling = "log" if kind.scale is Scale.LOG else "linear"
                     hp.Int(parameter.id, kind.min_value, kind.max_value, sampling=sampling)
-                case Discrete() | Categorical():
+                case Discrete():
+                    hp.Choice(parameter.id, [float(value) for value in kind.values])
+                case Categorical():
                     hp.Choice(parameter.id, list(kind.values))
         self._oracle = keras_tuner.oracles.BayesianOptimizationOracle(
             objective=keras_tuner.Objective("value", "min"), max_trials=budget, hyperparameters=hp, seed=seed
@@ -223,7 +235,9 @@ class Smac:
             configuration, n_trials=budget, deterministic=True, seed=seed, output_directory=tempfile.mkdtemp()
         )
         facade = smac.HyperparameterOptimizationFacade
-        self._facade = facade(scenario, lambda config, seed: 0.0, overwrite=True)  # noqa: ARG005
+        # Its default trains a model once for eight suggestions, which would give half of a small budget away.
+        selector = facade.get_config_selector(scenario, retrain_after=1)
+        self._facade = facade(scenario, lambda config, seed: 0.0, config_selector=selector, overwrite=True)  # noqa: ARG005
 
     def ask(self) -> tuple[Any, Point]:
         info = self._facade.ask()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -12,6 +13,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dodona_server.api import errors, openapi
 from dodona_server.api.artifacts import artifact_router
@@ -95,7 +98,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         artifacts.close()
         store.close()
 
-    app = FastAPI(
+    app = _Application(
         title="Dodona",
         version=version("dodona"),
         description=DESCRIPTION,
@@ -126,13 +129,26 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     for router in routers:
         # `include_router` would make every route once more, which is a tenth of a second of the start.
         app.router.routes += router.routes
-    app.add_middleware(TrialLoop, loop=loop)
-    app.add_middleware(CaipDispatch)
-    app.add_middleware(WholeBody)
-    app.add_middleware(Guard, token=options.token)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"))
     errors.install(app)
     openapi.install(app)
+    # Not the framework's middleware: what it does in front of that would be a tenth of the work of the trial loop.
+    app.front = Guard(WholeBody(CaipDispatch(TrialLoop(app.framework, loop))), options.token)
     return app
+
+
+class _Application(FastAPI):
+    """The framework, behind what answers most requests without it."""
+
+    front: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request."""
+        await (self.front if scope["type"] == "http" else self.framework)(scope, receive, send)
+
+    async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request by its route."""
+        await super().__call__(scope, receive, send)
 
 
 def _blobs(store: Store, options: Options) -> Blobs | None:

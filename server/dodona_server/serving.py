@@ -18,6 +18,7 @@ from types import FrameType
 import uvicorn
 
 from dodona_server.app import Options, create_app
+from dodona_server.http_protocol import Protocol
 from dodona_server.settings import Settings
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store
@@ -47,13 +48,14 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     config = uvicorn.Config(
         create_app(store, options_of(settings), stopping),
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         access_log=False,
         log_config=None,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
+        proxy_headers=False,  # the application looks at them itself, where they matter
     )
     # Uvicorn raises the signal again when it has shut down: the end that was asked for is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):

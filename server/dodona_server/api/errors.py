@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
+from starlette.types import Scope
 
 from dodona_schemas.status import ErrorResponse, Status
 from dodona_server.domain.errors import (
@@ -121,5 +122,10 @@ def _is_possible(request: Request, method: str) -> bool:
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    logger.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
+    return bug_response(request.scope, error)
+
+
+def bug_response(scope: Scope, error: Exception) -> Response:
+    """The answer for an error that nobody foresaw; the log has the details."""
+    logger.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
     return error_response(500, "INTERNAL", "the server failed on this request; its log has the details")
