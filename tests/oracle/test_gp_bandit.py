@@ -220,6 +220,13 @@ def test_an_optimum_at_the_edge_of_failure_is_found():
     assert min(t.final_measurement.metrics["m"] for t in done if t.final_measurement) < 0.52
 
 
+def test_an_optimum_that_would_lie_where_all_fail_costs_no_more_failures_than_successes():
+    spec = StudySpec((METRIC,), cube(2))
+    done = search(spec, lambda p: None if p["x0"] < 0.5 else (p["x0"] - 0.1) ** 2 + (p["x1"] - 0.6) ** 2, 40)
+    assert min(t.final_measurement.metrics["m"] for t in done if t.final_measurement) < 0.162
+    assert sum(trial.state is TrialState.INFEASIBLE for trial in done[10:]) <= 16
+
+
 @pytest.mark.parametrize(("goal", "sign"), [(Goal.MINIMIZE, 1.0), (Goal.MAXIMIZE, -1.0)])
 def test_a_safety_threshold_is_kept(goal, sign):
     spec = StudySpec((METRIC, Metric("n", goal, Safety(sign * 0.7))), cube(2))
