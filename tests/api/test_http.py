@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+import sqlite3
+from contextlib import closing
 
 import pytest
 from starlette.testclient import TestClient
@@ -49,6 +51,18 @@ def test_a_bug_is_answered_in_the_one_shape_and_tells_nothing(tmp_path):
         response = client.get("/broken")
     assert (response.status_code, response.json()["error"]["status"]) == (500, "INTERNAL")
     assert "42" not in response.text
+
+
+def test_a_bug_in_the_trial_loop_is_answered_in_the_one_shape_too(tmp_path, spec):
+    path = tmp_path / "x.db"
+    with TestClient(create_app(open_store(f"sqlite:///{path}")), base_url="http://localhost") as client:
+        client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": spec}).raise_for_status()
+        client.post(f"{HERE}/studies/s/trials:suggest", json={"clientId": "w", "suggestionCount": 1}).raise_for_status()
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("UPDATE trials SET parameters = 'nonsense'")
+        response = client.post(f"{HERE}/studies/s/trials/1:complete", json={})
+    assert (response.status_code, response.json()["error"]["status"]) == (500, "INTERNAL")
+    assert "nonsense" not in response.text
 
 
 def test_bodies_are_json_or_nothing(api, study):

@@ -1,0 +1,102 @@
+"""What is written to a connection, and when."""
+
+import asyncio
+import http.client
+from urllib.parse import urlsplit
+
+import pytest
+
+from dodona_server.http_protocol import HELD_BYTES, JoinedWrites
+
+
+class Written(asyncio.Transport):
+    """The end of a connection: each write, as it came."""
+
+    def __init__(self):
+        super().__init__()
+        self.writes, self.closed = [], False
+
+    def write(self, data):
+        assert not self.closed
+        self.writes.append(data)
+
+    def close(self):
+        self.closed = True
+
+    def is_closing(self):
+        return self.closed
+
+
+async def _turn():
+    await asyncio.sleep(0)
+
+
+def test_a_head_and_its_body_go_out_together():
+    async def scenario():
+        end = Written()
+        joined = JoinedWrites(end, asyncio.get_running_loop())
+        joined.write(b"head ")
+        assert end.writes == []
+        joined.write(b"body")
+        assert end.writes == [b"head body"]
+        await _turn()
+        assert end.writes == [b"head body"]
+
+    asyncio.run(scenario())
+
+
+def test_what_nothing_follows_goes_out_at_the_loops_next_turn():
+    async def scenario():
+        end = Written()
+        joined = JoinedWrites(end, asyncio.get_running_loop())
+        joined.write(b"one")
+        await _turn()
+        joined.write(b"two")
+        await _turn()
+        assert end.writes == [b"one", b"two"]
+
+    asyncio.run(scenario())
+
+
+def test_what_is_long_is_not_held():
+    async def scenario():
+        end = Written()
+        joined = JoinedWrites(end, asyncio.get_running_loop())
+        joined.write(b"x" * (HELD_BYTES + 1))
+        assert [len(write) for write in end.writes] == [HELD_BYTES + 1]
+
+    asyncio.run(scenario())
+
+
+def test_closing_writes_what_is_held_first():
+    async def scenario():
+        end = Written()
+        joined = JoinedWrites(end, asyncio.get_running_loop())
+        joined.write(b"last words")
+        joined.close()
+        assert end.writes == [b"last words"]
+        assert joined.is_closing()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_went_meanwhile_is_written_nothing():
+    async def scenario():
+        end = Written()
+        joined = JoinedWrites(end, asyncio.get_running_loop())
+        joined.write(b"never read")
+        end.close()
+        await _turn()
+        assert end.writes == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("method", "code", "has_body"), [("HEAD", 405, False), ("GET", 200, True)])
+def test_a_connection_carries_answers_with_a_body_and_without(server_url, method, code, has_body):
+    connection = http.client.HTTPConnection(urlsplit(server_url).netloc, timeout=10)
+    for _ in range(2):
+        connection.request(method, "/healthz")
+        answer = connection.getresponse()
+        assert (answer.status, bool(answer.read())) == (code, has_body)
+    connection.close()
