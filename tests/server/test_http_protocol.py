@@ -1,9 +1,10 @@
-"""What is written to a connection, and when."""
+"""What is written to a connection, and when; and what a proxy tells of its own."""
 
 import asyncio
 import http.client
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from dodona_server.http_protocol import HELD_BYTES, JoinedWrites
@@ -100,3 +101,9 @@ def test_a_connection_carries_answers_with_a_body_and_without(server_url, method
         answer = connection.getresponse()
         assert (answer.status, bool(answer.read())) == (code, has_body)
     connection.close()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_behind_a_proxy_the_page_tells_the_proxys_address(server_url, scheme):
+    page = httpx.get(server_url, headers={"X-Forwarded-Proto": scheme}).text
+    assert f"{scheme}://{urlsplit(server_url).netloc}" in page
