@@ -326,6 +326,8 @@ def _plain(value: Any) -> Any:
 def _in_range(kind: Any, value: Any) -> Any:
     if isinstance(kind, Double):
         return min(max(float(value), kind.min_value), kind.max_value)
+    if isinstance(kind, Integer):  # KerasTuner rounds a logarithmic one beyond its end
+        return min(max(value, kind.min_value), kind.max_value)
     return str(value) if isinstance(kind, Categorical) else value
 
 
