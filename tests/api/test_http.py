@@ -53,13 +53,17 @@ def test_a_bug_is_answered_in_the_one_shape_and_tells_nothing(tmp_path):
     assert "42" not in response.text
 
 
-def test_a_bug_in_the_trial_loop_is_answered_in_the_one_shape_too(tmp_path, spec):
-    path = tmp_path / "x.db"
-    with TestClient(create_app(open_store(f"sqlite:///{path}")), base_url="http://localhost") as client:
+@pytest.mark.parametrize(
+    "broken", ["UPDATE trials SET parameters = 'nonsense'", "UPDATE studies SET spec = 'nonsense'"]
+)
+def test_a_bug_in_the_trial_loop_is_answered_in_the_one_shape_too(tmp_path, spec, broken):
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    with TestClient(create_app(open_store(url)), base_url="http://localhost") as client:
         client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": spec}).raise_for_status()
         client.post(f"{HERE}/studies/s/trials:suggest", json={"clientId": "w", "suggestionCount": 1}).raise_for_status()
-        with closing(sqlite3.connect(path)) as database, database:
-            database.execute("UPDATE trials SET parameters = 'nonsense'")
+    with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
+        database.execute(broken)
+    with TestClient(create_app(open_store(url)), base_url="http://localhost") as client:
         response = client.post(f"{HERE}/studies/s/trials/1:complete", json={})
     assert (response.status_code, response.json()["error"]["status"]) == (500, "INTERNAL")
     assert "nonsense" not in response.text

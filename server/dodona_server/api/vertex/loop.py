@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,6 +25,8 @@ from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.service.reports import Report
 from dodona_server.service.suggestions import SuggestionService, SuggestRequest
 from dodona_server.service.trials import TrialService
+
+Message = TypeVar("Message", bound=WireModel)
 
 _PATH = re.compile(
     r"/v1/projects/([^/:]+)/locations/([^/:]+)/studies/([^/:]+)/trials(?:/([^/:]+))?:"
@@ -106,29 +109,44 @@ class TrialLoop:
         if match is None or (match[4] is None) != (match[5] == "suggest") or not _is_json(scope):
             await self._app(scope, receive, send)
             return
+        message = await receive()
         try:
-            message = await receive()
-            answer = await self._answer(match, message["body"], receive)
+            answer = await self._call(match, message["body"], receive)
         except _GoneAway:
             return
         except DodonaError as error:
             await domain_response(error)(scope, receive, send)
-        except ValidationError as error:
-            await validation_response(error.errors(include_url=False))(scope, receive, send)
+        except _Unfit as error:
+            await validation_response(error.errors)(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - as the framework does with what is behind it
             await bug_response(scope, error)(scope, receive, send)
         else:
             await send_answer(scope, send, answer)
 
-    async def _answer(self, match: re.Match[str], content: bytes, receive: Receive) -> WireModel:
+    async def _call(self, match: re.Match[str], content: bytes, receive: Receive) -> WireModel:
         study = StudyName(Location(match[1], match[2]), match[3])
         body = parse_body(content)
         if match[4] is None:
-            request = wire.SuggestTrialsRequest.model_validate(body)
+            request = _read(wire.SuggestTrialsRequest, body)
             call = self._suggest(study, request)
             return await (_while_there(receive, call) if request.wait else call)
         model, method = self._calls[match[5]]
-        return await method(TrialName.of(study, match[4]), model.model_validate(body))
+        return await method(TrialName.of(study, match[4]), _read(model, body))
+
+
+class _Unfit(Exception):
+    """The request does not fit its model; the server's own data that does not is another matter."""
+
+    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+def _read(model: type[Message], body: Any) -> Message:
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise _Unfit(error.errors(include_url=False)) from None
 
 
 class _GoneAway(Exception):
