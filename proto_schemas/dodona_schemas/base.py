@@ -94,7 +94,8 @@ class WireModel(BaseModel):
 def unchecked(model: Callable[Fields, Message]) -> Callable[Fields, Message]:
     """The model's constructor without its look at the values, for those that have the model's own types already.
 
-    It costs a third. Pydantic's `model_construct` costs as much as the look: it finds the defaults anew each time.
+    It costs a fifth of the constructor with many fields, two thirds with two. Pydantic's `model_construct` costs as
+    much as the look: it finds the defaults anew each time.
 
     Args:
         model: a subclass of `WireModel`. Lists and dicts that a message has by default are the model's own: fill in
@@ -102,13 +103,12 @@ def unchecked(model: Callable[Fields, Message]) -> Callable[Fields, Message]:
     """
     kind = cast(type[WireModel], model)
     defaults = {name: field.get_default(call_default_factory=True) for name, field in kind.model_fields.items()}
-    every_field = set(defaults)
     new = object.__new__
 
     def make(*_: Fields.args, **values: Fields.kwargs) -> Message:
         message = new(kind)
         _PUT_VALUES(message, defaults | values)
-        _PUT_FIELDS_SET(message, every_field)
+        _PUT_FIELDS_SET(message, set(values))
         _PUT_EXTRA(message, None)
         _PUT_PRIVATE(message, None)
         return cast(Message, message)

@@ -129,11 +129,12 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     for router in routers:
         # `include_router` would make every route once more, which is a tenth of a second of the start.
         app.router.routes += router.routes
+    # By the variable that uvicorn itself reads, which would look at them in front of everything.
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"))
     errors.install(app)
     openapi.install(app)
     # Not the framework's middleware: what it does in front of that would be a tenth of the work of the trial loop.
-    app.front = Guard(WholeBody(CaipDispatch(TrialLoop(app.framework, loop))), options.token)
+    app.front = errors.around(Guard(WholeBody(CaipDispatch(TrialLoop(app.framework, loop))), options.token))
     return app
 
 

@@ -63,7 +63,8 @@ def test_a_bug_in_the_trial_loop_is_answered_in_the_one_shape_too(tmp_path, spec
         client.post(f"{HERE}/studies/s/trials:suggest", json={"clientId": "w", "suggestionCount": 1}).raise_for_status()
     with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
         database.execute(broken)
-    with TestClient(create_app(open_store(url)), base_url="http://localhost") as client:
+    app = create_app(open_store(url))
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         response = client.post(f"{HERE}/studies/s/trials/1:complete", json={})
     assert (response.status_code, response.json()["error"]["status"]) == (500, "INTERNAL")
     assert "nonsense" not in response.text

@@ -15,7 +15,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.oracle.gp.acquisition import Acquisition, Constraint, log_h
+from dodona_server.oracle.gp.acquisition import STEEPNESS, Acquisition, Constraint, Limit, log_h
 from dodona_server.oracle.gp.axes import axis_of
 from dodona_server.oracle.gp.encoding import Encoding
 from dodona_server.oracle.gp.features import Features
@@ -208,11 +208,13 @@ def test_a_surrogate_goes_through_its_observations_and_knows_little_far_away():
     assert at.variance.max() < 2e-3
 
 
-@pytest.mark.parametrize("fantasies", [1, 3])
-def test_the_acquisition_has_the_right_gradient(fantasies):
+@pytest.mark.parametrize(("fantasies", "steepness"), [(1, 1.0), (3, 1.0), (1, STEEPNESS)])
+def test_the_acquisition_has_the_right_gradient(fantasies, steepness):
     encoding = Encoding(TREE)
     model = surrogate(encoding, fantasies=fantasies, basis=(surrogate(encoding, seed=7), surrogate(encoding, seed=8)))
-    acquisition = Acquisition(model, np.full(fantasies, -0.5), [Constraint(surrogate(encoding, seed=3), 0.2, 1.5)])
+    acquisition = Acquisition(
+        model, np.full(fantasies, -0.5), [Constraint(surrogate(encoding, seed=3), Limit(0.2, 1.5, steepness))]
+    )
     z, active = places(encoding, 6, seed=5)
     z = np.clip(z, 0.05, np.where(encoding.categorical, 9.0, 0.95))
     value, by_z = acquisition.with_slopes(z, active)
@@ -235,6 +237,18 @@ def test_log_h_neither_underflows_nor_jumps():
     values = log_h(u)
     assert np.isfinite(values).all()
     assert (np.diff(values) < 0).all()
+
+
+def test_a_steep_limit_changes_nothing_where_it_is_kept_more_probably_than_not():
+    encoding = Encoding(TREE)
+    model = surrogate(encoding, seed=3)
+    z, active = places(encoding, 40, seed=5)
+    plain, steep = (Acquisition(None, np.zeros(1), [Constraint(model, Limit(0.2, 1.0, s))]) for s in (1.0, STEEPNESS))
+    probable = plain(z, active) >= math.log(0.5)
+    assert 0 < probable.sum() < len(z)
+    assert steep(z, active)[probable] == pytest.approx(plain(z, active)[probable])
+    beyond = plain(z, active)[~probable] - math.log(0.5)
+    assert steep(z, active)[~probable] == pytest.approx(math.log(0.5) + STEEPNESS * beyond)
 
 
 def test_draws_have_the_posterior_moments():

@@ -28,6 +28,7 @@ class TestUnchecked:
         assert type(made) is model
         assert made.to_json() == checked.to_json()
         assert made.to_json(enums_as_numbers=True) == checked.to_json(enums_as_numbers=True)
+        assert made.model_fields_set == checked.model_fields_set
 
     def test_a_message_can_be_used_as_any_other(self):
         made = unchecked(vertex.Metric)(metric_id="loss", value=0.5)

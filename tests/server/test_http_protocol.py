@@ -28,69 +28,61 @@ class Written(asyncio.Transport):
         return self.closed
 
 
-async def _turn():
-    await asyncio.sleep(0)
+def written(scenario):
+    """The end of a connection after a scenario, a coroutine function of it and of what joins its writes."""
+
+    async def run():
+        end = Written()
+        await scenario(end, JoinedWrites(end, asyncio.get_running_loop()))
+        return end
+
+    return asyncio.run(run())
 
 
 def test_a_head_and_its_body_go_out_together():
-    async def scenario():
-        end = Written()
-        joined = JoinedWrites(end, asyncio.get_running_loop())
+    async def scenario(end, joined):
         joined.write(b"head ")
         assert end.writes == []
         joined.write(b"body")
         assert end.writes == [b"head body"]
-        await _turn()
-        assert end.writes == [b"head body"]
+        await asyncio.sleep(0)
 
-    asyncio.run(scenario())
+    assert written(scenario).writes == [b"head body"]
 
 
 def test_what_nothing_follows_goes_out_at_the_loops_next_turn():
-    async def scenario():
-        end = Written()
-        joined = JoinedWrites(end, asyncio.get_running_loop())
+    async def scenario(_end, joined):
         joined.write(b"one")
-        await _turn()
+        await asyncio.sleep(0)
         joined.write(b"two")
-        await _turn()
-        assert end.writes == [b"one", b"two"]
+        await asyncio.sleep(0)
 
-    asyncio.run(scenario())
+    assert written(scenario).writes == [b"one", b"two"]
 
 
 def test_what_is_long_is_not_held():
-    async def scenario():
-        end = Written()
-        joined = JoinedWrites(end, asyncio.get_running_loop())
+    async def scenario(_end, joined):
         joined.write(b"x" * (HELD_BYTES + 1))
-        assert [len(write) for write in end.writes] == [HELD_BYTES + 1]
 
-    asyncio.run(scenario())
+    assert [len(write) for write in written(scenario).writes] == [HELD_BYTES + 1]
 
 
 def test_closing_writes_what_is_held_first():
-    async def scenario():
-        end = Written()
-        joined = JoinedWrites(end, asyncio.get_running_loop())
+    async def scenario(_end, joined):
         joined.write(b"last words")
         joined.close()
-        assert end.writes == [b"last words"]
         assert joined.is_closing()
 
-    asyncio.run(scenario())
+    assert written(scenario).writes == [b"last words"]
 
 
 def test_a_client_that_went_meanwhile_is_written_nothing():
-    async def scenario():
-        end = Written()
-        joined = JoinedWrites(end, asyncio.get_running_loop())
+    async def scenario(end, joined):
         joined.write(b"never read")
         end.close()
-        await _turn()
-        assert end.writes == []
+        await asyncio.sleep(0)
 
-    asyncio.run(scenario())
+    assert written(scenario).writes == []
 
 
 @pytest.mark.parametrize(("method", "code", "has_body"), [("HEAD", 405, False), ("GET", 200, True)])

@@ -10,8 +10,9 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import ASGIApp
 
 from dodona_schemas.status import ErrorResponse, Status
 from dodona_server.domain.errors import (
@@ -74,7 +75,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DodonaError, _domain_error)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _validation_error)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
-    app.add_exception_handler(Exception, _bug)
+    app.add_exception_handler(Exception, _bug)  # raised again when it is answered, up to `around`
+
+
+def around(app: ASGIApp) -> ASGIApp:
+    """What answers as `app` does, and in the one shape where it fails as nobody foresaw."""
+    return ServerErrorMiddleware(app, handler=_logged_bug)
 
 
 async def _domain_error(_request: Request, error: DodonaError) -> Response:
@@ -121,11 +127,11 @@ def _is_possible(request: Request, method: str) -> bool:
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
 
 
-async def _bug(request: Request, error: Exception) -> Response:
-    return bug_response(request.scope, error)
+async def _logged_bug(request: Request, error: Exception) -> Response:
+    # The traceback follows: whoever serves the application logs what it raises.
+    logger.error("%s %s failed", request.method, request.scope["path"])
+    return await _bug(request, error)
 
 
-def bug_response(scope: Scope, error: Exception) -> Response:
-    """The answer for an error that nobody foresaw; the log has the details."""
-    logger.error("%s %s failed", scope["method"], scope["path"], exc_info=error)
+async def _bug(_request: Request, _error: Exception) -> Response:
     return error_response(500, "INTERNAL", "the server failed on this request; its log has the details")

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
-from dodona_server.api.errors import bug_response, domain_response, validation_response
+from dodona_server.api.errors import domain_response, validation_response
 from dodona_server.api.route import parse_body, send_answer
 from dodona_server.api.vertex import render
 from dodona_server.domain.errors import DodonaError
@@ -118,8 +118,6 @@ class TrialLoop:
             await domain_response(error)(scope, receive, send)
         except _Unfit as error:
             await validation_response(error.errors)(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - as the framework does with what is behind it
-            await bug_response(scope, error)(scope, receive, send)
         else:
             await send_answer(scope, send, answer)
 

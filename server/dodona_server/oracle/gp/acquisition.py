@@ -45,20 +45,26 @@ def log_h(u: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
-    """A model of a quantity that must not exceed `limit` (standardised).
+class Limit:
+    """What a quantity must not exceed, and how much that matters.
 
     Args:
-        model: of the quantity.
-        limit: its greatest allowed value.
+        most: the greatest allowed value (standardised).
         power: how many times the logarithm of the probability counts.
         steepness: how many times that again below an even chance.
     """
 
-    model: Surrogate
-    limit: float
+    most: float
     power: float = 1.0
     steepness: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A model of a quantity, and its limit."""
+
+    model: Surrogate
+    limit: Limit
 
 
 class Acquisition:
@@ -90,9 +96,10 @@ class Acquisition:
                 by_z = self.objective.pull_back(z, at, by_mean, by_variance)
         for constraint in self.constraints:
             at = constraint.model.predict(z, active)
-            log_p, by_mean, by_variance = log_feasibility(at.mean, at.variance, constraint.limit)
-            weight = constraint.power * np.where(log_p < LOG_EVEN, constraint.steepness, 1.0)
-            value = value + constraint.power * LOG_EVEN + weight * (log_p - LOG_EVEN)
+            limit = constraint.limit
+            log_p, by_mean, by_variance = log_feasibility(at.mean, at.variance, limit.most)
+            weight = limit.power * np.where(log_p < LOG_EVEN, limit.steepness, 1.0)
+            value = value + limit.power * LOG_EVEN + weight * (log_p - LOG_EVEN)
             if slopes:
                 by_z += constraint.model.pull_back(z, at, by_mean * weight[:, None], by_variance * weight)
         return value, by_z

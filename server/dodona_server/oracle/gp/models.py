@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dodona_server.oracle.algorithm import Problem
-from dodona_server.oracle.gp.acquisition import STEEPNESS, Acquisition, Constraint
+from dodona_server.oracle.gp.acquisition import STEEPNESS, Acquisition, Constraint, Limit
 from dodona_server.oracle.gp.axes import Array, Mask
 from dodona_server.oracle.gp.encoding import Encoding, Point
 from dodona_server.oracle.gp.features import Features
@@ -74,20 +74,6 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Limited:
-    """A quantity that must not exceed `most`; see `Constraint`."""
-
-    fitted: Fitted
-    most: float
-    power: float = 1.0
-    steepness: float = 1.0
-
-    def constraint(self, encoding: Encoding, z: Array, active: Mask) -> Constraint:
-        """The constraint, given besides that trials at `z`, q x a, bring what is expected."""
-        return Constraint(self.fitted.with_expected(encoding, z, active), self.most, self.power, self.steepness)
-
-
-@dataclass(frozen=True, slots=True)
 class Models:
     """All that a suggestion is made from.
 
@@ -95,14 +81,14 @@ class Models:
         encoding: the space's.
         objective: None while no trial has succeeded.
         eligible: which observations of the objective keep the constraints, n.
-        constraints: what must hold besides.
+        constraints: each quantity with its limit.
         seeds: places of the best trials, best first, k x a.
     """
 
     encoding: Encoding
     objective: Fitted | None
     eligible: Mask
-    constraints: Sequence[Limited]
+    constraints: Sequence[tuple[Fitted, Limit]]
     seeds: Array
 
     @property
@@ -119,7 +105,10 @@ class Models:
         z, active = self.encoding.encode(pending)
         # Without an objective, which takes account of pending trials best, the constraints have to keep workers apart.
         known = len(z) if self.objective is None else 0
-        constraints = [each.constraint(self.encoding, z[:known], active[:known]) for each in self.constraints]
+        constraints = [
+            Constraint(fitted.with_expected(self.encoding, z[:known], active[:known]), limit)
+            for fitted, limit in self.constraints
+        ]
         if self.objective is None:
             return Acquisition(None, np.zeros(1), constraints)
         model = self.objective.with_pending(self.encoding, z, active, generator)
@@ -157,7 +146,7 @@ def build(
     succeeded = np.flatnonzero(history.feasible)
     wanted = history.values[:, objectives(spec)]
     rows = succeeded[_chosen(wanted[succeeded], generator)] if len(succeeded) else succeeded
-    constraints: list[Limited] = []
+    constraints: list[tuple[Fitted, Limit]] = []
     objective, eligible = None, np.ones(len(rows), dtype=bool)
     if len(rows):
         weighting = weights(wanted.shape[1], generator)
@@ -168,11 +157,11 @@ def build(
                 values, most = _centred(history.values[rows, index], limit(metric))
                 eligible &= values <= most
                 power = _power(metric.safety.desired_min_safe_trials_fraction, float(np.mean(values <= most)))
-                constraints.append(Limited(_fitted(encoding, history, rows, values, noise, dimensions), most, power))
+                constraints.append((_fitted(encoding, history, rows, values, noise, dimensions), Limit(most, power)))
         if not eligible.any():
             objective, eligible = None, eligible[:0]
     if len(succeeded) < len(history.trials):
-        constraints.append(Limited(_failures(encoding, history, dimensions, generator), 0.5, steepness=STEEPNESS))
+        constraints.append((_failures(encoding, history, dimensions, generator), Limit(0.5, steepness=STEEPNESS)))
         if objective is not None:
             objective = _with_failures(encoding, history, objective, float(objective.y[eligible].min()))
             eligible = np.concatenate([eligible, np.zeros(len(objective.y) - len(eligible), dtype=bool)])
