@@ -18,6 +18,7 @@ from dodona._errors import NotFound
 from dodona._session import Session
 from dodona._space import Space
 from dodona._study import Goal, Study
+from dodona._text import checked
 from dodona._transport import Retry, Transport
 from dodona_schemas import vertex
 from dodona_schemas.vertex import Algorithm, GoalType
@@ -52,7 +53,7 @@ class Client:
             worker. A thread gives these signs while the process lives.
 
     Raises:
-        ValueError: the address or the token cannot be one, or the lease is too short or too long.
+        ValueError: the address, the token or the worker's id cannot be one, or the lease is too short or too long.
     """
 
     def __init__(
@@ -79,7 +80,8 @@ class Client:
             retry=retry,
             transport=transport,
         )
-        self._session = Session(self._transport, worker or os.environ.get("DODONA_WORKER"), lease_seconds)
+        named = worker or os.environ.get("DODONA_WORKER")
+        self._session = Session(self._transport, checked(named, "worker") if named else None, lease_seconds)
 
     def __repr__(self) -> str:
         return f"<Client of {self.url} as {self.worker!r}>"
@@ -136,10 +138,13 @@ class Client:
             raise ValueError("spec says all there is to say; give either spec or the other arguments")
         body = vertex.CreateStudyRequest(
             request_id=uuid.uuid4().hex,
-            display_name=name,
+            display_name=checked(name, "the study's name"),
             study_spec=vertex.StudySpec.model_validate(spec),
             study_id=name if _ID.fullmatch(name) else None,
-            metadata=dict(metadata or {}),
+            metadata={
+                checked(key, "a key of metadata"): checked(value, f"metadata[{key!r}]")
+                for key, value in (metadata or {}).items()
+            },
         )
         return self._study(self._transport.call("POST", "studies", body, vertex.Study))
 
@@ -154,7 +159,7 @@ class Client:
             # What other clients created has an id that the server drew, and this name for people only.
             with suppress(NotFound):
                 return self._study(self._transport.call("GET", f"studies/{name}", None, vertex.Study))
-        body = vertex.LookupStudyRequest(display_name=name)
+        body = vertex.LookupStudyRequest(display_name=checked(name, "the study's name"))
         return self._study(self._transport.call("POST", "studies:lookup", body, vertex.Study))
 
     def studies(self) -> Iterator[Study]:

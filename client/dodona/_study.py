@@ -19,6 +19,7 @@ from dodona._run import Hand, Run
 from dodona._session import Session
 from dodona._space import Parameter, Space, Value
 from dodona._table import columns_of
+from dodona._text import checked
 from dodona._trial import Trial
 from dodona_schemas import vertex
 from dodona_schemas.artifacts import ListArtifactsResponse
@@ -33,6 +34,8 @@ FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 5.0
 # How long the server may take to answer that there is a trial now; it answers as soon as there is one.
 LONG_POLL_SECONDS = 20.0
+# After so long a worker that waits for a trial says so.
+NOTICE_AFTER_SECONDS = 5.0
 
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
@@ -116,7 +119,7 @@ class Study(Figures):
         self._learn(self._transport.call("GET", self._path, None, vertex.Study))
 
     def ask(self, worker: str | None = None, *, shared: bool = False) -> Trial:
-        """The next trial to run; waits while the study has none now but may have one later.
+        """The next trial to run; waits while the study has none now but may have one later, and logs that it waits.
 
         A trial whose worker died comes again, to whoever asks next: with the same parameters, `attempt` one higher,
         and the `last_step` and `checkpoint` of the attempt before. Two trials asked for in one process without
@@ -132,11 +135,12 @@ class Study(Figures):
             FailedPrecondition: the study is paused; the message says why.
             RuntimeError: the process was forked from the one that is that worker.
         """
-        worker = worker or self._session.worker
+        worker = checked(worker or self._session.worker, "worker")
         # What another process keeps is not in this one's hand.
         hand = Hand() if shared else self._session.hand(self.name, worker)
         # A paused study is told at once, so the first call does not wait.
         wait, pause = 0.0, FIRST_PAUSE_SECONDS
+        began, told = time.monotonic(), False
         while True:
             asked = time.monotonic()
             with hand.lock:
@@ -147,7 +151,14 @@ class Study(Figures):
                 # A server that is about to stop, or a proxy, does not let anybody wait.
                 time.sleep(pause)
                 pause = min(LONGEST_PAUSE_SECONDS, pause * 1.5)
-            wait = min(LONG_POLL_SECONDS, self._transport.timeout * 2 / 3)
+            if not told and time.monotonic() - began >= NOTICE_AFTER_SECONDS:
+                told = True
+                logger.warning(
+                    "the study %r has no trial for the worker %r now: waiting until a trial of another worker ends",
+                    self.display_name,
+                    worker,
+                )
+            wait = min(LONG_POLL_SECONDS if told else NOTICE_AFTER_SECONDS, self._transport.timeout * 2 / 3)
 
     def _suggested(self, worker: str, hand: Hand, wait: float, shared: bool) -> Trial | None:
         """A new trial in hand; None if the server has none now. The hand must be locked."""

@@ -15,9 +15,11 @@ from dodona._record import Metrics, measurement_of, state_of
 from dodona._run import UNFINISHED, Run
 from dodona._session import Session
 from dodona._space import Value
+from dodona._text import MAX_REASON_LENGTH, checked, message_of, sendable, shortened, words_of
 from dodona_schemas import vertex
 from dodona_schemas.base import WireModel
 from dodona_schemas.vertex import TrialState
+from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH
 
 logger = logging.getLogger("dodona")
 
@@ -100,12 +102,13 @@ class Trial:
                 it as it was.
 
         Raises:
-            ValueError: a single number for a study with several metrics, or a checkpoint that is too long.
+            ValueError: a single number for a study with several metrics, or a name or a checkpoint that the server
+                cannot keep.
             Aborted: the trial was lost to another worker, or ended by somebody.
             ApiError: the server refused this report, or one that was held before.
             ServerUnreachable: the server was away for longer than `Retry` allows, or 10 000 reports are held.
         """
-        place = None if checkpoint is None else os.fspath(checkpoint)
+        place = None if checkpoint is None else _checked_place(os.fspath(checkpoint))
         body = vertex.AddTrialMeasurementRequest(
             measurement=self._measurement(metrics, int(step or 0)), **self._mine, checkpoint=place
         )
@@ -142,15 +145,14 @@ class Trial:
         """Ends the trial as INFEASIBLE: these parameters give no result.
 
         Args:
-            reason: why, for people to read.
+            reason: why, for people to read: any text. Of a very long one, the beginning and the end are kept.
 
         Raises:
             Aborted: the trial was lost to another worker, or ended by somebody.
             ApiError: the server refused.
             ServerUnreachable: the server does not answer.
         """
-        # Messages that quote file names may hold what no UTF-8 can.
-        reason = reason.encode(errors="replace").decode()
+        reason = shortened(sendable(words_of(reason)), MAX_REASON_LENGTH)
         self._session.outbox.deliver(self._run, self._transport.patience_seconds)
         if self._run.lost is not None:
             raise self._run.lost
@@ -220,7 +222,7 @@ class Trial:
 
     def _fail_with(self, error: Exception) -> None:
         try:
-            self.fail(f"{type(error).__name__}: {error}")
+            self.fail(message_of(error))
         except DodonaError as refusal:
             # What the block raised says more than that the server could not be told of it.
             logger.warning("trial %d could not be marked infeasible: %s", self.number, refusal)
@@ -262,3 +264,9 @@ class Trial:
         except (Aborted, NotFound) as error:
             # It was handed on to another worker, or deleted: nothing more may be said about it from here.
             raise self._run.lose(error) from error
+
+
+def _checked_place(place: str) -> str:
+    if len(place) > MAX_CHECKPOINT_LENGTH:
+        raise ValueError(f"checkpoint has {len(place)} characters; {MAX_CHECKPOINT_LENGTH} are allowed")
+    return checked(place, "checkpoint")
