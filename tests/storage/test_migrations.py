@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -135,6 +139,28 @@ def test_an_upgrade_that_fails_half_way_has_changed_nothing(engine, empty_url):
     open_store(empty_url).close()
     with engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == migrate.head()
+
+
+def test_a_server_below_any_folder_makes_its_schema_in_any_other(tmp_path):
+    """A "%" means something in Alembic's settings, a "?" in a database's URL."""
+    home, data = tmp_path / "100%(here)s %d", tmp_path / "what? 5%"
+    data.mkdir()
+    shutil.copytree(migrate.MIGRATIONS.parent / "server" / "dodona_server", home / "dodona_server")
+    shutil.copytree(migrate.MIGRATIONS, home / "dodona_server" / "migrations")
+    script = (
+        "import sys; from pathlib import Path; from dodona_server.storage import migrate; "
+        "from dodona_server.storage.sqlite import SqliteStore; "
+        "assert str(migrate.MIGRATIONS).startswith(sys.argv[1]); "
+        "migrate.upgrade(SqliteStore(Path(sys.argv[2])).engine)"
+    )
+    path = data / "d.db"
+    arguments = [sys.executable, "-c", script, str(home), str(path)]
+    ended = subprocess.run(
+        arguments, env={**os.environ, "PYTHONPATH": str(home)}, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    with plain_engine(sa.URL.create("sqlite", database=str(path))).connect() as connection:
+        assert migrate.current(connection) == migrate.head()
 
 
 def test_a_second_server_is_kept_off_an_sqlite_file(tmp_path):

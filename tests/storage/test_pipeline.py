@@ -65,6 +65,28 @@ def test_values_come_back_as_they_were(
     assert isinstance(row[1], int)
 
 
+OTHER_TYPES = {
+    "numeric": "sum(n) FROM (VALUES (1::bigint), (2)) AS t(n)",
+    "time": "TIMESTAMPTZ '2026-01-31 15:00:00+00'",
+    "array": "ARRAY[1, 2]",
+    "json": """'{"a": [1]}'::jsonb""",
+    "bytes": r"'\x00ff'::bytea",
+    "uuid": "'6c9f9bb1-6df9-4b38-9d4e-1bb1d2a1d1f1'::uuid",
+    "one that nobody reads": "'(1,2)'::point",
+    "null": "NULL::numeric",
+}
+
+
+@pytest.mark.parametrize("expression", OTHER_TYPES.values(), ids=OTHER_TYPES)
+def test_an_answer_of_any_type_is_read_as_the_driver_reads_it(
+    pipeline: Pipeline, connection: psycopg.Connection[Any], expression: str
+) -> None:
+    select = f"SELECT {expression}"
+    with pipeline.transaction():
+        (row,) = pipeline.send(select, (), answers=True)
+    assert row == connection.execute(select).fetchone()
+
+
 def test_a_value_of_another_type_is_refused(pipeline: Pipeline, connection: psycopg.Connection[Any]) -> None:
     def fail() -> None:
         with pipeline.transaction():

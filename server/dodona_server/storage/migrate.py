@@ -62,5 +62,6 @@ def _config() -> Config:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    # A file of settings is what Alembic expects, where "%" stands before a name.
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

@@ -15,9 +15,11 @@ from typing import Any
 
 import psycopg
 from psycopg import errors, pq
+from psycopg.types.string import TextLoader
 
 Row = tuple[Any, ...]
-# How values of PostgreSQL's types are read, by the types' numbers: bool, the integers, text, the floats, varchar.
+# How values of PostgreSQL's types are read, by the types' numbers: bool, the integers, text, the floats, varchar. Those
+# of any other type are read by psycopg itself.
 _READ: dict[int, Callable[[bytes], Any]] = {
     16: b"t".__eq__,
     20: int,
@@ -112,13 +114,20 @@ class Pipeline:
             return []
         columns = self._columns.get(text)
         if columns is None:
-            columns = [(column, _READ[answer.ftype(column)]) for column in range(answer.nfields)]
+            columns = [(column, self._reader(answer.ftype(column))) for column in range(answer.nfields)]
             self._columns[text] = columns
         value = answer.get_value
         return [
             tuple([None if (data := value(row, column)) is None else read(data) for column, read in columns])
             for row in range(answer.ntuples)
         ]
+
+    def _reader(self, kind: int) -> Callable[[bytes], Any]:
+        """What makes a value of a text that PostgreSQL gives for one of the type `kind`."""
+        if (read := _READ.get(kind)) is not None:
+            return read
+        loader = self._connection.adapters.get_loader(kind, pq.Format.TEXT) or TextLoader
+        return loader(kind, self._connection).load
 
     def _sync(self) -> None:
         self._pg.pipeline_sync()

@@ -112,7 +112,7 @@ def _lock(path: Path) -> FileLock:
 
 def sqlite_engine(path: Path, begin: str | None, *, read_only: bool = False) -> sa.Engine:
     """An engine for the file; its transactions begin with the statement `begin`, if there is one."""
-    engine = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
