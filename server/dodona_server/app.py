@@ -60,6 +60,7 @@ class Options:
         register: a module that registers further algorithms when it is imported; None for none.
         artifacts: where the files of trials are kept, a folder or a URL; None for beside an SQLite database.
         max_artifact_bytes: how large one of them may be.
+        min_free_bytes: how much of the folder's disk they leave free; None for 1 GiB or a tenth.
     """
 
     token: str | None = None
@@ -70,6 +71,7 @@ class Options:
     register: str | None = None
     artifacts: str | None = None
     max_artifact_bytes: int = MAX_ARTIFACT_BYTES
+    min_free_bytes: int | None = None
 
 
 DEFAULTS = Options()
@@ -155,4 +157,4 @@ class _Application(FastAPI):
 def _blobs(store: Store, options: Options) -> Blobs | None:
     # Without a store the application only describes its calls.
     place = options.artifacts or (store.artifacts if store else None)
-    return Blobs(place) if place else None
+    return Blobs(place, options.min_free_bytes) if place else None

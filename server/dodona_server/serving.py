@@ -76,6 +76,7 @@ def options_of(settings: Settings) -> Options:
         deadline_seconds=settings.suggestion_deadline,
         artifacts=settings.artifacts,
         max_artifact_bytes=settings.max_artifact_bytes,
+        min_free_bytes=settings.min_free_bytes,
     )
 
 

@@ -31,3 +31,5 @@ class Settings(BaseSettings):
     # A folder, or any URL that fsspec knows; by default beside an SQLite file.
     artifacts: str | None = None
     max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)
+    # How much of an artifact folder's disk is left free; by default 1 GiB, or a tenth of a disk smaller than ten.
+    min_free_bytes: int | None = Field(default=None, ge=0)

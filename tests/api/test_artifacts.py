@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import resource
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.artifact import Artifact
-from dodona_server.domain.errors import FailedPrecondition, Unavailable
+from dodona_server.domain.errors import FailedPrecondition, StorageFull, Unavailable
 from dodona_server.service.artifacts import MAX_ARTIFACTS
 from dodona_server.storage import artifacts
 from dodona_server.storage.blobs import Blobs
@@ -219,6 +220,50 @@ def test_a_trial_has_so_many_files_and_no_more(api, trial):
 
 
 @on_both
+def pieces(megabytes: int) -> Iterator[bytes]:
+    """A content whose size is not announced."""
+    yield from (bytes(2**20) for _ in range(megabytes))
+
+
+def free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+@pytest.mark.parametrize(
+    ("left", "sent"),
+    [
+        (lambda now: 2 * now, b"x"),
+        (lambda now: now - 2**26, bytes(2**27)),
+        (lambda now: now - 2**26, pieces(256)),
+    ],
+    ids=["nothing fits", "announced to be too large", "too large as it comes"],
+)
+def test_files_leave_the_room_that_the_database_needs(store, folder, spec, tmp_path, left, sent):
+    options = Options(artifacts=str(folder), min_free_bytes=left(free(tmp_path)))
+    with TestClient(create_app(store, options), base_url="http://localhost") as client:
+        api = Api(client)
+        api.post("/studies", {"studyId": "s", "studySpec": spec})
+        api.suggest()
+        error = put(api, sent, 507)["error"]
+        assert error["status"] == "RESOURCE_EXHAUSTED"
+        assert "are kept for the database" in error["message"]
+        assert api.get(f"{TRIAL}/artifacts")["artifacts"] == []
+        assert blobs_in(folder) == []
+        # The trial loop goes on.
+        measurement = {"metrics": [{"metricId": "loss", "value": 1.0}]}
+        api.post(f"{TRIAL}:addTrialMeasurement", {"measurement": measurement})
+        assert api.post(f"{TRIAL}:complete")["state"] == "SUCCEEDED"
+
+
+def test_a_small_disk_keeps_a_tenth_free_by_default(folder):
+    folder.mkdir()
+    blobs = Blobs(str(folder))
+    disk = shutil.disk_usage(folder)
+    asyncio.run(blobs.check_room(0))
+    with pytest.raises(StorageFull, match=f"of which {min(2**30, disk.total // 10)} are kept"):
+        asyncio.run(blobs.check_room(disk.total))
+
+
 def test_deleted_files_leave_the_disk(api, trial, folder):
     put(api, path=f"{TRIAL}/artifacts/a")
     put(api, path=f"{TRIAL}/artifacts/b")

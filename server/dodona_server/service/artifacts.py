@@ -81,6 +81,7 @@ class ArtifactService:
         blobs = self._place()
         if upload.size is not None and upload.size > self._max_bytes:
             raise TooLarge(f"{name} has {upload.size} bytes; this server allows {self._max_bytes}")
+        await blobs.check_room(upload.size or 0)
         study, reserved = await self._store.run(lambda transaction: self._reserve(transaction, name, upload.attempt))
         written = await blobs.write(reserved.blob, upload.content, self._max_bytes)
 

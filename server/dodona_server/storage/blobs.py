@@ -11,6 +11,7 @@ import functools
 import hashlib
 import logging
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ T = TypeVar("T")
 THREADS = 4
 # What goes to a thread at once: much smaller pieces would cost more for the way than for the disk.
 PIECE_BYTES = 2**20
+# What is left free at least of a large disk.
+MIN_FREE_BYTES = 2**30
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
@@ -44,12 +47,14 @@ class Blobs:
 
     Args:
         place: a folder, which is made when it is first needed, or a URL such as "s3://bucket/folder".
+        min_free_bytes: how much of a folder's disk is left free, since a database may need it too; None for 1 GiB, or
+            a tenth of a disk that is smaller than ten.
 
     Raises:
         StoreUnusable: nothing here knows such a URL.
     """
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, min_free_bytes: int | None = None) -> None:
         # Where it is used: most commands need no file system.
         import fsspec
 
@@ -60,7 +65,16 @@ class Blobs:
             raise StoreUnusable(f"the place for artifacts cannot be used: {error}") from error
         self._files: Any = files
         self._local = isinstance(files, fsspec.implementations.local.LocalFileSystem)
+        self._min_free_bytes = min_free_bytes
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dodona-blob")
+
+    async def check_room(self, size: int) -> None:
+        """Does nothing, if there is room for a blob of so many bytes.
+
+        Raises:
+            StorageFull: there is none.
+        """
+        await self._run(functools.partial(self._check_room, size))
 
     async def write(self, name: str, content: AsyncIterator[bytes], limit: int) -> Written:
         """Writes a new blob; when it returns, the content is durable. If it raises, nothing is left behind.
@@ -76,7 +90,7 @@ class Blobs:
             Unavailable: the folder or the service behind the URL failed.
         """
         file = await self._run(functools.partial(self._create, name))
-        writer = _Writer(file)
+        writer = _Writer(file, self._check_room)
         try:
             async for piece in _gathered(content):
                 if writer.size + len(piece) > limit:
@@ -121,6 +135,20 @@ class Blobs:
         # Not all in one folder: some file systems are slow with very many.
         return f"{self._root}/{name[:2]}/{name}"
 
+    def _check_room(self, size: int) -> None:
+        if not self._local:
+            return
+        folder = self._root
+        while not os.path.exists(folder):
+            folder = os.path.dirname(folder)
+        disk = shutil.disk_usage(folder)
+        left = min(MIN_FREE_BYTES, disk.total // 10) if self._min_free_bytes is None else self._min_free_bytes
+        if disk.free - size < left:
+            raise StorageFull(
+                f"the artifact store has no room left: {disk.free} bytes are free, of which {left} are kept for the "
+                "database; delete artifacts or studies"
+            )
+
     def _create(self, name: str) -> IO[bytes]:
         path = self._path(name)
         self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -164,14 +192,16 @@ class Blobs:
 
 
 class _Writer:
-    """Appends to a file, and counts."""
+    """Appends to a file, while there is room, and counts."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], check_room: Callable[[int], None]) -> None:
         self.size = 0
         self.digest = hashlib.sha256()
         self._file = file
+        self._check_room = check_room
 
     def append(self, piece: bytes) -> None:
+        self._check_room(len(piece))
         self._file.write(piece)
         self.digest.update(piece)
         self.size += len(piece)
