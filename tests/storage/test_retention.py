@@ -210,14 +210,18 @@ class TestForgetting:
 
     def test_after_a_day(self, store, study):
         assert REMEMBERED_SECONDS == 24 * 3600
-        now = NOW
-        kept = Keeper(store, lambda: now, threading.Event())
+        passed = 0.0
+        # However the clock was set meanwhile, it looks every ten minutes.
+        kept = Keeper(store, lambda: NOW + clock_set_by + passed, threading.Event(), monotonic=lambda: passed)
+        clock_set_by = 0.0
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"23.99", "0"}, {"23.99", "0"})
-        now += 60  # not yet: it looks every ten minutes
+        passed += 60  # not yet
+        clock_set_by = 3600.0
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"23.99", "0"}, {"23.99", "0"})
-        now += keeper.PURGE_SECONDS
+        clock_set_by = -540.0
+        passed += keeper.PURGE_SECONDS
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"0"}, {"0"})
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 
 from dodona_server.domain.errors import Unavailable
@@ -16,6 +18,7 @@ from dodona_server.service.budget import settle
 from dodona_server.service.ending import lose
 from dodona_server.service.once import REMEMBERED_SECONDS
 from dodona_server.storage import leases, operations, requests, studies
+from dodona_server.storage.clock import database_time
 from dodona_server.storage.locks import keeper_lock
 from dodona_server.storage.store import Store, Transaction
 
@@ -27,6 +30,8 @@ PURGE_SECONDS = 600.0
 MAX_LEASES = 100
 MAX_STUDIES = 20
 MAX_ROWS = 500
+# By how much the database's clock may run off from one look to the next before somebody must have set it.
+MAX_DRIFT_SECONDS = 2.0
 
 
 class Keeper:
@@ -37,6 +42,7 @@ class Keeper:
         clock: the time, in seconds since the epoch; leases go by the database's.
         stopping: set when the server is to stop.
         artifacts: whose content is removed after they are deleted; None for a server without any.
+        monotonic: what tells how long something lasts, in seconds.
     """
 
     def __init__(
@@ -45,12 +51,16 @@ class Keeper:
         clock: Callable[[], float],
         stopping: threading.Event,
         artifacts: ArtifactService | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._clock = clock
+        self._monotonic = monotonic
         self._stopping = stopping
         self._artifacts = artifacts
-        self._purged = 0.0
+        self._purged = -math.inf
+        # By how much the database's clock is ahead of the monotonic one: at least, at most.
+        self._ahead = (-math.inf, math.inf)
         self._answers = True
         self._was_away = True
         self._sweeping: asyncio.Task[None] | None = None
@@ -86,8 +96,11 @@ class Keeper:
             # Nobody could give a sign of life meanwhile: those who are alive get the time to do so.
             await self._store.run(leases.grant_grace)
             self._was_away = False
-        overdue, due, removed = await self._store.read(self._due)
-        if overdue:
+        was_set, overdue, due, removed = await self._store.read(self._due)
+        if was_set:
+            logger.warning("the database's clock was set to another time: every lease begins anew")
+            await self._store.run(leases.begin_anew)
+        elif overdue:
             await self._store.run(self._expire_leases)
         if due:
             await self._store.run(self._end_studies)
@@ -95,7 +108,7 @@ class Keeper:
         if removed:
             # What another server clears away is not looked for again and again.
             more = await self._store.run(_clear_removed)
-        now = self._clock()
+        now = self._monotonic()
         if now - self._purged >= PURGE_SECONDS:
             left = await self._store.run(self._purge)
             if not left:
@@ -106,11 +119,23 @@ class Keeper:
             self._sweeping = asyncio.create_task(_sweep(self._artifacts))
         return overdue == MAX_LEASES or more
 
-    def _due(self, transaction: Transaction) -> tuple[int, bool, bool]:
-        """How many leases have run out, and whether studies are over or removed: most of the time nothing is."""
+    def _was_set(self, transaction: Transaction) -> bool:
+        """Whether the database's clock has gone on by another time than has passed since the last look."""
+        before = self._monotonic()
+        now = database_time(transaction)
+        least, most = self._ahead
+        self._ahead = (now - self._monotonic(), now - before)
+        return self._ahead[0] > most + MAX_DRIFT_SECONDS or self._ahead[1] < least - MAX_DRIFT_SECONDS
+
+    def _due(self, transaction: Transaction) -> tuple[bool, int, bool, bool]:
+        """Whether the clock was set, how many leases have run out, and whether studies are over or removed.
+
+        Most of the time nothing is.
+        """
+        was_set = self._was_set(transaction)
         overdue = len(leases.run_out(transaction, MAX_LEASES, lock=False))
         due = bool(studies.due(transaction, self._clock(), 1, lock=False))
-        return overdue, due, studies.any_removed(transaction)
+        return was_set, overdue, due, studies.any_removed(transaction)
 
     def _expire_leases(self, transaction: Transaction) -> None:
         if not keeper_lock(transaction):

@@ -8,6 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
+from dodona_server.storage.statement import Statement
+from dodona_server.storage.store import Transaction
+
 
 class database_now(FunctionElement[float]):  # noqa: N801 - a function of SQL
     """The time at which the statement runs, in seconds since the epoch."""
@@ -25,3 +28,12 @@ def _sqlite(_element: database_now, _compiler: Any, **_options: Any) -> str:
 @compiles(database_now, "postgresql")
 def _postgresql(_element: database_now, _compiler: Any, **_options: Any) -> str:
     return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+_NOW = Statement(sa.select(database_now().label("now")))
+
+
+def database_time(transaction: Transaction) -> float:
+    """The time by the database's clock, in seconds since the epoch."""
+    now: float = _NOW.value(transaction)
+    return now

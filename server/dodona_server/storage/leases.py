@@ -13,6 +13,9 @@ from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import leased, trials, unfinished
 from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, read_trial, trial_key
 
+# By how much a clock may have been set back.
+MAX_AHEAD_SECONDS = 1e12
+
 _NUMBERS_ELSEWHERE = sa.select(trials.c.number).where(
     IN_STUDY,
     unfinished,
@@ -45,6 +48,9 @@ _ASSIGN = Statement(
 )
 _EXTEND = Statement(trials.update().where(*THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds))
 _GRANT_GRACE = Statement(trials.update().where(*_OVERDUE).values(lease_expiry=database_now() + trials.c.lease_seconds))
+# Up to a time that never comes: without one PostgreSQL would walk through all trials to find those with a lease.
+_EVER = (leased, trials.c.lease_expiry <= sa.select(database_now() + MAX_AHEAD_SECONDS).scalar_subquery())
+_BEGIN_ANEW = Statement(trials.update().where(*_EVER).values(lease_expiry=database_now() + trials.c.lease_seconds))
 _REQUEUE = Statement(
     trials.update()
     .where(*THIS)
@@ -107,6 +113,11 @@ def extend_lease(transaction: Transaction, study_key: int, trial: Trial) -> None
 def grant_grace(transaction: Transaction) -> None:
     """Lets every lease that has run out begin anew."""
     _GRANT_GRACE.run(transaction)
+
+
+def begin_anew(transaction: Transaction) -> None:
+    """Lets every lease begin anew."""
+    _BEGIN_ANEW.run(transaction)
 
 
 def requeue(transaction: Transaction, study_key: int, trial: Trial) -> None:
