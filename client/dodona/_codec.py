@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from dodona._space import Boolean, Categorical, Discrete, Float, Int, Parameter, Scale, Space, Value, checked, values_of
+from dodona._space import (
+    Boolean,
+    Categorical,
+    Discrete,
+    Float,
+    Int,
+    Parameter,
+    Scale,
+    Space,
+    Value,
+    checked,
+    closest,
+    values_of,
+)
 from dodona_schemas import vertex
 from dodona_schemas.vertex import ParameterSpec, ScaleType, TrialParameter
 
@@ -103,7 +116,8 @@ def _decoded(parameter: Parameter, value: Any) -> Value:
         case Boolean():
             return bool(value == "True")
         case Discrete():
-            return next((declared for declared in parameter.values if declared == value), value)
+            declared = closest(parameter.values, value)
+            return value if declared is None else declared
         case _:
             return cast(Value, value)
 

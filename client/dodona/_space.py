@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from numbers import Real
 from typing import Any, Literal, TypeAlias, TypeGuard, get_args
@@ -196,11 +196,9 @@ class Discrete(Parameter):
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> int | float:
-        """The declared number that `value` equals."""
-        if _is_number(value):
-            for declared in self.values:
-                if declared == value:
-                    return declared
+        """The declared number that `value` is, up to rounding errors."""
+        if _is_number(value) and (declared := closest(self.values, value)) is not None:
+            return declared
         raise ValueError(f"{value!r} is none of {_listed(self.values)}")
 
     def _settle(self) -> None:
@@ -251,6 +249,27 @@ def checked(space: Space) -> Space:
                 f"parameter {name!r} is {parameter!r}; write it as Float, Int, Categorical, Discrete or Boolean"
             )
     return space
+
+
+def closest(declared: Iterable[int | float], value: float) -> int | float | None:
+    """The declared number that `value` is, up to the rounding errors of computed steps: the server's own rule.
+
+    Args:
+        declared: the numbers that a parameter can have.
+        value: any finite number.
+
+    Returns:
+        One of `declared`; None if `value` is none of them.
+    """
+    near = [one for one in declared if one == value or _rounded_alike(one, value)]
+    return min(near, key=lambda one: abs(one - value), default=None)
+
+
+def _rounded_alike(one: float, other: float) -> bool:
+    if one == int(one) and other == int(other):
+        # Whole numbers have no rounding errors.
+        return False
+    return math.isclose(one, other, rel_tol=1e-12, abs_tol=1e-12)
 
 
 def values_of(key: Any) -> tuple[Any, ...]:

@@ -255,3 +255,12 @@ def test_every_value_comes_back_as_it_went(space: dict[str, Parameter], data: st
     back = values_over_the_wire(over_the_wire(space), values)
     assert back == values
     assert {name: type(value) for name, value in back.items()} == {name: type(v) for name, v in values.items()}
+
+
+def test_a_computed_value_is_the_declared_one() -> None:
+    space = {"rate": Discrete([0.1, 0.2, 0.3], children={0.1 + 0.2: {"child": Int(1, 3)}})}
+    (rate, child) = encode(space, {"rate": 3 * 0.1, "child": 2})
+    assert (rate.value, child.value) == (0.3, 2)
+    assert decode(space, [TrialParameter(parameter_id="rate", value=0.1 + 0.2)]) == {"rate": 0.3}
+    with pytest.raises(ValueError, match="is none of"):
+        Discrete([0.1, 0.3]).check(0.2999)

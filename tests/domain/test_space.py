@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
+from dodona_server.domain.space import (
+    Branch,
+    Categorical,
+    Discrete,
+    Double,
+    Integer,
+    Parameter,
+    Scale,
+    SearchSpace,
+    agrees,
+)
 from dodona_server.oracle.random_search import sample
 from tests.support.spaces import spaces
 
@@ -171,3 +181,28 @@ def test_a_value_that_no_branch_of_a_fixed_parent_needs_drops_those_branches_onl
     twins = tuple(Branch((value,), Parameter("x", Integer(value, value))) for value in (1, 2))
     space = SearchSpace((Parameter("top", Integer(1, 2), (*twins, Branch((1, 2), Parameter("y", Integer(0, 1))))),))
     assert sample(space.restrict({"x": 2, "y": 1}), random.Random(1)) == {"top": 2, "x": 2, "y": 1}
+
+
+@pytest.mark.parametrize("value", [0.3, 0.1 + 0.2, 3 * 0.1])
+def test_a_computed_value_is_the_declared_one(value):
+    assert Discrete((0.1, 0.2, 0.3)).check(value) == 0.3
+    assert agrees({"x": 0.3, "y": "a"}, {"x": value})
+
+
+def test_declared_values_stay_apart():
+    near = Discrete((1.0, 1.0 + 1e-9, 1e-10, 0.0, 2**53 + 1, 2**53))
+    for value in near.values:
+        assert near.check(value) == value
+    assert near.check(-0.3 + 3 * 0.1) == 0.0
+    for value in (0.31, 1.5e-10, 2**53 + 2, 1.0 + 1e-6):
+        with pytest.raises(InvalidArgument, match="is none of"):
+            near.check(value)
+    assert not agrees({"x": 0.3}, {"x": 0.31})
+    assert not agrees({"x": 0.3}, {"y": 0.3})
+
+
+def test_a_condition_on_a_computed_value_means_the_declared_one():
+    rate = Parameter("rate", Discrete((0.1, 0.3)), (Branch((0.1 + 0.2,), Parameter("child", Integer(1, 3))),))
+    space = SearchSpace((rate,))
+    assert space.check({"rate": 0.1 + 0.2, "child": 2}) == {"rate": 0.3, "child": 2}
+    assert space.restrict({"rate": 3 * 0.1}).parameters[0].kind.values == (0.3,)

@@ -15,7 +15,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, HyperParameter, Int, deserialize
 
-from dodona.keras._private import Parent, grid_size
+from dodona._space import closest
+from dodona.keras._private import Parent
+from dodona.keras._steps import grid_size, grid_value, has_grid, snapped
 from dodona_schemas.vertex import (
     CategoricalValueSpec,
     DiscreteValueSpec,
@@ -83,11 +85,11 @@ def _describe_range(spec: ParameterSpec, hp: Any) -> None:
     spec.scale_type = _SCALES[hp.sampling]
     default = _plain(hp.default)
     if has_grid(hp) and grid_size(hp) <= MAX_DISCRETE_VALUES:
-        values = [int(value) if isinstance(hp, Int) else float(value) for value in hp.values]
+        values = [grid_value(hp, index) for index in range(grid_size(hp))]
         if _discrete(values):
             # KerasTuner takes a default beside the grid; a server would refuse it.
             near = snapped(hp, default)
-            default = near if math.isclose(near, default) else None
+            default = near if math.isclose(near, default, rel_tol=1e-9, abs_tol=1e-12) else None
             spec.discrete_value_spec = DiscreteValueSpec(values=list(dict.fromkeys(values)), default_value=default)
             return
     inside = default if hp.min_value <= default <= hp.max_value else None
@@ -103,26 +105,6 @@ def _discrete(values: Sequence[Any]) -> bool:
         return False
     ordered = sorted(set(values))
     return all(high - low >= MIN_DISCRETE_GAP for low, high in itertools.pairwise(ordered))
-
-
-def has_grid(hp: HyperParameter) -> bool:
-    """Whether only every `step`-th value of a range is possible."""
-    return isinstance(hp, Float | Int) and hp.step is not None and not (isinstance(hp, Int) and hp.step == 1)
-
-
-def snapped(hp: Any, value: float) -> Any:
-    """The value on the grid of a Float or Int with a step that is nearest to `value` on the hyperparameter's scale."""
-    low, high = hp.min_value, hp.max_value
-    match hp.sampling:
-        case "log":
-            index = math.log(value / low) / math.log(hp.step)
-        case "reverse_log":
-            index = math.log((high - value + low) / low) / math.log(hp.step)
-        case _:
-            index = (value - low) / hp.step
-    size = grid_size(hp)
-    nearest = min(max(round(index), 0), size - 1)
-    return hp.prob_to_value((nearest + 0.5) / size)
 
 
 def hyperparameter_of(spec: ParameterSpec, conditions: list[Parent]) -> HyperParameter:
@@ -172,9 +154,10 @@ def value_of(hp: HyperParameter, value: Value) -> Any:
         case Boolean():
             return {"False": False, "True": True}.get(str(value), hp.default)
         case Fixed() | Choice():
-            named = isinstance(value, str)
-            fitting = (one for one in hp.values if (_name(_plain(one)) if named else one) == value)
-            return next(fitting, hp.default)
+            if not isinstance(value, str):
+                nearest = closest([one for one in hp.values if not isinstance(one, str)], value)
+                return hp.default if nearest is None else nearest
+            return next((one for one in hp.values if _name(_plain(one)) == value), hp.default)
     # KerasTuner itself misses the ends of a logarithmic range by a rounding error.
     slack = 1e-9 * (hp.max_value - hp.min_value)
     if isinstance(value, str) or not hp.min_value - slack <= value <= hp.max_value + slack:
@@ -195,7 +178,7 @@ def encoded(spec: ParameterSpec, value: Value) -> Value | None:
         inside = not isinstance(value, str) and whole.min_value <= value <= whole.max_value
         return int(value) if inside and value == int(value) else None
     if (numbers := spec.discrete_value_spec) is not None:
-        return next((one for one in numbers.values if one == value), None)
+        return None if isinstance(value, str) else closest(numbers.values, _plain(value))
     if (names := spec.categorical_value_spec) is not None:
         return _name(_plain(value)) if _name(_plain(value)) in names.values else None
     return None

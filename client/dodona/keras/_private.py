@@ -28,10 +28,10 @@ __all__ = [
     "create_objective",
     "files",
     "get_best_step",
-    "grid_size",
     "knows",
     "load_json",
     "save_json",
+    "scoped_name",
     "set_initial_epoch",
     "validate_trial_results",
 ]
@@ -42,9 +42,9 @@ def knows(hyperparameters: HyperParameters, hp: HyperParameter) -> bool:
     return bool(hyperparameters._exists(hp.name, hp.conditions))  # noqa: SLF001 - see above
 
 
-def grid_size(hp: Any) -> int:
-    """How many values a Float or Int with a step can have."""
-    return int(hp._get_n_values())  # noqa: SLF001 - see above
+def scoped_name(hyperparameters: HyperParameters, name: str) -> str:
+    """A hyperparameter's whole name within the name scopes that are open now."""
+    return str(hyperparameters._get_name(name))  # noqa: SLF001 - see above
 
 
 def set_initial_epoch(model: Any, epoch: int | None) -> None:

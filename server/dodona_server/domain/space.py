@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import itertools
+import math
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,9 @@ MAX_DEPTH = 32
 MAX_DISCRETE_VALUES = 1000
 MAX_CATEGORICAL_VALUES = 10_000
 MIN_DISCRETE_GAP = 1e-10
+# Rounding errors of computed values stay below these, and declared values are further apart.
+_RELATIVE_ERROR = 1e-12
+_ABSOLUTE_ERROR = 1e-12
 
 
 class Scale(enum.StrEnum):
@@ -146,12 +150,36 @@ class Discrete:
         _check_default(self)
 
     def check(self, value: object) -> int | float:
-        """The declared number that `value` equals."""
-        if is_number(value):
-            for declared in self.values:
-                if declared == value:
-                    return declared
+        """The declared number that `value` is, up to rounding errors."""
+        if is_number(value) and (declared := closest(self.values, value)) is not None:  # type: ignore[arg-type]
+            return declared
         raise InvalidArgument(f"{value!r} is none of {_shortened(self.values)}")
+
+
+def closest(declared: Iterable[int | float], value: float) -> int | float | None:
+    """The declared number that `value` is, up to the rounding errors of computed steps; None if there is none.
+
+    0.1 + 0.2 is 0.3. Whole numbers are compared exactly, as they have no such errors.
+    """
+    near = [one for one in declared if one == value or _rounded_alike(one, value)]
+    return min(near, key=lambda one: abs(one - value), default=None)
+
+
+def _rounded_alike(one: float, other: float) -> bool:
+    if one == int(one) and other == int(other):
+        return False
+    return math.isclose(one, other, rel_tol=_RELATIVE_ERROR, abs_tol=_ABSOLUTE_ERROR)
+
+
+def agrees(values: Values, context: Mapping[str, object]) -> bool:
+    """Whether a point has the values of a context, up to rounding errors."""
+    return all(name in values and _same(values[name], wanted) for name, wanted in context.items())
+
+
+def _same(value: Value, wanted: object) -> bool:
+    if value == wanted:
+        return True
+    return is_number(value) and is_number(wanted) and _rounded_alike(value, wanted)  # type: ignore[arg-type]
 
 
 Kind = Double | Integer | Categorical | Discrete
@@ -208,12 +236,15 @@ class Parameter:
                 f"{self.id!r} is a DOUBLE; only INTEGER, CATEGORICAL and DISCRETE can have conditional parameters",
                 "conditionalParameterSpecs",
             )
+        branches: list[Branch] = []
         for index, branch in enumerate(self.branches):
             with inside(f"conditionalParameterSpecs[{index}]"):
                 if not branch.values:
                     raise InvalidArgument(f"names no value of the parent {self.id!r}; at least one is needed")
-                for value in branch.values:
-                    self.kind.check(value)
+                # In the kind's own numbers, since trials have those.
+                values = tuple(self.kind.check(value) for value in branch.values)
+                branches.append(Branch(values, branch.parameter))
+        object.__setattr__(self, "branches", tuple(branches))
 
     def active_branches(self, value: Value) -> Iterator[Parameter]:
         """The children that are active when this parameter has `value`."""

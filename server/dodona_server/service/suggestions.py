@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from dodona_server.domain.errors import InvalidArgument, inside
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
-from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.domain.space import SearchSpace, Value, agrees
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Lease, Trial, TrialState
 from dodona_server.oracle import Problem, algorithm_for, stand_in
@@ -275,11 +275,7 @@ def _queued(transaction: Transaction, study: Study, request: SuggestRequest, cou
     limit = MAX_QUEUED_LOOKED_AT if request.contexts else count
     waiting = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", limit)
     if request.contexts:
-        waiting = [
-            trial
-            for trial in waiting
-            if any(context.items() <= trial.parameters.items() for context in request.contexts)
-        ]
+        waiting = [trial for trial in waiting if any(agrees(trial.parameters, context) for context in request.contexts)]
     return [_assigned(transaction, study, trial, request, now) for trial in waiting[:count]]
 
 
