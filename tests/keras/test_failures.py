@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import signal
 from collections.abc import Callable
@@ -57,6 +58,61 @@ def test_of_a_long_traceback_the_end_is_kept(tune: Tune, study: Callable[[], Stu
     assert len(reason) <= 2000
     assert reason.startswith("y")
     assert reason.endswith("the end")
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise KeyError("message")
+
+
+@pytest.mark.parametrize(
+    ("error", "end"),
+    [
+        (ValueError("cannot parse \0\1"), "cannot parse \\x00\1"),
+        (OSError("no file \udcff.png"), "no file ?.png"),
+        (ValueError("é \N{GRINNING FACE}"), "é \N{GRINNING FACE}"),
+        (ValueError(20_000_000 * "\0" + "the end"), "\\x00the end"),
+        (Speechless(), "Speechless: <exception str() failed>"),
+        (FailedTrialError("bad\0 \udcff"), "bad\\x00 ?"),
+    ],
+    ids=["nul", "surrogate", "unicode", "long", "str-raises", "failed-trial"],
+)
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_whatever_a_failure_says_the_search_goes_on(
+    tune: Tune,
+    study: Callable[[], Study],
+    error: Exception,
+    end: str,
+    verbose: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A terminal that knows ASCII only.
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    tune(tuner=gives(error, 1.0), max_trials=2).search(verbose=verbose)
+    assert states(study()) == ["INFEASIBLE", "SUCCEEDED"]
+    assert (study().trials()[0].infeasible_reason or "").endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"), [(None, "the trial failed without a message"), (" \n", None), (ValueError("a\0"), "a\\x00")]
+)
+def test_a_message_that_the_user_sets(tune: Tune, study: Callable[[], Study], message: Any, reason: str | None) -> None:
+    class Tuner(BlackBox):
+        def on_trial_end(self, trial: Any) -> None:
+            trial.status, trial.message = "FAILED", message
+            super().on_trial_end(trial)
+
+    tune(tuner=Tuner, max_trials=1).search()
+    assert study().trials()[0].infeasible_reason == (reason or "the trial failed without a message")
+
+
+@pytest.mark.parametrize("error", [FatalError("the end \0 \udcff"), type("Fatal", (FatalError, Speechless), {})()])
+def test_whatever_ends_a_search_says_its_trial_has_it_as_the_reason(
+    tune: Tune, study: Callable[[], Study], error: Exception
+) -> None:
+    with pytest.raises(FatalError):
+        tune(tuner=gives(error), max_trials=2).search(verbose=0)
+    assert states(study()) == ["INFEASIBLE"]
 
 
 def test_failures_in_a_row_end_this_workers_search_alone(tune: Tune, study: Callable[[], Study]) -> None:

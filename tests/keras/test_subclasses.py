@@ -250,3 +250,105 @@ def test_of_the_replicas_of_a_worker_the_first_alone_reports(server_url: str, st
             oracle.end_trial(trial)
         assert study().trial(int(number)).metrics == {"loss": 1.0}
     assert [oracle.create_trial("cluster").status for oracle in (chief, replica)] == ["STOPPED", "STOPPED"]
+
+
+class OfToday(CloudTuner):
+    """As KerasTuner since 1.1 has it."""
+
+    def _build_and_fit_model(self, trial: Any, *fit_args: Any, **fit_kwargs: Any) -> Any:
+        given.append((len(fit_args), sorted(fit_kwargs)))
+        return super()._build_and_fit_model(trial, *fit_args, **{**fit_kwargs, "batch_size": 16})
+
+
+class Named(CloudTuner):
+    """With names of its own."""
+
+    def _build_and_fit_model(self, trial: Any, x: Any, y: Any, *, callbacks: Any, **options: Any) -> Any:
+        given.append((2, sorted({"callbacks": callbacks, **options})))
+        return super()._build_and_fit_model(trial, x, y, callbacks=callbacks, **options)
+
+
+class Two(CloudTuner):
+    """Two arguments of `fit`, which are not KerasTuner 1.0's."""
+
+    def _build_and_fit_model(self, trial: Any, x: Any, y: Any, **kwargs: Any) -> Any:
+        given.append((2, sorted(kwargs)))
+        return self.hypermodel.build(trial.hyperparameters).fit(x, y, **kwargs)
+
+
+class OfOneZero(CloudTuner):
+    """As KerasTuner 1.0 had it."""
+
+    def _build_and_fit_model(self, trial: Any, fit_args: Any, fit_kwargs: Any) -> Any:
+        given.append((len(fit_args), sorted(fit_kwargs)))
+        fit_kwargs["batch_size"] = 16
+        return super()._build_and_fit_model(trial, fit_args, fit_kwargs)
+
+
+class OfOneZeroToo(OfOneZero):
+    """Other names, and no super."""
+
+    def _build_and_fit_model(self, trial: Any, args: Any, kwargs: Any) -> Any:
+        given.append((len(args), sorted(kwargs)))
+        return self.hypermodel.build(trial.hyperparameters).fit(*args, **kwargs)
+
+
+given: list[tuple[int, list[str]]] = []
+
+
+@pytest.mark.parametrize("kind", [OfToday, Named, Two, OfOneZero, OfOneZeroToo])
+def test_overrides_of_build_and_fit_model_in_each_form(
+    tune: Tune, study: Callable[[], Study], kind: type[CloudTuner]
+) -> None:
+    given.clear()
+    tuner = tune(build_fixed, kind, objective="val_loss", max_trials=1)
+    tuner.search(X, Y, validation_data=(X, Y), epochs=2, verbose=0)
+    (record,) = study().trials()
+    assert (record.state, len(record.measurements)) == ("SUCCEEDED", 2)
+    assert given == [(2, ["callbacks", "epochs", "validation_data", "verbose"])]
+    assert len(tuner.get_best_models()) == 1
+
+
+def noting(epochs: list[int]) -> keras.callbacks.Callback:
+    return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
+
+
+@pytest.mark.parametrize(
+    ("form", "count"),
+    [
+        (lambda callback: callback, 1),
+        (lambda callback: (callback,), 1),
+        (lambda callback: [callback, [callback]], 2),
+        (lambda callback: {"a": callback}, 1),
+        (lambda callback: keras.callbacks.CallbackList([callback], add_history=True), 1),
+        (lambda callback: [keras.callbacks.CallbackList([callback])], 1),
+        (lambda callback: None, 0),
+        (lambda callback: [None], 0),
+        (lambda callback: (), 0),
+    ],
+    ids=["one", "tuple", "nested", "dict", "CallbackList", "CallbackList-in-a-list", "none", "none-in-a-list", "empty"],
+)
+@pytest.mark.parametrize("overridden", [False, True], ids=["as-it-is", "overridden"])
+def test_callbacks_in_any_form_that_fit_takes(
+    tune: Tune, study: Callable[[], Study], form: Callable[[Any], Any], count: int, overridden: bool
+) -> None:
+    class Adds(CloudTuner):
+        def run_trial(self, trial: Any, *args: Any, callbacks: list[Any], **kwargs: Any) -> Any:
+            callbacks = form(callbacks[0]) if len(callbacks) == 1 else callbacks
+            return super().run_trial(trial, *args, callbacks=callbacks, **kwargs)
+
+    epochs: list[int] = []
+    tuner = tune(build_fixed, Adds if overridden else CloudTuner, objective="val_loss", max_trials=1)
+    tuner.search(**DATA, epochs=1, callbacks=form(noting(epochs)), verbose=0)
+    assert [record.state for record in study().trials()] == ["SUCCEEDED"]
+    assert (epochs == [0] * len(epochs), bool(epochs)) == (True, bool(count))
+
+
+@pytest.mark.parametrize("wrong", ["EarlyStopping", 3, [keras.callbacks.EarlyStopping], [object()]])
+def test_what_is_no_callback_is_refused_before_a_trial_begins(
+    tune: Tune, study: Callable[[], Study], wrong: Any
+) -> None:
+    tuner = tune(build_fixed, objective="val_loss", max_trials=1)
+    with pytest.raises(TypeError, match=r"it must be a keras\.callbacks\.Callback"):
+        tuner.search(**DATA, epochs=1, callbacks=wrong, verbose=0)
+    assert study().trials() == []

@@ -23,9 +23,10 @@ import keras
 import numpy as np
 
 import dodona
+from dodona.keras._epochs import Epochs, epochs_of, fill
+from dodona.keras._metrics import number_of, numbers
 from dodona.keras._models import Models
 from dodona.keras._private import SaveBestEpoch, set_initial_epoch
-from dodona.keras._reporting import numbers
 from dodona.keras._running import Running
 from dodona.keras._vault import BUILD_CONFIG, CHECKPOINT
 
@@ -86,7 +87,7 @@ class Training:
         state, self._state = self._state, None
         if state is None:
             return [_Backup(self)]
-        history = _WholeHistory(state["history"])
+        history = _WholeHistory(state["epochs"])
         return [history, _Restoring(self, state, history)]
 
     def path(self, name: str) -> str:
@@ -119,7 +120,7 @@ class Training:
         except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
             logger.warning("a backup of trial %d is broken: %s", self.running.handle.number, error)
             return None
-        return state if state["identity"] == self._identity else None
+        return state if state["identity"] == self._identity and "epochs" in state else None
 
     def _take_over(self, state: dict[str, Any]) -> None:
         self._state = state
@@ -140,25 +141,25 @@ class Training:
         if state["best_value"] is not None:
             self.checkpoint.best_value = state["best_value"]
 
-    def save(self, model: Any, epoch: int, history: Mapping[str, Any]) -> None:
+    def save(self, model: Any, epoch: int, epochs: Epochs) -> None:
         """Makes a backup after an epoch; whatever fails is told and does not touch the training.
 
         Args:
             model: as it is after the epoch.
             epoch: how many epochs of this execution are over.
-            history: their numbers and metrics.
+            epochs: their numbers and metrics.
         """
         handle, reporter = self.running.handle, self.running.reporter
-        best = self.checkpoint.best_value
-        state = {
-            "identity": self._identity,
-            "epoch": epoch,
-            "history": history,
-            "results": [_plain(result) for result in self.results],
-            "steps": reporter.steps,
-            "best_value": best if np.isfinite(best) else None,
-        }
         try:
+            best = self.checkpoint.best_value
+            state = {
+                "identity": self._identity,
+                "epoch": epoch,
+                "epochs": epochs,
+                "results": [_plain(result) for result in self.results],
+                "steps": reporter.steps,
+                "best_value": best if np.isfinite(best) else None,
+            }
             model.save_weights(self.path(LATEST))
             with zipfile.ZipFile(self.path("backup.zip"), "w", zipfile.ZIP_STORED) as archive:
                 archive.write(self.path(LATEST), LATEST)
@@ -171,8 +172,7 @@ class Training:
             self._names, older = {name}, self._names - {name}
             for one in older:
                 self._models.delete(handle.number, one, PATIENCE_SECONDS)
-        except (dodona.DodonaError, OSError, TypeError, ValueError) as error:
-            # No room, no server, or results that JSON does not know: the training is worth more.
+        except Exception as error:  # noqa: BLE001 - no room, no server, a model of other code: the training is worth more
             logger.warning("trial %d has no new backup: %s", handle.number, error)
 
     def begin_anew(self, reason: object) -> None:
@@ -204,7 +204,7 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
         super().__init__()
         self._training = training
         self._fits = 0
-        self._history: dict[str, Any] = {"epoch": [], "history": {}}
+        self._epochs: list[tuple[int, dict[str, float]]] = []
         self._last = time.monotonic()
         self._cost = 0.0
 
@@ -222,15 +222,13 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Makes a backup, if it is time."""
-        self._history["epoch"].append(int(epoch))
-        for name, value in numbers(logs or {}).items():
-            self._history["history"].setdefault(name, []).append(value)
+        self._epochs.append((int(epoch), numbers(logs or {})))
         began = time.monotonic()
         seconds = self._training.seconds
         pause = max(seconds, self._cost / LARGEST_PART) if seconds else 0.0
         wanted = self.in_fit and self._fits == 1 and not self._training.running.reporter.lost
         if wanted and began - self._last >= pause:
-            self._training.save(self.model, int(epoch) + 1, self._history)
+            self._training.save(self.model, int(epoch) + 1, self._epochs)
             self._last = time.monotonic()
             self._cost = self._last - began
 
@@ -274,7 +272,7 @@ class _Restoring(_Backup):
         except Exception as error:  # noqa: BLE001 - whatever a model of other code says to these weights
             self._begin_anew(error)
             return
-        self._history = self._state["history"]
+        self._epochs = list(self._state["epochs"])
         self._training.go_on(self._state)
         set_initial_epoch(self.model, self._state["epoch"])
         self._pending = True
@@ -301,7 +299,7 @@ class _Restoring(_Backup):
     def _begin_anew(self, reason: object) -> None:
         for variable, value in self._before:
             variable.assign(value)
-        self._before, self._history = [], {"epoch": [], "history": {}}
+        self._before, self._epochs = [], []
         self._whole.forget()
         self._training.begin_anew(reason)
 
@@ -309,37 +307,37 @@ class _Restoring(_Backup):
 class _WholeHistory(keras.callbacks.History):  # type: ignore[misc]  # keras has no types
     """The history of a training that goes on, with the epochs before the crash."""
 
-    def __init__(self, earlier: Mapping[str, Any]) -> None:
+    def __init__(self, earlier: Epochs) -> None:
         super().__init__()
-        self._earlier: Mapping[str, Any] | None = earlier
+        self._earlier = earlier
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Begins with what was there."""
-        earlier, self._earlier = self._earlier or {"epoch": [], "history": {}}, None
-        self.epoch = list(earlier["epoch"])
-        self.history = {name: list(values) for name, values in earlier["history"].items()}
+        earlier, self._earlier = self._earlier, ()
+        fill(self, earlier)
 
     def forget(self) -> None:
         """Leaves the epochs before the crash out."""
-        self.epoch, self.history = [], {}
+        fill(self, ())
 
 
 def _plain(result: Any) -> Any:
-    """A result of `fit` as JSON has it."""
+    """A result of `fit` as JSON has it, with all that counts of it."""
+    if isinstance(result, list):
+        return [_plain(one) for one in result]
     if isinstance(result, keras.callbacks.History):
-        history = {name: [float(value) for value in values] for name, values in result.history.items()}
-        return {"epoch": [int(epoch) for epoch in result.epoch], "history": history}
-    if isinstance(result, Mapping):
-        return {"metrics": {name: float(value) for name, value in result.items()}}
-    return float(result)
+        return {"epochs": epochs_of(result)}
+    return {"metrics": numbers(result)} if isinstance(result, Mapping) else number_of(result)
 
 
 def _result_of(plain: Any) -> Any:
     """The result that `_plain` has written."""
+    if isinstance(plain, list):
+        return [_result_of(one) for one in plain]
     if not isinstance(plain, dict):
         return plain
     if "metrics" in plain:
         return plain["metrics"]
     history = keras.callbacks.History()
-    history.epoch, history.history = plain["epoch"], plain["history"]
+    fill(history, plain["epochs"])
     return history

@@ -15,6 +15,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from dodona import Study
+from dodona._text import message_of
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
 from dodona.keras._given import ORACLE_SETTINGS, given_oracle
@@ -22,7 +23,7 @@ from dodona.keras._leaving import sigterm_leaves
 from dodona.keras._memory import out_of_memory
 from dodona.keras._oracle import CloudOracle
 from dodona.keras._restarting import begin_search, check_restart, restart
-from dodona.keras._results import outcome_of
+from dodona.keras._results import MissingObjective, missing_objective, outcome_of
 from dodona.keras._vault import folder_in
 from dodona.keras._worker import NAMELESS, without_chief
 
@@ -134,7 +135,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             raise
         except FatalError as error:
             # The search ends here, and nobody would come back for the trial.
-            self.oracle.abandon(trial.trial_id, f"{type(error).__name__}: {error}")
+            self.oracle.abandon(trial.trial_id, message_of(error))
             raise
         finally:
             self._trials_here += 1
@@ -152,16 +153,27 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
                 raise
             # The same values would not fit the next time either, so it is not retried.
             raise FailedTrialError(f"out of memory: {reason}") from error
+        if not self.oracle.get_trial(trial.trial_id).metrics.exists(self.oracle.objective.name):
+            self.oracle.update_trial(trial.trial_id, *self._outcome_of(trial, results))
+        # Otherwise it is an older program, which hands the result to the oracle itself.
+
+    def _outcome_of(self, trial: Trial, results: Any) -> tuple[dict[str, float], int]:
+        """The metrics of a trial and their epoch, from what `run_trial` returned or else from the reports."""
         objective, reporter = self.oracle.objective, self.oracle.reporter(trial.trial_id)
-        if self.oracle.get_trial(trial.trial_id).metrics.exists(objective.name):
-            # Older programs hand the result to the oracle themselves.
-            return
-        if results is None and reporter is not None and reporter.best is not None:
-            # And still older ones only call on_epoch_end.
-            metrics, step = reporter.best
-        else:
-            metrics, step = outcome_of(results, objective)
-        self.oracle.update_trial(trial.trial_id, metrics, step)
+        if reporter is None:
+            return outcome_of(results, objective)
+        if results is None and reporter.best is not None:
+            # Still older programs only call on_epoch_end.
+            return reporter.best
+        if results is None and reporter.seen:
+            raise missing_objective(objective, reporter.seen, "the epochs of Tuner.run_trial()")
+        try:
+            return outcome_of(reporter.completed(results), objective)
+        except MissingObjective as error:
+            if not reporter.should_stop:
+                raise
+            # It ended before the objective was measured.
+            raise FailedTrialError(f"the trial was stopped: {error}") from error
 
     def pre_create_trial(self) -> None:
         """Starts the program anew after `trials_per_process` trials; call it if you override it."""

@@ -14,9 +14,13 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from rich.console import Console
 from rich.live import Live
 
+from dodona._text import shortened
 from dodona.keras._progress import Progress, Result, number
+from dodona.keras._records import reason_of
 
 REFRESHES_PER_SECOND = 4
+# How much of a failure's last line is printed.
+LONGEST_LINE = 500
 
 
 class Display:
@@ -95,7 +99,7 @@ class Display:
         if trial.status == TrialStatus.COMPLETED:
             result = f"{objective} {number(trial.score)}"
         else:
-            result = f"failed: {(trial.message or 'no reason was given').strip().splitlines()[-1]}"
+            result = f"failed: {shortened(reason_of(trial).splitlines()[-1], LONGEST_LINE)}"
         record = f"  best {number(best.score)} (trial {best.trial_id})" if best is not None else ""
         self.show(f"{_title(trial, limit)}  {result}{record}  {seconds:.1f} s  {_values(trial)}")
         if self.progress is not None:
@@ -105,7 +109,9 @@ class Display:
     def show(self, line: str) -> None:
         """Prints a line, unless the user wants none."""
         if self.verbose:
-            print(line, flush=True)  # noqa: T201 - it is the user's terminal
+            # A terminal may know fewer characters than names and messages have.
+            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+            print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201 - the user's
 
     def watchers(self, executions: int) -> list[keras.callbacks.Callback]:
         """The callbacks that tell how far `fit` is; none if nobody looks on.

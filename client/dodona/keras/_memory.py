@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dodona._text import words_of
+
 # By name, as no backend but the one in use may be imported: Python's, PyTorch's, TensorFlow's.
 _TYPES = {"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"}
 # Those of JAX and XLA have no type of their own, nor have PyTorch's on a CPU.
@@ -15,7 +17,7 @@ def out_of_memory(error: BaseException) -> str | None:
         error: what was raised, perhaps because of another error.
     """
     while True:
-        words = str(error).strip() or "no reason was given"
+        words = words_of(error).strip() or "no reason was given"
         named = _TYPES & {kind.__name__ for kind in type(error).__mro__}
         if named or any(word in words.lower() for word in _WORDS):
             return f"{type(error).__name__}: {words.splitlines()[0]}"

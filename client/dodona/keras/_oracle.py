@@ -18,6 +18,7 @@ from dodona.keras._overwrite import handed_back, workers_of_this_process
 from dodona.keras._progress import Progress
 from dodona.keras._records import add_metrics, best_records, trial_of
 from dodona.keras._reporting import Reporter
+from dodona.keras._results import MissingObjective, outcome_of
 from dodona.keras._running import Running
 from dodona.keras._wanted import max_trials_of
 from dodona.keras._worker import NAMELESS
@@ -81,16 +82,20 @@ class CloudOracle(AttachedOracle):
 
         Args:
             trial_id: of a trial that runs here.
-            metrics: the objective among them.
+            metrics: the objective among them; what `numbers` does not let count is left out.
             step: what the result belongs to; the best of several counts.
 
         Raises:
             KeyError: no such trial runs here.
-            ValueError: the objective is missing.
+            MissingObjective: the objective is missing; it is a ValueError and ends the search.
+            ValueError: the objective is no number.
         """
         trial = self._running[trial_id].trial
-        self._check_objective_found(metrics)
-        add_metrics(trial, metrics, self.objective, step)
+        try:
+            counted, _ = outcome_of(metrics, self.objective, "Oracle.update_trial()")
+        except MissingObjective as error:
+            raise MissingObjective(f"Objective value missing in metrics reported to the Oracle. {error}") from None
+        add_metrics(trial, counted, self.objective, step)
         return trial
 
     def end_trial(self, trial: Trial | str, status: str = TrialStatus.COMPLETED) -> None:

@@ -8,6 +8,7 @@ from keras_tuner import HyperParameters, Objective
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from dodona import Study, TrialRecord
+from dodona._text import sendable, words_of
 from dodona.keras._objective import score
 from dodona.keras._private import MultiObjective
 from dodona.keras._space import filled
@@ -90,8 +91,8 @@ def best_step_of(step: int) -> int:
 
 def reason_of(trial: Trial) -> str:
     """Why the trial failed: the end of its message, whole lines if possible."""
-    message = (trial.message or "the trial failed without a message").strip()
+    message = sendable(words_of(trial.message or "")).strip() or "the trial failed without a message"
     if len(message) <= LONGEST_REASON:
-        return str(message)
+        return message
     end = message[-LONGEST_REASON:]
-    return str(end.partition("\n")[2] or end)
+    return end.partition("\n")[2] or end

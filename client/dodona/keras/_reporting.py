@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from numbers import Real
 from typing import Any
 
 import keras
 from keras_tuner import Objective
 
 import dodona
+from dodona._text import sendable
+from dodona.keras._epochs import fill
 from dodona.keras._errors import outages_end_the_search
+from dodona.keras._metrics import numbers
+from dodona.keras._objective import score
+from dodona.keras._results import is_better
+from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH
 
 logger = logging.getLogger("dodona")
 
@@ -35,6 +40,8 @@ class Reporter:
         lost: whether the trial is no longer this worker's.
         best: the epoch with the best objective so far, from 0 on, and its metrics; None as long as there is none.
         checkpoint: the place from which the trial can go on, for the next report to name; None if there is none.
+        epochs: those of this execution so far, from 0 on, with their metrics.
+        seen: the names of all metrics so far.
 
     """
 
@@ -45,6 +52,8 @@ class Reporter:
         self.lost = False
         self.best: tuple[dict[str, float], int] | None = None
         self.checkpoint: str | None = None
+        self.epochs: list[tuple[int, dict[str, float]]] = []
+        self.seen: set[str] = set()
         self._trial = trial
         self._objective = objective
         self._on_step = on_step
@@ -71,14 +80,14 @@ class Reporter:
 
         Args:
             epoch: from 0 on, as Keras counts.
-            logs: its metrics; what is no number is left out.
+            logs: its metrics, of which those count that `numbers` lets count.
 
         Raises:
             SearchInterrupted: the server does not answer.
         """
         metrics = numbers(logs or {})
-        if metrics and self._objective.name not in metrics and self._objective.has_value(metrics):
-            metrics[self._objective.name] = float(self._objective.get_value(metrics))
+        if (value := score(self._objective, metrics)) is not None:
+            metrics[self._objective.name] = value
         self._note(metrics, int(epoch))
         step = self._step(int(epoch))
         self._on_step(step, metrics)
@@ -86,7 +95,7 @@ class Reporter:
             return
         try:
             with outages_end_the_search():
-                self._trial.report(metrics, step, self.checkpoint)
+                self._trial.report(metrics, step, _place(self.checkpoint))
         except LOST as error:
             self.lost = True
             logger.warning("trial %d is no longer this worker's, going on with the next: %s", self._trial.number, error)
@@ -96,9 +105,18 @@ class Reporter:
                 logger.warning("the metrics of trial %d were not taken: %s", self._trial.number, error)
             self._warned = True
 
+    def completed(self, results: Any) -> Any:
+        """What a training returned; a History that `fit` did not fill has the epochs that were reported meanwhile."""
+        if isinstance(results, keras.callbacks.History) and not results.history:
+            fill(results, self.epochs)
+        return results
+
     def _note(self, metrics: dict[str, float], epoch: int) -> None:
+        self.epochs.append((epoch, metrics))
+        self.seen |= metrics.keys()
         name = self._objective.name
-        if name in metrics and (self.best is None or self._objective.better_than(metrics[name], self.best[0][name])):
+        best = None if self.best is None else self.best[0][name]
+        if name in metrics and is_better(self._objective, metrics[name], best):
             self.best = metrics, epoch
 
     def _step(self, epoch: int) -> int:
@@ -111,14 +129,11 @@ class Reporter:
         return step
 
 
-def numbers(logs: Mapping[str, Any]) -> dict[str, float]:
-    """The single numbers among the logs of an epoch."""
-    return {name: float(value) for name, value in logs.items() if _is_number(value)}
-
-
-def _is_number(value: object) -> bool:
-    # Those of NumPy and of Keras's backends have a shape.
-    return isinstance(value, Real) or (hasattr(value, "__float__") and getattr(value, "ndim", None) == 0)
+def _place(checkpoint: str | None) -> str | None:
+    """What a report names as the checkpoint; nothing if the server cannot keep it: a backup is found without it."""
+    if checkpoint is None or sendable(checkpoint) != checkpoint or len(checkpoint) > MAX_CHECKPOINT_LENGTH:
+        return None
+    return checkpoint
 
 
 class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types

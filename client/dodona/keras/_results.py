@@ -1,49 +1,109 @@
-"""What `run_trial` returns, as the metrics and the step of a trial."""
+"""What `run_trial` and `fit` return, as the metrics and the epoch of a trial."""
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from numbers import Real
 from typing import Any
 
 import keras
+import numpy as np
 from keras_tuner import Objective
+from keras_tuner.errors import FatalTypeError, FatalValueError
 
-from dodona.keras._private import MultiObjective, convert_to_metrics_dict, get_best_step, validate_trial_results
+from dodona._text import shortened, words_of
+from dodona.keras._epochs import UNKNOWN, Epochs, epochs_of
+from dodona.keras._metrics import numbers
+from dodona.keras._objective import score
+from dodona.keras._private import DefaultObjective, MultiObjective, validate_trial_results
 
 
-def outcome_of(results: Any, objective: Objective) -> tuple[dict[str, float], int]:
-    """The metrics, and the epoch they belong to, from 0 on.
+class MissingObjective(FatalValueError, FatalTypeError):  # type: ignore[misc]  # keras_tuner has no types
+    """The objective is not among a trial's metrics, nor will it be among those of any other trial: the search ends."""
+
+
+def outcome_of(results: Any, objective: Objective, source: str = "Tuner.run_trial()") -> tuple[dict[str, float], int]:
+    """The metrics, and the epoch they belong to, from 0 on; UNKNOWN if they belong to one whose number is not known.
 
     Args:
         results: a number, a dict, a History, or a list of them, of which the mean counts.
         objective: the study's.
+        source: what returned the results, for errors.
 
     Raises:
-        FatalError: it is none of these, or lacks the objective.
+        MissingObjective: the objective is not among the results' metrics.
+        FatalError: the results are none of these.
+        ValueError: the objective is there, but is no number.
     """
-    results = with_sum(results, objective)
-    validate_trial_results(results, objective, "Tuner.run_trial()")
-    return convert_to_metrics_dict(results, objective), _best_epoch(results, objective)
+    if isinstance(results, list) and results:
+        return _mean([outcome_of(one, objective, source) for one in results])
+    epochs, given, where = _read(results, objective, source)
+    best = best_of(epochs, objective)
+    if best is None:
+        raise _lacking(given, objective, where)
+    epoch, metrics = best
+    return metrics, max(epoch, UNKNOWN)
 
 
-def _best_epoch(results: Any, objective: Objective) -> int:
-    if isinstance(results, list):
-        return int(statistics.mean(_best_epoch(one, objective) for one in results))
-    index = int(get_best_step(results, objective))
-    # KerasTuner counts from the first epoch of this training, which need not be that of the model.
-    return int(results.epoch[index]) if isinstance(results, keras.callbacks.History) else index
+def _read(results: Any, objective: Objective, source: str) -> tuple[Epochs, Mapping[Any, Any], str]:
+    """The epochs that count, what they were made of, and the words for it."""
+    if isinstance(results, keras.callbacks.History):
+        return epochs_of(results), results.history, f"the History of {source}"
+    if isinstance(results, Mapping):
+        return [(0, numbers(results))], results, f"the returned dictionary from {source}"
+    if isinstance(results, Real) or hasattr(results, "ndim"):
+        value = {objective.name: results}
+        return [(0, numbers(value))], value, f"the return value of {source}"
+    validate_trial_results(results, objective, source)
+    return [], {}, f"the results of {source}"
 
 
-def with_sum(results: Any, objective: Objective) -> Any:
-    """The results of a search for several objectives with their sum, which KerasTuner finds in a History alone.
+def missing_objective(objective: Objective, found: Iterable[Any], where: str) -> MissingObjective:
+    """The error that tells which metrics there are instead of the objective.
 
     Args:
-        results: of a trial.
         objective: the study's.
+        found: the names that there are.
+        where: the words for what lacks it.
     """
-    if isinstance(results, list):
-        return [with_sum(one, objective) for one in results]
-    if isinstance(objective, MultiObjective) and isinstance(results, Mapping) and objective.has_value(results):
-        return {objective.name: float(objective.get_value(results)), **results}
-    return results
+    names = shortened(", ".join(sorted(map(repr, found))), 1500) or "no metric at all"
+    if isinstance(objective, DefaultObjective):
+        words = f"Expected {where} to be a single float when `objective` is left unspecified. It has {names}."
+    else:
+        parts = objective.name_to_direction if isinstance(objective, MultiObjective) else [objective.name]
+        words = f"Expected {where} to have the specified objective, {', '.join(parts)}. It has {names}."
+    return MissingObjective(f"{words} Name one of the metrics that there are as the objective.")
+
+
+def is_better(objective: Objective, value: float, than: float | None) -> bool:
+    """Whether a value of the objective is better than another; any is better than none or NaN."""
+    if than is None or math.isnan(than):
+        return than is None or not math.isnan(value)
+    return bool(objective.better_than(value, than))
+
+
+def _lacking(given: Mapping[Any, Any], objective: Objective, where: str) -> Exception:
+    """The error for metrics without a value of the objective that counts."""
+    if objective.name not in given:
+        return missing_objective(objective, given, where)
+    value = shortened(words_of(given[objective.name]), 200)
+    return ValueError(f"the objective {objective.name} in {where} is {value}, which is no number")
+
+
+def best_of(epochs: Epochs, objective: Objective) -> tuple[int, dict[str, float]] | None:
+    """The first epoch with the best objective, which is among its metrics; None if it was measured in none."""
+    best: tuple[int, dict[str, float]] | None = None
+    for epoch, metrics in epochs:
+        value = score(objective, metrics)
+        if value is not None and is_better(objective, value, best[1][objective.name] if best else None):
+            best = epoch, {objective.name: value, **metrics}
+    return best
+
+
+def _mean(outcomes: list[tuple[dict[str, float], int]]) -> tuple[dict[str, float], int]:
+    names = dict.fromkeys(name for metrics, _ in outcomes for name in metrics)
+    means = {name: float(np.mean([one[name] for one, _ in outcomes if name in one])) for name in names}
+    known = [epoch for _, epoch in outcomes if epoch != UNKNOWN]
+    return means, int(statistics.mean(known)) if known else UNKNOWN

@@ -7,16 +7,19 @@ from inspect import signature
 from typing import Any
 
 import keras
-from keras_tuner import HyperModel, HyperParameters, Objective, Oracle
+from keras_tuner import HyperModel, HyperParameters, Oracle
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 
+from dodona.keras._callbacks import SaveBestMeasuredEpoch, SaveBuildConfig, callbacks_of
+from dodona.keras._epochs import NoteEpochs
+from dodona.keras._expecting import ExpectObjective, expects_objective
 from dodona.keras._garbage import OldObjects
 from dodona.keras._graphs import graphs_released
 from dodona.keras._keeping import KeepsModels
-from dodona.keras._private import SaveBestEpoch, TunerCallback, files, load_json, save_json, validate_trial_results
+from dodona.keras._private import TunerCallback, load_json, save_json
 from dodona.keras._reporting import ReportEpochs, Reporter
-from dodona.keras._results import with_sum
+from dodona.keras._results import outcome_of
 from dodona.keras._tensorboard import log_trial
 
 
@@ -95,7 +98,14 @@ class Tuner(KeepsModels):
     # --- training
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """See `BaseTuner.search`."""
+        """See `BaseTuner.search`; `callbacks` in any form that Keras's `fit` takes.
+
+        Raises:
+            TypeError: something in `callbacks` is no callback; no trial has begun.
+        """
+        if "callbacks" in fit_kwargs:
+            # Overridden methods have a list, as KerasTuner's documents say.
+            fit_kwargs["callbacks"] = callbacks_of(fit_kwargs["callbacks"])
         with self._old_objects.while_searching():
             super().search(*fit_args, **fit_kwargs)
 
@@ -111,44 +121,64 @@ class Tuner(KeepsModels):
             The results of the executions, as keras_tuner.Tuner.run_trial.
 
         """
-        own_callbacks = kwargs.pop("callbacks", None) or []
+        own_callbacks = callbacks_of(kwargs.pop("callbacks", None))
         reporter = self.oracle.reporter(trial.trial_id)
         # One for all executions, as it keeps the best epoch of all.
-        checkpoint = _SaveBestEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id), reporter)
+        checkpoint = SaveBestMeasuredEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id), reporter)
         training = self._training(trial, checkpoint)
         results: list[Any] = [] if training is None else training.results
         for execution in range(len(results), self.executions_per_trial):
             callbacks = self._deepcopy_callbacks(own_callbacks)
             self._configure_tensorboard_dir(callbacks, trial, execution)
             if reporter is not None:
+                reporter.epochs = []
                 callbacks.append(ReportEpochs(reporter))
             callbacks.extend(self.oracle.watchers(self.executions_per_trial))
             callbacks.append(TunerCallback(self, trial))
-            callbacks.append(_SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
+            callbacks.append(SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
             callbacks.append(checkpoint)
+            callbacks.append(NoteEpochs())
+            if expects_objective(self, own_callbacks):
+                callbacks.append(ExpectObjective(self.oracle.objective, kwargs.get("validation_freq", 1)))
             if training is not None:
                 callbacks += training.callbacks()
             with graphs_released():
-                results.append(self._fit_once(trial, args, {**kwargs, "callbacks": callbacks}))
+                results.append(self._fit_once(trial, args, {**kwargs, "callbacks": callbacks}, reporter))
             if reporter is not None:
                 reporter.fitting = False
                 if reporter.should_stop:
                     break
         return results
 
-    def _fit_once(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        # Overrides that are older than KerasTuner 1.1 take the arguments of `fit` as two.
-        if list(signature(self._build_and_fit_model).parameters) == ["trial", "fit_args", "fit_kwargs"]:
-            return self._build_and_fit_model(trial, args, kwargs)
-        return self._build_and_fit_model(trial, *args, **kwargs)
+    def _fit_once(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any], reporter: Reporter | None) -> Any:
+        if self._takes_two:
+            results = self._build_and_fit_model(trial, args, kwargs)
+        else:
+            results = self._build_and_fit_model(trial, *args, **kwargs)
+        if reporter is not None:
+            results = reporter.completed(results)
+        if reporter is None or not reporter.should_stop:
+            # What is missing shows before the next execution.
+            outcome_of(results, self.oracle.objective, "HyperModel.fit()")
+        return results
+
+    @property
+    def _takes_two(self) -> bool:
+        """Whether `_build_and_fit_model` is one of KerasTuner 1.0, which takes the arguments of `fit` as two."""
+        parameters = list(signature(self._build_and_fit_model).parameters.values())[1:]
+        plain = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+        two = len(parameters) == len(plain) == 2
+        return two and plain[0].endswith("args") and plain[1].endswith("kwargs")
 
     def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        if self._takes_two and len(args) == 2:
+            # Called by `super()`, as it was called itself.
+            args, kwargs = args
         hp = trial.hyperparameters
         model = self._try_build(hp)
-        results = with_sum(self.hypermodel.fit(hp, model, *args, **kwargs), self.oracle.objective)
+        results = self.hypermodel.fit(hp, model, *args, **kwargs)
         # The hypermodel's own fit may leave the callbacks out.
         save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
-        validate_trial_results(results, self.oracle.objective, "HyperModel.fit()")
         return results
 
     def _try_build(self, hp: HyperParameters) -> Any:
@@ -219,45 +249,3 @@ class Tuner(KeepsModels):
             # One that has no variables yet would take none from the file.
             model.optimizer.build(model.trainable_variables)
         model.load_weights(self._get_checkpoint_fname(trial_id))
-
-
-class _SaveBestEpoch(SaveBestEpoch):  # type: ignore[misc]  # keras_tuner has no types
-    """Writes the weights of the best epoch, as long as the trial is this worker's.
-
-    Otherwise it would write over those of the worker that has the trial now, where both share a folder.
-
-    Args:
-        objective: the study's.
-        path: of the file.
-        reporter: of the trial; None if another replica reports.
-
-    """
-
-    def __init__(self, objective: Objective, path: str, reporter: Reporter | None) -> None:
-        super().__init__(objective, path)
-        self._reporter = reporter
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Writes the file if the epoch is the best so far."""
-        if self._reporter is None or not self._reporter.lost:
-            super().on_epoch_end(epoch, logs)
-
-
-class _SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Writes what `load_model` needs to build a model that knows its input's shape only from the data.
-
-    KerasTuner writes it in a method that its users override.
-
-    Args:
-        path: of the file.
-
-    """
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Writes the file after the first epoch."""
-        if epoch == 0 or not files.exists(self._path):
-            save_json(self._path, self.model.get_build_config())
