@@ -18,13 +18,14 @@ from dodona import Study
 from dodona._text import message_of
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
+from dodona.keras._folders import project_folder
 from dodona.keras._given import ORACLE_SETTINGS, given_oracle
 from dodona.keras._leaving import sigterm_leaves
 from dodona.keras._memory import out_of_memory
 from dodona.keras._oracle import CloudOracle
+from dodona.keras._private import files
 from dodona.keras._restarting import begin_search, check_restart, restart
 from dodona.keras._results import MissingObjective, missing_objective, outcome_of
-from dodona.keras._vault import folder_in
 from dodona.keras._worker import NAMELESS, without_chief
 
 
@@ -80,8 +81,11 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
 
     @property
     def project_dir(self) -> str:
-        """The folder of the trials' folders; in a project of KerasTuner a folder of our own."""
-        return folder_in(str(super().project_dir))
+        """The folder of the trials' folders; see `project_folder`."""
+        folder = project_folder(str(self.directory), self.project_name)
+        if not files.exists(folder):
+            files.makedirs(folder)
+        return folder
 
     @property
     def study(self) -> Study:

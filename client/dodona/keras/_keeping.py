@@ -7,14 +7,16 @@ import tempfile
 import weakref
 from typing import Any
 
+import keras
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from dodona.keras._backup import Training
 from dodona.keras._base import BaseTuner
+from dodona.keras._folders import project_folder
 from dodona.keras._models import Models
-from dodona.keras._private import SaveBestEpoch
-from dodona.keras._vault import FolderVault, folder_in
+from dodona.keras._private import SaveBestEpoch, save_json
+from dodona.keras._vault import BUILD_CONFIG, FolderVault
 
 
 class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
@@ -59,20 +61,55 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         super().__init__(oracle, hypermodel, directory=directory, **kwargs)
         shared = self.project_dir
         if remote:
-            shared = folder_in(f"{place.rstrip('/')}/{self.project_name}", tells=True)
+            shared = project_folder(place.rstrip("/"), self.project_name, tells=True)
         self._models = Models(
             lambda: self.oracle.study,
             lambda: self.oracle.objective,
             self.project_dir,
             None if upload and not remote else shared,
             keep_checkpoints,
-            user_saves=type(self).save_model is not keras_tuner.Tuner.save_model,
+            user_saves=type(self).save_model is not KeepsModels.save_model,
         )
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """See keras_tuner.Tuner.search; afterwards only the checkpoints to be kept are there."""
         super().search(*fit_args, **fit_kwargs)
         self._models.prune(in_any_case=True)
+
+    def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
+        """Saves a trial's model, which `load_model` then finds on any machine.
+
+        While the trial runs, the models of its best step and of its last one are kept. When it ends, that of the best
+        step becomes the trial's, or the last one if none was saved at that step, in the place of the weights that
+        `fit` has kept. A model that the hypermodel builds is saved by its weights, one of a tuner without a hypermodel
+        with its architecture.
+
+        Args:
+            trial_id: the trial's number.
+            model: a keras.Model that is built.
+            step: the epoch, from 0 on, as `on_epoch_end` counts.
+
+        Raises:
+            TypeError: it is no keras.Model; override `save_model` and `load_model` for anything else.
+            DodonaError: the trial does not run here, and the server does not take its model.
+        """
+        if not isinstance(model, keras.Model):
+            kind = type(model).__name__
+            raise TypeError(f"model is a {kind}, not a keras.Model; override save_model and load_model to save it")
+        number, running = int(trial_id), self.oracle.running(trial_id)
+        if not self.oracle.should_report or (running is not None and running.reporter.lost):
+            return
+        if self.hypermodel is None:
+            self._models.save_at(number, step, ".keras", model.save)
+        else:
+            self._models.save_at(number, step, ".weights.h5", model.save_weights)
+            save_json(self._models.path(number, BUILD_CONFIG), model.get_build_config())
+        if running is None:
+            self._models.settle(number, step)
+            self._models.publish(number, None)
+        else:
+            best = running.reporter.best
+            self._models.forget_steps(number, {int(step), best[1] if best is not None else int(step)})
 
     def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
         running = self.oracle.running(trial.trial_id)

@@ -8,7 +8,7 @@ import math
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from keras_tuner import Objective
@@ -19,10 +19,12 @@ from dodona.keras._objective import score
 from dodona.keras._records import UNFINISHED, best_records
 from dodona.keras._running import Running
 from dodona.keras._vault import (
+    AT_STEP,
     BACKUP,
     CHECKPOINT,
     MODEL,
     SAVED,
+    WHOLE,
     FolderVault,
     ServerVault,
     Vault,
@@ -99,7 +101,8 @@ class Models:
         number, value = running.handle.number, self._value_of(running)
         if value is None or running.reporter.lost:
             return
-        if not os.path.exists(self.path(number, CHECKPOINT)) and not self._saved_by_user(number):
+        self.settle(number, running.trial.metrics.get_best_step(self._objective().name))
+        if not self._is_here(number) and not self._saved_by_user(number):
             return
         self._safely("keep", lambda: self._finish(number, value, running.handle.attempt))
 
@@ -108,12 +111,61 @@ class Models:
             # The tuner's own hooks may still load them.
             self._surplus.add(number)
             return
-        for name in MODEL:
-            if os.path.exists(self.path(number, name)):
-                self.save(number, name, self.path(number, name), attempt)
+        self.publish(number, attempt)
         if self._vault is not self._local and (paths := self._saved_by_user(number)):
             self._save_zipped(number, paths, attempt)
         self._whole_here.add(number)
+
+    def publish(self, number: int, attempt: int | None) -> None:
+        """Brings a trial's model to where all workers find it.
+
+        Args:
+            number: the trial's.
+            attempt: which one this worker runs; None if it runs none.
+        """
+        for name in (*MODEL, WHOLE):
+            if os.path.exists(self.path(number, name)):
+                self.save(number, name, self.path(number, name), attempt)
+
+    def save_at(self, number: int, step: int, ending: str, save: Callable[[str], None]) -> None:
+        """Has a model written into the trial's folder here, whole or not at all.
+
+        Args:
+            number: the trial's.
+            step: of the model.
+            ending: of the file's name.
+            save: writes the model to a path.
+        """
+        unfinished = self.path(number, f"unfinished{ending}")
+        os.makedirs(os.path.dirname(unfinished), exist_ok=True)
+        save(unfinished)
+        os.replace(unfinished, self.path(number, f"saved-{int(step)}{ending}"))
+
+    def forget_steps(self, number: int, kept: Collection[int]) -> None:
+        """Removes the models that were saved at other steps than these."""
+        for step, path in self._steps(number).items():
+            if step not in kept:
+                os.unlink(path)
+
+    def settle(self, number: int, best_step: int | None) -> None:
+        """Makes the model that was saved at the best step the trial's, or the last one if none was saved there."""
+        if (chosen := self.saved_at(number, best_step)) is not None:
+            os.replace(chosen, self.path(number, WHOLE if chosen.endswith(".keras") else CHECKPOINT))
+            self.forget_steps(number, ())
+
+    def saved_at(self, number: int, best_step: int | None) -> str | None:
+        """The file that `settle` would choose; None if there is none."""
+        steps = self._steps(number)
+        return steps.get(-1 if best_step is None else best_step, steps[max(steps)] if steps else None)
+
+    def _steps(self, number: int) -> dict[int, str]:
+        """The models that `save_model` has written here, by step."""
+        folder = Path(self.path(number, ""))
+        found = [AT_STEP.fullmatch(path.name) for path in folder.glob("saved-*")]
+        return {int(match[1]): str(folder / match[0]) for match in found if match is not None}
+
+    def _is_here(self, number: int) -> bool:
+        return any(os.path.exists(self.path(number, name)) for name in (CHECKPOINT, WHOLE))
 
     def _saved_by_user(self, number: int) -> list[Path]:
         """The user's files in a trial's folder here."""
@@ -130,7 +182,7 @@ class Models:
                     archive.write(path, path.relative_to(self.path(number, "")))
             self.save(number, SAVED, zipped, attempt)
 
-    def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:
+    def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
         """Brings a file to where all workers find it; see `Vault.save`."""
         self._changed = True
         try:
@@ -147,23 +199,25 @@ class Models:
             return self._vault.save(trial, name, path, attempt)
 
     def fetch(self, trial: int) -> None:
-        """Brings a trial's checkpoint here.
+        """Brings a trial's model here.
 
         Raises:
             FileNotFoundError: it is neither here nor there.
         """
-        for name in MODEL:
+        missing = FileNotFoundError()
+        for name in (*MODEL, WHOLE):
             try:
                 self._vault.load(trial, name, self.path(trial, name))
             except FileNotFoundError as error:
-                if name == CHECKPOINT and not os.path.exists(self.path(trial, name)):
-                    raise self._missing(trial, error) from error
+                missing = missing if missing.args else error
+        if not self._is_here(trial):
+            raise self._missing(trial, missing) from missing
 
     def fetch_all(self, trial: int) -> None:
         """Brings here what there is of a trial's model elsewhere: its checkpoint, and the user's own files."""
         if self._vault is self._local or trial in self._whole_here:
             return
-        for name in MODEL:
+        for name in (*MODEL, WHOLE):
             with contextlib.suppress(FileNotFoundError):
                 self._vault.load(trial, name, self.path(trial, name))
         with tempfile.TemporaryDirectory(prefix="dodona-") as folder, contextlib.suppress(FileNotFoundError):

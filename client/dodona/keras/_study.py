@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable
 
 from keras_tuner import HyperParameters, Objective
 from keras_tuner.engine.hyperparameters import HyperParameter
 
 from dodona import AlreadyExists, Client, NotFound, Study
+from dodona.keras._folders import project_folder
 from dodona.keras._objective import metrics_of, objective_of, parts_of
 from dodona.keras._overwrite import remove_folders, start_over
 from dodona.keras._private import create_objective, knows
 from dodona.keras._space import Space
-from dodona.keras._vault import folder_in
 from dodona.keras._wanted import check_objective, check_parts, differences, new_study_id
 from dodona_schemas.vertex import StudySpec
 
@@ -85,7 +84,7 @@ class SharedStudy:
             directory: KerasTuner's working directory.
             project: the name of the project's folder in it.
         """
-        self._folder = folder_in(os.path.join(directory, project), tells=True)
+        self._folder = project_folder(directory, project, tells=True)
         if self._study_id is None and project != _UNNAMED_PROJECT:
             self._study_id = project
 

@@ -21,6 +21,7 @@ from dodona.keras._private import TunerCallback, load_json, save_json
 from dodona.keras._reporting import ReportEpochs, Reporter
 from dodona.keras._results import outcome_of
 from dodona.keras._tensorboard import log_trial
+from dodona.keras._vault import WHOLE
 
 
 class Tuner(KeepsModels):
@@ -234,18 +235,29 @@ class Tuner(KeepsModels):
         Raises:
             FileNotFoundError: they are not kept.
         """
+        number = int(trial.trial_id)
+        # One that runs here may have saved a model already.
+        running = self.oracle.running(trial.trial_id)
+        saved = None if running is None else self._models.saved_at(number, trial.best_step)
+        if saved is None:
+            self._models.fetch(number)
+        if self.hypermodel is None:
+            return keras.models.load_model(saved or self._models.path(number, WHOLE))
         model = self._try_build(trial.hyperparameters)
         # KerasTuner makes the variables of an unbuilt model outside the scope.
         with maybe_distribute(self.distribution_strategy):
-            self._restore(model, trial.trial_id)
+            self._load_weights(model, trial.trial_id, saved)
         return model
 
     def _restore(self, model: Any, trial_id: str) -> None:
         """Gives a model the weights of a trial's best epoch, and the optimizer's state of that epoch."""
         self._models.fetch(int(trial_id))
+        self._load_weights(model, trial_id)
+
+    def _load_weights(self, model: Any, trial_id: str, path: str | None = None) -> None:
         if not model.built:
             model.build_from_config(load_json(self._get_build_config_fname(trial_id)))
         if getattr(model, "optimizer", None) is not None:
             # One that has no variables yet would take none from the file.
             model.optimizer.build(model.trainable_variables)
-        model.load_weights(self._get_checkpoint_fname(trial_id))
+        model.load_weights(path or self._get_checkpoint_fname(trial_id))

@@ -24,6 +24,10 @@ logger = logging.getLogger("dodona")
 CHECKPOINT = "checkpoint.weights.h5"
 BUILD_CONFIG = "build_config.json"
 MODEL = (CHECKPOINT, BUILD_CONFIG)
+# A model that no hypermodel builds, with its architecture.
+WHOLE = "model.keras"
+# What `save_model` writes while the trial runs, by step.
+AT_STEP = re.compile(r"saved-(\d+)(\.weights\.h5|\.keras)")
 # What a user's own `save_model` has written, for workers that do not share the folder.
 SAVED = "saved.zip"
 BACKUP = re.compile(r"backup-(\d+)-(\d+)\.zip")
@@ -31,25 +35,7 @@ BACKUP = re.compile(r"backup-(\d+)-(\d+)\.zip")
 
 def is_ours(name: str) -> bool:
     """Whether a file of that name is kept, and removed in time."""
-    return name in (*MODEL, SAVED) or BACKUP.fullmatch(name) is not None
-
-
-def folder_in(project: str, *, tells: bool = False) -> str:
-    """Where a project's files go: into its folder, or if that is one of KerasTuner's, into a folder of our own in it.
-
-    The trials there have the same numbers as ours, and their weights stay as they are.
-
-    Args:
-        project: the path or URL of the project's folder.
-        tells: whether to warn if it is one of KerasTuner's.
-    """
-    files, path = fsspec.core.url_to_fs(project)
-    if not files.exists(f"{path}/oracle.json"):
-        return project
-    ours = os.path.join(project, "dodona")
-    if tells:
-        logger.warning("%s is a project of KerasTuner, whose files stay as they are: weights go to %s", project, ours)
-    return ours
+    return name in (*MODEL, WHOLE, SAVED) or any(kind.fullmatch(name) for kind in (BACKUP, AT_STEP))
 
 
 T = TypeVar("T")
@@ -61,14 +47,14 @@ TRIES = 5
 class Vault(Protocol):
     """Keeps files of trials by name; each comes and goes whole."""
 
-    def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:
+    def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
         """Keeps a copy of a file, and returns where it is, for people.
 
         Args:
             trial: the number of its trial.
             name: what it is called here.
             path: the file.
-            attempt: the attempt at the trial that the worker runs.
+            attempt: the attempt at the trial that the worker runs; None if it runs none.
             patience_seconds: how long to try while a server does not answer; None for as long as `Retry` says.
 
         Raises:
@@ -103,7 +89,7 @@ class ServerVault:
     def __init__(self, study: Callable[[], Study]) -> None:
         self._study = study
 
-    def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:
+    def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
         """See `Vault.save`."""
         self._study().artifacts(trial, attempt, patience_seconds).save(name, path)
         return f"{self._study().name}/trials/{trial}/artifacts/{name}"
@@ -153,7 +139,7 @@ class FolderVault:
         self._files: Any = files
         self._local = isinstance(files, fsspec.implementations.local.LocalFileSystem)
 
-    def save(self, trial: int, name: str, path: str, attempt: int, patience_seconds: float | None = None) -> str:  # noqa: ARG002 - a server's
+    def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:  # noqa: ARG002 - a server's
         """See `Vault.save`."""
         target = self._path(trial, name)
         if self._local:

@@ -1,0 +1,74 @@
+"""Where a project's files go: a folder with a name that every system takes, whatever the study is called.
+
+A study may be called `../../x`, `/abs` or `CON`, or have 300 characters. Its folder is inside `directory` all the same,
+and has the same name for every worker. A folder that an earlier version made inside `directory` is still found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+
+import fsspec
+
+logger = logging.getLogger("dodona")
+
+MAX_NAME_BYTES = 128
+# What no name of a file may have on some system, among it what means something in a URL of fsspec.
+_FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]|[. ]$|^\.+$')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\..*)?", re.IGNORECASE)
+_LONGEST_BEGINNING = 40
+
+
+def folder_name(project: str) -> str:
+    """The name of a project's folder: the project's own if every system takes it, else its beginning and a digest.
+
+    Args:
+        project: the project's name, or the study's.
+    """
+    encoded = project.encode(errors="surrogatepass")
+    fits = len(encoded) <= MAX_NAME_BYTES and encoded.decode(errors="replace") == project
+    if fits and not _FORBIDDEN.search(project) and not _RESERVED.fullmatch(project):
+        return project
+    beginning = re.sub(r"[^A-Za-z0-9_-]+", "_", project)[:_LONGEST_BEGINNING].strip("_")
+    return f"{beginning or 'study'}-{hashlib.sha256(encoded).hexdigest()[:16]}"
+
+
+def project_folder(directory: str, project: str, *, tells: bool = False) -> str:
+    """The folder of a project; in a project of KerasTuner a folder of our own.
+
+    The trials there have the same numbers as ours, and their weights stay as they are.
+
+    Args:
+        directory: the working directory, a path or a URL.
+        project: the project's name.
+        tells: whether to warn if it is a project of KerasTuner.
+    """
+    name = folder_name(project)
+    folder = os.path.join(directory, name)
+    if name != project and _is_inside(project) and _has_trials(before := os.path.join(directory, project)):
+        folder = before
+    files, path = fsspec.core.url_to_fs(folder)
+    if not files.exists(f"{path}/oracle.json"):
+        return folder
+    ours = os.path.join(folder, "dodona")
+    if tells:
+        logger.warning("%s is a project of KerasTuner, whose files stay as they are: weights go to %s", folder, ours)
+    return ours
+
+
+def _is_inside(project: str) -> bool:
+    """Whether a path of that name stays inside the folder that it is joined to."""
+    parts = re.split(r"[/\\]", project)
+    return ":" not in project and "\0" not in project and not {"", ".", ".."} & set(parts)
+
+
+def _has_trials(place: str) -> bool:
+    files, path = fsspec.core.url_to_fs(place)
+    try:
+        names = [name.rstrip("/").rpartition("/")[2] for name in files.ls(path, detail=False)]
+    except OSError:
+        return False
+    return any(re.fullmatch(r"trial_\d+|oracle\.json", name) for name in names)
