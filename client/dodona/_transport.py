@@ -33,7 +33,7 @@ PAGE_SIZE = 1000
 UPLOAD_TIMEOUT_SECONDS = 120.0
 
 # A proxy's words for a server that is starting, stopping or overloaded.
-_PASSING = {502, 503, 504}
+_PASSING = {408, 502, 503, 504}
 
 Answer = TypeVar("Answer", bound=WireModel)
 Page = TypeVar("Page", ListStudiesResponse, ListTrialsResponse, ListArtifactsResponse)
@@ -55,7 +55,7 @@ class Retry:
 class Transport:
     """Sends calls to one project and location of one server; may be used by many threads at once.
 
-    A call is sent again after a broken connection and after the answers 502, 503 and 504, with full-jitter
+    A call is sent again after a broken connection and after the answers 408, 502, 503 and 504, with full-jitter
     exponential back-off. That is safe for every call: those that create something carry a request id, and the
     state of the resource makes the others no-ops the second time.
 

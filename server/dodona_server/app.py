@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +13,6 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dodona_server.api import errors, openapi
 from dodona_server.api.artifacts import artifact_router
@@ -24,6 +22,7 @@ from dodona_server.api.caip.routes import caip_router
 from dodona_server.api.events import event_router
 from dodona_server.api.export import export_router
 from dodona_server.api.health import health_router
+from dodona_server.api.proxies import Proxies
 from dodona_server.api.security import Guard
 from dodona_server.api.vertex.loop import Loop, TrialLoop
 from dodona_server.api.vertex.operation_routes import operation_router
@@ -131,12 +130,11 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     for router in routers:
         # `include_router` would make every route once more, which is a tenth of a second of the start.
         app.router.routes += router.routes
-    # By the variable that uvicorn itself reads, which would look at them in front of everything.
-    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1"))
     errors.install(app)
     openapi.install(app)
     # Not the framework's middleware: what it does in front of that would be a tenth of the work of the trial loop.
-    app.front = errors.around(Guard(WholeBody(CaipDispatch(TrialLoop(app.framework, loop))), options.token))
+    behind = WholeBody(CaipDispatch(TrialLoop(app.framework, loop)))
+    app.front = errors.around(Guard(behind, options.token, Proxies()))
     return app
 
 

@@ -1,14 +1,32 @@
-"""Answers go out in one write each, though the framework writes their heads and their bodies one after the other.
+"""HTTP on a connection: limits on what comes in, and answers that go out in one write each.
 
-A client that sleeps is woken by each write, and reads twice.
+The limits hold before anything is kept, and before a token is asked for. A client that sleeps is woken by each write,
+and reads twice if the head and the body of an answer come one after the other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import enum
+import functools
+import math
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, NoReturn
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from dodona_server.api.errors import error_response
+from dodona_server.connections import Connections
+
+MAX_TARGET_BYTES = 8 * 2**10
+MAX_HEAD_BYTES = 64 * 2**10
+MAX_HEADERS = 128
+# Requests that wait for the answers before theirs.
+MAX_PIPELINED = 128
+# A client that is still sending reads the answer before the connection is closed.
+LINGER_SECONDS = 1.0
 
 # What is larger is written at once: little is gained, and whoever sends much is to wait until it is taken.
 HELD_BYTES = 4096
@@ -64,9 +82,231 @@ class JoinedWrites(asyncio.Transport):
         self._transport.resume_reading()
 
 
+class Stage(enum.Enum):
+    """What is to come next on a connection."""
+
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    IDLE = enum.auto()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing more is taken from a connection.
+
+    Args:
+        code: the HTTP status.
+        status: the canonical code.
+        message: for people.
+        lingers: whether the client is probably still sending.
+    """
+
+    code: int
+    status: str
+    message: str
+    lingers: bool = True
+
+    @functools.cached_property
+    def answer(self) -> bytes:
+        """The whole answer, head and body."""
+        answer = error_response(self.code, self.status, self.message, {"Connection": "close"})
+        lines = [f"HTTP/1.1 {self.code} {HTTPStatus(self.code).phrase}".encode()]
+        lines += [name + b": " + value for name, value in answer.raw_headers]
+        return b"\r\n".join([*lines, b"", bytes(answer.body)])
+
+
+LONG_TARGET = Refusal(414, "INVALID_ARGUMENT", f"the path and the query are longer than {MAX_TARGET_BYTES} bytes")
+LARGE_HEAD = Refusal(431, "INVALID_ARGUMENT", f"the request's head is larger than {MAX_HEAD_BYTES} bytes")
+MANY_HEADERS = Refusal(431, "INVALID_ARGUMENT", f"the request has more than {MAX_HEADERS} headers")
+MANY_PIPELINED = Refusal(503, "UNAVAILABLE", f"more than {MAX_PIPELINED} requests wait on this connection")
+ENDLESS_FRAMING = Refusal(
+    400, "INVALID_ARGUMENT", f"{MAX_HEAD_BYTES} bytes between the parts of the body, or behind it, are none of it"
+)
+SLOW_HEAD = Refusal(408, "INVALID_ARGUMENT", "the request's head did not come in time", lingers=False)
+SLOW_BODY = Refusal(408, "INVALID_ARGUMENT", "the request's body did not come in time", lingers=False)
+TOO_MANY_CONNECTIONS = Refusal(
+    503, "UNAVAILABLE", "this server has as many connections as it may; try again", lingers=False
+)
+
+
+class _Stopped(Exception):
+    """The parser is to stop; the protocol knows why."""
+
+
 class Protocol(HttpToolsProtocol):
-    """The framework's HTTP protocol over joined writes."""
+    """The framework's HTTP protocol over joined writes, with limits on what comes in.
+
+    Args:
+        connections: all connections of this process.
+        arguments: the framework's.
+    """
+
+    def __init__(self, *arguments: Any, connections: Connections, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.host = ""
+        self._table = connections
+        self._raw: asyncio.Transport
+        self._stage = Stage.HEAD
+        # When the stage began, and when the body last got longer; by the monotonic clock.
+        self._since = self._grew = 0.0
+        self._unread_since: float | None = None
+        self._head_bytes = 0
+        # Bytes that came since the last sign of progress: a head, a part of a body, or the end of a request.
+        self._useless_bytes = 0
+        self._progress = False
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begins with a connection."""
+        """Begins with a connection, if there may be one more."""
         super().connection_made(JoinedWrites(transport, self.loop))
+        self._raw = transport
+        self._since = time.monotonic()
+        self.host = self.client[0] if self.client else ""
+        if not self._table.add(self):
+            self._refuse(TOO_MANY_CONNECTIONS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Ends with it."""
+        self._table.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what has come, up to the limits."""
+        if self._refused:
+            return
+        self._progress = False
+        super().data_received(data)
+        if self._progress:
+            self._useless_bytes = 0
+            return
+        self._useless_bytes += len(data)
+        if self._stage is Stage.IDLE:
+            # Not even the first letter of a request.
+            self._begin(Stage.HEAD)
+        if self._useless_bytes > MAX_HEAD_BYTES and not self._refused:
+            self._refuse(LARGE_HEAD if self._stage is Stage.HEAD else ENDLESS_FRAMING)
+
+    def _begin(self, stage: Stage) -> None:
+        self._stage = stage
+        self._since = self._grew = time.monotonic()
+
+    # What the parser finds.
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if self._stage is Stage.IDLE:
+            self._begin(Stage.HEAD)
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the address has come."""
+        self._head_bytes += len(url)
+        if self._head_bytes > MAX_TARGET_BYTES:
+            self._stop(LONG_TARGET)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header has come whole; one behind the body is ignored, since nothing here knows what it would mean."""
+        if self._stage is Stage.BODY:
+            return
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._stop(LARGE_HEAD)
+        if len(self.headers) == MAX_HEADERS:
+            self._stop(MANY_HEADERS)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head has come whole."""
+        if len(self.pipeline) == MAX_PIPELINED:
+            self._stop(MANY_PIPELINED)
+        super().on_headers_complete()
+        self._progress = True
+        self._begin(Stage.BODY)
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body has come."""
+        self._progress = True
+        self._grew = time.monotonic()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request has come whole."""
+        self._progress = True
+        self._stage = Stage.IDLE
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """A request is answered."""
+        self._since = time.monotonic()
+        super().on_response_complete()
+
+    def _stop(self, refusal: Refusal) -> NoReturn:
+        """Refuses the request at once, before the framework writes a line, and stops the parser."""
+        self._refuse(refusal)
+        raise _Stopped
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what the parser has refused, if nothing here has."""
+        if not self._refused:
+            self._refuse(Refusal(400, "INVALID_ARGUMENT", msg))
+
+    # How long a connection may wait.
+
+    def pause_writing(self) -> None:
+        """The client takes less than it is sent."""
+        self._unread_since = time.monotonic()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has taken most of it."""
+        self._unread_since = None
+        super().resume_writing()
+
+    def check(self, now: float) -> None:
+        """Closes the connection if it has waited for too long; see `Connection`."""
+        limits = self._table.limits
+        if self._unread_since is not None and now - self._unread_since > limits.unread_seconds:
+            self._raw.abort()
+        elif self._stage is Stage.IDLE or self._refused:
+            return
+        elif self.flow.read_paused:
+            # It is the server that does not take what comes.
+            self._since = self._grew = now
+        elif self._stage is Stage.HEAD:
+            if now - self._since > limits.head_seconds:
+                self._refuse(SLOW_HEAD)
+        elif now - self._grew > limits.silent_seconds or now - self._since > self._body_seconds():
+            self._refuse(SLOW_BODY)
+
+    def _body_seconds(self) -> float:
+        limits = self._table.limits
+        if self.cycle.response_complete:  # nobody needs the rest
+            return limits.silent_seconds
+        return math.inf if self.scope["method"] == "PUT" else limits.body_seconds
+
+    def priority(self) -> tuple[int, float] | None:
+        """Connections without a request go first, then idle ones, the oldest of each; see `Connection`."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        return (0 if self._stage is Stage.HEAD else 1, self._since)
+
+    def evict(self) -> None:
+        """Closes the connection; see `Connection`."""
+        self.transport.close()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Answers with an error, if the answer is not taken for another request's, and closes the connection."""
+        self._refused = True
+        if self._stage is Stage.BODY and self.cycle is not None:
+            may_answer = not self.cycle.response_started and not self.pipeline
+        else:
+            may_answer = self.cycle is None or self.cycle.response_complete
+        if may_answer:
+            self._raw.write(refusal.answer)
+        if may_answer and refusal.lingers:
+            self.flow.pause_reading()
+            self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import multiprocessing
@@ -17,7 +18,9 @@ from types import FrameType
 
 import uvicorn
 
+from dodona_server.api.proxies import Proxies
 from dodona_server.app import Options, create_app
+from dodona_server.connections import Connections, Limits, raise_descriptor_limit
 from dodona_server.http_protocol import Protocol
 from dodona_server.settings import Settings
 from dodona_server.storage.opening import open_store
@@ -45,10 +48,12 @@ def configure_logging() -> None:
 def serve_here(settings: Settings, store: Store, listener: socket.socket) -> None:
     """Serves until SIGTERM or Ctrl-C, and closes the store then."""
     stopping = threading.Event()
+    raise_descriptor_limit()
+    connections = Connections(Limits.of_process(), Proxies().is_proxy)
     config = uvicorn.Config(
         create_app(store, options_of(settings), stopping),
         loop="uvloop",
-        http=Protocol,
+        http=functools.partial(Protocol, connections=connections),  # type: ignore[arg-type]  # called as the class is
         ws="none",
         access_log=False,
         log_config=None,

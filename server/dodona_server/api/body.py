@@ -1,4 +1,4 @@
-"""Requests are passed on once their bodies have come whole, and are not too large."""
+"""Requests are passed on once their bodies have come whole, are not too large, and say that they are JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ class WholeBody:
     """ASGI middleware that receives a request's body whole before it passes the request on.
 
     A client that goes away while it sends has asked for nothing: what came of its body may well be a request that it
-    never meant, above all if that is nothing. A body that is too large is answered with 413.
+    never meant, above all if that is nothing. A body that is too large is answered with 413, one that says that it is
+    anything but JSON with 415: a browser sends other types for any web site without asking this server first.
 
     Args:
         app: what answers requests; it gets each body in one message.
@@ -43,6 +44,10 @@ class WholeBody:
             if len(body) > MAX_BODY_BYTES:
                 await _too_large(scope, receive, send)
                 return
+        if body and (other := _other_type(scope)) is not None:
+            problem = f"send JSON with 'Content-Type: application/json', not {other!r}"
+            await error_response(415, "INVALID_ARGUMENT", problem)(scope, receive, send)
+            return
         whole = {"type": "http.request", "body": bytes(body), "more_body": False}
         await self._app(scope, behind(whole, receive), send)
 
@@ -55,6 +60,14 @@ def behind(message: Message, receive: Receive) -> Receive:
         return pending.pop() if pending else await receive()
 
     return hand_out
+
+
+def _other_type(scope: Scope) -> str | None:
+    """The content type, if it is not JSON's; Google's clients send bodies without one."""
+    for name, value in scope["headers"]:
+        if name == b"content-type" and value and value.partition(b";")[0].strip().lower() != b"application/json":
+            return str(value, "latin-1")
+    return None
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:

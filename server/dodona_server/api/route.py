@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import unquote_to_bytes
 
-from fastapi import Depends, HTTPException, Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
 from starlette.routing import Match
@@ -22,7 +22,7 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class LenientRoute(APIRoute):
-    """A route that takes an empty body as `{}`, as Google's servers do, and no other format than JSON in UTF-8.
+    """A route that takes an empty body as `{}`, as Google's servers do; `WholeBody` lets in nothing but JSON.
 
     Its path may end with a verb behind a colon.
     """
@@ -45,10 +45,7 @@ class LenientRoute(APIRoute):
             return handler
 
         async def lenient(request: Request) -> Response:
-            content_type = request.headers.get("content-type") or "application/json"
             body = await request.body()
-            if body and "json" not in content_type:
-                raise HTTPException(415, f"send JSON with 'Content-Type: application/json', not {content_type!r}")
             request._body = body or b"{}"  # noqa: SLF001 - where Request keeps the body that it has read
             request._json = parse_body(body)  # noqa: SLF001 - and what it has made of it
             return await handler(request)

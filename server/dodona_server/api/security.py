@@ -2,7 +2,8 @@
 
 With a token configured every request must bring it, as `Authorization: Bearer`, as `x-goog-api-key` (what Google's
 clients send for an API key) or as the password of HTTP Basic (what a browser asks a person for). Without one the
-server listens on loopback alone, and the guard keeps other web sites from using a person's browser to reach it.
+server listens on loopback alone. Either way, the guard keeps pages of other web sites from using a person's browser to
+change anything here: a browser names the page's origin with each such request, and no other client does.
 """
 
 from __future__ import annotations
@@ -11,17 +12,30 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Iterable
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dodona_server.api import proxies
 from dodona_server.api.errors import error_response
+from dodona_server.api.proxies import Proxies
+from dodona_server.api.refused_tokens import RefusedTokens
 
 # Answers that tell nothing: what a container's health check asks without knowing the token.
 _OPEN_PATHS = {"/healthz", "/readyz"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+_LOOKED_AT = {b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-goog-api-key"} | proxies.HEADERS
+# What a browser says of a page of this server, and of an address that a person has typed.
+_OWN_SITES = {"same-origin", "none"}
+# RFC 3986 without what no browser sends: a name or an address, and perhaps a port.
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{0,5}))?")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Found = Mapping[bytes, list[str]]
 
 
 class Guard:
@@ -30,63 +44,133 @@ class Guard:
     Args:
         app: what is guarded.
         token: the secret that requests must bring; None for a server on loopback.
+        proxies: those in front of the server.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, token: str | None, proxies: Proxies) -> None:
         self._app = app
         self._digest = None if token is None else _digest(token)
+        self._proxies = proxies
+        self._refused = RefusedTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, or answers it with 401 or 403."""
-        if scope["type"] != "http" or scope["path"] in _OPEN_PATHS:
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        if headers.get("sec-fetch-site") == "cross-site" and scope["method"] not in _SAFE_METHODS:
-            refusal = error_response(403, "PERMISSION_DENIED", "another web site may not send this request")
-        elif self._digest is None:
-            if _host_name(headers.get("host", "")) in _LOOPBACK_NAMES:
-                await self._app(scope, receive, send)
-                return
-            refusal = error_response(
-                403,
-                "PERMISSION_DENIED",
-                f"this server has no token and answers to localhost only, not to {headers.get('host', '')!r}",
-            )
-        elif any(hmac.compare_digest(self._digest, _digest(brought)) for brought in _brought(headers)):
-            await self._app(scope, receive, send)
-            return
+        """Passes the request on, or answers it with an error."""
+        found = _look(scope)
+        if not proxies.HEADERS.isdisjoint(found):
+            await self._proxies.apply(scope, receive, send)
+        if scope["path"] in _OPEN_PATHS:
+            refusal = None
         else:
-            refusal = error_response(
-                401,
-                "UNAUTHENTICATED",
-                "this server needs its token; send it as 'Authorization: Bearer TOKEN'",
-                {"WWW-Authenticate": 'Basic realm="Dodona: any name, the token as password", charset="UTF-8"'},
-            )
-        await refusal(scope, receive, send)
+            refusal = self._wrong_site(scope, found) or await self._wrong_client(scope, found)
+        await (refusal or self._app)(scope, receive, send)
+
+    def _wrong_site(self, scope: Scope, found: Found) -> Response | None:
+        """The answer to a page of another web site that would change something."""
+        if len(found.get(b"host", ())) > 1:
+            return error_response(400, "INVALID_ARGUMENT", "the request has more than one Host header")
+        if scope["method"] in _SAFE_METHODS:
+            return None
+        if not _OWN_SITES.issuperset(found.get(b"sec-fetch-site", ())):
+            return _forbidden("another web site may not send this request")
+        origins = found.get(b"origin")
+        if origins is None:
+            return None
+        host = found.get(b"host", [""])[0]
+        own = read_host(host, scope["scheme"])
+        if own is not None and all(_read_origin(origin) == (scope["scheme"], own) for origin in origins):
+            return None
+        return _forbidden(
+            f"a page of {', '.join(origins)!r} may not send this request: it reached this server as "
+            f"'{scope['scheme']}://{host}'. A proxy has to pass on Host and X-Forwarded-Proto, and "
+            "FORWARDED_ALLOW_IPS has to name it"
+        )
+
+    async def _wrong_client(self, scope: Scope, found: Found) -> Response | None:
+        """The answer to a client that has no token, or the wrong one."""
+        if self._digest is None:
+            host = found.get(b"host", [""])[0]
+            own = read_host(host, scope["scheme"])
+            if own is not None and own.is_loopback:
+                return None
+            return _forbidden(f"this server has no token and answers to localhost only, not to {host!r}")
+        brought = list(_brought(found))
+        if any(hmac.compare_digest(self._digest, _digest(one)) for one in brought):
+            return None
+        if not await self._refused.refuse(scope, wrong=bool(brought)):
+            message = "too many wrong tokens came from this address"
+            return error_response(429, "RESOURCE_EXHAUSTED", message, {"Connection": "close", "Retry-After": "10"})
+        return error_response(
+            401,
+            "UNAUTHENTICATED",
+            "this server needs its token; send it as 'Authorization: Bearer TOKEN'",
+            {"WWW-Authenticate": 'Basic realm="Dodona: any name, the token as password", charset="UTF-8"'},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A name or an address, and a port."""
+
+    name: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can be meant."""
+        if self.name == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.name.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+
+def read_host(text: str, scheme: str) -> Host | None:
+    """The host that a Host header names in a request of that scheme; None for what names none."""
+    match = _AUTHORITY.fullmatch(text.lower())
+    if match is None or scheme not in _DEFAULT_PORTS:
+        return None
+    name, port = match[1], int(match[2] or _DEFAULT_PORTS[scheme])
+    if name.startswith("["):
+        try:
+            name = f"[{ipaddress.IPv6Address(name[1:-1])}]"
+        except ValueError:
+            return None
+    return Host(name, port) if port < 2**16 else None
+
+
+def _read_origin(text: str) -> tuple[str, Host | None]:
+    scheme, _, host = text.lower().partition("://")
+    return scheme, read_host(host, scheme)
+
+
+def _look(scope: Scope) -> Found:
+    """The headers that matter here; there may be several of a name."""
+    found: dict[bytes, list[str]] = {}
+    for name, value in scope["headers"]:
+        if name in _LOOKED_AT:
+            found.setdefault(name, []).append(value.decode("latin-1"))
+    return found
+
+
+def _forbidden(message: str) -> Response:
+    return error_response(403, "PERMISSION_DENIED", message)
 
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _host_name(host: str) -> str:
-    """The name in a Host header, without the port."""
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0].lower()
-
-
-def _brought(headers: Headers) -> Iterable[str]:
+def _brought(found: Found) -> Iterable[str]:
     """The secrets that a request brings."""
-    if key := headers.get("x-goog-api-key"):
-        yield key
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    match scheme.lower():
-        case "bearer":
-            yield credentials.strip()
-        case "basic":
-            try:
-                yield base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-            except (binascii.Error, UnicodeDecodeError):
-                return
+    yield from found.get(b"x-goog-api-key", ())
+    for authorization in found.get(b"authorization", ()):
+        scheme, _, credentials = authorization.partition(" ")
+        match scheme.lower():
+            case "bearer":
+                yield credentials.strip()
+            case "basic":
+                try:
+                    yield base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+                except (binascii.Error, UnicodeDecodeError):
+                    yield ""

@@ -105,8 +105,7 @@ class TrialLoop:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers the call, or passes it on."""
         match = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        # What does not send JSON is answered by the framework's route, as any other call is.
-        if match is None or (match[4] is None) != (match[5] == "suggest") or not _is_json(scope):
+        if match is None or (match[4] is None) != (match[5] == "suggest"):
             await self._app(scope, receive, send)
             return
         message = await receive()
@@ -166,10 +165,3 @@ async def _while_there(receive: Receive, call: Coroutine[None, None, WireModel])
     finally:
         calling.cancel()
         leaving.cancel()
-
-
-def _is_json(scope: Scope) -> bool:
-    for name, value in scope["headers"]:
-        if name == b"content-type":
-            return b"json" in value
-    return True

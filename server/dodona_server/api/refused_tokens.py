@@ -1,0 +1,96 @@
+"""Wrong tokens: each address that brings them leaves a line in the log, and waits longer for each further answer.
+
+The right token is never made to wait, from whichever address it comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+from dodona_server.connections import address_of
+
+logger = logging.getLogger("dodona")
+
+FREE_TRIES = 5
+FIRST_PAUSE_SECONDS = 0.125
+LONGEST_PAUSE_SECONDS = 4.0
+FORGET_SECONDS = 60.0
+# Of answers that an address waits for; further ones are given at once and close their connection.
+MAX_HELD = 16
+MAX_ADDRESSES = 4096
+LINE_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Tries:
+    wrong: int = 0
+    latest: float = 0.0
+    held: int = 0
+    told: float = float("-inf")
+    untold: int = 0
+
+
+class RefusedTokens:
+    """What each address has brought in vain lately."""
+
+    def __init__(self) -> None:
+        self._addresses: OrderedDict[str, _Tries] = OrderedDict()
+
+    async def refuse(self, scope: Scope, *, wrong: bool) -> bool:
+        """Logs a refusal, and waits before a wrong token is answered.
+
+        Args:
+            scope: the request.
+            wrong: whether it brings a wrong token; else it brings none.
+
+        Returns:
+            Whether the address may be told more; if not, it waits for too many answers already.
+        """
+        host = scope["client"][0] if scope.get("client") else "an unknown address"
+        tries = self._tries_of(address_of(host))
+        _log(tries, host, scope, wrong=wrong)
+        if not wrong:
+            return True
+        tries.wrong += 1
+        tries.latest = time.monotonic()
+        if tries.held >= MAX_HELD:
+            return False
+        if tries.wrong > FREE_TRIES:
+            tries.held += 1
+            try:
+                await asyncio.sleep(_pause(tries.wrong - FREE_TRIES))
+            finally:
+                tries.held -= 1
+        return True
+
+    def _tries_of(self, address: str) -> _Tries:
+        tries = self._addresses.setdefault(address, _Tries())
+        self._addresses.move_to_end(address)
+        if time.monotonic() - tries.latest > FORGET_SECONDS:
+            tries.wrong = 0
+        if len(self._addresses) > MAX_ADDRESSES:
+            self._addresses.popitem(last=False)
+        return tries
+
+
+def _pause(times: int) -> float:
+    """How many seconds an answer waits."""
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(times - 1, 32), LONGEST_PAUSE_SECONDS)
+
+
+def _log(tries: _Tries, host: str, scope: Scope, *, wrong: bool) -> None:
+    now = time.monotonic()
+    if now - tries.told < LINE_SECONDS:
+        tries.untold += 1
+        return
+    more = f", and {tries.untold} times before since the last line" if tries.untold else ""
+    tries.told, tries.untold = now, 0
+    # The path is quoted: it may have line breaks. The query is left out: it may have a token.
+    reason = "a wrong token" if wrong else "no token"
+    logger.warning("refused %s from %r, which sent %s for %.200r%s", scope["method"], host, reason, scope["path"], more)

@@ -1,0 +1,175 @@
+"""Which connections there are, how many one address may have, and how long a connection may wait.
+
+No connection is refused while another one waits without a use: a new one takes its place. So whoever opens many
+connections and sends nothing loses those, and keeps nobody out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+import logging
+import resource
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+logger = logging.getLogger("dodona")
+
+# Of one process. Workers behind one router share an address.
+MAX_CONNECTIONS = 4096
+MAX_OF_ADDRESS = 1024
+# For the database, for files of trials and for the processes that fit models.
+RESERVED_DESCRIPTORS = 128
+WANTED_DESCRIPTORS = 65_536
+SWEEP_SECONDS = 1.0
+# A flood of connections is no flood of lines in the log.
+QUIET_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections a process has, and how long they may wait.
+
+    Args:
+        connections: how many in all.
+        of_address: how many of one address.
+        head_seconds: from the connection, or from the first byte of a later request, to the end of the head.
+        silent_seconds: how long a body may not get longer.
+        body_seconds: from the head to the end of the body, but for an artifact's.
+        unread_seconds: how long a client may take nothing of an answer.
+    """
+
+    connections: int = MAX_CONNECTIONS
+    of_address: int = MAX_OF_ADDRESS
+    head_seconds: float = 30.0
+    silent_seconds: float = 30.0
+    body_seconds: float = 300.0
+    unread_seconds: float = 300.0
+
+    @classmethod
+    def of_process(cls) -> Limits:
+        """The limits that the process has descriptors for; no address may have more than half of them."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        connections = min(MAX_CONNECTIONS, max(soft - RESERVED_DESCRIPTORS, soft // 2))
+        return cls(connections=connections, of_address=min(MAX_OF_ADDRESS, connections // 2))
+
+
+class Connection(Protocol):
+    """What a connection tells the table, and what it does when the table asks."""
+
+    host: str
+
+    def check(self, now: float) -> None:
+        """Closes the connection if it has waited for too long."""
+
+    def priority(self) -> tuple[int, float] | None:
+        """The smallest one is closed first; None for a connection that answers a request."""
+
+    def evict(self) -> None:
+        """Closes the connection in favor of a new one."""
+
+
+@dataclass(slots=True)
+class _Address:
+    connections: dict[Connection, None] = field(default_factory=dict)  # an ordered set
+    told: float = float("-inf")
+
+
+class Connections:
+    """The connections of this process.
+
+    Args:
+        limits: how many there may be.
+        is_proxy: whether an address is a proxy's, whose connections are those of many clients.
+    """
+
+    def __init__(self, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False) -> None:
+        self.limits = limits
+        self._is_proxy = is_proxy
+        self._all: dict[Connection, None] = {}
+        self._addresses: dict[str, _Address] = {}
+        self._told = float("-inf")
+        self._sweeping = False
+
+    def add(self, new: Connection) -> bool:
+        """Adds a connection, in the place of another one if need be; False if there is no room."""
+        key = address_of(new.host)
+        address = self._addresses.get(key) or _Address()
+        if len(address.connections) >= self.limits.of_address and not self._is_proxy(new.host):
+            address.told = _tell(address.told, f"{key} has {len(address.connections)} connections, the most that one")
+            if not self._evict_one(address.connections):
+                return False
+        if len(self._all) >= self.limits.connections:
+            self._told = _tell(self._told, f"there are {len(self._all)} connections, the most that this server")
+            if not self._evict_one(self._all):
+                return False
+        self._addresses[key] = address
+        address.connections[new] = self._all[new] = None
+        self._sweep_later()
+        return True
+
+    def remove(self, gone: Connection) -> None:
+        """Forgets a connection, if it is here."""
+        if gone not in self._all:
+            return
+        del self._all[gone]
+        key = address_of(gone.host)
+        address = self._addresses[key]
+        del address.connections[gone]
+        if not address.connections:
+            del self._addresses[key]
+
+    def _evict_one(self, among: Iterable[Connection]) -> bool:
+        waiting = [(priority, one) for one in among if (priority := one.priority()) is not None]
+        if not waiting:
+            return False
+        _, victim = min(waiting, key=lambda pair: pair[0])
+        self.remove(victim)
+        victim.evict()
+        return True
+
+    def _sweep_later(self) -> None:
+        if not self._sweeping and self._all:
+            self._sweeping = True
+            asyncio.get_running_loop().call_later(SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = False
+        now = time.monotonic()
+        for connection in list(self._all):
+            connection.check(now)
+        self._sweep_later()
+
+
+@functools.lru_cache(4096)
+def address_of(host: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 network that one IPv6 client usually has."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(ip, ipaddress.IPv4Address):
+        return host
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip.packed[:8] + bytes(8), 64)))
+
+
+def raise_descriptor_limit() -> None:
+    """Raises the soft limit of descriptors, of which each connection takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(WANTED_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _tell(told: float, who: str) -> float:
+    """Logs who has reached a limit, unless it was logged at `told` shortly before; returns when it was."""
+    now = time.monotonic()
+    if now - told < QUIET_SECONDS:
+        return told
+    logger.warning("%s may have: new ones take the place of those that wait, or are refused", who)
+    return now

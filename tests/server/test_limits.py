@@ -1,0 +1,370 @@
+"""What a connection may send, how long it may wait, and how many there may be: over real connections."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import resource
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from dodona_server.api.proxies import Proxies
+from dodona_server.app import Options, create_app
+from dodona_server.connections import Connections, Limits, address_of
+from dodona_server.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES, Protocol
+from dodona_server.storage.opening import open_store
+from tests.support.processes import ServerProcess
+
+STUDIES = "/v1/projects/default/locations/local/studies"
+TOKEN = "a long random secret"
+GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+# Long before the time-outs of a real server, long after those of `impatient`.
+WAIT_SECONDS = 20
+
+
+@contextlib.contextmanager
+def serving(folder: Path, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False) -> Iterator[int]:
+    """The port of a server in this process, with a token and with limits of its own."""
+    app = create_app(open_store(f"sqlite:///{folder / 'limits.db'}"), Options(token=TOKEN))
+    http = functools.partial(Protocol, connections=Connections(limits, is_proxy))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, loop="uvloop", http=http, ws="none", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    """A server with the usual limits."""
+    with serving(tmp_path, Limits()) as port:
+        yield port
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[int]:
+    """A server that waits half a second for heads, a second for bodies and two for whole ones."""
+    with serving(tmp_path, Limits(head_seconds=0.5, silent_seconds=1.0, body_seconds=2.0)) as port:
+        yield port
+
+
+def connect(port: int, *, source: str = "127.0.0.1") -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), WAIT_SECONDS, (source, 0))
+
+
+def ask(port: int, source: str = "127.0.0.1") -> int:
+    """The status of a request on a connection of its own."""
+    with connect(port, source=source) as connection:
+        connection.sendall(GET + b"Connection: close\r\n\r\n")
+        return status_of(received(connection))
+
+
+def received(connection: socket.socket) -> bytes:
+    """All that comes until the server closes the connection."""
+    parts = []
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65536):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def status_of(answer: bytes) -> int:
+    return int(answer.split(b" ", 2)[1])
+
+
+def flood(port: int, start: bytes, piece: bytes) -> tuple[int, bytes]:
+    """Sends a start, and then a piece again and again; how many bytes went, and what came."""
+    sent = 0
+    with connect(port) as connection:
+        connection.sendall(start)
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            while sent < 64 * 2**20:
+                connection.sendall(piece)
+                sent += len(piece)
+                # Slower than the server: what the kernel takes by itself is not what is tested.
+                time.sleep(0.001)
+                connection.setblocking(False)
+                try:
+                    return sent, connection.recv(65536)
+                except BlockingIOError:
+                    connection.settimeout(WAIT_SECONDS)
+        return sent, received(connection)
+
+
+CHUNKED = f"POST {STUDIES}:lookup HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+CHUNKED += b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "piece", "code"),
+    [
+        (GET + b"X-Long: ", b"a" * 4096, 431),
+        (GET + b"X-", b"a" * 4096, 431),
+        (GET, b"x: v\r\n" * 16, 431),
+        (GET, b"x-long: " + b"v" * 2000 + b"\r\n", 431),
+        (GET, b": \r\n" * 1000, 400),
+        (b"GET /", b"a" * 1024, 414),
+        (b"GET /?", b"a" * 1024, 414),
+        (b"GET http://localhost/", b"a" * 1024, 414),
+        (b"", b"\r\n" * 1024, 431),
+        (b"", b"A" * 1024, 400),
+        (CHUNKED + b"1;", b"a" * 4096, 400),
+        (CHUNKED + b"1;a=", b"a" * 4096, 400),
+        (CHUNKED + b"0\r\nX-Long: ", b"a" * 4096, 400),
+        (CHUNKED + b"0\r\n", b"x: v\r\n" * 1024, 400),
+    ],
+)
+def test_what_never_ends_is_refused_after_a_fixed_limit(port, start, piece, code):
+    sent, answer = flood(port, start, piece)
+    assert status_of(answer) == code
+    assert sent <= 4 * MAX_HEAD_BYTES
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert json.loads(body)["error"]["code"] == code
+    assert b"connection: close" in head.lower()
+    assert ask(port) == 200
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        (b"GET /healthz?" + b"a" * (MAX_TARGET_BYTES - 9) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+        (b"GET /healthz?" + b"a" * (MAX_TARGET_BYTES - 8) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
+        (GET + b"x: v\r\n" * (MAX_HEADERS - 1) + b"\r\n", 200),
+        (GET + b"x: v\r\n" * MAX_HEADERS + b"\r\n", 431),
+        (GET + b"x: " + b"v" * (MAX_HEAD_BYTES - 100) + b"\r\n\r\n", 200),
+        (GET + b"x: " + b"v" * MAX_HEAD_BYTES + b"\r\n\r\n", 431),
+    ],
+)
+def test_the_limits_are_where_they_are_said_to_be(port, head, code):
+    with connect(port) as connection:
+        connection.sendall(head)
+        assert status_of(connection.recv(65536)) == code
+
+
+def test_what_comes_behind_a_body_is_no_header(port):
+    request = CHUNKED.replace(f"Authorization: Bearer {TOKEN}\r\n".encode(), b"")
+    with connect(port) as connection:
+        connection.sendall(request + f"0\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+        assert status_of(connection.recv(65536)) == 401
+
+
+def test_many_requests_in_one_piece_are_all_answered(port):
+    with connect(port) as connection:
+        connection.sendall((GET + b"\r\n") * (MAX_PIPELINED - 1) + GET + b"Connection: close\r\n\r\n")
+        assert received(connection).count(b"HTTP/1.1 200 OK") == MAX_PIPELINED
+
+
+def test_requests_without_end_do_not_pile_up(port):
+    with connect(port) as connection:
+        connection.sendall((GET + b"\r\n") * 5000)
+        received(connection)
+    assert ask(port) == 200
+
+
+BODY = f"POST {STUDIES}:lookup HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 1000\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (b"", 408),
+        (b"GE", 408),
+        (b"\r\n", 408),
+        (GET + b"X-Half: ", 408),
+        (BODY.encode() + b"\r\n", 408),
+        (BODY.encode() + b"\r\n{", 408),
+        (CHUNKED + b"1", 408),
+    ],
+)
+def test_a_connection_that_sends_no_more_is_closed(impatient, sent, code):
+    with connect(impatient) as connection:
+        connection.sendall(sent)
+        assert status_of(received(connection)) == code
+
+
+@pytest.mark.parametrize(
+    ("start", "drip"), [(GET + b"X-Slow: ", b"a"), (BODY.encode() + b"\r\n{", b" "), (b"", b"\r\n")]
+)
+def test_a_connection_that_sends_a_little_now_and_then_is_closed(impatient, start, drip):
+    with connect(impatient) as connection:
+        connection.sendall(start)
+        connection.settimeout(0.1)
+        for _ in range(WAIT_SECONDS * 10):
+            with contextlib.suppress(TimeoutError):
+                assert status_of(connection.recv(65536)) == 408
+                return
+            connection.sendall(drip)
+    raise AssertionError("the connection is still open")
+
+
+def test_the_rest_of_a_refused_body_is_not_waited_for_long(impatient):
+    with connect(impatient) as connection:
+        connection.sendall(BODY.replace(TOKEN, "wrong").encode() + b"\r\n")
+        assert status_of(received(connection)) == 401
+
+
+def test_a_connection_between_two_requests_stays(impatient):
+    with connect(impatient) as connection:
+        for _ in range(2):
+            connection.sendall(GET + b"\r\n")
+            assert status_of(connection.recv(65536)) == 200
+            time.sleep(2)  # four times as long as a head may take
+
+
+def test_half_a_second_request_is_waited_for_no_longer_than_the_first(impatient):
+    with connect(impatient) as connection:
+        connection.sendall(GET + b"\r\n")
+        assert status_of(connection.recv(65536)) == 200
+        connection.sendall(b"G")
+        assert status_of(received(connection)) == 408
+
+
+def call(port: int, method: str, path: str, body: bytes = b"", size: int | None = None) -> socket.socket:
+    """A connection on which a request was sent."""
+    connection = connect(port)
+    head = f"{method} {STUDIES}{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body) if size is None else size}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def test_an_artifact_goes_on_as_long_as_bytes_come(impatient):
+    metric, parameter = {"metricId": "m"}, {"parameterId": "x", "doubleValueSpec": {"maxValue": 1}}
+    spec = {"metrics": [metric], "parameters": [parameter], "algorithm": "RANDOM_SEARCH"}
+    study = json.dumps({"studyId": "s", "displayName": "s", "studySpec": spec}).encode()
+    suggest = json.dumps({"clientId": "w", "suggestionCount": 1}).encode()
+    for path, body in (("", study), ("/s/trials:suggest", suggest)):
+        with call(impatient, "POST", path, body) as connection:
+            assert status_of(connection.recv(65536)) == 200
+    with call(impatient, "PUT", "/s/trials/1/artifacts/slow", size=15) as connection:
+        for _ in range(15):  # three times as long as another body may take
+            connection.sendall(b"x")
+            time.sleep(0.4)
+        assert status_of(connection.recv(65536)) == 200
+    with call(impatient, "PUT", "/s/trials/1/artifacts/half", b"x", size=2) as connection:
+        assert status_of(received(connection)) == 408
+    with call(impatient, "GET", "/s/trials/1/artifacts") as connection:
+        answer = connection.recv(65536)
+        assert b'artifacts/slow"' in answer
+        assert b'artifacts/half"' not in answer
+
+
+def test_an_answer_that_nobody_reads_is_given_up(tmp_path):
+    limits = Limits(unread_seconds=0.5)
+    with serving(tmp_path, limits) as port, connect(port) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        head = f"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            for _ in range(WAIT_SECONDS * 100):
+                connection.sendall(head)
+                time.sleep(0.01)
+
+
+class TestCrowds:
+    def test_connections_that_send_nothing_lock_nobody_out(self, tmp_path, caplog):
+        with serving(tmp_path, Limits(connections=30, of_address=10)) as port:
+            crowd = [connect(port) for _ in range(25)]
+            assert [ask(port) for _ in range(20)] == [200] * 20
+            assert ask(port, "127.0.0.2") == 200
+            for connection in crowd:
+                connection.close()
+        assert "127.0.0.1 has 10 connections, the most that one may have" in caplog.text
+
+    def test_nor_do_those_of_many_addresses(self, tmp_path, caplog):
+        with serving(tmp_path, Limits(connections=30, of_address=10)) as port:
+            crowd = [connect(port, source=f"127.0.0.{5 + index % 8}") for index in range(60)]
+            assert ask(port) == 200
+            for connection in crowd:
+                connection.close()
+        assert "there are 30 connections, the most that this server may have" in caplog.text
+
+    def test_the_oldest_idle_one_goes_before_any_that_is_answered(self, tmp_path):
+        with serving(tmp_path, Limits(of_address=3)) as port:
+            busy = call(port, "POST", ":lookup", size=10)
+            time.sleep(0.2)
+            idle = [connect(port) for _ in range(2)]
+            for connection in idle:
+                connection.sendall(GET + b"\r\n")
+                assert status_of(connection.recv(65536)) == 200
+            with connect(port) as new:
+                new.sendall(GET + b"\r\n")
+                assert status_of(new.recv(65536)) == 200
+                assert idle[0].recv(10) == b""
+                idle[1].sendall(GET + b"\r\n")
+                assert status_of(idle[1].recv(65536)) == 200
+                busy.sendall(b'{"a": "b"}')
+                assert status_of(busy.recv(65536)) == 404
+            for connection in (busy, *idle):
+                connection.close()
+
+    def test_without_any_idle_one_a_new_one_is_told_to_come_back(self, tmp_path):
+        with serving(tmp_path, Limits(of_address=3)) as port:
+            busy = [call(port, "POST", ":lookup", size=10) for _ in range(3)]
+            time.sleep(0.5)
+            with connect(port) as new:
+                assert status_of(received(new)) == 503
+            assert ask(port, "127.0.0.2") == 200
+            for connection in busy:
+                connection.close()
+
+    def test_a_proxy_may_have_more_than_one_client(self, tmp_path):
+        proxies = Proxies({"FORWARDED_ALLOW_IPS": "10.1.1.1,127.0.0.1"})
+        with serving(tmp_path, Limits(of_address=3), proxies.is_proxy) as port:
+            busy = [call(port, "POST", ":lookup", size=10) for _ in range(5)]
+            time.sleep(0.5)
+            assert ask(port) == 200
+            for connection in busy:
+                connection.close()
+        assert not Proxies({}).is_proxy("127.0.0.1")
+
+    @pytest.mark.parametrize(
+        ("host", "address"),
+        [
+            ("192.0.2.7", "192.0.2.7"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+            ("", ""),
+        ],
+    )
+    def test_a_network_of_ipv6_is_one_address(self, host, address):
+        assert address_of(host) == address
+
+    def test_there_are_descriptors_for_all_of_them(self, tmp_path):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        command = ("prlimit", "--nofile=256:4096", "python", "-m", "dodona_server", "serve")
+        server = ServerProcess(tmp_path, command=command).start()
+        raised = Path(f"/proc/{server.process.pid}/limits").read_text()
+        server.stop()
+        assert next(line.split()[3:5] for line in raised.splitlines() if "open files" in line) == ["4096", "4096"]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
+        try:
+            assert Limits.of_process() == replace(Limits(), connections=128, of_address=64)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    def test_a_server_with_few_descriptors_serves_on(self, tmp_path):
+        command = ("prlimit", "--nofile=256:256", "python", "-m", "dodona_server", "serve")
+        server = ServerProcess(tmp_path, command=command).start()
+        port = int(server.url.rpartition(":")[2])
+        crowd = [connect(port) for _ in range(400)]
+        assert ask(port) == 200
+        for connection in crowd:
+            connection.close()
+        server.stop()
+        assert "Too many open files" not in server.log.read_text()
