@@ -22,7 +22,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-FAULTS: list[str | int] = ["refuse", "drop", "duplicate", 502, 503, 504]
+FAULTS: list[str | int] = ["refuse", "drop", "duplicate", 408, 502, 503, 504]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import resource
 import socket
 import threading
@@ -264,15 +263,19 @@ def test_an_artifact_goes_on_as_long_as_bytes_come(impatient):
         assert b'artifacts/half"' not in answer
 
 
+def send_for_ever(connection: socket.socket, request: bytes) -> None:
+    while True:
+        connection.sendall(request)
+        time.sleep(0.01)
+
+
 def test_an_answer_that_nobody_reads_is_given_up(tmp_path):
     limits = Limits(unread_seconds=0.5)
     with serving(tmp_path, limits) as port, connect(port) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         head = f"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
-            for _ in range(WAIT_SECONDS * 100):
-                connection.sendall(head)
-                time.sleep(0.01)
+            send_for_ever(connection, head)
 
 
 class TestCrowds:
