@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Callable
@@ -130,7 +131,7 @@ def test_new_entries_that_are_not_allowed(tune: Tune, study: Callable[[], Study]
 
 @pytest.mark.parametrize("joins", [False, True])
 def test_new_entries_that_are_not_tuned_have_their_defaults(
-    tune: Tune, study: Callable[[], Study], joins: bool
+    tune: Tune, study: Callable[[], Study], joins: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def build(hp: HyperParameters) -> keras.Model:
         hp.Int("late", 1, 5, default=3)
@@ -149,6 +150,10 @@ def test_new_entries_that_are_not_tuned_have_their_defaults(
     values = tuner.get_best_hyperparameters()[0].values
     assert {name: values[name] for name in ("late", "flag", "later")} == {"late": 3, "flag": True, "later": 2}
     assert set(study().space) == {"seed"}
+    assert tuner.oracle.get_space().values == tuner.oracle.hyperparameters.values == {"seed": 0}
+    assert [hp.name for hp in tuner.oracle.get_space().space] == ["seed"]
+    tuner.search_space_summary()
+    assert "Default search space size: 1\nseed (Int)" in capsys.readouterr().out
 
 
 def test_a_worker_that_is_overtaken_keeps_untuned_entries_to_itself(tune: Tune, study: Callable[[], Study]) -> None:
@@ -163,7 +168,8 @@ def test_a_worker_that_is_overtaken_keeps_untuned_entries_to_itself(tune: Tune, 
 
     overtaken: list[Any] = []
     tuner = tune(build, objective="val_loss", hyperparameters=space, tune_new_entries=False)
-    assert "late" in tuner.oracle.get_space()
+    assert "late" in tuner.oracle.known_space()
+    assert "late" not in tuner.oracle.get_space()
     assert set(study().space) == {"seed"}
 
 
@@ -364,3 +370,22 @@ def test_weights_that_are_elsewhere(tune: Tune, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"trial 1 are neither in .*other.*'gpu-1' trained it"):
         other.get_best_models()
     assert math.isfinite(other.oracle.get_best_trials()[0].score)
+
+
+def test_the_state_of_an_oracle_is_that_of_keras_tuner(tune: Tune) -> None:
+    states = []
+
+    class Tuner(BlackBox):
+        def value(self, x: float, trial: Any) -> float:
+            states.append(self.oracle.get_state())
+            return x
+
+    tuner = tune(tuner=Tuner, max_trials=2)
+    tuner.search(verbose=0)
+    states.append(tuner.oracle.get_state())
+    theirs = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=2).get_state()
+    assert all(state.keys() == theirs.keys() for state in json.loads(json.dumps(states)))
+    assert [state["ongoing_trials"] for state in states] == [{tuner.tuner_id: "1"}, {tuner.tuner_id: "2"}, {}]
+    assert (states[-1]["start_order"], states[-1]["end_order"]) == (["1", "2"], ["1", "2"])
+    tuner.oracle.set_state(states[0])
+    assert tuner.oracle.end_order == ["1", "2"]

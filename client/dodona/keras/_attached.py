@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import keras_tuner
 from keras_tuner import HyperParameters, Objective
+from keras_tuner.engine.trial import Trial
 
 import dodona
 from dodona.keras._display import Display
@@ -154,7 +155,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
     @served
     def hyperparameters(self) -> HyperParameters:
         """The search space as this worker last saw it."""
-        return self._shared.space.hyperparameters
+        return self._shared.tuned
 
     def _set_project_dir(self, directory: str, project_name: str) -> None:
         super()._set_project_dir(directory, project_name)
@@ -164,6 +165,12 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
 
     def get_space(self) -> HyperParameters:
         """The study's search space as it is now, with the defaults of what is active."""
+        with outages_end_the_search():
+            self._shared.refresh()
+        return self._shared.tuned
+
+    def known_space(self) -> HyperParameters:
+        """The same with what this worker has found and does not tune, as `tune_new_entries=False` asks for."""
         with outages_end_the_search():
             self._shared.refresh()
         return self._shared.space.hyperparameters.copy()
@@ -192,7 +199,15 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
             with outages_end_the_search():
                 self._shared.add(new)
 
+    @served
+    def ongoing_trials(self) -> dict[str, Trial]:
+        """The trials that run here, by the worker's name."""
+        return {running.worker: running.trial for running in self._running.values()}
+
     # --- what a server makes needless
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Nothing: the server has it all."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Not possible: the server makes the suggestions."""

@@ -40,6 +40,10 @@ class Display:
         self._began: dict[str, float] = {}
         self._board: _Terminal | _Notebook | None = None
 
+    def get_state(self) -> dict[str, Any]:
+        """What KerasTuner's display would keep; the server has it all."""
+        return {"search_start": None, "trial_start": {}, "trial_number": {}}
+
     @property
     def wants_progress(self) -> bool:
         """Whether somebody looks on who wants to see something."""

@@ -24,7 +24,7 @@ def explore(hypermodel: HyperModel, oracle: CloudOracle) -> None:
     Raises:
         RuntimeError: there is something new, and the oracle's `allow_new_entries` is False.
     """
-    hp = oracle.get_space()
+    hp = oracle.known_space()
     known = len(hp.space)
     hypermodel.declare_hyperparameters(hp)
     _build(hypermodel, hp)
@@ -38,7 +38,7 @@ def explore(hypermodel: HyperModel, oracle: CloudOracle) -> None:
             continue
         # Each scope is tried once: its conditions may contradict each other.
         active.append(scope)
-        hp = filled(oracle.get_space(), {condition.name: condition.values[0] for condition in scope})
+        hp = filled(oracle.known_space(), {condition.name: condition.values[0] for condition in scope})
         _build(hypermodel, hp)
         oracle.update_space(hp)
         active += [found for found in hp.active_scopes if found not in active]

@@ -48,6 +48,13 @@ class Space:
         """Those that the space lacks, by name and conditions."""
         return [hp for hp in hyperparameters.space if not knows(self.hyperparameters, hp)]
 
+    def without(self, left_out: Iterable[HyperParameter]) -> HyperParameters:
+        """A copy of the hyperparameters, less those of these names and conditions."""
+        places = [(hp.name, hp.conditions) for hp in left_out]
+        rest = HyperParameters()
+        rest.merge([hp for hp in self.hyperparameters.space if (hp.name, hp.conditions) not in places])
+        return filled(rest, {})
+
     def differences(self, hyperparameters: HyperParameters) -> list[str]:
         """What the space has otherwise, for people."""
         pairs = itertools.product(self.hyperparameters.space, hyperparameters.space)

@@ -152,6 +152,12 @@ class SharedStudy:
         self.space.learn(self.space.specs, self._kept.space)
 
     @property
+    def tuned(self) -> HyperParameters:
+        """The space without what this worker alone knows of and does not tune."""
+        untuned = [hp for hp in self._kept.space if not knows(Space(self.space.specs).hyperparameters, hp)]
+        return self.space.without(untuned)
+
+    @property
     def study_id(self) -> str:
         """The study's name; one is made up if nobody gave any."""
         if self._study_id is None:
