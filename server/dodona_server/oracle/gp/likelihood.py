@@ -112,6 +112,12 @@ class Layout:
             np.exp(log_t),
         )
 
+    def theta(self, hyper: Hyperparameters) -> Array:
+        """The logarithms of natural values; see `hyperparameters`."""
+        warp_parts = [hyper.warp_a, hyper.warp_b] if self.warped else []
+        natural = [hyper.length, np.array([hyper.scale, hyper.noise]), *warp_parts, hyper.basis]
+        return np.asarray(np.log(np.concatenate(natural)))
+
     def prior(self, dimensions: float, noise: NoisePrior) -> tuple[Array, Array, Array]:
         """Medians, spreads and bounds (2 columns) of `theta` under the prior, for that many active dimensions."""
         count = 2 * self.numeric if self.warped else 0
