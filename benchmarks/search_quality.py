@@ -2,6 +2,11 @@
 
     python benchmarks/search_quality.py run --peers GP_BANDIT,optuna_tpe --seeds 10 --budget 50 runs.jsonl
     python benchmarks/search_quality.py report runs.jsonl --json results.json --pictures docs/images
+    python benchmarks/search_quality.py run --through-server --seeds 5 --pending 8 --suggestions 2,20,200 served.jsonl
+    python benchmarks/search_quality.py compare served.jsonl
+
+With --through-server each study is run through a real server by workers in real time, and beside it, with the same
+trials under way, by the algorithm called directly; `compare` prints what the way through the server costs.
 
 Needs the extra `bench`. A run takes up where a former one stopped. Set OMP_NUM_THREADS=1 for one core each.
 """
@@ -9,21 +14,31 @@ Needs the extra `bench`. A run takes up where a former one stopped. Set OMP_NUM_
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import itertools
 import json
 import platform
+import sys
+import tempfile
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from quality import peers, problems, report, runs
+from quality import peers, problems, report, runs, served, through_server
 
 
 def main() -> None:
     arguments = _parser().parse_args()
-    if arguments.command == "run":
+    if arguments.command == "run" and arguments.through_server:
+        measure_through_server(arguments)
+    elif arguments.command == "run":
         measure(arguments)
+    elif arguments.command == "compare":
+        served.compare([json.loads(line) for path in arguments.runs for line in path.read_text().splitlines()])
     else:
         report.write(
             [json.loads(line) for path in arguments.runs for line in path.read_text().splitlines()],
@@ -37,11 +52,7 @@ def measure(arguments: argparse.Namespace) -> None:
     path: Path = arguments.runs
     lines = path.read_text().splitlines() if path.exists() else []
     done = {_key(json.loads(line)) for line in lines}
-    makers = {
-        name: make
-        for name, make in problems.suite(arguments.suite).items()
-        if not arguments.only or any(part in name for part in arguments.only.split(","))
-    }
+    makers = _makers(arguments)
     end = time.monotonic() + arguments.minutes * 60
     made = functools.cache(lambda name: makers[name]())
     baseline = functools.cache(lambda name: runs.baseline(made(name), arguments.budget))
@@ -73,6 +84,56 @@ def measure(arguments: argparse.Namespace) -> None:
             file.flush()
 
 
+def measure_through_server(arguments: argparse.Namespace) -> None:
+    """Makes the pairs of runs that the file lacks, so many studies of one server at a time."""
+    path: Path = arguments.runs
+    lines = path.read_text().splitlines() if path.exists() else []
+    done = {_pair(json.loads(line)) for line in lines}
+    makers = _makers(arguments)
+    made = functools.cache(lambda name: makers[name]())
+    baseline = functools.cache(lambda name: runs.baseline(made(name), arguments.budget))
+    pairs = [
+        (name, through_server.Course(seed, arguments.budget, arguments.pending, float(suggestions)))
+        for seed in range(arguments.seeds)
+        for suggestions in arguments.suggestions.split(",")
+        for name in makers
+    ]
+    end = time.monotonic() + arguments.minutes * 60
+    with tempfile.TemporaryDirectory() as folder, through_server.server(Path(folder), sys.executable) as port:
+
+        def measure_pair(pair: tuple[str, through_server.Course]) -> dict[str, Any] | None:
+            name, course = pair
+            record = {"problem": name, "pending": course.workers, "suggestions": course.suggestions}
+            record |= {"seed": course.seed, "budget": course.budget, "algorithm": arguments.peers}
+            if _pair(record) in done or time.monotonic() > end:
+                return None
+            problem = made(name)
+            with direct_at_a_time:
+                trace, cost = through_server.directly(problem, arguments.peers, course)
+            found = through_server.through_server(problem, arguments.peers, course, port, cost * course.suggestions)
+            record |= {"group": problem.group, "best": problem.best, "baseline": baseline(name), "direct": trace}
+            return record | {"seconds": round(cost, 5), **dataclasses.asdict(found), "machine": platform.machine()}
+
+        direct_at_a_time = threading.Lock()
+        with path.open("a") as file, ThreadPoolExecutor(arguments.parallel) as threads:
+            for record in threads.map(measure_pair, pairs):
+                if record is not None:
+                    file.write(json.dumps(record) + "\n")
+                    file.flush()
+
+
+def _pair(record: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(record[key] for key in ("algorithm", "problem", "pending", "suggestions", "seed", "budget"))
+
+
+def _makers(arguments: argparse.Namespace) -> dict[str, Callable[[], problems.Problem]]:
+    return {
+        name: make
+        for name, make in problems.suite(arguments.suite).items()
+        if not arguments.only or any(part in name for part in arguments.only.split(","))
+    }
+
+
 def _key(record: dict[str, Any]) -> tuple[Any, ...]:
     return record["peer"], record["problem"], record["pending"], record["seed"], record["budget"]
 
@@ -89,10 +150,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--budget", type=int, default=50)
     run.add_argument("--pending", type=int, default=1)
     run.add_argument("--minutes", type=float, default=1e9)
+    run.add_argument("--through-server", action="store_true", help="--peers is then the one algorithm, GP_BANDIT")
+    run.add_argument("--suggestions", default="20", help="how many suggestions a mean trial lasts, with commas")
+    run.add_argument("--parallel", type=int, default=4, help="studies at a time through the server")
     show = commands.add_parser("report")
     show.add_argument("runs", type=Path, nargs="+")
     show.add_argument("--json", type=Path)
     show.add_argument("--pictures", type=Path)
+    compare = commands.add_parser("compare")
+    compare.add_argument("runs", type=Path, nargs="+")
     return parser
 
 

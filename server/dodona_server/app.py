@@ -27,9 +27,9 @@ from dodona_server.api.security import Guard
 from dodona_server.api.vertex.loop import Loop, TrialLoop
 from dodona_server.api.vertex.operation_routes import operation_router
 from dodona_server.api.vertex.routes import study_router, trial_router
-from dodona_server.service.ahead import DEADLINE_SECONDS, Ahead
 from dodona_server.service.artifacts import ArtifactService
-from dodona_server.service.fitting import FittingPool
+from dodona_server.service.computing.pool import FittingPool
+from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
 from dodona_server.service.keeper import Keeper
 from dodona_server.service.operations import OperationService
 from dodona_server.service.studies import StudyService
@@ -86,7 +86,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     """
     stopping = stopping or threading.Event()
     pool = FittingPool(store, options.fitting_processes, register=options.register)
-    ahead = Ahead(store, pool, options.deadline_seconds)
+    schedule = Schedule(pool, options.deadline_seconds)
     artifacts = ArtifactService(store, _blobs(store, options), time.time, options.max_artifact_bytes)
     keeper = Keeper(store, time.time, stopping, artifacts)
 
@@ -95,7 +95,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         keeping = asyncio.create_task(keeper.run())
         yield
         keeping.cancel()
-        ahead.close()
+        schedule.close()
         artifacts.close()
         store.close()
 
@@ -110,10 +110,10 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         swagger_ui_oauth2_redirect_url=None,
     )
     patch_fastapi(app, redirect_from_root_to_docs=False)
-    studies = StudyService(store, time.time, ahead, strict=options.strict)
+    studies = StudyService(store, time.time, schedule, strict=options.strict)
     queries = TrialQueries(store)
-    trials = TrialService(store, time.time, ahead, options.kept_measurements)
-    suggestions = SuggestionService(store, time.time, stopping, ahead)
+    trials = TrialService(store, time.time, schedule, options.kept_measurements)
+    suggestions = SuggestionService(store, time.time, stopping, schedule)
     operations = OperationService(store, time.time)
     loop = Loop(trials, suggestions)
     routers = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from dodona_server.service.ahead import DEADLINE_SECONDS
+from dodona_server.service.computing.schedule import DEADLINE_SECONDS
 
 # Of a single artifact.
 MAX_ARTIFACT_BYTES = 4 * 2**30

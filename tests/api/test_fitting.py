@@ -1,4 +1,4 @@
-"""Algorithms that take their time: in processes of their own, ahead, with a deadline, and never in anybody's way."""
+"""Algorithms that take their time: in processes of their own, with a deadline, and never in anybody's way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from dodona_server.app import Options, create_app
 from dodona_server.oracle import ALGORITHMS
 from dodona_server.service.keeper import clear_all
 from dodona_server.service.suggestions import MAX_FAILURES
-from dodona_server.storage import suggestions
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
 from tests.support.misbehaving import Misbehaving
@@ -68,7 +67,7 @@ def test_the_commands_that_everybody_sees_do_not_tell_where_the_database_is(api,
     make_study(algorithm="SKOPT_GBRT")
     assert api.suggest()
     commands = [process.cmdline() for process in psutil.Process().children()]
-    (fitting,) = [command for command in commands if "dodona_server.service.fitting_process" in command]
+    (fitting,) = [command for command in commands if "dodona_server.service.computing.worker_process" in command]
     assert store.secret_url not in " ".join(fitting)
 
 
@@ -145,34 +144,19 @@ def test_a_failure_is_one_however_many_workers_wait_for_it(api, make_study):
     assert api.get("/studies/s")["state"] == "ACTIVE"
 
 
-def waiting(api, store):
-    """The points that wait in the database."""
-    return api.client.portal.call(store.read, lambda transaction: suggestions.waiting(transaction, 1))
-
-
-def computed_ahead(api, store):
+def test_a_process_is_started_before_anybody_asks(api, make_study):
+    make_study(algorithm="SKOPT_GBRT")
     for _ in range(200):
-        if ahead := waiting(api, store):
-            return ahead
+        if any("worker_process" in " ".join(child.cmdline()) for child in psutil.Process().children()):
+            return
         time.sleep(0.05)
-    raise AssertionError("nothing was computed")
+    raise AssertionError("no process was started")
 
 
-def test_the_first_suggestion_is_computed_before_anybody_asks(api, store, make_study):
-    make_study(algorithm="SKOPT_GBRT")
-    ahead = computed_ahead(api, store)
-    (trial,) = api.suggest()
-    assert trial["parameters"][0]["value"] == ahead[0]["x"]
-
-
-def test_suggestions_are_computed_ahead_of_those_who_ask(api, store, make_study):
-    make_study(algorithm="SKOPT_GBRT")
-    (trial,) = api.suggest()
-    assert waiting(api, store) == []
-    complete(api, trial)
-    ahead = computed_ahead(api, store)
-    (following,) = api.suggest(client="next")
-    assert following["parameters"][0]["value"] == ahead[0]["x"]
+def test_what_stands_in_for_a_model_is_an_event(api, make_study):
+    make_study(algorithm="SKOPT_GBRT", algorithmOptions={"fault": "note"})
+    assert api.suggest()
+    assert events(api, "SUGGESTION_FALLBACK") == ["a simpler method stood in"]
 
 
 def test_what_was_computed_of_a_deleted_study_is_forgotten(api, store, make_study):
@@ -189,8 +173,7 @@ def test_what_was_computed_of_a_deleted_study_is_forgotten(api, store, make_stud
     assert trial["parameters"][0]["value"] < 0.01
     complete(api, trial)
     api.delete("/studies/s/trials/1")
-    for number in range(8):  # those that were computed before the deletion may come first
-        (trial,) = api.suggest(client=f"w{number}")
+    (trial,) = api.suggest(client="next")
     assert trial["parameters"][0]["value"] < 0.01
 
 
@@ -205,12 +188,10 @@ def test_a_grown_space_makes_what_was_computed_void(api, make_study):
 
 
 @pytest.mark.parametrize("values", [["a"], ["a", "b", "c", "d"]])
-def test_a_finite_space_is_tried_whole_though_points_of_it_wait(api, store, make_study, values):
+def test_a_finite_space_is_tried_whole(api, make_study, values):
     make_study(algorithm="GP_BANDIT", parameters=[{"parameterId": "x", "categoricalValueSpec": {"values": values}}])
     tried = []
     while api.get("/studies/s")["state"] == "ACTIVE":
-        if len(tried) < len(values):
-            computed_ahead(api, store)
         for trial in api.suggest(count=3):
             tried.append(trial["parameters"][0]["value"])
             complete(api, trial)

@@ -68,7 +68,9 @@ def test_any_history_of_any_space_gives_new_and_valid_points(space, values, pend
         assert point not in tried
         tried.append(point)
     if len(found.parameters) < count:
-        assert found.note
+        # The space has no more.
+        known = [waiting(200 + index, point) for index, point in enumerate(found.parameters)]
+        assert not suggest(spec, done, [*active, *known], 1, seed).parameters
 
 
 @pytest.mark.parametrize(
@@ -253,14 +255,24 @@ def test_workers_keep_apart_where_nothing_has_succeeded_or_been_safe(safe):
 def test_two_objectives_are_spread_along_their_front():
     spec = StudySpec((METRIC, Metric("n", Goal.MINIMIZE)), cube(3))
     shared = lambda p: 1 + 3 * (p["x1"] + p["x2"])  # noqa: E731
-    done = search(spec, lambda p: (p["x0"], shared(p) * (1 - math.sqrt(p["x0"] / shared(p)))), 40)
-    points = sorted((t.final_measurement.metrics["m"], t.final_measurement.metrics["n"]) for t in done)
-    volume, floor = 0.0, 1.1
-    for first, second in points:
-        if first < 1.1 and second < floor:
-            volume += (1.1 - first) * (floor - second)
-            floor = second
-    assert volume > 0.8  # of 0.877 at best
+    both = lambda p: (p["x0"], shared(p) * (1 - math.sqrt(p["x0"] / shared(p))))  # noqa: E731
+
+    def volume(values):
+        covered, floor = 0.0, 1.1
+        for first, second in sorted(values):
+            if first < 1.1 and second < floor:
+                covered += (1.1 - first) * (floor - second)
+                floor = second
+        return covered
+
+    found = [both(trial.parameters) for trial in search(spec, both, 40)]
+    rng = random.Random(1)
+    at_random = [volume([both(sample(spec.space, rng)) for _ in range(40)]) for _ in range(5)]
+    # At best 0.877. Another processor leads to another search: it has to close most of the gap, not to repeat digits.
+    assert volume(found) > max(at_random) + 0.5 * (0.877 - max(at_random))
+    on_front = [first for first, second in found if second < 1.1 * (1 - math.sqrt(first)) + 0.05]
+    assert min(on_front) < 0.2
+    assert max(on_front) > 0.6
 
 
 def test_noise_does_not_hold_it_to_a_lucky_point():

@@ -72,7 +72,6 @@ _ARTIFACTS = """
 INSERT INTO artifacts (study_key, number, name, blob, attempt, size, sha256, create_time, discard_time)
 SELECT :key, i, 'model.h5', 'blob' || CAST(i AS TEXT), 1, 9, '00', :now, CASE WHEN i % 500 = 0 THEN :now END FROM n
 """
-_SUGGESTIONS = "INSERT INTO suggestions (study_key, place, parameters) SELECT :key, i, '{\"x\": 0.5}' FROM n"
 
 
 def fill(transaction: Transaction) -> None:
@@ -100,7 +99,6 @@ def add_finished(transaction: Transaction, key: int, count: int) -> None:
     _add(transaction, _MEASUREMENTS, 3 * count, key=key)
     _add(transaction, _OPERATIONS, count, key=key, now=THEN, now_id=oldest_id(THEN))
     _add(transaction, _EVENTS, 2 * count, key=key, now=THEN, numbered=2 * count - 100)
-    _add(transaction, _SUGGESTIONS, 8, key=key)
     _add(transaction, _ARTIFACTS, count, key=key, now=THEN)
 
 

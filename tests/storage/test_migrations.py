@@ -126,16 +126,16 @@ def test_servers_that_start_at_once_upgrade_an_old_database_once(postgres_url, r
 
 def test_an_upgrade_that_fails_half_way_has_changed_nothing(engine, empty_url):
     load(engine, "0001")
-    # The last table that 0002 makes is there already.
+    # A table that 0003 makes is there already.
     with engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE suggestions (x INTEGER)")
+        connection.exec_driver_sql("CREATE TABLE artifacts (x INTEGER)")
     before = schema_of(engine)
-    with pytest.raises(StoreUnusable, match="suggestions"):
+    with pytest.raises(StoreUnusable, match="artifacts"):
         open_store(empty_url)
     assert schema_of(engine) == before
     with engine.begin() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == "0001"
-        connection.exec_driver_sql("DROP TABLE suggestions")
+        connection.exec_driver_sql("DROP TABLE artifacts")
     open_store(empty_url).close()
     with engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == migrate.head()

@@ -30,7 +30,6 @@ from dodona_server.storage import (
     requests,
     statement,
     studies,
-    suggestions,
     trials,
 )
 from dodona_server.storage.opening import open_store
@@ -110,9 +109,8 @@ USES: dict[str, Use] = {
     "delete operation": lambda t, s: operations.delete(t, "x"),
     "new request": lambda t, s: requests.remember(t, s.name.parent, "another", "report", THEN),
     "request done": lambda t, s: requests.remember(t, s.name.parent, "r500", "report", THEN),
-    "suggestions": lambda t, s: suggestions.take(t, s.key, 1),
-    "replace suggestions": lambda t, s: suggestions.replace(t, s.key, [{"x": 0.5}]),
-    "waiting suggestions": lambda t, s: suggestions.waiting(t, s.key),
+    "count unfinished": lambda t, s: trials.count_unfinished(t, s),
+    "parameters from": lambda t, s: trials.parameters_from(t, s, s.next_trial_number - 3, 10),
     "append event": lambda t, s: events.append(t, s.key, [Event(EventKind.TRIAL_ACTIVE, THEN, 1)]),
     "number events": lambda t, s: events.number(t, s),
     "events": lambda t, s: events.page(t, s, 40_000, 20),

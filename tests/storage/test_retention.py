@@ -27,10 +27,10 @@ from tests.storage.crowded import SPEC, add_finished
 
 HERE = Location("p", "l")
 TRIALS = 3_000
-# 3 measurements, an operation and 2 events for each trial, 8 suggestions that wait, and the trials themselves.
-ROWS = 7 * TRIALS + 8
+# 3 measurements, an operation and 2 events for each trial, and the trials themselves.
+ROWS = 7 * TRIALS
 LIMIT = 500
-OF_STUDIES = (tables.measurements, tables.trials, tables.events, tables.operations, tables.suggestions)
+OF_STUDIES = (tables.measurements, tables.trials, tables.events, tables.operations)
 
 
 @pytest.fixture

@@ -123,4 +123,4 @@ def test_an_upgraded_database_has_foreign_keys_that_hold(store):
         if connection.dialect.name == "sqlite":
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
-        assert sa.inspect(connection).get_foreign_keys("suggestions")
+        assert sa.inspect(connection).get_foreign_keys("operations")

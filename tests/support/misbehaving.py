@@ -12,11 +12,15 @@ from dodona_server.domain.trial import Trial
 from dodona_server.oracle import Problem, Suggestions
 from dodona_server.oracle.random_search import sample
 
+# Longer than a call has patience.
+PAUSE_SECONDS = 0.7
+
 
 class Misbehaving:
-    """Does what the study's option `fault` says: "slow", "raise", "die"; otherwise it draws at random.
+    """Does what the study's option `fault` says: "slow", "pause", "raise", "die", "note"; else it draws at random.
 
-    With "count" its points tell how many finished trials it was shown, in hundredths.
+    With "count" and "pause" its points tell how many finished trials it was shown, in hundredths, and how many points
+    of the same computation came before, in ten thousandths.
     """
 
     inline = False
@@ -39,6 +43,10 @@ class Misbehaving:
                 raise ZeroDivisionError("a fault of the algorithm")
             case "die":
                 os._exit(9)
-            case "count":
+            case "note":
+                return Suggestions([sample(problem.spec.space, rng) for _ in range(count)], "a simpler method stood in")
+            case "count" | "pause" as fault:
+                if fault == "pause":
+                    time.sleep(PAUSE_SECONDS)
                 return Suggestions([{"x": len(completed) / 100 + index / 10_000} for index in range(count)])
         return Suggestions([sample(problem.spec.space, rng) for _ in range(count)])

@@ -47,7 +47,7 @@ class Suggestions:
     Args:
         parameters: one mapping a trial, each with a value for every active parameter; fewer than asked for only when
             the search has come to its end, or has to `wait`.
-        note: what people should know of how these came about, such as why a simpler method stood in.
+        note: why a simpler method stood in for the algorithm; empty if none did.
         wait: that there are fewer than asked for only now: more will come when pending trials have finished.
     """
 

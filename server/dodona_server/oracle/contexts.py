@@ -36,7 +36,7 @@ def suggest_in(
     if not spaces:
         return algorithm.suggest(problem, completed, pending, count, rng)
     points: list[Mapping[str, Value]] = []
-    wait = False
+    wait, notes = False, list[str]()
     number = 1 + max((trial.number for trials in (completed, pending) for trial in trials), default=0)
     for index, space in enumerate(spaces[:count]):
         share = len(range(index, count, len(spaces)))
@@ -47,9 +47,10 @@ def suggest_in(
         ahead = [Trial(number + index, TrialState.REQUESTED, point) for index, point in enumerate(points)]
         answer = algorithm.suggest(part, completed, [*pending, *ahead], share, rng)
         points += answer.parameters
+        notes += [answer.note] if answer.note else []
         if not answer.wait and stand_in(spec.algorithm) is not None:
             # What a context fixes leaves few points or one, which is no end of the search: they come again. Only where
             # nothing may stand in for the algorithm is its end the end.
             points += [sample(space, rng) for _ in range(share - len(answer.parameters))]
         wait = wait or answer.wait
-    return Suggestions(points, wait=wait)
+    return Suggestions(points, "; ".join(dict.fromkeys(notes)), wait)

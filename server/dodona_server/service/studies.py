@@ -16,8 +16,8 @@ from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.trial import TrialState
 from dodona_server.oracle import algorithm_for
-from dodona_server.service.ahead import Ahead
 from dodona_server.service.budget import settle
+from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.once import Once
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Store, Transaction
@@ -44,14 +44,14 @@ class StudyService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
-        ahead: begins to compute the first suggestions of a new study.
+        schedule: computes the first suggestion of a new study.
         strict: whether to create a study that is there already with an equal spec is an error, as it is at Vertex.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], ahead: Ahead, *, strict: bool = False) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float], schedule: Schedule, *, strict: bool = False) -> None:
         self._store = store
         self._clock = clock
-        self._ahead = ahead
+        self._schedule = schedule
         self._strict = strict
 
     async def create(
@@ -113,7 +113,7 @@ class StudyService:
         once = Once(request_id, f"create a study in {parent}", parent, self._clock())
         study = await self._store.run(once(use_case, again))
         for created in made[-1:]:  # a use case may run twice, where two servers collide
-            self._ahead.prepare(created)
+            self._schedule.prepare(created)
         return study
 
     async def get(self, name: StudyName) -> Study:

@@ -12,7 +12,6 @@ from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
-from dodona_server.service.ahead import Ahead
 from dodona_server.service.attempts import (
     Attempt,
     alive,
@@ -24,6 +23,7 @@ from dodona_server.service.attempts import (
     repeats,
     same,
 )
+from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.ending import count, end, happened, infeasible, judged, release
 from dodona_server.service.once import Once
 from dodona_server.service.reports import MAX_REPORTS, Report, Result, check, check_result
@@ -39,16 +39,16 @@ class TrialService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
-        ahead: computes suggestions with what a finished trial has taught.
+        schedule: computes suggestions, and has to hear of new results.
         kept_measurements: how many measurements of a trial are kept when it is completed; None for all.
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], float], ahead: Ahead, kept_measurements: int | None = None
+        self, store: Store, clock: Callable[[], float], schedule: Schedule, kept_measurements: int | None = None
     ) -> None:
         self._store = store
         self._clock = clock
-        self._ahead = ahead
+        self._schedule = schedule
         self._kept_measurements = kept_measurements
 
     async def create(
@@ -94,9 +94,14 @@ class TrialService:
             happened(transaction, study.key, trial, trial.create_time)
             if result is not None:
                 count(transaction, found(transaction, name), trial, trial.create_time)
+                learned.append(study)
             return trial
 
-        return await self._store.run(use_case, name)
+        learned: list[Study] = []
+        answer = await self._store.run(use_case, name)
+        for study in learned[-1:]:  # a use case may run twice, where two servers collide
+            self._schedule.learned(study)
+        return answer
 
     def _chosen(self, study: Study, parameters: Mapping[str, object], result: Result | None) -> Trial:
         now = self._clock()
@@ -379,7 +384,7 @@ class TrialService:
         learned: list[Study] = []
         answer = await self._run(name, str(verb), request_id, use_case)
         for study in learned[-1:]:  # a use case may run twice, where two servers collide
-            self._ahead.prepare(study)
+            self._schedule.learned(study)
         return answer
 
     def _held(self, transaction: Transaction, name: TrialName, attempt: Attempt | None) -> tuple[int, Trial]:

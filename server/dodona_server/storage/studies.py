@@ -20,7 +20,6 @@ from dodona_server.storage.tables import (
     measurements,
     operations,
     studies,
-    suggestions,
     timed,
     trials,
 )
@@ -54,14 +53,13 @@ _TIMED_OUT = (
 _DUE = Statement(_TIMED_OUT)
 _DUE_LOCKED = Statement(_TIMED_OUT.with_for_update(skip_locked=True))
 _INSERT = Statement(studies.insert().returning(*studies.c))
-_CLEAR_SUGGESTIONS = Statement(suggestions.delete().where(suggestions.c.study_key == bindparam("of_study")))
 _COUNT_REMOVED = Statement(sa.select(sa.func.count()).where(studies.c.project == _REMOVED))
 _DELETE = Statement(studies.delete().where(studies.c.key == bindparam("of_study")))
 _REMOVED_STUDY = Statement(
     sa.select(studies.c.key).where(studies.c.project == _REMOVED).order_by(studies.c.key).limit(1)
 )
 # What belongs to a study, each table before those that it refers to.
-_OF_STUDY = (measurements, trials, events, operations, suggestions)
+_OF_STUDY = (measurements, trials, events, operations)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = Statement(
     studies.update()
@@ -236,8 +234,7 @@ def set_metadata(transaction: Transaction, study: Study, metadata: Mapping[str, 
 
 
 def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: StudyState) -> None:
-    """Replaces the study's spec and moves it to `state`; what was computed ahead is void, and a grid begins anew."""
-    _CLEAR_SUGGESTIONS.run(transaction, {"of_study": study.key})
+    """Replaces the study's spec and moves it to `state`; a grid begins again."""
     values = {
         "of_study": study.key,
         "new_spec": codec.dump_spec(spec),
@@ -248,7 +245,7 @@ def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: Stu
 
 
 def set_stopping(transaction: Transaction, study: Study, stopping: StoppingConfig) -> Study:
-    """The study with another budget, which voids no suggestions."""
+    """The study with another budget."""
     spec = dataclasses.replace(study.spec, stopping=stopping)
     _REPLACE_SPEC.run(transaction, {"of_study": study.key, "new_spec": codec.dump_spec(spec)})
     return dataclasses.replace(study, spec=spec)

@@ -188,17 +188,6 @@ requests = sa.Table(
 )
 sa.Index("ix_requests_create_time", requests.c.create_time)
 
-# Points that an algorithm has computed ahead. They become trials when they are handed out.
-suggestions = sa.Table(
-    "suggestions",
-    metadata,
-    sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), nullable=False),
-    sa.Column("place", sa.Integer, nullable=False),
-    sa.Column("parameters", sa.Text, nullable=False),
-    sa.PrimaryKeyConstraint("study_key", "place"),
-    sqlite_with_rowid=False,
-)
-
 # Files that belong to trials; a row for each blob that is in the artifact store, or may be. None refers to its trial:
 # a blob is removed after it.
 artifacts = sa.Table(

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import TrialName
+from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState, joined
 from dodona_server.storage import codec, measurements
@@ -69,6 +70,13 @@ _FINISHED_AFTER = Statement(
 _ANY_UNFINISHED = Statement(sa.select(trials.c.state).where(IN_STUDY, unfinished).order_by(trials.c.state).limit(1))
 _ANY_QUEUED = Statement(
     sa.select(trials.c.number).where(IN_STUDY, unfinished, trials.c.state == TrialState.REQUESTED.value).limit(1)
+)
+_COUNT_UNFINISHED = Statement(sa.select(sa.func.count()).where(IN_STUDY, unfinished))
+_PARAMETERS_FROM = Statement(
+    sa.select(trials.c.parameters)
+    .where(IN_STUDY, trials.c.number >= bindparam("first"))
+    .order_by(trials.c.number)
+    .limit(bindparam("limit"))
 )
 _PAGE = Statement(
     TRIALS.where(IN_STUDY, trials.c.number > bindparam("after")).order_by(trials.c.number).limit(bindparam("limit"))
@@ -207,6 +215,18 @@ def any_unfinished(transaction: Transaction, study: Study) -> bool:
 def any_queued(transaction: Transaction, study: Study) -> bool:
     """Whether a trial of the study waits to be handed out, also one that another transaction holds."""
     return _ANY_QUEUED.row(transaction, {"of_study": study.key}) is not None
+
+
+def count_unfinished(transaction: Transaction, study: Study) -> int:
+    """How many trials of the study wait or run."""
+    counted: int = _COUNT_UNFINISHED.value(transaction, {"of_study": study.key})
+    return counted
+
+
+def parameters_from(transaction: Transaction, study: Study, first: int, limit: int) -> list[dict[str, Value]]:
+    """The parameters of up to `limit` trials with numbers from `first` on, in order."""
+    rows = _PARAMETERS_FROM.rows(transaction, {"of_study": study.key, "first": first, "limit": limit})
+    return [codec.load_parameters(row["parameters"]) for row in rows]
 
 
 def page(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:

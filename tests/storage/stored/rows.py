@@ -102,3 +102,12 @@ ROWS["0002"] = {
         {"project": "p", "location": "l", "request_id": "q9", "call": "delete a study", "create_time": 1001.0}
     ],
 }
+# With an artifact and its blob, and one whose blob may go.
+ROWS["0003"] = {
+    **ROWS["0002"],
+    "artifacts": [
+        {"study_key": 1, "number": 1, "name": "model.h5", "blob": blob, "attempt": 1, "size": 9, "sha256": "00"}
+        | {"create_time": 1001.0, "discard_time": discarded}
+        for blob, discarded in (("b1", None), ("b0", 1001.0))
+    ],
+}

@@ -23,7 +23,8 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.service.operations import OperationService
 from dodona_server.service.reports import Report, Result
 from dodona_server.service.studies import StudyService
-from dodona_server.service.suggestions import SuggestionService, SuggestRequest
+from dodona_server.service.suggest_request import SuggestRequest
+from dodona_server.service.suggestions import SuggestionService
 from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.service.trials import TrialService
 

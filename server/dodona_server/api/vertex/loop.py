@@ -23,7 +23,8 @@ from dodona_server.api.vertex import render
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.service.reports import Report
-from dodona_server.service.suggestions import SuggestionService, SuggestRequest
+from dodona_server.service.suggest_request import SuggestRequest
+from dodona_server.service.suggestions import SuggestionService
 from dodona_server.service.trials import TrialService
 
 Message = TypeVar("Message", bound=WireModel)

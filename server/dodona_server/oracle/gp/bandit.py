@@ -50,7 +50,7 @@ def _opened(search: Search, waiting: Sequence[Point], count: int) -> Suggestions
     while len(found) < count:
         point = start.point(search, [*waiting, *found])
         if point is None:
-            return Suggestions(found, start.EXHAUSTED)
+            return Suggestions(found)
         found.append(point)
         search.tried.add(point)
     return Suggestions(found)

@@ -64,7 +64,6 @@ def _modelled(search: Search, waiting: Sequence[Point], count: int) -> Suggestio
             note = f"space-filling points, since no model could be fitted: {error}"
             models, point = None, start.point(search, ahead)
         if point is None:
-            note = start.EXHAUSTED
             break
         found.append(point)
         search.tried.add(point)

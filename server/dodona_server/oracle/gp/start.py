@@ -22,8 +22,6 @@ DRAWS = 64
 # Pending trials beyond this many, the oldest, are not looked at.
 MOST_PENDING = 64
 
-EXHAUSTED = "every point of the space has been tried"
-
 
 def size(dimensions: float) -> int:
     """How many points to try before modelling, for that many active dimensions."""

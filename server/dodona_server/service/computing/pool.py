@@ -10,7 +10,7 @@ import multiprocessing
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -22,6 +22,7 @@ from dodona_server.storage.store import Store, in_thread
 # How long a process may take before it is thought to hang.
 LIMIT_SECONDS = 120.0
 STOP_SECONDS = 5.0
+WORKER_PROCESS = "dodona_server.service.computing.worker_process"
 
 
 class FittingFailed(Exception):
@@ -30,19 +31,17 @@ class FittingFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is asked of a process.
+    """What a process is asked for.
 
     Args:
         study_key: of which study.
-        count: how many suggestions are needed.
+        count: how many suggestions.
         spaces: in which spaces, one after the other in turn; none for the study's own.
-        ahead: whether suggestions for all workers that run trials are wanted, which may be more than `count`.
     """
 
     study_key: int
     count: int
     spaces: tuple[SearchSpace, ...] = ()
-    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +49,28 @@ class Answer:
     """What a process has computed.
 
     Args:
-        version: of the study that it was made for.
-        next_trial_number: the study's when it was made; points of later trials it does not know.
+        version: of the study that it was computed for.
+        results: how many finished trials it knows.
+        next_trial_number: the study's at that time; it does not know trials from this number on.
+        running: how many trials ran.
+        median_seconds: how long the latest trials took; None while none has finished.
+        seconds: how long the computation took.
         parameters: the points to try.
         over: whether the search has come to its end with them.
         wait: whether more will come when trials that run have finished.
+        note: why a simpler method stood in for the algorithm; empty if none did.
     """
 
     version: Version
+    results: int
     next_trial_number: int
+    running: int
+    median_seconds: float | None
+    seconds: float
     parameters: Sequence[Mapping[str, Value]]
     over: bool
     wait: bool
+    note: str = ""
 
 
 class FittingPool:
@@ -81,26 +90,31 @@ class FittingPool:
         limit_seconds: float = LIMIT_SECONDS,
         register: str | None = None,
     ) -> None:
-        self._fitters = [_Fitter(store, limit_seconds, register, index) for index in range(processes)]
+        self._processes = [_Process(store, limit_seconds, register, index) for index in range(processes)]
 
-    async def fit(self, study_key: int, job: Job) -> Answer:
-        """The answer of one of the processes, of that which knows the study's history unless it is busy.
+    async def fit(self, job: Job, *, slow: bool, started: Callable[[], None]) -> Answer:
+        """The answer of the least busy process; among equals, of the one that knows the study's history.
+
+        Args:
+            job: what to compute.
+            slow: whether it will take long; one process is kept free of such jobs, so that the others go on.
+            started: called, in a thread, when a process begins with the job.
 
         Raises:
             FittingFailed: there is no answer.
         """
-        first = study_key % len(self._fitters)
-        by_choice = self._fitters[first:] + self._fitters[:first]
-        fitter = min(by_choice, key=lambda one: one.waiting)
-        return await fitter.ask(job)
+        lanes = self._processes[1:] if slow and len(self._processes) > 1 else self._processes
+        first = job.study_key % len(lanes)
+        process = min(lanes[first:] + lanes[:first], key=lambda one: one.waiting)
+        return await process.ask(job, started)
 
     def close(self) -> None:
         """Kills the processes."""
-        for fitter in self._fitters:
-            fitter.close()
+        for process in self._processes:
+            process.close()
 
 
-class _Fitter:
+class _Process:
     """One process, and the thread that talks with it."""
 
     def __init__(self, store: Store, limit_seconds: float, register: str | None, index: int) -> None:
@@ -111,17 +125,18 @@ class _Fitter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"dodona-fit-{index}")
         self._lock = threading.Lock()
         self._closed = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
-    async def ask(self, job: Job) -> Answer:
+    async def ask(self, job: Job, started: Callable[[], None]) -> Answer:
         self.waiting += 1
         try:
-            return await in_thread(self._thread, lambda: self._ask(job))
+            return await in_thread(self._thread, lambda: self._ask(job, started))
         finally:
             self.waiting -= 1
 
-    def _ask(self, job: Job) -> Answer:
+    def _ask(self, job: Job, started: Callable[[], None]) -> Answer:
+        started()
         try:
             connection = self._connected()
             connection.send(job)
@@ -144,12 +159,18 @@ class _Fitter:
         with self._lock:
             if self._closed:
                 raise FittingFailed("the server is shutting down")
-            if self._connection is None or self._process is None or self._process.poll() is not None:
+            if self._connection is None or self._child is None or self._child.poll() is not None:
                 # A fresh interpreter: a fork would inherit the server's threads and locks.
                 self._connection, theirs = multiprocessing.Pipe()
                 # With -P, as what lies in the working directory is not to stand in for any module.
-                command = [sys.executable, "-P", "-m", "dodona_server.service.fitting_process", str(theirs.fileno())]
-                self._process = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
+                command = [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "dodona_server.service.computing.worker_process",
+                    str(theirs.fileno()),
+                ]
+                self._child = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
                 theirs.close()
                 # Not in the command, which everybody on the machine can read: the URL may hold a password.
                 self._connection.send((self._store.secret_url, self._register, sys.path))
@@ -157,11 +178,11 @@ class _Fitter:
 
     def _kill(self) -> None:
         with self._lock:
-            process, connection = self._process, self._connection
-            self._process = self._connection = None
-        if process is not None:
-            process.kill()
-            process.wait(STOP_SECONDS)
+            child, connection = self._child, self._connection
+            self._child = self._connection = None
+        if child is not None:
+            child.kill()
+            child.wait(STOP_SECONDS)
         if connection is not None:
             connection.close()
 

@@ -1,168 +1,173 @@
-"""Asks the algorithms that take their time, ahead of the workers that will ask for trials.
+"""Decides which computations run, and which of the computed points each call gets.
 
-Of one study, one computation runs at a time; all that wait share it. What comes out is kept in the database, where
-`suggestions` takes it from, and replaced when trials have finished meanwhile.
+    fresh   knows every result that was acknowledged before the call asked
+    ahead   was computed before the call asked, and may lack the latest results
+
+The rule: a call waits for a fresh point for up to `PATIENCE_SHARE` of the study's median trial, at least
+`LEAST_PATIENCE_SECONDS`; then it gets the first point that is ready, and after the deadline a quasi-random one.
+
+A computation begins with each new result, since a worker that has reported one asks next, and with each call that
+finds no fresh point. One runs at a time; calls that wait together share the next one, which chooses their points
+jointly. Where a computation takes longer than a call has patience, it makes points for those who will ask meanwhile
+too, with all trials that run pending, and the next one begins as soon as a result has come in.
+
+Nothing here is lost in a crash but time: points become trials in the caller's transaction, which checks that they were
+computed of the study as it is then. So of several servers the one that commits first counts, and the others compute
+their points again, with its trials pending.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import weakref
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import dataclasses
+import time
+from collections.abc import Sequence
 
 from dodona_server.domain.errors import DodonaError
-from dodona_server.domain.space import SearchSpace, Value
-from dodona_server.domain.study import Study, StudyState, Version
+from dodona_server.domain.study import Study, StudyState
 from dodona_server.oracle import algorithm_for
-from dodona_server.service.fitting import FittingFailed, FittingPool, Job
-from dodona_server.storage import studies, suggestions, trials
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.service.computing.asks import Ask, Computed
+from dodona_server.service.computing.computations import Ahead, Computations
+from dodona_server.service.computing.pool import Answer, FittingPool, Job
 
-logger = logging.getLogger("dodona")
-
-# How long a worker waits for the algorithm before it gets a quasi-random suggestion.
+# How long a call waits for the algorithm before it gets a quasi-random suggestion.
 DEADLINE_SECONDS = 10.0
+# Studies whose computations are remembered.
+MOST_STUDIES = 1000
 
 
-MAX_MADE_MEANWHILE = 1000
-
-
-class AlgorithmFailed(Exception):
-    """The algorithm raised, died or did not answer in time.
-
-    Args:
-        reason: which of these.
-        told_before: whether somebody else who waited for the same computation was told already.
-    """
-
-    def __init__(self, reason: str, *, told_before: bool) -> None:
-        super().__init__(reason)
-        self.told_before = told_before
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """What came of a computation.
-
-    Args:
-        version: of the study that it was made for.
-        parameters: the points, if they were asked for in certain spaces; the others wait in the database.
-        over: whether the search has come to its end with them.
-        wait: whether more will come when trials that run have finished.
-    """
-
-    version: Version
-    parameters: Sequence[Mapping[str, Value]] = ()
-    over: bool = False
-    wait: bool = False
-
-
-class Ahead:
+class Schedule:
     """Computes suggestions in a pool of processes.
 
     Args:
-        store: where studies and suggestions are kept.
         pool: the processes.
-        deadline_seconds: how long somebody waits for a suggestion.
+        deadline_seconds: how long a call waits for its points.
     """
 
-    def __init__(self, store: Store, pool: FittingPool, deadline_seconds: float = DEADLINE_SECONDS) -> None:
-        self._store = store
+    def __init__(self, pool: FittingPool, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self._pool = pool
         self._deadline = deadline_seconds
-        self._running: dict[int, asyncio.Task[Computed]] = {}
-        self._again: set[int] = set()
-        self._told: weakref.WeakSet[asyncio.Task[Computed]] = weakref.WeakSet()
+        self._studies: dict[int, Computations] = {}
 
     def close(self) -> None:
         """Ends the processes."""
-        for task in self._running.values():
-            task.cancel()
+        for of_study in self._studies.values():
+            for task in (of_study.serving, of_study.computing_ahead):
+                if task is not None:
+                    task.cancel()
         self._pool.close()
 
-    async def computed(self, study: Study, spaces: Sequence[SearchSpace], count: int) -> Computed:
-        """Comes back when there are suggestions to take.
-
-        Args:
-            study: which one.
-            spaces: in which to suggest, one after the other in turn; none for the study's own, whose suggestions
-                wait in the database then.
-            count: how many.
+    async def points(self, ask: Ask) -> Computed:
+        """The points for a call, which sets their `used` when it is done with them.
 
         Raises:
             AlgorithmFailed: there are none, and why.
         """
-        task = asyncio.create_task(self._fit(study, spaces, count)) if spaces else self._shared(study, count)
+        of_study = self._of(ask.study)
+        of_study.waiting.append(ask)
+        self._arrange(ask.study, of_study)
+        left = ask.asked + self._deadline - time.monotonic()
         try:
-            return await asyncio.wait_for(asyncio.shield(task), self._deadline)
-        except TimeoutError:
-            raise self._failed(task, f"{study.spec.algorithm} took more than {self._deadline:g} s") from None
-        except FittingFailed as error:
-            raise self._failed(task, str(error)) from error
-
-    def _failed(self, task: asyncio.Task[Computed], reason: str) -> AlgorithmFailed:
-        told_before = task in self._told
-        self._told.add(task)
-        return AlgorithmFailed(reason, told_before=told_before)
+            return await asyncio.wait_for(asyncio.shield(ask.points), max(left, 0.0))
+        except BaseException as error:
+            if ask in of_study.waiting:
+                of_study.waiting.remove(ask)
+            ask.give_up()
+            if isinstance(error, TimeoutError):
+                raise of_study.too_late(ask.study, self._deadline) from None
+            raise
 
     def prepare(self, study: Study) -> None:
-        """Begins to compute suggestions for the workers that will ask, with what is known now."""
-        if study.state is not StudyState.ACTIVE or study.remaining_trials == 0 or not _takes_time(study):
+        """Computes the first suggestion of a new study, so that a process is ready when workers come."""
+        of_study = self._of(study)
+        if _can_suggest(study) and of_study.computing_ahead is None:
+            of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
+
+    def learned(self, study: Study) -> None:
+        """Takes account of a new result: whoever brought it will ask next."""
+        of_study = self._studies.get(study.key)
+        if of_study is not None and _can_suggest(study):
+            of_study.outdated = True
+            self._arrange(study, of_study)
+
+    def _of(self, study: Study) -> Computations:
+        of_study = self._studies.pop(study.key, None) or Computations()
+        self._studies[study.key] = of_study
+        for key, other in list(self._studies.items())[: max(0, len(self._studies) - MOST_STUDIES)]:
+            if other.serving is None and other.computing_ahead is None and not other.waiting:
+                del self._studies[key]
+        return of_study
+
+    def _arrange(self, study: Study, of_study: Computations) -> None:
+        """Begins what is to be computed next, if anything."""
+        of_study.hand_out_ahead()
+        if of_study.serving is not None:
             return
-        if not study.spec.space.parameters:
-            # There is nothing to suggest yet: whoever made the study will add parameters.
-            return
-        if study.key in self._running:
-            self._again.add(study.key)
+        # What is computed already will be there sooner than what begins now, and may well be as fresh.
+        soon = of_study.computing_ahead is not None and (of_study.is_slow or not of_study.outdated)
+        if of_study.unused or (of_study.waiting and not soon):
+            of_study.serving = asyncio.create_task(self._serve(study, of_study))
+        elif not of_study.waiting and of_study.should_prepare and _can_suggest(study):
+            of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
+
+    async def _serve(self, study: Study, of_study: Computations) -> None:
+        """Computes points for those who wait, until nobody does."""
+        try:
+            await of_study.all_used()
+            while of_study.waiting:
+                await self._compute(of_study, of_study.next_together())
+                await of_study.all_used()
+        finally:
+            of_study.serving = None
+        self._arrange(study, of_study)
+
+    async def _compute(self, of_study: Computations, asks: Sequence[Ask]) -> None:
+        """Computes points for calls that wait together."""
+        job = Job(asks[0].study.key, sum(ask.count for ask in asks), asks[0].spaces)
+        if of_study.is_slow and not job.spaces:
+            job = dataclasses.replace(job, count=max(job.count, of_study.count_ahead))
+        try:
+            answer = await self._fit(of_study, job)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+            of_study.fail(asks, error)
         else:
-            self._shared(study, 1)
+            of_study.hand_out(asks, answer)
 
-    def _shared(self, study: Study, count: int) -> asyncio.Task[Computed]:
-        """The study's one computation: that which runs, or a new one."""
-        task = self._running.get(study.key)
-        if task is None:
-            task = asyncio.create_task(self._compute(study, count))
-            self._running[study.key] = task
-            task.add_done_callback(lambda done: self._done(study, done))
-        return task
+    async def _compute_ahead(self, study: Study, of_study: Computations) -> None:
+        """Computes points for those who will ask."""
+        try:
+            await of_study.all_used()
+            answer = await self._fit(of_study, Job(study.key, of_study.count_ahead))
+            of_study.ahead = Ahead(answer, list(answer.parameters))
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+            of_study.durations.clear()
+            if of_study.serving is None:
+                asks = list(of_study.waiting)
+                of_study.waiting.clear()
+                of_study.fail(asks, error)
+        finally:
+            of_study.computing_ahead = None
+        self._arrange(study, of_study)
 
-    def _done(self, study: Study, task: asyncio.Task[Computed]) -> None:
-        self._running.pop(study.key, None)
-        if not task.cancelled() and task.exception() is not None:
-            logger.warning("%s: no suggestions: %s", study.name, task.exception())
-            self._again.discard(study.key)
-        elif study.key in self._again:
-            self._again.discard(study.key)
-            self._shared(study, 1)
+    async def _fit(self, of_study: Computations, job: Job) -> Answer:
+        def started() -> None:
+            of_study.started = True
 
-    async def _compute(self, study: Study, count: int) -> Computed:
-        answer = await self._pool.fit(study.key, Job(study.key, count, ahead=True))
-
-        def keep(transaction: Transaction) -> None:
-            current = studies.find(transaction, study.name, lock=True)
-            if current is None or current.version != answer.version:
-                return
-            # Those that were handed out while this was computed would be tried twice.
-            made = trials.page(transaction, current, answer.next_trial_number - 1, MAX_MADE_MEANWHILE)
-            known = [trial.parameters for trial in made]
-            fresh = [point for point in answer.parameters if point not in known]
-            suggestions.replace(transaction, study.key, fresh)
-            if current.algorithm_failures:
-                studies.set_failures(transaction, current, 0)
-
-        await self._store.run(keep)
-        # Those are in the database.
-        return Computed(answer.version, (), answer.over, answer.wait)
-
-    async def _fit(self, study: Study, spaces: Sequence[SearchSpace], count: int) -> Computed:
-        answer = await self._pool.fit(study.key, Job(study.key, count, tuple(spaces)))
-        return Computed(answer.version, answer.parameters, answer.over, answer.wait)
+        of_study.started = of_study.told = of_study.outdated = False
+        answer = await self._pool.fit(job, slow=of_study.is_slow, started=started)
+        of_study.durations.append(answer.seconds)
+        of_study.median_seconds = answer.median_seconds
+        of_study.running = answer.running
+        return answer
 
 
-def _takes_time(study: Study) -> bool:
-    """Whether the study's algorithm is asked in a process of its own."""
+def _can_suggest(study: Study) -> bool:
+    """Whether the study needs points that are computed in a process of their own."""
+    if study.state is not StudyState.ACTIVE or study.remaining_trials == 0:
+        return False
+    if not study.spec.space.parameters:
+        # There is nothing to suggest yet: whoever made the study will add parameters.
+        return False
     try:
         return not algorithm_for(study.spec.algorithm).inline
     except DodonaError:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import itertools
+import statistics
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, Version
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.oracle import Prior, Problem, algorithm_for
 from dodona_server.oracle.contexts import suggest_in
-from dodona_server.service.fitting import Answer, Job
-from dodona_server.storage import ranking, studies, suggestions, trials
+from dodona_server.service.computing.pool import Answer, Job
+from dodona_server.storage import ranking, studies, trials
 from dodona_server.storage.opening import open_reader
 from dodona_server.storage.store import Transaction
 
 PAGE = 5000
-# How many suggestions are computed ahead, however many workers run.
-MAX_AHEAD = 8
+# Of so many latest trials the median length is taken.
+LATEST = 50
 # Histories that are remembered, and how much of each earlier study is learned from.
 MAX_HISTORIES = 32
 MAX_PRIOR_TRIALS = 1000
@@ -36,7 +38,7 @@ class _History:
     complete_to: int = 0
 
 
-class Fitter:
+class Worker:
     """Answers jobs.
 
     Args:
@@ -49,24 +51,34 @@ class Fitter:
 
     def answer(self, job: Job) -> Answer | str:
         """The answer to a job, or why there is none."""
+        began = time.perf_counter()
         try:
             with self._engine.begin() as transaction:
                 study = studies.find_key(transaction, job.study_key)
                 if study is None:
                     return "the study does not exist any more"
-                history = self._history(transaction, study)
-                unfinished = trials.pending(transaction, study)
-                # Points that wait will be run: another computation may not come upon them once more.
-                waiting = suggestions.waiting(transaction, study.key)
+                pending = trials.pending(transaction, study)
+                finished = self._finished(transaction, study, pending)
                 priors = [
                     prior for name in study.spec.prior_studies if (prior := self._prior(transaction, study, name))
                 ]
-            imagined = [_imagined(study, index, point) for index, point in enumerate(waiting)]
-            answer = _suggested(study, job, history.finished, unfinished, imagined, priors)
-            if answer.over and imagined and job.ahead:
-                # Those that wait were all that is left, or some of it: this answer takes their place.
-                answer = _suggested(study, job, history.finished, unfinished, [], priors)
-            return answer
+            # Calls that wait together may ask for more than the budget still allows.
+            count = job.count if study.remaining_trials is None else max(1, min(job.count, study.remaining_trials))
+            problem = Problem(study.spec, study.position, priors, study.seed)
+            algorithm = algorithm_for(study.spec.algorithm)
+            found = suggest_in(job.spaces, algorithm, problem, finished, pending, count, study.rng)
+            return Answer(
+                version=study.version,
+                results=len(finished),
+                next_trial_number=study.next_trial_number,
+                running=sum(trial.state is TrialState.ACTIVE for trial in pending),
+                median_seconds=_median_seconds(finished),
+                seconds=time.perf_counter() - began,
+                parameters=found.parameters,
+                over=len(found.parameters) < count and not found.wait,
+                wait=found.wait,
+                note=found.note,
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
             return f"{type(error).__name__}: {error}"
 
@@ -75,23 +87,22 @@ class Fitter:
         if "dodona_server.oracle.gp.bandit" in sys.modules:
             importlib.import_module("dodona_server.oracle.gp.modelled")
 
-    def _history(self, transaction: Transaction, study: Study) -> _History:
+    def _finished(self, transaction: Transaction, study: Study, pending: Sequence[Trial]) -> list[Trial]:
+        """The study's finished trials, in order; only those that may be new are read."""
         history = self._histories.pop(study.key, None)
         if history is None or history.version != study.version:
             history = _History(study.version)
         self._histories[study.key] = history
         while len(self._histories) > MAX_HISTORIES:
             del self._histories[next(iter(self._histories))]
-        unfinished = trials.pending(transaction, study)
-        floor = min((trial.number for trial in unfinished), default=study.next_trial_number) - 1
         kept = [trial for trial in history.finished if trial.number <= history.complete_to]
         after = history.complete_to
         while page := trials.finished(transaction, study, after, PAGE):
             kept += page
             after = page[-1].number
         history.finished = kept
-        history.complete_to = floor
-        return history
+        history.complete_to = min((trial.number for trial in pending), default=study.next_trial_number) - 1
+        return kept
 
     def _prior(self, transaction: Transaction, study: Study, name: str) -> Prior | None:
         """An earlier study, by its id in the same location or by its whole name; None if it is not there."""
@@ -112,22 +123,11 @@ def _named(study: Study, name: str) -> StudyName:
     return StudyName(study.name.parent, name)
 
 
-def _imagined(study: Study, index: int, parameters: Mapping[str, Value]) -> Trial:
-    """A point that waits, as the trial that it will be."""
-    return Trial(study.next_trial_number + index, TrialState.REQUESTED, parameters)
-
-
-def _suggested(
-    study: Study, job: Job, finished: list[Trial], unfinished: list[Trial], imagined: list[Trial], priors: list[Prior]
-) -> Answer:
-    algorithm = algorithm_for(study.spec.algorithm)
-    count = job.count
-    if job.ahead:
-        running = sum(trial.state is TrialState.ACTIVE for trial in unfinished)
-        count = max(count, min(MAX_AHEAD, running))
-        if study.remaining_trials is not None:
-            count = max(1, min(count, study.remaining_trials))
-    problem = Problem(study.spec, study.position, priors, study.seed)
-    answer = suggest_in(job.spaces, algorithm, problem, finished, unfinished + imagined, count, study.rng)
-    over = len(answer.parameters) < job.count and not answer.wait
-    return Answer(study.version, study.next_trial_number, answer.parameters, over=over, wait=answer.wait)
+def _median_seconds(finished: Sequence[Trial]) -> float | None:
+    """How long the latest trials took; those that came with their results took no time and tell nothing."""
+    took = (
+        trial.end_time - trial.start_time
+        for trial in reversed(finished)
+        if trial.start_time is not None and trial.end_time is not None and trial.end_time > trial.start_time
+    )
+    return statistics.median(latest) if (latest := list(itertools.islice(took, LATEST))) else None

@@ -1,6 +1,6 @@
 """A process in which models are fitted: answers jobs until the server is gone.
 
-    python -m dodona_server.service.fitting_process FILE_DESCRIPTOR
+    python -m dodona_server.service.computing.worker_process FILE_DESCRIPTOR
 
 The file descriptor is that of a connection. First comes what the process works with, then one job after the other.
 """
@@ -31,17 +31,17 @@ def main() -> None:
         gc.disable()
         if register is not None:
             importlib.import_module(register)
-        from dodona_server.service.fitter import Fitter
+        from dodona_server.service.computing.worker import Worker
 
-        fitter = Fitter(url)
+        worker = Worker(url)
         try:
-            connection.send(fitter.answer(connection.recv()))
+            connection.send(worker.answer(connection.recv()))
             gc.freeze()
             gc.enable()
             while True:
                 if not connection.poll(IDLE_SECONDS):
-                    fitter.use_idle_time()
-                connection.send(fitter.answer(connection.recv()))
+                    worker.use_idle_time()
+                connection.send(worker.answer(connection.recv()))
         except (EOFError, BrokenPipeError):
             return
 
