@@ -11,7 +11,6 @@ from dodona_server.oracle.gp.likelihood import Hyperparameters, Layout, NoisePri
 
 # Fewer observations than this do not tell a warp from a bend.
 LEAST_WARPED = 12
-REFINING_ITERATIONS = 15
 
 
 def fit(
@@ -36,16 +35,17 @@ def fit(
         noise: the prior of the noise.
         iterations: of each run; a run's cost is about twice as many Cholesky factorizations.
         warped: whether to fit a warp of the numeric axes.
-        near: the hyperparameters of most of the observations; one short run from them takes the place of all others.
+        near: the hyperparameters of most of the observations; one run from them takes the place of all others.
     """
     warped = warped and len(y) >= LEAST_WARPED and len(features.numeric) > 0
     layout = Layout(features.groups, len(features.numeric), basis.shape[1], warped)
     target = Posterior(x, y, basis, features.group, layout, dimensions, noise)
     best_value, best = np.inf, target.medians
     starts = _starts(target, layout) if near is None else [np.clip(layout.theta(near), *target.bounds.T)]
-    options = {"maxiter": iterations if near is None else REFINING_ITERATIONS}
     for start in starts:
-        found = minimize(target, start, jac=True, method="L-BFGS-B", bounds=target.bounds, options=options)
+        found = minimize(
+            target, start, jac=True, method="L-BFGS-B", bounds=target.bounds, options={"maxiter": iterations}
+        )
         if np.isfinite(found.fun) and found.fun < best_value:
             best_value, best = float(found.fun), found.x
     return layout.hyperparameters(best)
