@@ -79,11 +79,13 @@ def test_an_old_folder_inside_is_found(name: str, file: str, tmp_path: Path) -> 
     assert project_folder(str(tmp_path), name) == str(expected)
 
 
-def test_an_old_folder_outside_is_left_alone(tmp_path: Path) -> None:
+def test_an_old_folder_outside_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "x" / "trial_1").mkdir(parents=True)
     inside = tmp_path / "tuning" / "deep"
+    inside.mkdir(parents=True)
     for name in ("../../x", str(tmp_path / "x")):
-        assert os.path.dirname(project_folder(str(inside), name)) == str(inside)
+        assert os.path.dirname(project_folder(str(inside), name, tells=True)) == str(inside)
+    assert caplog.text.count("is no longer used: files go to") == 2
 
 
 def test_a_folder_that_only_has_the_name_is_not_taken(tmp_path: Path) -> None:

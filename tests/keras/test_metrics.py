@@ -100,6 +100,17 @@ def test_one_rule_for_what_is_handed_to_the_oracle(tune: Tune, study: Callable[[
     assert record.metrics == record.measurements[0].metrics == {"loss": 2.0, **EXPECTED}
 
 
+def test_results_of_several_steps_are_not_mixed(tune: Tune, study: Callable[[], Study]) -> None:
+    class Tuner(BlackBox):
+        def value(self, x: float, trial: Any) -> None:
+            self.oracle.update_trial(trial.trial_id, {"loss": 2.0, "early": 1.0}, step=0)
+            self.oracle.update_trial(trial.trial_id, {"loss": 1.0, "late": 2.0}, step=1)
+
+    tune(tuner=Tuner, objective="loss", max_trials=1).search(verbose=0)
+    (record,) = study().trials()
+    assert (record.metrics, record.step) == ({"loss": 1.0, "late": 2.0}, 2)
+
+
 def build_by_class(hp: HyperParameters) -> keras.Model:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
     hp.Int("seed", 0, 1_000_000)

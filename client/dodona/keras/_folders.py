@@ -48,8 +48,12 @@ def project_folder(directory: str, project: str, *, tells: bool = False) -> str:
     """
     name = folder_name(project)
     folder = os.path.join(directory, name)
-    if name != project and _is_inside(project) and _has_trials(before := os.path.join(directory, project)):
-        folder = before
+    before = os.path.join(directory, project)
+    if name != project and _is_a_path(project) and _has_trials(before):
+        if _is_inside(project):
+            folder = before
+        elif tells:
+            logger.warning("%s is outside of %s and is no longer used: files go to %s", before, directory, folder)
     files, path = fsspec.core.url_to_fs(folder)
     if not files.exists(f"{path}/oracle.json"):
         return folder
@@ -59,10 +63,13 @@ def project_folder(directory: str, project: str, *, tells: bool = False) -> str:
     return ours
 
 
+def _is_a_path(project: str) -> bool:
+    return ":" not in project and "\0" not in project
+
+
 def _is_inside(project: str) -> bool:
     """Whether a path of that name stays inside the folder that it is joined to."""
-    parts = re.split(r"[/\\]", project)
-    return ":" not in project and "\0" not in project and not {"", ".", ".."} & set(parts)
+    return not {"", ".", ".."} & set(re.split(r"[/\\]", project))
 
 
 def _has_trials(place: str) -> bool:

@@ -111,10 +111,7 @@ class Running:
         return True
 
     def _final_metrics(self) -> dict[str, float]:
-        """Each metric at the trial's best step; the last value of those that were not measured there."""
-        final = {}
-        for name in self.trial.metrics.metrics:
-            history = self.trial.metrics.get_history(name)
-            at_best = [one for one in history if one.step == self.trial.best_step]
-            final[name] = float((at_best or history)[-1].mean())
-        return final
+        """The metrics that were measured at the trial's best step, and no others: they are of another model."""
+        metrics, best = self.trial.metrics, self.trial.best_step
+        measured = [(name, one) for name in metrics.metrics for one in metrics.get_history(name) if one.step == best]
+        return {name: float(one.mean()) for name, one in measured}
