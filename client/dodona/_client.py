@@ -14,12 +14,13 @@ from urllib.parse import quote
 import httpx
 
 from dodona._codec import specs_of
-from dodona._errors import NotFound
+from dodona._errors import NotFound, named_problems
 from dodona._session import Session
 from dodona._space import Space
 from dodona._study import Goal, Study
 from dodona._text import checked
 from dodona._transport import Retry, Transport
+from dodona._values import MAX_INT32, MAX_INT64, whole
 from dodona_schemas import vertex
 from dodona_schemas.vertex import Algorithm, GoalType
 
@@ -136,10 +137,12 @@ class Client:
             spec = _spec(space, _goals(goal, metric, metrics), max_trials, algorithm, seed)
         elif any(given is not None for given in (space, goal, metrics, max_trials, algorithm, seed)):
             raise ValueError("spec says all there is to say; give either spec or the other arguments")
+        with named_problems("spec"):
+            spec = vertex.StudySpec.model_validate(spec)
         body = vertex.CreateStudyRequest(
             request_id=uuid.uuid4().hex,
             display_name=checked(name, "the study's name"),
-            study_spec=vertex.StudySpec.model_validate(spec),
+            study_spec=spec,
             study_id=name if _ID.fullmatch(name) else None,
             metadata={
                 checked(key, "a key of metadata"): checked(value, f"metadata[{key!r}]")
@@ -205,6 +208,7 @@ def _goals(goal: Goal | None, metric: str, metrics: Mapping[str, Goal] | None) -
         raise ValueError("say what to search for: goal='minimize' or goal='maximize', or metrics={name: goal, ...}")
     goals = {metric: goal} if goal is not None else metrics or {}
     for name, wanted in goals.items():
+        checked(name, "a metric's name")
         if wanted not in _GOALS:
             raise ValueError(f"the goal of {name!r} is {wanted!r}; it must be 'minimize' or 'maximize'")
     return goals
@@ -216,10 +220,11 @@ def _spec(
     spec = vertex.StudySpec(
         metrics=[vertex.MetricSpec(metric_id=name, goal=_GOALS[goal]) for name, goal in goals.items()],
         parameters=specs_of(space or {}),
-        seed=seed,
+        seed=None if seed is None else whole(seed, "seed", -MAX_INT64, MAX_INT64),
     )
     if max_trials is not None:
-        spec.study_stopping_config = vertex.StudyStoppingConfig(max_num_trials=max_trials)
+        budget = whole(max_trials, "max_trials", -MAX_INT32, MAX_INT32)
+        spec.study_stopping_config = vertex.StudyStoppingConfig(max_num_trials=budget)
     if algorithm is not None:
-        spec.algorithm = Algorithm.parse(algorithm.upper())
+        spec.algorithm = Algorithm.parse(checked(algorithm, "algorithm").upper())
     return spec

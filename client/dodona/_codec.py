@@ -84,9 +84,8 @@ def encode(space: Space, values: Mapping[str, Value]) -> list[TrialParameter]:
         for child in parameter.active_children(value):
             pending.update(child)
     if unknown := values.keys() - encoded.keys():
-        raise ValueError(
-            f"{min(unknown)!r} is no parameter that matters here; those that do are {', '.join(sorted(active))}"
-        )
+        wrong = min(unknown, key=str)
+        raise ValueError(f"{wrong!r} is no parameter that matters here; those that do are {', '.join(sorted(active))}")
     return [TrialParameter(parameter_id=name, value=value) for name, value in encoded.items()]
 
 

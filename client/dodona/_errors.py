@@ -20,8 +20,12 @@ What is wrong before anything is sent (a space that makes no sense, a value out 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pydantic import ValidationError
 
+from dodona_schemas.problems import problem_in
 from dodona_schemas.status import ErrorResponse
 
 
@@ -184,3 +188,16 @@ def error_from_answer(code: int, content: bytes) -> ApiError:
 
 def _class_of_code(code: int) -> type[ApiError]:
     return ServerError if code >= 500 else _BY_CODE.get(code, ApiError)
+
+
+@contextmanager
+def named_problems(field: str = "") -> Iterator[None]:
+    """Raises ValueError for a message that its block makes of wrong values, with the field and the value.
+
+    Args:
+        field: where the message stands among the caller's arguments; empty if its fields are the arguments.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise ValueError(problem_in(error, field)) from None

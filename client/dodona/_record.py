@@ -9,6 +9,7 @@ from typing import SupportsFloat, TypeAlias
 
 from dodona._space import Value
 from dodona._text import checked
+from dodona._values import measured
 from dodona_schemas import vertex
 from dodona_schemas.base import WireModel
 from dodona_schemas.vertex import TrialState
@@ -63,14 +64,17 @@ def measurement_of(metrics: Metrics, names: list[str]) -> vertex.Measurement:
         names: of the study's metrics.
 
     Raises:
-        ValueError: a single number for several metrics, or a name that the server cannot keep.
+        ValueError: a single number for several metrics, a value that is no number, or a name that the server cannot
+            keep.
     """
     if not isinstance(metrics, Mapping):
         if len(names) != 1:
             raise ValueError(f"the study has the metrics {', '.join(names)}; report a dict with a number for each")
         metrics = {names[0]: metrics}
-    named = [(checked(name, "a metric's name"), float(value)) for name, value in metrics.items()]
-    return vertex.Measurement(metrics=[vertex.Metric(metric_id=name, value=value) for name, value in named])
+    named = [(checked(name, "a metric's name"), value) for name, value in metrics.items()]
+    return vertex.Measurement(
+        metrics=[vertex.Metric(metric_id=name, value=measured(value, f"metric {name!r}")) for name, value in named]
+    )
 
 
 def number_of(wire: vertex.Trial) -> int:

@@ -19,8 +19,9 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from numbers import Real
-from typing import Any, Literal, TypeAlias, TypeGuard, get_args
+from typing import Any, Literal, TypeAlias, get_args
+
+from dodona._values import MAX_INT64, number, plain, shown
 
 Value: TypeAlias = str | bool | int | float
 Scale: TypeAlias = Literal["linear", "log", "reverse_log"]
@@ -42,7 +43,7 @@ class Parameter(ABC):
                 self._set("default", self.check(self.default))
             self._set("children", self._settled_children())
         except ValueError as error:
-            raise ValueError(f"{self!r}: {error}") from None
+            raise ValueError(f"{shown(self)}: {error}") from None
 
     @abstractmethod
     def check(self, value: object) -> Value:
@@ -97,14 +98,15 @@ class Float(Parameter):
 
     def check(self, value: object) -> float:
         """`value` as a float of the range."""
-        if not _is_number(value) or not self.min <= value <= self.max:
-            raise ValueError(f"{value!r} is no number from {self.min!r} to {self.max!r}")
-        return float(value)
+        found = number(value)
+        if found is None or not self.min <= found <= self.max:
+            raise ValueError(f"{shown(value)} is no number from {self.min!r} to {self.max!r}")
+        return float(found)
 
     def _settle(self) -> None:
-        _check_range((self.min, self.max), self.scale)
-        self._set("min", float(self.min))
-        self._set("max", float(self.max))
+        low, high = _checked_range((self.min, self.max), self.scale)
+        self._set("min", float(low))
+        self._set("max", float(high))
 
 
 @dataclass(frozen=True)
@@ -131,17 +133,20 @@ class Int(Parameter):
 
     def check(self, value: object) -> int:
         """`value` as an int of the range; a float without a fraction is taken too."""
-        if not _is_number(value) or value != int(value) or not self.min <= value <= self.max:
-            raise ValueError(f"{value!r} is no integer from {self.min} to {self.max}")
-        return int(value)
+        found = number(value)
+        if found is None or found != int(found) or not self.min <= found <= self.max:
+            raise ValueError(f"{shown(value)} is no integer from {self.min} to {self.max}")
+        return int(found)
 
     def _settle(self) -> None:
-        _check_range((self.min, self.max), self.scale)
-        for bound in (self.min, self.max):
+        bounds = _checked_range((self.min, self.max), self.scale)
+        for bound in bounds:
             if bound != int(bound):
                 raise ValueError(f"{bound!r} is no integer; use Float for real numbers")
-        self._set("min", int(self.min))
-        self._set("max", int(self.max))
+            if abs(bound) > MAX_INT64:
+                raise ValueError(f"{bound!r} does not fit into 64 bits; use Float for numbers of that size")
+        self._set("min", int(bounds[0]))
+        self._set("max", int(bounds[1]))
 
 
 @dataclass(frozen=True)
@@ -164,15 +169,17 @@ class Categorical(Parameter):
 
     def check(self, value: object) -> str:
         """`value`, if it is one of the choices."""
-        if not isinstance(value, str) or value not in self.choices:
-            raise ValueError(f"{value!r} is none of {_listed(self.choices)}")
-        return str(value)
+        name = plain(value)
+        if not isinstance(name, str) or name not in self.choices:
+            raise ValueError(f"{shown(value)} is none of {_listed(self.choices)}")
+        return name
 
     def _settle(self) -> None:
-        self._set("choices", _distinct(self.choices))
-        for choice in self.choices:
+        choices = tuple(plain(choice) for choice in _several(self.choices))
+        for choice in choices:
             if not isinstance(choice, str):
-                raise ValueError(f"{choice!r} is no string; use Discrete for numbers, Boolean for True and False")
+                raise ValueError(f"{shown(choice)} is no string; use Discrete for numbers, Boolean for True and False")
+        self._set("choices", _distinct(choices))
 
 
 @dataclass(frozen=True)
@@ -197,16 +204,20 @@ class Discrete(Parameter):
 
     def check(self, value: object) -> int | float:
         """The declared number that `value` is, up to rounding errors."""
-        if _is_number(value) and (declared := closest(self.values, value)) is not None:
+        found = number(value)
+        if found is not None and (declared := closest(self.values, found)) is not None:
             return declared
-        raise ValueError(f"{value!r} is none of {_listed(self.values)}")
+        raise ValueError(f"{shown(value)} is none of {_listed(self.values)}")
 
     def _settle(self) -> None:
-        self._set("values", _distinct(self.values))
-        for value in self.values:
-            if not _is_number(value):
-                raise ValueError(f"{value!r} is no finite number; use Categorical for names")
-        _check_range((min(self.values), max(self.values)), self.scale)
+        values = []
+        for value in _several(self.values):
+            found = number(value)
+            if found is None:
+                raise ValueError(f"{shown(value)} is no finite number; use Categorical for names")
+            values.append(found)
+        self._set("values", _distinct(values))
+        _checked_range((min(values), max(values)), self.scale)
 
 
 @dataclass(frozen=True)
@@ -227,9 +238,10 @@ class Boolean(Parameter):
 
     def check(self, value: object) -> bool:
         """`value` as a bool; NumPy's booleans are taken too."""
-        if str(value) not in ("False", "True"):
-            raise ValueError(f"{value!r} is neither True nor False")
-        return bool(value)
+        found = plain(value)
+        if not isinstance(found, bool):
+            raise ValueError(f"{shown(value)} is neither True nor False")
+        return found
 
     def _settle(self) -> None:
         """There is nothing to declare."""
@@ -277,29 +289,33 @@ def values_of(key: Any) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_range(bounds: tuple[float, float], scale: Scale) -> None:
-    low, high = bounds
+def _checked_range(bounds: tuple[float, float], scale: Scale) -> tuple[float, float]:
+    found = []
     for bound in bounds:
-        if not _is_number(bound):
-            raise ValueError(f"{bound!r} is no finite number")
+        if (one := number(bound)) is None:
+            raise ValueError(f"{shown(bound)} is no finite number")
+        found.append(one)
+    low, high = found
     if low > high:
         raise ValueError(f"min {low!r} is above max {high!r}")
     if scale not in get_args(Scale):
         raise ValueError(f"scale {scale!r} is none of {_listed(get_args(Scale))}")
     if scale != "linear" and low <= 0:
         raise ValueError(f"{low!r} has no place on a logarithmic scale; the lowest value must be above 0")
+    return low, high
+
+
+def _several(values: Iterable[Any]) -> tuple[Any, ...]:
+    if isinstance(values, str):
+        raise ValueError(f"{values!r} is one string; write a list")
+    several = tuple(values)
+    if not several:
+        raise ValueError("the list is empty; at least one value is needed")
+    return several
 
 
 def _distinct(values: Sequence[Any]) -> tuple[Any, ...]:
-    if isinstance(values, str):
-        raise ValueError(f"{values!r} is one string; write a list")
     distinct = tuple(values)
-    if not distinct:
-        raise ValueError("the list is empty; at least one value is needed")
     for index, value in enumerate(distinct):
         if value in distinct[:index]:
             raise ValueError(f"{value!r} appears twice")

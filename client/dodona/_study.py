@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
-from dodona._errors import Aborted, FailedPrecondition, StudyCompleted
+from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, named_problems
 from dodona._plots import Figures
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
 from dodona._run import Hand, Run
@@ -21,6 +21,7 @@ from dodona._space import Parameter, Space, Value
 from dodona._table import columns_of
 from dodona._text import checked
 from dodona._trial import Trial
+from dodona._values import MAX_INT32, MAX_INT64, whole
 from dodona_schemas import vertex
 from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.vertex import GoalType, StudyState, TrialState
@@ -258,10 +259,12 @@ class Study(Figures):
             space: the parameters; those that are there already may be among them.
 
         Raises:
+            ValueError: something is no parameter.
             InvalidArgument: a parameter is there already with another range or kind.
         """
         specs = specs_of(space) if isinstance(space, Mapping) else list(space)
-        body = vertex.AddParametersRequest(parameters=specs, request_id=uuid.uuid4().hex)
+        with named_problems():
+            body = vertex.AddParametersRequest(parameters=specs, request_id=uuid.uuid4().hex)
         self._learn(self._transport.call("POST", f"{self._path}:addParameters", body, vertex.Study))
 
     def set_max_trials(self, max_trials: int) -> None:
@@ -271,10 +274,12 @@ class Study(Figures):
             max_trials: how many trials it may have in all.
 
         Raises:
+            ValueError: it is no integer.
             InvalidArgument: it is not positive.
             FailedPrecondition: the study is completed, and another limit of its budget is reached.
         """
-        body = vertex.SetMaxTrialsRequest(max_num_trials=max_trials, request_id=uuid.uuid4().hex)
+        budget = whole(max_trials, "max_trials", -MAX_INT32, MAX_INT32)
+        body = vertex.SetMaxTrialsRequest(max_num_trials=budget, request_id=uuid.uuid4().hex)
         self._learn(self._transport.call("POST", f"{self._path}:setMaxTrials", body, vertex.Study))
 
     def trial(self, number: int) -> TrialRecord:
@@ -283,6 +288,7 @@ class Study(Figures):
         Raises:
             NotFound: there is none.
         """
+        number = whole(number, "number", -MAX_INT64, MAX_INT64)
         return self._records([self._transport.call("GET", f"{self._path}/trials/{number}", None, vertex.Trial)])[0]
 
     def trials(self) -> list[TrialRecord]:
@@ -306,7 +312,12 @@ class Study(Figures):
         return [artifact_of(wire) for page in pages for wire in page.artifacts]
 
     def best_trials(self, n: int = 1) -> list[TrialRecord]:
-        """Up to `n` succeeded trials, best first; of several metrics the first one decides."""
+        """Up to `n` succeeded trials, best first; of several metrics the first one decides.
+
+        Raises:
+            ValueError: `n` is no positive integer.
+        """
+        n = whole(n, "n", 1, MAX_INT32)
         path = f"{self._path}/trials?orderBy=objective&pageSize={n}"
         return self._records(self._transport.call("GET", path, None, vertex.ListTrialsResponse).trials)
 

@@ -16,6 +16,7 @@ from dodona._run import UNFINISHED, Run
 from dodona._session import Session
 from dodona._space import Value
 from dodona._text import MAX_REASON_LENGTH, checked, message_of, sendable, shortened, words_of
+from dodona._values import MAX_INT64, whole
 from dodona_schemas import vertex
 from dodona_schemas.base import WireModel
 from dodona_schemas.vertex import TrialState
@@ -102,15 +103,15 @@ class Trial:
                 it as it was.
 
         Raises:
-            ValueError: a single number for a study with several metrics, or a name or a checkpoint that the server
-                cannot keep.
+            ValueError: a single number for a study with several metrics, a value that is no number, a step that is
+                no whole number, or a name or a checkpoint that the server cannot keep.
             Aborted: the trial was lost to another worker, or ended by somebody.
             ApiError: the server refused this report, or one that was held before.
             ServerUnreachable: the server was away for longer than `Retry` allows, or 10 000 reports are held.
         """
         place = None if checkpoint is None else _checked_place(os.fspath(checkpoint))
         body = vertex.AddTrialMeasurementRequest(
-            measurement=self._measurement(metrics, int(step or 0)), **self._mine, checkpoint=place
+            measurement=self._measurement(metrics, step or 0), **self._mine, checkpoint=place
         )
         self._session.outbox.report(self._run, body)
         if self._session.status is not None:
@@ -128,7 +129,8 @@ class Trial:
             step: which the metrics belong to; None for that of the last report.
 
         Raises:
-            ValueError: a single number for a study with several metrics.
+            ValueError: a single number for a study with several metrics, a value that is no number, or a step that
+                is no whole number.
             Aborted: the trial was lost to another worker, or ended by somebody.
             ApiError: the server refused, such as FailedPrecondition if nothing was reported.
             ServerUnreachable: the server does not answer.
@@ -241,7 +243,7 @@ class Trial:
 
     def _measurement(self, metrics: Metrics, step: int) -> vertex.Measurement:
         measurement = measurement_of(metrics, self._metric_names)
-        measurement.step_count = step
+        measurement.step_count = whole(step, "step", 0, MAX_INT64)
         # Reports without steps are told apart by their moment, in milliseconds.
         self._last_moment = max(self._last_moment + 1, int((time.monotonic() - self._began) * 1000))
         measurement.elapsed_duration = self._last_moment / 1000

@@ -11,6 +11,7 @@ import enum
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from numbers import Integral
 from typing import Annotated, Any, ParamSpec, Self, TypeVar, cast
 
 from pydantic import (
@@ -40,6 +41,8 @@ _PUT_VALUES, _PUT_FIELDS_SET, _PUT_EXTRA, _PUT_PRIVATE = (
     for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 )
 _NULL = {"type": "null"}
+# The types of a number on the wire.
+_OF_JSON = {int, float, str}
 
 
 def _with_null(field: JsonSchemaValue, *, null: bool) -> JsonSchemaValue:
@@ -193,9 +196,13 @@ def format_duration(seconds: float) -> str:
 
 
 def _no_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
+    """The value; an integer of NumPy as Python's own, which pydantic would take for a float."""
+    kind = type(value)
+    if kind in _OF_JSON:
+        return value
+    if kind is bool or getattr(getattr(value, "dtype", None), "kind", "") == "b":
         raise ValueError(f"{value!r} is no number")
-    return value
+    return int(value) if isinstance(value, Integral) else value
 
 
 def _in_utc(value: datetime) -> datetime:

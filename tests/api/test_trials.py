@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from tests.api.conftest import HERE
 
 
 def measurement(value, step=0, **more):
@@ -105,12 +108,39 @@ class TestSuggest:
             ({"suggestionCount": 1}, "clientId: '' is not 1 to 256 characters long"),
             ({"clientId": "w"}, "suggestionCount: 0 is not from 1 to 1000"),
             ({"clientId": "w", "suggestionCount": 1001}, "suggestionCount: 1001 is not from 1 to 1000"),
-            ({"clientId": "w", "suggestionCount": "few"}, "suggestionCount: Input should be a valid integer"),
+            ({"clientId": "w", "suggestionCount": "few"}, "suggestionCount: 'few' is no integer"),
             ({"clientId": "w", "suggestionCount": 1, "requestId": "x" * 129}, "requestId: "),
         ],
     )
     def test_bad_requests_name_the_field(self, api, study, body, message):
         assert message in api.refused(f"{study}/trials:suggest", body)
+
+    @pytest.mark.parametrize("content_type", ["application/json", ""])
+    @pytest.mark.parametrize(
+        ("body", "message"),
+        [
+            ([1], "the body: [1] is no object"),
+            ("few", "the body: 'few' is no object"),
+            ({"suggestionCount": 1.5}, "suggestionCount: 1.5 is no integer"),
+            ({"suggestionCount": 2**40}, f"suggestionCount: {2**40} is above {2**31 - 1}"),
+            ({"suggestionCount": "9" * 5000}, "is too large"),
+            ({"suggestionCount": True}, "suggestionCount: True is no number"),
+            ({"clientId": 3}, "clientId: 3 is no text"),
+            ({"contexts": {}}, "contexts: {} is no list"),
+            ({"contexts": ["a"]}, "contexts[0]: 'a' is no object"),
+            ({"requestId": "x" * 129}, "requestId: has more than 128 characters, which are allowed"),
+        ],
+    )
+    def test_every_way_to_the_call_says_the_same_in_words_of_the_protocol(
+        self, api, study, body, message, content_type
+    ):
+        # What is not said to be JSON takes the framework's way.
+        said = api.client.post(
+            f"{HERE}{study}/trials:suggest", content=json.dumps(body), headers={"Content-Type": content_type}
+        )
+        assert said.status_code == 400
+        assert message in said.json()["error"]["message"]
+        assert "Input should" not in said.text
 
     def test_an_unmet_count_means_the_study_is_done_only_when_the_budget_is(self, api, study):
         answer = api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 3})["response"]

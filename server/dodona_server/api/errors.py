@@ -14,6 +14,7 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Match
 from starlette.types import ASGIApp
 
+from dodona_schemas.problems import problem_of
 from dodona_schemas.status import ErrorResponse, Status
 from dodona_server.domain.errors import (
     Aborted,
@@ -100,13 +101,8 @@ async def _validation_error(_request: Request, error: RequestValidationError) ->
 
 def validation_response(errors: Sequence[Mapping[str, Any]]) -> Response:
     """The answer for a request that does not fit its model, by pydantic's list of what is wrong."""
-    first = errors[0]
-    field = ""
-    for part in first["loc"]:
-        field += f"[{part}]" if isinstance(part, int) else f".{part}"
-    problem = str(first.get("ctx", {}).get("error", first["msg"]))
-    where = field.lstrip(".")
-    return error_response(400, "INVALID_ARGUMENT", f"{where}: {problem}" if where else problem)
+    whole = "" if errors[0]["loc"] else "the body"
+    return error_response(400, "INVALID_ARGUMENT", problem_of(errors, whole))
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
