@@ -146,7 +146,9 @@ class Artifacts:
         self._transport.call("DELETE", self._at(name) + self._query, None, Empty, patience=self._patience)
 
     def _at(self, name: str) -> str:
-        return f"{self._path}/{quote(name, safe='')}"
+        # Dots alone would be taken for folders; written like this they reach the server, which refuses them.
+        part = quote(name, safe="").replace(".", "%2E") if name in (".", "..") else quote(name, safe="")
+        return f"{self._path}/{part}"
 
 
 def artifact_of(message: wire.Artifact) -> Artifact:

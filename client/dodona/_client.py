@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import uuid
@@ -15,7 +16,7 @@ import httpx
 
 from dodona._codec import specs_of
 from dodona._errors import NotFound, named_problems
-from dodona._session import Session
+from dodona._session import Address, Session, unique_worker
 from dodona._space import Space
 from dodona._study import Goal, Study
 from dodona._text import checked
@@ -30,14 +31,18 @@ DEFAULT_RETRY = Retry()
 MIN_LEASE_SECONDS = 0.1
 MAX_LEASE_SECONDS = 86_400.0
 
-# What can be part of a resource's name, and so be the id that the user chose for a study.
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+# What can be part of a resource's name, and so be the id that the user chose for a study; as the server has it.
+_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
+_RESOURCE = re.compile(r"projects/([^/]+)/locations/([^/]+)/studies/([^/]+)")
 
 _GOALS: dict[str, GoalType] = {"minimize": GoalType.MINIMIZE, "maximize": GoalType.MAXIMIZE}
 
 
 class Client:
-    """A connection to a Dodona server. May be used by many threads at once; a process makes its own.
+    """A connection to a Dodona server.
+
+    May be used by many threads at once. One that is sent to another process connects anew there, under a worker's id
+    of its own; a `token=` that DODONA_TOKEN does not name goes with it.
 
     Args:
         url: the server's address; None for what DODONA_URL says, else http://127.0.0.1:8080.
@@ -73,6 +78,7 @@ class Client:
         if not MIN_LEASE_SECONDS <= lease_seconds <= MAX_LEASE_SECONDS:
             allowed = f"from {MIN_LEASE_SECONDS:g} to {MAX_LEASE_SECONDS:.0f} seconds"
             raise ValueError(f"a lease of {lease_seconds!r} s is not {allowed}")
+        self._place = (project, location)
         self._transport = Transport(
             url or os.environ.get("DODONA_URL") or DEFAULT_URL,
             f"projects/{quote(project, safe='')}/locations/{quote(location, safe='')}",
@@ -82,7 +88,22 @@ class Client:
             transport=transport,
         )
         named = worker or os.environ.get("DODONA_WORKER")
-        self._session = Session(self._transport, checked(named, "worker") if named else None, lease_seconds)
+        address = Address(
+            self.url,
+            # What the environment says is not carried along: another process has an environment too.
+            token if token != os.environ.get("DODONA_TOKEN") else None,
+            project,
+            location,
+            timeout,
+            retry,
+            transport,
+            lease_seconds,
+        )
+        self._session = Session(self._transport, checked(named, "worker") if named else None, address, self._study)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Connections and threads stay behind: another process has those of its own.
+        return _client_at, (self._session.address,)
 
     def __repr__(self) -> str:
         return f"<Client of {self.url} as {self.worker!r}>"
@@ -152,17 +173,19 @@ class Client:
         return self._study(self._transport.call("POST", "studies", body, vertex.Study))
 
     def get_study(self, name: str) -> Study:
-        """The study of that name: the last part of its resource name, or the name that people gave it.
+        """The study of that name: its resource name, the last part of it, or the name that people gave it.
 
         Raises:
             NotFound: there is none.
+            ValueError: the name is no text, or that of a study in another project or location.
             ServerUnreachable: the server does not answer.
         """
+        name = self._within(checked(name, "the study's name"))
         if _ID.fullmatch(name):
             # What other clients created has an id that the server drew, and this name for people only.
             with suppress(NotFound):
                 return self._study(self._transport.call("GET", f"studies/{name}", None, vertex.Study))
-        body = vertex.LookupStudyRequest(display_name=checked(name, "the study's name"))
+        body = vertex.LookupStudyRequest(display_name=name)
         return self._study(self._transport.call("POST", "studies:lookup", body, vertex.Study))
 
     def studies(self) -> Iterator[Study]:
@@ -176,7 +199,7 @@ class Client:
                 yield self._study(wire)
 
     def delete_study(self, name: str) -> None:
-        """Removes the study of that name with all its trials.
+        """Removes the study of that name, as of `get_study`, with all its trials.
 
         Raises:
             NotFound: there is none.
@@ -199,8 +222,36 @@ class Client:
     ) -> None:
         self.close()
 
+    def _within(self, name: str) -> str:
+        """The last part of a resource name of this project and location; any other name as it is."""
+        match = _RESOURCE.fullmatch(name)
+        if match is None:
+            return name
+        if (match[1], match[2]) != self._place:
+            raise ValueError(
+                f"{name!r} is in another place than this client; "
+                f"use Client(project={match[1]!r}, location={match[2]!r}).get_study({match[3]!r})"
+            )
+        return match[3]
+
     def _study(self, wire: vertex.Study) -> Study:
         return Study(self._session, wire)
+
+
+@functools.lru_cache(maxsize=16)
+def _client_at(address: Address) -> Client:
+    """This process's client for studies that came from another one; with a worker's id of its own."""
+    return Client(
+        address.url,
+        address.token,
+        address.project,
+        address.location,
+        timeout=address.timeout,
+        retry=address.retry,
+        transport=address.transport,
+        worker=unique_worker(),
+        lease_seconds=address.lease_seconds,
+    )
 
 
 def _goals(goal: Goal | None, metric: str, metrics: Mapping[str, Goal] | None) -> Mapping[str, Goal]:

@@ -40,20 +40,24 @@ class ServerUnreachable(DodonaError):
         url: the address.
         waited_seconds: how long the call was tried.
         cause: the last failure.
+        proxy: what stands between, such as "the proxy http://proxy:3128 from HTTP_PROXY"; None for nothing.
     """
 
-    def __init__(self, url: str, waited_seconds: float, cause: Exception) -> None:
-        super().__init__(url, waited_seconds, cause)
+    def __init__(self, url: str, waited_seconds: float, cause: Exception, proxy: str | None = None) -> None:
+        super().__init__(url, waited_seconds, cause, proxy)
         self.url = url
         self.waited_seconds = waited_seconds
         self.cause = cause
+        self.proxy = proxy
 
     def __str__(self) -> str:
         words = str(self.cause) or type(self.cause).__name__
-        return (
-            f"no server answered at {self.url} within {self.waited_seconds:.0f} s ({words}); "
-            "is 'dodona serve' running there, and is DODONA_URL right?"
-        )
+        waited = f"within {self.waited_seconds:.0f} s ({words})"
+        if self.proxy is None:
+            hint = "is 'dodona serve' running there, and is DODONA_URL right?"
+            return f"no server answered at {self.url} {waited}; {hint}"
+        hint = "does the proxy reach the server? If none is needed, name the server's host in NO_PROXY"
+        return f"no server answered at {self.url} through {self.proxy} {waited}; {hint}"
 
 
 class ApiError(DodonaError):
@@ -170,18 +174,20 @@ _BY_CODE: dict[int, type[ApiError]] = {
 }
 
 
-def error_from_answer(code: int, content: bytes) -> ApiError:
+def error_from_answer(code: int, content: bytes, proxy: str | None = None) -> ApiError:
     """The error that an answer stands for, by its google.rpc status first and by its HTTP status else.
 
     Args:
         code: the HTTP status.
         content: the body; that of a proxy may hold anything.
+        proxy: what stands between; None for nothing that is known here.
     """
     try:
         error = ErrorResponse.model_validate_json(content).error
     except ValidationError:
         shown = content[:200].decode(errors="replace").strip()
-        message = f"HTTP {code}, not from Dodona but from a proxy or another server: {shown!r}"
+        sender = proxy or "a proxy or another server"
+        message = f"HTTP {code}, not from Dodona but from {sender}: {shown!r}"
         return _class_of_code(code)(code, "UNKNOWN", message)
     return _BY_STATUS.get(error.status, _class_of_code(code))(code, error.status, error.message)
 

@@ -143,7 +143,7 @@ class Outbox:
             except ServerUnreachable as error:
                 waited = time.monotonic() - started
                 if waited >= patience:
-                    raise ServerUnreachable(error.url, waited, error.cause) from error
+                    raise self._transport.unreachable(waited, error.cause) from error
                 tries += 1
                 time.sleep(min(patience - waited, pause_after(tries)))
 
@@ -157,7 +157,7 @@ class Outbox:
             ServerUnreachable: the server does not answer or does not let anybody in; what is left stays held.
         """
         if not self._sending.acquire(timeout=patience):
-            raise ServerUnreachable(self._transport.url, patience, self._cause)
+            raise self._transport.unreachable(patience, self._cause)
         try:
             self._send_all(min(patience, DIRECT_TIMEOUT_SECONDS))
         finally:
@@ -172,7 +172,7 @@ class Outbox:
                 raise
             except _LATER as error:
                 since = self._went_away(error, time.monotonic())
-                raise ServerUnreachable(self._transport.url, time.monotonic() - since, error) from error
+                raise self._transport.unreachable(time.monotonic() - since, error) from error
         self._away_since = None
 
     def _emptied(self) -> bool:
@@ -197,10 +197,10 @@ class Outbox:
             since = self._away_since
             absence = 0.0 if since is None else time.monotonic() - since
             if since is not None and absence >= self._transport.patience_seconds:
-                raise ServerUnreachable(self._transport.url, absence, self._cause) from self._cause
+                raise self._transport.unreachable(absence, self._cause) from self._cause
             if self._count >= MAX_HELD:
                 cause = DodonaError(f"{self._cause}; {MAX_HELD} reports are held in memory, and no more may be")
-                raise ServerUnreachable(self._transport.url, absence, cause) from self._cause
+                raise self._transport.unreachable(absence, cause) from self._cause
             self._held.setdefault(run.study_path, deque()).append(_Held(run, body))
             self._count += 1
             run.held += 1

@@ -7,15 +7,38 @@ import os
 import secrets
 import socket
 import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
 
 from dodona._errors import ServerUnreachable
 from dodona._heartbeat import Heartbeat
 from dodona._outbox import Outbox
 from dodona._run import Hand, Run
 from dodona._status import status_file
-from dodona._transport import Transport
+from dodona._transport import Retry, Transport
+from dodona_schemas import vertex
+
+if TYPE_CHECKING:
+    from dodona._study import Study
 
 logger = logging.getLogger("dodona")
+
+
+@dataclass(frozen=True)
+class Address:
+    """What another process needs to make a client of the same server: see `Client`."""
+
+    url: str
+    token: str | None = field(repr=False)
+    project: str
+    location: str
+    timeout: float
+    retry: Retry
+    transport: httpx.BaseTransport | None
+    lease_seconds: float
 
 
 class Session:
@@ -24,21 +47,30 @@ class Session:
     Args:
         transport: the way to the server.
         worker: the id under which the process asks for trials; None for one that no other process has.
-        lease_seconds: how long the server waits for a sign of life of a trial.
+        address: where another process finds the server.
+        open_study: makes a study of the client.
 
     Attributes:
         status: where the progress is told; None if nobody wants to know.
 
     """
 
-    def __init__(self, transport: Transport, worker: str | None, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        worker: str | None,
+        address: Address,
+        open_study: Callable[[vertex.Study], Study],
+    ) -> None:
         self.transport = transport
-        self.lease_seconds = lease_seconds
-        self.worker = worker or _unique_worker()
+        self.open_study = open_study
+        self.address = address
+        self.lease_seconds = address.lease_seconds
+        self.worker = worker or unique_worker()
         self._named = worker is not None
         self._hands: dict[tuple[str, str], Hand] = {}
         self._of_parent: frozenset[str] = frozenset()
-        self._heartbeat = Heartbeat(transport, lease_seconds, self.runs)
+        self._heartbeat = Heartbeat(transport, self.lease_seconds, self.runs)
         self.status = status_file()
         _sessions.add(self)
 
@@ -93,13 +125,14 @@ class Session:
         self._hands = {}
         if not self._named:
             self._of_parent |= {self.worker}
-            self.worker = _unique_worker()
+            self.worker = unique_worker()
         self._heartbeat.after_fork()
         self.status = status_file()
         self.transport.after_fork()
 
 
-def _unique_worker() -> str:
+def unique_worker() -> str:
+    """An id that no other process has."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
 
 

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
@@ -45,7 +45,8 @@ class Study(Figures):
     """A study on the server; `Client` makes it.
 
     The attributes tell how the study stood when it was last fetched; `refresh` fetches it again. May be used by
-    many threads at once.
+    many threads at once, and sent to other processes (pickle, joblib): they find it by the server's address and its
+    name, with a worker's id of their own.
     """
 
     def __init__(self, session: Session, wire: vertex.Study) -> None:
@@ -54,6 +55,10 @@ class Study(Figures):
         # The last trial that this process has run for a worker that it shares with others.
         self._followed: dict[str, int] = {}
         self._learn(wire)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process has it of its own client of the same server; the trials in hand stay here.
+        return self._session.open_study, (self._wire,)
 
     def __repr__(self) -> str:
         return f"<Study {self.display_name!r} {self.state}>"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import random
+import re
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from dodona._errors import ApiError, ServerUnreachable, error_from_answer
 from dodona._outage import Outage
+from dodona._proxy import proxy_for
 from dodona._version import __version__
 from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.base import WireModel
@@ -32,8 +33,13 @@ PAGE_SIZE = 1000
 # A bucket may take its time to confirm what was sent.
 UPLOAD_TIMEOUT_SECONDS = 120.0
 
+# What a server says of a path that it does not know.
+_NOTHING_THERE = {404, 405}
 # A proxy's words for a server that is starting, stopping or overloaded.
 _PASSING = {408, 502, 503, 504}
+
+# What a server's pages have behind its address.
+_PAGE = re.compile(r"/(studies/.+|docs/?|openapi\.json|v1(/.*)?)$")
 
 Answer = TypeVar("Answer", bound=WireModel)
 Page = TypeVar("Page", ListStudiesResponse, ListTrialsResponse, ListArtifactsResponse)
@@ -83,7 +89,6 @@ class Transport:
     ) -> None:
         self.url = _checked_url(url)
         self.timeout = timeout
-        self.outage = Outage(self.url)
         self._base = f"{self.url}/v1/{parent}/"
         self._retry = retry
         self._reached = False
@@ -102,11 +107,16 @@ class Transport:
         if token:
             self._headers["Authorization"] = f"Bearer {_checked_token(token)}"
         self._given = transport
+        self._proxy = proxy_for(_parsed(self.url)) if transport is None else None
+        self.outage = Outage(self._where)
         self._wire = transport or self._connected()
 
     def _connected(self) -> httpx.BaseTransport:
         # Between two epochs a worker is silent for longer than httpx's five seconds.
-        return httpx.HTTPTransport(limits=httpx.Limits(keepalive_expiry=60.0), proxy=_proxy(_parsed(self.url)))
+        limits = httpx.Limits(keepalive_expiry=60.0)
+        if self._proxy is None:
+            return httpx.HTTPTransport(limits=limits)
+        return self._proxy.transport(_parsed(self.url), limits)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -115,8 +125,32 @@ class Transport:
 
     def after_fork(self) -> None:
         """Leaves the connections to the parent; the child makes its own."""
-        self.outage = Outage(self.url)
+        self.outage = Outage(self._where)
         self._wire = self._given or self._connected()
+
+    @property
+    def _between(self) -> str | None:
+        return None if self._proxy is None else str(self._proxy)
+
+    @property
+    def _where(self) -> str:
+        return self.url if self._proxy is None else f"{self.url} (through {self._proxy})"
+
+    def unreachable(self, waited_seconds: float, cause: Exception) -> ServerUnreachable:
+        """The error for a call that nobody answered.
+
+        Args:
+            waited_seconds: how long it was tried.
+            cause: the last failure.
+        """
+        return ServerUnreachable(self.url, waited_seconds, cause, self._between)
+
+    def _refusal(self, response: httpx.Response) -> ApiError:
+        error = error_from_answer(response.status_code, response.content, self._between)
+        path = _parsed(self.url).path.rstrip("/")
+        if path and response.status_code in _NOTHING_THERE and not _is_of_resource(error):
+            error.message += f"; does Dodona really live below the path {path!r} of {self.url}?"
+        return error
 
     @property
     def patience_seconds(self) -> float:
@@ -210,7 +244,7 @@ class Transport:
         )
         response = self._send(lambda: request, receive)
         if not response.is_success:
-            raise error_from_answer(response.status_code, response.content)
+            raise self._refusal(response)
 
     def _with(self, headers: Mapping[str, str]) -> httpx.Headers:
         merged = self._headers.copy()
@@ -219,11 +253,11 @@ class Transport:
 
     def _parse(self, response: httpx.Response, answer: type[Answer]) -> Answer:
         if not response.is_success:
-            raise error_from_answer(response.status_code, response.content)
+            raise self._refusal(response)
         try:
             return answer.model_validate_json(response.content)
         except ValidationError as error:
-            message = f"the answer of {self.url} is not Dodona's; does DODONA_URL name another server?"
+            message = f"the answer of {self._where} is not Dodona's; does DODONA_URL name another server?"
             raise ApiError(response.status_code, "UNKNOWN", message) from error
 
     def pages(self, path: str, answer: type[Page]) -> Iterator[Page]:
@@ -265,7 +299,7 @@ class Transport:
             if patience is not None:
                 left = min(left, patience - waited)
             if left <= 0:
-                raise ServerUnreachable(self.url, waited, outcome) from outcome
+                raise self.unreachable(waited, outcome) from outcome
             self.outage.goes_on(outcome, left if patience is None else None)
             time.sleep(min(left, pause_after(tries)))
 
@@ -282,8 +316,13 @@ class Transport:
         except (httpx.TransportError, httpx.DecodingError) as error:
             return error
         if response.status_code in _PASSING:
-            return error_from_answer(response.status_code, response.content)
+            return self._refusal(response)
         return response
+
+
+def _is_of_resource(error: ApiError) -> bool:
+    """Whether the server knows the call, and lacks the study or trial."""
+    return error.status == "NOT_FOUND" and not error.message.startswith("there is nothing at")
 
 
 def pause_after(tries: int) -> float:
@@ -307,15 +346,6 @@ def _timeouts(seconds: float) -> dict[str, Any]:
     return httpx.Timeout(seconds, connect=min(seconds, CONNECT_TIMEOUT_SECONDS)).as_dict()
 
 
-def _proxy(url: httpx.URL) -> str | None:
-    """The proxy that the environment names for an address, as for any other program; None for none."""
-    if urllib.request.proxy_bypass(url.host):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy
-
-
 def _checked_url(url: str) -> str:
     try:
         parsed = httpx.URL(url)
@@ -323,6 +353,10 @@ def _checked_url(url: str) -> str:
         raise ValueError(f"{url!r} is no address of a server: {error}") from error
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise ValueError(f"{url!r} is no address of a server; write it as in 'http://127.0.0.1:8080'")
+    if page := _PAGE.search(parsed.path):
+        # Copied from the browser.
+        url = str(parsed.copy_with(path=parsed.path[: page.start()] or "/", query=None, fragment=None))
+        parsed = httpx.URL(url)
     if parsed.userinfo or parsed.query or parsed.fragment:
         # The words are not repeated: they may hold a password.
         raise ValueError("the server's address holds more than a host, a port and a path; a secret goes into token=")

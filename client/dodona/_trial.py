@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from dodona._artifacts import Artifacts
 from dodona._errors import Aborted, DodonaError, NotFound, NothingReported, ServerUnreachable
@@ -72,6 +72,12 @@ class Trial:
 
     def __repr__(self) -> str:
         return f"<Trial {self.number} {self.state} {self.parameters}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"trial {self.number} belongs to the process that asked for it and cannot be sent to another one; "
+            "send trial.parameters, or send the study and ask there"
+        )
 
     @property
     def state(self) -> str:

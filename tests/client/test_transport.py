@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.server
 import logging
 import random
+import sys
+import threading
 from typing import Any
 
 import httpx
 import pytest
 
-from dodona import ApiError, Client, NotFound, Retry, ServerError, ServerUnreachable
-from dodona._transport import _proxy
+from dodona import ApiError, Client, DodonaError, NotFound, Retry, ServerError, ServerUnreachable
+from dodona._proxy import proxy_for
 from tests.client.network import Clock, Network, canned, connected, study_json, suggestion, trial_json
 
 
@@ -205,17 +208,121 @@ def test_pages_are_joined() -> None:
     ]
 
 
-def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    here, there = httpx.URL("http://127.0.0.1:8080"), httpx.URL("https://oracle")
-    assert (_proxy(here), _proxy(there)) == (None, None)
+
+
+def proxied(url: str) -> str | None:
+    proxy = proxy_for(httpx.URL(url))
+    return None if proxy is None else proxy.url
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_the_environments_proxy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = "http://127.0.0.1:8080", "https://oracle"
+    assert (proxied(here), proxied(there)) == (None, None)
     monkeypatch.setenv("HTTPS_PROXY", "proxy:3128")
     monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1080")
-    assert (_proxy(here), _proxy(there)) == ("socks5://proxy:1080", "http://proxy:3128")
+    assert (proxied(here), proxied(there)) == ("socks5://proxy:1080", "http://proxy:3128")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert (_proxy(here), _proxy(there)) == (None, "http://proxy:3128")
+    assert (proxied(here), proxied(there)) == (None, "http://proxy:3128")
+
+
+@pytest.mark.usefixtures("no_proxy")
+@pytest.mark.parametrize(
+    ("exempt", "host", "direct"),
+    [
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "11.1.2.3", False),
+        ("localhost, 192.168.7.1/16", "192.168.9.9", True),
+        ("fd00::/8", "[fd12::1]", True),
+        ("[fd12::1]", "[fd12::1]", True),
+        ("10.0.0.0/8", "oracle", False),
+        ("*.example.com", "tuning.example.com", True),
+        (".example.com", "tuning.example.com", True),
+        ("example.com", "notexample.com", False),
+        ("oracle:8080", "oracle", True),
+        ("oracle:9090", "oracle", False),
+        ("*", "oracle", True),
+    ],
+)
+def test_no_proxy_names_hosts_and_networks(
+    monkeypatch: pytest.MonkeyPatch, exempt: str, host: str, direct: bool
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy:3128")
+    monkeypatch.setenv("no_proxy", exempt)
+    assert (proxied(f"http://{host}:8080") is None) == direct
+
+
+@pytest.mark.usefixtures("no_proxy")
+def test_a_proxy_that_cannot_be_used_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://me:secret@proxy:1080")
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(
+        ImportError, match=r"socks5://proxy:1080 from ALL_PROXY .* pip install 'httpx\[socks\]'"
+    ) as caught:
+        Client("http://oracle:8080")
+    assert "secret" not in str(caught.value)
+    for wrong in ("socks://proxy:1080", "http://proxy:port", "http://"):
+        monkeypatch.setenv("ALL_PROXY", wrong)
+        with pytest.raises(ValueError, match="ALL_PROXY is no address of a proxy; write it as in 'http://proxy:3128'"):
+            Client("http://oracle:8080")
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    code = 503
+
+    def do_GET(self) -> None:
+        self.send_response(self.code)
+        self.end_headers()
+        self.wfile.write(b"<html>Sign in</html>")
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.usefixtures("no_proxy")
+@pytest.mark.parametrize("code", [200, 302, 403, 404, 407, 503, None])
+def test_a_proxy_in_the_way_is_named(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int | None
+) -> None:
+    handler = type("Handler", (Answering,), {"code": code})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        address = f"127.0.0.1:{server.server_port}"
+        if code is not None:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+        else:
+            server.server_close()
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@{address}")
+        client = Client("http://tuning.example:8080", retry=Retry(first_patience_seconds=0.2))
+        with pytest.raises(DodonaError, match=f"the proxy http://{address} from HTTP_PROXY") as caught:
+            client.get_study("s")
+        assert "secret" not in str(caught.value) + caplog.text
+        if code is not None:
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    "copied",
+    ["/studies/default/local/s", "/studies/default/local/s/trials/1?sort=x#top", "/docs", "/v1", "/v1/projects/p", "/"],
+)
+def test_an_address_that_was_copied_from_the_browser_is_understood(copied: str) -> None:
+    assert Client(f"http://oracle:8080{copied}").url == "http://oracle:8080"
+    assert Client(f"https://tools/dodona{copied}").url == "https://tools/dodona"
+
+
+def test_a_path_that_leads_nowhere_is_named() -> None:
+    def nowhere(request: httpx.Request) -> httpx.Response:
+        error = {"code": 404, "status": "NOT_FOUND", "message": f"there is nothing at {request.url.path}"}
+        return httpx.Response(404, json={"error": error})
+
+    client = Client("http://oracle/wrong", transport=httpx.MockTransport(nowhere))
+    with pytest.raises(NotFound, match="does Dodona really live below the path '/wrong' of http://oracle/wrong"):
+        client.get_study("s")
 
 
 def test_a_client_closes_its_connections() -> None:
