@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dodona._errors import Aborted, ApiError, FailedPrecondition, NotFound, ServerUnreachable
 from dodona._outbox import Outbox
 from dodona._run import UNFINISHED, Run
-from dodona._transport import Transport, pause_after
+from dodona._transport import BASIC_VIEW, Transport, pause_after
 from dodona_schemas import vertex
 
 logger = logging.getLogger("dodona")
@@ -130,7 +130,7 @@ class Heartbeat:
         try:
             answer = self._transport.call(
                 "POST",
-                f"{run.path}:heartbeat",
+                f"{run.path}:heartbeat?{BASIC_VIEW}",
                 vertex.HeartbeatTrialRequest(attempt=run.attempt, client_id=run.client_id),
                 vertex.Trial,
                 patience=min(BEAT_PATIENCE_SECONDS, self._interval),

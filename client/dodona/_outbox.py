@@ -21,7 +21,7 @@ from dodona._errors import (
 )
 from dodona._record import Verdict
 from dodona._run import Run
-from dodona._transport import Transport, pause_after
+from dodona._transport import BASIC_VIEW, Transport, pause_after
 from dodona_schemas import vertex
 
 MAX_HELD = 10_000
@@ -111,7 +111,7 @@ class Outbox:
         try:
             answer = self._transport.call(
                 "POST",
-                f"{run.path}:addTrialMeasurement",
+                f"{run.path}:addTrialMeasurement?{BASIC_VIEW}",
                 body,
                 Verdict,
                 patience=DIRECT_PATIENCE_SECONDS,
@@ -236,7 +236,7 @@ class Outbox:
         try:
             answer = self._transport.call(
                 "POST",
-                f"{study_path}/trials:report",
+                f"{study_path}/trials:report?{BASIC_VIEW}",
                 body,
                 vertex.ReportTrialsResponse,
                 patience=DIRECT_PATIENCE_SECONDS,
@@ -258,7 +258,7 @@ class Outbox:
         try:
             answer = self._transport.call(
                 "POST",
-                f"{run.path}:addTrialMeasurement",
+                f"{run.path}:addTrialMeasurement?{BASIC_VIEW}",
                 held.body,
                 Verdict,
                 patience=DIRECT_PATIENCE_SECONDS,

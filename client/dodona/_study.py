@@ -20,6 +20,7 @@ from dodona._session import Session
 from dodona._space import Parameter, Space, Value
 from dodona._table import columns_of
 from dodona._text import checked
+from dodona._transport import BASIC_VIEW
 from dodona._trial import Trial
 from dodona._values import MAX_INT32, MAX_INT64, whole
 from dodona_schemas import vertex
@@ -176,7 +177,7 @@ class Study(Figures):
             lease_duration=None if shared else self._session.lease_seconds,
             held_trials=None if shared else [str(number) for number in hand.runs.copy()],
         )
-        operation = self._transport.call("POST", f"{self._path}/trials:suggest", request, vertex.Operation)
+        operation = self._transport.call("POST", f"{self._path}/trials:suggest?{BASIC_VIEW}", request, vertex.Operation)
         answer = operation.response or vertex.SuggestTrialsResponse()
         for wire in answer.trials:
             if shared:

@@ -30,6 +30,8 @@ FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 1.5
 CONNECT_TIMEOUT_SECONDS = 10.0
 PAGE_SIZE = 1000
+# What a worker's calls ask for: trials without their measurements, which the worker has itself.
+BASIC_VIEW = "view=BASIC"
 # A bucket may take its time to confirm what was sent.
 UPLOAD_TIMEOUT_SECONDS = 120.0
 

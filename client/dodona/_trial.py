@@ -16,6 +16,7 @@ from dodona._run import UNFINISHED, Run
 from dodona._session import Session
 from dodona._space import Value
 from dodona._text import MAX_REASON_LENGTH, checked, message_of, sendable, shortened, words_of
+from dodona._transport import BASIC_VIEW
 from dodona._values import MAX_INT64, whole
 from dodona_schemas import vertex
 from dodona_schemas.base import WireModel
@@ -266,7 +267,7 @@ class Trial:
             self._session.status.ended(wire)
 
     def _call(self, verb: str, body: WireModel | None, patience: float | None = None) -> vertex.Trial:
-        path = f"{self._run.path}:{verb}"
+        path = f"{self._run.path}:{verb}?{BASIC_VIEW}"
         try:
             return self._transport.call("POST", path, body, vertex.Trial, patience=patience, timeout=patience)
         except (Aborted, NotFound) as error:

@@ -115,7 +115,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     trials = TrialService(store, time.time, schedule, options.kept_measurements)
     suggestions = SuggestionService(store, time.time, stopping, schedule)
     operations = OperationService(store, time.time)
-    loop = Loop(trials, suggestions)
+    loop = Loop(trials, suggestions, queries)
     routers = (
         trial_router(queries, trials, loop),
         export_router(studies, queries),

@@ -294,6 +294,23 @@ class TestTrials:
         (best,) = ml.post(f"{study}/trials:listOptimalTrials")["trials"]
         assert (best["id"], best["finalMeasurement"]) == (done["id"], done["finalMeasurement"])
 
+    def test_answers_carry_the_measurements(self, ml, study, trial):
+        def steps(answer):
+            return [int(one["stepCount"]) for one in answer.get("measurements", ())]
+
+        assert steps(report(ml, trial, 1.0, 1)) == [1]
+        assert steps(report(ml, trial, 0.5, 2)) == [1, 2]
+        (again,) = ml.suggest()
+        assert steps(again) == [1, 2]
+        for verb in ("stop", "complete"):
+            assert steps(ml.post(f"{trial}:{verb}", {})) == [1, 2]
+        assert [steps(one) for one in ml.post(f"{study}/trials:listOptimalTrials", {})["trials"]] == [[1, 2]]
+        body = {"parameters": again["parameters"], "measurements": [measurement(1.0, 4)]}
+        queued = ml.post(f"{study}/trials", body)
+        assert (queued["state"], steps(queued)) == ("REQUESTED", [4])
+        (handed,) = ml.suggest()
+        assert (handed["name"], steps(handed)) == (queued["name"], [4])
+
     def test_a_parameter_has_one_value(self, ml, study):
         for value, message in (
             ({}, "parameters: 'lr' needs exactly one of floatValue, intValue, stringValue"),

@@ -479,3 +479,80 @@ class TestOperations:
         assert api.post(f"{trial}:checkTrialEarlyStoppingState")["response"]["shouldStop"] is True
         assert api.get(f"/operations/{check['name'].rpartition('/')[2]}") == check
         assert "does not exist" in api.refused("/studies/s/trials/9:checkTrialEarlyStoppingState", None, "NOT_FOUND")
+
+
+class TestMeasurementsInAnswers:
+    """Answers that are a Trial carry its measurements, as Vertex's do."""
+
+    STEPS = [1, 2]  # noqa: RUF012
+
+    @pytest.fixture
+    def measured(self, api, trial):
+        for step in self.STEPS:
+            api.post(f"{trial}:addTrialMeasurement", {"measurement": measurement(step / 2, step)})
+        return trial
+
+    @staticmethod
+    def steps(trial):
+        return [int(one["stepCount"]) for one in trial.get("measurements", ())]
+
+    def test_the_calls_of_a_trials_life(self, api, study, trial):
+        for step in self.STEPS:
+            answer = api.post(f"{trial}:addTrialMeasurement", {"measurement": measurement(step / 2, step)})
+            assert self.steps(answer) == list(range(1, step + 1))
+        (again,) = api.suggest()
+        assert (again["id"], self.steps(again)) == ("1", self.STEPS)
+        for verb in ("heartbeat", "release"):
+            assert self.steps(api.post(f"{trial}:{verb}")) == self.STEPS
+        (again,) = api.suggest()
+        assert self.steps(again) == self.STEPS
+        assert self.steps(api.post(f"{trial}:updateMetadata", {"metadata": {"a": "b"}})) == self.STEPS
+        for verb in ("stop", "complete"):
+            assert self.steps(api.post(f"{trial}:{verb}")) == self.STEPS
+
+    def test_the_calls_that_find_trials(self, api, study, measured):
+        api.post(f"{measured}:complete", {})
+        listed = api.get(f"{study}/trials")["trials"]
+        ranked = api.get(f"{study}/trials?orderBy=objective")["trials"]
+        optimal = api.post(f"{study}/trials:listOptimalTrials")["optimalTrials"]
+        assert [self.steps(one) for one in (api.get(measured), *listed, *ranked, *optimal)] == [self.STEPS] * 4
+
+    def test_an_operation_that_is_read_again(self, api, study):
+        operation = api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 1})
+        trial = operation["response"]["trials"][0]
+        assert trial["measurements"] == []
+        api.post(f"{study}/trials/{trial['id']}:addTrialMeasurement", {"measurement": measurement(1.0, 1)})
+        found = api.get("/operations/" + operation["name"].rpartition("/")[2])
+        assert self.steps(found["response"]["trials"][0]) == [1]
+
+    def test_the_basic_view_has_none(self, api, study, measured):
+        basic = "?view=BASIC"
+        asked = api.post(f"{study}/trials:suggest{basic}", {"clientId": "w", "suggestionCount": 1})
+        answers = asked["response"]["trials"]
+        report = {"trial": "1", "measurement": measurement(0.5, 3)}
+        answers += api.post(f"{study}/trials:report{basic}", {"reports": [report]})["trials"]
+        answers.append(api.post(f"{measured}:addTrialMeasurement{basic}", {"measurement": measurement(0.5, 4)}))
+        answers += [api.post(f"{measured}:{verb}{basic}") for verb in ("heartbeat", "stop", "complete")]
+        answers += api.get(f"{study}/trials{basic}&orderBy=objective")["trials"]
+        assert len(answers) == 7
+        assert all("measurements" not in one for one in answers)
+
+    def test_a_view_that_there_is_not_is_refused_by_all_calls(self, api, study, measured):
+        for path in (f"{study}/trials:suggest", f"{measured}:complete", f"{measured}:stop"):
+            assert "view: 'SOME' is none of FULL, BASIC" in api.refused(f"{path}?view=SOME", {})
+
+    def test_a_queued_trial_keeps_what_was_measured_of_it(self, api, study):
+        body = {"parameters": api.suggest(client="v")[0]["parameters"]}
+        body["measurements"] = [measurement(step / 2, step) for step in self.STEPS]
+        queued = api.post(f"{study}/trials", body)
+        assert (queued["state"], self.steps(queued)) == ("REQUESTED", self.STEPS)
+        (handed,) = api.suggest()
+        assert (handed["id"], self.steps(handed)) == (queued["id"], self.STEPS)
+        path = f"{study}/trials/{queued['id']}"
+        added = api.post(f"{path}:addTrialMeasurement", {"measurement": measurement(0.25, 3)})
+        assert self.steps(added) == [1, 2, 3]
+        assert api.post(f"{path}:complete", {})["finalMeasurement"]["stepCount"] == "3"
+
+    def test_a_queued_trial_with_a_wrong_measurement_is_refused(self, api, study):
+        body = {"parameters": api.suggest(client="v")[0]["parameters"], "measurements": [measurement(1.0, -1)]}
+        assert "measurements[0].measurement.stepCount: -1 is below 0" in api.refused(f"{study}/trials", body)

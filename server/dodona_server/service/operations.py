@@ -94,7 +94,7 @@ class OperationService:
         return StopCheck(name, should_stop, round(self._clock() * 1000))
 
     async def get(self, parent: Location, operation_id: str) -> Handout | StopCheck:
-        """What an earlier call was answered with, its trials as they are now.
+        """What an earlier call was answered with, its trials as they are now, with their measurements.
 
         Raises:
             NotFound: there is no such operation.
@@ -102,7 +102,15 @@ class OperationService:
         check = StopCheck.from_id(parent, operation_id)
         if check is not None:
             return check
-        return await self._store.read(lambda transaction: _existing(transaction, parent, operation_id))
+
+        def query(transaction: Transaction) -> Handout:
+            there = _existing(transaction, parent, operation_id)
+            study = found(transaction, there.name.study)
+            known = measurements.of_trials(transaction, study.key, [trial.number for trial in there.trials])
+            measured = [dataclasses.replace(trial, measurements=known[trial.number]) for trial in there.trials]
+            return dataclasses.replace(there, trials=measured)
+
+        return await self._store.read(query)
 
     async def page(self, parent: Location, study_id: str | None, after: str, limit: int) -> list[Handout]:
         """Up to `limit` calls to suggest whose operation's id comes behind `after`, of one study or of all."""

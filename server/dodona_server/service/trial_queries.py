@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.domain.names import StudyName, TrialName
@@ -12,7 +12,7 @@ from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Place, Trial, TrialState
 from dodona_server.service.attempts import existing
 from dodona_server.service.studies import found
-from dodona_server.storage import measurements, ranking, trials
+from dodona_server.storage import measurements, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction
 
 
@@ -60,6 +60,28 @@ class TrialQueries:
             study = found(transaction, name.study)
             trial = existing(trials.find(transaction, study, name.number), name)
             return dataclasses.replace(trial, measurements=measurements.measured(transaction, study.key, trial))
+
+        return await self._store.read(query)
+
+    async def measured(self, name: StudyName, given: Sequence[Trial]) -> list[Trial]:
+        """The trials of the study with their measurements; those of a study that is gone as they are.
+
+        Args:
+            name: the study.
+            given: its trials, as another call has answered.
+        """
+        numbers = [trial.number for trial in given if trial.measurements is None]
+        if not numbers:
+            return list(given)
+
+        def query(transaction: Transaction) -> list[Trial]:
+            study = studies.find(transaction, name)
+            if study is None:
+                return list(given)
+            known = measurements.of_trials(transaction, study.key, numbers)
+            return [
+                dataclasses.replace(trial, measurements=known.get(trial.number, trial.measurements)) for trial in given
+            ]
 
         return await self._store.read(query)
 

@@ -58,6 +58,7 @@ class TrialService:
         result: Result | None,
         request_id: str | None,
         metadata: Mapping[str, str] = NO_METADATA,
+        measured: Sequence[Measurement] = (),
     ) -> Trial:
         """A trial with values that the user chose: queued, or finished already if it comes with a result.
 
@@ -67,14 +68,14 @@ class TrialService:
             result: of a trial that was run elsewhere.
             request_id: the same id again gets the same trial.
             metadata: what the client wants to remember of the trial.
+            measured: what is known of a queued trial already; the attempts at it go on from there.
 
         Raises:
             NotFound: there is no such study.
             InvalidArgument: a parameter is missing, unknown or out of range, or the result lacks a metric.
             FailedPrecondition: the study is completed, or its budget is used up.
         """
-        if result is not None:
-            check_result(result)
+        check_result(result or Result(None, measured))
 
         def use_case(transaction: Transaction) -> Trial:
             study = found(transaction, name, lock=True)
@@ -86,7 +87,7 @@ class TrialService:
                 )
             if study.state is StudyState.COMPLETED:
                 raise FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
-            trial = dataclasses.replace(self._chosen(study, parameters, result), metadata=merge({}, metadata))
+            trial = dataclasses.replace(self._chosen(study, parameters, result, measured), metadata=merge({}, metadata))
             trials.insert(transaction, study, [trial], request_id)
             for measurement in trial.measurements or ():
                 measurements.measure(transaction, study.key, trial.number, trial.attempt, measurement)
@@ -103,7 +104,13 @@ class TrialService:
             self._schedule.learned(study)
         return answer
 
-    def _chosen(self, study: Study, parameters: Mapping[str, object], result: Result | None) -> Trial:
+    def _chosen(
+        self,
+        study: Study,
+        parameters: Mapping[str, object],
+        result: Result | None,
+        measured: Sequence[Measurement],
+    ) -> Trial:
         now = self._clock()
         trial = Trial(
             number=study.next_trial_number,
@@ -112,11 +119,11 @@ class TrialService:
             create_time=now,
         )
         if result is None:
-            return trial
+            return dataclasses.replace(trial, measurements=list(measured) or None)
         if result.infeasible_reason:
             failed = infeasible(trial, result.infeasible_reason)
-            measured = list(result.measurements) or None
-            return dataclasses.replace(failed, attempt=1, start_time=now, end_time=now, measurements=measured)
+            curve = list(result.measurements) or None
+            return dataclasses.replace(failed, attempt=1, start_time=now, end_time=now, measurements=curve)
         given = result.final if result.final is not None and result.final.metrics else None
         final = Measurement({})
         if given or result.measurements:

@@ -50,6 +50,11 @@ _LAST_STEPS = Statement(
     )
     .group_by(measurements.c.number)
 )
+_MEASURED_OF = Statement(
+    sa.select(measurements)
+    .where(measurements.c.study_key == bindparam("of_study"), one_of(measurements.c.number, "numbers"))
+    .order_by(measurements.c.number, *_IN_ORDER)
+)
 _MEASURED_BETWEEN = Statement(
     sa.select(measurements)
     .where(
@@ -80,6 +85,14 @@ def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Mea
     for row in _MEASURED.rows(transaction, trial_key(study_key, trial.number)):
         attempts.setdefault(row["attempt"], []).append(_measurement(row))
     return joined(list(attempts.values()))
+
+
+def of_trials(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, list[Measurement]]:
+    """The measurements of each of these trials, those of its attempts joined, in order."""
+    grouped: dict[int, dict[int, list[Measurement]]] = {number: {} for number in numbers}
+    for row in _MEASURED_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)}):
+        grouped[row["number"]].setdefault(row["attempt"], []).append(_measurement(row))
+    return {number: joined(list(attempts.values())) for number, attempts in grouped.items()}
 
 
 def last_steps(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
@@ -20,6 +21,8 @@ from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, O
 from dodona_server.api.streaming import in_pieces
 from dodona_server.api.vertex.routes import ERRORS
 from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.names import StudyName
+from dodona_server.domain.trial import Trial
 from dodona_server.service.operations import OperationService
 from dodona_server.service.reports import Report, Result
 from dodona_server.service.studies import StudyService
@@ -64,7 +67,7 @@ def caip_router(
 ) -> APIRouter:
     """The whole dialect, with the document by which its clients find it."""
     router = APIRouter(route_class=_CaipRoute, responses=ERRORS, tags=["AI Platform"])
-    _add_trial_loop(router, trials, suggestions, operations)
+    _add_trial_loop(router, queries, trials, suggestions, operations)
     _add_trials(router, queries, trials)
     _add_studies(router, studies)
     _add_operations(router, operations)
@@ -78,19 +81,29 @@ def caip_router(
 
 
 def _add_trial_loop(
-    router: APIRouter, trials: TrialService, suggestions: SuggestionService, operations: OperationService
+    router: APIRouter,
+    queries: TrialQueries,
+    trials: TrialService,
+    suggestions: SuggestionService,
+    operations: OperationService,
 ) -> None:
+    async def shown(study: StudyName, trial: Trial) -> Answer:
+        (measured,) = await queries.measured(study, [trial])
+        return Answer(render.trial(study, measured))
+
     @router.post(_STUDY + "/trials:suggest", response_model=wire.MlOperation)
     async def suggest_trials(study: OfStudy, body: wire.MlSuggestTrialsRequest) -> Response:
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
         request = SuggestRequest(body.client_id, body.suggestion_count)
-        return Answer(render.operation(await suggestions.suggest(study, request)))
+        handout = await suggestions.suggest(study, request)
+        measured = await queries.measured(study, handout.trials)
+        return Answer(render.operation(dataclasses.replace(handout, trials=measured)))
 
     @router.post(_TRIAL + ":addMeasurement", response_model=wire.MlTrial)
     async def add_measurement(trial: OfTrial, body: wire.MlAddTrialMeasurementRequest) -> Response:
         """Reports a measurement."""
         measured = await trials.measure(trial, Report(render.read_measurement(body.measurement)))
-        return Answer(render.trial(trial.study, measured))
+        return await shown(trial.study, measured)
 
     @router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
     async def check_early_stopping_state(trial: OfTrial, _body: EmptyRequest) -> Response:
@@ -100,7 +113,7 @@ def _add_trial_loop(
     @router.post(_TRIAL + ":stop", response_model=wire.MlTrial)
     async def stop_trial(trial: OfTrial, _body: EmptyRequest) -> Response:
         """Asks the worker to end the trial early."""
-        return Answer(render.trial(trial.study, await trials.stop(trial)))
+        return await shown(trial.study, await trials.stop(trial))
 
     @router.post(_TRIAL + ":complete", response_model=wire.MlTrial)
     async def complete_trial(trial: OfTrial, body: wire.MlCompleteTrialRequest) -> Response:
@@ -109,7 +122,7 @@ def _add_trial_loop(
             ended = await trials.fail(trial, body.infeasible_reason or "")
         else:
             ended = await trials.complete(trial, render.read_final(body.final_measurement))
-        return Answer(render.trial(trial.study, ended))
+        return await shown(trial.study, ended)
 
 
 def _add_trials(router: APIRouter, queries: TrialQueries, trials: TrialService) -> None:
@@ -117,17 +130,21 @@ def _add_trials(router: APIRouter, queries: TrialQueries, trials: TrialService) 
     async def list_optimal_trials(study: OfStudy, _body: EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
         optimal = await queries.optimal(study)
-        return Answer(wire.MlListOptimalTrialsResponse(trials=[render.trial(study, one) for one in optimal.trials]))
+        measured = await queries.measured(study, optimal.trials)
+        return Answer(wire.MlListOptimalTrialsResponse(trials=[render.trial(study, one) for one in measured]))
 
     @router.post(_STUDY + "/trials", response_model=wire.MlTrial)
     async def create_trial(study: OfStudy, body: wire.MlTrial) -> Response:
         """Queues a trial with values that the user chose; with state COMPLETED, adds one that is done."""
         result = None
+        measured = [render.read_measurement(one) for one in body.measurements or ()]
         if body.state is wire.MlTrialState.COMPLETED:
             final = render.read_final(body.final_measurement)
-            result = Result(final, [render.read_measurement(one) for one in body.measurements or ()])
-        created = await trials.create(study, render.read_parameters(body.parameters), result, None)
-        return Answer(render.trial(study, created))
+            result = Result(final, measured)
+        parameters = render.read_parameters(body.parameters)
+        created = await trials.create(study, parameters, result, None, measured=measured)
+        (shown,) = await queries.measured(study, [created])
+        return Answer(render.trial(study, shown))
 
     @router.get(_STUDY + "/trials", response_model=wire.MlListTrialsResponse)
     async def list_trials(study: OfStudy) -> Response:

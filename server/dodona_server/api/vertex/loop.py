@@ -8,9 +8,12 @@ functions, and are there for the OpenAPI document and for whatever `TrialLoop` d
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import enum
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,11 +23,13 @@ from dodona_schemas.base import WireModel
 from dodona_server.api.errors import domain_response, validation_response
 from dodona_server.api.route import parse_body, send_answer
 from dodona_server.api.vertex import render
-from dodona_server.domain.errors import DodonaError
+from dodona_server.domain.errors import DodonaError, InvalidArgument
 from dodona_server.domain.names import Location, StudyName, TrialName
+from dodona_server.domain.trial import Trial
 from dodona_server.service.reports import Report
 from dodona_server.service.suggest_request import SuggestRequest
 from dodona_server.service.suggestions import SuggestionService
+from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.service.trials import TrialService
 
 Message = TypeVar("Message", bound=WireModel)
@@ -35,19 +40,51 @@ _PATH = re.compile(
 )
 
 
+class View(enum.StrEnum):
+    """How much of a trial an answer has."""
+
+    FULL = "FULL"
+    BASIC = "BASIC"
+
+
+def read_view(query: bytes) -> View:
+    """The view that a request's query asks for; the full one if it names none.
+
+    Raises:
+        InvalidArgument: there is no such view.
+    """
+    if b"view" not in query:
+        return View.FULL
+    wanted = parse_qs(query.decode("latin-1")).get("view", [View.FULL])[-1]
+    if wanted not in set(View):
+        raise InvalidArgument(f"{wanted!r} is none of {', '.join(View)}", "view")
+    return View(wanted)
+
+
 class Loop:
     """What the calls do.
+
+    Each answers with the trial's measurements, as Vertex does, unless the caller asks for the basic view: to read
+    them costs more than the call.
 
     Args:
         trials: measures and ends trials.
         suggestions: hands them out.
+        queries: finds their measurements.
     """
 
-    def __init__(self, trials: TrialService, suggestions: SuggestionService) -> None:
+    def __init__(self, trials: TrialService, suggestions: SuggestionService, queries: TrialQueries) -> None:
         self._trials = trials
         self._suggestions = suggestions
+        self._queries = queries
 
-    async def suggest(self, study: StudyName, body: wire.SuggestTrialsRequest) -> wire.Operation:
+    async def shown(self, study: StudyName, trial: Trial, view: View) -> wire.Trial:
+        """A trial as an answer has it."""
+        if view is View.FULL:
+            (trial,) = await self._queries.measured(study, [trial])
+        return render.trial(study, trial)
+
+    async def suggest(self, study: StudyName, body: wire.SuggestTrialsRequest, view: View) -> wire.Operation:
         """Hands out trials."""
         contexts = [render.read_parameters(context.parameters) for context in body.contexts]
         request = SuggestRequest(
@@ -58,23 +95,26 @@ class Loop:
             lease_seconds=body.lease_duration,
             held=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
         )
-        return render.suggestion(await self._suggestions.suggest(study, request, body.wait or 0.0))
+        handout = await self._suggestions.suggest(study, request, body.wait or 0.0)
+        if view is View.FULL:
+            handout = dataclasses.replace(handout, trials=await self._queries.measured(study, handout.trials))
+        return render.suggestion(handout)
 
-    async def measure(self, trial: TrialName, body: wire.AddTrialMeasurementRequest) -> wire.Trial:
+    async def measure(self, trial: TrialName, body: wire.AddTrialMeasurementRequest, view: View) -> wire.Trial:
         """Keeps a measurement."""
         report = Report(
             render.read_measurement(body.measurement),
             render.read_attempt(body),
             body.checkpoint or "",
         )
-        return render.trial(trial.study, await self._trials.measure(trial, report, body.request_id))
+        return await self.shown(trial.study, await self._trials.measure(trial, report, body.request_id), view)
 
-    async def beat(self, trial: TrialName, body: wire.HeartbeatTrialRequest) -> wire.Trial:
+    async def beat(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> wire.Trial:
         """Lets the trial's lease begin anew."""
         beaten = await self._trials.beat(trial, render.read_attempt(body), body.checkpoint or "", body.request_id)
-        return render.trial(trial.study, beaten)
+        return await self.shown(trial.study, beaten, view)
 
-    async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest) -> wire.Trial:
+    async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> wire.Trial:
         """Ends a trial."""
         if body.trial_infeasible:
             ended = await self._trials.fail(
@@ -83,7 +123,7 @@ class Loop:
         else:
             given = render.read_final(body.final_measurement)
             ended = await self._trials.complete(trial, given, render.read_attempt(body), body.request_id)
-        return render.trial(trial.study, ended)
+        return await self.shown(trial.study, ended, view)
 
 
 class TrialLoop:
@@ -111,7 +151,7 @@ class TrialLoop:
             return
         message = await receive()
         try:
-            answer = await self._call(match, message["body"], receive)
+            answer = await self._call(match, message["body"], read_view(scope["query_string"]), receive)
         except _GoneAway:
             return
         except DodonaError as error:
@@ -121,15 +161,15 @@ class TrialLoop:
         else:
             await send_answer(scope, send, answer)
 
-    async def _call(self, match: re.Match[str], content: bytes, receive: Receive) -> WireModel:
+    async def _call(self, match: re.Match[str], content: bytes, view: View, receive: Receive) -> WireModel:
         study = StudyName(Location(match[1], match[2]), match[3])
         body = parse_body(content)
         if match[4] is None:
             request = _read(wire.SuggestTrialsRequest, body)
-            call = self._suggest(study, request)
+            call = self._suggest(study, request, view)
             return await (_while_there(receive, call) if request.wait else call)
         model, method = self._calls[match[5]]
-        return await method(TrialName.of(study, match[4]), _read(model, body))
+        return await method(TrialName.of(study, match[4]), _read(model, body), view)
 
 
 class _Unfit(Exception):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from dodona_schemas import vertex as wire
@@ -13,7 +13,7 @@ from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_place, read_
 from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.streaming import in_pieces
 from dodona_server.api.vertex import render
-from dodona_server.api.vertex.loop import Loop
+from dodona_server.api.vertex.loop import Loop, View, read_view
 from dodona_server.api.vertex.spec import read_parameters, read_spec
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.lifecycle import StudyVerb
@@ -40,6 +40,19 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
 }
 
 
+async def _view(
+    request: Request,
+    _view: Annotated[
+        str, Query(alias="view", description="Dodona's own: BASIC for trials without their measurements")
+    ] = "",
+) -> View:
+    """The view that the query asks for."""
+    return read_view(request.scope["query_string"])
+
+
+OfView = Annotated[View, Depends(_view)]
+
+
 def _router() -> APIRouter:
     return APIRouter(route_class=LenientRoute, responses=ERRORS)
 
@@ -49,42 +62,38 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
     router = _router()
 
     @router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
-    async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest) -> Response:
+    async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest, view: OfView) -> Response:
         """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
-        return Answer(await loop.suggest(study, body))
+        return Answer(await loop.suggest(study, body, view))
 
     @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, responses=LOST, tags=["trials"])
-    async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest) -> Response:
+    async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest, view: OfView) -> Response:
         """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
-        return Answer(await loop.measure(trial, body))
+        return Answer(await loop.measure(trial, body, view))
 
     @router.post(TRIAL + ":complete", response_model=wire.Trial, responses=LOST, tags=["trials"])
-    async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest) -> Response:
+    async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest, view: OfView) -> Response:
         """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
-        return Answer(await loop.complete(trial, body))
+        return Answer(await loop.complete(trial, body, view))
 
     @router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
-    async def stop_trial(trial: OfTrial, body: wire.EmptyRequest) -> Response:
+    async def stop_trial(trial: OfTrial, body: wire.EmptyRequest, view: OfView) -> Response:
         """Asks the worker to end the trial early."""
-        return Answer(render.trial(trial.study, await trials.stop(trial, body.request_id)))
+        return Answer(await loop.shown(trial.study, await trials.stop(trial, body.request_id), view))
 
     @router.post(TRIAL + ":heartbeat", response_model=wire.Trial, responses=LOST, tags=["trials"])
-    async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest) -> Response:
+    async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view: OfView) -> Response:
         """Dodona's own: a sign of life; the trial's lease begins anew, the state STOPPING says «stop early»."""
-        return Answer(await loop.beat(trial, body))
+        return Answer(await loop.beat(trial, body, view))
 
     @router.post(TRIAL + ":release", response_model=wire.Trial, responses=LOST, tags=["trials"])
-    async def release_trial(trial: OfTrial, body: wire.ReleaseTrialRequest) -> Response:
+    async def release_trial(trial: OfTrial, body: wire.ReleaseTrialRequest, view: OfView) -> Response:
         """Dodona's own: hands a trial back, to be run by another worker."""
-        return Answer(
-            render.trial(
-                trial.study,
-                await trials.release(trial, render.read_attempt(body), body.request_id),
-            )
-        )
+        released = await trials.release(trial, render.read_attempt(body), body.request_id)
+        return Answer(await loop.shown(trial.study, released, view))
 
     @router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, responses=LOST, tags=["trials"])
-    async def report_trials(study: OfStudy, body: wire.ReportTrialsRequest) -> Response:
+    async def report_trials(study: OfStudy, body: wire.ReportTrialsRequest, view: OfView) -> Response:
         """Dodona's own: reports several measurements of the study's trials, all of them or none."""
         reports = [
             (
@@ -98,43 +107,49 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
             for report in body.reports
         ]
         measured = await trials.measure_all(study, reports, body.request_id)
+        if view is View.FULL:
+            measured = await queries.measured(study, measured)
         return Answer(wire.ReportTrialsResponse(trials=[render.trial(study, one) for one in measured]))
 
     @router.post(TRIAL + ":updateMetadata", response_model=wire.Trial, tags=["trials"])
-    async def update_trial_metadata(trial: OfTrial, body: wire.UpdateMetadataRequest) -> Response:
+    async def update_trial_metadata(trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView) -> Response:
         """Dodona's own: sets or removes entries of the trial's metadata."""
-        return Answer(render.trial(trial.study, await trials.update_metadata(trial, body.metadata, body.request_id)))
+        changed = await trials.update_metadata(trial, body.metadata, body.request_id)
+        return Answer(await loop.shown(trial.study, changed, view))
 
     @router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
-    async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest) -> Response:
+    async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest, view: OfView) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
         optimal = await queries.optimal(study)
+        shown = optimal.trials if view is View.BASIC else await queries.measured(study, optimal.trials)
         return Answer(
             wire.ListOptimalTrialsResponse(
-                optimal_trials=[render.trial(study, one) for one in optimal.trials],
+                optimal_trials=[render.trial(study, one) for one in shown],
                 hypervolume=optimal.hypervolume,
                 reference_point=render.metrics(optimal.reference) or None,
             )
         )
 
     @router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
-    async def create_trial(study: OfStudy, body: wire.CreateTrialRequest) -> Response:
+    async def create_trial(study: OfStudy, body: wire.CreateTrialRequest, view: OfView) -> Response:
         """Queues a trial with values that the user chose; with state SUCCEEDED or INFEASIBLE, adds one that is done."""
         result = None
+        measured = [render.read_measurement(one) for one in body.measurements or ()]
         if body.state in (wire.TrialState.SUCCEEDED, wire.TrialState.INFEASIBLE):
             final = render.read_final(body.final_measurement)
             failed = body.state is wire.TrialState.INFEASIBLE
             reason = (body.infeasible_reason or "the client gave no reason") if failed else ""
-            result = Result(final, [render.read_measurement(one) for one in body.measurements or ()], reason)
+            result = Result(final, measured, reason)
         parameters = render.read_parameters(body.parameters)
-        created = await trials.create(study, parameters, result, body.request_id or None, body.metadata)
-        return Answer(render.trial(study, created))
+        created = await trials.create(study, parameters, result, body.request_id or None, body.metadata, measured)
+        return Answer(await loop.shown(study, created, view))
 
     @router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
     async def list_trials(
         study: OfStudy,
         size: PageSize = 0,
         token: PageToken = "",
+        view: OfView = View.FULL,
         order_by: Annotated[
             str, Query(alias="orderBy", description="'objective' for the succeeded ones, best first")
         ] = "",
@@ -145,6 +160,8 @@ def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> API
         if order_by:
             ranked, last = await queries.ranking(study, read_place(order_by, token), page_size(size))
             more = "" if last is None else write_place(order_by, last)
+            if view is View.FULL:
+                ranked = await queries.measured(study, ranked)
             listed = [render.trial(study, one) for one in ranked]
             return Answer(wire.ListTrialsResponse(trials=listed, next_page_token=more))
         after = read_token(order_by, token)
