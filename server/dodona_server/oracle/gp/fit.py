@@ -22,7 +22,6 @@ def fit(
     noise: NoisePrior,
     iterations: int = 40,
     warped: bool = True,
-    near: Hyperparameters | None = None,
 ) -> Hyperparameters:
     """The hyperparameters of greatest posterior density.
 
@@ -33,16 +32,14 @@ def fit(
         basis: earlier studies' predictions, n x number of them.
         dimensions: active dimensions of a point, on average.
         noise: the prior of the noise.
-        iterations: of each run; a run's cost is about twice as many Cholesky factorizations.
+        iterations: of each run; a run's cost is about twice as many Cholesky factorisations.
         warped: whether to fit a warp of the numeric axes.
-        near: the hyperparameters of most of the observations; one run from them takes the place of all others.
     """
     warped = warped and len(y) >= LEAST_WARPED and len(features.numeric) > 0
     layout = Layout(features.groups, len(features.numeric), basis.shape[1], warped)
     target = Posterior(x, y, basis, features.group, layout, dimensions, noise)
     best_value, best = np.inf, target.medians
-    starts = _starts(target, layout) if near is None else [np.clip(layout.theta(near), *target.bounds.T)]
-    for start in starts:
+    for start in _starts(target, layout):
         found = minimize(
             target, start, jac=True, method="L-BFGS-B", bounds=target.bounds, options={"maxiter": iterations}
         )

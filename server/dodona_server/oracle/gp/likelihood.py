@@ -112,12 +112,6 @@ class Layout:
             np.exp(log_t),
         )
 
-    def theta(self, hyper: Hyperparameters) -> Array:
-        """The logarithms of natural values; see `hyperparameters`."""
-        warp_parts = [hyper.warp_a, hyper.warp_b] if self.warped else []
-        natural = [hyper.length, np.array([hyper.scale, hyper.noise]), *warp_parts, hyper.basis]
-        return np.asarray(np.log(np.concatenate(natural)))
-
     def prior(self, dimensions: float, noise: NoisePrior) -> tuple[Array, Array, Array]:
         """Medians, spreads and bounds (2 columns) of `theta` under the prior, for that many active dimensions."""
         count = 2 * self.numeric if self.warped else 0
@@ -145,8 +139,10 @@ def inverse(k: Array) -> tuple[Array, Array, float]:
     for _ in range(6):
         factor, info = lapack.dpotrf(k + added * np.eye(len(k)) if added else k, lower=1, clean=1)
         if info == 0:
-            upper, _ = lapack.dpotri(factor, lower=1)
-            full = np.tril(upper) + np.tril(upper, -1).T
+            # Above the diagonal both are zero.
+            lower, _ = lapack.dpotri(factor, lower=1)
+            full = lower + lower.T
+            full.flat[:: len(k) + 1] = lower.diagonal()
             return factor, full, 2.0 * float(np.log(np.diag(factor)).sum())
         added = max(added * 10.0, JITTER * float(np.trace(k)) / len(k))
     raise np.linalg.LinAlgError("the kernel matrix is not positive definite")
@@ -198,7 +194,7 @@ class Posterior:
         scaled = x * np.sqrt(weight)
         correlation, slope = matern_and_slope(squared_distances(scaled, scaled))
         k = hyper.scale * correlation + MEAN_VARIANCE + (self.basis * hyper.basis) @ self.basis.T
-        k[np.diag_indices(count)] += hyper.noise
+        k.flat[:: count + 1] += hyper.noise
         _, inverted, log_determinant = inverse(k)
         alpha = inverted @ self.y
         value = 0.5 * float(self.y @ alpha) + 0.5 * log_determinant

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +10,6 @@ import numpy as np
 from dodona_server.oracle.algorithm import Problem
 from dodona_server.oracle.gp.acquisition import STEEPNESS, Acquisition, Constraint, Limit
 from dodona_server.oracle.gp.axes import Array, Mask
-from dodona_server.oracle.gp.earlier import earlier_fit, milestone
 from dodona_server.oracle.gp.encoding import Encoding, Point
 from dodona_server.oracle.gp.features import Features
 from dodona_server.oracle.gp.fit import fit
@@ -153,27 +151,13 @@ def build(
     if len(rows):
         weighting = weights(wanted.shape[1], generator)
         basis = predictors(spec, encoding, problem.priors, weighting, generator)
-        # With several objectives the target is another one for each suggestion, and nothing earlier is near it.
-        every = succeeded if wanted.shape[1] == 1 and not basis else None
-        objective = _fitted(
-            encoding, history, rows, lambda at: target(wanted[at], weighting), noise, dimensions, every, basis
-        )
+        objective = _fitted(encoding, history, rows, target(wanted[rows], weighting), noise, dimensions, basis)
         for index, metric in enumerate(spec.metrics):
             if metric.safety is not None:
                 values, most = _centred(history.values[rows, index], limit(metric))
                 eligible &= values <= most
                 power = _power(metric.safety.desired_min_safe_trials_fraction, float(np.mean(values <= most)))
-                column, bound = history.values[:, index], limit(metric)
-                constrained = _fitted(
-                    encoding,
-                    history,
-                    rows,
-                    functools.partial(_constrained, column, bound),
-                    noise,
-                    dimensions,
-                    succeeded,
-                )
-                constraints.append((constrained, Limit(most, power)))
+                constraints.append((_fitted(encoding, history, rows, values, noise, dimensions), Limit(most, power)))
         if not eligible.any():
             objective, eligible = None, eligible[:0]
     if len(succeeded) < len(history.trials):
@@ -196,25 +180,11 @@ def _fitted(
     encoding: Encoding,
     history: History,
     rows: Rows,
-    quantity: Callable[[Rows], Array],
+    y: Array,
     noise: NoisePrior,
     dimensions: float,
-    every: Rows | None,
     basis: Sequence[Surrogate] = (),
 ) -> Fitted:
-    """A quantity's model.
-
-    Args:
-        encoding: of the study's space.
-        history: its finished trials.
-        rows: the observations to model.
-        quantity: its values at given observations, standardised.
-        noise: the prior of its noise.
-        dimensions: active dimensions of a point, on average.
-        every: all observations of the quantity, in order; None to fit without what was learned from the first of them.
-        basis: earlier studies' models of it.
-    """
-    y = quantity(rows)
     z, active = encoding.encode(history.points(rows))
     features = Features(encoding, z, active)
     sample = np.arange(len(y))
@@ -223,12 +193,8 @@ def _fitted(
         best = np.argsort(y, kind="stable")[: MOST_FITTED // 2]
         others = np.setdiff1d(sample, best)
         sample = np.union1d(best, others[np.linspace(0, len(others) - 1, MOST_FITTED - len(best)).astype(int)])
-    near = None
-    if every is not None and (first := milestone(len(every))):
-        early = every[:first]
-        near = earlier_fit(encoding, history.points(early), quantity(early), dimensions, noise)
     known = np.concatenate([np.empty((len(sample), 0)), *[m.mean(z[sample], active[sample]) for m in basis]], axis=1)
-    hyper = fit(features, features(z, active)[sample], y[sample], known, dimensions, noise, near=near)
+    hyper = fit(features, features(z, active)[sample], y[sample], known, dimensions, noise)
     return Fitted(z, active, y, hyper, basis)
 
 
@@ -250,11 +216,8 @@ def _failures(encoding: Encoding, history: History, dimensions: float, generator
     failed = ~history.feasible
     # Of a long history failures first: they are what is to be avoided.
     rows = choose(np.where(failed, 0.0, 1.0) + 1e-9 * np.arange(len(failed)), MOST_LABELS, generator)
-    return _fitted(encoding, history, rows, lambda at: failed[at].astype(float), LABEL_NOISE, dimensions, None)
-
-
-def _constrained(values: Array, most: float, rows: Rows) -> Array:
-    return _centred(values[rows], most)[0]
+    labels = failed[rows].astype(float)
+    return _fitted(encoding, history, rows, labels, LABEL_NOISE, dimensions)
 
 
 def _centred(values: Array, most: float) -> tuple[Array, float]:
