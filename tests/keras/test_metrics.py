@@ -320,6 +320,23 @@ def test_a_missing_objective_is_told_as_soon_as_it_is_known(
     assert str(error.value) in (record.infeasible_reason or "")
 
 
+@pytest.mark.parametrize(
+    ("objective", "data", "message"),
+    [
+        ("val_loss", {"x": X, "y": Y}, r"objective, val_loss\. It has 'accuracy', 'loss'\. Nothing was validated"),
+        (["val_loss", Objective("b", "max")], DATA, r"objective, b\. It has 'accuracy', 'loss', 'val_"),
+        (None, DATA, r"History of HyperModel\.fit\(\) to be a single float .* It has 'accuracy'"),
+    ],
+    ids=["no-validation", "one-of-several", "none-is-said"],
+)
+def test_what_a_missing_objective_is_told_by(
+    tune: Tune, study: Callable[[], Study], objective: Any, data: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(FatalError, match=message):
+        tune(build_fixed, objective=objective, max_trials=3).search(**data, epochs=1, verbose=0)
+    assert [record.state for record in study().trials()] == ["INFEASIBLE"]
+
+
 class Returns(HyperModel):
     def build(self, hp: HyperParameters) -> keras.Model:
         return build_fixed(hp)
@@ -369,6 +386,15 @@ def test_an_objective_that_is_no_number_fails_its_trial_alone(tune: Tune, study:
     assert [record.state for record in study().trials()] == ["INFEASIBLE"] * 3 + ["SUCCEEDED"]
     reason = study().trials()[0].infeasible_reason or ""
     assert "the objective loss in the returned dictionary from Tuner.run_trial() is None, which is no number" in reason
+
+
+def test_a_part_of_the_objective_that_is_no_number(tune: Tune, study: Callable[[], Study]) -> None:
+    class Tuner(BlackBox):
+        def value(self, x: float, trial: Any) -> Any:
+            return {"a": 1.0, "b": "text"}
+
+    tune(tuner=Tuner, objective=[Objective("a", "min"), Objective("b", "max")], max_trials=1).search(verbose=0)
+    assert "the objective b in the returned dictionary" in (study().trials()[0].infeasible_reason or "")
 
 
 def test_a_trial_that_is_stopped_before_the_objective_is_measured_ends_no_search(

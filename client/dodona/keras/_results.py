@@ -68,12 +68,15 @@ def missing_objective(objective: Objective, found: Iterable[Any], where: str) ->
         found: the names that there are.
         where: the words for what lacks it.
     """
-    names = shortened(", ".join(sorted(map(repr, found))), 1500) or "no metric at all"
+    there = sorted(map(words_of, found))
+    names = shortened(", ".join(map(repr, there)), 1500) or "no metric at all"
     if isinstance(objective, DefaultObjective):
         words = f"Expected {where} to be a single float when `objective` is left unspecified. It has {names}."
     else:
-        parts = objective.name_to_direction if isinstance(objective, MultiObjective) else [objective.name]
-        words = f"Expected {where} to have the specified objective, {', '.join(parts)}. It has {names}."
+        lacking = [part for part in _parts(objective) if part not in there]
+        words = f"Expected {where} to have the specified objective, {', '.join(lacking)}. It has {names}."
+        if lacking[0].startswith("val_") and there and not any(name.startswith("val_") for name in there):
+            words += " Nothing was validated: is validation_data= or validation_split= missing?"
     return MissingObjective(f"{words} Name one of the metrics that there are as the objective.")
 
 
@@ -86,10 +89,18 @@ def is_better(objective: Objective, value: float, than: float | None) -> bool:
 
 def _lacking(given: Mapping[Any, Any], objective: Objective, where: str) -> Exception:
     """The error for metrics without a value of the objective that counts."""
-    if objective.name not in given:
+    parts = _parts(objective)
+    if objective.name not in given and any(part not in given for part in parts):
         return missing_objective(objective, given, where)
-    value = shortened(words_of(given[objective.name]), 200)
-    return ValueError(f"the objective {objective.name} in {where} is {value}, which is no number")
+    name = next((name for name in (objective.name, *parts) if name in given and name not in numbers(given)), None)
+    if name is None:
+        return ValueError(f"no epoch in {where} has a number for each of {', '.join(parts)}, the objective")
+    value = shortened(words_of(given[name]), 200)
+    return ValueError(f"the objective {name} in {where} is {value}, which is no number")
+
+
+def _parts(objective: Objective) -> list[str]:
+    return list(objective.name_to_direction) if isinstance(objective, MultiObjective) else [objective.name]
 
 
 def best_of(epochs: Epochs, objective: Objective) -> tuple[int, dict[str, float]] | None:
