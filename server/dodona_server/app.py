@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from fastapi import FastAPI
-from fastapi_swagger import patch_fastapi
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dodona_server.api import errors, openapi
+from dodona_server.api import docs, errors, openapi
 from dodona_server.api.artifacts import artifact_router
 from dodona_server.api.body import WholeBody
 from dodona_server.api.caip.dispatch import CaipDispatch
@@ -109,7 +109,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    patch_fastapi(app, redirect_from_root_to_docs=False)
+    docs.install(app)
     studies = StudyService(store, time.time, schedule, strict=options.strict)
     queries = TrialQueries(store)
     trials = TrialService(store, time.time, schedule, options.kept_measurements)
@@ -149,7 +149,13 @@ class _Application(FastAPI):
 
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request by its route."""
-        await super().__call__(scope, receive, send)
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(errors.NOSNIFF)
+            await send(message)
+
+        await super().__call__(scope, receive, send_safely if scope["type"] == "http" else send)
 
 
 def _blobs(store: Store, options: Options) -> Blobs | None:

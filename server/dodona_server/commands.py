@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Callable
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -44,6 +45,8 @@ DatabaseUrl = Annotated[
 @app.callback()
 def root() -> None:
     """Dodona, a self-hosted hyperparameter tuning service."""
+    # Whatever a command creates, such as the database and the files of trials, is for its user alone.
+    os.umask(0o077)
 
 
 @app.command()
@@ -150,6 +153,8 @@ def _settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
+        if name == "token":  # which is never shown, not even a wrong one
+            _give_up(f"DODONA_TOKEN: {first['msg'].removeprefix('Value error, ')}")
         _give_up(f"--{name.replace('_', '-')} (DODONA_{name.upper()}): {first['input']!r}: {first['msg']}")
 
 

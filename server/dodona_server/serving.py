@@ -36,7 +36,6 @@ RESTART_PAUSE_SECONDS = 1.0
 LISTEN_BACKLOG = 2048
 # Requests make hardly any cycles of objects; the default of 700 looks for them at every second request.
 GC_ALLOCATIONS = 20_000
-LOOK_SECONDS = 1.0
 
 
 def configure_logging() -> None:
@@ -131,12 +130,13 @@ def serve_in_processes(settings: Settings, listener: socket.socket) -> None:
 
 def _work(settings: Settings, listener: socket.socket) -> None:
     configure_logging()
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     serve_here(settings, open_store(settings.database_url), listener)
 
 
-def _end_with_parent(parent: int) -> None:
-    """Ends this process when the one that would replace it is gone, however it went."""
-    while os.getppid() == parent:
-        time.sleep(LOOK_SECONDS)
-    os.kill(os.getpid(), signal.SIGTERM)
+def _end_with_parent() -> None:
+    """Ends this process as soon as the one that would replace it is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS
 
 # Of a single artifact.
 MAX_ARTIFACT_BYTES = 4 * 2**30
+# Shorter ones can be guessed.
+MIN_TOKEN_LENGTH = 16
 
 
 class Settings(BaseSettings):
@@ -33,3 +35,18 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)
     # How much of an artifact folder's disk is left free; by default 1 GiB, or a tenth of a disk smaller than ten.
     min_free_bytes: int | None = Field(default=None, ge=0)
+
+    @field_validator("token")
+    @classmethod
+    def _is_safe(cls, token: SecretStr | None) -> SecretStr | None:
+        """Refuses a token that can be guessed, or that no header can bring."""
+        if token is None:
+            return None
+        secret = token.get_secret_value()
+        if len(secret) < MIN_TOKEN_LENGTH:
+            raise ValueError(
+                f"the token has {len(secret)} characters, and needs {MIN_TOKEN_LENGTH} or more: openssl rand -hex 32"
+            )
+        if not (secret.isascii() and secret.isprintable()) or secret != secret.strip():
+            raise ValueError("the token may have ASCII characters that can be printed, and no spaces at its ends")
+        return token

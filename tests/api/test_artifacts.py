@@ -368,7 +368,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("artifacts")
-    process = ServerProcess(folder, DODONA_TOKEN="secret", DODONA_ARTIFACTS=str(folder / "kept")).start()
+    process = ServerProcess(folder, DODONA_TOKEN="a long random secret", DODONA_ARTIFACTS=str(folder / "kept")).start()
     yield process
     process.stop()
 
@@ -379,7 +379,7 @@ class TestProcess:
     @pytest.fixture
     def client(self, process: ServerProcess, spec: dict[str, Any]) -> Iterator[httpx.Client]:
         """Below a new trial's artifacts."""
-        with httpx.Client(headers={"Authorization": "Bearer secret"}, timeout=120) as client:
+        with httpx.Client(headers={"Authorization": "Bearer a long random secret"}, timeout=120) as client:
             base = f"{process.url}{HERE}/studies"
             made = client.post(base, json={"studyId": uuid.uuid4().hex, "studySpec": spec}).raise_for_status().json()
             path = f"{process.url}/v1/{made['name']}/trials"

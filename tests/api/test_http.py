@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import sqlite3
 from contextlib import closing
@@ -113,6 +114,39 @@ def test_the_documentation_is_served(api):
         assert api.client.get(url).status_code == 200
     paths = api.client.get("/openapi.json").json()["paths"]
     assert "/v1/projects/{project}/locations/{location}/studies/{study}/trials:suggest" in paths
+
+
+def test_the_documentation_runs_nothing_but_its_own(api):
+    page = api.client.get("/docs")
+    policy = page.headers["content-security-policy"]
+    (script,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'self' 'sha256-{digest}';" in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("GET", "/docs"),
+        ("GET", "/swagger/swagger-ui.css"),
+        ("GET", "/openapi.json"),
+        ("GET", "/static/nothing.js"),
+        ("GET", "/nowhere"),
+        ("GET", "/healthz"),
+        ("GET", "/ml/discovery.json"),
+        ("GET", f"{HERE}/studies"),
+        ("GET", f"{HERE}/studies/s:export?format=csv"),
+        ("DELETE", f"{HERE}/studies"),
+        ("POST", f"{HERE}/studies/s/trials:suggest"),
+        ("POST", f"{HERE}/studies/s/trials/1:heartbeat"),
+    ],
+)
+def test_no_answer_is_taken_for_what_it_is_not(api, study, method, path):
+    answers = [api.client.request(method, path), api.client.request(method, path, headers={"host": "evil.example"})]
+    assert [answer.headers.get_list("x-content-type-options") for answer in answers] == [["nosniff"], ["nosniff"]]
 
 
 def test_with_a_token_every_request_must_bring_it(guarded):

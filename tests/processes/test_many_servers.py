@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -84,6 +85,23 @@ def test_several_processes_serve_one_address_and_dead_ones_are_replaced(tmp_path
     assert server.terminate() == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{server.url}/healthz")
+
+
+def test_processes_end_at_once_with_the_one_that_started_them(tmp_path, postgres_url):
+    server = ServerProcess(tmp_path, postgres_url, DODONA_WORKERS="2").start()
+    serving = workers_of(server.process)
+    assert len(serving) == 2
+    create(server.url)
+    with httpx.Client(base_url=server.url) as idle:  # keeps none of them
+        idle.get("/healthz").raise_for_status()
+        server.kill()
+        deadline = time.monotonic() + 10  # of which a machine that does nothing else needs a fifth of a second
+        while time.monotonic() < deadline and any(Path(f"/proc/{one}").exists() for one in serving):
+            time.sleep(0.02)
+    assert not [one for one in serving if Path(f"/proc/{one}").exists()]
+    port = int(server.url.rpartition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):  # nobody has it
+        pass
 
 
 def test_one_process_alone_serves_a_file(tmp_path):

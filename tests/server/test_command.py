@@ -68,7 +68,7 @@ class TestRefusals:
 
     def test_an_address_of_another_machine(self, tmp_path):
         # 192.0.2.0/24 is kept for documentation: no machine has it.
-        said = refusal(tmp_path, "--host", "192.0.2.1", DODONA_TOKEN="secret")
+        said = refusal(tmp_path, "--host", "192.0.2.1", DODONA_TOKEN="a long random secret")
         assert said == "cannot listen on 192.0.2.1:8080: Cannot assign requested address"
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
@@ -93,12 +93,36 @@ class TestRefusals:
             ("sqlite://", "the database URL names no file"),
             ("sqlite:///no/such/folder/x.db", "the database no/such/folder/x.db cannot be opened"),
             ("postgresql://someone:hidden@127.0.0.1:1/db", "the database postgresql"),
+            ("postgresql://someone@127.0.0.1:1/db?password=hidden", "the database postgresql"),
+            ("postgresql://someone@127.0.0.1:1/db?password=hidden&password=hidden", "the database postgresql"),
+            ("postgresql://someone@127.0.0.1:1/db?sslmode=prefer&sslpassword=hidden", "the database postgresql"),
+            ("postgresql://someone@127.0.0.1:1/db?pasword=hidden", "the database postgresql"),
+            ("postgresql://someone@host:hidden/db", "the database URL cannot be read"),
+            ("postgresql://someone:p@hidden@host/db", "the database URL has more than one @"),
         ],
     )
     def test_a_database_that_cannot_be_used(self, tmp_path, url, reason):
         said = refusal(tmp_path, "--port", "0", DODONA_DATABASE_URL=url)
         assert said.startswith(reason)
         assert "hidden" not in said
+        ended = run(tmp_path, "db", "current", DODONA_DATABASE_URL=url)
+        assert ended.returncode == 2
+        assert "hidden" not in ended.stdout + ended.stderr
+
+    @pytest.mark.parametrize(
+        ("token", "problem"),
+        [
+            ("x", "the token has 1 characters, and needs 16 or more"),
+            ("s3cret-s3cret-s", "the token has 15 characters"),
+            ("s3cret-s3cret-s3cret ", "no spaces at its ends"),
+            ("s3cret-s3cret-s3crét", "ASCII characters"),
+        ],
+    )
+    def test_a_token_that_can_be_guessed_or_cannot_be_sent(self, tmp_path, token, problem):
+        said = refusal(tmp_path, "--port", "0", DODONA_TOKEN=token)
+        assert said.startswith("DODONA_TOKEN: ")
+        assert problem in said
+        assert "s3cr" not in said
 
     def test_a_postgresql_without_the_database(self, tmp_path, postgres_url):
         url = re.sub(r"/dodona_test_\w+", "/no_such_database", postgres_url)
@@ -142,6 +166,26 @@ class TestWhatItSays:
         assert "database: sqlite:///dodona.db\n" in said
         assert f"listening on {server.url}\n" in said
         assert (tmp_path / "server" / "dodona.db").is_file()
+
+    def test_what_it_creates_is_for_its_user_alone(self, server):
+        with dodona.Client(server.url) as client:
+            study = client.create_study("s", {"x": dodona.Float(0, 1)}, goal="minimize")
+            with study.ask() as trial:
+                weights = server.folder.parent / "weights"
+                weights.write_bytes(b"w")
+                trial.artifacts.save("weights", weights)
+                trial.complete(1.0)
+        created = [path for path in server.folder.rglob("*") if path != server.log]
+        assert {path.suffix for path in created} >= {".db", ".db-wal", ".lock", ".artifacts"}
+        for path in created:
+            assert path.stat().st_mode & 0o077 == 0, path
+
+    def test_the_log_hides_a_password_in_the_query(self, tmp_path, postgres_url):
+        server = ServerProcess(tmp_path, f"{postgres_url}&password=hidden").start()
+        server.stop()
+        said = server.log.read_text()
+        assert "password=..." in said
+        assert "hidden" not in said
 
     def test_a_flag_wins_over_its_variable(self, tmp_path):
         command = [sys.executable, "-m", "dodona_server", "serve", "--database-url", "sqlite:///flag.db"]

@@ -135,6 +135,7 @@ def test_what_never_ends_is_refused_after_a_fixed_limit(port, start, piece, code
     head, _, body = answer.partition(b"\r\n\r\n")
     assert json.loads(body)["error"]["code"] == code
     assert b"connection: close" in head.lower()
+    assert b"x-content-type-options: nosniff" in head.lower()
     assert ask(port) == 200
 
 

@@ -39,6 +39,21 @@ def test_what_strangers_write_is_shown_as_text(site: Site, paths: list[str]) -> 
     assert get(site, paths[1]).text.count(EVIL) > 8
 
 
+def test_marks_that_turn_text_around_are_seen(site: Site) -> None:
+    name = "a\u202egnp.exe\u2066\u200f\u061c\u200b\u2028\ufeff\u0085"
+    kept = "\u05d0\u05d1 \u0645\u06cc\u200c\u062e \U0001f468\u200d\U0001f469"  # letters, and what joins them
+    parameter = {"parameterId": name, "categoricalValueSpec": {"values": [name]}}
+    site.create("evil", display_name=name + kept, metrics=[{"metricId": name}], parameters=[parameter])
+    trial = site.start("evil", name)
+    site.post(f"{trial}:complete", {"trialInfeasible": True, "infeasibleReason": name})
+    for path in ("/", "/studies/p/l/evil", f"/studies/p/l{trial}"):
+        page = get(site, path)
+        assert not set(name[1:]) - set("gnp.exe") & set(page.response.text)
+        assert kept in page.response.text
+        assert "a[U+202E]gnp.exe[U+2066][U+200F][U+061C][U+200B][U+2028][U+FEFF][U+0085]" in page.text
+    assert get(site, f"/studies/p/l{trial}").text.count("[U+202E]") >= 4
+
+
 def test_pages_run_and_load_only_what_the_server_has(site: Site, paths: list[str]) -> None:
     for path in paths:
         page = get(site, path)

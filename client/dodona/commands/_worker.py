@@ -91,6 +91,7 @@ class Worker:
         """Starts the process."""
         self._again_at = None
         self._before = self.status
+        self.log.touch(mode=0o600)
         with self.log.open("ab") as log:
             # In a session of its own: Ctrl-C in the terminal is for `dodona run`, which passes it on.
             self._process = subprocess.Popen(  # noqa: S603 - what the user wants to run

@@ -49,7 +49,7 @@ def run(
     except TooFewGpus as error:
         typer.echo(f"dodona: --gpus-per-worker {gpus_per_worker}: {error}", err=True)
         raise typer.Exit(2) from error
-    logs.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     # With a name of its own choice, whoever runs this again after a crash has the trials back at once.
     prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(2)}"
     command = [sys.executable, str(script), *(arguments or ())]

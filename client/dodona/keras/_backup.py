@@ -28,6 +28,7 @@ from dodona.keras._metrics import number_of, numbers
 from dodona.keras._models import Models
 from dodona.keras._private import SaveBestEpoch, set_initial_epoch
 from dodona.keras._running import Running
+from dodona.keras._unpacking import opened
 from dodona.keras._vault import BUILD_CONFIG, CHECKPOINT
 
 logger = logging.getLogger("dodona")
@@ -112,7 +113,7 @@ class Training:
     def _read(self) -> dict[str, Any] | None:
         """The state in the backup, whose files are unpacked; None if it is broken, or of another trial."""
         try:
-            with zipfile.ZipFile(self.path("backup.zip")) as archive:
+            with opened(self.path("backup.zip")) as archive:
                 for name in (LATEST, CHECKPOINT, BUILD_CONFIG):
                     if name in archive.namelist():
                         archive.extract(name, self._folder)

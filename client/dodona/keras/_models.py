@@ -18,6 +18,7 @@ from dodona import Study
 from dodona.keras._objective import score
 from dodona.keras._records import UNFINISHED, best_records
 from dodona.keras._running import Running
+from dodona.keras._unpacking import opened
 from dodona.keras._vault import (
     AT_STEP,
     BACKUP,
@@ -223,7 +224,7 @@ class Models:
         with tempfile.TemporaryDirectory(prefix="dodona-") as folder, contextlib.suppress(FileNotFoundError):
             zipped = os.path.join(folder, SAVED)
             self._vault.load(trial, SAVED, zipped)
-            with zipfile.ZipFile(zipped) as archive:
+            with opened(zipped) as archive:
                 for name in archive.namelist():
                     unzipped = archive.extract(name, folder)
                     copy_whole(unzipped, self.path(trial, os.path.relpath(unzipped, folder)))

@@ -95,7 +95,6 @@ def artifact_router(artifacts: ArtifactService) -> APIRouter:
             "Content-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(there.sha256)).decode()}:",
             # A browser must not take what anybody has sent for a page of this server.
             "Content-Disposition": f'attachment; filename="{there.name}"',
-            "X-Content-Type-Options": "nosniff",
         }
         return StreamingResponse(content, media_type=OCTETS, headers=headers)
 

@@ -46,7 +46,9 @@ class WholeBody:
                 return
         if body and (other := _other_type(scope)) is not None:
             problem = f"send JSON with 'Content-Type: application/json', not {other!r}"
-            await error_response(415, "INVALID_ARGUMENT", problem)(scope, receive, send)
+            # Closed, as the older dialect needs all its answers to be.
+            closing = {"Connection": "close"}
+            await error_response(415, "INVALID_ARGUMENT", problem, closing)(scope, receive, send)
             return
         whole = {"type": "http.request", "body": bytes(body), "more_body": False}
         await self._app(scope, behind(whole, receive), send)

@@ -60,6 +60,8 @@ _CANONICAL = {
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 # Messages quote what was sent, which may be long.
 MAX_MESSAGE_LENGTH = 2000
+# On every answer: a browser takes what anybody has sent for nothing but what the answer says it is.
+NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
 def error_response(code: int, status: str, message: str, headers: dict[str, str] | None = None) -> Response:
@@ -68,6 +70,7 @@ def error_response(code: int, status: str, message: str, headers: dict[str, str]
         half = (MAX_MESSAGE_LENGTH - 3) // 2
         message = f"{message[:half]}...{message[-half:]}"  # the field and what is wrong there
     body = ErrorResponse(error=Status(code=code, message=message, status=status))
+    headers = {**NOSNIFF, **(headers or {})}
     return Response(body.to_json(), status_code=code, media_type="application/json", headers=headers)
 
 

@@ -20,6 +20,8 @@ from dodona_server.domain.names import Location, StudyName, TrialName
 # An odd number of backslashes before "u0000"; an even one stands for backslashes in the text.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
+_ANSWER_HEADERS = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
+
 
 class LenientRoute(APIRoute):
     """A route that takes an empty body as `{}`, as Google's servers do; `WholeBody` lets in nothing but JSON.
@@ -77,7 +79,7 @@ async def send_answer(scope: Scope, send: Send, message: WireModel) -> None:
     """Sends a message of the protocol, written as the request asks for it."""
     body = message.to_json(enums_as_numbers=wants_numbers(scope))
     length = str(len(body)).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", length)]
+    headers = [*_ANSWER_HEADERS, (b"content-length", length)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

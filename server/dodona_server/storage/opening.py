@@ -10,6 +10,7 @@ from sqlalchemy import exc
 from dodona_server.storage import migrate
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.postgres import PostgresStore, reading_engine
+from dodona_server.storage.shown import shown
 from dodona_server.storage.sqlite import SqliteStore, sqlite_engine
 from dodona_server.storage.store import Store
 
@@ -33,7 +34,7 @@ def open_store(url: str) -> Store:
         migrate.upgrade(store.engine)
     except exc.DatabaseError as error:
         store.close()
-        raise StoreUnusable(f"the database {parsed.render_as_string()} cannot be used: {error.orig}") from error
+        raise StoreUnusable(f"the database {shown(parsed)} cannot be used: {error.orig}") from error
     except StoreUnusable:
         store.close()
         raise
@@ -78,9 +79,11 @@ def _open_postgres(url: sa.URL) -> PostgresStore:
 def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except exc.ArgumentError:
-        # Not the URL itself: it may hold a password.
+    except (exc.ArgumentError, ValueError):
+        # Not the URL itself, nor what SQLAlchemy says of its parts: they may hold a password.
         raise StoreUnusable(f"the database URL cannot be read; write one like {EXAMPLES}") from None
+    if "@" in (parsed.host or ""):
+        raise StoreUnusable("the database URL has more than one @; write one in a password as %40")
     backend = parsed.drivername.partition("+")[0]
     if backend not in ("sqlite", "postgresql", "postgres"):
         raise StoreUnusable(f"the database URL begins with {parsed.drivername!r}; use one like {EXAMPLES}")

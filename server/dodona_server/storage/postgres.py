@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc
 
 from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.shown import shown
 from dodona_server.storage.statement import PIPELINE, as_sqlalchemy
 from dodona_server.storage.store import Readers, Store, Transaction
 from dodona_server.storage.writer import Job, Writer
@@ -54,7 +55,7 @@ class PostgresStore(Store):
     """
 
     def __init__(self, url: sa.URL) -> None:
-        self.url = url.render_as_string(hide_password=True)
+        self.url = shown(url)
         self.secret_url = url.render_as_string(hide_password=False)
         self.engine = sa.create_engine(
             url,
@@ -67,10 +68,9 @@ class PostgresStore(Store):
         try:
             with self.engine.connect():
                 pass
-        except exc.OperationalError as error:
+        except exc.DBAPIError as error:
             cause = str(error.orig).strip().splitlines()[0]
-            where = url.render_as_string(hide_password=True)
-            raise StoreUnusable(f"the database {where} does not answer: {cause}") from error
+            raise StoreUnusable(f"the database {shown(url)} does not answer: {cause}") from error
         self._readers = Readers(reader, READER_CONNECTIONS)
         self._of_thread = threading.local()
         self._times_lost = 0

@@ -4,10 +4,32 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 from dodona_server.domain.space import Value
 
 DIGITS = 5
+# What would turn text around, hide it, or be seen as nothing: marks of direction, of width 0, and of control.
+_INVISIBLE = {
+    code: f"[U+{code:04X}]"
+    for first, last in (
+        (0x00, 0x08),
+        (0x0B, 0x1F),
+        (0x7F, 0x9F),
+        (0xAD, 0xAD),
+        (0x61C, 0x61C),
+        (0x180E, 0x180E),
+        (0x200B, 0x200B),  # the two that follow join letters and emoji
+        (0x200E, 0x200F),
+        (0x2028, 0x202E),
+        (0x2060, 0x206F),
+        (0xFEFF, 0xFEFF),
+        (0xFFF9, 0xFFFB),
+        (0xE0000, 0xE007F),
+    )
+    for code in range(first, last + 1)
+    if code != ord("\r")
+}
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
@@ -31,6 +53,11 @@ def _shortest(text: str, value: float) -> str:
         return text
     stripped = text.rstrip("0").rstrip(".")
     return stripped if float(stripped) == value else text
+
+
+def visible(value: Any) -> Any:
+    """Text with the marks that nobody sees as "[U+202E]"; anything else, and what is HTML already, as it is."""
+    return value.translate(_INVISIBLE) if type(value) is str else value
 
 
 def shown(value: Value) -> str:

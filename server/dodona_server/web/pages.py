@@ -36,11 +36,10 @@ STUDY = "/studies/{project}/{location}/{study}"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 _ASSETS = load_assets()
 _SERVED = {asset.path: asset for asset in _ASSETS.values()}
@@ -57,6 +56,7 @@ def _templates() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=texts.visible,
     )
     templates.filters.update(
         number=texts.number,
