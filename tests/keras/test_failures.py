@@ -106,6 +106,18 @@ def test_a_message_that_the_user_sets(tune: Tune, study: Callable[[], Study], me
     assert study().trials()[0].infeasible_reason == (reason or "the trial failed without a message")
 
 
+@pytest.mark.parametrize("bad", ["\0", "\udcff"])
+def test_a_hyperparameter_that_the_server_does_not_take(tune: Tune, study: Callable[[], Study], bad: str) -> None:
+    class Tuner(BlackBox):
+        def value(self, x: float, trial: Any) -> Any:
+            trial.hyperparameters.Choice("file", [bad, "b"])
+            trial.hyperparameters.Int(f"units{bad}", 1, 9)
+            return x
+
+    tune(tuner=Tuner, max_trials=2).search()
+    assert states(study()) == ["SUCCEEDED", "SUCCEEDED"]
+
+
 @pytest.mark.parametrize("error", [FatalError("the end \0 \udcff"), type("Fatal", (FatalError, Speechless), {})()])
 def test_whatever_ends_a_search_says_its_trial_has_it_as_the_reason(
     tune: Tune, study: Callable[[], Study], error: Exception

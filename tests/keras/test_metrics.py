@@ -266,6 +266,19 @@ def test_a_history_that_fit_did_not_fill_has_what_was_reported(tune: Tune, study
     assert (record.metrics, record.step, len(record.measurements)) == ({"val_loss": 1.0}, 2, 6)
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_so_has_one_that_run_trial_returns(tune: Tune, study: Callable[[], Study], listed: bool) -> None:
+    class Tuner(BlackBox):
+        def value(self, x: float, trial: Any) -> Any:
+            for epoch, loss in enumerate((3.0, 1.0, 2.0)):
+                self.on_epoch_end(trial, keras.Sequential(), epoch, {"loss": loss})
+            return [keras.callbacks.History()] if listed else keras.callbacks.History()
+
+    tune(tuner=Tuner, objective="loss", max_trials=1).search(verbose=0)
+    (record,) = study().trials()
+    assert (record.metrics, record.step) == ({"loss": 1.0}, 2)
+
+
 @pytest.mark.parametrize("epochs", [0, 1])
 def test_a_history_without_any_metric(tune: Tune, study: Callable[[], Study], epochs: int) -> None:
     class Empty(HyperModel):

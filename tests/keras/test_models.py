@@ -386,6 +386,24 @@ def test_save_model_in_a_hook_agrees_with_the_best_epoch(tune: Tune) -> None:
     assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(tuner.oracle.get_best_trials()[0].score)
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["before-the-end", "after-the-end"])
+def test_save_model_when_a_trial_ends(tune: Tune, tmp_path: Path, first: bool) -> None:
+    class Ends(Saves):
+        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:
+            self.model = self.make(trial.hyperparameters)
+            self.model.set_weights([np.full(weight.shape, 7.0) for weight in self.model.get_weights()])
+            return 1.0
+
+        def on_trial_end(self, trial: Any) -> None:
+            steps = [lambda: self.save_model(trial.trial_id, self.model), lambda: super(Ends, self).on_trial_end(trial)]
+            for step in steps if first else reversed(steps):
+                step()
+
+    tune(build_fixed, Ends, objective="loss", max_trials=1).search()
+    (model,) = tune(build_fixed, Ends, objective="loss", directory=tmp_path / "elsewhere").get_best_models()
+    assert {float(value) for value in model.get_weights()[0].flat} == {7.0}
+
+
 def test_what_is_no_keras_model_is_not_saved(tune: Tune) -> None:
     with pytest.raises(TypeError, match=r"model is a tuple, not a keras\.Model; override save_model and load_model"):
         tune(build_fixed, objective="val_loss").save_model("1", (1, 2))

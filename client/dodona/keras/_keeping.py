@@ -104,9 +104,9 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         else:
             self._models.save_at(number, step, ".weights.h5", model.save_weights)
             save_json(self._models.path(number, BUILD_CONFIG), model.get_build_config())
-        if running is None:
+        if running is None or running.trial.status != TrialStatus.RUNNING:
             self._models.settle(number, step)
-            self._models.publish(number, None)
+            self._models.publish(number, None if running is None else running.handle.attempt)
         else:
             best = running.reporter.best
             self._models.forget_steps(number, {int(step), best[1] if best is not None else int(step)})

@@ -180,7 +180,8 @@ class CloudOracle(AttachedOracle):
         """Adds to the study what the trial has used and the study lacks."""
         try:
             self.update_space(running.trial.hyperparameters)
-        except dodona.ApiError as error:
+        except (dodona.ApiError, ValueError) as error:
+            # Such as a name that quotes what no database keeps.
             logger.warning("the hyperparameters found in trial %d were not taken: %s", running.handle.number, error)
         except RuntimeError as error:
             self.abandon(running.trial.trial_id, str(error))

@@ -107,6 +107,8 @@ class Reporter:
 
     def completed(self, results: Any) -> Any:
         """What a training returned; a History that `fit` did not fill has the epochs that were reported meanwhile."""
+        if isinstance(results, list) and len(results) == 1:
+            return [self.completed(results[0])]
         if isinstance(results, keras.callbacks.History) and not results.history:
             fill(results, self.epochs)
         return results
