@@ -120,14 +120,17 @@ class StudyCompleted(DodonaError):
 
     Args:
         study: the study's display name.
+        reason: what completed the study; empty if it is not completed, but other workers run the last of its trials.
     """
 
-    def __init__(self, study: str) -> None:
-        super().__init__(study)
+    def __init__(self, study: str, reason: str = "") -> None:
+        super().__init__(study, reason)
         self.study = study
+        self.reason = reason
 
     def __str__(self) -> str:
-        return f"the study {self.study!r} has no trial left to hand out"
+        reason = self.reason or "other workers run the last ones"
+        return f"the study {self.study!r} has no trial left to hand out: {reason}"
 
 
 class NothingReported(DodonaError):

@@ -188,7 +188,8 @@ class Study(Figures):
             if before is None or before.attempt < (wire.attempt or 1):
                 return self._take(wire, hand, before)
         if answer.study_state is StudyState.COMPLETED:
-            raise StudyCompleted(self.display_name)
+            self.refresh()
+            raise StudyCompleted(self.display_name, self._wire.completion_reason or "")
         if answer.study_state is StudyState.INACTIVE:
             self.refresh()
             reason = self._wire.inactive_reason or "no reason was given"

@@ -6,6 +6,7 @@ import logging
 import os
 import time
 import uuid
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -126,7 +127,12 @@ class Trial:
         self.last_step = body.measurement.step_count
         self.checkpoint = place or self.checkpoint
 
-    def complete(self, metrics: Metrics | None = None, step: int | None = None) -> None:
+    def complete(
+        self,
+        metrics: Metrics | None = None,
+        step: int | None = None,
+        used: Sequence[vertex.TrialParameter] | None = None,
+    ) -> None:
         """Ends the trial with a result. A result that is not finite makes it INFEASIBLE.
 
         Reports that are held are sent before.
@@ -134,6 +140,8 @@ class Trial:
         Args:
             metrics: as of `report`; None to take the last report, or the best if the study's spec says so.
             step: which the metrics belong to; None for that of the last report.
+            used: the values that the trial turned out to use, all of them, as the protocol has them; they become its
+                parameters. None to leave those it was given.
 
         Raises:
             ValueError: a single number for a study with several metrics, a value that is no number, or a step that
@@ -148,13 +156,14 @@ class Trial:
         self._run.check()
         self._session.outbox.deliver(self._run, self._transport.patience_seconds)
         self._run.check()
-        self._finish(vertex.CompleteTrialRequest(final_measurement=final, **self._mine))
+        self._finish(vertex.CompleteTrialRequest(final_measurement=final, parameters=_listed(used), **self._mine))
 
-    def fail(self, reason: str) -> None:
+    def fail(self, reason: str, used: Sequence[vertex.TrialParameter] | None = None) -> None:
         """Ends the trial as INFEASIBLE: these parameters give no result.
 
         Args:
             reason: why, for people to read: any text. Of a very long one, the beginning and the end are kept.
+            used: as of `complete`.
 
         Raises:
             Aborted: the trial was lost to another worker, or ended by somebody.
@@ -165,7 +174,10 @@ class Trial:
         self._session.outbox.deliver(self._run, self._transport.patience_seconds)
         if self._run.lost is not None:
             raise self._run.lost
-        self._finish(vertex.CompleteTrialRequest(trial_infeasible=True, infeasible_reason=reason, **self._mine))
+        body = vertex.CompleteTrialRequest(
+            trial_infeasible=True, infeasible_reason=reason, parameters=_listed(used), **self._mine
+        )
+        self._finish(body)
 
     def release(self, patience_seconds: float | None = None) -> None:
         """Hands the trial back, to be run by another worker, at once: this attempt does not count as lost.
@@ -279,3 +291,7 @@ def _checked_place(place: str) -> str:
     if len(place) > MAX_CHECKPOINT_LENGTH:
         raise ValueError(f"checkpoint has {len(place)} characters; {MAX_CHECKPOINT_LENGTH} are allowed")
     return checked(place, "checkpoint")
+
+
+def _listed(used: Sequence[vertex.TrialParameter] | None) -> list[vertex.TrialParameter] | None:
+    return None if used is None else list(used)

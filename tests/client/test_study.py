@@ -250,7 +250,8 @@ def test_optimize_takes_a_result_that_was_reported() -> None:
 
     answers = [suggestion(1), suggestion(state="COMPLETED")]
     network = optimizing(objective, suggest=answers, addTrialMeasurement=trial_json(1))
-    assert network.calls[-2:] == ["POST studies/s/trials/1:complete", "POST studies/s/trials:suggest"]
+    # The study is fetched once more for what completed it.
+    assert network.calls[-3:] == ["POST studies/s/trials/1:complete", "POST studies/s/trials:suggest", "GET studies/s"]
 
 
 def test_optimize_goes_on_after_a_lost_trial(caplog: pytest.LogCaptureFixture) -> None:

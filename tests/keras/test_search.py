@@ -104,7 +104,7 @@ def test_hyperparameters_found_while_a_trial_runs(tune: Tune, study: Callable[[]
     assert study().space == {}
     tuner.search(verbose=0)
     first, *others = study().trials()
-    assert first.parameters == {}
+    assert first.parameters == {"x": 0.5, "depth": 4}
     assert first.metrics == {"default_objective": 2.0}, "the first trial ran with the defaults"
     assert all(record.parameters.keys() == {"x", "depth"} for record in others)
     assert tuner.oracle.get_trial("1").hyperparameters.values == {"x": 0.5, "depth": 4}

@@ -62,8 +62,12 @@ def test_the_dimensions_beyond_the_table_are_independent_of_those_they_repeat():
 def test_a_small_space_is_gone_through_before_anything_repeats(name):
     space = SearchSpace((Parameter("n", Integer(1, 6)), Parameter("c", Categorical(("a", "b", "c")))))
     found = [frozenset(values.items()) for values in searched(space, 36, name=name)]
-    assert len(set(found[:18])) == len(set(found[18:])) == 18
-    assert found[:18] != found[18:]
+    assert len(set(found[:18])) == 18
+    if name == "RANDOM_SEARCH":
+        assert len(found) == 18, "random search ends, as KerasTuner's does"
+    else:
+        assert len(set(found[18:])) == 18
+        assert found[:18] != found[18:]
 
 
 def test_where_points_are_not_alike_the_sequence_keeps_to_the_scales():

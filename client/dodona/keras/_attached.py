@@ -104,6 +104,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         # What CloudOracle needs besides; so the arguments stand in one constructor only.
         self._running: dict[str, Running] = {}
         self._failures_in_a_row = 0
+        self._any_begun = False
         self.constructed = True
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:

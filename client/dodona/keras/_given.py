@@ -25,6 +25,8 @@ _ALGORITHMS = {
     oracles.BayesianOptimizationOracle: "GP_BANDIT",
     oracles.HyperbandOracle: "HYPERBAND",
 }
+# KerasTuner's grid has ten values of a Float without a step, and its default.
+GRID_OPTIONS = {"points": 11}
 _OF_ALL_ORACLES = (
     "max_trials",
     "seed",
@@ -89,6 +91,8 @@ def _settings_of(oracle: Any) -> dict[str, Any]:
         settings["hyperparameters"] = oracle.hyperparameters
     if isinstance(oracle, oracles.HyperbandOracle):
         settings["algorithm_options"] = hyperband_options(oracle.max_epochs, oracle.factor, oracle.hyperband_iterations)
+    if isinstance(oracle, oracles.GridSearchOracle):
+        settings["algorithm_options"] = GRID_OPTIONS
     if isinstance(oracle, oracles.BayesianOptimizationOracle):
         warn_of_bayesian({name: getattr(oracle, name) for name in BAYESIAN_DEFAULTS})
     return settings

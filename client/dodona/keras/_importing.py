@@ -20,20 +20,17 @@ from keras_tuner.engine.metrics_tracking import infer_metric_direction
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from dodona import ApiError, Client, FailedPrecondition, NotFound, Study, TrialRecord
-from dodona.keras._kinds import Value, encoded
 from dodona.keras._objective import metrics_of
 from dodona.keras._records import reason_of, step_of
 from dodona.keras._space import Space, filled
-from dodona.keras._tree import values_of
+from dodona.keras._values import written
 from dodona.keras._vault import MODEL
 from dodona.keras._wanted import check_objective
 from dodona_schemas.vertex import (
     CreateTrialRequest,
     Measurement,
     Metric,
-    ParameterSpec,
     StudySpec,
-    TrialParameter,
     TrialState,
 )
 
@@ -179,7 +176,7 @@ def _request(trial: Trial, objective: Objective, space: Space) -> CreateTrialReq
     values = filled(space.hyperparameters, trial.hyperparameters.values).values
     notes = {name: one for name, one in trial.hyperparameters.values.items() if name.startswith(_NOTES)}
     body = CreateTrialRequest(
-        parameters=list(_parameters(space.specs, values)),
+        parameters=list(written(space.specs, values)),
         metadata={"keras_tuner": json.dumps({"trial_id": trial.trial_id, "values": notes})},
     )
     if trial.status not in (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.INVALID):
@@ -208,27 +205,6 @@ def _measured(trial: Trial) -> dict[int, dict[str, float]]:
 def _measurement(step: int, metrics: Mapping[str, float]) -> Measurement:
     listed = [Metric(metric_id=name, value=value) for name, value in metrics.items()]
     return Measurement(step_count=step_of(step), metrics=listed)
-
-
-def _parameters(specs: list[ParameterSpec], values: Mapping[str, Value]) -> Iterator[TrialParameter]:
-    for spec in specs:
-        if spec.parameter_id not in values:
-            continue
-        value = _on_the_wire(spec, values[spec.parameter_id])
-        yield TrialParameter(parameter_id=spec.parameter_id, value=value)
-        for child in spec.conditional_parameter_specs:
-            if value in values_of(child):
-                yield from _parameters([child.parameter_spec], values)
-
-
-def _on_the_wire(spec: ParameterSpec, value: Value) -> Value | None:
-    if spec.double_value_spec is not None:
-        return value
-    if spec.discrete_value_spec is not None and not isinstance(value, str):
-        # The last bit of a value on a grid depends on the way to it.
-        number = value
-        return min(spec.discrete_value_spec.values, key=lambda one: abs(one - number))
-    return encoded(spec, value)
 
 
 def _upload(directory: Path, study: Study, imported: list[tuple[Trial, TrialRecord]]) -> int:

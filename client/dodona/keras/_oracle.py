@@ -52,8 +52,12 @@ class CloudOracle(AttachedOracle):
         running = next((one for one in self._running.values() if one.worker == worker), None)
         try:
             running = running or self._ask(worker)
-        except dodona.StudyCompleted:
+        except dodona.StudyCompleted as error:
+            if not self._any_begun:
+                self._display.show(str(error))
+            self._any_begun = False
             return Trial(self._shared.space.hyperparameters.copy(), status=TrialStatus.STOPPED)
+        self._any_begun = True
         running.begin(self._shared.space.hyperparameters)
         self._display.on_trial_begin(running.trial, self.max_trials)
         return running.trial
@@ -138,7 +142,7 @@ class CloudOracle(AttachedOracle):
         running = self._running.pop(trial_id, None)
         if running is not None and self.should_report:
             running.trial.status, running.trial.message = TrialStatus.FAILED, reason
-            running.hand_in()
+            running.hand_in(self._shared.space)
 
     def hand_back(self) -> None:
         """Gives the trials that run here back to the server, for any worker to run; called when the process leaves."""
@@ -170,7 +174,7 @@ class CloudOracle(AttachedOracle):
                 return False
             trial.status = TrialStatus.FAILED
         with outages_end_the_search():
-            taken = running.hand_in()
+            taken = running.hand_in(self._shared.space)
             del self._running[trial.trial_id]
             best = self._best() if self._display.verbose else None
         self._display.on_trial_end(trial, self.max_trials, self.objective.name, best)

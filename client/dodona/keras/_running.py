@@ -13,7 +13,9 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 import dodona
 from dodona.keras._records import reason_of, step_of
 from dodona.keras._reporting import LOST, Reporter
-from dodona.keras._space import filled
+from dodona.keras._space import Space, filled
+from dodona.keras._values import used_by
+from dodona_schemas.vertex import TrialParameter
 
 logger = logging.getLogger("dodona")
 
@@ -79,8 +81,11 @@ class Running:
         trial.best_step = best(values, key=lambda step: values[step])
         trial.score = float(values[trial.best_step])
 
-    def hand_in(self) -> bool:
-        """Ends the trial on the server; False if it was no longer this worker's.
+    def hand_in(self, space: Space) -> bool:
+        """Ends the trial on the server with what it used; False if it was no longer this worker's.
+
+        Args:
+            space: the study's, with what the trial has found.
 
         Raises:
             ServerUnreachable: the server does not answer.
@@ -88,10 +93,8 @@ class Running:
         """
         trial, handle = self.trial, self.handle
         try:
-            if trial.status == TrialStatus.COMPLETED and not self.reporter.lost:
-                handle.complete(self._final_metrics(), step=step_of(trial.best_step))
-            elif not self.reporter.lost:
-                handle.fail(reason_of(trial))
+            if not self.reporter.lost:
+                self._end(used_by(space, trial.hyperparameters, handle.parameters))
         except LOST as error:
             logger.warning("the result of trial %d was not taken, going on with the next: %s", handle.number, error)
             self.reporter.lost = True
@@ -100,6 +103,19 @@ class Running:
         elif trial.status == TrialStatus.COMPLETED and handle.state == "INFEASIBLE":
             trial.status, trial.message = TrialStatus.FAILED, f"{self.objective.name} is {trial.score}"
         return not self.reporter.lost
+
+    def _end(self, used: list[TrialParameter] | None) -> None:
+        try:
+            if self.trial.status == TrialStatus.COMPLETED:
+                self.handle.complete(self._final_metrics(), step_of(self.trial.best_step), used)
+            else:
+                self.handle.fail(reason_of(self.trial), used)
+        except dodona.InvalidArgument as error:
+            if used is None:
+                raise
+            # A result counts for more than what else is known of its parameters.
+            logger.warning("the values that trial %d used were not taken: %s", self.handle.number, error)
+            self._end(None)
 
     def hand_back(self) -> bool:
         """Lets any worker have the trial; whether the server took it, soon enough for a process that leaves."""

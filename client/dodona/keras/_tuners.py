@@ -9,7 +9,7 @@ import keras_tuner
 from keras_tuner import HyperModel, HyperParameters, Objective
 
 from dodona.keras._base import BaseTuner
-from dodona.keras._given import BAYESIAN_DEFAULTS, warn_of_bayesian
+from dodona.keras._given import BAYESIAN_DEFAULTS, GRID_OPTIONS, warn_of_bayesian
 from dodona.keras._named import NamedTuner
 from dodona.keras._tuner import Tuner
 
@@ -89,7 +89,7 @@ class RandomSearch(NamedTuner):
 
 
 class GridSearch(NamedTuner):
-    """keras_tuner.GridSearch: every combination once; ranges without a step have ten points.
+    """keras_tuner.GridSearch: every combination once; a Float without a step has eleven values, both ends among them.
 
     Args:
         *args: as of `RandomSearch`, but max_trials=None: the whole grid.
@@ -99,6 +99,9 @@ class GridSearch(NamedTuner):
 
     _theirs = keras_tuner.GridSearch
     _algorithm = "GRID_SEARCH"
+
+    def _translate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return arguments | {"algorithm_options": GRID_OPTIONS}
 
 
 class BayesianOptimization(NamedTuner):

@@ -229,6 +229,8 @@ class Study(WireModel):
     state: StudyState | None = None
     create_time: Timestamp | None = None
     inactive_reason: str | None = None
+    # Dodona's own: what completed a study that is COMPLETED.
+    completion_reason: str | None = None
     # Dodona's own: the last part of the name, if the client wants to choose it; the server draws one otherwise.
     study_id: str | None = None
     # Dodona's own: what the client wants to remember of the study.

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dodona_schemas.base import Double, Duration, Flag, Int32, WireModel
 from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH, RequestId
-from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext
+from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext, TrialParameter
 
 
 class OfAttempt(WireModel):
@@ -81,6 +81,8 @@ class CompleteTrialRequest(OfAttempt):
     final_measurement: Measurement | None = None
     trial_infeasible: Flag = False
     infeasible_reason: str | None = None
+    # Dodona's own: the values that the trial turned out to use, all of them, which become its parameters.
+    parameters: list[TrialParameter] | None = None
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 

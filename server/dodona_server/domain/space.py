@@ -291,13 +291,26 @@ class SearchSpace:
         Raises:
             InvalidArgument: a value is missing, out of its parameter's range, or of no active parameter.
         """
+        return self._check(values, whole=True)
+
+    def check_used(self, values: Mapping[str, object]) -> dict[str, Value]:
+        """`values` in the kinds' types: those that a trial has used, which may be fewer than all active ones.
+
+        Raises:
+            InvalidArgument: a value is out of its parameter's range, or of no active parameter.
+        """
+        return self._check(values, whole=False)
+
+    def _check(self, values: Mapping[str, object], *, whole: bool) -> dict[str, Value]:
         checked: dict[str, Value] = {}
         pending = list(reversed(self.parameters))
         while pending:
             parameter = pending.pop()
-            given = values.get(parameter.id, parameter.kind.default_value)
+            given = values.get(parameter.id, parameter.kind.default_value if whole else None)
             if given is None:
-                raise InvalidArgument(f"{parameter.id!r} has no value", "parameters")
+                if whole:
+                    raise InvalidArgument(f"{parameter.id!r} has no value", "parameters")
+                continue
             with inside(f"parameters[{parameter.id!r}]"):
                 value = parameter.kind.check(given)
             checked[parameter.id] = value

@@ -222,14 +222,6 @@ class StudySpec:
         """The first metric: the one that ranks trials where a single number is needed."""
         return self.metrics[0]
 
-    @property
-    def goes_by_number(self) -> bool:
-        """Whether the algorithm goes through the space point by point, and so anew when the space has grown.
-
-        Others only avoid what they have suggested before; they would suggest it again, if they began anew.
-        """
-        return self.algorithm in ("GRID_SEARCH", "SHUFFLED_GRID_SEARCH")
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -270,8 +262,8 @@ class Study:
     """A study and how far it has come.
 
     `key` is its number in the database; times are seconds since the epoch; `revision` grows with each change of `spec`.
-    `position` counts the suggestions that its algorithm has made, that of a grid since the space has grown;
-    `algorithm_failures` how often that failed since the last one.
+    `position` counts the suggestions that its algorithm has made, `algorithm_failures` how often that failed since the
+    last one. `inactive_reason` says why the study is INACTIVE, or what completed it.
     """
 
     key: int
@@ -297,6 +289,11 @@ class Study:
         So any server makes the same suggestions of the same history.
         """
         return random.Random(f"{self.seed}/{self.next_trial_number}")  # noqa: S311 - a search needs no secrets
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether its search space has grown since it was made."""
+        return self.revision > 1
 
     @property
     def version(self) -> Version:

@@ -6,6 +6,7 @@ One registry names them. Adding one is a file here and a line in `ALGORITHMS`.
 from __future__ import annotations
 
 from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.study import Study
 from dodona_server.oracle.algorithm import Algorithm, Prior, Problem, Suggestions
 from dodona_server.oracle.best import Best
 from dodona_server.oracle.cma_es import CmaEs
@@ -19,7 +20,18 @@ from dodona_server.oracle.regularized_evolution import RegularizedEvolution
 from dodona_server.oracle.skopt_search import FOREST, GBRT, GP, SkoptSearch
 from dodona_server.oracle.tpe import Tpe
 
-__all__ = ["ALGORITHMS", "Algorithm", "Prior", "Problem", "Suggestions", "algorithm_for", "stand_in"]
+__all__ = [
+    "ALGORITHMS",
+    "Algorithm",
+    "Prior",
+    "Problem",
+    "Suggestions",
+    "algorithm_for",
+    "begins_alone",
+    "ends_when_exhausted",
+    "needs_history",
+    "stand_in",
+]
 
 ALGORITHMS: dict[str, Algorithm] = {
     "CMA_ES": CmaEs(),
@@ -40,6 +52,30 @@ ALGORITHMS: dict[str, Algorithm] = {
 
 
 _QUASI_RANDOM = QuasiRandomSearch()
+
+
+def needs_history(study: Study) -> bool:
+    """Whether the study's algorithm has to know its trials, and so is asked in a process of its own.
+
+    That are all but the simple ones; and of those, the ones that must not repeat what no counter tells.
+
+    Raises:
+        InvalidArgument: this server does not have the algorithm.
+    """
+    algorithm = algorithm_for(study.spec.algorithm)
+    if isinstance(algorithm, GridSearch | RandomSearch):
+        return algorithm.needs_history(study)
+    return not algorithm.inline
+
+
+def ends_when_exhausted(study: Study) -> bool:
+    """Whether the study is over when all points of a finite space have been tried, that of no parameters among them."""
+    return isinstance(algorithm_for(study.spec.algorithm), GridSearch | RandomSearch)
+
+
+def begins_alone(study: Study) -> bool:
+    """Whether only one trial may run while the study has no parameters: the others would be the same."""
+    return isinstance(algorithm_for(study.spec.algorithm), GridSearch)
 
 
 def stand_in(name: str) -> Algorithm | None:

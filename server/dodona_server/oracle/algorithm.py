@@ -26,10 +26,10 @@ class Problem:
 
     Args:
         spec: the study's: its space, metrics, noise, and the algorithm's options.
-        position: how many suggestions the algorithm has made for the study so far; it never goes back, but for a
-            grid to 0 when the space has grown.
+        position: how many suggestions the algorithm has made for the study so far; it never goes back.
         priors: earlier studies that the spec names, as far as they exist.
         seed: the study's, the same at every call.
+        has_grown: whether parameters have been added to the space since the study was made.
         whole: the study's space, if that of `spec` is only the part that a context leaves.
     """
 
@@ -37,6 +37,7 @@ class Problem:
     position: int = 0
     priors: Sequence[Prior] = ()
     seed: int = 0
+    has_grown: bool = False
     whole: SearchSpace | None = None
 
 
@@ -60,7 +61,8 @@ class Algorithm(Protocol):
     """A stateless search algorithm: the same arguments always give the same suggestions.
 
     `inline` says that it costs microseconds and needs no history: it is then called inside the transaction that
-    hands its suggestions out, with neither completed nor pending trials. The others run in a process of their own.
+    hands its suggestions out, with neither completed nor pending trials, unless `oracle.needs_history` says that the
+    study needs them. The others run in a process of their own.
     Importing the class's module imports no numerical library: that happens when `suggest` is first called.
     """
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TypeVar
 
 from dodona_server.domain.space import Double, Integer, Parameter, Scale, SearchSpace, Value
@@ -32,8 +32,23 @@ class Grid:
 
     def __init__(self, space: SearchSpace, points: int) -> None:
         made: dict[int, _Axis] = {}
+        self._names = [parameter.id for parameter in space.parameters]
         self._axes = [_axis(parameter, points, made) for parameter in space.parameters]
         self.size: int = math.prod(axis.size for axis in self._axes)
+
+    def after(self, index: int, names: Container[str]) -> int:
+        """The number of the first point beyond `index` that differs from it in one of `names`, if the last ones do not.
+
+        Args:
+            index: of a point.
+            names: parameters; where the last ones of the space are not among them, their values are skipped.
+        """
+        block = 1
+        for name, axis in zip(reversed(self._names), reversed(self._axes), strict=True):
+            if name in names:
+                break
+            block *= axis.size
+        return (index // block + 1) * block
 
     def __getitem__(self, index: int) -> dict[str, Value]:
         """The point of that number: a value for each active parameter."""

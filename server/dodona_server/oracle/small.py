@@ -18,11 +18,14 @@ def small_grid(space: SearchSpace) -> Grid | None:
     return Grid(space, 1) if size is not None and size <= MAX_SMALL else None
 
 
-def without_repeats(space: SearchSpace, seed: int, position: int, count: int) -> list[Mapping[str, Value]] | None:
-    """Points `position` and following of an endless walk over a small space: each round in an order of its own.
+def without_repeats(
+    space: SearchSpace, seed: int, position: int, count: int, rounds: int | None = None
+) -> list[Mapping[str, Value]] | None:
+    """Points `position` and following of a walk over a small space: each round in an order of its own.
 
-    None for a space that is not small, and for one whose points are not all as likely as each other: with conditional
-    parameters or logarithmic integers such a walk would not be random search without repeats, but another search.
+    The walk ends after so many `rounds`, or never. None for a space that is not small, and for one whose points are not
+    all as likely as each other: with conditional parameters or logarithmic integers such a walk would not be random
+    search without repeats, but another search.
     """
     for parameter in space.parameters:
         kind = parameter.kind
@@ -32,7 +35,8 @@ def without_repeats(space: SearchSpace, seed: int, position: int, count: int) ->
     if grid is None:
         return None
     found: list[Mapping[str, Value]] = []
-    for index in range(position, position + count):
+    end = position + count if rounds is None else min(position + count, rounds * grid.size)
+    for index in range(position, end):
         turn, place = divmod(index, grid.size)
         found.append(grid[Permutation(grid.size, f"{seed}/{turn}")[place]])
     return found

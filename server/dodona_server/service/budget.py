@@ -30,9 +30,9 @@ def settle(transaction: Transaction, study: Study, now: float) -> Study:
 
 def complete(transaction: Transaction, study: Study, reason: str, now: float) -> Study:
     """The study, which is held, COMPLETED for that reason."""
-    studies.set_state(transaction, study, StudyState.COMPLETED)
+    studies.set_state(transaction, study, StudyState.COMPLETED, reason)
     events.append(transaction, study.key, [Event(EventKind.STUDY_COMPLETED, now, detail=reason)])
-    return dataclasses.replace(study, state=StudyState.COMPLETED)
+    return dataclasses.replace(study, state=StudyState.COMPLETED, inactive_reason=reason)
 
 
 def _stop_running(transaction: Transaction, study: Study, now: float) -> None:

@@ -11,7 +11,15 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.oracle import Algorithm, Problem, algorithm_for, stand_in
+from dodona_server.oracle import (
+    Algorithm,
+    Problem,
+    algorithm_for,
+    begins_alone,
+    ends_when_exhausted,
+    needs_history,
+    stand_in,
+)
 from dodona_server.oracle.contexts import suggest_in
 from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Point, Source
 from dodona_server.service.suggest_request import SuggestRequest
@@ -120,12 +128,10 @@ def _new_points(transaction: Transaction, study: Study, look: Look, count: int, 
     """
     with inside("contexts"):
         spaces = [study.spec.space.restrict(context) for context in look.request.contexts]
-    if not study.spec.space.parameters:
-        # It is to grow: nothing is known yet of what could be exhausted.
-        return _Points([{} for _ in range(count)])
-    algorithm = algorithm_for(study.spec.algorithm)
-    if algorithm.inline:
-        return _inline(study, spaces, algorithm, count)
+    if not study.spec.space.parameters and study.spec.algorithm != "HYPERBAND":
+        return _before_any_parameter(transaction, study, count)
+    if not needs_history(study):
+        return _inline(study, spaces, algorithm_for(study.spec.algorithm), count)
     results = study.trial_count - trials.count_unfinished(transaction, study)
     if look.failure:
         other = stand_in(study.spec.algorithm)
@@ -146,6 +152,22 @@ def _new_points(transaction: Transaction, study: Study, look: Look, count: int, 
         events.append(transaction, study.key, [Event(EventKind.SUGGESTION_FALLBACK, now, detail=computed.note)])
     over = computed.over and len(points) < count
     return _Points(points, over, _provenance(computed.source, computed.results, results, look))
+
+
+def _before_any_parameter(transaction: Transaction, study: Study, count: int) -> _Points:
+    """The points of a space without parameters, which is to grow.
+
+    A grid is begun by one trial: what that one finds decides on what there is to try.
+    """
+    if not ends_when_exhausted(study):
+        # Nothing is known yet of what could be exhausted.
+        return _Points([{}] * count)
+    running = trials.any_unfinished(transaction, study)
+    if study.trial_count and not running:
+        return _Points([], over=True)
+    if not begins_alone(study):
+        return _Points([{}] * count)
+    return _Points([] if running else [{}])
 
 
 def _inline(study: Study, spaces: Sequence[SearchSpace], algorithm: Algorithm, count: int) -> _Points:

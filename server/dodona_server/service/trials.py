@@ -10,8 +10,10 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, outcome, refusal
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
+from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
+from dodona_server.oracle.novelty import TUNER_PREFIX
 from dodona_server.service.attempts import (
     Attempt,
     alive,
@@ -318,6 +320,7 @@ class TrialService:
         given: Measurement | None,
         attempt: Attempt | None = None,
         request_id: str | None = None,
+        used: Mapping[str, object] | None = None,
     ) -> Trial:
         """The trial, finished with the given measurement, else with one of those reported.
 
@@ -328,12 +331,13 @@ class TrialService:
             given: its final measurement.
             attempt: which one the worker ran; None for the last one.
             request_id: the same id again gets the same answer.
+            used: the values that the trial turned out to use, which become its parameters; None to leave them.
 
         Raises:
             NotFound: there is no such study or trial.
             FailedPrecondition: nobody runs the trial, it is finished with another result, or it has no measurement.
             Aborted: the attempt was lost, and the trial was handed on or has ended since.
-            InvalidArgument: the measurement has a negative step or time.
+            InvalidArgument: the measurement has a negative step or time, or a value is none of its parameter's.
         """
         if given is not None and given.metrics:
             check(given)
@@ -344,12 +348,17 @@ class TrialService:
                 return trial
             return judged(transaction, study, trial, given)
 
-        return await self._end(name, Verb.SUCCEED, judge, attempt, request_id)
+        return await self._end(name, Verb.SUCCEED, judge, attempt, request_id, used)
 
     async def fail(
-        self, name: TrialName, reason: str, attempt: Attempt | None = None, request_id: str | None = None
+        self,
+        name: TrialName,
+        reason: str,
+        attempt: Attempt | None = None,
+        request_id: str | None = None,
+        used: Mapping[str, object] | None = None,
     ) -> Trial:
-        """The trial, finished as infeasible.
+        """The trial, finished as infeasible; see `complete` for `used`.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -362,6 +371,7 @@ class TrialService:
             lambda _transaction, _study, trial: infeasible(trial, reason or "the client gave no reason"),
             attempt,
             request_id,
+            used,
         )
 
     async def _end(
@@ -371,17 +381,19 @@ class TrialService:
         judge: Callable[[Transaction, Study, Trial], Trial],
         attempt: Attempt | None,
         request_id: str | None,
+        used: Mapping[str, object] | None,
     ) -> Trial:
         def use_case(transaction: Transaction) -> Trial:
             study, trial = self._to_end(transaction, name)
             check_attempt(trial, name, attempt)
             trial = reclaimed(transaction, study.key, trial, attempt, self._clock())
+            run = trial if used is None else dataclasses.replace(trial, parameters=_used(study, trial, used))
             verdict = outcome(verb, trial.state)
             if isinstance(verdict, Refuse):
-                if trial.end_time is None or not repeats(lambda: judge(transaction, study, trial), trial):
+                if trial.end_time is None or not repeats(lambda: judge(transaction, study, run), trial):
                     raise refusal_to(verb, trial, name, verdict.reason, attempt)
                 return trial
-            ended = judge(transaction, study, trial)
+            ended = judge(transaction, study, run)
             ended = end(transaction, study, ended, self._clock())
             if self._kept_measurements is not None:
                 measurements.thin(transaction, study.key, ended, self._kept_measurements)
@@ -420,3 +432,9 @@ class TrialService:
 
     def _once(self, name: TrialName, verb: str, request_id: str | None) -> Once:
         return Once(request_id, f"{verb} {name}", name.study.parent, self._clock())
+
+
+def _used(study: Study, trial: Trial, used: Mapping[str, object]) -> dict[str, Value]:
+    """The parameters of a trial that turned out to use these values; how it was to be run stays."""
+    values = study.spec.space.check_used(used)
+    return values | {name: value for name, value in trial.parameters.items() if name.startswith(TUNER_PREFIX)}

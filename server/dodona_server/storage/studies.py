@@ -107,7 +107,6 @@ _SET_SPEC = Statement(
         spec=bindparam("new_spec"),
         revision=studies.c.revision + 1,
         state=bindparam("new_state"),
-        position=studies.c.position * bindparam("goes_on"),
     )
 )
 _REPLACE_SPEC = Statement(studies.update().where(_BY_KEY).values(spec=bindparam("new_spec")))
@@ -223,7 +222,7 @@ def remove_trial(transaction: Transaction, study: Study) -> None:
 
 
 def set_state(transaction: Transaction, study: Study, state: StudyState, inactive_reason: str = "") -> None:
-    """Moves the study to `state`; the reason says why an INACTIVE one is paused."""
+    """Moves the study to `state`; the reason says why it is INACTIVE or COMPLETED."""
     values = {"of_study": study.key, "new_state": state.value, "new_reason": inactive_reason}
     _SET_STATE.run(transaction, values)
 
@@ -234,12 +233,11 @@ def set_metadata(transaction: Transaction, study: Study, metadata: Mapping[str, 
 
 
 def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: StudyState) -> None:
-    """Replaces the study's spec and moves it to `state`; a grid begins again."""
+    """Replaces the study's spec and moves it to `state`."""
     values = {
         "of_study": study.key,
         "new_spec": codec.dump_spec(spec),
         "new_state": state.value,
-        "goes_on": int(not spec.goes_by_number),
     }
     _SET_SPEC.run(transaction, values)
 

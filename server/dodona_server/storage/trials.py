@@ -97,6 +97,7 @@ _FINISH = Statement(
     .where(*THIS)
     .values(
         state=bindparam("new_state"),
+        parameters=bindparam("new_parameters"),
         end_time=bindparam("new_end"),
         objective=bindparam("new_objective"),
         final_measurement=bindparam("new_final"),
@@ -267,11 +268,12 @@ def set_metadata(transaction: Transaction, study_key: int, number: int, metadata
 
 
 def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
-    """Keeps the end of `trial`: its state, result and ranking."""
+    """Keeps the end of `trial`: its state, parameters, result and ranking."""
     final = trial.final_measurement
     parameters = {
         **trial_key(study.key, trial.number),
         "new_state": trial.state.value,
+        "new_parameters": codec.dump_parameters(trial.parameters),
         "new_end": trial.end_time,
         "new_objective": objective(study, trial),
         "new_final": final and codec.dump_final(final),

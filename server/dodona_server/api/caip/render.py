@@ -15,6 +15,7 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
+from dodona_server.domain.study import StudyState as State
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.operations import Handout, StopCheck
 
@@ -37,7 +38,7 @@ def study(value: Study) -> wire.MlStudy:
         study_config=write_spec(value.spec),
         state=StudyState[value.state.value],
         create_time=timestamp(value.create_time),
-        inactive_reason=value.inactive_reason or None,
+        inactive_reason=(value.state is State.INACTIVE and value.inactive_reason) or None,
     )
 
 

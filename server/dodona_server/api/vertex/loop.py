@@ -116,13 +116,12 @@ class Loop:
 
     async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> wire.Trial:
         """Ends a trial."""
+        attempt, used = render.read_attempt(body), render.read_used(body)
         if body.trial_infeasible:
-            ended = await self._trials.fail(
-                trial, body.infeasible_reason or "", render.read_attempt(body), body.request_id
-            )
+            ended = await self._trials.fail(trial, body.infeasible_reason or "", attempt, body.request_id, used)
         else:
             given = render.read_final(body.final_measurement)
-            ended = await self._trials.complete(trial, given, render.read_attempt(body), body.request_id)
+            ended = await self._trials.complete(trial, given, attempt, body.request_id, used)
         return await self.shown(trial.study, ended, view)
 
 

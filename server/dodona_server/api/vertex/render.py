@@ -10,7 +10,7 @@ from dodona_server.api.shared import read_metrics, read_values, timestamp
 from dodona_server.api.vertex.spec import write_spec
 from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
+from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.service.attempts import Attempt
 from dodona_server.service.operations import Handout, StopCheck
@@ -30,7 +30,8 @@ def study(value: Study) -> wire.Study:
         study_spec=write_spec(value.spec, value.seed),
         state=wire.StudyState[value.state.value],
         create_time=timestamp(value.create_time),
-        inactive_reason=value.inactive_reason or None,
+        inactive_reason=(value.state is StudyState.INACTIVE and value.inactive_reason) or None,
+        completion_reason=(value.state is StudyState.COMPLETED and value.inactive_reason) or None,
         metadata=dict(value.metadata),
     )
 
@@ -129,6 +130,15 @@ def read_parameters(given: Iterable[wire.TrialParameter]) -> dict[str, object]:
         InvalidArgument: a parameter stands there twice.
     """
     return read_values((parameter.parameter_id, parameter.value) for parameter in given)
+
+
+def read_used(given: wire.CompleteTrialRequest) -> dict[str, object] | None:
+    """The values that a trial turned out to use; None if its worker does not say.
+
+    Raises:
+        InvalidArgument: a parameter stands there twice.
+    """
+    return None if given.parameters is None else read_parameters(given.parameters)
 
 
 def read_attempt(given: wire.OfAttempt) -> Attempt | None:

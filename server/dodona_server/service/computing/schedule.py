@@ -25,7 +25,7 @@ from collections.abc import Sequence
 
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.oracle import algorithm_for
+from dodona_server.oracle import needs_history
 from dodona_server.service.computing.asks import Ask, Computed
 from dodona_server.service.computing.computations import Ahead, Computations
 from dodona_server.service.computing.pool import Answer, FittingPool, Job
@@ -169,7 +169,7 @@ def _can_suggest(study: Study) -> bool:
         # There is nothing to suggest yet: whoever made the study will add parameters.
         return False
     try:
-        return not algorithm_for(study.spec.algorithm).inline
+        return needs_history(study)
     except DodonaError:
         # A study of a newer server may name an algorithm that this one does not have.
         return False

@@ -64,7 +64,7 @@ class Worker:
                 ]
             # Calls that wait together may ask for more than the budget still allows.
             count = job.count if study.remaining_trials is None else max(1, min(job.count, study.remaining_trials))
-            problem = Problem(study.spec, study.position, priors, study.seed)
+            problem = Problem(study.spec, study.position, priors, study.seed, study.has_grown)
             algorithm = algorithm_for(study.spec.algorithm)
             found = suggest_in(job.spaces, algorithm, problem, finished, pending, count, study.rng)
             return Answer(
