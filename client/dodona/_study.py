@@ -38,6 +38,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 LONG_POLL_SECONDS = 20.0
 # After so long a worker that waits for a trial says so.
 NOTICE_AFTER_SECONDS = 5.0
+WAITING = "the study %r has no trial for the worker %r now: waiting until a trial of another worker ends"
 
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
@@ -160,11 +161,7 @@ class Study(Figures):
                 pause = min(LONGEST_PAUSE_SECONDS, pause * 1.5)
             if not told and time.monotonic() - began >= NOTICE_AFTER_SECONDS:
                 told = True
-                logger.warning(
-                    "the study %r has no trial for the worker %r now: waiting until a trial of another worker ends",
-                    self.display_name,
-                    worker,
-                )
+                logger.warning(WAITING, self.display_name, worker)
             wait = min(LONG_POLL_SECONDS if told else NOTICE_AFTER_SECONDS, self._transport.timeout * 2 / 3)
 
     def _suggested(self, worker: str, hand: Hand, wait: float, shared: bool) -> Trial | None:

@@ -425,6 +425,24 @@ def test_a_trial_that_is_stopped_before_the_objective_is_measured_ends_no_search
     assert "the trial was stopped" in (first.infeasible_reason or "")
 
 
+def test_of_an_execution_that_is_stopped_too_early_the_others_count(
+    tune: Tune, study: Callable[[], Study], stop: Callable[[int], None]
+) -> None:
+    begun: list[int] = []
+
+    class StopsThird(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            begun.append(epoch)
+            if len(begun) == 3:
+                stop(1)
+
+    tuner = tune(build_fixed, objective="val_loss", max_trials=1, executions_per_trial=2)
+    tuner.search(**DATA, epochs=2, validation_freq=2, callbacks=[StopsThird()], verbose=0)
+    (record,) = study().trials()
+    assert (record.state, begun) == ("SUCCEEDED", [0, 1, 0])
+    assert record.metrics == record.measurements[1].metrics
+
+
 def test_epochs_without_a_number_are_not_the_best(tune: Tune, study: Callable[[], Study]) -> None:
     class Tuner(BlackBox):
         def value(self, x: float, trial: Any) -> Any:

@@ -176,6 +176,8 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         except MissingObjective as error:
             if not reporter.should_stop:
                 raise
+            if isinstance(results, list) and len(results) > 1:
+                return outcome_of(results[:-1], objective)
             # It ended before the objective was measured.
             raise FailedTrialError(f"the trial was stopped: {error}") from error
 
