@@ -90,6 +90,9 @@ class Stage(enum.Enum):
     IDLE = enum.auto()
 
 
+_BODY = Stage.BODY  # compared for each header
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why nothing more is taken from a connection.
@@ -150,7 +153,6 @@ class Protocol(HttpToolsProtocol):
         # When the stage began, and when the body last got longer; by the monotonic clock.
         self._since = self._grew = 0.0
         self._unread_since: float | None = None
-        self._head_bytes = 0
         # Bytes that came since the last sign of progress: a head, a part of a body, or the end of a request.
         self._useless_bytes = 0
         self._progress = False
@@ -175,11 +177,11 @@ class Protocol(HttpToolsProtocol):
         if self._refused:
             return
         self._progress = False
+        self._useless_bytes += len(data)
         super().data_received(data)
         if self._progress:
             self._useless_bytes = 0
             return
-        self._useless_bytes += len(data)
         if self._stage is Stage.IDLE:
             # Not even the first letter of a request.
             self._begin(Stage.HEAD)
@@ -196,34 +198,34 @@ class Protocol(HttpToolsProtocol):
         """A request begins."""
         if self._stage is Stage.IDLE:
             self._begin(Stage.HEAD)
-        self._head_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """A part of the address has come."""
-        self._head_bytes += len(url)
-        if self._head_bytes > MAX_TARGET_BYTES:
+        if len(self.url) + len(url) > MAX_TARGET_BYTES:
             self._stop(LONG_TARGET)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header has come whole; one behind the body is ignored, since nothing here knows what it would mean."""
-        if self._stage is Stage.BODY:
+        if self._stage is _BODY:
             return
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._stop(LARGE_HEAD)
         if len(self.headers) == MAX_HEADERS:
             self._stop(MANY_HEADERS)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head has come whole."""
+        if self._useless_bytes > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
+            self._stop(LARGE_HEAD)
         if len(self.pipeline) == MAX_PIPELINED:
             self._stop(MANY_PIPELINED)
         super().on_headers_complete()
         self._progress = True
         self._begin(Stage.BODY)
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
         """A part of the body has come."""

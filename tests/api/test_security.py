@@ -218,6 +218,8 @@ class TestRefusedTokens:
         guarded.get(f"{HERE}/studies", headers={"x-forwarded-for": "192.0.2.8"})
         assert "'192.0.2.7', which sent a wrong token" in caplog.text
         assert "'192.0.2.8', which sent no token" in caplog.text
+        guarded.get(f"{HERE}/studies", headers={"x-forwarded-for": "x" * 10_000})
+        assert "'" + "x" * 64 + "', which" in caplog.text
         assert "\nforged" not in caplog.text
         assert "not-the-token" not in caplog.text
         assert "in-the-query" not in caplog.text

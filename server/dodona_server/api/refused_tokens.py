@@ -24,6 +24,7 @@ FORGET_SECONDS = 60.0
 # Of answers that an address waits for; further ones are given at once and close their connection.
 MAX_HELD = 16
 MAX_ADDRESSES = 4096
+MAX_ADDRESS_LENGTH = 64
 LINE_SECONDS = 10.0
 
 
@@ -52,7 +53,8 @@ class RefusedTokens:
         Returns:
             Whether the address may be told more; if not, it waits for too many answers already.
         """
-        host = scope["client"][0] if scope.get("client") else "an unknown address"
+        # A proxy may have passed on any text as an address.
+        host = scope["client"][0][:MAX_ADDRESS_LENGTH] if scope.get("client") else "an unknown address"
         tries = self._tries_of(address_of(host))
         _log(tries, host, scope, wrong=wrong)
         if not wrong:
