@@ -19,6 +19,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -267,6 +268,19 @@ Number = Annotated[
 
 Flag = Annotated[bool, Field(strict=True)]
 """true or false, and nothing else that may be taken for it."""
+
+Item = TypeVar("Item")
+# Of a map. What is kept may be less: this bounds the work of looking at it.
+MAX_ENTRIES = 1000
+
+Repeated = Annotated[list[Item], FailFast()]
+"""A list; one that is wrong is looked at up to its first fault."""
+
+TextMap = Annotated[dict[str, str], Field(max_length=MAX_ENTRIES)]
+"""A map of texts."""
+
+OptionMap = Annotated[dict[str, bool | int | float | str], Field(max_length=MAX_ENTRIES)]
+"""A map of values of several types."""
 
 Duration = Annotated[
     float,

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Timestamp, WireEnum, WireModel
+from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Repeated, Timestamp, WireEnum, WireModel
 from dodona_schemas.vertex import (
     CategoricalValueCondition,
     CategoricalValueSpec,
@@ -80,7 +80,7 @@ class MlParameterSpec(WireModel):
     parent_discrete_values: DiscreteValueCondition | None = None
     parent_int_values: IntValueCondition | None = None
     parent_categorical_values: CategoricalValueCondition | None = None
-    child_parameter_specs: list[MlParameterSpec] = []
+    child_parameter_specs: Repeated[MlParameterSpec] = []
 
 
 class MlDecayCurveStoppingConfig(WireModel):
@@ -105,8 +105,8 @@ class MlAutomatedStoppingConfig(WireModel):
 class MlStudyConfig(WireModel):
     """What is searched, for what, and how."""
 
-    metrics: list[MlMetricSpec] = []
-    parameters: list[MlParameterSpec] = []
+    metrics: Repeated[MlMetricSpec] = []
+    parameters: Repeated[MlParameterSpec] = []
     algorithm: MlAlgorithm = MlAlgorithm.ALGORITHM_UNSPECIFIED
     automated_stopping_config: MlAutomatedStoppingConfig | None = None
     # Dodona's own: the budget, as in Vertex's dialect.
@@ -147,7 +147,7 @@ class MlMeasurement(WireModel):
 
     elapsed_time: Duration | None = None
     step_count: Int64 = 0
-    metrics: list[MlMetric] = []
+    metrics: Repeated[MlMetric] = []
 
 
 class MlTrial(WireModel):
@@ -155,7 +155,7 @@ class MlTrial(WireModel):
 
     name: str | None = None
     state: MlTrialState | None = None
-    parameters: list[MlTrialParameter] = []
+    parameters: Repeated[MlTrialParameter] = []
     final_measurement: MlMeasurement | None = None
     measurements: list[MlMeasurement] | None = None
     start_time: Timestamp | None = None
@@ -173,19 +173,19 @@ class MlTrial(WireModel):
 class MlListStudiesResponse(WireModel):
     """All studies of a location."""
 
-    studies: list[MlStudy] = []
+    studies: Repeated[MlStudy] = []
 
 
 class MlListTrialsResponse(WireModel):
     """All trials of a study."""
 
-    trials: list[MlTrial] = []
+    trials: Repeated[MlTrial] = []
 
 
 class MlListOptimalTrialsResponse(WireModel):
     """The best trials: the Pareto front, if there are several metrics."""
 
-    trials: list[MlTrial] = []
+    trials: Repeated[MlTrial] = []
 
 
 class MlSuggestTrialsRequest(WireModel):
@@ -227,7 +227,7 @@ class MlSuggestTrialsResponse(WireModel):
     type_: Literal["type.googleapis.com/google.cloud.ml.v1.SuggestTrialsResponse"] = Field(
         default="type.googleapis.com/google.cloud.ml.v1.SuggestTrialsResponse", alias="@type"
     )
-    trials: list[MlTrial] = []
+    trials: Repeated[MlTrial] = []
     study_state: StudyState = StudyState.STATE_UNSPECIFIED
     start_time: Timestamp
     end_time: Timestamp

@@ -30,6 +30,7 @@ from dodona_server.api.vertex.routes import study_router, trial_router
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
+from dodona_server.service.feed import Feed
 from dodona_server.service.keeper import Keeper
 from dodona_server.service.operations import OperationService
 from dodona_server.service.studies import StudyService
@@ -119,7 +120,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     routers = (
         trial_router(queries, trials, loop),
         export_router(studies, queries),
-        event_router(studies, stopping),
+        event_router(Feed(store, stopping)),
         artifact_router(artifacts),
         study_router(studies),
         operation_router(operations),

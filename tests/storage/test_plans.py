@@ -99,6 +99,14 @@ USES: dict[str, Use] = {
     "page of the ranking, maximized": lambda t, s: ranking.ranking(t, maximized(s), MIDDLE, 20),
     "first page": lambda t, s: trials.page(t, s, 0, 20),
     "page": lambda t, s: trials.page(t, s, 40_000, 20),
+    "listed": lambda t, s: trials.listed(t, s, 40_000, 20),
+    "listed briefly": lambda t, s: trials.listed_briefly(t, s, 40_000, 20),
+    "numbered": lambda t, s: trials.numbered(t, s.key, [1, 500, 40_000]),
+    "trial, briefly": lambda t, s: trials.find_brief(t, s, RUNNING),
+    "first listed of the ranking": lambda t, s: ranking.listed(t, s, None, 20),
+    "listed of the ranking": lambda t, s: ranking.listed(t, s, MIDDLE, 20),
+    "first ranks": lambda t, s: ranking.first_ranks(t, maximized(s), 20),
+    "sizes of measurements": lambda t, s: measurements.fitting(t, s.key, [500, 40_000]),
     "finished": lambda t, s: trials.finished(t, s, 40_000, 20),
     "latest": lambda t, s: trials.latest(t, s, 20),
     "operation by request": lambda t, s: operations.find_requested(t, s.key, "r500"),
@@ -113,7 +121,8 @@ USES: dict[str, Use] = {
     "parameters from": lambda t, s: trials.parameters_from(t, s, s.next_trial_number - 3, 10),
     "append event": lambda t, s: events.append(t, s.key, [Event(EventKind.TRIAL_ACTIVE, THEN, 1)]),
     "number events": lambda t, s: events.number(t, s),
-    "events": lambda t, s: events.page(t, s, 40_000, 20),
+    "events": lambda t, s: events.page(t, s.key, 40_000, 20),
+    "newest events": lambda t, s: events.newest(t, [s.key]),
     "artifacts of a trial": lambda t, s: artifacts.of_trial(t, s.key, 500),
     "count artifacts": lambda t, s: artifacts.count(t, s.key, 500),
     "artifact": lambda t, s: artifacts.find(t, s.key, 500, "model.h5", lock=True),
@@ -224,17 +233,22 @@ def sent(transaction: Transaction, use: Use, study: Study) -> list[Sent]:
         statements.append(Sent(text, parameters, alone=True))
         return send(to, text, parameters, answers=answers)
 
+    def keep_and_stream(to: Transaction, text: str, parameters: Any) -> Any:
+        statements.append(Sent(text, parameters, alone=True))
+        return stream(to, text, parameters)
+
     def step() -> None:
         # Also when rows are fetched, until the next statement is sent.
         statements[-1].steps += 100
 
-    send = statement.send
+    send, stream = statement.send, statement.stream
     event.listen(transaction, "before_cursor_execute", keep)
     driver: Any = transaction.connection.driver_connection
     if transaction.dialect.name == "sqlite":
         driver.set_progress_handler(step, 100)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(statement, "send", keep_and_send)
+        patch.setattr(statement, "stream", keep_and_stream)
         use(transaction, study)
     if transaction.dialect.name == "sqlite":
         driver.set_progress_handler(None, 0)

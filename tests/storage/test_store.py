@@ -68,9 +68,9 @@ class TestStudies:
 
     def test_pages_follow_the_order_of_creation(self, store):
         added = [add_study(store, study_id) for study_id in ("b", "a", "c")]
-        assert read(store, lambda t: studies.page(t, HERE, 0, 2)) == added[:2]
-        assert read(store, lambda t: studies.page(t, HERE, added[1].key, 2)) == added[2:]
-        assert read(store, lambda t: studies.recent(t, 2)) == [added[2], added[1]]
+        assert read(store, lambda t: studies.page(t, HERE, 0, 2).entries) == added[:2]
+        assert read(store, lambda t: studies.page(t, HERE, added[1].key, 2).entries) == added[2:]
+        assert read(store, lambda t: studies.recent(t, 2).entries) == [added[2], added[1]]
 
     def test_counters_state_and_spec_change(self, store):
         study = add_study(store)
@@ -104,7 +104,7 @@ class TestStudies:
         assert run(store, lambda t: studies.find(t, study.name)) is None
         while run(store, lambda t: studies.clear_removed(t, 2)):
             pass
-        assert read(store, lambda t: studies.page(t, HERE, 0, 9)) == [other]
+        assert read(store, lambda t: studies.page(t, HERE, 0, 9).entries) == [other]
         assert read(store, lambda t: operations.find(t, "p", "l", "op")) is None
         assert len(read(store, lambda t: trials.page(t, other, 0, 9))[0].measurements) == 1
 
@@ -158,14 +158,14 @@ class TestTrials:
                 ranked += [trial.number for trial in page]
                 behind = Place(values[ranked[-1]], ranked[-1])
             assert ranked == order
-        assert [trial.number for trial in read(store, lambda t: ranking.best(t, study))] == order[:1]
+        assert read(store, lambda t: ranking.best(t, study)) == order[:1]
         assert len(read(store, lambda t: list(ranking.succeeded(t, study)))) == 5
 
     def test_all_trials_with_the_best_value_are_best(self, store):
         study = add_study(store)
         assert read(store, lambda t: ranking.best(t, study)) == []
         add_trials(store, study, succeeded(1, 0.5), succeeded(2, 0.25), succeeded(3, 0.25))
-        assert [trial.number for trial in read(store, lambda t: ranking.best(t, study))] == [2, 3]
+        assert read(store, lambda t: ranking.best(t, study)) == [2, 3]
 
     def test_counts_latest_and_history(self, store):
         study = add_study(store)
@@ -265,7 +265,7 @@ class TestTransactions:
         results = asyncio.run(together())
         assert [type(result) for result in results].count(Study) == 20
         assert isinstance(results[10], ValueError)
-        names = {study.name.study_id for study in read(store, lambda t: studies.page(t, HERE, 0, 99))}
+        names = {study.name.study_id for study in read(store, lambda t: studies.page(t, HERE, 0, 99).entries)}
         assert names == {f"s{i}" for i in range(20)}
 
     def test_concurrent_use_cases_that_hold_the_study_count_one_by_one(self, store):

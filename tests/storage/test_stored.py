@@ -52,7 +52,7 @@ def test_studies_and_trials_come_back(store):
     assert (study.display_name, study.seed, study.state) == ("the s", 7, StudyState.ACTIVE)
     assert (study.next_trial_number, study.trial_count, study.metadata) == (8, 6, {"owner": "ada"})
     assert (study.spec.objective.id, study.spec.stopping.max_num_trials) == ("loss", 20)
-    paused = read(store, lambda t: studies.page(t, NAME.parent, study.key, 9))
+    paused = read(store, lambda t: studies.page(t, NAME.parent, study.key, 9).entries)
     assert [(one.state, one.inactive_reason) for one in paused] == [(StudyState.INACTIVE, "lunch")]
     kept = {trial.number: trial for trial in read(store, lambda t: trials.page(t, study, 0, 99))}
     assert {number: trial.state for number, trial in kept.items()} == {
@@ -88,7 +88,7 @@ def test_operations_and_events_come_back(store):
     listed = read(store, lambda t: operations.page(t, "p", "l", "s", "", 9))
     assert [operation.trial_numbers for _, _, operation in listed] == [[1, 2, 3], [4]]
     asyncio.run(store.run(lambda t: events.number(t, study)))
-    assert [(one.number, one.kind) for one in read(store, lambda t: events.page(t, study, 0, 9))] == [
+    assert [(one.number, one.kind) for one in read(store, lambda t: events.page(t, study.key, 0, 9).entries)] == [
         (1, EventKind.STUDY_CREATED),
         (2, EventKind.TRIAL_ACTIVE),
         (3, EventKind.TRIAL_INFEASIBLE),

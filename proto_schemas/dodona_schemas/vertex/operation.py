@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dodona_schemas.base import WireModel
+from dodona_schemas.base import Repeated, WireModel
 from dodona_schemas.vertex.study import StudyState
 from dodona_schemas.vertex.trial import Trial
 
@@ -35,7 +35,7 @@ class SuggestTrialsResponse(WireModel):
     type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsResponse"] = Field(
         default="type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsResponse", alias="@type"
     )
-    trials: list[Trial] = []
+    trials: Repeated[Trial] = []
     study_state: StudyState = StudyState.STATE_UNSPECIFIED
     start_time: datetime | None = None
     end_time: datetime | None = None
@@ -82,5 +82,5 @@ class EarlyStoppingOperation(WireModel):
 class ListOperationsResponse(WireModel):
     """A page of operations."""
 
-    operations: list[Operation] = []
+    operations: Repeated[Operation] = []
     next_page_token: str = ""

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Number, Timestamp, WireEnum, WireModel
+from dodona_schemas.base import (
+    Double,
+    Duration,
+    Flag,
+    Int32,
+    Int64,
+    Number,
+    OptionMap,
+    Repeated,
+    TextMap,
+    Timestamp,
+    WireEnum,
+    WireModel,
+)
 
 
 class StudyState(WireEnum):
@@ -100,33 +113,33 @@ class IntegerValueSpec(WireModel):
 class CategoricalValueSpec(WireModel):
     """A set of names."""
 
-    values: list[str] = []
+    values: Repeated[str] = []
     default_value: str | None = None
 
 
 class DiscreteValueSpec(WireModel):
     """A set of numbers."""
 
-    values: list[Number] = []
+    values: Repeated[Number] = []
     default_value: Number | None = None
 
 
 class DiscreteValueCondition(WireModel):
     """The parent's values under which a child of a discrete parameter is active."""
 
-    values: list[Number] = []
+    values: Repeated[Number] = []
 
 
 class IntValueCondition(WireModel):
     """The parent's values under which a child of an integer parameter is active."""
 
-    values: list[Int64] = []
+    values: Repeated[Int64] = []
 
 
 class CategoricalValueCondition(WireModel):
     """The parent's values under which a child of a categorical parameter is active."""
 
-    values: list[str] = []
+    values: Repeated[str] = []
 
 
 class ConditionalParameterSpec(WireModel):
@@ -147,9 +160,9 @@ class ParameterSpec(WireModel):
     categorical_value_spec: CategoricalValueSpec | None = None
     discrete_value_spec: DiscreteValueSpec | None = None
     scale_type: ScaleType = ScaleType.SCALE_TYPE_UNSPECIFIED
-    conditional_parameter_specs: list[ConditionalParameterSpec] = []
+    conditional_parameter_specs: Repeated[ConditionalParameterSpec] = []
     # Dodona's own: what the client wants to remember of the parameter, such as its type in the user's program.
-    metadata: dict[str, str] = {}
+    metadata: TextMap = {}
 
 
 class StudyTimeConstraint(WireModel):
@@ -199,8 +212,8 @@ class ConvexAutomatedStoppingSpec(WireModel):
 class StudySpec(WireModel):
     """What is searched, for what, and how."""
 
-    metrics: list[MetricSpec] = []
-    parameters: list[ParameterSpec] = []
+    metrics: Repeated[MetricSpec] = []
+    parameters: Repeated[ParameterSpec] = []
     algorithm: Algorithm = Algorithm.ALGORITHM_UNSPECIFIED
     observation_noise: ObservationNoise = ObservationNoise.OBSERVATION_NOISE_UNSPECIFIED
     measurement_selection_type: MeasurementSelectionType = (
@@ -213,9 +226,9 @@ class StudySpec(WireModel):
     # Dodona's own: the seed of all suggestions; the server draws one if it is not given.
     seed: Int64 | None = None
     # Dodona's own: the algorithm's options by name.
-    algorithm_options: dict[str, bool | int | float | str] = {}
+    algorithm_options: OptionMap = {}
     # Dodona's own: the names of earlier studies to learn from.
-    prior_studies: list[str] = []
+    prior_studies: Repeated[str] = []
     # Dodona's own: a trial whose worker was lost that many times is infeasible; 3, if it is left out.
     max_attempts: Int32 | None = None
 
@@ -234,4 +247,4 @@ class Study(WireModel):
     # Dodona's own: the last part of the name, if the client wants to choose it; the server draws one otherwise.
     study_id: str | None = None
     # Dodona's own: what the client wants to remember of the study.
-    metadata: dict[str, str] = {}
+    metadata: TextMap = {}

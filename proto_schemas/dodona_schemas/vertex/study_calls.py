@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from dodona_schemas.base import Int32, Int64, WireModel
+from dodona_schemas.base import Int32, Int64, Repeated, TextMap, WireModel
 from dodona_schemas.vertex.fields import RequestId
 from dodona_schemas.vertex.study import ParameterSpec, Study
 
@@ -21,7 +21,7 @@ class CreateStudyRequest(Study):
 class ListStudiesResponse(WireModel):
     """A page of studies."""
 
-    studies: list[Study] = []
+    studies: Repeated[Study] = []
     next_page_token: str = ""
 
 
@@ -34,7 +34,7 @@ class LookupStudyRequest(WireModel):
 class AddParametersRequest(WireModel):
     """Dodona's own: parameters by which a study's search space grows."""
 
-    parameters: list[ParameterSpec] = []
+    parameters: Repeated[ParameterSpec] = []
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 
@@ -42,7 +42,7 @@ class AddParametersRequest(WireModel):
 class UpdateMetadataRequest(WireModel):
     """Dodona's own: entries to set; an empty value removes one."""
 
-    metadata: dict[str, str] = {}
+    metadata: TextMap = {}
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 
@@ -76,4 +76,4 @@ class Event(WireModel):
 class ListEventsResponse(WireModel):
     """Dodona's own: events in order; ask again with `after` set to the last number."""
 
-    events: list[Event] = []
+    events: Repeated[Event] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dodona_schemas.base import Double, Duration, Int32, Int64, Timestamp, WireEnum, WireModel
+from dodona_schemas.base import Double, Duration, Int32, Int64, Repeated, TextMap, Timestamp, WireEnum, WireModel
 
 
 class TrialState(WireEnum):
@@ -37,7 +37,7 @@ class Measurement(WireModel):
 
     elapsed_duration: Duration | None = None
     step_count: Int64 = 0
-    metrics: list[Metric] = []
+    metrics: Repeated[Metric] = []
 
 
 class Trial(WireModel):
@@ -46,7 +46,7 @@ class Trial(WireModel):
     name: str | None = None
     id: str | None = None
     state: TrialState | None = None
-    parameters: list[TrialParameter] = []
+    parameters: Repeated[TrialParameter] = []
     final_measurement: Measurement | None = None
     measurements: list[Measurement] | None = None
     start_time: Timestamp | None = None
@@ -56,7 +56,7 @@ class Trial(WireModel):
     # Dodona's own: how many times the trial was handed out.
     attempt: Int32 | None = None
     # Dodona's own: what the client wants to remember of the trial.
-    metadata: dict[str, str] = {}
+    metadata: TextMap = {}
     # Dodona's own: how long the client has the trial without a sign of life, and when that time is over.
     lease_duration: Duration | None = None
     lease_expire_time: Timestamp | None = None
@@ -70,4 +70,4 @@ class TrialContext(WireModel):
     """A context to suggest for."""
 
     description: str = ""
-    parameters: list[TrialParameter] = []
+    parameters: Repeated[TrialParameter] = []

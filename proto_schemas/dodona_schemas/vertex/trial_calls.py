@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from dodona_schemas.base import Double, Duration, Flag, Int32, WireModel
+from dodona_schemas.base import Double, Duration, Flag, Int32, Repeated, WireModel
 from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH, RequestId
 from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext, TrialParameter
 
@@ -30,7 +30,7 @@ class TrialReport(OfAttempt):
 class ReportTrialsRequest(WireModel):
     """Dodona's own: several measurements in one call, all of them kept or none."""
 
-    reports: list[TrialReport] = []
+    reports: Repeated[TrialReport] = []
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 
@@ -38,7 +38,7 @@ class ReportTrialsRequest(WireModel):
 class ReportTrialsResponse(WireModel):
     """Dodona's own: the trial of each report; the state STOPPING says «stop early»."""
 
-    trials: list[Trial] = []
+    trials: Repeated[Trial] = []
 
 
 class SuggestTrialsRequest(WireModel):
@@ -46,7 +46,7 @@ class SuggestTrialsRequest(WireModel):
 
     suggestion_count: Int32 = 0
     client_id: str = ""
-    contexts: list[TrialContext] = []
+    contexts: Repeated[TrialContext] = []
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
     # Dodona's own: how long to wait for a trial while there is none but may be one later, up to 30 s.
@@ -105,14 +105,14 @@ class ReleaseTrialRequest(OfAttempt):
 class ListTrialsResponse(WireModel):
     """A page of trials."""
 
-    trials: list[Trial] = []
+    trials: Repeated[Trial] = []
     next_page_token: str = ""
 
 
 class ListOptimalTrialsResponse(WireModel):
     """The best trials: the Pareto front, if there are several metrics."""
 
-    optimal_trials: list[Trial] = []
+    optimal_trials: Repeated[Trial] = []
     # Dodona's own, with several metrics: how much the front dominates of the space up to the reference point, which is
     # the worst value that any trial has had of each metric; absent with over four metrics or very large fronts.
     hypervolume: Double | None = None

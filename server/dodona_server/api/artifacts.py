@@ -16,8 +16,9 @@ from starlette.requests import ClientDisconnect
 from dodona_schemas import artifacts as wire
 from dodona_schemas.status import ErrorResponse
 from dodona_schemas.vertex import Empty
+from dodona_server.api.answer import Answer
 from dodona_server.api.paging import page_size, read_text_token, write_token
-from dodona_server.api.route import Answer, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
+from dodona_server.api.route import LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.shared import timestamp
 from dodona_server.api.vertex.routes import ERRORS, LOST, STUDY, TRIAL
 from dodona_server.domain.artifact import Artifact

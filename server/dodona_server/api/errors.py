@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -99,13 +97,8 @@ def domain_response(error: DodonaError) -> Response:
 
 async def _validation_error(_request: Request, error: RequestValidationError) -> Response:
     # The first part says only whether it was the body, the path or the query.
-    return validation_response([{**one, "loc": one["loc"][1:]} for one in error.errors()])
-
-
-def validation_response(errors: Sequence[Mapping[str, Any]]) -> Response:
-    """The answer for a request that does not fit its model, by pydantic's list of what is wrong."""
-    whole = "" if errors[0]["loc"] else "the body"
-    return error_response(400, "INVALID_ARGUMENT", problem_of(errors, whole))
+    problem = problem_of([{**one, "loc": one["loc"][1:]} for one in error.errors()])
+    return error_response(400, "INVALID_ARGUMENT", problem)
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -11,23 +9,20 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.paging import MAX_PAGE_SIZE, page_size
-from dodona_server.api.route import Answer, LenientRoute, OfStudy, PageSize
-from dodona_server.api.vertex import render
+from dodona_server.api.paging import page_size
+from dodona_server.api.route import LenientRoute, OfStudy, PageSize
+from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.routes import ERRORS, STUDY
+from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event
-from dodona_server.domain.names import StudyName
-from dodona_server.service.studies import StudyService
+from dodona_server.service.feed import Feed
 
 EVENT_STREAM = "text/event-stream"
-LOOK_AGAIN_SECONDS = 0.5
-# A line now and then keeps proxies from closing a connection on which nothing happens.
-SILENT_LOOKS = 30
 
 
-def event_router(studies: StudyService, stopping: threading.Event) -> APIRouter:
-    """The feed; streams end when `stopping` is set."""
+def event_router(feed: Feed) -> APIRouter:
+    """The feed."""
     router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
 
     @router.get(
@@ -44,12 +39,15 @@ def event_router(studies: StudyService, stopping: threading.Event) -> APIRouter:
     ) -> Response:
         """Dodona's own: what has happened since event `after`; a stream, if the client accepts text/event-stream."""
         if EVENT_STREAM not in accept:
-            happened = await studies.events(study, after, page_size(size))
-            return Answer(wire.ListEventsResponse(events=[render.event(event) for event in happened]))
+            page = await feed.page(study, after, page_size(size))
+            return answers.listing(
+                wire.ListEventsResponse(), "events", lambda _: ((render.event(one).to_json(),) for one in page.entries)
+            )
         if last_event_id:
             after = _number(last_event_id)
-        first = await studies.events(study, after, MAX_PAGE_SIZE)
-        stream = _stream(studies, study, first, after, stopping)
+        following = feed.follow(study, after)
+        # While an error can still be answered.
+        stream = _stream(following, await anext(following))
         return StreamingResponse(stream, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
 
     return router
@@ -61,22 +59,16 @@ def _number(last_event_id: str) -> int:
     return int(last_event_id)
 
 
-async def _stream(
-    studies: StudyService, study: StudyName, happened: list[Event], after: int, stopping: threading.Event
-) -> AsyncIterator[bytes]:
-    silent = 0
-    while not stopping.is_set():
-        for event in happened:
-            after = event.number
-            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (
-                event.number,
-                event.kind.value.encode(),
-                render.event(event).to_json(),
-            )
-        silent = 0 if happened else silent + 1
-        if silent == SILENT_LOOKS:
-            yield b": nothing new\n\n"
-            silent = 0
-        if len(happened) < MAX_PAGE_SIZE:
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        happened = await studies.events(study, after, MAX_PAGE_SIZE)
+async def _stream(following: AsyncIterator[list[Event]], happened: list[Event]) -> AsyncIterator[bytes]:
+    yield _written(happened)
+    async for more in following:
+        yield await aside(_written, more)
+
+
+def _written(happened: list[Event]) -> bytes:
+    lines = [
+        b"id: %d\nevent: %s\ndata: %s\n\n" % (event.number, event.kind.value.encode(), render.event(event).to_json())
+        for event in happened
+    ]
+    # A line now and then keeps proxies from closing a connection on which nothing happens.
+    return b"".join(lines) or b": nothing new\n\n"

@@ -1,15 +1,16 @@
 """A study's trials as a file: CSV and Parquet with a row a trial, JSON lines with all that there is of each.
 
-Trials are read page by page, so that no study is ever in memory whole.
+Trials are read page by page, so that no study is ever in memory whole, and only what the file shows of them.
 """
 
 from __future__ import annotations
 
 import csv
 import enum
+import importlib
 import io
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -19,9 +20,10 @@ from dodona_schemas.status import ErrorResponse
 from dodona_server.api.errors import error_response
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import LenientRoute, OfStudy
-from dodona_server.api.vertex import render
+from dodona_server.api.vertex.answers import trial_pieces
 from dodona_server.api.vertex.routes import ERRORS, STUDY
 from dodona_server.api.vertex.spec import timestamp
+from dodona_server.aside import aside, in_chunks
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import Categorical, Integer
 from dodona_server.domain.study import Study
@@ -29,7 +31,7 @@ from dodona_server.domain.trial import Trial
 from dodona_server.service.studies import StudyService
 from dodona_server.service.trial_queries import TrialQueries
 
-COPY_BYTES = 2**16
+COPY_BYTES = 2**18
 
 
 class Format(enum.StrEnum):
@@ -59,10 +61,11 @@ def export_router(studies: StudyService, trials: TrialQueries) -> APIRouter:
     async def export_study(study: OfStudy, format: Format = Format.CSV) -> Response:  # noqa: A002 - the query's name
         """Dodona's own: all trials as CSV, as JSON lines with their measurements, or as Parquet."""
         found = await studies.get(study)
-        pages = _pages(trials, study)
+        columns = await aside(_columns, found)
+        pages = _pages(trials, study, brief=format is not Format.JSONL)
         if format is Format.PARQUET:
             try:
-                content = _parquet(found, pages)
+                content = _parquet(columns, pages)
                 first = await anext(content)
             except ImportError:
                 return error_response(
@@ -70,18 +73,22 @@ def export_router(studies: StudyService, trials: TrialQueries) -> APIRouter:
                 )
             content = _chained(first, content)
         else:
-            content = _csv(found, pages) if format is Format.CSV else _jsonl(study, pages)
+            content = _csv(columns, pages) if format is Format.CSV else _jsonl(study, pages)
         headers = {"Content-Disposition": f'attachment; filename="{study.study_id}.{format}"'}
         return StreamingResponse(content, media_type=_MEDIA_TYPES[format], headers=headers)
 
     return router
 
 
-async def _pages(trials: TrialQueries, study: StudyName) -> AsyncIterator[list[Trial]]:
-    after = 0
-    while page := await trials.page(study, after, MAX_PAGE_SIZE):
-        yield page
-        after = page[-1].number
+async def _pages(trials: TrialQueries, study: StudyName, *, brief: bool) -> AsyncIterator[list[Trial]]:
+    """All trials, as many at a time as fit on a page; briefly without what no table shows."""
+    after, more = 0, True
+    while more:
+        page = await trials.page(study, after, MAX_PAGE_SIZE, brief=brief)
+        if page.entries:
+            yield page.entries
+            after = page.entries[-1].number
+        more = page.more
 
 
 async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -92,33 +99,47 @@ async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[by
 
 async def _jsonl(study: StudyName, pages: AsyncIterator[list[Trial]]) -> AsyncIterator[bytes]:
     async for page in pages:
-        yield b"".join(render.trial(study, trial).to_json() + b"\n" for trial in page)
+        async for chunk in in_chunks(_lines(study, page)):
+            yield chunk
 
 
-async def _csv(study: Study, pages: AsyncIterator[list[Trial]]) -> AsyncIterator[bytes]:
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _columns(study))
-    writer.writeheader()
+def _lines(study: StudyName, page: Sequence[Trial]) -> Iterator[bytes]:
+    for trial in page:
+        yield from trial_pieces(study, trial)
+        yield b"\n"
+
+
+async def _csv(columns: dict[str, str], pages: AsyncIterator[list[Trial]]) -> AsyncIterator[bytes]:
+    yield _csv_lines(columns, [dict(zip(columns, columns, strict=True))])
     async for page in pages:
-        writer.writerows({name: _safe(value) for name, value in row.items()} for row in _rows(study, page))
-        yield buffer.getvalue().encode()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue().encode()
+        async for chunk in in_chunks(_csv_lines(columns, [_row(columns, trial)]) for trial in page):
+            yield chunk
 
 
-async def _parquet(study: Study, pages: AsyncIterator[list[Trial]]) -> AsyncIterator[bytes]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _csv_lines(columns: dict[str, str], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    lines = io.StringIO()
+    csv.DictWriter(lines, columns).writerows({name: _safe(value) for name, value in row.items()} for row in rows)
+    return lines.getvalue().encode()
 
+
+async def _parquet(columns: dict[str, str], pages: AsyncIterator[list[Trial]]) -> AsyncIterator[bytes]:
+    pa, pq = await aside(importlib.import_module, "pyarrow"), await aside(importlib.import_module, "pyarrow.parquet")
     types = {"text": pa.string(), "int": pa.int64(), "real": pa.float64(), "time": pa.timestamp("us", "UTC")}
-    schema = pa.schema([(name, types[kind]) for name, kind in _columns(study).items()])
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+
+    def write(page: Sequence[Trial]) -> None:
+        rows = [_row(columns, trial) for trial in page]
+        # One column after the other: while pyarrow takes many values at once, no other thread runs.
+        arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
+        writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
     with tempfile.TemporaryFile() as file:
-        with pq.ParquetWriter(file, schema) as writer:
-            async for page in pages:
-                writer.write_table(pa.Table.from_pylist(_rows(study, page), schema))
+        writer = await aside(pq.ParquetWriter, file, schema)
+        async for page in pages:
+            await aside(write, page)
+        await aside(writer.close)
         file.seek(0)
-        while piece := file.read(COPY_BYTES):
+        while piece := await aside(file.read, COPY_BYTES):
             yield piece
 
 
@@ -140,11 +161,6 @@ def _columns(study: Study) -> dict[str, str]:
         # One name in two branches may be of two kinds.
         columns[name] = kind if columns.get(name, kind) == kind else "text"
     return columns | {f"metrics.{metric.id}": "real" for metric in study.spec.metrics}
-
-
-def _rows(study: Study, page: Sequence[Trial]) -> list[dict[str, Any]]:
-    columns = _columns(study)
-    return [_row(columns, trial) for trial in page]
 
 
 def _row(columns: dict[str, str], trial: Trial) -> dict[str, Any]:

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from dodona_schemas.base import WireModel
-from dodona_server.api.paging import MAX_PAGE_SIZE
+from dodona_server.api.answer import LongAnswer, begun, separated
+from dodona_server.aside import in_chunks
+from dodona_server.domain.page import Page
 
 T = TypeVar("T")
 
 
-async def in_pieces(
+def all_pages(
+    message: WireModel,
     field: str,
-    first: list[T],
-    following: Callable[[T], Awaitable[list[T]]],
-    write: Callable[[T], WireModel],
-    size: int = MAX_PAGE_SIZE,
-    end: bytes = b"]}",
-) -> AsyncIterator[bytes]:
-    """A message with all entries of a list in its one field.
+    first: Page[T],
+    following: Callable[[T], Awaitable[Page[T]]],
+    write: Callable[[T, bool], Iterator[bytes]],
+) -> LongAnswer:
+    """A message with all entries of a list in one of its fields.
 
     Args:
-        field: what the field is called on the wire.
+        message: its other fields.
+        field: the list's.
         first: the first page, which the caller reads while an error can still be answered.
         following: the page behind an entry.
-        write: an entry as the wire has it.
-        size: how many entries a page has; a shorter one is the last.
-        end: what comes behind the last entry: more fields, if the message has them.
+        write: an entry as the wire has it, in pieces; it is told whether enums are to be numbers.
     """
-    yield b'{"' + field.encode() + b'":['
-    page, separator = first, b""
-    while page:
-        for one in page:
-            yield separator + write(one).to_json()
-            separator = b","
-        page = await following(page[-1]) if len(page) == size else []
-    yield end
+
+    async def chunks(enums_as_numbers: bool) -> AsyncIterator[bytes]:
+        yield begun(message, field, enums_as_numbers) + b"["
+        page, begins = first, True
+        while page.entries:
+            entries = (write(one, enums_as_numbers) for one in page.entries)
+            async for chunk in in_chunks(separated(entries, first=begins)):
+                yield chunk
+            if not page.more:
+                break
+            page, begins = await following(page.entries[-1]), False
+        yield b"]}"
+
+    return LongAnswer(chunks)

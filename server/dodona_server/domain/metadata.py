@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 from dodona_server.domain.errors import InvalidArgument
 
 MAX_ENTRIES = 256
 MAX_KEY_LENGTH = 256
 MAX_VALUE_LENGTH = 65_536
+
+
+class WrittenMetadata(Mapping[str, str]):
+    """Metadata that stay the JSON that they are kept as, until somebody looks into them: most of who reads does not.
+
+    Args:
+        text: the JSON.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def _entries(self) -> dict[str, str]:
+        entries: dict[str, str] = json.loads(self.text)
+        return entries
+
+    def __getitem__(self, key: str) -> str:
+        return self._entries[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
 
 def merge(present: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:

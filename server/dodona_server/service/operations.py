@@ -10,6 +10,7 @@ from typing import Self
 
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, OperationName, StudyName, TrialName, check_id, is_id
+from dodona_server.domain.page import Page
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.once import Once
@@ -18,6 +19,8 @@ from dodona_server.storage import measurements, operations, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
+# A page of operations ends behind the one with which it has so many trials.
+MAX_TRIALS_LISTED = 1000
 _STOP_CHECK = re.compile(r"stopcheck\.([\w.-]{1,128})\.([0-9]{1,18})\.([01])\.([0-9]{1,14})", re.ASCII)
 
 
@@ -94,7 +97,7 @@ class OperationService:
         return StopCheck(name, should_stop, round(self._clock() * 1000))
 
     async def get(self, parent: Location, operation_id: str) -> Handout | StopCheck:
-        """What an earlier call was answered with, its trials as they are now, with their measurements.
+        """What an earlier call was answered with, its trials as they are now, with measurements, without metadata.
 
         Raises:
             NotFound: there is no such operation.
@@ -103,23 +106,26 @@ class OperationService:
         if check is not None:
             return check
 
-        def query(transaction: Transaction) -> Handout:
-            there = _existing(transaction, parent, operation_id)
-            study = found(transaction, there.name.study)
-            known = measurements.of_trials(transaction, study.key, [trial.number for trial in there.trials])
-            measured = [dataclasses.replace(trial, measurements=known[trial.number]) for trial in there.trials]
-            return dataclasses.replace(there, trials=measured)
+        return await self._store.read(lambda transaction: _existing(transaction, parent, operation_id))
 
-        return await self._store.read(query)
+    async def page(self, parent: Location, study_id: str | None, after: str, limit: int) -> Page[Handout]:
+        """The page of up to `limit` calls to suggest whose operation's id comes behind `after`, of one study or of all.
 
-    async def page(self, parent: Location, study_id: str | None, after: str, limit: int) -> list[Handout]:
-        """Up to `limit` calls to suggest whose operation's id comes behind `after`, of one study or of all."""
+        Their trials are on the page too, which may so have room for few.
+        """
         if study_id is not None:
             check_id(study_id, "study")
 
-        def query(transaction: Transaction) -> list[Handout]:
-            kept = operations.page(transaction, parent.project, parent.location, study_id, after, limit)
-            return [handout(transaction, StudyName(parent, study), key, operation) for key, study, operation in kept]
+        def query(transaction: Transaction) -> Page[Handout]:
+            kept = operations.page(transaction, parent.project, parent.location, study_id, after, limit + 1)
+            room = MAX_TRIALS_LISTED
+            listed: list[Handout] = []
+            for key, study, operation in kept[:limit]:
+                room -= len(operation.trial_numbers)
+                if listed and room < 0:
+                    break
+                listed.append(_shown(transaction, StudyName(parent, study), key, operation))
+            return Page(listed, len(kept) > len(listed))
 
         return await self._store.read(query)
 
@@ -146,16 +152,26 @@ def _existing(transaction: Transaction, parent: Location, operation_id: str) -> 
     if there is None:
         raise NotFound(f"{parent}/operations/{operation_id} does not exist")
     study_key, study_id, operation = there
-    return handout(transaction, StudyName(parent, study_id), study_key, operation)
+    return _shown(transaction, StudyName(parent, study_id), study_key, operation)
 
 
-def handout(transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation) -> Handout:
-    """What the operation was answered with, its trials as they are now."""
+def _shown(transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation) -> Handout:
+    """What the operation was answered with, its trials as they are now, with measurements, without metadata."""
+    there = handout(transaction, name, study_key, operation, brief=True)
+    known = measurements.of_trials(transaction, study_key, [trial.number for trial in there.trials])
+    measured = [dataclasses.replace(trial, measurements=known[trial.number]) for trial in there.trials]
+    return dataclasses.replace(there, trials=measured)
+
+
+def handout(
+    transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation, *, brief: bool = False
+) -> Handout:
+    """What the operation was answered with, its trials as they are now; if it is `brief`, without their metadata."""
     return Handout(
         name=OperationName(name, operation.operation_id),
         client_id=operation.client_id,
         trials=with_last_steps(
-            transaction, study_key, trials.find_numbered(transaction, study_key, operation.trial_numbers)
+            transaction, study_key, trials.find_numbered(transaction, study_key, operation.trial_numbers, brief=brief)
         ),
         study_state=operation.study_state,
         create_time=operation.create_time,

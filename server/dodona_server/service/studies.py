@@ -12,6 +12,7 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.lifecycle import STUDY_TRANSITIONS, Ignore, MoveStudy, Refuse, StudyVerb, refusal
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, is_id
+from dodona_server.domain.page import Page
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.trial import TrialState
@@ -141,12 +142,12 @@ class StudyService:
 
         return await self._store.read(query)
 
-    async def page(self, parent: Location, after: int, limit: int) -> list[Study]:
-        """Up to `limit` studies whose key is above `after`, in the order they were created."""
+    async def page(self, parent: Location, after: int, limit: int) -> Page[Study]:
+        """The page of up to `limit` studies whose key is above `after`, in the order they were created."""
         return await self._store.read(lambda transaction: studies.page(transaction, parent, after, limit))
 
-    async def recent(self, limit: int) -> list[Study]:
-        """The `limit` newest studies of all projects and locations, the newest first."""
+    async def recent(self, limit: int) -> Page[Study]:
+        """The page of up to `limit` newest studies of all projects and locations, newest first, without metadata."""
         return await self._store.read(lambda transaction: studies.recent(transaction, limit))
 
     async def add_parameters(self, name: StudyName, added: Sequence[Parameter], request_id: str | None = None) -> Study:
@@ -266,20 +267,6 @@ class StudyService:
 
         once = Once(request_id, f"delete {name}", name.parent, self._clock())
         await self._store.run(once(use_case, lambda _: None))
-
-    async def events(self, name: StudyName, after: int, limit: int) -> list[Event]:
-        """Up to `limit` events with numbers above `after`, in order; who goes on from the last one misses none.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-
-        def use_case(transaction: Transaction) -> list[Event]:
-            study = found(transaction, name, lock=True)
-            events.number(transaction, study)
-            return events.page(transaction, study, after, limit)
-
-        return await self._store.run(use_case)
 
     async def _run(
         self, name: StudyName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Study]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.domain.names import StudyName, TrialName
+from dodona_server.domain.page import Page
 from dodona_server.domain.pareto import Front
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Place, Trial, TrialState
@@ -29,12 +30,12 @@ class Optimal:
     """The best trials of a study.
 
     Args:
-        trials: in their order.
+        numbers: theirs, in order.
         hypervolume: of several metrics, how much their front dominates of what lies between it and `reference`.
         reference: the worst value that any trial has had of each metric.
     """
 
-    trials: list[Trial]
+    numbers: list[int]
     hypervolume: float | None = None
     reference: Mapping[str, float] = field(default_factory=dict)
 
@@ -49,8 +50,8 @@ class TrialQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def get(self, name: TrialName) -> Trial:
-        """The trial with its measurements.
+    async def get(self, name: TrialName, *, brief: bool = False) -> Trial:
+        """The trial with its measurements; if it is to be `brief`, without metadata.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -58,7 +59,8 @@ class TrialQueries:
 
         def query(transaction: Transaction) -> Trial:
             study = found(transaction, name.study)
-            trial = existing(trials.find(transaction, study, name.number), name)
+            find = trials.find_brief if brief else trials.find
+            trial = existing(find(transaction, study, name.number), name)
             return dataclasses.replace(trial, measurements=measurements.measured(transaction, study.key, trial))
 
         return await self._store.read(query)
@@ -85,23 +87,68 @@ class TrialQueries:
 
         return await self._store.read(query)
 
-    async def page(self, name: StudyName, after: int, limit: int) -> list[Trial]:
-        """Up to `limit` trials with numbers above `after`, in order, with their measurements.
+    async def page(
+        self, name: StudyName, after: int, limit: int, *, brief: bool = False, measured: bool = True
+    ) -> Page[Trial]:
+        """The page of up to `limit` trials with numbers above `after`, in order.
+
+        Args:
+            name: the study.
+            after: the number behind which to begin.
+            limit: how many at most.
+            brief: whether they come without measurements and metadata, which are then not read.
+            measured: whether they come with their measurements.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> Page[Trial]:
+            study = found(transaction, name)
+            if brief:
+                return trials.listed_briefly(transaction, study, after, limit)
+            return _shown(transaction, study, trials.listed(transaction, study, after, limit), measured)
+
+        return await self._store.read(query)
+
+    async def numbered(self, name: StudyName, numbers: Sequence[int], *, measured: bool = True) -> Page[Trial]:
+        """As many of the first trials of these numbers as fit on a page, of those that still exist, in that order.
+
+        Args:
+            name: the study.
+            numbers: the trials'.
+            measured: whether they come with their measurements.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> Page[Trial]:
+            study = found(transaction, name)
+            return _shown(transaction, study, trials.numbered(transaction, study.key, numbers), measured)
+
+        return await self._store.read(query)
+
+    async def best(self, name: StudyName, limit: int) -> list[Trial]:
+        """The `limit` best trials, best first, without measurements and metadata.
 
         Raises:
             NotFound: there is no such study.
         """
         return await self._store.read(
-            lambda transaction: trials.page(transaction, found(transaction, name), after, limit)
+            lambda transaction: ranking.first_ranks(transaction, found(transaction, name), limit)
         )
 
-    async def ranking(self, name: StudyName, behind: Place | None, limit: int) -> tuple[list[Trial], Place | None]:
-        """Up to `limit` succeeded trials, best first, and the place of the last one if there are more.
+    async def ranking(
+        self, name: StudyName, behind: Place | None, limit: int, *, measured: bool = False
+    ) -> tuple[list[Trial], Place | None]:
+        """The page of up to `limit` succeeded trials, best first, and the place of the last one if there are more.
 
         Args:
             name: the study.
             behind: the place behind which to begin; None for the best.
             limit: how many at most.
+            measured: whether they come with their measurements.
 
         Raises:
             NotFound: there is no such study.
@@ -109,11 +156,11 @@ class TrialQueries:
 
         def query(transaction: Transaction) -> tuple[list[Trial], Place | None]:
             study = found(transaction, name)
-            ranked = ranking.ranking(transaction, study, behind, limit + 1)
-            if len(ranked) <= limit:
-                return ranked, None
-            last = ranked[limit - 1]
-            return ranked[:limit], Place(ranking.objective(study, last) or 0.0, last.number)
+            page = _shown(transaction, study, ranking.listed(transaction, study, behind, limit), measured)
+            if not page.more:
+                return page.entries, None
+            last = page.entries[-1]
+            return page.entries, Place(ranking.objective(study, last) or 0.0, last.number)
 
         return await self._store.read(query)
 
@@ -163,6 +210,17 @@ class TrialQueries:
             if len(study.spec.metrics) == 1:
                 return Optimal(ranking.best(transaction, study))
             front = Front(study.spec, ranking.succeeded(transaction, study))
-            return Optimal(front.trials, front.hypervolume(), front.worst)
+            return Optimal([trial.number for trial in front.trials], front.hypervolume(), front.worst)
 
         return await self._store.read(query)
+
+
+def _shown(transaction: Transaction, study: Study, page: Page[Trial], measured: bool) -> Page[Trial]:
+    """The page, with as many of its trials as fit there with their measurements if these are wanted."""
+    if not measured or not page.entries:
+        return page
+    numbers = [trial.number for trial in page.entries]
+    fitting = measurements.fitting(transaction, study.key, numbers)
+    known = measurements.of_trials(transaction, study.key, numbers[:fitting])
+    shown = [dataclasses.replace(trial, measurements=known[trial.number]) for trial in page.entries[:fitting]]
+    return Page(shown, page.more or fitting < len(numbers))

@@ -12,11 +12,15 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.page import Page
 from dodona_server.domain.study import Study
-from dodona_server.storage.statement import Statement
+from dodona_server.storage import codec
+from dodona_server.storage.paging import page_of, sizes
+from dodona_server.storage.statement import Row, Statement, one_of
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import events, numbered, unnumbered
+from dodona_server.storage.tables import events, numbered, shown, studies, unnumbered
 
+_OF_THAT_STUDY = events.c.study_key == studies.c.key
 _IN_STUDY = events.c.study_key == bindparam("of_study")
 _INSERT = Statement(events.insert().inline())
 _UNNUMBERED = Statement(
@@ -24,11 +28,19 @@ _UNNUMBERED = Statement(
 )
 _LAST = Statement(sa.select(sa.func.coalesce(sa.func.max(events.c.number), 0)).where(_IN_STUDY, numbered))
 _NUMBER = Statement(events.update().where(events.c.key == bindparam("of_event")).values(number=bindparam("new_number")))
-_PAGE = Statement(
+_PAGES = (
     sa.select(events)
     .where(_IN_STUDY, numbered, events.c.number > bindparam("after"))
     .order_by(events.c.number)
     .limit(bindparam("limit"))
+)
+_PAGE, _SIZES = Statement(_PAGES), sizes(_PAGES, events.c.detail)
+_NEWEST = Statement(
+    sa.select(
+        studies.c.key,
+        sa.select(sa.func.max(events.c.number)).where(_OF_THAT_STUDY, numbered).scalar_subquery().label("last"),
+        sa.select(events.c.key).where(_OF_THAT_STUDY, unnumbered).limit(1).scalar_subquery().label("unnumbered"),
+    ).where(one_of(studies.c.key, "keys"), shown)
 )
 # Bounds the work of the first reader of a study that nobody has followed so far.
 MAX_NUMBERED_AT_ONCE = 10_000
@@ -59,9 +71,17 @@ def number(transaction: Transaction, study: Study) -> None:
         _NUMBER.run_each(transaction, given)
 
 
-def page(transaction: Transaction, study: Study, after: int, limit: int) -> list[Event]:
-    """Up to `limit` events with numbers above `after`, in order."""
-    rows = _PAGE.rows(transaction, {"of_study": study.key, "after": after, "limit": limit})
-    return [
-        Event(EventKind(row["kind"]), row["time"], row["trial_number"], row["detail"], row["number"]) for row in rows
-    ]
+def newest(transaction: Transaction, study_keys: Sequence[int]) -> dict[int, tuple[int, bool]]:
+    """The number of each study's last event, and whether some have no number yet; deleted studies are left out."""
+    rows = _NEWEST.rows(transaction, {"keys": codec.dump_numbers(list(study_keys))})
+    return {row["key"]: (row["last"] or 0, row["unnumbered"] is not None) for row in rows}
+
+
+def page(transaction: Transaction, study_key: int, after: int, limit: int) -> Page[Event]:
+    """The page of up to `limit` events with numbers above `after`, in order."""
+    parameters = {"of_study": study_key, "after": after, "limit": limit}
+    return page_of(transaction, _PAGE, _SIZES, parameters, _event)
+
+
+def _event(row: Row) -> Event:
+    return Event(EventKind(row["kind"]), row["time"], row["trial_number"], row["detail"], row["number"])

@@ -10,10 +10,14 @@ from sqlalchemy import bindparam
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial, joined
 from dodona_server.storage import codec
+from dodona_server.storage.paging import octets, within
 from dodona_server.storage.statement import Row, Statement, insert_into, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import measurements
 from dodona_server.storage.trial_rows import trial_key
+
+# What a measurement takes beside its metrics.
+MEASUREMENT_BYTES = 64
 
 
 @functools.cache
@@ -62,6 +66,17 @@ _MEASURED_BETWEEN = Statement(
         measurements.c.number.between(bindparam("first"), bindparam("last")),
     )
     .order_by(measurements.c.number, *_IN_ORDER)
+)
+_SIZES_OF = Statement(
+    sa.select(
+        measurements.c.number,
+        sa.func.sum(octets(measurements.c.metrics) + MEASUREMENT_BYTES, type_=sa.BigInteger).label("size"),
+    )
+    .where(
+        measurements.c.study_key == bindparam("of_study"),
+        one_of(measurements.c.number, "numbers"),
+    )
+    .group_by(measurements.c.number)
 )
 
 
@@ -120,6 +135,13 @@ def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> N
         if place not in chosen
     ]
     _DROP.run_each(transaction, dropped)
+
+
+def fitting(transaction: Transaction, study_key: int, numbers: list[int]) -> int:
+    """With how many of the first of these trials their measurements fit on a page, at least one."""
+    rows = _SIZES_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
+    size = {row["number"]: int(row["size"]) for row in rows}
+    return within(size.get(number, 0) for number in numbers)
 
 
 def between(transaction: Transaction, study: Study, first: int, last: int) -> dict[int, dict[int, list[Measurement]]]:

@@ -8,12 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from dodona_server.domain.page import Page
 from dodona_server.domain.study import Goal, Study
 from dodona_server.domain.trial import Place, Trial, TrialState
-from dodona_server.storage.statement import Statement, in_selected
+from dodona_server.storage.paging import page_of, sizes
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import ranked, trials, unfinished
-from dodona_server.storage.trial_rows import IN_STUDY, TRIALS, read_trial
+from dodona_server.storage.trial_rows import ALL_TEXTS, BRIEF, IN_STUDY, TRIALS, read_trial
 
 _PAGE = 500
 _COUNT_UNFINISHED = Statement(
@@ -27,26 +29,23 @@ _HISTORY = Statement(
 )
 # In the primary key's order, which page by page costs the least.
 _SUCCEEDED = Statement(
-    TRIALS.where(IN_STUDY, trials.c.end_time.is_not(None), ranked, trials.c.number > bindparam("after"))
+    BRIEF.where(IN_STUDY, trials.c.end_time.is_not(None), ranked, trials.c.number > bindparam("after"))
     .order_by(trials.c.number)
     .limit(_PAGE)
 )
-_RANKED = TRIALS.where(IN_STUDY, ranked)
 _BEST_OBJECTIVE = {
     Goal.MAXIMIZE: Statement(sa.select(sa.func.max(trials.c.objective)).where(IN_STUDY, ranked)),
     Goal.MINIMIZE: Statement(sa.select(sa.func.min(trials.c.objective)).where(IN_STUDY, ranked)),
 }
 _NUMBERS_WITH_OBJECTIVE = sa.select(trials.c.number).where(IN_STUDY, ranked, trials.c.objective == bindparam("best"))
-_WITH_OBJECTIVE = Statement(
-    TRIALS.where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_WITH_OBJECTIVE)).order_by(trials.c.number)
-)
+_WITH_OBJECTIVE = Statement(_NUMBERS_WITH_OBJECTIVE.order_by(trials.c.number))
 
 
-def _ranking(goal: Goal) -> sa.Select[Any]:
+def _ranking(goal: Goal, columns: sa.Select[Any] = TRIALS) -> sa.Select[Any]:
     """Succeeded trials, best first, those of one value by number."""
     objective = trials.c.objective
     order = objective.desc() if goal is Goal.MAXIMIZE else objective
-    return _RANKED.order_by(order, trials.c.number).limit(bindparam("limit"))
+    return columns.where(IN_STUDY, ranked).order_by(order, trials.c.number).limit(bindparam("limit"))
 
 
 def _ranking_behind(goal: Goal) -> sa.Select[Any]:
@@ -61,6 +60,9 @@ def _ranking_behind(goal: Goal) -> sa.Select[Any]:
 
 _RANKING = {goal: Statement(_ranking(goal)) for goal in Goal}
 _RANKING_BEHIND = {goal: Statement(_ranking_behind(goal)) for goal in Goal}
+_SIZES = {goal: sizes(_ranking(goal), *ALL_TEXTS) for goal in Goal}
+_SIZES_BEHIND = {goal: sizes(_ranking_behind(goal), *ALL_TEXTS) for goal in Goal}
+_BRIEF_RANKING = {goal: Statement(_ranking(goal, BRIEF)) for goal in Goal}
 
 
 def ranking(transaction: Transaction, study: Study, behind: Place | None, limit: int) -> list[Trial]:
@@ -73,12 +75,27 @@ def ranking(transaction: Transaction, study: Study, behind: Place | None, limit:
         limit: how many at most.
     """
     goal = study.spec.objective.goal
-    parameters: dict[str, Any] = {"of_study": study.key, "limit": limit}
-    statement = _RANKING[goal]
-    if behind is not None:
-        statement = _RANKING_BEHIND[goal]
-        parameters |= {"best": behind.objective, "after": behind.number}
-    return [read_trial(row) for row in statement.rows(transaction, parameters)]
+    statement = (_RANKING if behind is None else _RANKING_BEHIND)[goal]
+    return [read_trial(row) for row in statement.rows(transaction, _behind(study, behind, limit))]
+
+
+def listed(transaction: Transaction, study: Study, behind: Place | None, limit: int) -> Page[Trial]:
+    """The page of that ranking."""
+    goal = study.spec.objective.goal
+    rows, of_rows = (_RANKING, _SIZES) if behind is None else (_RANKING_BEHIND, _SIZES_BEHIND)
+    return page_of(transaction, rows[goal], of_rows[goal], _behind(study, behind, limit), read_trial)
+
+
+def first_ranks(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
+    """The `limit` best of that ranking, without measurements and metadata."""
+    parameters = _behind(study, None, limit)
+    return [read_trial(row) for row in _BRIEF_RANKING[study.spec.objective.goal].rows(transaction, parameters)]
+
+
+def _behind(study: Study, behind: Place | None, limit: int) -> dict[str, Any]:
+    """The parameters of the ranking behind a place."""
+    place = {} if behind is None else {"best": behind.objective, "after": behind.number}
+    return {"of_study": study.key, "limit": limit, **place}
 
 
 def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
@@ -98,17 +115,17 @@ def history(transaction: Transaction, study: Study, every: int) -> list[tuple[in
     return [(row["number"], row["objective"]) for row in rows]
 
 
-def best(transaction: Transaction, study: Study) -> list[Trial]:
-    """The succeeded trials with the best value of the first metric, in order."""
+def best(transaction: Transaction, study: Study) -> list[int]:
+    """The numbers of the succeeded trials with the best value of the first metric, in order."""
     key = {"of_study": study.key}
     value = _BEST_OBJECTIVE[study.spec.objective.goal].value(transaction, key)
     if value is None:
         return []
-    return [read_trial(row) for row in _WITH_OBJECTIVE.rows(transaction, {**key, "best": value})]
+    return [row["number"] for row in _WITH_OBJECTIVE.rows(transaction, {**key, "best": value})]
 
 
 def succeeded(transaction: Transaction, study: Study) -> Iterator[Trial]:
-    """All succeeded trials, in order; a page of them is held at a time."""
+    """All succeeded trials, in order, without measurements and metadata; a page is held at a time."""
     behind = 0
     while rows := _SUCCEEDED.rows(transaction, {"of_study": study.key, "after": behind}):
         yield from map(read_trial, rows)

@@ -7,7 +7,7 @@ would be most of what a call of the trial loop costs (docs/performance.md).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,15 @@ class Statement:
         compiled = self._for(transaction, parameters)
         answer = send(transaction, compiled.text, compiled.bind(parameters), answers=True)
         return [dict(zip(compiled.columns, row, strict=True)) for row in answer]
+
+    def each(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Iterator[Row]:
+        """The rows of the answer one by one: on SQLite none is read before it is asked for."""
+        if transaction.dialect.name != "sqlite":
+            yield from self.rows(transaction, parameters)
+            return
+        compiled = self._for(transaction, parameters)
+        for row in stream(transaction, compiled.text, compiled.bind(parameters)):
+            yield dict(zip(compiled.columns, row, strict=True))
 
     def row(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
         """The first row of the answer, if there is one."""
@@ -181,6 +190,21 @@ def send(transaction: Transaction, text: str, parameters: Any, *, answers: bool)
             transaction.begin()
         cursor = _cursor(transaction).execute(text, parameters)
         return cursor.fetchall() if answers else ()
+    except dbapi.Error as error:
+        raise as_sqlalchemy(transaction, error) from error
+
+
+def stream(transaction: Transaction, text: str, parameters: Any) -> Iterator[Sequence[Any]]:
+    """The rows that SQLite answers a statement with, each read when it is asked for."""
+    dbapi: Any = transaction.dialect.loaded_dbapi
+    try:
+        if not transaction.in_transaction():
+            transaction.begin()
+        cursor = _cursor(transaction).execute(text, parameters)
+        try:
+            yield from cursor
+        finally:
+            cursor.close()
     except dbapi.Error as error:
         raise as_sqlalchemy(transaction, error) from error
 

@@ -11,22 +11,24 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location, StudyName
+from dodona_server.domain.page import Page
 from dodona_server.domain.study import Progress, StoppingConfig, Study, StudySpec, StudyState
 from dodona_server.storage import artifacts, codec
+from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import (
+    REMOVED,
     events,
     measurements,
     operations,
+    shown,
     studies,
     timed,
     trials,
 )
 
 NO_METADATA: Mapping[str, str] = {}
-# The project of studies that are deleted, but not yet cleared away. No name can have it.
-_REMOVED = ""
 
 _IN_LOCATION = (studies.c.project == bindparam("project"), studies.c.location == bindparam("location"))
 _NAMED = sa.select(studies).where(*_IN_LOCATION, studies.c.study_id == bindparam("study_id"))
@@ -35,15 +37,22 @@ _FIND_LOCKED = Statement(_NAMED.with_for_update())
 _FIND_DISPLAYED = Statement(
     sa.select(studies).where(*_IN_LOCATION, studies.c.display_name == bindparam("display_name"))
 )
-_PAGE = Statement(
+_PAGES = (
     sa.select(studies)
     .where(*_IN_LOCATION, studies.c.key > bindparam("after"))
     .order_by(studies.c.key)
     .limit(bindparam("limit"))
 )
-_RECENT = Statement(
-    sa.select(studies).where(studies.c.project != _REMOVED).order_by(studies.c.key.desc()).limit(bindparam("limit"))
+_RECENT_ONES = (
+    # The list of all studies shows no metadata.
+    sa.select(*(column for column in studies.c if column.key != "metadata"))
+    .where(shown)
+    .order_by(studies.c.key.desc())
+    .limit(bindparam("limit"))
 )
+_TEXTS = (studies.c.spec, studies.c.inactive_reason)
+_PAGE, _SIZES = Statement(_PAGES), sizes(_PAGES, *_TEXTS, studies.c.metadata)
+_RECENT, _RECENT_SIZES = Statement(_RECENT_ONES), sizes(_RECENT_ONES, *_TEXTS)
 _FIND_KEY = Statement(sa.select(studies).where(studies.c.key == bindparam("of_study")))
 _TIMED_OUT = (
     sa.select(studies)
@@ -53,10 +62,10 @@ _TIMED_OUT = (
 _DUE = Statement(_TIMED_OUT)
 _DUE_LOCKED = Statement(_TIMED_OUT.with_for_update(skip_locked=True))
 _INSERT = Statement(studies.insert().returning(*studies.c))
-_COUNT_REMOVED = Statement(sa.select(sa.func.count()).where(studies.c.project == _REMOVED))
+_COUNT_REMOVED = Statement(sa.select(sa.func.count()).where(studies.c.project == REMOVED))
 _DELETE = Statement(studies.delete().where(studies.c.key == bindparam("of_study")))
 _REMOVED_STUDY = Statement(
-    sa.select(studies.c.key).where(studies.c.project == _REMOVED).order_by(studies.c.key).limit(1)
+    sa.select(studies.c.key).where(studies.c.project == REMOVED).order_by(studies.c.key).limit(1)
 )
 # What belongs to a study, each table before those that it refers to.
 _OF_STUDY = (measurements, trials, events, operations)
@@ -92,8 +101,8 @@ _REMOVE = Statement(
     studies.update()
     .where(_BY_KEY)
     .values(
-        project=_REMOVED,
-        location=_REMOVED,
+        project=REMOVED,
+        location=REMOVED,
         study_id=sa.cast(studies.c.key, sa.String),
         display_name=sa.cast(studies.c.key, sa.String),
         check_time=None,
@@ -161,21 +170,21 @@ def find_displayed(transaction: Transaction, parent: Location, display_name: str
     return None if row is None else _study(row)
 
 
-def page(transaction: Transaction, parent: Location, after: int, limit: int) -> list[Study]:
-    """Up to `limit` studies whose key is above `after`, in the order they were created."""
+def page(transaction: Transaction, parent: Location, after: int, limit: int) -> Page[Study]:
+    """The page of up to `limit` studies whose key is above `after`, in the order they were created."""
     parameters = {"project": parent.project, "location": parent.location, "after": after, "limit": limit}
-    return [_study(row) for row in _PAGE.rows(transaction, parameters)]
+    return page_of(transaction, _PAGE, _SIZES, parameters, _study)
 
 
-def recent(transaction: Transaction, limit: int) -> list[Study]:
-    """The `limit` newest studies of all projects and locations, the newest first."""
-    return [_study(row) for row in _RECENT.rows(transaction, {"limit": limit})]
+def recent(transaction: Transaction, limit: int) -> Page[Study]:
+    """The page of up to `limit` newest studies of all projects and locations, the newest first, without metadata."""
+    return page_of(transaction, _RECENT, _RECENT_SIZES, {"limit": limit}, _study)
 
 
 def find_key(transaction: Transaction, key: int) -> Study | None:
     """The study of that key, unless it is deleted."""
     row = _FIND_KEY.row(transaction, {"of_study": key})
-    return None if row is None or row["project"] == _REMOVED else _study(row)
+    return None if row is None or row["project"] == REMOVED else _study(row)
 
 
 def due(transaction: Transaction, now: float, limit: int, *, lock: bool = True) -> list[Study]:
@@ -311,7 +320,7 @@ def _study(row: Mapping[Any, Any]) -> Study:
         next_trial_number=row["next_trial_number"],
         trial_count=row["trial_count"],
         revision=row["revision"],
-        metadata=codec.load_metadata(row["metadata"]),
+        metadata=codec.load_metadata(row.get("metadata", "{}")),
         position=row["position"],
         algorithm_failures=row["algorithm_failures"],
         progress=Progress(

@@ -47,6 +47,9 @@ studies = sa.Table(
     sa.UniqueConstraint("project", "location", "display_name"),
 )
 
+# The project of studies that are deleted, but not yet cleared away. No name can have it.
+REMOVED = ""
+shown = studies.c.project != REMOVED
 timed = studies.c.check_time.is_not(None)
 sa.Index("ix_studies_check_time", studies.c.check_time, sqlite_where=timed, postgresql_where=timed)
 

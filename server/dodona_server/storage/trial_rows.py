@@ -19,6 +19,11 @@ COLUMNS = [
     (trials.c.lease_expiry - database_now()).label("lease_left"),
 ]
 TRIALS = sa.select(*COLUMNS)
+# What tables of many trials show: all but the metadata.
+BRIEF = sa.select(*(column for column in COLUMNS if column.key != "metadata"))
+# The columns of any length, of those that are read with a trial and of those that are in a table of many.
+TEXTS = (trials.c.parameters, trials.c.final_measurement, trials.c.infeasible_reason, trials.c.checkpoint)
+ALL_TEXTS = (*TEXTS, trials.c.metadata)
 IN_STUDY = trials.c.study_key == bindparam("of_study")
 THIS = (IN_STUDY, trials.c.number == bindparam("trial_number"))
 
@@ -29,7 +34,7 @@ def trial_key(study_key: int, number: int) -> dict[str, Any]:
 
 
 def read_trial(row: Mapping[Any, Any], measured: Iterable[Measurement] | None = None) -> Trial:
-    """The trial in a row of `COLUMNS`."""
+    """The trial in a row of `COLUMNS`, or of those of `BRIEF`."""
     return Trial(
         number=row["number"],
         state=TrialState(row["state"]),
@@ -41,7 +46,7 @@ def read_trial(row: Mapping[Any, Any], measured: Iterable[Measurement] | None = 
         end_time=row["end_time"],
         final_measurement=codec.load_final(row["final_measurement"]),
         infeasible_reason=row["infeasible_reason"],
-        metadata=codec.load_metadata(row["metadata"]),
+        metadata=codec.load_metadata(row.get("metadata", "{}")),
         measurements=None if measured is None else list(measured),
         lease=_lease(row),
         lost_attempts=row["lost_attempts"],

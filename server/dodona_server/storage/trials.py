@@ -11,18 +11,34 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import TrialName
+from dodona_server.domain.page import Page
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState, joined
 from dodona_server.storage import codec, measurements
 from dodona_server.storage.clock import database_now
+from dodona_server.storage.paging import page_of, sizes, within
 from dodona_server.storage.ranking import objective
 from dodona_server.storage.statement import Statement, in_selected, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import requested_by_id, studies, trials, unfinished
-from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, TRIALS, read_trial, trial_key
+from dodona_server.storage.trial_rows import (
+    ALL_TEXTS,
+    BRIEF,
+    COLUMNS,
+    IN_STUDY,
+    TEXTS,
+    THIS,
+    TRIALS,
+    read_trial,
+    trial_key,
+)
+
+# How many are looked for at once.
+MAX_NUMBERED = 100
 
 _FIND = Statement(TRIALS.where(*THIS))
+_FIND_BRIEF = Statement(BRIEF.where(*THIS))
 _FIND_LOCKED = Statement(TRIALS.where(*THIS).with_for_update())
 # No join: PostgreSQL would keep a plan for it, made while there were few trials, that walks through all of them.
 _KEY_OF_NAMED = sa.select(studies.c.key).where(
@@ -36,6 +52,7 @@ _FIND_NAMED = Statement(
     .with_for_update(of=trials)
 )
 _FIND_NUMBERED = Statement(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")))
+_FIND_NUMBERED_BRIEFLY = Statement(BRIEF.where(IN_STUDY, one_of(trials.c.number, "numbers")))
 _FIND_REQUESTED = Statement(TRIALS.where(IN_STUDY, requested_by_id, trials.c.request_id == bindparam("request_id")))
 # Numbers first, by the index alone: without statistics SQLite would take the primary key for whole rows, and walk
 # through all finished trials.
@@ -78,10 +95,13 @@ _PARAMETERS_FROM = Statement(
     .order_by(trials.c.number)
     .limit(bindparam("limit"))
 )
-_PAGE = Statement(
-    TRIALS.where(IN_STUDY, trials.c.number > bindparam("after")).order_by(trials.c.number).limit(bindparam("limit"))
-)
-_LATEST = Statement(TRIALS.where(IN_STUDY).order_by(trials.c.number.desc()).limit(bindparam("limit")))
+_BEHIND = (IN_STUDY, trials.c.number > bindparam("after"))
+_PAGES = TRIALS.where(*_BEHIND).order_by(trials.c.number).limit(bindparam("limit"))
+_BRIEF_PAGES = BRIEF.where(*_BEHIND).order_by(trials.c.number).limit(bindparam("limit"))
+_PAGE, _SIZES = Statement(_PAGES), sizes(_PAGES, *ALL_TEXTS)
+_BRIEF_PAGE, _BRIEF_SIZES = Statement(_BRIEF_PAGES), sizes(_BRIEF_PAGES, *TEXTS)
+_SIZES_NUMBERED = sizes(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")), *ALL_TEXTS, key=trials.c.number)
+_LATEST = Statement(BRIEF.where(IN_STUDY).order_by(trials.c.number.desc()).limit(bindparam("limit")))
 _SET_CHECKPOINT = Statement(trials.update().where(*THIS).values(checkpoint=bindparam("new_checkpoint")))
 _SET_STATE = Statement(trials.update().where(*THIS).values(state=bindparam("new_state")))
 # One that ends at this moment is left alone: the rows are looked at once more when they are locked.
@@ -158,6 +178,12 @@ def find(transaction: Transaction, study: Study, number: int, *, lock: bool = Fa
     return None if row is None else read_trial(row)
 
 
+def find_brief(transaction: Transaction, study: Study, number: int) -> Trial | None:
+    """The same without metadata, which are not read."""
+    row = _FIND_BRIEF.row(transaction, {"of_study": study.key, "trial_number": number})
+    return None if row is None else read_trial(row)
+
+
 def find_named(transaction: Transaction, name: TrialName) -> tuple[int, Trial] | None:
     """The study's key and the trial of that name, held until the transaction ends."""
     parent = name.study.parent
@@ -178,9 +204,10 @@ def find_requested(transaction: Transaction, study: Study, request_id: str) -> T
     return None if row is None else read_trial(row)
 
 
-def find_numbered(transaction: Transaction, study_key: int, numbers: list[int]) -> list[Trial]:
-    """The trials of those numbers that still exist, in the order of `numbers`."""
-    rows = _FIND_NUMBERED.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
+def find_numbered(transaction: Transaction, study_key: int, numbers: list[int], *, brief: bool = False) -> list[Trial]:
+    """The trials of those numbers that still exist, in the order of `numbers`; briefly without metadata."""
+    statement = _FIND_NUMBERED_BRIEFLY if brief else _FIND_NUMBERED
+    rows = statement.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
     by_number = {row["number"]: read_trial(row) for row in rows}
     return [by_number[number] for number in numbers if number in by_number]
 
@@ -240,8 +267,29 @@ def page(transaction: Transaction, study: Study, after: int, limit: int) -> list
     return [read_trial(row, joined(list(measured.get(row["number"], {}).values()))) for row in rows]
 
 
+def listed(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
+    """The page of up to `limit` trials with numbers above `after`, in order, without measurements."""
+    parameters = {"of_study": study.key, "after": after, "limit": limit}
+    return page_of(transaction, _PAGE, _SIZES, parameters, read_trial)
+
+
+def listed_briefly(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
+    """The same without metadata, which are not read."""
+    parameters = {"of_study": study.key, "after": after, "limit": limit}
+    return page_of(transaction, _BRIEF_PAGE, _BRIEF_SIZES, parameters, read_trial)
+
+
+def numbered(transaction: Transaction, study_key: int, numbers: Sequence[int]) -> Page[Trial]:
+    """As many of the first trials of those numbers as fit on a page, of those that still exist, in that order."""
+    some = list(numbers[:MAX_NUMBERED])
+    rows = _SIZES_NUMBERED.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(some)})
+    size = {row["number"]: row["size"] for row in rows}
+    taken = within(size.get(number, 0) for number in some)
+    return Page(find_numbered(transaction, study_key, some[:taken]), len(numbers) > taken)
+
+
 def latest(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
-    """The `limit` newest trials, the newest first."""
+    """The `limit` newest trials, the newest first, without measurements and metadata."""
     rows = _LATEST.rows(transaction, {"of_study": study.key, "limit": limit})
     return [read_trial(row) for row in rows]
 

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 
+from dodona_server.aside import aside
 from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Categorical
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.studies import StudyService
-from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.trial_queries import Overview, TrialQueries
 from dodona_server.web import format as texts
 from dodona_server.web.assets import load_assets
 from dodona_server.web.chart import Chart, curve_chart, objective_chart, thin
@@ -96,7 +96,7 @@ def page_router(studies: StudyService, trials: TrialQueries, clock: Callable[[],
 
     @router.get("/")
     async def all_studies(request: Request) -> Response:
-        recent = await studies.recent(MAX_STUDIES)
+        recent = (await studies.recent(MAX_STUDIES)).entries
         live = any(study.state is StudyState.ACTIVE for study in recent)
         context = {"studies": recent, "limit": MAX_STUDIES, "address": str(request.base_url).rstrip("/")}
         return await _page("studies.html", live=live, now=clock(), **context)
@@ -104,12 +104,17 @@ def page_router(studies: StudyService, trials: TrialQueries, clock: Callable[[],
     @router.get(STUDY)
     async def one_study(project: str, location: str, study: str) -> Response:
         name = StudyName(Location(project, location), study)
-        return await _page("study.html", now=clock(), **await _study_context(trials, name))
+        overview = await trials.overview(name)
+        ranking = await trials.best(name, MAX_ROWS)
+        history = await trials.history(name, MAX_HISTORY)
+        latest = await trials.latest(name, MAX_ROWS)
+        context = await aside(_study_context, overview, ranking, history, latest)
+        return await _page("study.html", now=clock(), **context)
 
     @router.get(STUDY + "/trials/{trial}")
     async def one_trial(project: str, location: str, study: str, trial: str) -> Response:
         name = TrialName.of(StudyName(Location(project, location), study), trial)
-        context = _trial_context(await studies.get(name.study), await trials.get(name))
+        context = await aside(_trial_context, await studies.get(name.study), await trials.get(name, brief=True))
         return await _page("trial.html", now=clock(), **context)
 
     @router.get("/static/{path}")
@@ -128,7 +133,7 @@ def page_router(studies: StudyService, trials: TrialQueries, clock: Callable[[],
 
 async def _page(template: str, **context: Any) -> Response:
     """A page, rendered beside the event loop: the milliseconds it takes are a worker's otherwise."""
-    return await run_in_threadpool(_render, template, **context)
+    return await aside(_render, template, **context)
 
 
 def _render(template: str, status: int = 200, **context: Any) -> Response:
@@ -136,12 +141,10 @@ def _render(template: str, status: int = 200, **context: Any) -> Response:
     return HTMLResponse(page, status_code=status, headers=HEADERS)
 
 
-async def _study_context(trials: TrialQueries, name: StudyName) -> dict[str, Any]:
-    overview = await trials.overview(name)
+def _study_context(
+    overview: Overview, ranking: Sequence[Trial], history: Sequence[tuple[int, float]], latest: Sequence[Trial]
+) -> dict[str, Any]:
     study, counts = overview.study, overview.counts
-    ranking, _ = await trials.ranking(name, None, MAX_ROWS)
-    history = await trials.history(name, MAX_HISTORY)
-    latest = await trials.latest(name, MAX_ROWS)
     running = counts[TrialState.ACTIVE] + counts[TrialState.STOPPING]
     return {
         "live": study.state is StudyState.ACTIVE or running > 0,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic_core import from_json
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api.body import behind
+from dodona_server.api.read import SMALL_BYTES, parse_body
+from dodona_server.aside import aside
+from dodona_server.domain.errors import InvalidArgument
 
 PREFIX = "/ml"
 _SHARED_ROOT = "/v1/projects/"
@@ -46,7 +48,11 @@ async def _recognize(scope: Scope, receive: Receive) -> tuple[bool, Receive]:
     if scope["method"] != "POST" or not scope["path"].endswith("/studies"):
         return False, receive
     message = await receive()
-    return _is_configuration(message["body"]), behind(message, receive)
+    body: bytes = message["body"]
+    if not any(key.encode() in body for key in _CONFIG_KEYS):
+        return False, behind(message, receive)
+    ours = _is_configuration(body) if len(body) <= SMALL_BYTES else await aside(_is_configuration, body)
+    return ours, behind(message, receive)
 
 
 def _says_so(scope: Scope) -> bool:
@@ -66,11 +72,9 @@ def _says_so(scope: Scope) -> bool:
 
 def _is_configuration(body: bytes) -> bool:
     """Whether the body of a call that creates a study has this dialect's key."""
-    if not any(key.encode() in body for key in _CONFIG_KEYS):
-        return False
     try:
-        study = from_json(body)
-    except ValueError:
+        study = parse_body(body)
+    except InvalidArgument:
         return False  # whoever reads it next says what is wrong with it
     return isinstance(study, dict) and any(key in study for key in _CONFIG_KEYS)
 

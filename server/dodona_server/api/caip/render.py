@@ -80,12 +80,8 @@ def measurement(value: Measurement) -> wire.MlMeasurement:
     )
 
 
-def operation(value: Handout | StopCheck) -> wire.MlOperation:
-    """What a call was answered with as the wire has it."""
-    return _suggestion(value) if isinstance(value, Handout) else _stop_check(value)
-
-
-def _suggestion(handout: Handout) -> wire.MlOperation:
+def suggestion(handout: Handout) -> wire.MlOperation:
+    """An answered call to suggest as the wire has it, without its trials."""
     name, time = handout.name.study, timestamp(handout.create_time)
     return wire.MlOperation(
         name=_operation_name(handout.name),
@@ -97,7 +93,6 @@ def _suggestion(handout: Handout) -> wire.MlOperation:
             suggestion_count=handout.suggestion_count,
         ),
         response=wire.MlSuggestTrialsResponse(
-            trials=[trial(name, one) for one in handout.trials],
             study_state=StudyState[handout.study_state.value],
             start_time=time,
             end_time=time,
@@ -105,7 +100,8 @@ def _suggestion(handout: Handout) -> wire.MlOperation:
     )
 
 
-def _stop_check(check: StopCheck) -> wire.MlOperation:
+def stop_check(check: StopCheck) -> wire.MlOperation:
+    """An answered check as the wire has it."""
     time = timestamp(check.time / 1000)
     return wire.MlOperation(
         name=_operation_name(check.name),

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from dodona_schemas import caip as wire
 from dodona_schemas.status import ErrorResponse
 from dodona_schemas.vertex import Empty, EmptyRequest
-from dodona_server.api.caip import render
+from dodona_server.api.answer import Answer
+from dodona_server.api.caip import answers, render
 from dodona_server.api.caip.discovery import document
 from dodona_server.api.caip.dispatch import PREFIX
 from dodona_server.api.caip.spec import field_name, read_spec
 from dodona_server.api.paging import MAX_PAGE_SIZE
-from dodona_server.api.route import Answer, InLocation, LenientRoute, OfStudy, OfTrial
-from dodona_server.api.streaming import in_pieces
+from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial
+from dodona_server.api.streaming import all_pages
 from dodona_server.api.vertex.routes import ERRORS
+from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.service.operations import OperationService
 from dodona_server.service.reports import Report, Result
 from dodona_server.service.studies import StudyService
@@ -75,7 +77,7 @@ def caip_router(
     @router.get(PREFIX + "/discovery.json", responses={200: {"description": "A discovery document"}})
     async def get_discovery_document(request: Request) -> dict[str, Any]:
         """Describes this dialect to googleapiclient, with this server's address."""
-        return document(f"{request.base_url}{PREFIX.lstrip('/')}/")
+        return await aside(document, f"{request.base_url}{PREFIX.lstrip('/')}/")
 
     return router
 
@@ -87,9 +89,9 @@ def _add_trial_loop(
     suggestions: SuggestionService,
     operations: OperationService,
 ) -> None:
-    async def shown(study: StudyName, trial: Trial) -> Answer:
+    async def shown(study: StudyName, trial: Trial) -> Response:
         (measured,) = await queries.measured(study, [trial])
-        return Answer(render.trial(study, measured))
+        return answers.trial(study, measured)
 
     @router.post(_STUDY + "/trials:suggest", response_model=wire.MlOperation)
     async def suggest_trials(study: OfStudy, body: wire.MlSuggestTrialsRequest) -> Response:
@@ -97,7 +99,7 @@ def _add_trial_loop(
         request = SuggestRequest(body.client_id, body.suggestion_count)
         handout = await suggestions.suggest(study, request)
         measured = await queries.measured(study, handout.trials)
-        return Answer(render.operation(dataclasses.replace(handout, trials=measured)))
+        return answers.operation(dataclasses.replace(handout, trials=measured))
 
     @router.post(_TRIAL + ":addMeasurement", response_model=wire.MlTrial)
     async def add_measurement(trial: OfTrial, body: wire.MlAddTrialMeasurementRequest) -> Response:
@@ -108,7 +110,7 @@ def _add_trial_loop(
     @router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
     async def check_early_stopping_state(trial: OfTrial, _body: EmptyRequest) -> Response:
         """Whether the trial should stop early."""
-        return Answer(render.operation(await operations.check_stopping(trial)))
+        return answers.operation(await operations.check_stopping(trial))
 
     @router.post(_TRIAL + ":stop", response_model=wire.MlTrial)
     async def stop_trial(trial: OfTrial, _body: EmptyRequest) -> Response:
@@ -130,38 +132,38 @@ def _add_trials(router: APIRouter, queries: TrialQueries, trials: TrialService) 
     async def list_optimal_trials(study: OfStudy, _body: EmptyRequest) -> Response:
         """The trials with the best value; the Pareto front of a study with several metrics."""
         optimal = await queries.optimal(study)
-        measured = await queries.measured(study, optimal.trials)
-        return Answer(wire.MlListOptimalTrialsResponse(trials=[render.trial(study, one) for one in measured]))
+        numbers = optimal.numbers
+        return all_pages(
+            wire.MlListOptimalTrialsResponse(),
+            "trials",
+            await queries.numbered(study, numbers),
+            lambda last: queries.numbered(study, numbers[numbers.index(last.number) + 1 :]),
+            functools.partial(answers.trial_pieces, study),
+        )
 
     @router.post(_STUDY + "/trials", response_model=wire.MlTrial)
     async def create_trial(study: OfStudy, body: wire.MlTrial) -> Response:
         """Queues a trial with values that the user chose; with state COMPLETED, adds one that is done."""
-        result = None
-        measured = [render.read_measurement(one) for one in body.measurements or ()]
-        if body.state is wire.MlTrialState.COMPLETED:
-            final = render.read_final(body.final_measurement)
-            result = Result(final, measured)
-        parameters = render.read_parameters(body.parameters)
+        parameters, measured, result = await aside(_read_trial, body)
         created = await trials.create(study, parameters, result, None, measured=measured)
         (shown,) = await queries.measured(study, [created])
-        return Answer(render.trial(study, shown))
+        return answers.trial(study, shown)
 
     @router.get(_STUDY + "/trials", response_model=wire.MlListTrialsResponse)
     async def list_trials(study: OfStudy) -> Response:
         """All trials in the order of their numbers, those that are to stop as ACTIVE."""
-        pieces = in_pieces(
+        return all_pages(
+            wire.MlListTrialsResponse(),
             "trials",
             await queries.page(study, 0, MAX_PAGE_SIZE),
             lambda last: queries.page(study, last.number, MAX_PAGE_SIZE),
-            lambda one: render.trial(study, one, listed=True),
-            MAX_PAGE_SIZE,
+            functools.partial(answers.trial_pieces, study, listed=True),
         )
-        return StreamingResponse(pieces, media_type="application/json")
 
     @router.get(_TRIAL, response_model=wire.MlTrial)
     async def get_trial(trial: OfTrial) -> Response:
         """A trial with its measurements."""
-        return Answer(render.trial(trial.study, await queries.get(trial)))
+        return answers.trial(trial.study, await queries.get(trial))
 
     @router.delete(_TRIAL, response_model=Empty)
     async def delete_trial(trial: OfTrial) -> Response:
@@ -170,30 +172,36 @@ def _add_trials(router: APIRouter, queries: TrialQueries, trials: TrialService) 
         return Answer(Empty())
 
 
+def _read_trial(body: wire.MlTrial) -> tuple[dict[str, object], list[Measurement], Result | None]:
+    """The values of a trial that a user adds, what was measured of it, and its result if it is done."""
+    measured = [render.read_measurement(one) for one in body.measurements or ()]
+    done = body.state is wire.MlTrialState.COMPLETED
+    result = Result(render.read_final(body.final_measurement), measured) if done else None
+    return render.read_parameters(body.parameters), measured, result
+
+
 def _add_studies(router: APIRouter, studies: StudyService) -> None:
     @router.post(_LOCATION + "/studies", response_model=wire.MlStudy, responses=_CONFLICT)
     async def create_study(parent: InLocation, body: wire.MlStudy, study_id: StudyId = "") -> Response:
         """Creates a study; the same name with an equal configuration gives the one there is."""
-        return Answer(
-            render.study(await studies.create(parent, study_id or None, "", read_spec(body.study_config), None))
-        )
+        spec = await aside(read_spec, body.study_config)
+        return answers.study(await studies.create(parent, study_id or None, "", spec, None))
 
     @router.get(_LOCATION + "/studies", response_model=wire.MlListStudiesResponse)
     async def list_studies(parent: InLocation) -> Response:
         """All studies in the order they were created."""
-        pieces = in_pieces(
+        return all_pages(
+            wire.MlListStudiesResponse(),
             "studies",
             await studies.page(parent, 0, MAX_PAGE_SIZE),
             lambda last: studies.page(parent, last.key, MAX_PAGE_SIZE),
-            render.study,
-            MAX_PAGE_SIZE,
+            answers.study_pieces,
         )
-        return StreamingResponse(pieces, media_type="application/json")
 
     @router.get(_STUDY, response_model=wire.MlStudy)
     async def get_study(study: OfStudy) -> Response:
         """A study with its configuration and state."""
-        return Answer(render.study(await studies.get(study)))
+        return answers.study(await studies.get(study))
 
     @router.delete(_STUDY, response_model=Empty)
     async def delete_study(study: OfStudy) -> Response:
@@ -212,7 +220,7 @@ def _add_operation(router: APIRouter, operations: OperationService, path: str, *
     @router.get(path, response_model=wire.MlOperation, include_in_schema=in_schema)
     async def get_operation(parent: InLocation, operation: str) -> Response:
         """What an earlier call was answered with, its trials as they are now."""
-        return Answer(render.operation(await operations.get(parent, operation)))
+        return answers.operation(await operations.get(parent, operation))
 
     @router.post(path + ":cancel", response_model=Empty, include_in_schema=in_schema)
     async def cancel_operation(parent: InLocation, operation: str, _body: EmptyRequest) -> Response:

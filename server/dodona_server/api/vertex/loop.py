@@ -11,18 +11,18 @@ import asyncio
 import dataclasses
 import enum
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
 from urllib.parse import parse_qs
 
-from pydantic import ValidationError
+from fastapi import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
-from dodona_server.api.errors import domain_response, validation_response
-from dodona_server.api.route import parse_body, send_answer
-from dodona_server.api.vertex import render
+from dodona_server.api.errors import domain_response
+from dodona_server.api.read import read_message
+from dodona_server.api.vertex import answers, render
+from dodona_server.aside import aside
 from dodona_server.domain.errors import DodonaError, InvalidArgument
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.trial import Trial
@@ -31,8 +31,6 @@ from dodona_server.service.suggest_request import SuggestRequest
 from dodona_server.service.suggestions import SuggestionService
 from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.service.trials import TrialService
-
-Message = TypeVar("Message", bound=WireModel)
 
 _PATH = re.compile(
     r"/v1/projects/([^/:]+)/locations/([^/:]+)/studies/([^/:]+)/trials(?:/([^/:]+))?:"
@@ -78,15 +76,15 @@ class Loop:
         self._suggestions = suggestions
         self._queries = queries
 
-    async def shown(self, study: StudyName, trial: Trial, view: View) -> wire.Trial:
+    async def shown(self, study: StudyName, trial: Trial, view: View) -> Response:
         """A trial as an answer has it."""
         if view is View.FULL:
             (trial,) = await self._queries.measured(study, [trial])
-        return render.trial(study, trial)
+        return answers.trial(study, trial)
 
-    async def suggest(self, study: StudyName, body: wire.SuggestTrialsRequest, view: View) -> wire.Operation:
+    async def suggest(self, study: StudyName, body: wire.SuggestTrialsRequest, view: View) -> Response:
         """Hands out trials."""
-        contexts = [render.read_parameters(context.parameters) for context in body.contexts]
+        contexts = await aside(_read_contexts, body) if body.contexts else []
         request = SuggestRequest(
             client_id=body.client_id,
             count=body.suggestion_count,
@@ -98,9 +96,9 @@ class Loop:
         handout = await self._suggestions.suggest(study, request, body.wait or 0.0)
         if view is View.FULL:
             handout = dataclasses.replace(handout, trials=await self._queries.measured(study, handout.trials))
-        return render.suggestion(handout)
+        return answers.handout(handout)
 
-    async def measure(self, trial: TrialName, body: wire.AddTrialMeasurementRequest, view: View) -> wire.Trial:
+    async def measure(self, trial: TrialName, body: wire.AddTrialMeasurementRequest, view: View) -> Response:
         """Keeps a measurement."""
         report = Report(
             render.read_measurement(body.measurement),
@@ -109,12 +107,12 @@ class Loop:
         )
         return await self.shown(trial.study, await self._trials.measure(trial, report, body.request_id), view)
 
-    async def beat(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> wire.Trial:
+    async def beat(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> Response:
         """Lets the trial's lease begin anew."""
         beaten = await self._trials.beat(trial, render.read_attempt(body), body.checkpoint or "", body.request_id)
         return await self.shown(trial.study, beaten, view)
 
-    async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> wire.Trial:
+    async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> Response:
         """Ends a trial."""
         attempt, used = render.read_attempt(body), render.read_used(body)
         if body.trial_infeasible:
@@ -135,7 +133,7 @@ class TrialLoop:
 
     def __init__(self, app: ASGIApp, loop: Loop) -> None:
         self._app = app
-        self._calls: dict[str, tuple[type[WireModel], Callable[..., Awaitable[WireModel]]]] = {
+        self._calls: dict[str, tuple[type[WireModel], Callable[..., Awaitable[Response]]]] = {
             "addTrialMeasurement": (wire.AddTrialMeasurementRequest, loop.measure),
             "heartbeat": (wire.HeartbeatTrialRequest, loop.beat),
             "complete": (wire.CompleteTrialRequest, loop.complete),
@@ -155,42 +153,28 @@ class TrialLoop:
             return
         except DodonaError as error:
             await domain_response(error)(scope, receive, send)
-        except _Unfit as error:
-            await validation_response(error.errors)(scope, receive, send)
         else:
-            await send_answer(scope, send, answer)
+            await answer(scope, receive, send)
 
-    async def _call(self, match: re.Match[str], content: bytes, view: View, receive: Receive) -> WireModel:
+    async def _call(self, match: re.Match[str], content: bytes, view: View, receive: Receive) -> Response:
         study = StudyName(Location(match[1], match[2]), match[3])
-        body = parse_body(content)
         if match[4] is None:
-            request = _read(wire.SuggestTrialsRequest, body)
+            request = await read_message(wire.SuggestTrialsRequest, content)
             call = self._suggest(study, request, view)
             return await (_while_there(receive, call) if request.wait else call)
         model, method = self._calls[match[5]]
-        return await method(TrialName.of(study, match[4]), _read(model, body), view)
+        return await method(TrialName.of(study, match[4]), await read_message(model, content), view)
 
 
-class _Unfit(Exception):
-    """The request does not fit its model; the server's own data that does not is another matter."""
-
-    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
-        super().__init__()
-        self.errors = errors
-
-
-def _read(model: type[Message], body: Any) -> Message:
-    try:
-        return model.model_validate(body)
-    except ValidationError as error:
-        raise _Unfit(error.errors(include_url=False)) from None
+def _read_contexts(body: wire.SuggestTrialsRequest) -> list[dict[str, object]]:
+    return [render.read_parameters(context.parameters) for context in body.contexts]
 
 
 class _GoneAway(Exception):
     """The client has closed its connection."""
 
 
-async def _while_there(receive: Receive, call: Coroutine[None, None, WireModel]) -> WireModel:
+async def _while_there(receive: Receive, call: Coroutine[None, None, Response]) -> Response:
     """The answer to a call that waits, unless its client goes away: what it would be handed nobody would run.
 
     Raises:

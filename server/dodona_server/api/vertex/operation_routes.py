@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dodona_schemas import vertex as wire
+from dodona_server.api.answer import Answer, written
 from dodona_server.api.paging import page_size, read_text_token, write_token
-from dodona_server.api.route import Answer, InLocation, LenientRoute, OfTrial, PageSize, PageToken, RequestId
-from dodona_server.api.vertex import render
+from dodona_server.api.route import InLocation, LenientRoute, OfTrial, PageSize, PageToken, RequestId
+from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.routes import ERRORS
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.service.operations import Handout, OperationService, StopCheck
@@ -18,9 +21,6 @@ _LOCATION = "/projects/{project}/locations/{location}"
 # An operation's id is its own: the study and the trial in the path add nothing to it.
 _PARENTS = (_LOCATION, _LOCATION + "/studies/{study}", _LOCATION + "/studies/{study}/trials/{trial}")
 _ORDER = "operations"
-_NO_OWN_FIELDS = dict.fromkeys(
-    ("attempt", "metadata", "lease_duration", "lease_expire_time", "checkpoint", "last_step")
-)
 
 
 async def _parent(parent: InLocation, request: Request) -> Location:
@@ -46,7 +46,7 @@ def operation_router(operations: OperationService) -> APIRouter:
     )
     async def check_trial_early_stopping_state(trial: OfTrial, _body: wire.EmptyRequest) -> Response:
         """Whether the trial should stop early; the answer to a report says so too."""
-        return Answer(render.operation(await operations.check_stopping(trial)))
+        return Answer(render.stop_check(await operations.check_stopping(trial)))
 
     for parent in _PARENTS:
         _add(router, operations, "/v1" + parent + "/operations")
@@ -54,44 +54,36 @@ def operation_router(operations: OperationService) -> APIRouter:
     return router
 
 
-def _vertex_only(operation: wire.Operation) -> wire.Operation:
-    """The operation, its trials without the fields that Vertex's protocol does not have.
-
-    Google's SDK ignores unknown fields, but not in answers about operations.
-    """
-    if operation.response is not None:
-        trials = [trial.model_copy(update=_NO_OWN_FIELDS) for trial in operation.response.trials]
-        operation.response = operation.response.model_copy(update={"trials": trials})
-    return operation
-
-
 def _add(router: APIRouter, operations: OperationService, path: str, *, for_google: bool = False) -> None:
     one = path + "/{operation}"
     in_schema = not for_google
     either = wire.Operation | wire.EarlyStoppingOperation
 
-    def suggestion(handout: Handout) -> wire.Operation:
-        rendered = render.suggestion(handout)
-        return _vertex_only(rendered) if for_google else rendered
+    def pieces(handout: Handout, enums_as_numbers: bool) -> Iterator[bytes]:
+        return answers.handout_pieces(handout, enums_as_numbers, for_google=for_google)
 
-    def rendered(value: Handout | StopCheck) -> wire.Operation | wire.EarlyStoppingOperation:
-        return suggestion(value) if isinstance(value, Handout) else render.operation(value)
+    def answered(value: Handout | StopCheck) -> Response:
+        if isinstance(value, StopCheck):
+            return Answer(render.stop_check(value))
+        return written(functools.partial(pieces, value))
 
     @router.get(path, response_model=wire.ListOperationsResponse, include_in_schema=in_schema)
     async def list_operations(
         parent: OfParent, study: str | None = None, size: PageSize = 0, token: PageToken = ""
     ) -> Response:
         """The calls to suggest; checks are not listed, since nothing of them is kept."""
-        limit = page_size(size)
-        listed = await operations.page(parent, study, read_text_token(_ORDER, token), limit + 1)
-        more = write_token(_ORDER, listed[limit - 1].name.operation_id) if len(listed) > limit else ""
-        page = [suggestion(handout) for handout in listed[:limit]]
-        return Answer(wire.ListOperationsResponse(operations=page, next_page_token=more))
+        page = await operations.page(parent, study, read_text_token(_ORDER, token), page_size(size))
+        more = write_token(_ORDER, page.entries[-1].name.operation_id) if page.more else ""
+        return answers.listing(
+            wire.ListOperationsResponse(next_page_token=more),
+            "operations",
+            lambda enums_as_numbers: (pieces(handout, enums_as_numbers) for handout in page.entries),
+        )
 
     @router.get(one, response_model=either, include_in_schema=in_schema)
     async def get_operation(parent: OfParent, operation: str) -> Response:
         """What an earlier call was answered with, its trials as they are now."""
-        return Answer(rendered(await operations.get(parent, operation)))
+        return answered(await operations.get(parent, operation))
 
     @router.post(one + ":wait", response_model=either, include_in_schema=in_schema)
     async def wait_operation(
@@ -101,7 +93,7 @@ def _add(router: APIRouter, operations: OperationService, path: str, *, for_goog
         _timeout: Annotated[str, Query(alias="timeout", description="Not needed: every operation is done")] = "",
     ) -> Response:
         """The same: there is nothing to wait for."""
-        return Answer(rendered(await operations.get(parent, operation)))
+        return answered(await operations.get(parent, operation))
 
     @router.post(one + ":cancel", response_model=wire.Empty, include_in_schema=in_schema)
     async def cancel_operation(parent: OfParent, operation: str, _body: wire.EmptyRequest) -> Response:

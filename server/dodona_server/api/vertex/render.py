@@ -20,6 +20,8 @@ _trial = unchecked(wire.Trial)
 _parameter = unchecked(wire.TrialParameter)
 _measurement = unchecked(wire.Measurement)
 _metric = unchecked(wire.Metric)
+# Of a trial, what Vertex's protocol does not have.
+NO_OWN_FIELDS = dict.fromkeys(("attempt", "metadata", "lease_duration", "lease_expire_time", "checkpoint", "last_step"))
 
 
 def study(value: Study) -> wire.Study:
@@ -85,13 +87,8 @@ def metrics(values: Mapping[str, float]) -> list[wire.Metric]:
     return [_metric(metric_id=name, value=number) for name, number in values.items()]
 
 
-def operation(value: Handout | StopCheck) -> wire.Operation | wire.EarlyStoppingOperation:
-    """What a call was answered with as the wire has it."""
-    return suggestion(value) if isinstance(value, Handout) else _stop_check(value)
-
-
-def suggestion(handout: Handout) -> wire.Operation:
-    """An answered call to suggest as the wire has it."""
+def suggestion(handout: Handout, *, with_trials: bool = True) -> wire.Operation:
+    """An answered call to suggest as the wire has it, with its trials or without."""
     time = timestamp(handout.create_time)
     return wire.Operation(
         name=str(handout.name),
@@ -101,7 +98,7 @@ def suggestion(handout: Handout) -> wire.Operation:
             client_id=handout.client_id,
         ),
         response=wire.SuggestTrialsResponse(
-            trials=[trial(handout.name.study, one) for one in handout.trials],
+            trials=[trial(handout.name.study, one) for one in handout.trials] if with_trials else [],
             study_state=wire.StudyState[handout.study_state.value],
             start_time=time,
             end_time=time,
@@ -109,7 +106,8 @@ def suggestion(handout: Handout) -> wire.Operation:
     )
 
 
-def _stop_check(check: StopCheck) -> wire.EarlyStoppingOperation:
+def stop_check(check: StopCheck) -> wire.EarlyStoppingOperation:
+    """An answered check as the wire has it."""
     time = timestamp(check.time / 1000)
     return wire.EarlyStoppingOperation(
         name=str(check.name),

@@ -1,0 +1,55 @@
+"""Answers with trials, studies and operations: short ones at once, others in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fastapi import Response
+
+from dodona_server.api.answer import Answer, written
+from dodona_server.api.caip import render
+from dodona_server.api.pieces import are_short, operation_in_pieces, trial_in_pieces
+from dodona_server.domain.names import StudyName
+from dodona_server.domain.study import Study
+from dodona_server.domain.trial import Trial
+from dodona_server.service.operations import Handout, StopCheck
+
+
+def trial(name: StudyName, value: Trial) -> Response:
+    """A trial of the study `name`."""
+    if are_short([value]):
+        return Answer(render.trial(name, value))
+    return written(lambda enums_as_numbers: trial_pieces(name, value, enums_as_numbers))
+
+
+def operation(value: Handout | StopCheck) -> Response:
+    """What a call was answered with."""
+    if isinstance(value, StopCheck):
+        return Answer(render.stop_check(value))
+    name = value.name.study
+    return written(
+        lambda enums_as_numbers: operation_in_pieces(
+            render.suggestion(value),
+            (trial_pieces(name, one, enums_as_numbers) for one in value.trials),
+            enums_as_numbers,
+        )
+    )
+
+
+def study(value: Study) -> Response:
+    """A study."""
+    return written(lambda enums_as_numbers: study_pieces(value, enums_as_numbers))
+
+
+def trial_pieces(
+    name: StudyName, value: Trial, enums_as_numbers: bool = False, *, listed: bool = False
+) -> Iterator[bytes]:
+    """A trial of the study `name`, alone or as one of a list, in pieces."""
+    return trial_in_pieces(
+        value, lambda one: render.trial(name, one, listed=listed), render.measurement, enums_as_numbers
+    )
+
+
+def study_pieces(value: Study, enums_as_numbers: bool = False) -> Iterator[bytes]:
+    """A study, in pieces."""
+    yield render.study(value).to_json(enums_as_numbers=enums_as_numbers)

@@ -1,0 +1,104 @@
+"""How bodies are read: JSON in UTF-8, of bounded depth and number of elements, a large one beside the event loop."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from dodona_schemas.base import WireModel
+from dodona_schemas.problems import problem_of
+from dodona_server.aside import aside
+from dodona_server.domain.errors import InvalidArgument
+
+Message = TypeVar("Message", bound=WireModel)
+
+# Up to this size a body is read at once: that takes less than the way to a thread and back may.
+SMALL_BYTES = 2**12
+# The parser's own limit.
+MAX_DEPTH = 200
+# So many are parsed in a few hundredths of a second, during which no other thread runs.
+MAX_ELEMENTS = 200_000
+
+
+async def read_message(model: type[Message], body: bytes) -> Message:
+    """The message in a request's body; an empty one is `{}`.
+
+    Raises:
+        InvalidArgument: it is no JSON, has too many elements or is nested too deep, or does not fit the model.
+    """
+    return _read(model, body) if len(body) <= SMALL_BYTES else await aside(_read, model, body)
+
+
+def _read(model: type[Message], body: bytes) -> Message:
+    content = parse_body(body)
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        # Only here: the server's own data that fits no model is another matter.
+        errors = error.errors(include_url=False)
+        raise InvalidArgument(problem_of(errors, "" if errors[0]["loc"] else "the body")) from None
+
+
+def parse_body(body: bytes) -> Any:
+    """The body's content, an empty one's `{}`; unlike the standard library's parser, this refuses what is no Unicode.
+
+    Raises:
+        InvalidArgument: it is not JSON, is too large a structure, or has a character that no database keeps.
+    """
+    if _seems_to_have(body) > MAX_ELEMENTS and _has_more_than(body, MAX_ELEMENTS):
+        raise InvalidArgument(f"the body has more than {MAX_ELEMENTS} elements, which are allowed")
+    if _has_nul(body):
+        raise InvalidArgument("a text in the body has the character U+0000, which no database keeps")
+    try:
+        return from_json(body or b"{}")
+    except ValueError as error:
+        if "recursion limit" in str(error):
+            raise InvalidArgument(
+                f"the body is not JSON that this server takes: it is nested more than {MAX_DEPTH} deep"
+            ) from error
+        raise InvalidArgument(f"the body is not JSON: {error}") from error
+
+
+def _seems_to_have(body: bytes) -> int:
+    """How many elements the body has, if its texts have none of the signs that separate elements."""
+    return sum(body.count(sign) for sign in (b",", b"[", b"{"))
+
+
+def _has_more_than(body: bytes, elements: int) -> bool:
+    """Whether the body has more elements than that outside its texts; it is not looked through further than needed."""
+    behind = 0
+    while behind < len(body):
+        text = body.find(b'"', behind)
+        end = text if text >= 0 else len(body)
+        elements -= sum(body.count(sign, behind, end) for sign in (b",", b"[", b"{"))
+        if elements < 0:
+            return True
+        behind = _behind_text(body, end + 1)
+    return False
+
+
+def _behind_text(body: bytes, place: int) -> int:
+    """Where the text ends that begins at a place."""
+    while (quote := body.find(b'"', place)) >= 0:
+        place = quote + 1
+        if not _is_escaped(body, quote):
+            return place
+    return len(body)
+
+
+def _has_nul(body: bytes) -> bool:
+    """Whether a text in the body has U+0000; behind a backslash that is escaped itself it is another text."""
+    place = body.find(b"\\u0000")
+    while place >= 0 and _is_escaped(body, place):
+        place = body.find(b"\\u0000", place + 1)
+    return place >= 0
+
+
+def _is_escaped(body: bytes, place: int) -> bool:
+    """Whether an odd number of backslashes stands before the place."""
+    first = place
+    while first and body[first - 1] == 0x5C:
+        first -= 1
+    return (place - first) % 2 == 1

@@ -1,0 +1,75 @@
+"""Answers with trials, studies and operations: short ones at once, others in pieces."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+
+from fastapi import Response
+
+from dodona_schemas.base import WireModel
+from dodona_server.api.answer import Answer, array, with_fields, written
+from dodona_server.api.pieces import are_short, is_long, metadata_in_pieces, operation_in_pieces, trial_in_pieces
+from dodona_server.api.vertex import render
+from dodona_server.domain.names import StudyName
+from dodona_server.domain.study import Study
+from dodona_server.domain.trial import Trial
+from dodona_server.service.operations import Handout
+
+
+def trial(name: StudyName, value: Trial) -> Response:
+    """A trial of the study `name`."""
+    if are_short([value]):
+        return Answer(render.trial(name, value))
+    return written(lambda enums_as_numbers: trial_pieces(name, value, enums_as_numbers))
+
+
+def handout(value: Handout) -> Response:
+    """What a call to suggest is answered with."""
+    if are_short(value.trials):
+        return Answer(render.suggestion(value))
+    return written(lambda enums_as_numbers: handout_pieces(value, enums_as_numbers))
+
+
+def study(value: Study) -> Response:
+    """A study."""
+    return written(lambda enums_as_numbers: study_pieces(value, enums_as_numbers))
+
+
+def listing(message: WireModel, field: str, entries: Callable[[bool], Iterable[Iterable[bytes]]]) -> Response:
+    """A message with the entries of a list in one of its fields; `entries` is told whether enums are to be numbers."""
+    return written(
+        lambda enums_as_numbers: with_fields(message, {field: array(entries(enums_as_numbers))}, enums_as_numbers)
+    )
+
+
+def trial_pieces(name: StudyName, value: Trial, enums_as_numbers: bool = False) -> Iterator[bytes]:
+    """A trial of the study `name`, in pieces."""
+    return trial_in_pieces(value, lambda one: render.trial(name, one), render.measurement, enums_as_numbers)
+
+
+def handout_pieces(value: Handout, enums_as_numbers: bool = False, *, for_google: bool = False) -> Iterator[bytes]:
+    """What a call to suggest is answered with, in pieces.
+
+    Args:
+        value: what is answered.
+        enums_as_numbers: whether enums are to be numbers.
+        for_google: whether fields that Vertex's protocol does not have are left out. Google's SDK ignores unknown
+            fields, but not in answers about operations.
+    """
+
+    def one(handed: Trial) -> Iterator[bytes]:
+        if for_google:
+            written = render.trial(value.name.study, handed).model_copy(update=render.NO_OWN_FIELDS)
+            return iter((written.to_json(enums_as_numbers=enums_as_numbers),))
+        return trial_pieces(value.name.study, handed, enums_as_numbers)
+
+    return operation_in_pieces(render.suggestion(value, with_trials=False), map(one, value.trials), enums_as_numbers)
+
+
+def study_pieces(value: Study, enums_as_numbers: bool = False) -> Iterator[bytes]:
+    """A study, in pieces."""
+    if not is_long(value.metadata):
+        return with_fields(render.study(value), {}, enums_as_numbers)
+    rest = render.study(dataclasses.replace(value, metadata={}))
+    return with_fields(rest, {"metadata": metadata_in_pieces(value.metadata)}, enums_as_numbers)
