@@ -10,6 +10,7 @@ import asyncio
 import functools
 import ipaddress
 import logging
+import math
 import resource
 import time
 from collections.abc import Callable, Iterable
@@ -27,6 +28,7 @@ WANTED_DESCRIPTORS = 65_536
 SWEEP_SECONDS = 1.0
 # A flood of connections is no flood of lines in the log.
 QUIET_SECONDS = 10.0
+NOTHING_ASKED = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ class Connection(Protocol):
     def check(self, now: float) -> None:
         """Closes the connection if it has waited for too long."""
 
-    def priority(self) -> tuple[int, float] | None:
-        """The smallest one is closed first; None for a connection that answers a request."""
+    def waits_since(self) -> float | None:
+        """When it began to wait for the next request; `NOTHING_ASKED` before the first, None while it answers one."""
 
     def evict(self) -> None:
         """Closes the connection in favor of a new one."""
@@ -123,10 +125,15 @@ class Connections:
             del self._addresses[key]
 
     def _evict_one(self, among: Iterable[Connection]) -> bool:
-        waiting = [(priority, one) for one in among if (priority := one.priority()) is not None]
-        if not waiting:
+        victim, longest = None, math.inf
+        for one in among:  # the oldest first
+            since = one.waits_since()
+            if since is not None and since < longest:
+                victim, longest = one, since
+            if longest == NOTHING_ASKED:
+                break  # in a flood, which has many of these, nearly at once
+        if victim is None:
             return False
-        _, victim = min(waiting, key=lambda pair: pair[0])
         self.remove(victim)
         victim.evict()
         return True

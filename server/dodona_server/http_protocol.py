@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dodona_server.api.errors import error_response
-from dodona_server.connections import Connections
+from dodona_server.connections import NOTHING_ASKED, Connections
 
 MAX_TARGET_BYTES = 8 * 2**10
 MAX_HEAD_BYTES = 64 * 2**10
@@ -288,11 +288,11 @@ class Protocol(HttpToolsProtocol):
             return limits.silent_seconds
         return math.inf if self.scope["method"] == "PUT" else limits.body_seconds
 
-    def priority(self) -> tuple[int, float] | None:
-        """Connections without a request go first, then idle ones, the oldest of each; see `Connection`."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            return None
-        return (0 if self._stage is Stage.HEAD else 1, self._since)
+    def waits_since(self) -> float | None:
+        """When the connection began to wait for the next request; see `Connection`."""
+        if self._stage is Stage.HEAD:
+            return NOTHING_ASKED if self.cycle is None or self.cycle.response_complete else None
+        return self._since if self.cycle.response_complete else None
 
     def evict(self) -> None:
         """Closes the connection; see `Connection`."""
