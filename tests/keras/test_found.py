@@ -124,6 +124,23 @@ def test_a_grid_has_the_size_of_kerastuners(
     assert len(set(points(study()))) == size
 
 
+def test_the_default_algorithm_does_not_train_the_defaults_again(
+    tune: Callable[..., Any], study: Callable[[], Study]
+) -> None:
+    def declare(hp: Any) -> None:
+        hp.Float("lr", 1e-4, 1e-1, sampling="log")
+        layers = hp.Int("layers", 1, 3)
+        with hp.conditional_scope("layers", [3]):
+            if layers == 3:
+                hp.Float("dropout", 0.1, 0.7)
+
+    tune(tuner=found(declare), max_trials=3).search(verbose=0)
+    first, *others = study().trials()
+    assert first.parameters == {"lr": 1e-4, "layers": 1}
+    for record in others:
+        assert record.parameters != pytest.approx(first.parameters, rel=1e-9)
+
+
 @pytest.mark.parametrize(("hypermodel", "size"), [(Finder, 3), (Scoped, 16)])
 def test_what_fit_finds_is_on_the_grid(
     tune: Callable[..., Any], study: Callable[[], Study], hypermodel: type[keras_tuner.HyperModel], size: int

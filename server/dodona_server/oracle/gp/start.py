@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dodona_server.domain.space import Value
+from dodona_server.domain.space import Value, agrees
 from dodona_server.oracle.gp.axes import Array
 from dodona_server.oracle.gp.encoding import Encoding, Point
 from dodona_server.oracle.gp.search import Search
@@ -41,8 +41,11 @@ def point(search: Search, waiting: Sequence[Point]) -> dict[str, Value] | None:
 def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
     """The defaults, what was best in earlier studies, and what lies between; places, each a."""
     encoding, finished = search.encoding, len(search.history.trials)
-    yield encoding.default()
     known = [*search.history.points(np.arange(max(0, finished - MOST_PENDING), finished)), *waiting[-MOST_PENDING:]]
+    default = encoding.default()
+    # A worker that found the parameters while it ran has run the very defaults, not what their places round to.
+    if not any(agrees(one, encoding.decode(default)) for one in known):
+        yield default
     strata = max(size(search.dimensions), len(known) + 1)
     proposed = draws(encoding, encoding.encode(known)[0], strata, search.generator)
     if len(known) % 2 and search.problem.priors:
