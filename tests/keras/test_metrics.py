@@ -240,6 +240,19 @@ def test_the_history_of_an_overridden_run_trial(tune: Tune, study: Callable[[], 
     assert record.metrics["loss"] == made[0].history["loss"][2 * best + 1]
 
 
+def test_the_lists_of_a_history(tune: Tune, study: Callable[[], Study]) -> None:
+    class Lists(Returns):
+        def fit(self, hp: HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, **kwargs).history
+
+    tuner = tune(Lists(), objective="val_loss", max_trials=1, executions_per_trial=2, backup_seconds=0)
+    tuner.search(**DATA, epochs=4, validation_freq=2, verbose=0)
+    (record,) = study().trials()
+    executions = record.measurements[:4], record.measurements[4:]
+    best = [min(one.metrics.get("val_loss", 9.0) for one in measured) for measured in executions]
+    assert record.metrics["val_loss"] == pytest.approx(sum(best) / 2)
+
+
 # --- a History that `fit` did not fill
 
 

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 
 import dodona
-from dodona.keras._epochs import Epochs, epochs_of, fill
+from dodona.keras._epochs import Epochs, as_history, epochs_of, fill
 from dodona.keras._metrics import number_of, numbers
 from dodona.keras._models import Models
 from dodona.keras._private import SaveBestEpoch, set_initial_epoch
@@ -326,8 +326,8 @@ def _plain(result: Any) -> Any:
     """A result of `fit` as JSON has it, with all that counts of it."""
     if isinstance(result, list):
         return [_plain(one) for one in result]
-    if isinstance(result, keras.callbacks.History):
-        return {"epochs": epochs_of(result)}
+    if (history := as_history(result)) is not None:
+        return {"epochs": epochs_of(history)}
     return {"metrics": numbers(result)} if isinstance(result, Mapping) else number_of(result)
 
 

@@ -53,6 +53,17 @@ def fill(history: History, epochs: Epochs) -> None:
             measured.setdefault(name, []).append(epoch)
 
 
+def as_history(results: Any) -> History | None:
+    """What `fit` or a method of the user returned, if it is a History, or the lists of one: `fit(...).history`."""
+    if isinstance(results, History):
+        return results
+    if not isinstance(results, Mapping) or not results or not all(isinstance(one, list) for one in results.values()):
+        return None
+    history = History()
+    history.history = dict(results)
+    return history
+
+
 def epochs_of(history: History) -> list[tuple[int, dict[str, float]]]:
     """The epochs of a History with the metrics that were measured in each, in order."""
     lists = {name: _listed(values) for name, values in history.history.items()}

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
-import keras
 import numpy as np
 from keras_tuner import Objective
 from keras_tuner.errors import FatalTypeError, FatalValueError
 
 from dodona._text import shortened, words_of
-from dodona.keras._epochs import UNKNOWN, Epochs, epochs_of
+from dodona.keras._epochs import UNKNOWN, Epochs, as_history, epochs_of
 from dodona.keras._metrics import numbers
 from dodona.keras._objective import score
 from dodona.keras._private import DefaultObjective, MultiObjective, validate_trial_results
@@ -49,8 +48,8 @@ def outcome_of(results: Any, objective: Objective, source: str = "Tuner.run_tria
 
 def _read(results: Any, objective: Objective, source: str) -> tuple[Epochs, Mapping[Any, Any], str]:
     """The epochs that count, what they were made of, and the words for it."""
-    if isinstance(results, keras.callbacks.History):
-        return epochs_of(results), results.history, f"the History of {source}"
+    if (history := as_history(results)) is not None:
+        return epochs_of(history), history.history, f"the History of {source}"
     if isinstance(results, Mapping):
         return [(0, numbers(results))], results, f"the returned dictionary from {source}"
     if isinstance(results, Real) or hasattr(results, "ndim"):
