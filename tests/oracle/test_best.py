@@ -14,7 +14,8 @@ SPACE = SearchSpace((Parameter("x", Double(0.0, 1.0)),))
 
 
 @pytest.mark.parametrize(
-    ("objectives", "constraints", "name"), [(1, 0, "GP_BANDIT"), (4, 1, "GP_BANDIT"), (5, 0, "NSGA2")]
+    ("objectives", "constraints", "name"),
+    [(1, 0, "GP_BANDIT"), (4, 1, "GP_BANDIT"), (5, 0, "NSGA2"), (0, 2, "GP_BANDIT"), (0, 5, "NSGA2")],
 )
 def test_the_number_of_objectives_decides(objectives, constraints, name):
     metrics = [Metric(f"m{index}", Goal.MINIMIZE) for index in range(objectives)]

@@ -49,3 +49,22 @@ def test_a_safety_metric_that_is_not_a_number_is_not_safe(goal):
     assert judge.outcome(succeeded({"m": 1.0, "s": math.nan})) == INFEASIBLE
     assert judge.outcome(succeeded({"m": 1.0, "s": 0.5})) == Outcome((1.0,), 0.0)
     assert {judge.outcome(succeeded({"m": 1.0, "s": value})).violation for value in (0.0, 1.0)} == {0.0, 0.5}
+
+
+@pytest.mark.parametrize("name", ["GP_BANDIT", "TPE", "SKOPT_FOREST"])
+def test_where_all_metrics_are_constraints_all_are_objectives_too(name):
+    metrics = tuple(Metric(metric, Goal.MINIMIZE, Safety(0.5)) for metric in ("m", "n"))
+    spec = StudySpec(metrics, SPACE, name)
+    assert spec.objectives == metrics
+    assert Judge(spec).outcome(succeeded({"m": 0.25, "n": 1.0})) == Outcome((0.25, 1.0), 0.5)
+    # The second metric decides: it is best at 0, the first one is the same everywhere.
+    completed = [succeeded({"m": 0.1, "n": number / 100}, number) for number in range(1, 31)]
+    found = ALGORITHMS[name].suggest(Problem(spec, len(completed), (), 1), completed, (), 8, random.Random(1))
+    elsewhere = [succeeded({"m": 0.1, "n": 0.1}, number) for number in range(1, 31)]
+    other = ALGORITHMS[name].suggest(Problem(spec, len(completed), (), 1), elsewhere, (), 8, random.Random(1))
+    assert found.parameters != other.parameters
+
+
+def test_where_some_metrics_are_constraints_the_others_are_the_objectives():
+    spec = StudySpec((Metric("s", Goal.MINIMIZE, Safety(0.5)), Metric("m", Goal.MAXIMIZE)), SPACE)
+    assert [metric.id for metric in spec.objectives] == ["m"]

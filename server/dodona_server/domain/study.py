@@ -222,6 +222,11 @@ class StudySpec:
         """The first metric: the one that ranks trials where a single number is needed."""
         return self.metrics[0]
 
+    @property
+    def objectives(self) -> tuple[Metric, ...]:
+        """The metrics to optimize: those that are no safety constraints, or all where all are constraints."""
+        return tuple(metric for metric in self.metrics if metric.safety is None) or self.metrics
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

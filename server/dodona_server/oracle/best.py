@@ -22,7 +22,7 @@ class Best:
         self._many: Algorithm = Nsga2()
 
     def _for(self, spec: StudySpec) -> Algorithm:
-        return self._few if sum(metric.safety is None for metric in spec.metrics) <= MAX_OBJECTIVES else self._many
+        return self._few if len(spec.objectives) <= MAX_OBJECTIVES else self._many
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

@@ -25,7 +25,7 @@ class GpBandit:
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
         no_options(spec)
-        objectives = sum(metric.safety is None for metric in spec.metrics)
+        objectives = len(spec.objectives)
         if objectives > MAX_OBJECTIVES:
             raise InvalidArgument(
                 f"{objectives} metrics to optimize; {spec.algorithm} takes at most {MAX_OBJECTIVES}", "metrics"

@@ -43,11 +43,6 @@ class Outcome:
 INFEASIBLE = Outcome((), math.inf)
 
 
-def objectives(spec: StudySpec) -> list[Metric]:
-    """The metrics to optimize: those that are no constraints, or all if there are no others."""
-    return [metric for metric in spec.metrics if metric.safety is None] or list(spec.metrics)
-
-
 class Judge:
     """Reads the results of a study's trials.
 
@@ -56,7 +51,7 @@ class Judge:
     """
 
     def __init__(self, spec: StudySpec) -> None:
-        self._signs = [(metric.id, _sign(metric)) for metric in objectives(spec)]
+        self._signs = [(metric.id, _sign(metric)) for metric in spec.objectives]
         self._limits = [
             (metric.id, _sign(metric), metric.safety.threshold) for metric in spec.metrics if metric.safety is not None
         ]

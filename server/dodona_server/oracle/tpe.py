@@ -20,7 +20,7 @@ from dodona_server.oracle.algorithm import Problem, Suggestions
 from dodona_server.oracle.novelty import Tried, without_tuner_values
 from dodona_server.oracle.opening import Opening
 from dodona_server.oracle.options import integer, only
-from dodona_server.oracle.outcome import Judge, objectives
+from dodona_server.oracle.outcome import Judge
 from dodona_server.oracle.tree import Tree
 
 DEFAULT_INITIAL = 10
@@ -103,7 +103,7 @@ def split(
         valid: how many of them have a result.
     """
     size = max(1, min(math.ceil(_GOOD_SHARE * valid), _MAX_GOOD))
-    if len(objectives(spec)) > 1:
+    if len(spec.objectives) > 1:
         from dodona_server.oracle.pareto import survivors
 
         good = set(survivors([Judge(spec).outcome(trial) for trial in completed], size))

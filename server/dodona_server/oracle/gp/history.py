@@ -57,9 +57,9 @@ def read(spec: StudySpec, completed: Sequence[Trial]) -> History:
     return History(completed, values, np.asarray(~np.isnan(values).any(axis=1)))
 
 
-def objectives(spec: StudySpec) -> list[int]:
-    """Which metrics are to be optimised: those that are no constraints, or the first if all are."""
-    return [index for index, metric in enumerate(spec.metrics) if metric.safety is None] or [0]
+def columns(spec: StudySpec) -> list[int]:
+    """Where the objectives stand among the metrics."""
+    return [spec.metrics.index(metric) for metric in spec.objectives]
 
 
 def limit(metric: Metric) -> float:

@@ -17,7 +17,6 @@ from dodona_server.oracle.algorithm import Suggestions
 from dodona_server.oracle.gp import start
 from dodona_server.oracle.gp.acquisition import Acquisition
 from dodona_server.oracle.gp.encoding import Encoding, Point
-from dodona_server.oracle.gp.history import objectives
 from dodona_server.oracle.gp.likelihood import NoisePrior
 from dodona_server.oracle.gp.models import Models, build
 from dodona_server.oracle.gp.optimizer import Optimizer
@@ -57,7 +56,7 @@ def _modelled(search: Search, waiting: Sequence[Point], count: int) -> Suggestio
         ahead = [*waiting, *found]
         try:
             # With several objectives each point has weights, and so a model, of its own.
-            if not found or (models is not None and len(objectives(search.problem.spec)) > 1):
+            if not found or (models is not None and len(search.problem.spec.objectives) > 1):
                 models = _models(search)
             point = _promising(search, models, ahead) if models is not None else start.point(search, ahead)
         except np.linalg.LinAlgError as error:

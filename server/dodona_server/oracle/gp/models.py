@@ -13,7 +13,7 @@ from dodona_server.oracle.gp.axes import Array, Mask
 from dodona_server.oracle.gp.encoding import Encoding, Point
 from dodona_server.oracle.gp.features import Features
 from dodona_server.oracle.gp.fit import fit
-from dodona_server.oracle.gp.history import MOST, History, Rows, choose, limit, objectives
+from dodona_server.oracle.gp.history import MOST, History, Rows, choose, columns, limit
 from dodona_server.oracle.gp.likelihood import Hyperparameters, NoisePrior
 from dodona_server.oracle.gp.outputs import HUGE, finite
 from dodona_server.oracle.gp.surrogate import Surrogate
@@ -144,7 +144,7 @@ def build(
     """
     spec = problem.spec
     succeeded = np.flatnonzero(history.feasible)
-    wanted = history.values[:, objectives(spec)]
+    wanted = history.values[:, columns(spec)]
     rows = succeeded[_chosen(wanted[succeeded], generator)] if len(succeeded) else succeeded
     constraints: list[tuple[Fitted, Limit]] = []
     objective, eligible = None, np.ones(len(rows), dtype=bool)

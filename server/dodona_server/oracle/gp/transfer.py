@@ -21,7 +21,7 @@ from dodona_server.oracle.gp.axes import Array
 from dodona_server.oracle.gp.encoding import Encoding
 from dodona_server.oracle.gp.features import Features
 from dodona_server.oracle.gp.fit import fit
-from dodona_server.oracle.gp.history import Rows, choose, objectives, read
+from dodona_server.oracle.gp.history import Rows, choose, read
 from dodona_server.oracle.gp.likelihood import NoisePrior
 from dodona_server.oracle.gp.surrogate import Surrogate
 from dodona_server.oracle.gp.targets import target
@@ -83,7 +83,7 @@ def _values(spec: StudySpec, prior: Prior) -> tuple[Array | None, Rows]:
 
     A study of a single objective learns from whatever the other one optimised first, if the names differ.
     """
-    wanted = [spec.metrics[index].id for index in objectives(spec)]
+    wanted = [metric.id for metric in spec.objectives]
     known = [metric.id for metric in prior.spec.metrics]
     if len(wanted) == 1 and wanted[0] not in known:
         wanted = [prior.spec.objective.id]
