@@ -4,7 +4,7 @@
 
     space = {"x": dodona.Float(-5, 5), "kind": dodona.Categorical(["a", "b"])}
     study = dodona.Client().create_study("f", space, goal="minimize", max_trials=50)
-    study.optimize(lambda trial: trial.parameters["x"] ** 2)
+    study.optimize(lambda trial: (trial.parameters["x"] - 1.5) ** 2)
     print(study.best_trial)
 
 `dodona.keras` tunes Keras models; it is imported on its own, so that this package needs neither Keras nor pandas.

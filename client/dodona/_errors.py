@@ -210,3 +210,14 @@ def named_problems(field: str = "") -> Iterator[None]:
         yield
     except ValidationError as error:
         raise ValueError(problem_in(error, field)) from None
+
+
+def _classes(root: type[DodonaError]) -> Iterator[type[DodonaError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _classes(child)
+
+
+for _class in _classes(DodonaError):
+    # As users import them: the last line of a traceback has the whole name.
+    _class.__module__ = "dodona"

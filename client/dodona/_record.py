@@ -49,6 +49,15 @@ class TrialRecord:
     step: int = 0
     checkpoint: str | None = None
 
+    def __str__(self) -> str:
+        """In a line: "trial 7 SUCCEEDED with objective=0.25: x=1.5, kind='a'"."""
+        metrics = ", ".join(f"{name}={value:.6g}" for name, value in self.metrics.items())
+        values = ", ".join(
+            f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in self.parameters.items()
+        )
+        return f"trial {self.number} {self.state}{f' with {metrics}' if metrics else ''}: {values or 'no parameters'}"
+
 
 class Verdict(WireModel):
     """Of the trial that a report is answered with, what its worker needs: to read all of it costs more than to ask."""

@@ -11,6 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from dodona._artifacts import Artifact, Artifacts, artifact_of
+from dodona._border import short_tracebacks
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, named_problems
 from dodona._plots import Figures
@@ -43,6 +44,7 @@ WAITING = "the study %r has no trial for the worker %r now: waiting until a tria
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
 
+@short_tracebacks(but="optimize")
 class Study(Figures):
     """A study on the server; `Client` makes it.
 
@@ -216,10 +218,12 @@ class Study(Figures):
             FailedPrecondition: the study is paused.
             NothingReported: the objective neither returned nor reported a result.
         """
-        for _ in count() if n_trials is None else range(n_trials):
+        for done in count() if n_trials is None else range(n_trials):
             try:
                 trial = self.ask()
-            except StudyCompleted:
+            except StudyCompleted as error:
+                if not done:
+                    logger.warning("nothing to run: %s", error)
                 return
             try:
                 with trial:

@@ -28,8 +28,8 @@ def test_the_first_page_lists_the_studies_of_all_locations_newest_first(site: Si
     assert page.text.index("Newer one") < page.text.index("older")
     assert page.all("a", href="/studies/q/m/newer")
     assert page.all("a", href="/studies/p/l/older")
-    assert "1 of 20" in page.text
-    assert page.all("svg", **{"aria-label": "1 of 20 trials"})
+    assert "0 of 20" in page.text
+    assert page.all("svg", **{"aria-label": "0 of 20 trials finished"})
     assert page.live
 
 
@@ -63,6 +63,7 @@ def test_a_study_on_its_way(site: Site) -> None:
     site.post(site.start("mnist") + ":complete", {"trialInfeasible": True, "infeasibleReason": "out of memory"})
     site.start("mnist", "worker-2")
     site.post("/mnist/trials", {"parameters": [{"parameterId": "learning_rate", "value": 0.001}]})
+    assert site.page("/").all("svg", **{"aria-label": "3 of 10 trials finished"})
     page = site.study("mnist")
     assert "3 of 10 trials finished" in page.text
     for count in ("2 succeeded", "1 infeasible", "1 running", "1 waiting"):

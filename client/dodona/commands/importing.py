@@ -27,6 +27,12 @@ def keras_tuner(
     url: Annotated[str | None, typer.Option(help="The server's address [default: DODONA_URL]")] = None,
 ) -> None:
     """Bring a project of KerasTuner into a study: search space, trials and weights. A second time adds nothing."""
+    if not (directory / "oracle.json").is_file():
+        # TensorFlow takes seconds to load: not before there is something to bring.
+        below = sorted(one.parent for one in directory.glob("*/oracle.json"))
+        hint = f"; do you mean {below[0]}?" if below else ""
+        typer.echo(f"dodona import: {directory} is no project of KerasTuner: it has no oracle.json{hint}", err=True)
+        raise typer.Exit(2)
     from dodona.keras._importing import import_project
 
     try:

@@ -99,10 +99,15 @@ class Guard:
         if not await self._refused.refuse(scope, wrong=bool(brought)):
             message = "too many wrong tokens came from this address"
             return error_response(429, "RESOURCE_EXHAUSTED", message, {"Connection": "close", "Retry-After": "10"})
+        said = (
+            "the token is not this server's: set DODONA_TOKEN to the one that the server was started with"
+            if brought
+            else "this server needs its token: set DODONA_TOKEN, or send it as 'Authorization: Bearer TOKEN'"
+        )
         return error_response(
             401,
             "UNAUTHENTICATED",
-            "this server needs its token; send it as 'Authorization: Bearer TOKEN'",
+            said,
             {"WWW-Authenticate": 'Basic realm="Dodona: any name, the token as password", charset="UTF-8"'},
         )
 

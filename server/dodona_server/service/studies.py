@@ -20,7 +20,7 @@ from dodona_server.oracle import algorithm_for
 from dodona_server.service.budget import settle
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.once import Once
-from dodona_server.storage import events, studies, trials
+from dodona_server.storage import events, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
@@ -146,9 +146,17 @@ class StudyService:
         """The page of up to `limit` studies whose key is above `after`, in the order they were created."""
         return await self._store.read(lambda transaction: studies.page(transaction, parent, after, limit))
 
-    async def recent(self, limit: int) -> Page[Study]:
-        """The page of up to `limit` newest studies of all projects and locations, newest first, without metadata."""
-        return await self._store.read(lambda transaction: studies.recent(transaction, limit))
+    async def recent(self, limit: int) -> list[tuple[Study, int]]:
+        """Up to `limit` newest studies of all projects and locations, newest first, with how many trials have ended.
+
+        They come without metadata; there are fewer where they are large.
+        """
+
+        def query(transaction: Transaction) -> list[tuple[Study, int]]:
+            found = studies.recent(transaction, limit).entries
+            return list(zip(found, ranking.finished(transaction, found), strict=True))
+
+        return await self._store.read(query)
 
     async def add_parameters(self, name: StudyName, added: Sequence[Parameter], request_id: str | None = None) -> Study:
         """The study with its search space grown by parameters that it lacks; those it has already may be among them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,8 +11,9 @@ from sqlalchemy import bindparam
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Goal, Study
 from dodona_server.domain.trial import Place, Trial, TrialState
+from dodona_server.storage import codec
 from dodona_server.storage.paging import page_of, sizes
-from dodona_server.storage.statement import Statement
+from dodona_server.storage.statement import Statement, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import ranked, trials, unfinished
 from dodona_server.storage.trial_rows import ALL_TEXTS, BRIEF, IN_STUDY, TRIALS, read_trial
@@ -20,6 +21,11 @@ from dodona_server.storage.trial_rows import ALL_TEXTS, BRIEF, IN_STUDY, TRIALS,
 _PAGE = 500
 _COUNT_UNFINISHED = Statement(
     sa.select(trials.c.state, sa.func.count().label("count")).where(IN_STUDY, unfinished).group_by(trials.c.state)
+)
+_COUNT_UNFINISHED_OF = Statement(
+    sa.select(trials.c.study_key, sa.func.count().label("count"))
+    .where(one_of(trials.c.study_key, "studies"), unfinished)
+    .group_by(trials.c.study_key)
 )
 _COUNT_SUCCEEDED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked))
 _HISTORY = Statement(
@@ -107,6 +113,13 @@ def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
     counted[TrialState.SUCCEEDED] = _COUNT_SUCCEEDED.value(transaction, key)
     counted[TrialState.INFEASIBLE] = study.trial_count - sum(counted.values())
     return counted
+
+
+def finished(transaction: Transaction, studies: Sequence[Study]) -> list[int]:
+    """How many trials of each study have ended, by the unfinished ones, of which there are few."""
+    keys = codec.dump_numbers([study.key for study in studies])
+    left = {row["study_key"]: row["count"] for row in _COUNT_UNFINISHED_OF.rows(transaction, {"studies": keys})}
+    return [study.trial_count - left.get(study.key, 0) for study in studies]
 
 
 def history(transaction: Transaction, study: Study, every: int) -> list[tuple[int, float]]:

@@ -96,8 +96,8 @@ def page_router(studies: StudyService, trials: TrialQueries, clock: Callable[[],
 
     @router.get("/")
     async def all_studies(request: Request) -> Response:
-        recent = (await studies.recent(MAX_STUDIES)).entries
-        live = any(study.state is StudyState.ACTIVE for study in recent)
+        recent = await studies.recent(MAX_STUDIES)
+        live = any(study.state is StudyState.ACTIVE for study, _ in recent)
         context = {"studies": recent, "limit": MAX_STUDIES, "address": str(request.base_url).rstrip("/")}
         return await _page("studies.html", live=live, now=clock(), **context)
 
