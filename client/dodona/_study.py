@@ -237,12 +237,13 @@ class Study(Figures):
         """Adds a trial with values that you choose: to be handed out next, or finished already if it has metrics.
 
         Args:
-            parameters: a value for each parameter that matters; those with a default may be left out.
+            parameters: values; a parameter that is left out gets its default. Without metrics, the algorithm chooses the
+                values of those that have none, when the trial is handed out.
             metrics: the result, if the trial was run elsewhere.
 
         Raises:
             ValueError: a value is none of its parameter's, or of no parameter.
-            InvalidArgument: a parameter is missing.
+            InvalidArgument: a parameter is missing of a trial with metrics, or a child is given without its parent.
             FailedPrecondition: the study has all the trials that it may have.
         """
         body = vertex.CreateTrialRequest(parameters=encode(self._space, parameters), request_id=uuid.uuid4().hex)

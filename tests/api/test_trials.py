@@ -345,7 +345,6 @@ class TestCreate:
     @pytest.mark.parametrize(
         ("body", "message"),
         [
-            ({}, "parameters: 'x' has no value"),
             ({"parameters": [{"parameterId": "x", "value": 2}]}, "parameters['x']: 2 is not a number from 0.0 to 1.0"),
             ({"parameters": [{"parameterId": "x", "value": 0}, {"parameterId": "y", "value": 0}]}, "'y' is no active"),
             ({"parameters": [{"parameterId": "x", "value": 0}] * 2}, "'x' appears twice"),

@@ -84,6 +84,7 @@ USES: dict[str, Use] = {
     "checkpoint": lambda t, s: trials.set_checkpoint(t, s.key, RUNNING, "there"),
     "state": lambda t, s: trials.set_state(t, s.key, RUNNING, TrialState.STOPPING),
     "stop running": lambda t, s: trials.stop_running(t, s),
+    "parameters": lambda t, s: trials.set_parameters(t, s.key, trials.find(t, s, QUEUED)),
     "metadata": lambda t, s: trials.set_metadata(t, s.key, RUNNING, {"a": "b"}),
     "finish": lambda t, s: trials.finish(t, s, ENDED),
     "delete": lambda t, s: trials.delete(t, s, 500),

@@ -291,7 +291,25 @@ class SearchSpace:
         Raises:
             InvalidArgument: a value is missing, out of its parameter's range, or of no active parameter.
         """
-        return self._check(values, whole=True)
+        return self._check(values, defaults=True, whole=True)
+
+    def check_queued(self, values: Mapping[str, object]) -> dict[str, Value]:
+        """`values` in the kinds' types, defaults filled in; a parameter without a default may be left open.
+
+        Raises:
+            InvalidArgument: a value is out of its parameter's range, or of no parameter that is sure to be active.
+        """
+        return self._check(values, defaults=True, whole=False)
+
+    def is_whole(self, values: Mapping[str, Value]) -> bool:
+        """Whether every active parameter has a value."""
+        pending = list(self.parameters)
+        while pending:
+            parameter = pending.pop()
+            if parameter.id not in values:
+                return False
+            pending += parameter.active_branches(values[parameter.id])
+        return True
 
     def check_used(self, values: Mapping[str, object]) -> dict[str, Value]:
         """`values` in the kinds' types: those that a trial has used, which may be fewer than all active ones.
@@ -299,14 +317,14 @@ class SearchSpace:
         Raises:
             InvalidArgument: a value is out of its parameter's range, or of no active parameter.
         """
-        return self._check(values, whole=False)
+        return self._check(values, defaults=False, whole=False)
 
-    def _check(self, values: Mapping[str, object], *, whole: bool) -> dict[str, Value]:
+    def _check(self, values: Mapping[str, object], *, defaults: bool, whole: bool) -> dict[str, Value]:
         checked: dict[str, Value] = {}
         pending = list(reversed(self.parameters))
         while pending:
             parameter = pending.pop()
-            given = values.get(parameter.id, parameter.kind.default_value if whole else None)
+            given = values.get(parameter.id, parameter.kind.default_value if defaults else None)
             if given is None:
                 if whole:
                     raise InvalidArgument(f"{parameter.id!r} has no value", "parameters")

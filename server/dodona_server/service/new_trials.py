@@ -130,17 +130,48 @@ def _new_points(transaction: Transaction, study: Study, look: Look, count: int, 
         spaces = [study.spec.space.restrict(context) for context in look.request.contexts]
     if not study.spec.space.parameters and study.spec.algorithm != "HYPERBAND":
         return _before_any_parameter(transaction, study, count)
+    return _suggested(transaction, study, spaces, look, count, now)
+
+
+def fill(transaction: Transaction, study: Study, trial: Trial, look: Look, now: float) -> Trial:
+    """The queued trial with a value for each active parameter: those that it leaves open are suggested.
+
+    Raises:
+        Missing: the algorithm has to be asked first.
+    """
+    given = study.spec.space.check_queued(trial.parameters)
+    points = _Points([given])
+    if not study.spec.space.is_whole(given):
+        points = _suggested(transaction, study, [study.spec.space.restrict(given)], look, 1, now, trial.number)
+    if not points.parameters:
+        return trial
+    filled = dataclasses.replace(trial, parameters=points.parameters[0], metadata={**trial.metadata, **points.metadata})
+    trials.set_parameters(transaction, study.key, filled)
+    return filled
+
+
+def _suggested(
+    transaction: Transaction,
+    study: Study,
+    spaces: Sequence[SearchSpace],
+    look: Look,
+    count: int,
+    now: float,
+    number: int | None = None,
+) -> _Points:
+    """Up to `count` points in those parts of the space, for the trial of that number or for new ones."""
+    numbered = study if number is None else dataclasses.replace(study, next_trial_number=number, position=number)
     if not needs_history(study):
-        return _inline(study, spaces, algorithm_for(study.spec.algorithm), count)
+        return _inline(numbered, spaces, algorithm_for(study.spec.algorithm), count)
     results = study.trial_count - trials.count_unfinished(transaction, study)
     if look.failure:
         other = stand_in(study.spec.algorithm)
         if other is None:
             return _Points([])
-        made = _inline(study, spaces, other, count)
+        made = _inline(numbered, spaces, other, count)
         return dataclasses.replace(made, metadata=_provenance(Source.STAND_IN, 0, results, look))
     computed = look.computed
-    if computed is None or computed.version != study.version:
+    if computed is None or computed.version != study.version or computed.spaces != tuple(spaces):
         raise Missing(study, spaces, count, results)
     points, alone = _still_new(transaction, study, computed, count)
     ended = computed.over or computed.wait

@@ -14,11 +14,12 @@ from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.space import agrees
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.oracle import needs_history
 from dodona_server.service.budget import complete, settle
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.ending import lose
-from dodona_server.service.new_trials import Look, Missing, create
+from dodona_server.service.new_trials import Look, Missing, create, fill
 from dodona_server.service.operations import Handout, handout, with_last_steps
 from dodona_server.service.studies import found
 from dodona_server.service.suggest_request import SuggestRequest
@@ -109,12 +110,13 @@ class SuggestionService:
             study = _count_failure(transaction, study, look.failure, now)
         handed, study = _own(transaction, study, request, look.arrived, now)
         if study.state is StudyState.ACTIVE and len(handed) < request.count:
-            handed += _queued(transaction, study, request, request.count - len(handed), now)
-            missing = request.count - len(handed)
-            created = create(transaction, study, look, missing, now)
-            handed += created.trials
-            if created.over:
-                study = _over(transaction, study, request, now)
+            queued, used_up = _queued(transaction, study, look, request.count - len(handed), now)
+            handed += queued
+            if not used_up:
+                created = create(transaction, study, look, request.count - len(handed), now)
+                handed += created.trials
+                if created.over:
+                    study = _over(transaction, study, request, now)
         if not handed and study.state is not StudyState.COMPLETED and not look.is_last:
             return None
         operation = SuggestOperation(
@@ -212,15 +214,30 @@ def _leased(transaction: Transaction, study: Study, trial: Trial, request: Sugge
     return renewed
 
 
-def _queued(transaction: Transaction, study: Study, request: SuggestRequest, count: int, now: float) -> list[Trial]:
-    """Queued trials in order, now the client's; those only that fit one of the contexts if there are any."""
+def _queued(transaction: Transaction, study: Study, look: Look, count: int, now: float) -> tuple[list[Trial], bool]:
+    """Queued trials in order, now the client's; those only that fit one of the contexts if there are any.
+
+    And whether what was computed is used up: it has filled in one of them.
+    """
     if count <= 0:
-        return []
+        return [], False
+    request = look.request
     limit = MAX_QUEUED_LOOKED_AT if request.contexts else count
     waiting = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", limit)
     if request.contexts:
         waiting = [trial for trial in waiting if any(agrees(trial.parameters, context) for context in request.contexts)]
-    return [_assigned(transaction, study, trial, request, now) for trial in waiting[:count]]
+    handed: list[Trial] = []
+    for trial in waiting[:count]:
+        # One that was run before is run again as it was.
+        if trial.attempt > 0 or study.spec.space.is_whole(trial.parameters):
+            handed.append(_assigned(transaction, study, trial, request, now))
+            continue
+        filled = fill(transaction, study, trial, look, now)
+        if study.spec.space.is_whole(filled.parameters):
+            handed.append(_assigned(transaction, study, filled, request, now))
+        if needs_history(study):
+            return handed, True
+    return handed, False
 
 
 def _assigned(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:

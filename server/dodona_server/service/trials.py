@@ -66,7 +66,8 @@ class TrialService:
 
         Args:
             name: the study.
-            parameters: a value for each active parameter; those that have a default may be left out.
+            parameters: a value for each active parameter; those that have a default may be left out. A queued trial
+                may leave others open: the algorithm chooses their values when it is handed out.
             result: of a trial that was run elsewhere.
             request_id: the same id again gets the same trial.
             metadata: what the client wants to remember of the trial.
@@ -113,11 +114,11 @@ class TrialService:
         result: Result | None,
         measured: Sequence[Measurement],
     ) -> Trial:
-        now = self._clock()
+        now, space = self._clock(), study.spec.space
         trial = Trial(
             number=study.next_trial_number,
             state=TrialState.REQUESTED,
-            parameters=study.spec.space.check(parameters),
+            parameters=space.check_queued(parameters) if result is None else space.check(parameters),
             create_time=now,
         )
         if result is None:

@@ -111,6 +111,9 @@ _STOP_RUNNING = Statement(
     .values(state=TrialState.STOPPING.value)
     .returning(trials.c.number)
 )
+_SET_PARAMETERS = Statement(
+    trials.update().where(*THIS).values(parameters=bindparam("new_parameters"), metadata=bindparam("new_metadata"))
+)
 _SET_METADATA = Statement(trials.update().where(*THIS).values(metadata=bindparam("new_metadata")))
 _FINISH = Statement(
     trials.update()
@@ -307,6 +310,16 @@ def set_state(transaction: Transaction, study_key: int, number: int, state: Tria
 def stop_running(transaction: Transaction, study: Study) -> list[int]:
     """Moves all trials that run to STOPPING, and tells which, in order."""
     return sorted(row["number"] for row in _STOP_RUNNING.rows(transaction, {"of_study": study.key}))
+
+
+def set_parameters(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """Keeps the parameters of a queued trial, and its metadata, which says where they come from."""
+    values = {
+        **trial_key(study_key, trial.number),
+        "new_parameters": codec.dump_parameters(trial.parameters),
+        "new_metadata": codec.dump_metadata(trial.metadata),
+    }
+    _SET_PARAMETERS.run(transaction, values)
 
 
 def set_metadata(transaction: Transaction, study_key: int, number: int, metadata: Mapping[str, str]) -> None:

@@ -41,6 +41,7 @@ class Computed:
 
     Args:
         version: of the study that they were computed for.
+        spaces: in which they were asked for.
         results: how many finished trials they take account of.
         next_trial_number: the study's at that time; trials from this number on they take no account of.
         source: fresh or ahead.
@@ -54,6 +55,7 @@ class Computed:
     """
 
     version: Version
+    spaces: tuple[SearchSpace, ...]
     results: int
     next_trial_number: int
     source: Source

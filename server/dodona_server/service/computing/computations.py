@@ -126,6 +126,7 @@ class Computations:
     def _give(self, ask: Ask, answer: Answer, points: Sequence[Point], source: Source) -> None:
         computed = Computed(
             version=answer.version,
+            spaces=ask.spaces,
             results=answer.results,
             next_trial_number=answer.next_trial_number,
             source=source,
