@@ -132,7 +132,7 @@ VERTEX = Document(
     "aiplatform.v1.json",
     ("type.googleapis.com/google.cloud.aiplatform.v1.", "GoogleCloudAiplatformV1"),
     {
-        "GoogleCloudAiplatformV1Study": {"metadata"},
+        "GoogleCloudAiplatformV1Study": {"completionReason", "metadata"},
         "GoogleCloudAiplatformV1StudySpec": {"seed", "algorithmOptions", "priorStudies", "maxAttempts"},
         "GoogleCloudAiplatformV1StudySpecParameterSpec": {"metadata"},
         "GoogleCloudAiplatformV1Trial": {
