@@ -14,22 +14,30 @@ Result = TypeVar("Result")
 Class = TypeVar("Class", bound=type[Any])
 
 
-def short_traceback(
-    *errors: type[Exception],
-) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
-    """A decorator of functions whose errors of these classes a person can mend: frames from inside are no help."""
+def short_traceback(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The function, whose own errors that a person can mend come without the frames from inside."""
 
-    def decorated(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-        @functools.wraps(function)
-        def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-            try:
-                return function(*args, **kwargs)
-            except errors as error:
+    @functools.wraps(function)
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except (DodonaError, ValueError) as error:
+            if _is_ours(error):
                 raise error.with_traceback(None) from None
+            raise
 
-        return call
+    return call
 
-    return decorated
+
+def _is_ours(error: Exception) -> bool:
+    """Whether this package refuses something, and not what it calls: of that the frames are a help."""
+    if isinstance(error, DodonaError):
+        return True
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    raised_in = "" if traceback is None else str(traceback.tb_frame.f_globals.get("__name__"))
+    return raised_in.partition(".")[0] == "dodona"
 
 
 def short_tracebacks(*, but: str = "") -> Callable[[Class], Class]:
@@ -43,7 +51,7 @@ def short_tracebacks(*, but: str = "") -> Callable[[Class], Class]:
         for name, method in list(vars(cls).items()):
             public = name == "__init__" or not name.startswith("_")
             if public and name != but and inspect.isfunction(method) and not inspect.isgeneratorfunction(method):
-                setattr(cls, name, short_traceback(DodonaError, ValueError)(method))
+                setattr(cls, name, short_traceback(method))
         return cls
 
     return decorated

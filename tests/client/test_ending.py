@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 
 import dodona
 from dodona import Client, Float
+from dodona._border import short_traceback
 from tests.support.processes import ServerProcess, environment
 
 CREATE = """
@@ -81,3 +83,13 @@ def test_all_errors_go_by_the_name_under_which_they_are_imported() -> None:
     assert {getattr(dodona, one.__name__) for one in dodona.ApiError.__subclasses__()} == set(
         dodona.ApiError.__subclasses__()
     )
+
+
+def test_a_value_error_of_another_package_keeps_its_frames() -> None:
+    @short_traceback
+    def function() -> None:
+        json.loads("{")
+
+    with pytest.raises(json.JSONDecodeError) as caught:
+        function()
+    assert caught.traceback[-1].path.name == "decoder.py"

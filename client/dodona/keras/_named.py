@@ -6,7 +6,6 @@ import inspect
 from typing import Any, ClassVar
 
 from dodona._border import short_traceback
-from dodona._errors import DodonaError
 from dodona.keras._tuner import Tuner
 
 
@@ -22,7 +21,7 @@ class NamedTuner(Tuner):
     _theirs: ClassVar[type]
     _algorithm: ClassVar[str]
 
-    @short_traceback(DodonaError)
+    @short_traceback
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         bound = inspect.signature(self._theirs).bind(*args, **kwargs)
         bound.apply_defaults()

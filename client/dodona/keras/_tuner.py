@@ -12,7 +12,6 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 
 from dodona._border import short_traceback
-from dodona._errors import DodonaError
 from dodona.keras._callbacks import SaveBestMeasuredEpoch, SaveBuildConfig, callbacks_of
 from dodona.keras._epochs import NoteEpochs
 from dodona.keras._expecting import ExpectObjective, expects_objective
@@ -52,7 +51,7 @@ class Tuner(KeepsModels):
 
     """
 
-    @short_traceback(DodonaError)
+    @short_traceback
     def __init__(
         self,
         oracle: Oracle | str | None = None,

@@ -9,7 +9,6 @@ import keras_tuner
 from keras_tuner import HyperModel, HyperParameters, Objective
 
 from dodona._border import short_traceback
-from dodona._errors import DodonaError
 from dodona.keras._base import BaseTuner
 from dodona.keras._given import BAYESIAN_DEFAULTS, GRID_OPTIONS, warn_of_bayesian
 from dodona.keras._named import NamedTuner
@@ -45,7 +44,7 @@ class CloudTuner(Tuner):
 
     """
 
-    @short_traceback(DodonaError)
+    @short_traceback
     def __init__(
         self,
         hypermodel: Build = None,
