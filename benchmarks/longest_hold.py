@@ -218,10 +218,8 @@ def row(
     waited = looking.recv()
     size = sum(size for _, size in answers) / 2**20
     status = answers[0][0]
-    print(
-        f"| {name} | {status} | {size:.1f} | {took:.2f} | {held * 1000:.0f} | {at_work * 1000:.0f} | {waited * 1000:.0f} |",
-        flush=True,
-    )
+    milliseconds = " | ".join(f"{seconds * 1000:.0f}" for seconds in (held, at_work, waited))
+    print(f"| {name} | {status} | {size:.1f} | {took:.2f} | {milliseconds} |", flush=True)
 
 
 def at_once(port: int, count: int, method: str, path: str, body: bytes | None) -> list[tuple[int, int]]:
