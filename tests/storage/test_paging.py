@@ -74,7 +74,7 @@ def pages_of(read_page, limit):
 
 def test_a_page_ends_before_it_is_too_large(store, study):
     def listed(last, limit):
-        return read(store, lambda t: trials.listed(t, study, last, limit))
+        return read(store, lambda t: trials.page(t, study, last, limit))
 
     assert pages_of(listed, 1000) == [[1, 2, 3], [4, 5, 6]]
     assert pages_of(listed, 2) == [[1, 2], [3], [4, 5], [6]]
@@ -84,7 +84,7 @@ def test_a_page_ends_before_it_is_too_large(store, study):
 
 def test_what_is_not_shown_takes_no_room_and_is_not_read(store, study):
     def listed(last, limit):
-        return read(store, lambda t: trials.listed_briefly(t, study, last, limit))
+        return read(store, lambda t: trials.page_briefly(t, study, last, limit))
 
     assert pages_of(listed, 1000) == [[1, 2, 3, 4, 5, 6]]
     assert pages_of(listed, 5) == [[1, 2, 3, 4, 5], [6]]

@@ -15,6 +15,7 @@ from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
 from dodona_server.domain.trial import Measurement, Place, Trial, TrialState
+from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.storage import leases, measurements, operations, ranking, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
@@ -106,7 +107,7 @@ class TestStudies:
             pass
         assert read(store, lambda t: studies.page(t, HERE, 0, 9).entries) == [other]
         assert read(store, lambda t: operations.find(t, "p", "l", "op")) is None
-        assert len(read(store, lambda t: trials.page(t, other, 0, 9))[0].measurements) == 1
+        assert len(asyncio.run(TrialQueries(store).page(other.name, 0, 9)).entries[0].measurements) == 1
 
 
 class TestTrials:
@@ -195,7 +196,7 @@ class TestTrials:
         add_trials(store, study, active(1), active(2))
         run(store, lambda t: measurements.measure(t, study.key, 1, 1, Measurement({"loss": 1.0}, 1)))
         run(store, lambda t: trials.delete(t, study, 1))
-        assert [trial.number for trial in read(store, lambda t: trials.page(t, study, 0, 9))] == [2]
+        assert [trial.number for trial in asyncio.run(TrialQueries(store).page(study.name, 0, 9)).entries] == [2]
 
 
 class TestMeasurements:
@@ -210,7 +211,7 @@ class TestMeasurements:
         for measurement in reversed(kept):
             run(store, lambda t, m=measurement: measurements.measure(t, study.key, 1, 1, m))
         assert read(store, lambda t: measurements.measured(t, study.key, active(1))) == kept
-        first, second = read(store, lambda t: trials.page(t, study, 0, 9))
+        first, second = asyncio.run(TrialQueries(store).page(study.name, 0, 9)).entries
         assert (first.measurements, second.measurements) == (kept, [])
         run(store, lambda t: measurements.measure(t, study.key, 2, 1, Measurement({"loss": math.nan}, 1)))
         assert math.isnan(read(store, lambda t: measurements.measured(t, study.key, active(2)))[0].metrics["loss"])

@@ -15,6 +15,7 @@ from dodona_server.domain.event import EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Measurement, TrialState
+from dodona_server.service.trial_queries import TrialQueries
 from dodona_server.storage import events, migrate, operations, ranking, studies, trials
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
@@ -54,7 +55,7 @@ def test_studies_and_trials_come_back(store):
     assert (study.spec.objective.id, study.spec.stopping.max_num_trials) == ("loss", 20)
     paused = read(store, lambda t: studies.page(t, NAME.parent, study.key, 9).entries)
     assert [(one.state, one.inactive_reason) for one in paused] == [(StudyState.INACTIVE, "lunch")]
-    kept = {trial.number: trial for trial in read(store, lambda t: trials.page(t, study, 0, 99))}
+    kept = {trial.number: trial for trial in asyncio.run(TrialQueries(store).page(study.name, 0, 99)).entries}
     assert {number: trial.state for number, trial in kept.items()} == {
         1: TrialState.SUCCEEDED,
         2: TrialState.INFEASIBLE,

@@ -106,8 +106,8 @@ class TrialQueries:
         def query(transaction: Transaction) -> Page[Trial]:
             study = found(transaction, name)
             if brief:
-                return trials.listed_briefly(transaction, study, after, limit)
-            return _shown(transaction, study, trials.listed(transaction, study, after, limit), measured)
+                return trials.page_briefly(transaction, study, after, limit)
+            return _shown(transaction, study, trials.page(transaction, study, after, limit), measured)
 
         return await self._store.read(query)
 

@@ -7,7 +7,6 @@ import functools
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Measurement, Trial, joined
 from dodona_server.storage import codec
 from dodona_server.storage.paging import octets, within
@@ -57,14 +56,6 @@ _LAST_STEPS = Statement(
 _MEASURED_OF = Statement(
     sa.select(measurements)
     .where(measurements.c.study_key == bindparam("of_study"), one_of(measurements.c.number, "numbers"))
-    .order_by(measurements.c.number, *_IN_ORDER)
-)
-_MEASURED_BETWEEN = Statement(
-    sa.select(measurements)
-    .where(
-        measurements.c.study_key == bindparam("of_study"),
-        measurements.c.number.between(bindparam("first"), bindparam("last")),
-    )
     .order_by(measurements.c.number, *_IN_ORDER)
 )
 _SIZES_OF = Statement(
@@ -142,15 +133,6 @@ def fitting(transaction: Transaction, study_key: int, numbers: list[int]) -> int
     rows = _SIZES_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
     size = {row["number"]: int(row["size"]) for row in rows}
     return within(size.get(number, 0) for number in numbers)
-
-
-def between(transaction: Transaction, study: Study, first: int, last: int) -> dict[int, dict[int, list[Measurement]]]:
-    """The measurements of each attempt of each trial from the `first` to the `last` number, by their numbers."""
-    grouped: dict[int, dict[int, list[Measurement]]] = {}
-    parameters = {"of_study": study.key, "first": first, "last": last}
-    for row in _MEASURED_BETWEEN.rows(transaction, parameters):
-        grouped.setdefault(row["number"], {}).setdefault(row["attempt"], []).append(_measurement(row))
-    return grouped
 
 
 def delete(transaction: Transaction, study_key: int, number: int) -> None:

@@ -14,7 +14,7 @@ from dodona_server.domain.names import TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Trial, TrialState, joined
+from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.storage import codec, measurements
 from dodona_server.storage.clock import database_now
 from dodona_server.storage.paging import page_of, sizes, within
@@ -260,23 +260,13 @@ def parameters_from(transaction: Transaction, study: Study, first: int, limit: i
     return [codec.load_parameters(row["parameters"]) for row in rows]
 
 
-def page(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
-    """Up to `limit` trials with numbers above `after`, in order, with their measurements."""
-    parameters = {"of_study": study.key, "after": after, "limit": limit}
-    rows = _PAGE.rows(transaction, parameters)
-    if not rows:
-        return []
-    measured = measurements.between(transaction, study, rows[0]["number"], rows[-1]["number"])
-    return [read_trial(row, joined(list(measured.get(row["number"], {}).values()))) for row in rows]
-
-
-def listed(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
+def page(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
     """The page of up to `limit` trials with numbers above `after`, in order, without measurements."""
     parameters = {"of_study": study.key, "after": after, "limit": limit}
     return page_of(transaction, _PAGE, _SIZES, parameters, read_trial)
 
 
-def listed_briefly(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
+def page_briefly(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
     """The same without metadata, which are not read."""
     parameters = {"of_study": study.key, "after": after, "limit": limit}
     return page_of(transaction, _BRIEF_PAGE, _BRIEF_SIZES, parameters, read_trial)
