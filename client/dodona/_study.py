@@ -237,8 +237,8 @@ class Study(Figures):
         """Adds a trial with values that you choose: to be handed out next, or finished already if it has metrics.
 
         Args:
-            parameters: values; a parameter that is left out gets its default. Without metrics, the algorithm chooses the
-                values of those that have none, when the trial is handed out.
+            parameters: values; a parameter that is left out gets its default. Of a trial without metrics the algorithm
+                chooses those that have none, when it is handed out.
             metrics: the result, if the trial was run elsewhere.
 
         Raises:
