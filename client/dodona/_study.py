@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import quote
 
 from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._border import short_tracebacks
@@ -327,8 +328,18 @@ class Study(Figures):
             ValueError: `n` is no positive integer.
         """
         n = whole(n, "n", 1, MAX_INT32)
-        path = f"{self._path}/trials?orderBy=objective&pageSize={n}"
-        return self._records(self._transport.call("GET", path, None, vertex.ListTrialsResponse).trials)
+        found: list[vertex.Trial] = []
+        token = ""
+        # A page ends where it grows large, or at 1000 trials.
+        while len(found) < n:
+            path = f"{self._path}/trials?orderBy=objective&pageSize={n - len(found)}"
+            path += f"&pageToken={quote(token)}" if token else ""
+            page = self._transport.call("GET", path, None, vertex.ListTrialsResponse)
+            found += page.trials
+            token = page.next_page_token
+            if not token:
+                break
+        return self._records(found)
 
     @property
     def best_trial(self) -> TrialRecord | None:

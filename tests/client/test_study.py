@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import httpx
 import pytest
 
 from dodona import Aborted, Client, FailedPrecondition, Float, Int, StudyCompleted, Trial
@@ -277,3 +278,21 @@ def test_aborted_outside_of_optimize_is_raised() -> None:
     trial = connected(Network(canned(s=study_json(), suggest=suggestion(1), complete=409))).get_study("s").ask()
     with pytest.raises(Aborted):
         trial.complete(1.0)
+
+
+def test_the_best_trials_come_page_by_page_where_one_is_too_large() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/trials"):
+            return httpx.Response(200, json=study_json())
+        token = request.url.params.get("pageToken", "")
+        asked.append((request.url.params["pageSize"], token))
+        more = {"": "a b", "a b": "c", "c": ""}[token]
+        trials = [trial_json(len(asked))]
+        return httpx.Response(200, json={"trials": trials, "nextPageToken": more})
+
+    asked: list[tuple[str, str]] = []
+    study = Client("http://oracle", transport=httpx.MockTransport(answer)).get_study("s")
+    assert [one.number for one in study.best_trials(5)] == [1, 2, 3]
+    assert asked == [("5", ""), ("4", "a b"), ("3", "c")]
+    asked.clear()
+    assert [one.number for one in study.best_trials(2)] == [1, 2]
