@@ -20,8 +20,12 @@ FEW_VALUES = 2000
 
 def are_short(trials: Sequence[Trial]) -> bool:
     """Whether trials are written in a few milliseconds, which is less than it is worth to leave the event loop for."""
-    values = sum(len(trial.parameters) + FEW_MEASUREMENTS for trial in trials)
-    return values <= FEW_VALUES and not any(trial.measurements or is_long(trial.metadata) for trial in trials)
+    values = 0
+    for trial in trials:
+        values += len(trial.parameters) + FEW_MEASUREMENTS
+        if trial.measurements or values > FEW_VALUES or (trial.metadata and is_long(trial.metadata)):
+            return False
+    return True
 
 
 def is_long(metadata: Mapping[str, str]) -> bool:

@@ -47,9 +47,9 @@ def parse_body(body: bytes) -> Any:
     Raises:
         InvalidArgument: it is not JSON, is too large a structure, or has a character that no database keeps.
     """
-    if _seems_to_have(body) > MAX_ELEMENTS and _has_more_than(body, MAX_ELEMENTS):
+    if len(body) > MAX_ELEMENTS and _seems_to_have(body) > MAX_ELEMENTS and _has_more_than(body, MAX_ELEMENTS):
         raise InvalidArgument(f"the body has more than {MAX_ELEMENTS} elements, which are allowed")
-    if _has_nul(body):
+    if b"\\u0000" in body and _has_nul(body):
         raise InvalidArgument("a text in the body has the character U+0000, which no database keeps")
     try:
         return from_json(body or b"{}")
