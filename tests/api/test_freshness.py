@@ -184,6 +184,27 @@ def test_contexts_and_waiting_calls_are_fresh_too(api, make_study):
         complete(api, within)
 
 
+@pytest.mark.parametrize("algorithm", ["CMA_ES", "HYPERBAND", "NSGA2", "REGULARIZED_EVOLUTION", "SKOPT_FOREST"])
+def test_every_algorithm_that_learns_says_whether_it_is_fresh(api, make_study, algorithm):
+    options = {"algorithmOptions": {"max_epochs": 9, "factor": 3}} if algorithm == "HYPERBAND" else {}
+    make_study(algorithm=algorithm, parameters=[number("x"), number("y")], **options)
+    complete(api, api.suggest()[0])
+    about = provenance(api.suggest(client="next")[0])
+    assert (about["results_known"], about["results_missed"]) == ("1", "0")
+    assert about["source"] in ("fresh", "ahead")
+
+
+def test_earlier_studies_are_read_for_each_suggestion(api, make_study, spec):
+    api.post("/studies", {"studyId": "earlier", "studySpec": spec})
+    make_study(algorithm="GP_BANDIT", priorStudies=["earlier"])
+    final = {"metrics": [{"metricId": "loss", "value": 0.1}]}
+    for value in (0.2, 0.7, 0.9):
+        body = {"parameters": [{"parameterId": "x", "value": value}], "state": "SUCCEEDED", "finalMeasurement": final}
+        api.post("/studies/earlier/trials", body)
+    complete(api, api.suggest()[0])
+    assert provenance(api.suggest(client="next")[0])["results_missed"] == "0"
+
+
 def test_calls_that_wait_together_get_points_that_were_chosen_jointly(api, make_study):
     make_study(**PAUSING)
     api.suggest(client="first")
