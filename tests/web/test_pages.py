@@ -209,3 +209,9 @@ def test_the_files_of_a_page_are_there_for_good(site: Site) -> None:
         assert response.status_code == 200
         assert "immutable" in response.headers["cache-control"]
         assert re.fullmatch(r"/static/\w+\.[0-9a-f]{12}\.(css|js|svg)", path)
+
+
+def test_a_trial_says_what_its_suggestion_knew(site: Site) -> None:
+    site.create("s", algorithm="GP_BANDIT")
+    site.start("s")
+    assert "fresh suggestion from 0 results" in site.page("/studies/p/l/s/trials/1").text

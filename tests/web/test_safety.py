@@ -12,7 +12,7 @@ EVIL = """<script>alert(1)</script><img src=x onerror=alert(2)>"'{{ 7 * 191 }}""
 @pytest.fixture
 def paths(site: Site) -> list[str]:
     """The paths of pages that show `EVIL` wherever a client can put it."""
-    parameter = {"parameterId": EVIL, "categoricalValueSpec": {"values": [EVIL]}}
+    parameter = {"parameterId": EVIL, "categoricalValueSpec": {"values": [EVIL, EVIL * 2]}}
     site.create("evil", display_name=EVIL, metrics=[{"metricId": EVIL, "goal": "MINIMIZE"}], parameters=[parameter])
     first = site.start("evil", EVIL)
     metric = {"metrics": [{"metricId": EVIL, "value": 1.5}]}

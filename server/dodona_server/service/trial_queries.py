@@ -51,7 +51,7 @@ class TrialQueries:
         self._store = store
 
     async def get(self, name: TrialName, *, brief: bool = False) -> Trial:
-        """The trial with its measurements; if it is to be `brief`, without metadata.
+        """The trial with its measurements; if it is to be `brief`, without long metadata.
 
         Raises:
             NotFound: there is no such study or trial.

@@ -37,8 +37,12 @@ from dodona_server.storage.trial_rows import (
 # How many are looked for at once.
 MAX_NUMBERED = 100
 
+# Characters of metadata that are read where nobody asks for them.
+SHORT_METADATA = 4096
 _FIND = Statement(TRIALS.where(*THIS))
-_FIND_BRIEF = Statement(BRIEF.where(*THIS))
+# What the page of a trial shows of them is short.
+_SHORT_METADATA = sa.case((sa.func.length(trials.c.metadata) <= SHORT_METADATA, trials.c.metadata), else_="{}")
+_FIND_BRIEF = Statement(BRIEF.add_columns(_SHORT_METADATA.label("metadata")).where(*THIS))
 _FIND_LOCKED = Statement(TRIALS.where(*THIS).with_for_update())
 # No join: PostgreSQL would keep a plan for it, made while there were few trials, that walks through all of them.
 _KEY_OF_NAMED = sa.select(studies.c.key).where(
@@ -182,7 +186,7 @@ def find(transaction: Transaction, study: Study, number: int, *, lock: bool = Fa
 
 
 def find_brief(transaction: Transaction, study: Study, number: int) -> Trial | None:
-    """The same without metadata, which are not read."""
+    """The same without long metadata."""
     row = _FIND_BRIEF.row(transaction, {"of_study": study.key, "trial_number": number})
     return None if row is None else read_trial(row)
 
@@ -267,7 +271,7 @@ def page(transaction: Transaction, study: Study, after: int, limit: int) -> Page
 
 
 def page_briefly(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
-    """The same without metadata, which are not read."""
+    """The same without long metadata."""
     parameters = {"of_study": study.key, "after": after, "limit": limit}
     return page_of(transaction, _BRIEF_PAGE, _BRIEF_SIZES, parameters, read_trial)
 
