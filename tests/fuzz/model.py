@@ -151,7 +151,8 @@ class ModelStudy:
         state = self.state
         if state == "ACTIVE":
             for trial in self.in_state("REQUESTED")[: count - len(handed)]:
-                trial.state, trial.client = "ACTIVE", client
+                # What the space has got since is chosen now.
+                trial.state, trial.client, trial.names = "ACTIVE", client, trial.names | self.names
                 handed.append(trial)
             while len(handed) < count and self.remaining > 0:
                 handed.append(self._new("ACTIVE", client))

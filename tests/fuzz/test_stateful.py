@@ -99,7 +99,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.exists = False
         # Finished trials as they were when they were first seen so, and the parameters of all.
         self.finished: dict[int, dict[str, Any]] = {}
-        self.parameters: dict[int, Any] = {}
+        self.parameters: dict[tuple[int, frozenset[str]], Any] = {}
         self.deleted: set[int] = set()
         self.steps = 0
 
@@ -134,7 +134,8 @@ class StudyMachine(RuleBasedStateMachine):
         assert (answer["id"], answer["state"], answer["clientId"]) == (str(trial.number), trial.state, trial.client)
         assert answer["metadata"] == trial.metadata
         assert {one["parameterId"] for one in answer["parameters"]} == trial.names
-        assert self.parameters.setdefault(trial.number, answer["parameters"]) == answer["parameters"]
+        known = self.parameters.setdefault((trial.number, trial.names), answer["parameters"])
+        assert known == answer["parameters"]
         final = answer.get("finalMeasurement")
         assert (final is None) == (trial.final is None)
         if trial.final is not None:
