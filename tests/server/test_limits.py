@@ -7,6 +7,7 @@ import functools
 import json
 import resource
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -279,6 +280,16 @@ def test_an_answer_that_nobody_reads_is_given_up(tmp_path):
             send_for_ever(connection, head)
 
 
+def with_descriptors(soft, hard):
+    """The command of a server that may have so many descriptors."""
+    limited = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+    return (
+        sys.executable,
+        "-c",
+        limited + "os.execv(sys.executable, [sys.executable, '-m', 'dodona_server', 'serve'])",
+    )
+
+
 class TestCrowds:
     def test_connections_that_send_nothing_lock_nobody_out(self, tmp_path, caplog):
         with serving(tmp_path, Limits(connections=30, of_address=10)) as port:
@@ -351,8 +362,7 @@ class TestCrowds:
 
     def test_there_are_descriptors_for_all_of_them(self, tmp_path):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        command = ("prlimit", "--nofile=256:4096", "python", "-m", "dodona_server", "serve")
-        server = ServerProcess(tmp_path, command=command).start()
+        server = ServerProcess(tmp_path, command=with_descriptors(256, 4096)).start()
         raised = Path(f"/proc/{server.process.pid}/limits").read_text()
         server.stop()
         assert next(line.split()[3:5] for line in raised.splitlines() if "open files" in line) == ["4096", "4096"]
@@ -363,8 +373,7 @@ class TestCrowds:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def test_a_server_with_few_descriptors_serves_on(self, tmp_path):
-        command = ("prlimit", "--nofile=256:256", "python", "-m", "dodona_server", "serve")
-        server = ServerProcess(tmp_path, command=command).start()
+        server = ServerProcess(tmp_path, command=with_descriptors(256, 256)).start()
         port = int(server.url.rpartition(":")[2])
         crowd = [connect(port) for _ in range(400)]
         assert ask(port) == 200
