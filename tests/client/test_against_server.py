@@ -200,8 +200,13 @@ def test_trials_of_the_users_choice(study: Study) -> None:
     assert study.ask().parameters == queued.parameters
     told = study.add_trial({"lr": 1e-2, "optimizer": "adam", "batch": 16, "augment": False}, 0.5)
     assert (told.state, told.metrics) == ("SUCCEEDED", {"objective": 0.5})
+    part = {"optimizer": "adam", "batch": 16, "augment": False}
     with pytest.raises(InvalidArgument, match="lr"):
-        study.add_trial({"optimizer": "adam", "batch": 16, "augment": False})
+        study.add_trial(part, 0.5)
+    assert "lr" not in study.add_trial(part).parameters
+    asked = study.ask()
+    assert {**asked.parameters, **part} == asked.parameters
+    assert 1e-5 <= asked.parameters["lr"] <= 1e-1
 
 
 def test_a_space_grows(client: Client) -> None:
