@@ -107,14 +107,15 @@ def measure_through_server(arguments: argparse.Namespace) -> None:
             record |= {"seed": course.seed, "budget": course.budget, "algorithm": arguments.peers}
             if _pair(record) in done or time.monotonic() > end:
                 return None
-            problem = made(name)
-            with direct_at_a_time:
+            with one_at_a_time:
+                # Making some problems changes the working folder.
+                problem = made(name)
                 trace, cost = through_server.directly(problem, arguments.peers, course)
             found = through_server.through_server(problem, arguments.peers, course, port, cost * course.suggestions)
             record |= {"group": problem.group, "best": problem.best, "baseline": baseline(name), "direct": trace}
             return record | {"seconds": round(cost, 5), **dataclasses.asdict(found), "machine": platform.machine()}
 
-        direct_at_a_time = threading.Lock()
+        one_at_a_time = threading.Lock()
         with path.open("a") as file, ThreadPoolExecutor(arguments.parallel) as threads:
             for record in threads.map(measure_pair, pairs):
                 if record is not None:
