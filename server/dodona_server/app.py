@@ -14,18 +14,15 @@ from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dodona_server.api import docs, errors, openapi
-from dodona_server.api.artifacts import artifact_router
+from dodona_server.api import artifacts as artifact_routes
+from dodona_server.api import docs, errors, events, export, health, openapi
 from dodona_server.api.body import WholeBody
+from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
-from dodona_server.api.caip.routes import caip_router
-from dodona_server.api.events import event_router
-from dodona_server.api.export import export_router
-from dodona_server.api.health import health_router
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.security import Guard
+from dodona_server.api.vertex import operation_routes
 from dodona_server.api.vertex.loop import Loop, TrialLoop
-from dodona_server.api.vertex.operation_routes import operation_router
 from dodona_server.api.vertex.routes import study_router, trial_router
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.computing.pool import FittingPool
@@ -40,7 +37,7 @@ from dodona_server.service.trials import TrialService
 from dodona_server.settings import MAX_ARTIFACT_BYTES
 from dodona_server.storage.blobs import Blobs
 from dodona_server.storage.store import Store
-from dodona_server.web.pages import page_router
+from dodona_server.web import pages
 
 DESCRIPTION = """\
 A self-hosted hyperparameter tuning service that speaks the REST protocol of Vertex AI Vizier v1.
@@ -75,6 +72,19 @@ class Options:
 
 
 DEFAULTS = Options()
+
+# Routes are tried in this order, so those of the trial loop come first.
+ROUTERS = (
+    trial_router,
+    export.router,
+    events.router,
+    artifact_routes.router,
+    study_router,
+    operation_routes.router,
+    caip.router,
+    health.router,
+    pages.router,
+)
 
 
 def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Event | None = None) -> FastAPI:
@@ -111,25 +121,17 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         swagger_ui_oauth2_redirect_url=None,
     )
     docs.install(app)
-    studies = StudyService(store, time.time, schedule, strict=options.strict)
-    queries = TrialQueries(store)
-    trials = TrialService(store, time.time, schedule, options.kept_measurements)
-    suggestions = SuggestionService(store, time.time, stopping, schedule)
-    operations = OperationService(store, time.time)
-    loop = Loop(trials, suggestions, queries)
-    routers = (
-        trial_router(queries, trials, loop),
-        export_router(studies, queries),
-        event_router(Feed(store, stopping)),
-        artifact_router(artifacts),
-        study_router(studies),
-        operation_router(operations),
-        caip_router(studies, queries, trials, suggestions, operations),
-        health_router(store),
-        page_router(studies, queries),
-    )
-    for router in routers:
-        # `include_router` would make every route once more, which is a tenth of a second of the start.
+    app.state.store = store
+    app.state.artifacts = artifacts
+    app.state.feed = Feed(store, stopping)
+    app.state.studies = StudyService(store, time.time, schedule, strict=options.strict)
+    app.state.queries = queries = TrialQueries(store)
+    app.state.trials = trials = TrialService(store, time.time, schedule, options.kept_measurements)
+    app.state.suggestions = suggestions = SuggestionService(store, time.time, stopping, schedule)
+    app.state.operations = OperationService(store, time.time)
+    app.state.loop = loop = Loop(trials, suggestions, queries)
+    for router in ROUTERS:
+        # `include_router` would make every route once more.
         app.router.routes += router.routes
     errors.install(app)
     openapi.install(app)

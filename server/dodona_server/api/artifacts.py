@@ -24,7 +24,8 @@ from dodona_server.api.vertex.routes import ERRORS, LOST, STUDY, TRIAL
 from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
-from dodona_server.service.artifacts import ArtifactService, Upload
+from dodona_server.parts import Artifacts
+from dodona_server.service.artifacts import Upload
 from dodona_server.service.attempts import Attempt
 
 OCTETS = "application/octet-stream"
@@ -60,71 +61,73 @@ async def artifact_name(trial: OfTrial, artifact: ArtifactPart) -> ArtifactName:
 OfArtifact = Annotated[ArtifactName, Depends(artifact_name)]
 
 
-def artifact_router(artifacts: ArtifactService) -> APIRouter:
-    """The calls about artifacts."""
-    router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["artifacts"])
+router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["artifacts"])
 
-    @router.put(
-        TRIAL + "/artifacts/{artifact}",
-        response_model=wire.Artifact,
-        responses=_SAVING,
-        openapi_extra={"requestBody": {"content": _BINARY}},
-    )
-    async def save_artifact(
-        artifact: OfArtifact,
-        request: Request,
-        attempt: AttemptNumber = None,
-        content_digest: Annotated[
-            str, Header(description="RFC 9530: sha-256=:BASE64:, which the content must have", examples=[""])
-        ] = "",
-        content_length: Annotated[int | None, Header(include_in_schema=False)] = None,
-    ) -> Response:
-        """Dodona's own: keeps a file with the trial, in the place of an earlier one of that name."""
-        upload = Upload(_body(request), _read_attempt(attempt), content_length, _sha256(content_digest))
-        return Answer(_write(artifact.trial.study, await artifacts.save(artifact, upload)))
 
-    @router.get(
-        TRIAL + "/artifacts/{artifact}", response_model=wire.Artifact, responses={200: {"content": {OCTETS: {}}}}
-    )
-    async def get_artifact(artifact: OfArtifact, alt: Alt = Alt.JSON) -> Response:
-        """Dodona's own: a file of the trial; what it is, or with alt=media its content."""
-        if alt is Alt.JSON:
-            return Answer(_write(artifact.trial.study, await artifacts.get(artifact)))
-        there, content = await artifacts.read(artifact)
-        headers = {
-            "Content-Length": str(there.size),
-            "Content-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(there.sha256)).decode()}:",
-            # A browser must not take what anybody has sent for a page of this server.
-            "Content-Disposition": f'attachment; filename="{there.name}"',
-        }
-        return StreamingResponse(content, media_type=OCTETS, headers=headers)
+@router.put(
+    TRIAL + "/artifacts/{artifact}",
+    response_model=wire.Artifact,
+    responses=_SAVING,
+    openapi_extra={"requestBody": {"content": _BINARY}},
+)
+async def save_artifact(
+    artifact: OfArtifact,
+    request: Request,
+    artifacts: Artifacts,
+    attempt: AttemptNumber = None,
+    content_digest: Annotated[
+        str, Header(description="RFC 9530: sha-256=:BASE64:, which the content must have", examples=[""])
+    ] = "",
+    content_length: Annotated[int | None, Header(include_in_schema=False)] = None,
+) -> Response:
+    """Dodona's own: keeps a file with the trial, in the place of an earlier one of that name."""
+    upload = Upload(_body(request), _read_attempt(attempt), content_length, _sha256(content_digest))
+    return Answer(_write(artifact.trial.study, await artifacts.save(artifact, upload)))
 
-    @router.get(TRIAL + "/artifacts", response_model=wire.ListArtifactsResponse)
-    async def list_artifacts(trial: OfTrial) -> Response:
-        """Dodona's own: the files of a trial, by name."""
-        listed = [_write(trial.study, one) for one in await artifacts.of_trial(trial)]
-        return Answer(wire.ListArtifactsResponse(artifacts=listed))
 
-    @router.get(STUDY + "/artifacts", response_model=wire.ListArtifactsResponse)
-    async def list_artifacts_of_study(study: OfStudy, size: PageSize = 0, token: PageToken = "") -> Response:
-        """Dodona's own: the files of all trials of a study, by trial and name."""
-        limit = page_size(size)
-        page = await artifacts.page(study, _read_place(token), limit + 1)
-        more = ""
-        if len(page) > limit:
-            more = write_token("artifacts", f"{page[limit - 1].number}.{page[limit - 1].name}")
-        listed = [_write(study, one) for one in page[:limit]]
-        return Answer(wire.ListArtifactsResponse(artifacts=listed, next_page_token=more))
+@router.get(TRIAL + "/artifacts/{artifact}", response_model=wire.Artifact, responses={200: {"content": {OCTETS: {}}}})
+async def get_artifact(artifact: OfArtifact, artifacts: Artifacts, alt: Alt = Alt.JSON) -> Response:
+    """Dodona's own: a file of the trial; what it is, or with alt=media its content."""
+    if alt is Alt.JSON:
+        return Answer(_write(artifact.trial.study, await artifacts.get(artifact)))
+    there, content = await artifacts.read(artifact)
+    headers = {
+        "Content-Length": str(there.size),
+        "Content-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(there.sha256)).decode()}:",
+        # A browser must not take what anybody has sent for a page of this server.
+        "Content-Disposition": f'attachment; filename="{there.name}"',
+    }
+    return StreamingResponse(content, media_type=OCTETS, headers=headers)
 
-    @router.delete(TRIAL + "/artifacts/{artifact}", response_model=Empty, responses=LOST)
-    async def delete_artifact(
-        artifact: OfArtifact, attempt: AttemptNumber = None, request_id: RequestId = ""
-    ) -> Response:
-        """Dodona's own: removes a file of the trial."""
-        await artifacts.delete(artifact, _read_attempt(attempt), request_id)
-        return Answer(Empty())
 
-    return router
+@router.get(TRIAL + "/artifacts", response_model=wire.ListArtifactsResponse)
+async def list_artifacts(trial: OfTrial, artifacts: Artifacts) -> Response:
+    """Dodona's own: the files of a trial, by name."""
+    listed = [_write(trial.study, one) for one in await artifacts.of_trial(trial)]
+    return Answer(wire.ListArtifactsResponse(artifacts=listed))
+
+
+@router.get(STUDY + "/artifacts", response_model=wire.ListArtifactsResponse)
+async def list_artifacts_of_study(
+    study: OfStudy, artifacts: Artifacts, size: PageSize = 0, token: PageToken = ""
+) -> Response:
+    """Dodona's own: the files of all trials of a study, by trial and name."""
+    limit = page_size(size)
+    page = await artifacts.page(study, _read_place(token), limit + 1)
+    more = ""
+    if len(page) > limit:
+        more = write_token("artifacts", f"{page[limit - 1].number}.{page[limit - 1].name}")
+    listed = [_write(study, one) for one in page[:limit]]
+    return Answer(wire.ListArtifactsResponse(artifacts=listed, next_page_token=more))
+
+
+@router.delete(TRIAL + "/artifacts/{artifact}", response_model=Empty, responses=LOST)
+async def delete_artifact(
+    artifact: OfArtifact, artifacts: Artifacts, attempt: AttemptNumber = None, request_id: RequestId = ""
+) -> Response:
+    """Dodona's own: removes a file of the trial."""
+    await artifacts.delete(artifact, _read_attempt(attempt), request_id)
+    return Answer(Empty())
 
 
 def _write(study: StudyName, value: Artifact) -> wire.Artifact:

@@ -16,41 +16,39 @@ from dodona_server.api.vertex.routes import ERRORS, STUDY
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event
-from dodona_server.service.feed import Feed
+from dodona_server.parts import Events
 
 EVENT_STREAM = "text/event-stream"
 
 
-def event_router(feed: Feed) -> APIRouter:
-    """The feed."""
-    router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
+router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
 
-    @router.get(
-        STUDY + "/events",
-        response_model=wire.ListEventsResponse,
-        responses={200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
-    )
-    async def list_events(
-        study: OfStudy,
-        after: Annotated[int, Query(ge=0, le=2**63 - 1, description="The number of the last event seen")] = 0,
-        size: PageSize = 0,
-        accept: Annotated[str, Header()] = "",
-        last_event_id: Annotated[str, Header()] = "",
-    ) -> Response:
-        """Dodona's own: what has happened since event `after`; a stream, if the client accepts text/event-stream."""
-        if EVENT_STREAM not in accept:
-            page = await feed.page(study, after, page_size(size))
-            return answers.listing(
-                wire.ListEventsResponse(), "events", lambda _: ((render.event(one).to_json(),) for one in page.entries)
-            )
-        if last_event_id:
-            after = _number(last_event_id)
-        following = feed.follow(study, after)
-        # While an error can still be answered.
-        stream = _stream(following, await anext(following))
-        return StreamingResponse(stream, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
 
-    return router
+@router.get(
+    STUDY + "/events",
+    response_model=wire.ListEventsResponse,
+    responses={200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
+)
+async def list_events(
+    study: OfStudy,
+    feed: Events,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="The number of the last event seen")] = 0,
+    size: PageSize = 0,
+    accept: Annotated[str, Header()] = "",
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """Dodona's own: what has happened since event `after`; a stream, if the client accepts text/event-stream."""
+    if EVENT_STREAM not in accept:
+        page = await feed.page(study, after, page_size(size))
+        return answers.listing(
+            wire.ListEventsResponse(), "events", lambda _: ((render.event(one).to_json(),) for one in page.entries)
+        )
+    if last_event_id:
+        after = _number(last_event_id)
+    following = feed.follow(study, after)
+    # While an error can still be answered.
+    stream = _stream(following, await anext(following))
+    return StreamingResponse(stream, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
 
 
 def _number(last_event_id: str) -> int:

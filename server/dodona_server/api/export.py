@@ -28,7 +28,7 @@ from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import Categorical, Integer
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial
-from dodona_server.service.studies import StudyService
+from dodona_server.parts import Queries, Studies
 from dodona_server.service.trial_queries import TrialQueries
 
 COPY_BYTES = 2**18
@@ -53,31 +53,28 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def export_router(studies: StudyService, trials: TrialQueries) -> APIRouter:
-    """The export of a study."""
-    router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
+router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
 
-    @router.get(STUDY + ":export", response_class=Response, responses=_RESPONSES)
-    async def export_study(study: OfStudy, format: Format = Format.CSV) -> Response:  # noqa: A002 - the query's name
-        """Dodona's own: all trials as CSV, as JSON lines with their measurements, or as Parquet."""
-        found = await studies.get(study)
-        columns = await aside(_columns, found)
-        pages = _pages(trials, study, brief=format is not Format.JSONL)
-        if format is Format.PARQUET:
-            try:
-                content = _parquet(columns, pages)
-                first = await anext(content)
-            except ImportError:
-                return error_response(
-                    501, "UNIMPLEMENTED", "this server has no pyarrow: pip install 'dodona[server,parquet]'"
-                )
-            content = _chained(first, content)
-        else:
-            content = _csv(columns, pages) if format is Format.CSV else _jsonl(study, pages)
-        headers = {"Content-Disposition": f'attachment; filename="{study.study_id}.{format}"'}
-        return StreamingResponse(content, media_type=_MEDIA_TYPES[format], headers=headers)
 
-    return router
+@router.get(STUDY + ":export", response_class=Response, responses=_RESPONSES)
+async def export_study(study: OfStudy, studies: Studies, queries: Queries, format: Format = Format.CSV) -> Response:  # noqa: A002 - the query's name
+    """Dodona's own: all trials as CSV, as JSON lines with their measurements, or as Parquet."""
+    found = await studies.get(study)
+    columns = await aside(_columns, found)
+    pages = _pages(queries, study, brief=format is not Format.JSONL)
+    if format is Format.PARQUET:
+        try:
+            content = _parquet(columns, pages)
+            first = await anext(content)
+        except ImportError:
+            return error_response(
+                501, "UNIMPLEMENTED", "this server has no pyarrow: pip install 'dodona[server,parquet]'"
+            )
+        content = _chained(first, content)
+    else:
+        content = _csv(columns, pages) if format is Format.CSV else _jsonl(study, pages)
+    headers = {"Content-Disposition": f'attachment; filename="{study.study_id}.{format}"'}
+    return StreamingResponse(content, media_type=_MEDIA_TYPES[format], headers=headers)
 
 
 async def _pages(trials: TrialQueries, study: StudyName, *, brief: bool) -> AsyncIterator[list[Trial]]:

@@ -6,26 +6,23 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
 from dodona_schemas.status import ErrorResponse
-from dodona_server.storage.store import Store
+from dodona_server.parts import Database
+
+router = APIRouter(tags=["health"])
 
 
-def health_router(store: Store) -> APIRouter:
-    """The two probes."""
-    router = APIRouter(tags=["health"])
+@router.get("/healthz", response_class=PlainTextResponse)
+async def healthz() -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok")
 
-    @router.get("/healthz", response_class=PlainTextResponse)
-    async def healthz() -> Response:
-        """The process answers."""
-        return PlainTextResponse("ok")
 
-    @router.get(
-        "/readyz",
-        response_class=PlainTextResponse,
-        responses={503: {"model": ErrorResponse, "description": "The database does not answer"}},
-    )
-    async def readyz() -> Response:
-        """The database answers too."""
-        await store.ping()
-        return PlainTextResponse("ok")
-
-    return router
+@router.get(
+    "/readyz",
+    response_class=PlainTextResponse,
+    responses={503: {"model": ErrorResponse, "description": "The database does not answer"}},
+)
+async def readyz(store: Database) -> Response:
+    """The database answers too."""
+    await store.ping()
+    return PlainTextResponse("ok")

@@ -17,8 +17,8 @@ from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Categorical
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.service.studies import StudyService
-from dodona_server.service.trial_queries import Overview, TrialQueries
+from dodona_server.parts import Queries, Studies
+from dodona_server.service.trial_queries import Overview
 from dodona_server.web import format as texts
 from dodona_server.web.assets import load_assets
 from dodona_server.web.chart import Chart, curve_chart, objective_chart, thin
@@ -90,45 +90,51 @@ class PageRoute(APIRoute):
         return guarded
 
 
-def page_router(studies: StudyService, trials: TrialQueries, clock: Callable[[], float] = time.time) -> APIRouter:
-    """The pages and the files they refer to; `clock` gives the time in seconds since the epoch."""
-    router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
+router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
-    @router.get("/")
-    async def all_studies(request: Request) -> Response:
-        recent = await studies.recent(MAX_STUDIES)
-        live = any(study.state is StudyState.ACTIVE for study, _ in recent)
-        context = {"studies": recent, "limit": MAX_STUDIES, "address": str(request.base_url).rstrip("/")}
-        return await _page("studies.html", live=live, now=clock(), **context)
 
-    @router.get(STUDY)
-    async def one_study(project: str, location: str, study: str) -> Response:
-        name = StudyName(Location(project, location), study)
-        overview = await trials.overview(name)
-        ranking = await trials.best(name, MAX_ROWS)
-        history = await trials.history(name, MAX_HISTORY)
-        latest = await trials.latest(name, MAX_ROWS)
-        context = await aside(_study_context, overview, ranking, history, latest)
-        return await _page("study.html", now=clock(), **context)
+@router.get("/")
+async def all_studies(request: Request, studies: Studies) -> Response:
+    """The page of all studies."""
+    recent = await studies.recent(MAX_STUDIES)
+    live = any(study.state is StudyState.ACTIVE for study, _ in recent)
+    context = {"studies": recent, "limit": MAX_STUDIES, "address": str(request.base_url).rstrip("/")}
+    return await _page("studies.html", live=live, now=time.time(), **context)
 
-    @router.get(STUDY + "/trials/{trial}")
-    async def one_trial(project: str, location: str, study: str, trial: str) -> Response:
-        name = TrialName.of(StudyName(Location(project, location), study), trial)
-        context = await aside(_trial_context, await studies.get(name.study), await trials.get(name, brief=True))
-        return await _page("trial.html", now=clock(), **context)
 
-    @router.get("/static/{path}")
-    async def static_file(path: str) -> Response:
-        asset = _SERVED.get(f"/static/{path}")
-        if asset is None:
-            raise NotFound(f"there is no file {path}")
-        return Response(asset.content, media_type=asset.media_type, headers=FOR_EVER)
+@router.get(STUDY)
+async def one_study(project: str, location: str, study: str, trials: Queries) -> Response:
+    """The page of a study."""
+    name = StudyName(Location(project, location), study)
+    overview = await trials.overview(name)
+    ranking = await trials.best(name, MAX_ROWS)
+    history = await trials.history(name, MAX_HISTORY)
+    latest = await trials.latest(name, MAX_ROWS)
+    context = await aside(_study_context, overview, ranking, history, latest)
+    return await _page("study.html", now=time.time(), **context)
 
-    @router.get("/studies{path:path}")
-    async def anything_else(path: str) -> Response:
-        raise NotFound(f"there is no page at /studies{path}")
 
-    return router
+@router.get(STUDY + "/trials/{trial}")
+async def one_trial(project: str, location: str, study: str, trial: str, studies: Studies, trials: Queries) -> Response:
+    """The page of a trial."""
+    name = TrialName.of(StudyName(Location(project, location), study), trial)
+    context = await aside(_trial_context, await studies.get(name.study), await trials.get(name, brief=True))
+    return await _page("trial.html", now=time.time(), **context)
+
+
+@router.get("/static/{path}")
+async def static_file(path: str) -> Response:
+    """A file that pages refer to, by the digest in its name."""
+    asset = _SERVED.get(f"/static/{path}")
+    if asset is None:
+        raise NotFound(f"there is no file {path}")
+    return Response(asset.content, media_type=asset.media_type, headers=FOR_EVER)
+
+
+@router.get("/studies{path:path}")
+async def anything_else(path: str) -> Response:
+    """A page that says that there is none."""
+    raise NotFound(f"there is no page at /studies{path}")
 
 
 async def _page(template: str, **context: Any) -> Response:

@@ -25,13 +25,10 @@ from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.service.operations import OperationService
+from dodona_server.parts import Operations, Queries, Studies, Suggestions, Trials
 from dodona_server.service.reports import Report, Result
-from dodona_server.service.studies import StudyService
 from dodona_server.service.suggest_request import SuggestRequest
-from dodona_server.service.suggestions import SuggestionService
 from dodona_server.service.trial_queries import TrialQueries
-from dodona_server.service.trials import TrialService
 
 _LOCATION = PREFIX + "/v1/projects/{project}/locations/{location}"
 _STUDY = _LOCATION + "/studies/{study}"
@@ -60,116 +57,98 @@ class _CaipRoute(LenientRoute):
         return translated
 
 
-def caip_router(
-    studies: StudyService,
-    queries: TrialQueries,
-    trials: TrialService,
-    suggestions: SuggestionService,
-    operations: OperationService,
-) -> APIRouter:
-    """The whole dialect, with the document by which its clients find it."""
-    router = APIRouter(route_class=_CaipRoute, responses=ERRORS, tags=["AI Platform"])
-    _add_trial_loop(router, queries, trials, suggestions, operations)
-    _add_trials(router, queries, trials)
-    _add_studies(router, studies)
-    _add_operations(router, operations)
-
-    @router.get(PREFIX + "/discovery.json", responses={200: {"description": "A discovery document"}})
-    async def get_discovery_document(request: Request) -> dict[str, Any]:
-        """Describes this dialect to googleapiclient, with this server's address."""
-        return await aside(document, f"{request.base_url}{PREFIX.lstrip('/')}/")
-
-    return router
+router = APIRouter(route_class=_CaipRoute, responses=ERRORS, tags=["AI Platform"])
 
 
-def _add_trial_loop(
-    router: APIRouter,
-    queries: TrialQueries,
-    trials: TrialService,
-    suggestions: SuggestionService,
-    operations: OperationService,
-) -> None:
-    async def shown(study: StudyName, trial: Trial) -> Response:
-        (measured,) = await queries.measured(study, [trial])
-        return answers.trial(study, measured)
-
-    @router.post(_STUDY + "/trials:suggest", response_model=wire.MlOperation)
-    async def suggest_trials(study: OfStudy, body: wire.MlSuggestTrialsRequest) -> Response:
-        """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
-        request = SuggestRequest(body.client_id, body.suggestion_count)
-        handout = await suggestions.suggest(study, request)
-        measured = await queries.measured(study, handout.trials)
-        return answers.operation(dataclasses.replace(handout, trials=measured))
-
-    @router.post(_TRIAL + ":addMeasurement", response_model=wire.MlTrial)
-    async def add_measurement(trial: OfTrial, body: wire.MlAddTrialMeasurementRequest) -> Response:
-        """Reports a measurement."""
-        measured = await trials.measure(trial, Report(render.read_measurement(body.measurement)))
-        return await shown(trial.study, measured)
-
-    @router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
-    async def check_early_stopping_state(trial: OfTrial, _body: EmptyRequest) -> Response:
-        """Whether the trial should stop early."""
-        return answers.operation(await operations.check_stopping(trial))
-
-    @router.post(_TRIAL + ":stop", response_model=wire.MlTrial)
-    async def stop_trial(trial: OfTrial, _body: EmptyRequest) -> Response:
-        """Asks the worker to end the trial early."""
-        return await shown(trial.study, await trials.stop(trial))
-
-    @router.post(_TRIAL + ":complete", response_model=wire.MlTrial)
-    async def complete_trial(trial: OfTrial, body: wire.MlCompleteTrialRequest) -> Response:
-        """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
-        if body.trial_infeasible:
-            ended = await trials.fail(trial, body.infeasible_reason or "")
-        else:
-            ended = await trials.complete(trial, render.read_final(body.final_measurement))
-        return await shown(trial.study, ended)
+@router.post(_STUDY + "/trials:suggest", response_model=wire.MlOperation)
+async def suggest_trials(
+    study: OfStudy, body: wire.MlSuggestTrialsRequest, queries: Queries, suggestions: Suggestions
+) -> Response:
+    """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
+    request = SuggestRequest(body.client_id, body.suggestion_count)
+    handout = await suggestions.suggest(study, request)
+    measured = await queries.measured(study, handout.trials)
+    return answers.operation(dataclasses.replace(handout, trials=measured))
 
 
-def _add_trials(router: APIRouter, queries: TrialQueries, trials: TrialService) -> None:
-    @router.post(_STUDY + "/trials:listOptimalTrials", response_model=wire.MlListOptimalTrialsResponse)
-    async def list_optimal_trials(study: OfStudy, _body: EmptyRequest) -> Response:
-        """The trials with the best value; the Pareto front of a study with several metrics."""
-        optimal = await queries.optimal(study)
-        numbers = optimal.numbers
-        return all_pages(
-            wire.MlListOptimalTrialsResponse(),
-            "trials",
-            await queries.numbered(study, numbers),
-            lambda last: queries.numbered(study, numbers[numbers.index(last.number) + 1 :]),
-            functools.partial(answers.trial_pieces, study),
-        )
+@router.post(_TRIAL + ":addMeasurement", response_model=wire.MlTrial)
+async def add_measurement(
+    trial: OfTrial, body: wire.MlAddTrialMeasurementRequest, queries: Queries, trials: Trials
+) -> Response:
+    """Reports a measurement."""
+    measured = await trials.measure(trial, Report(render.read_measurement(body.measurement)))
+    return await _shown(queries, trial.study, measured)
 
-    @router.post(_STUDY + "/trials", response_model=wire.MlTrial)
-    async def create_trial(study: OfStudy, body: wire.MlTrial) -> Response:
-        """Queues a trial with values that the user chose; with state COMPLETED, adds one that is done."""
-        parameters, measured, result = await aside(_read_trial, body)
-        created = await trials.create(study, parameters, result, None, measured=measured)
-        (shown,) = await queries.measured(study, [created])
-        return answers.trial(study, shown)
 
-    @router.get(_STUDY + "/trials", response_model=wire.MlListTrialsResponse)
-    async def list_trials(study: OfStudy) -> Response:
-        """All trials in the order of their numbers, those that are to stop as ACTIVE."""
-        return all_pages(
-            wire.MlListTrialsResponse(),
-            "trials",
-            await queries.page(study, 0, MAX_PAGE_SIZE),
-            lambda last: queries.page(study, last.number, MAX_PAGE_SIZE),
-            functools.partial(answers.trial_pieces, study, listed=True),
-        )
+@router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
+async def check_early_stopping_state(trial: OfTrial, _body: EmptyRequest, operations: Operations) -> Response:
+    """Whether the trial should stop early."""
+    return answers.operation(await operations.check_stopping(trial))
 
-    @router.get(_TRIAL, response_model=wire.MlTrial)
-    async def get_trial(trial: OfTrial) -> Response:
-        """A trial with its measurements."""
-        return answers.trial(trial.study, await queries.get(trial))
 
-    @router.delete(_TRIAL, response_model=Empty)
-    async def delete_trial(trial: OfTrial) -> Response:
-        """Removes a trial and its measurements."""
-        await trials.delete(trial)
-        return Answer(Empty())
+@router.post(_TRIAL + ":stop", response_model=wire.MlTrial)
+async def stop_trial(trial: OfTrial, _body: EmptyRequest, queries: Queries, trials: Trials) -> Response:
+    """Asks the worker to end the trial early."""
+    return await _shown(queries, trial.study, await trials.stop(trial))
+
+
+@router.post(_TRIAL + ":complete", response_model=wire.MlTrial)
+async def complete_trial(
+    trial: OfTrial, body: wire.MlCompleteTrialRequest, queries: Queries, trials: Trials
+) -> Response:
+    """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
+    if body.trial_infeasible:
+        ended = await trials.fail(trial, body.infeasible_reason or "")
+    else:
+        ended = await trials.complete(trial, render.read_final(body.final_measurement))
+    return await _shown(queries, trial.study, ended)
+
+
+@router.post(_STUDY + "/trials:listOptimalTrials", response_model=wire.MlListOptimalTrialsResponse)
+async def list_optimal_trials(study: OfStudy, _body: EmptyRequest, queries: Queries) -> Response:
+    """The trials with the best value; the Pareto front of a study with several metrics."""
+    optimal = await queries.optimal(study)
+    numbers = optimal.numbers
+    return all_pages(
+        wire.MlListOptimalTrialsResponse(),
+        "trials",
+        await queries.numbered(study, numbers),
+        lambda last: queries.numbered(study, numbers[numbers.index(last.number) + 1 :]),
+        functools.partial(answers.trial_pieces, study),
+    )
+
+
+@router.post(_STUDY + "/trials", response_model=wire.MlTrial)
+async def create_trial(study: OfStudy, body: wire.MlTrial, queries: Queries, trials: Trials) -> Response:
+    """Queues a trial with values that the user chose; with state COMPLETED, adds one that is done."""
+    parameters, measured, result = await aside(_read_trial, body)
+    created = await trials.create(study, parameters, result, None, measured=measured)
+    return await _shown(queries, study, created)
+
+
+@router.get(_STUDY + "/trials", response_model=wire.MlListTrialsResponse)
+async def list_trials(study: OfStudy, queries: Queries) -> Response:
+    """All trials in the order of their numbers, those that are to stop as ACTIVE."""
+    return all_pages(
+        wire.MlListTrialsResponse(),
+        "trials",
+        await queries.page(study, 0, MAX_PAGE_SIZE),
+        lambda last: queries.page(study, last.number, MAX_PAGE_SIZE),
+        functools.partial(answers.trial_pieces, study, listed=True),
+    )
+
+
+@router.get(_TRIAL, response_model=wire.MlTrial)
+async def get_trial(trial: OfTrial, queries: Queries) -> Response:
+    """A trial with its measurements."""
+    return answers.trial(trial.study, await queries.get(trial))
+
+
+@router.delete(_TRIAL, response_model=Empty)
+async def delete_trial(trial: OfTrial, trials: Trials) -> Response:
+    """Removes a trial and its measurements."""
+    await trials.delete(trial)
+    return Answer(Empty())
 
 
 def _read_trial(body: wire.MlTrial) -> tuple[dict[str, object], list[Measurement], Result | None]:
@@ -180,50 +159,62 @@ def _read_trial(body: wire.MlTrial) -> tuple[dict[str, object], list[Measurement
     return render.read_parameters(body.parameters), measured, result
 
 
-def _add_studies(router: APIRouter, studies: StudyService) -> None:
-    @router.post(_LOCATION + "/studies", response_model=wire.MlStudy, responses=_CONFLICT)
-    async def create_study(parent: InLocation, body: wire.MlStudy, study_id: StudyId = "") -> Response:
-        """Creates a study; the same name with an equal configuration gives the one there is."""
-        spec = await aside(read_spec, body.study_config)
-        return answers.study(await studies.create(parent, study_id or None, "", spec, None))
-
-    @router.get(_LOCATION + "/studies", response_model=wire.MlListStudiesResponse)
-    async def list_studies(parent: InLocation) -> Response:
-        """All studies in the order they were created."""
-        return all_pages(
-            wire.MlListStudiesResponse(),
-            "studies",
-            await studies.page(parent, 0, MAX_PAGE_SIZE),
-            lambda last: studies.page(parent, last.key, MAX_PAGE_SIZE),
-            answers.study_pieces,
-        )
-
-    @router.get(_STUDY, response_model=wire.MlStudy)
-    async def get_study(study: OfStudy) -> Response:
-        """A study with its configuration and state."""
-        return answers.study(await studies.get(study))
-
-    @router.delete(_STUDY, response_model=Empty)
-    async def delete_study(study: OfStudy) -> Response:
-        """Removes a study with its trials."""
-        await studies.delete(study)
-        return Answer(Empty())
+@router.post(_LOCATION + "/studies", response_model=wire.MlStudy, responses=_CONFLICT)
+async def create_study(parent: InLocation, body: wire.MlStudy, studies: Studies, study_id: StudyId = "") -> Response:
+    """Creates a study; the same name with an equal configuration gives the one there is."""
+    spec = await aside(read_spec, body.study_config)
+    return answers.study(await studies.create(parent, study_id or None, "", spec, None))
 
 
-def _add_operations(router: APIRouter, operations: OperationService) -> None:
-    # An operation's id is its own: the study and the trial in the path add nothing to it.
-    for parent in (_LOCATION, _STUDY, _TRIAL):
-        _add_operation(router, operations, parent + "/operations/{operation}", in_schema=parent == _LOCATION)
+@router.get(_LOCATION + "/studies", response_model=wire.MlListStudiesResponse)
+async def list_studies(parent: InLocation, studies: Studies) -> Response:
+    """All studies in the order they were created."""
+    return all_pages(
+        wire.MlListStudiesResponse(),
+        "studies",
+        await studies.page(parent, 0, MAX_PAGE_SIZE),
+        lambda last: studies.page(parent, last.key, MAX_PAGE_SIZE),
+        answers.study_pieces,
+    )
 
 
-def _add_operation(router: APIRouter, operations: OperationService, path: str, *, in_schema: bool) -> None:
-    @router.get(path, response_model=wire.MlOperation, include_in_schema=in_schema)
-    async def get_operation(parent: InLocation, operation: str) -> Response:
-        """What an earlier call was answered with, its trials as they are now."""
-        return answers.operation(await operations.get(parent, operation))
+@router.get(_STUDY, response_model=wire.MlStudy)
+async def get_study(study: OfStudy, studies: Studies) -> Response:
+    """A study with its configuration and state."""
+    return answers.study(await studies.get(study))
 
-    @router.post(path + ":cancel", response_model=Empty, include_in_schema=in_schema)
-    async def cancel_operation(parent: InLocation, operation: str, _body: EmptyRequest) -> Response:
-        """Nothing: every operation is done, and what is done cannot be cancelled."""
-        await operations.get(parent, operation)
-        return Answer(Empty())
+
+@router.delete(_STUDY, response_model=Empty)
+async def delete_study(study: OfStudy, studies: Studies) -> Response:
+    """Removes a study with its trials."""
+    await studies.delete(study)
+    return Answer(Empty())
+
+
+async def get_operation(parent: InLocation, operation: str, operations: Operations) -> Response:
+    """What an earlier call was answered with, its trials as they are now."""
+    return answers.operation(await operations.get(parent, operation))
+
+
+async def cancel_operation(parent: InLocation, operation: str, _body: EmptyRequest, operations: Operations) -> Response:
+    """Nothing: every operation is done, and what is done cannot be cancelled."""
+    await operations.get(parent, operation)
+    return Answer(Empty())
+
+
+# An operation's id is its own: the study and the trial in the path add nothing to it.
+for _parent in (_LOCATION, _STUDY, _TRIAL):
+    _path, _in_schema = _parent + "/operations/{operation}", _parent == _LOCATION
+    router.get(_path, response_model=wire.MlOperation, include_in_schema=_in_schema)(get_operation)
+    router.post(_path + ":cancel", response_model=Empty, include_in_schema=_in_schema)(cancel_operation)
+
+
+@router.get(PREFIX + "/discovery.json", responses={200: {"description": "A discovery document"}})
+async def get_discovery_document(request: Request) -> dict[str, Any]:
+    """Describes this dialect to googleapiclient, with this server's address."""
+    return await aside(document, f"{request.base_url}{PREFIX.lstrip('/')}/")
+
+
+async def _shown(queries: TrialQueries, study: StudyName, trial: Trial) -> Response:
+    (measured,) = await queries.measured(study, [trial])
+    return answers.trial(study, measured)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -15,11 +14,13 @@ from dodona_server.api.route import InLocation, LenientRoute, OfTrial, PageSize,
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.routes import ERRORS
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.service.operations import Handout, OperationService, StopCheck
+from dodona_server.parts import Operations
+from dodona_server.service.operations import Handout, StopCheck
 
 _LOCATION = "/projects/{project}/locations/{location}"
 # An operation's id is its own: the study and the trial in the path add nothing to it.
 _PARENTS = (_LOCATION, _LOCATION + "/studies/{study}", _LOCATION + "/studies/{study}/trials/{trial}")
+_FOR_GOOGLE = "/ui"
 _ORDER = "operations"
 
 
@@ -32,77 +33,100 @@ async def _parent(parent: InLocation, request: Request) -> Location:
     return parent
 
 
+async def _for_google(request: Request) -> bool:
+    """Whether the call came to where Google's SDK looks for operations."""
+    path: str = request.scope["route"].path
+    return path.startswith(_FOR_GOOGLE)
+
+
 OfParent = Annotated[Location, Depends(_parent)]
+ForGoogle = Annotated[bool, Depends(_for_google)]
 
 
-def operation_router(operations: OperationService) -> APIRouter:
-    """The calls about operations, and the check that answers with one."""
-    router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["operations"])
+router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["operations"])
 
-    @router.post(
-        "/v1" + _PARENTS[2] + ":checkTrialEarlyStoppingState",
-        response_model=wire.EarlyStoppingOperation,
-        tags=["trials"],
+
+@router.post(
+    "/v1" + _PARENTS[2] + ":checkTrialEarlyStoppingState",
+    response_model=wire.EarlyStoppingOperation,
+    tags=["trials"],
+)
+async def check_trial_early_stopping_state(
+    trial: OfTrial, _body: wire.EmptyRequest, operations: Operations
+) -> Response:
+    """Whether the trial should stop early; the answer to a report says so too."""
+    return Answer(render.stop_check(await operations.check_stopping(trial)))
+
+
+async def list_operations(
+    parent: OfParent,
+    operations: Operations,
+    for_google: ForGoogle,
+    study: str | None = None,
+    size: PageSize = 0,
+    token: PageToken = "",
+) -> Response:
+    """The calls to suggest; checks are not listed, since nothing of them is kept."""
+    page = await operations.page(parent, study, read_text_token(_ORDER, token), page_size(size))
+    more = write_token(_ORDER, page.entries[-1].name.operation_id) if page.more else ""
+    return answers.listing(
+        wire.ListOperationsResponse(next_page_token=more),
+        "operations",
+        lambda enums_as_numbers: (
+            answers.handout_pieces(handout, enums_as_numbers, for_google=for_google) for handout in page.entries
+        ),
     )
-    async def check_trial_early_stopping_state(trial: OfTrial, _body: wire.EmptyRequest) -> Response:
-        """Whether the trial should stop early; the answer to a report says so too."""
-        return Answer(render.stop_check(await operations.check_stopping(trial)))
-
-    for parent in _PARENTS:
-        _add(router, operations, "/v1" + parent + "/operations")
-        _add(router, operations, "/ui" + parent + "/operations", for_google=True)
-    return router
 
 
-def _add(router: APIRouter, operations: OperationService, path: str, *, for_google: bool = False) -> None:
+async def get_operation(parent: OfParent, operation: str, operations: Operations, for_google: ForGoogle) -> Response:
+    """What an earlier call was answered with, its trials as they are now."""
+    return _answered(await operations.get(parent, operation), for_google=for_google)
+
+
+async def wait_operation(
+    parent: OfParent,
+    operation: str,
+    _body: wire.EmptyRequest,
+    operations: Operations,
+    for_google: ForGoogle,
+    _timeout: Annotated[str, Query(alias="timeout", description="Not needed: every operation is done")] = "",
+) -> Response:
+    """The same: there is nothing to wait for."""
+    return _answered(await operations.get(parent, operation), for_google=for_google)
+
+
+async def cancel_operation(
+    parent: OfParent, operation: str, _body: wire.EmptyRequest, operations: Operations
+) -> Response:
+    """Nothing: every operation is done, and what is done cannot be cancelled."""
+    await operations.get(parent, operation)
+    return Answer(wire.Empty())
+
+
+async def delete_operation(
+    parent: OfParent, operation: str, operations: Operations, request_id: RequestId = ""
+) -> Response:
+    """Forgets the operation; its trials stay."""
+    await operations.delete(parent, operation, request_id)
+    return Answer(wire.Empty())
+
+
+def _answered(value: Handout | StopCheck, *, for_google: bool) -> Response:
+    if isinstance(value, StopCheck):
+        return Answer(render.stop_check(value))
+    return written(functools.partial(answers.handout_pieces, value, for_google=for_google))
+
+
+def _add(path: str, *, in_schema: bool) -> None:
     one = path + "/{operation}"
-    in_schema = not for_google
     either = wire.Operation | wire.EarlyStoppingOperation
+    router.get(path, response_model=wire.ListOperationsResponse, include_in_schema=in_schema)(list_operations)
+    router.get(one, response_model=either, include_in_schema=in_schema)(get_operation)
+    router.post(one + ":wait", response_model=either, include_in_schema=in_schema)(wait_operation)
+    router.post(one + ":cancel", response_model=wire.Empty, include_in_schema=in_schema)(cancel_operation)
+    router.delete(one, response_model=wire.Empty, include_in_schema=in_schema)(delete_operation)
 
-    def pieces(handout: Handout, enums_as_numbers: bool) -> Iterator[bytes]:
-        return answers.handout_pieces(handout, enums_as_numbers, for_google=for_google)
 
-    def answered(value: Handout | StopCheck) -> Response:
-        if isinstance(value, StopCheck):
-            return Answer(render.stop_check(value))
-        return written(functools.partial(pieces, value))
-
-    @router.get(path, response_model=wire.ListOperationsResponse, include_in_schema=in_schema)
-    async def list_operations(
-        parent: OfParent, study: str | None = None, size: PageSize = 0, token: PageToken = ""
-    ) -> Response:
-        """The calls to suggest; checks are not listed, since nothing of them is kept."""
-        page = await operations.page(parent, study, read_text_token(_ORDER, token), page_size(size))
-        more = write_token(_ORDER, page.entries[-1].name.operation_id) if page.more else ""
-        return answers.listing(
-            wire.ListOperationsResponse(next_page_token=more),
-            "operations",
-            lambda enums_as_numbers: (pieces(handout, enums_as_numbers) for handout in page.entries),
-        )
-
-    @router.get(one, response_model=either, include_in_schema=in_schema)
-    async def get_operation(parent: OfParent, operation: str) -> Response:
-        """What an earlier call was answered with, its trials as they are now."""
-        return answered(await operations.get(parent, operation))
-
-    @router.post(one + ":wait", response_model=either, include_in_schema=in_schema)
-    async def wait_operation(
-        parent: OfParent,
-        operation: str,
-        _body: wire.EmptyRequest,
-        _timeout: Annotated[str, Query(alias="timeout", description="Not needed: every operation is done")] = "",
-    ) -> Response:
-        """The same: there is nothing to wait for."""
-        return answered(await operations.get(parent, operation))
-
-    @router.post(one + ":cancel", response_model=wire.Empty, include_in_schema=in_schema)
-    async def cancel_operation(parent: OfParent, operation: str, _body: wire.EmptyRequest) -> Response:
-        """Nothing: every operation is done, and what is done cannot be cancelled."""
-        await operations.get(parent, operation)
-        return Answer(wire.Empty())
-
-    @router.delete(one, response_model=wire.Empty, include_in_schema=in_schema)
-    async def delete_operation(parent: OfParent, operation: str, request_id: RequestId = "") -> Response:
-        """Forgets the operation; its trials stay."""
-        await operations.delete(parent, operation, request_id)
-        return Answer(wire.Empty())
+for _path in _PARENTS:
+    _add("/v1" + _path + "/operations", in_schema=True)
+    _add(_FOR_GOOGLE + _path + "/operations", in_schema=False)

@@ -21,10 +21,8 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.lifecycle import StudyVerb
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.trial import Measurement
+from dodona_server.parts import Queries, Studies, Trials, part
 from dodona_server.service.reports import Report, Result
-from dodona_server.service.studies import StudyService
-from dodona_server.service.trial_queries import TrialQueries
-from dodona_server.service.trials import TrialService
 
 LOCATION = "/v1/projects/{project}/locations/{location}"
 STUDY = LOCATION + "/studies/{study}"
@@ -54,138 +52,153 @@ async def _view(
 
 
 OfView = Annotated[View, Depends(_view)]
+OfLoop = Annotated[Loop, part("loop")]
 
 
-def _router() -> APIRouter:
-    return APIRouter(route_class=LenientRoute, responses=ERRORS)
+trial_router = APIRouter(route_class=LenientRoute, responses=ERRORS)
 
 
-def trial_router(queries: TrialQueries, trials: TrialService, loop: Loop) -> APIRouter:
-    """The calls about trials; those of the trial loop are answered before they get here, see `loop`."""
-    router = _router()
+@trial_router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
+async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest, view: OfView, loop: OfLoop) -> Response:
+    """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
+    return await loop.suggest(study, body, view)
 
-    @router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
-    async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest, view: OfView) -> Response:
-        """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
-        return await loop.suggest(study, body, view)
 
-    @router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, responses=LOST, tags=["trials"])
-    async def add_trial_measurement(trial: OfTrial, body: wire.AddTrialMeasurementRequest, view: OfView) -> Response:
-        """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
-        return await loop.measure(trial, body, view)
+@trial_router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, responses=LOST, tags=["trials"])
+async def add_trial_measurement(
+    trial: OfTrial, body: wire.AddTrialMeasurementRequest, view: OfView, loop: OfLoop
+) -> Response:
+    """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
+    return await loop.measure(trial, body, view)
 
-    @router.post(TRIAL + ":complete", response_model=wire.Trial, responses=LOST, tags=["trials"])
-    async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest, view: OfView) -> Response:
-        """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
-        return await loop.complete(trial, body, view)
 
-    @router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
-    async def stop_trial(trial: OfTrial, body: wire.EmptyRequest, view: OfView) -> Response:
-        """Asks the worker to end the trial early."""
-        return await loop.shown(trial.study, await trials.stop(trial, body.request_id), view)
+@trial_router.post(TRIAL + ":complete", response_model=wire.Trial, responses=LOST, tags=["trials"])
+async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest, view: OfView, loop: OfLoop) -> Response:
+    """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
+    return await loop.complete(trial, body, view)
 
-    @router.post(TRIAL + ":heartbeat", response_model=wire.Trial, responses=LOST, tags=["trials"])
-    async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view: OfView) -> Response:
-        """Dodona's own: a sign of life; the trial's lease begins anew, the state STOPPING says «stop early»."""
-        return await loop.beat(trial, body, view)
 
-    @router.post(TRIAL + ":release", response_model=wire.Trial, responses=LOST, tags=["trials"])
-    async def release_trial(trial: OfTrial, body: wire.ReleaseTrialRequest, view: OfView) -> Response:
-        """Dodona's own: hands a trial back, to be run by another worker."""
-        released = await trials.release(trial, render.read_attempt(body), body.request_id)
-        return await loop.shown(trial.study, released, view)
+@trial_router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
+async def stop_trial(trial: OfTrial, body: wire.EmptyRequest, view: OfView, trials: Trials, loop: OfLoop) -> Response:
+    """Asks the worker to end the trial early."""
+    return await loop.shown(trial.study, await trials.stop(trial, body.request_id), view)
 
-    @router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, responses=LOST, tags=["trials"])
-    async def report_trials(study: OfStudy, body: wire.ReportTrialsRequest, view: OfView) -> Response:
-        """Dodona's own: reports several measurements of the study's trials, all of them or none."""
-        measured = await trials.measure_all(study, await aside(_read_reports, study, body), body.request_id)
-        if view is View.FULL:
-            measured = await queries.measured(study, measured)
-        return answers.listing(
-            wire.ReportTrialsResponse(),
-            "trials",
-            lambda enums_as_numbers: (answers.trial_pieces(study, one, enums_as_numbers) for one in measured),
-        )
 
-    @router.post(TRIAL + ":updateMetadata", response_model=wire.Trial, tags=["trials"])
-    async def update_trial_metadata(trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView) -> Response:
-        """Dodona's own: sets or removes entries of the trial's metadata."""
-        changed = await trials.update_metadata(trial, body.metadata, body.request_id)
-        return await loop.shown(trial.study, changed, view)
+@trial_router.post(TRIAL + ":heartbeat", response_model=wire.Trial, responses=LOST, tags=["trials"])
+async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view: OfView, loop: OfLoop) -> Response:
+    """Dodona's own: a sign of life; the trial's lease begins anew, the state STOPPING says «stop early»."""
+    return await loop.beat(trial, body, view)
 
-    @router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
-    async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest, view: OfView) -> Response:
-        """The trials with the best value; the Pareto front of a study with several metrics."""
-        optimal = await queries.optimal(study)
-        numbers, measured = optimal.numbers, view is View.FULL
-        return all_pages(
-            wire.ListOptimalTrialsResponse(
-                hypervolume=optimal.hypervolume, reference_point=render.metrics(optimal.reference) or None
-            ),
-            "optimal_trials",
-            await queries.numbered(study, numbers, measured=measured),
-            lambda last: queries.numbered(study, numbers[numbers.index(last.number) + 1 :], measured=measured),
-            functools.partial(answers.trial_pieces, study),
-        )
 
-    @router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
-    async def create_trial(study: OfStudy, body: wire.CreateTrialRequest, view: OfView) -> Response:
-        """Queues a trial with values that the user chose; with state SUCCEEDED or INFEASIBLE, adds one that is done."""
-        parameters, measured, result = await aside(_read_trial, body)
-        created = await trials.create(study, parameters, result, body.request_id or None, body.metadata, measured)
-        return await loop.shown(study, created, view)
+@trial_router.post(TRIAL + ":release", response_model=wire.Trial, responses=LOST, tags=["trials"])
+async def release_trial(
+    trial: OfTrial, body: wire.ReleaseTrialRequest, view: OfView, trials: Trials, loop: OfLoop
+) -> Response:
+    """Dodona's own: hands a trial back, to be run by another worker."""
+    released = await trials.release(trial, render.read_attempt(body), body.request_id)
+    return await loop.shown(trial.study, released, view)
 
-    @router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
-    async def list_trials(
-        study: OfStudy,
-        size: PageSize = 0,
-        token: PageToken = "",
-        view: OfView = View.FULL,
-        order_by: Annotated[
-            str, Query(alias="orderBy", description="'objective' for the succeeded ones, best first")
-        ] = "",
-    ) -> Response:
-        """The trials in the order of their numbers, all of them unless pages are asked for."""
-        if order_by not in ("", "objective"):
-            raise InvalidArgument(f"{order_by!r} is neither empty nor 'objective'", "orderBy")
-        if order_by:
-            place, limit = read_place(order_by, token), page_size(size)
-            ranked, last = await queries.ranking(study, place, limit, measured=view is View.FULL)
-            more = "" if last is None else write_place(order_by, last)
-            return answers.listing(
-                wire.ListTrialsResponse(next_page_token=more),
-                "trials",
-                lambda enums_as_numbers: (answers.trial_pieces(study, one, enums_as_numbers) for one in ranked),
-            )
-        after, measured = read_token(order_by, token), view is View.FULL
-        page = await queries.page(study, after, page_size(size), measured=measured)
-        if size == 0:
-            return all_pages(
-                wire.ListTrialsResponse(),
-                "trials",
-                page,
-                lambda last: queries.page(study, last.number, MAX_PAGE_SIZE, measured=measured),
-                functools.partial(answers.trial_pieces, study),
-            )
-        more = write_token(order_by, page.entries[-1].number) if page.more else ""
+
+@trial_router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, responses=LOST, tags=["trials"])
+async def report_trials(
+    study: OfStudy, body: wire.ReportTrialsRequest, view: OfView, queries: Queries, trials: Trials
+) -> Response:
+    """Dodona's own: reports several measurements of the study's trials, all of them or none."""
+    measured = await trials.measure_all(study, await aside(_read_reports, study, body), body.request_id)
+    if view is View.FULL:
+        measured = await queries.measured(study, measured)
+    return answers.listing(
+        wire.ReportTrialsResponse(),
+        "trials",
+        lambda enums_as_numbers: (answers.trial_pieces(study, one, enums_as_numbers) for one in measured),
+    )
+
+
+@trial_router.post(TRIAL + ":updateMetadata", response_model=wire.Trial, tags=["trials"])
+async def update_trial_metadata(
+    trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView, trials: Trials, loop: OfLoop
+) -> Response:
+    """Dodona's own: sets or removes entries of the trial's metadata."""
+    changed = await trials.update_metadata(trial, body.metadata, body.request_id)
+    return await loop.shown(trial.study, changed, view)
+
+
+@trial_router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
+async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest, view: OfView, queries: Queries) -> Response:
+    """The trials with the best value; the Pareto front of a study with several metrics."""
+    optimal = await queries.optimal(study)
+    numbers, measured = optimal.numbers, view is View.FULL
+    return all_pages(
+        wire.ListOptimalTrialsResponse(
+            hypervolume=optimal.hypervolume, reference_point=render.metrics(optimal.reference) or None
+        ),
+        "optimal_trials",
+        await queries.numbered(study, numbers, measured=measured),
+        lambda last: queries.numbered(study, numbers[numbers.index(last.number) + 1 :], measured=measured),
+        functools.partial(answers.trial_pieces, study),
+    )
+
+
+@trial_router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
+async def create_trial(
+    study: OfStudy, body: wire.CreateTrialRequest, view: OfView, trials: Trials, loop: OfLoop
+) -> Response:
+    """Queues a trial with values that the user chose; with state SUCCEEDED or INFEASIBLE, adds one that is done."""
+    parameters, measured, result = await aside(_read_trial, body)
+    created = await trials.create(study, parameters, result, body.request_id or None, body.metadata, measured)
+    return await loop.shown(study, created, view)
+
+
+@trial_router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
+async def list_trials(
+    study: OfStudy,
+    queries: Queries,
+    size: PageSize = 0,
+    token: PageToken = "",
+    view: OfView = View.FULL,
+    order_by: Annotated[str, Query(alias="orderBy", description="'objective' for the succeeded ones, best first")] = "",
+) -> Response:
+    """The trials in the order of their numbers, all of them unless pages are asked for."""
+    if order_by not in ("", "objective"):
+        raise InvalidArgument(f"{order_by!r} is neither empty nor 'objective'", "orderBy")
+    if order_by:
+        place, limit = read_place(order_by, token), page_size(size)
+        ranked, last = await queries.ranking(study, place, limit, measured=view is View.FULL)
+        more = "" if last is None else write_place(order_by, last)
         return answers.listing(
             wire.ListTrialsResponse(next_page_token=more),
             "trials",
-            lambda enums_as_numbers: (answers.trial_pieces(study, one, enums_as_numbers) for one in page.entries),
+            lambda enums_as_numbers: (answers.trial_pieces(study, one, enums_as_numbers) for one in ranked),
         )
+    after, measured = read_token(order_by, token), view is View.FULL
+    page = await queries.page(study, after, page_size(size), measured=measured)
+    if size == 0:
+        return all_pages(
+            wire.ListTrialsResponse(),
+            "trials",
+            page,
+            lambda last: queries.page(study, last.number, MAX_PAGE_SIZE, measured=measured),
+            functools.partial(answers.trial_pieces, study),
+        )
+    more = write_token(order_by, page.entries[-1].number) if page.more else ""
+    return answers.listing(
+        wire.ListTrialsResponse(next_page_token=more),
+        "trials",
+        lambda enums_as_numbers: (answers.trial_pieces(study, one, enums_as_numbers) for one in page.entries),
+    )
 
-    @router.get(TRIAL, response_model=wire.Trial, tags=["trials"])
-    async def get_trial(trial: OfTrial) -> Response:
-        """A trial with its measurements."""
-        return answers.trial(trial.study, await queries.get(trial))
 
-    @router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
-    async def delete_trial(trial: OfTrial, request_id: RequestId = "") -> Response:
-        """Removes a trial and its measurements."""
-        await trials.delete(trial, request_id)
-        return Answer(wire.Empty())
+@trial_router.get(TRIAL, response_model=wire.Trial, tags=["trials"])
+async def get_trial(trial: OfTrial, queries: Queries) -> Response:
+    """A trial with its measurements."""
+    return answers.trial(trial.study, await queries.get(trial))
 
-    return router
+
+@trial_router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
+async def delete_trial(trial: OfTrial, trials: Trials, request_id: RequestId = "") -> Response:
+    """Removes a trial and its measurements."""
+    await trials.delete(trial, request_id)
+    return Answer(wire.Empty())
 
 
 def _read_reports(study: StudyName, body: wire.ReportTrialsRequest) -> list[tuple[TrialName, Report]]:
@@ -210,76 +223,83 @@ def _read_trial(body: wire.CreateTrialRequest) -> tuple[dict[str, object], list[
     return parameters, measured, Result(final, measured, reason)
 
 
-def study_router(studies: StudyService) -> APIRouter:
-    """The calls about studies."""
-    router = _router()
+study_router = APIRouter(route_class=LenientRoute, responses=ERRORS)
 
-    @router.post(LOCATION + "/studies", response_model=wire.Study, responses=_CONFLICT, tags=["studies"])
-    async def create_study(parent: InLocation, body: wire.CreateStudyRequest) -> Response:
-        """Creates a study; the same name with an equal spec gives the one there is."""
-        spec = await aside(read_spec, body.study_spec)
-        seed = body.study_spec.seed
-        created = await studies.create(
-            parent, body.study_id or None, body.display_name, spec, seed, body.metadata, body.request_id
-        )
-        return answers.study(created)
 
-    @router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])
-    async def lookup_study(parent: InLocation, body: wire.LookupStudyRequest) -> Response:
-        """Finds a study by the name that people use."""
-        return answers.study(await studies.lookup(parent, body.display_name))
+@study_router.post(LOCATION + "/studies", response_model=wire.Study, responses=_CONFLICT, tags=["studies"])
+async def create_study(parent: InLocation, body: wire.CreateStudyRequest, studies: Studies) -> Response:
+    """Creates a study; the same name with an equal spec gives the one there is."""
+    spec = await aside(read_spec, body.study_spec)
+    seed = body.study_spec.seed
+    created = await studies.create(
+        parent, body.study_id or None, body.display_name, spec, seed, body.metadata, body.request_id
+    )
+    return answers.study(created)
 
-    @router.get(LOCATION + "/studies", response_model=wire.ListStudiesResponse, tags=["studies"])
-    async def list_studies(parent: InLocation, size: PageSize = 0, token: PageToken = "") -> Response:
-        """The studies in the order they were created."""
-        page = await studies.page(parent, read_token("studies", token), page_size(size))
-        more = write_token("studies", page.entries[-1].key) if page.more else ""
-        return answers.listing(
-            wire.ListStudiesResponse(next_page_token=more),
-            "studies",
-            lambda enums_as_numbers: (answers.study_pieces(one, enums_as_numbers) for one in page.entries),
-        )
 
-    @router.post(STUDY + ":addParameters", response_model=wire.Study, tags=["studies"])
-    async def add_parameters(study: OfStudy, body: wire.AddParametersRequest) -> Response:
-        """Dodona's own: grows the search space; parameters that are there already may be among them."""
-        added = await aside(read_parameters, body.parameters)
-        return answers.study(await studies.add_parameters(study, added, body.request_id))
+@study_router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])
+async def lookup_study(parent: InLocation, body: wire.LookupStudyRequest, studies: Studies) -> Response:
+    """Finds a study by the name that people use."""
+    return answers.study(await studies.lookup(parent, body.display_name))
 
-    @router.post(STUDY + ":updateMetadata", response_model=wire.Study, tags=["studies"])
-    async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest) -> Response:
-        """Dodona's own: sets or removes entries of the study's metadata."""
-        return answers.study(await studies.update_metadata(study, body.metadata, body.request_id))
 
-    @router.post(STUDY + ":setMaxTrials", response_model=wire.Study, tags=["studies"])
-    async def set_max_trials(study: OfStudy, body: wire.SetMaxTrialsRequest) -> Response:
-        """Dodona's own: gives the study another budget of trials; a completed one goes on if it is more than before."""
-        return answers.study(await studies.set_max_trials(study, body.max_num_trials, body.request_id))
+@study_router.get(LOCATION + "/studies", response_model=wire.ListStudiesResponse, tags=["studies"])
+async def list_studies(parent: InLocation, studies: Studies, size: PageSize = 0, token: PageToken = "") -> Response:
+    """The studies in the order they were created."""
+    page = await studies.page(parent, read_token("studies", token), page_size(size))
+    more = write_token("studies", page.entries[-1].key) if page.more else ""
+    return answers.listing(
+        wire.ListStudiesResponse(next_page_token=more),
+        "studies",
+        lambda enums_as_numbers: (answers.study_pieces(one, enums_as_numbers) for one in page.entries),
+    )
 
-    @router.post(STUDY + ":pause", response_model=wire.Study, tags=["studies"])
-    async def pause_study(study: OfStudy, body: wire.PauseStudyRequest) -> Response:
-        """Dodona's own: hands no trials out until the study is resumed; those that run may go on."""
-        return answers.study(await studies.move(study, StudyVerb.PAUSE, body.reason, body.request_id))
 
-    @router.post(STUDY + ":resume", response_model=wire.Study, tags=["studies"])
-    async def resume_study(study: OfStudy, body: wire.EmptyRequest) -> Response:
-        """Dodona's own: hands trials out again, of a paused study or of a completed one with budget left."""
-        return answers.study(await studies.move(study, StudyVerb.RESUME, request_id=body.request_id))
+@study_router.post(STUDY + ":addParameters", response_model=wire.Study, tags=["studies"])
+async def add_parameters(study: OfStudy, body: wire.AddParametersRequest, studies: Studies) -> Response:
+    """Dodona's own: grows the search space; parameters that are there already may be among them."""
+    added = await aside(read_parameters, body.parameters)
+    return answers.study(await studies.add_parameters(study, added, body.request_id))
 
-    @router.post(STUDY + ":complete", response_model=wire.Study, tags=["studies"])
-    async def complete_study(study: OfStudy, body: wire.EmptyRequest) -> Response:
-        """Dodona's own: tells every worker that asks that the study is done; trials that run may go on."""
-        return answers.study(await studies.move(study, StudyVerb.COMPLETE, request_id=body.request_id))
 
-    @router.get(STUDY, response_model=wire.Study, tags=["studies"])
-    async def get_study(study: OfStudy) -> Response:
-        """A study with its spec and state."""
-        return answers.study(await studies.get(study))
+@study_router.post(STUDY + ":updateMetadata", response_model=wire.Study, tags=["studies"])
+async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest, studies: Studies) -> Response:
+    """Dodona's own: sets or removes entries of the study's metadata."""
+    return answers.study(await studies.update_metadata(study, body.metadata, body.request_id))
 
-    @router.delete(STUDY, response_model=wire.Empty, tags=["studies"])
-    async def delete_study(study: OfStudy, request_id: RequestId = "") -> Response:
-        """Removes a study with its trials."""
-        await studies.delete(study, request_id)
-        return Answer(wire.Empty())
 
-    return router
+@study_router.post(STUDY + ":setMaxTrials", response_model=wire.Study, tags=["studies"])
+async def set_max_trials(study: OfStudy, body: wire.SetMaxTrialsRequest, studies: Studies) -> Response:
+    """Dodona's own: gives the study another budget of trials; a completed one goes on if it is more than before."""
+    return answers.study(await studies.set_max_trials(study, body.max_num_trials, body.request_id))
+
+
+@study_router.post(STUDY + ":pause", response_model=wire.Study, tags=["studies"])
+async def pause_study(study: OfStudy, body: wire.PauseStudyRequest, studies: Studies) -> Response:
+    """Dodona's own: hands no trials out until the study is resumed; those that run may go on."""
+    return answers.study(await studies.move(study, StudyVerb.PAUSE, body.reason, body.request_id))
+
+
+@study_router.post(STUDY + ":resume", response_model=wire.Study, tags=["studies"])
+async def resume_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
+    """Dodona's own: hands trials out again, of a paused study or of a completed one with budget left."""
+    return answers.study(await studies.move(study, StudyVerb.RESUME, request_id=body.request_id))
+
+
+@study_router.post(STUDY + ":complete", response_model=wire.Study, tags=["studies"])
+async def complete_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
+    """Dodona's own: tells every worker that asks that the study is done; trials that run may go on."""
+    return answers.study(await studies.move(study, StudyVerb.COMPLETE, request_id=body.request_id))
+
+
+@study_router.get(STUDY, response_model=wire.Study, tags=["studies"])
+async def get_study(study: OfStudy, studies: Studies) -> Response:
+    """A study with its spec and state."""
+    return answers.study(await studies.get(study))
+
+
+@study_router.delete(STUDY, response_model=wire.Empty, tags=["studies"])
+async def delete_study(study: OfStudy, studies: Studies, request_id: RequestId = "") -> Response:
+    """Removes a study with its trials."""
+    await studies.delete(study, request_id)
+    return Answer(wire.Empty())

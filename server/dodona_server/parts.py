@@ -1,0 +1,39 @@
+"""The parts of the application that routes work with; `app.create_app` puts them into its state.
+
+Routes are made once, when their module is imported: each costs milliseconds, and the applications that tests make are
+many. So a route asks for its parts with each request.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from dodona_server.service.artifacts import ArtifactService
+from dodona_server.service.feed import Feed
+from dodona_server.service.operations import OperationService
+from dodona_server.service.studies import StudyService
+from dodona_server.service.suggestions import SuggestionService
+from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.trials import TrialService
+from dodona_server.storage.store import Store
+
+
+def part(name: str) -> Any:
+    """A dependency on what the application's state has under `name`."""
+
+    async def given(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(given)
+
+
+Artifacts = Annotated[ArtifactService, part("artifacts")]
+Events = Annotated[Feed, part("feed")]
+Operations = Annotated[OperationService, part("operations")]
+Queries = Annotated[TrialQueries, part("queries")]
+Studies = Annotated[StudyService, part("studies")]
+Suggestions = Annotated[SuggestionService, part("suggestions")]
+Trials = Annotated[TrialService, part("trials")]
+Database = Annotated[Store, part("store")]
