@@ -113,3 +113,51 @@ def test_a_study_that_goes_on_has_no_reason(api, make_study):
     api.post(f"{study}/trials/1:complete", FINAL)
     assert api.get(study)["completionReason"] == "the budget is used up"
     assert "completionReason" not in api.post(f"{study}:setMaxTrials", {"maxNumTrials": 2})
+
+
+ALL = ["ALGORITHM_UNSPECIFIED", "GRID_SEARCH", "HYPERBAND", "QUASI_RANDOM_SEARCH", "RANDOM_SEARCH", "TPE"]
+
+
+@pytest.mark.parametrize("algorithm", ALL)
+def test_before_there_are_parameters_one_trial_runs_alone(api, make_study, algorithm):
+    study = make_study(algorithm=algorithm, parameters=[])
+    (first,) = api.suggest(client="a", count=3)
+    for other in ("b", "c"):
+        assert api.suggest(client=other) == []
+    assert api.get(study)["state"] == "ACTIVE"
+    # One that failed has told nothing: whoever asks next begins again, alone too.
+    api.post(f"{study}/trials/1:complete", {"trialInfeasible": True, "infeasibleReason": "no data here"})
+    (second,) = api.suggest(client="b", count=3)
+    assert (first["id"], second["id"]) == ("1", "2")
+    assert api.suggest(client="c") == []
+    # What it found is searched by all at once.
+    flag = {"parameterId": "x", "doubleValueSpec": {"minValue": 0, "maxValue": 1, "defaultValue": 0.5}}
+    api.post(f"{study}:addParameters", {"parameters": [flag]})
+    api.post(f"{study}/trials/2:complete", {**FINAL, "parameters": listed(x=0.5)})
+    found = [parameters(trial)["x"] for worker in ("a", "b", "c") for trial in api.suggest(client=worker)]
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("algorithm", ALL)
+def test_a_first_trial_that_is_handed_back_goes_to_who_asks_next(api, make_study, algorithm):
+    study = make_study(algorithm=algorithm, parameters=[])
+    api.suggest(client="a")
+    assert api.suggest(client="b") == []
+    api.post(f"{study}/trials/1:release", {})
+    (again,) = api.suggest(client="b")
+    assert (again["id"], again["clientId"]) == ("1", "b")
+    assert api.suggest(client="c") == []
+
+
+@pytest.mark.parametrize("algorithm", ALL)
+def test_a_space_that_stays_empty(api, make_study, algorithm):
+    study = make_study(algorithm=algorithm, parameters=[])
+    api.suggest(client="a")
+    api.post(f"{study}/trials/1:complete", FINAL)
+    handed = [trial for worker in ("a", "b") for trial in api.suggest(client=worker)]
+    if algorithm in ("GRID_SEARCH", "RANDOM_SEARCH"):
+        assert handed == []
+        assert api.get(study)["completionReason"] == "nothing is left to try"
+    else:
+        # They may measure the same again, and nobody waits any more.
+        assert len(handed) == 2

@@ -27,7 +27,6 @@ __all__ = [
     "Problem",
     "Suggestions",
     "algorithm_for",
-    "begins_alone",
     "ends_when_exhausted",
     "needs_history",
     "stand_in",
@@ -71,11 +70,6 @@ def needs_history(study: Study) -> bool:
 def ends_when_exhausted(study: Study) -> bool:
     """Whether the study is over when all points of a finite space have been tried, that of no parameters among them."""
     return isinstance(algorithm_for(study.spec.algorithm), GridSearch | RandomSearch)
-
-
-def begins_alone(study: Study) -> bool:
-    """Whether only one trial may run while the study has no parameters: the others would be the same."""
-    return isinstance(algorithm_for(study.spec.algorithm), GridSearch)
 
 
 def stand_in(name: str) -> Algorithm | None:

@@ -15,7 +15,6 @@ from dodona_server.oracle import (
     Algorithm,
     Problem,
     algorithm_for,
-    begins_alone,
     ends_when_exhausted,
     needs_history,
     stand_in,
@@ -128,8 +127,12 @@ def _new_points(transaction: Transaction, study: Study, look: Look, count: int, 
     """
     with inside("contexts"):
         spaces = [study.spec.space.restrict(context) for context in look.request.contexts]
-    if not study.spec.space.parameters and study.spec.algorithm != "HYPERBAND":
-        return _before_any_parameter(transaction, study, count)
+    if not study.spec.space.parameters:
+        before = _before_any_parameter(transaction, study, count)
+        if study.spec.algorithm != "HYPERBAND" or not before.parameters:
+            return before
+        # Each trial has a place in a bracket.
+        count = len(before.parameters)
     return _suggested(transaction, study, spaces, look, count, now)
 
 
@@ -186,19 +189,19 @@ def _suggested(
 
 
 def _before_any_parameter(transaction: Transaction, study: Study, count: int) -> _Points:
-    """The points of a space without parameters, which is to grow.
+    """The points of a space without parameters, which may grow.
 
-    A grid is begun by one trial: what that one finds decides on what there is to try.
+    One trial runs at a time until one has succeeded: what it finds decides on what there is to try, and others would
+    train the same meanwhile. One that was lost or failed has told nothing.
     """
-    if not ends_when_exhausted(study):
-        # Nothing is known yet of what could be exhausted.
+    ends = ends_when_exhausted(study)
+    if trials.any_succeeded(transaction, study) and not ends:
         return _Points([{}] * count)
-    running = trials.any_unfinished(transaction, study)
-    if study.trial_count and not running:
+    if trials.any_unfinished(transaction, study):
+        return _Points([])
+    if ends and trials.any_succeeded(transaction, study):
         return _Points([], over=True)
-    if not begins_alone(study):
-        return _Points([{}] * count)
-    return _Points([] if running else [{}])
+    return _Points([{}])
 
 
 def _inline(study: Study, spaces: Sequence[SearchSpace], algorithm: Algorithm, count: int) -> _Points:

@@ -89,6 +89,9 @@ _FINISHED_AFTER = Statement(
     .limit(bindparam("limit"))
 )
 _ANY_UNFINISHED = Statement(sa.select(trials.c.state).where(IN_STUDY, unfinished).order_by(trials.c.state).limit(1))
+_ANY_SUCCEEDED = Statement(
+    sa.select(trials.c.number).where(IN_STUDY, trials.c.state == TrialState.SUCCEEDED.value).limit(1)
+)
 _ANY_QUEUED = Statement(
     sa.select(trials.c.number).where(IN_STUDY, unfinished, trials.c.state == TrialState.REQUESTED.value).limit(1)
 )
@@ -245,6 +248,11 @@ def finished(transaction: Transaction, study: Study, after: int, limit: int) -> 
 def any_unfinished(transaction: Transaction, study: Study) -> bool:
     """Whether a trial of the study still waits or runs."""
     return _ANY_UNFINISHED.row(transaction, {"of_study": study.key}) is not None
+
+
+def any_succeeded(transaction: Transaction, study: Study) -> bool:
+    """Whether a trial of the study has a result."""
+    return _ANY_SUCCEEDED.row(transaction, {"of_study": study.key}) is not None
 
 
 def any_queued(transaction: Transaction, study: Study) -> bool:
