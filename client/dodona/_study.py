@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from dodona._artifacts import Artifact, Artifacts, artifact_of
-from dodona._border import short_tracebacks
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, named_problems
 from dodona._plots import Figures
@@ -45,7 +45,6 @@ WAITING = "the study %r has no trial for the worker %r now: waiting until a tria
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
 
-@short_tracebacks(but="optimize")
 class Study(Figures):
     """A study on the server; `Client` makes it.
 
@@ -129,7 +128,7 @@ class Study(Figures):
         """
         self._learn(self._transport.call("GET", self._path, None, vertex.Study))
 
-    def ask(self, worker: str | None = None, *, shared: bool = False) -> Trial:
+    def ask(self, worker: str | None = None, *, shared: bool = False, wait_seconds: float | None = None) -> Trial:
         """The next trial to run; waits while the study has none now but may have one later, and logs that it waits.
 
         A trial whose worker died comes again, to whoever asks next: with the same parameters, `attempt` one higher,
@@ -140,9 +139,11 @@ class Study(Figures):
             worker: the id to ask under; None for the client's.
             shared: whether another process is that worker too and keeps the trial, such as the first one of a
                 distributed training; this process then follows it from trial to trial.
+            wait_seconds: how long to wait at most; None for as long as it takes.
 
         Raises:
             StudyCompleted: nothing is left to hand out.
+            TimeoutError: there was no trial within `wait_seconds`, but there may be one later.
             FailedPrecondition: the study is paused; the message says why.
             RuntimeError: the process was forked from the one that is that worker.
         """
@@ -158,14 +159,20 @@ class Study(Figures):
                 trial = self._suggested(worker, hand, wait, shared)
             if trial is not None:
                 return trial
+            left = math.inf if wait_seconds is None else began + wait_seconds - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(
+                    f"the study {self.display_name!r} had no trial for {wait_seconds} s; ask again later"
+                )
             if wait and time.monotonic() - asked < wait / 2:
                 # A server that is about to stop, or a proxy, does not let anybody wait.
-                time.sleep(pause)
+                time.sleep(min(pause, left))
                 pause = min(LONGEST_PAUSE_SECONDS, pause * 1.5)
             if not told and time.monotonic() - began >= NOTICE_AFTER_SECONDS:
                 told = True
                 logger.warning(WAITING, self.display_name, worker)
-            wait = min(LONG_POLL_SECONDS if told else NOTICE_AFTER_SECONDS, self._transport.timeout * 2 / 3)
+            longest = LONG_POLL_SECONDS if told else NOTICE_AFTER_SECONDS
+            wait = min(longest, self._transport.timeout * 2 / 3, left)
 
     def _suggested(self, worker: str, hand: Hand, wait: float, shared: bool) -> Trial | None:
         """A new trial in hand; None if the server has none now. The hand must be locked."""

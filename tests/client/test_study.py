@@ -124,6 +124,18 @@ def test_asking_waits_while_there_may_be_more_later(clock: Clock) -> None:
     assert waits == [None, *["5.000s"] * 4, *["20.000s"] * 3], "short ones until it has said that it waits"
 
 
+def test_asking_waits_as_long_as_it_may(clock: Clock) -> None:
+    network = Network(canned(s=study_json(), suggest=[suggestion()] * 20))
+    study = connected(network).get_study("s")
+    with pytest.raises(TimeoutError, match=r"the study 's' had no trial for 2\.5 s"):
+        study.ask(wait_seconds=2.5)
+    assert sum(clock.slept) == pytest.approx(2.5)
+    asked = len(network.bodies("POST studies/s/trials:suggest"))
+    with pytest.raises(TimeoutError):
+        study.ask(wait_seconds=0)
+    assert len(network.bodies("POST studies/s/trials:suggest")) == asked + 1
+
+
 def test_parameters_that_another_worker_added_are_learned() -> None:
     grown = study_json()
     grown["studySpec"] = {

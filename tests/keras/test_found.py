@@ -164,6 +164,27 @@ def test_a_grid_with_two_workers_trains_no_point_twice(tune: Callable[..., Any],
     assert len(trained) == len(set(trained)) == 12
 
 
+def test_who_asks_while_the_first_trial_runs_here_is_told_to_come_again(
+    tune: Callable[..., Any], study: Callable[[], Study]
+) -> None:
+    oracle = tune(tuner=found(a_range), max_trials=4).oracle
+    first = oracle.create_trial("one")
+    assert (first.status, first.hyperparameters.values) == ("RUNNING", {})
+    assert oracle.create_trial("two").status == "IDLE"
+    assert [record.state for record in study().trials()] == ["ACTIVE"]
+    # It fails before it has found anything, so the next one begins again.
+    oracle.end_trial(first.trial_id, "FAILED")
+    second = oracle.create_trial("two")
+    assert (second.status, second.hyperparameters.values) == ("RUNNING", {})
+    assert oracle.create_trial("one").status == "IDLE"
+    a_range(second.hyperparameters)
+    oracle.update_trial(second.trial_id, {oracle.objective.name: 1.0})
+    oracle.end_trial(second.trial_id)
+    third, fourth = (oracle.create_trial(name) for name in ("one", "two"))
+    assert third.hyperparameters.values != fourth.hyperparameters.values
+    assert set(third.hyperparameters.values) == {"int", "float"}
+
+
 def _search(tuner: Any) -> None:
     # By hand: `search` wants the main thread for its signals.
     oracle = tuner.oracle

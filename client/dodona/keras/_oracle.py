@@ -25,6 +25,9 @@ from dodona.keras._worker import NAMELESS
 
 logger = logging.getLogger("dodona")
 
+# How long to wait for a trial while others run in the same process.
+IDLE_AFTER_SECONDS = 1.0
+
 
 class CloudOracle(AttachedOracle):
     """An oracle whose trials and search space are those of a study on a Dodona server.
@@ -42,7 +45,8 @@ class CloudOracle(AttachedOracle):
             tuner_id: who asks; a worker that comes back under its name has its unfinished trial again.
 
         Returns:
-            A trial that is RUNNING; one that is STOPPED when the study has nothing left to hand out.
+            A trial that is RUNNING; one that is STOPPED when the study has nothing left to hand out; one that is IDLE
+            when there is none now, and other trials run here: the caller may be who has to end them.
 
         """
         worker = self.worker if tuner_id == NAMELESS else tuner_id
@@ -57,6 +61,8 @@ class CloudOracle(AttachedOracle):
                 self._display.show(str(error))
             self._any_begun = False
             return Trial(self._shared.space.hyperparameters.copy(), status=TrialStatus.STOPPED)
+        except TimeoutError:
+            return Trial(self._shared.space.hyperparameters.copy(), status=TrialStatus.IDLE)
         self._any_begun = True
         running.begin(self._shared.space.hyperparameters)
         self._display.on_trial_begin(running.trial, self.max_trials)
@@ -66,7 +72,8 @@ class CloudOracle(AttachedOracle):
         workers_of_this_process.add(worker)
         with outages_end_the_search():
             # Of the replicas of one worker, the first keeps the trial for all.
-            handle = self.study.ask(worker, shared=not self.should_report)
+            patience = IDLE_AFTER_SECONDS if self._running else None
+            handle = self.study.ask(worker, shared=not self.should_report, wait_seconds=patience)
         # It may be made for a space that another worker has let grow.
         self._shared.sync()
         running = self._running[str(handle.number)] = Running(handle, worker, self.objective, self._display.on_step)
