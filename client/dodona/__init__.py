@@ -33,6 +33,7 @@ from dodona._space import Boolean, Categorical, Discrete, Float, Int
 from dodona._study import Study
 from dodona._transport import Retry
 from dodona._trial import Trial
+from dodona._uncaught import install as _install_hook
 from dodona._version import __version__
 
 __all__ = [
@@ -65,3 +66,5 @@ __all__ = [
     "Unauthenticated",
     "__version__",
 ]
+
+_install_hook()

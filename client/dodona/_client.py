@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import httpx
 
-from dodona._border import short_tracebacks
 from dodona._codec import specs_of
 from dodona._errors import NotFound, named_problems
 from dodona._session import Address, Session, unique_worker
@@ -39,7 +38,6 @@ _RESOURCE = re.compile(r"projects/([^/]+)/locations/([^/]+)/studies/([^/]+)")
 _GOALS: dict[str, GoalType] = {"minimize": GoalType.MINIMIZE, "maximize": GoalType.MAXIMIZE}
 
 
-@short_tracebacks()
 class Client:
     """A connection to a Dodona server.
 

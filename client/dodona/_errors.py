@@ -25,6 +25,7 @@ from contextlib import contextmanager
 
 from pydantic import ValidationError
 
+from dodona._text import visible
 from dodona_schemas.problems import problem_in
 from dodona_schemas.status import ErrorResponse
 
@@ -76,7 +77,7 @@ class ApiError(DodonaError):
         self.message = message
 
     def __str__(self) -> str:
-        return self.message
+        return visible(self.message)
 
 
 class InvalidArgument(ApiError):

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import SupportsFloat, TypeAlias
 
 from dodona._space import Value
-from dodona._text import checked
+from dodona._text import checked, line_of
 from dodona._values import measured
 from dodona_schemas import vertex
 from dodona_schemas.base import WireModel
@@ -56,7 +56,8 @@ class TrialRecord:
             f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}"
             for name, value in self.parameters.items()
         )
-        return f"trial {self.number} {self.state}{f' with {metrics}' if metrics else ''}: {values or 'no parameters'}"
+        result = f" with {metrics}" if metrics else ""
+        return line_of(f"trial {self.number} {self.state}{result}: {values or 'no parameters'}")
 
 
 class Verdict(WireModel):

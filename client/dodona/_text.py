@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 # How much of a reason is sent: a message may quote a whole file, and people read its beginning and its end.
 MAX_REASON_LENGTH = 10_000
+
+# Control characters but tab and end of line; Unicode's marks of direction and ends of line; and lone surrogates.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def words_of(value: object) -> str:
@@ -22,6 +27,19 @@ def message_of(error: BaseException) -> str:
 def sendable(text: str) -> str:
     r"""The text without what no database keeps: `\x00` is written out, and `?` stands for a lone surrogate."""
     return text.replace("\0", "\\x00").encode(errors="replace").decode()
+
+
+def visible(text: str) -> str:
+    r"""The text as a terminal may show it: what moves the cursor or turns the direction of others is written out.
+
+    Such as `\x1b`, with which a name could write over the lines of others, and `\u202e`.
+    """
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def line_of(text: str) -> str:
+    """The text in one line that a terminal may show."""
+    return visible(" ".join(text.splitlines()))
 
 
 def shortened(text: str, longest: int) -> str:

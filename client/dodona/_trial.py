@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 
 from dodona._artifacts import Artifacts
-from dodona._border import short_tracebacks
 from dodona._errors import Aborted, DodonaError, NotFound, NothingReported, ServerUnreachable
 from dodona._record import Metrics, measurement_of, state_of
 from dodona._run import UNFINISHED, Run
@@ -31,7 +30,6 @@ logger = logging.getLogger("dodona")
 LEAVING_SECONDS = 3.0
 
 
-@short_tracebacks()
 class Trial:
     """A trial that this worker runs; `Study.ask` makes it.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dodona import Client, Float, Study
-from dodona._text import MAX_REASON_LENGTH
+from dodona import Client, Float, ServerError, Study, TrialRecord
+from dodona._text import MAX_REASON_LENGTH, visible
 from tests.client.network import Clock, Network, canned, connected, study_json, suggestion
 
 
@@ -105,3 +105,13 @@ def test_a_worker_that_waits_says_so(monkeypatch: pytest.MonkeyPatch, caplog: py
     ]
     first, second, *_ = (body.get("wait") for body in network.bodies("POST studies/s/trials:suggest"))
     assert (first, second) == (None, "5.000s"), "so that it is said in time"
+
+
+def test_what_is_printed_of_others_texts_moves_no_cursor() -> None:
+    evil = "\x1b[2J\x9b\u202egpj\u2066\r\nx"
+    error = ServerError(500, "INTERNAL", evil)
+    assert (str(error), error.message) == ("\\x1b[2J\\x9b\\u202egpj\\u2066\\r\nx", evil)
+    record = TrialRecord(1, "SUCCEEDED", {evil: evil}, {evil: 1.0}, (), None, None, None, None, 1)
+    assert str(record).isprintable()
+    # What people write in their own language stays.
+    assert visible("שלום, مرحبا, 👩\u200d🚀, é, 日本\tx\n") == "שלום, مرحبا, 👩\u200d🚀, é, 日本\tx\n"

@@ -18,6 +18,10 @@ class SearchInterrupted(FatalError, ServerUnreachable):  # type: ignore[misc]  #
     """
 
 
+# As users import it.
+SearchInterrupted.__module__ = "dodona.keras"
+
+
 @contextmanager
 def outages_end_the_search() -> Iterator[None]:
     """Raises SearchInterrupted for a ServerUnreachable."""

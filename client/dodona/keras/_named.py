@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import Any, ClassVar
 
-from dodona._border import short_traceback
 from dodona.keras._tuner import Tuner
 
 
@@ -21,7 +20,6 @@ class NamedTuner(Tuner):
     _theirs: ClassVar[type]
     _algorithm: ClassVar[str]
 
-    @short_traceback
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         bound = inspect.signature(self._theirs).bind(*args, **kwargs)
         bound.apply_defaults()

@@ -11,7 +11,6 @@ from keras_tuner import HyperModel, HyperParameters, Oracle
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 
-from dodona._border import short_traceback
 from dodona.keras._callbacks import SaveBestMeasuredEpoch, SaveBuildConfig, callbacks_of
 from dodona.keras._epochs import NoteEpochs
 from dodona.keras._expecting import ExpectObjective, expects_objective
@@ -51,7 +50,6 @@ class Tuner(KeepsModels):
 
     """
 
-    @short_traceback
     def __init__(
         self,
         oracle: Oracle | str | None = None,

@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 import keras_tuner
 from keras_tuner import HyperModel, HyperParameters, Objective
 
-from dodona._border import short_traceback
 from dodona.keras._base import BaseTuner
 from dodona.keras._given import BAYESIAN_DEFAULTS, GRID_OPTIONS, warn_of_bayesian
 from dodona.keras._named import NamedTuner
@@ -44,7 +43,6 @@ class CloudTuner(Tuner):
 
     """
 
-    @short_traceback
     def __init__(
         self,
         hypermodel: Build = None,
