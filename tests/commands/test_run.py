@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 import dodona
+from dodona._status import Status
+from dodona.commands._show import summary
 from tests.support.processes import environment
 
 SCRIPT = Path(__file__).with_name("script.py")
@@ -282,3 +284,8 @@ def test_the_command_lists_what_there_is() -> None:
         "run": "Run several workers of a script on this machine",
     }.items():
         assert re.search(rf"\b{name} +{does}", said), said
+
+
+def test_no_name_of_a_study_moves_the_cursor() -> None:
+    status = Status("s\x1b[2J\u202e", "w", "loss\x07", maximize=False, best=1.0, best_trial=1)
+    assert summary([status]) == r"study s\x1b[2J\u202e: 0 trials finished here; best loss\x07 1 in trial 1"

@@ -147,3 +147,28 @@ def test_the_summaries_are_those_of_keras_tuner(tune: Tune, tmp_path: Path, caps
             said.append(capsys.readouterr().out)
         assert said[0] == said[1]
         assert len(said[0].splitlines()) > 8
+
+
+EVIL = "x\x1b[2J\u202e[red]y"
+SAFE = r"x\x1b[2J\u202e[red]y"
+
+
+def test_no_name_moves_the_cursor(
+    tune: Tune, terminal: Terminal, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Own(CloudTuner):
+        def run_trial(self, trial: Any, *_args: Any, **_kwargs: Any) -> float:
+            self.on_epoch_end(trial, keras.Model(), 0, {EVIL: 1.0})
+            return len(trial.hyperparameters.Choice(EVIL, [EVIL]))
+
+    objective = keras_tuner.Objective(EVIL, "min")
+    tuner = tune(tuner=Own, objective=objective, max_trials=1, study_id=EVIL, directory=tmp_path, project_name="p")
+    with redirect_stdout(terminal):
+        tuner.search()
+    tuner.results_summary()
+    tuner.search_space_summary()
+    for said in (terminal.getvalue(), capsys.readouterr().out):
+        assert SAFE in said
+        assert EVIL not in said
+        assert "\x1b[2J" not in said
+        assert "\u202e" not in said

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dodona._status import Status
+from dodona._text import line_of
 from dodona.commands._worker import Worker
 
 REFRESHES_PER_SECOND = 4
@@ -64,7 +65,7 @@ class Show:
         """Prints a line, above the table if there is one."""
         # A terminal that was closed takes no more lines, and the workers are to leave all the same.
         with suppress(OSError):
-            self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._console.print(line_of(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def table(workers: Sequence[Worker]) -> Group:
@@ -98,7 +99,7 @@ def summary(statuses: Sequence[Status]) -> str:
     names = ", ".join(sorted({status.study for status in statuses}))
     of = f" of at most {limit}" if limit else ""
     found = f"; best {best.metric} {best.best:.5g} in trial {best.best_trial}" if best else ""
-    return f"study {names}: {finished} trials finished here{of}{found}"
+    return line_of(f"study {names}: {finished} trials finished here{of}{found}")
 
 
 def _cells(status: Status) -> tuple[str, ...]:

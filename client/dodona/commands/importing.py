@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dodona import Client, DodonaError
+from dodona._text import line_of
 
 app = typer.Typer(help="Bring what other programs have tuned into a study.", no_args_is_help=True)
 
@@ -38,6 +39,7 @@ def keras_tuner(
     try:
         done = import_project(directory, study, objective=objective, client=Client(url))
     except (DodonaError, ValueError) as error:
-        typer.echo(f"dodona import: {error}", err=True)
+        typer.echo(line_of(f"dodona import: {error}"), err=True)
         raise typer.Exit(2) from None
-    typer.echo(f"{done.study}: {done.added} trials added, {done.there} were there; weights of {done.weights} trials")
+    added = f"{done.added} trials added, {done.there} were there; weights of {done.weights} trials"
+    typer.echo(line_of(f"{done.study}: {added}"))

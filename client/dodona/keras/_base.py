@@ -16,6 +16,7 @@ from keras_tuner.errors import FailedTrialError, FatalError
 
 from dodona import Study
 from dodona._text import message_of
+from dodona.keras._display import printed_safely
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._exploring import explore
 from dodona.keras._folders import project_folder
@@ -200,6 +201,24 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         """
         best = self.oracle.get_best_trials(num_models)
         return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """See keras_tuner.BaseTuner.results_summary.
+
+        Args:
+            num_trials: how many trials to print, the best first.
+        """
+        with printed_safely():
+            super().results_summary(num_trials)
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """See keras_tuner.BaseTuner.search_space_summary.
+
+        Args:
+            extended: whether to print more of each hyperparameter.
+        """
+        with printed_safely():
+            super().search_space_summary(extended)
 
     # --- what a server makes needless
 

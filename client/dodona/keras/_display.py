@@ -6,7 +6,8 @@ import builtins
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from typing import Any
 
 import keras
@@ -14,7 +15,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from rich.console import Console
 from rich.live import Live
 
-from dodona._text import shortened
+from dodona._text import line_of, shortened, visible
 from dodona.keras._progress import Progress, Result, number
 from dodona.keras._records import reason_of
 
@@ -113,9 +114,7 @@ class Display:
     def show(self, line: str) -> None:
         """Prints a line, unless the user wants none."""
         if self.verbose:
-            # A terminal may know fewer characters than names and messages have.
-            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-            print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201 - the user's
+            _print(line_of(line))
 
     def watchers(self, executions: int) -> list[keras.callbacks.Callback]:
         """The callbacks that tell how far `fit` is; none if nobody looks on.
@@ -189,6 +188,20 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
         if steps:
             self._progress.batch = (batch + 1) / steps
             self._refresh()
+
+
+@contextmanager
+def printed_safely() -> Iterator[None]:
+    """Prints at its end what the block prints, with what a terminal must not get from others written out."""
+    with redirect_stdout(StringIO()) as printed:
+        yield
+    _print(visible(printed.getvalue()), end="")
+
+
+def _print(text: str, end: str = "\n") -> None:
+    # A terminal may know fewer characters than names and messages have.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), end=end, flush=True)  # noqa: T201 - the user's
 
 
 def result_of(trial: Trial | None) -> Result | None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from keras_tuner.engine.trial import Trial
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
+
+from dodona._text import line_of
 
 BAR_WIDTH = 12
 
@@ -98,10 +101,10 @@ class Progress:
                 _bar(self._step + self.batch, self.steps),
                 f"epoch {self._step}" + (f"/{self.steps}" if self.steps else ""),
                 _times(now - self._began, self._trial_left(now)),
-                "" if self._value is None else f"{self._objective} {number(self._value)}",
+                "" if self._value is None else _plain(f"{self._objective} {number(self._value)}"),
             )
         table.add_row(
-            f"study {self._study}",
+            _plain(f"study {self._study}"),
             _bar(self._last_number - (self._trial is not None), self.limit),
             f"trial {self._last_number}{of}",
             _times(now - self._search_began, self._study_left(now)),
@@ -131,6 +134,11 @@ class Progress:
 def number(value: object) -> str:
     """A value for people: five digits of a float."""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def _plain(text: str) -> Text:
+    """The text as it is: names may hold what Rich takes as markup, or what moves a terminal's cursor."""
+    return Text(line_of(text))
 
 
 def _bar(done: float, total: int | None) -> ProgressBar | str:
