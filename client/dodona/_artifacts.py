@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,9 +107,10 @@ class Artifacts:
             ServerUnreachable: the server does not answer.
         """
         target, fetches = Path(path), 0
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+        # With the mode that any file of the user has there.
+        temporary = target.with_name(f".{secrets.token_hex(16)}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
 
                 def receive(response: httpx.Response) -> None:
                     nonlocal fetches
@@ -124,7 +125,7 @@ class Artifacts:
                 self._transport.download(f"{self._at(name)}?alt=media", receive)
             os.replace(temporary, target)
         except BaseException:
-            os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
         return target
 

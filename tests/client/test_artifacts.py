@@ -62,7 +62,10 @@ def test_a_file_goes_with_its_trial(server_url: str, source: Path, tmp_path: Pat
         assert saved == Artifact(1, "weights.h5", len(CONTENT), sha256_of(source).hex(), 1)
         assert [one.name for one in trial.artifacts] == ["empty", "weights.h5"]
         files = study.artifacts(1)
-        assert files.load("weights.h5", tmp_path / "there").read_bytes() == CONTENT
+        there = files.load("weights.h5", tmp_path / "there")
+        assert there.read_bytes() == CONTENT
+        # Other accounts may read it, if they may read what else the user writes there.
+        assert there.stat().st_mode == source.stat().st_mode
         assert files.load("empty", str(tmp_path / "there")).read_bytes() == b""
         assert files.find("weights.h5") == saved
         assert [one.name for one in study.all_artifacts()] == ["empty", "weights.h5"]
