@@ -96,7 +96,7 @@ def test_promoted_trials_go_on_where_they_ended(
     )
 
 
-def test_weights_that_are_elsewhere(tune: Tune, tmp_path: Path) -> None:
+def test_weights_that_are_elsewhere(tune: Tune, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Deletes(Hyperband):
         def on_trial_end(self, trial: Any) -> None:
             super().on_trial_end(trial)
@@ -114,9 +114,30 @@ def test_weights_that_are_elsewhere(tune: Tune, tmp_path: Path) -> None:
         upload=False,
     )
     tuner.search(**DATA, verbose=0)
-    failed = [record for record in tuner.oracle.study.trials() if record.state == "INFEASIBLE"]
-    assert len(failed) == 1
-    assert "FileNotFoundError: the weights of trial" in (failed[0].infeasible_reason or "")
+    records = tuner.oracle.study.trials()
+    assert [record.state for record in records] == ["SUCCEEDED"] * 3
+    # The promoted one has no weights to begin with, and so trains all of its epochs.
+    assert [[one.step for one in record.measurements] for record in records] == [[1], [1], [1, 2]]
+    (warning,) = [record.getMessage() for record in caplog.records if "from the beginning" in record.message]
+    assert warning.startswith("trial 3 trains from the beginning for all of its 2 epochs, since it cannot go on where")
+    assert "the weights of trial" in warning
+
+
+def test_a_fit_of_ones_own_that_saves_no_weights(tune: Tune) -> None:
+    trained: list[tuple[int, int, int]] = []
+
+    class Own(keras_tuner.HyperModel):
+        def build(self, hp: Any) -> Any:
+            return build_fixed(hp)
+
+        def fit(self, hp: Any, model: Any, *_args: Any, epochs: int, initial_epoch: int, **_kwargs: Any) -> float:
+            trained.append((initial_epoch, epochs, hp.values["tuner/initial_epoch"]))
+            return float(model.evaluate(X, Y, verbose=0)[0])
+
+    tuner = tune(Own(), Hyperband, objective="val_loss", max_epochs=2, factor=2, max_trials=3)
+    tuner.search(**DATA, verbose=0)
+    assert [record.state for record in tuner.oracle.study.trials()] == ["SUCCEEDED"] * 3
+    assert trained == [(0, 1, 0), (0, 1, 0), (0, 2, 0)]
 
 
 def test_fit_that_asks_for_other_epochs(tune: Tune) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from keras_tuner.engine.trial import Trial
 from dodona.keras._given import hyperband_options
 from dodona.keras._named import NamedTuner
 
+logger = logging.getLogger("dodona")
+
 
 class Hyperband(NamedTuner):
     """keras_tuner.Hyperband: each trial trains for the epochs that the server gives it; the best of them go on.
@@ -21,7 +24,8 @@ class Hyperband(NamedTuner):
     A trial that is promoted begins with the best weights of the trial that it continues, and the optimizer's state of
     that epoch, and trains from that one's last epoch to its own. This holds for any model that the hypermodel builds,
     however its `fit` is called: an overridden `_build_and_fit_model` need not pass `epochs` and `initial_epoch` on. An
-    overridden `run_trial` finds them in `trial.hyperparameters.values`.
+    overridden `run_trial` finds them in `trial.hyperparameters.values`. If the weights are not kept, as with a `fit` of
+    your own that saves none, the trial trains from the beginning for all of its epochs, and a warning says so.
 
     Args:
         *args: as of keras_tuner.Hyperband: hypermodel, objective, max_epochs=100, factor=3, hyperband_iterations=1,
@@ -43,15 +47,39 @@ class Hyperband(NamedTuner):
         if "tuner/epochs" not in values:
             # Somebody has queued these values by hand.
             return super().run_trial(trial, *args, **kwargs)
+        parent = self._parent_of(trial)
         epochs = {"epochs": values["tuner/epochs"], "initial_epoch": values["tuner/initial_epoch"]}
 
         def prepare(model: Any) -> None:
-            if "tuner/trial_id" in values:
-                self._restore(model, values["tuner/trial_id"])
+            if parent is not None:
+                self._restore(model, parent)
             _train_for(model, epochs)
 
         with _after_each_build(self.hypermodel, prepare):
             return super().run_trial(trial, *args, **kwargs | epochs)
+
+    def _parent_of(self, trial: Trial) -> str | None:
+        """The trial that this one continues; None if it begins anew, also because that one's weights are nowhere."""
+        values = trial.hyperparameters.values
+        parent: str | None = values.get("tuner/trial_id")
+        if parent is None:
+            return None
+        try:
+            self._models.fetch(int(parent))
+        except FileNotFoundError as error:
+            logger.warning(
+                "trial %s trains from the beginning for all of its %d epochs, since it cannot go on where trial %s "
+                "ended: %s. Does your own fit save no weights? That of Keras does, and so does Tuner.save_model()",
+                trial.trial_id,
+                values["tuner/epochs"],
+                parent,
+                error,
+            )
+            # For a fit that goes by these.
+            del values["tuner/trial_id"]
+            values["tuner/initial_epoch"] = 0
+            return None
+        return parent
 
 
 @contextmanager
