@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
-import gc
 import http.client
 import json
 import multiprocessing
@@ -31,7 +30,7 @@ import uvicorn
 from dodona_server.app import create_app
 from dodona_server.connections import Connections, Limits
 from dodona_server.http_protocol import Protocol
-from dodona_server.serving import GC_ALLOCATIONS
+from dodona_server.serving import tune_interpreter
 from dodona_server.storage.opening import open_store
 
 HERE = "/v1/projects/default/locations/local/studies"
@@ -98,9 +97,7 @@ def served(database: str) -> Iterator[tuple[int, Holds]]:
             thread.start()
             while not server.started:
                 time.sleep(0.01)
-            # As `dodona serve` does.
-            gc.freeze()
-            gc.set_threshold(GC_ALLOCATIONS)
+            tune_interpreter()
             try:
                 yield listener.getsockname()[1], holds
             finally:

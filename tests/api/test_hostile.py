@@ -283,7 +283,6 @@ class TestLimits:
             ("/studies/s/trials:suggest", {"clientId": "a" * 257, "suggestionCount": 1}, "1 to 256 characters"),
             ("/studies/s/trials:suggest", {"clientId": "a", "suggestionCount": 1, "requestId": "a" * 129}, "requestId"),
             ("/studies/s/trials", {"requestId": "a" * 129}, "requestId"),
-            ("/studies/s:pause", {"reason": "a" * 10_001}, "reason"),
             ("/studies/s:updateMetadata", {"metadata": {"a" * 257: "b"}}, "1 to 256 characters"),
             ("/studies/s:updateMetadata", {"metadata": {str(n): "b" for n in range(257)}}, "257 entries; 256"),
             ("/studies/s/trials:report", {"reports": [{"trial": "1"}] * 1001}, "1001 reports; 1 to 1000"),
@@ -351,3 +350,28 @@ def test_an_operation_keeps_the_order_in_which_its_trials_were_handed_out(api, s
     api.suggest(contexts=[{"parameters": [{"parameterId": "x", "value": 0.25}]}])  # not the queued one
     handed = [[trial["id"] for trial in api.suggest(count=2, requestId="r")] for _ in range(2)]
     assert handed == [["2", "1"], ["2", "1"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("{api}/studies/s/trials/1:complete", {"trialInfeasible": True}),
+        ("{ml}/studies/s/trials/1:complete", {"trialInfeasible": True}),
+        ("{api}/studies/s/trials", {"state": "INFEASIBLE", "parameters": [{"parameterId": "x", "value": 0.5}]}),
+        ("{api}/studies/s:pause", {}),
+    ],
+    ids=["complete", "complete at AI Platform's", "import", "pause"],
+)
+def test_a_long_reason_is_cut_and_decides_over_nothing(api, study, path, body):
+    api.suggest()
+    reason = f"begins {'x' * 2**20} ends"
+    field = "reason" if path.endswith(":pause") else "infeasibleReason"
+    path = path.format(api=HERE, ml=f"/ml{HERE}")
+    for _ in range(2 if "complete" in path or "pause" in path else 1):
+        answer = api.client.post(path, json={**body, field: reason})
+        assert answer.status_code == 200, answer.text
+        kept = answer.json().get("infeasibleReason") or answer.json()["inactiveReason"]
+        assert 9_990 <= len(kept) <= 10_000
+        assert (kept[:7], kept[-5:]) == ("begins ", " ends")
+    (*_, event) = api.get(f"{study}/events")["events"]
+    assert event["detail"] == kept

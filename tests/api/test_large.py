@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dodona_server.api.read import MAX_DEPTH, MAX_ELEMENTS
+from dodona_server.domain.reasons import MAX_REASON_LENGTH
 from dodona_server.storage.paging import PAGE_BYTES
 from tests.api.conftest import HERE
 
@@ -101,16 +102,17 @@ def test_studies_with_large_metadata_come_in_pages(api, spec):
 
 
 def test_events_with_long_details_come_in_pages(api, study):
-    api.suggest(count=3)
-    reason = "x" * (PAGE_BYTES // 2)
-    for number in range(1, 4):
-        api.post(f"{study}/trials/{number}:complete", {"trialInfeasible": True, "infeasibleReason": reason})
+    reason = "\U0001f600" * MAX_REASON_LENGTH
+    count = PAGE_BYTES // len(reason.encode()) + 2
+    for _ in range(count):
+        failed = {"parameters": [{"parameterId": "x", "value": 0.5}], "state": "INFEASIBLE", "infeasibleReason": reason}
+        api.post(f"{study}/trials", failed)
     seen: list[dict[str, Any]] = []
     calls = 0
     while page := api.get(f"{study}/events?after={seen[-1]['number'] if seen else 0}").get("events"):
         seen += page
         calls += 1
-    assert [event["kind"] for event in seen][-3:] == ["TRIAL_INFEASIBLE"] * 3
+    assert [event["kind"] for event in seen][1:] == ["TRIAL_INFEASIBLE"] * count
     assert calls > 1
 
 
@@ -126,6 +128,24 @@ def test_a_handout_of_many_values_is_what_small_ones_are(api, wide):
     assert api.get(f"/operations/{operation['name'].rpartition('/')[2]}") == operation
     listed = api.client.get(f"{ML}/studies/s/trials").json()["trials"]
     assert [len(trial["parameters"]) for trial in listed] == [PARAMETERS] * 51
+
+
+def test_a_large_handout_is_made_in_parts_between_which_others_write(api, wide):
+    """Others wait for a transaction, so that there are several; a call that is sent again gets the same."""
+    api.post(f"{wide}:setMaxTrials", {"maxNumTrials": 300})
+    api.post(f"{wide}/trials", {"parameters": [{"parameterId": f"p{n}", "value": 0.5} for n in range(PARAMETERS)]})
+    asked = {"clientId": "w", "suggestionCount": 400, "requestId": "once"}
+    first = api.post(f"{wide}/trials:suggest", asked)
+    trials = first["response"]["trials"]
+    assert [trial["id"] for trial in trials] == [str(number) for number in range(1, 301)]
+    assert {trial["state"] for trial in trials} == {"ACTIVE"}
+    assert len({trial["startTime"] for trial in trials}) > 2
+    assert len({json.dumps(trial["parameters"]) for trial in trials}) == 300
+    assert api.post(f"{wide}/trials:suggest", asked) == first
+    assert api.get(first["name"].removeprefix(HERE[len("/v1/") :]))["response"]["trials"] == trials
+    # Who comes back without having heard the answer gets what was made for it.
+    again = api.suggest(count=400)
+    assert [trial["id"] for trial in again] == [trial["id"] for trial in trials]
 
 
 def test_enums_are_numbers_in_long_answers_too(api, wide):

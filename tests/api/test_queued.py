@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from dodona_server.oracle import ALGORITHMS as ALGORITHM_NAMES
+
 NUMBERS = [
     {"parameterId": name, "doubleValueSpec": {"minValue": 0, "maxValue": 1}, **more}
     for name, more in (("x", {}), ("y", {}), ("z", {}))
@@ -19,6 +21,7 @@ KIND = {
         }
     ],
 }
+ENDING = ["RANDOM_SEARCH", "GRID_SEARCH", "SHUFFLED_GRID_SEARCH", "HYPERBAND"]
 ALGORITHMS = ["RANDOM_SEARCH", "QUASI_RANDOM_SEARCH", "GRID_SEARCH", "GP_BANDIT", "TPE"]
 
 
@@ -77,6 +80,49 @@ def test_children_are_chosen_with_their_parents(api, make_study, algorithm):
     second = values_of(api.suggest(client="b")[0])
     assert second["x"] == 0.25
     assert ("rate" in second) == (second["kind"] == "b")
+
+
+@pytest.mark.parametrize("algorithm", sorted(ALGORITHM_NAMES))
+def test_a_queued_trial_is_handed_out_when_the_algorithm_has_nothing_left(api, make_study, algorithm):
+    values = {"discreteValueSpec": {"values": [0.25, 0.5]}}
+    options = {"algorithmConfig": {"max_epochs": 2, "factor": 2}} if algorithm == "HYPERBAND" else {}
+    make_study(algorithm=algorithm, parameters=[{"parameterId": name, **values} for name in ("x", "y")], **options)
+    for number in range(30 if algorithm in ENDING else 3):
+        for trial in api.suggest(client=f"w{number}", count=2):
+            result = {"metrics": [{"metricId": "loss", "value": number}]}
+            api.post(f"/studies/s/trials/{trial['id']}:complete", {"finalMeasurement": result})
+        if api.get("/studies/s")["state"] == "COMPLETED":
+            api.post("/studies/s:resume")
+            break
+    queue(api, x=0.5)
+    (trial,) = api.suggest()
+    assert values_of(trial)["x"] == 0.5
+    assert values_of(trial)["y"] in (0.25, 0.5)
+
+
+def test_a_queued_trial_of_a_waiting_or_failing_bracket_holds_nobody_up(api, make_study):
+    """HYPERBAND has no stand-in, and waits when no trial may be promoted."""
+    hyperband = {"max_epochs": 4, "factor": 2}
+    make_study(algorithm="HYPERBAND", parameters=NUMBERS, algorithmConfig=hyperband)
+    running = 0
+    while handed := api.suggest(client=f"w{running}", count=10):
+        running += len(handed)
+    queue(api, x=0.2)
+    queue(api, x=0.2, y=0.3)
+    first, second = api.suggest(client="free", count=2)
+    assert [values_of(trial)["x"] for trial in (first, second)] == [0.2, 0.2]
+    assert 0 <= values_of(first)["y"] <= 1
+
+
+@pytest.mark.parametrize("algorithm", ["RANDOM_SEARCH", "GP_BANDIT", "TPE"])
+def test_a_call_gets_as_many_as_it_asks_for_though_some_are_filled_in(api, make_study, algorithm):
+    make_study(algorithm=algorithm, parameters=NUMBERS)
+    for x in (0.2, 0.4):
+        queue(api, x=x)
+    handed = api.suggest(count=4, requestId="r")
+    assert [trial["id"] for trial in handed] == ["1", "2", "3", "4"]
+    assert [values_of(trial)["x"] for trial in handed[:2]] == [0.2, 0.4]
+    assert api.suggest(count=4, requestId="r") == handed
 
 
 def test_what_cannot_be_is_refused(api, make_study):

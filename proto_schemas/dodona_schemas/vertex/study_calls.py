@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import Field
-
 from dodona_schemas.base import Int32, Int64, Repeated, TextMap, WireModel
 from dodona_schemas.vertex.fields import RequestId
 from dodona_schemas.vertex.study import ParameterSpec, Study
@@ -58,7 +56,7 @@ class SetMaxTrialsRequest(WireModel):
 class PauseStudyRequest(WireModel):
     """Dodona's own: no trials are handed out until the study is resumed."""
 
-    reason: str = Field(default="", max_length=10_000)
+    reason: str = ""
     # Dodona's own: the same id again gets the same answer; it is remembered for a day.
     request_id: RequestId | None = None
 

@@ -22,6 +22,7 @@ from dodona_server.oracle.tpe import Tpe
 
 __all__ = [
     "ALGORITHMS",
+    "QUASI_RANDOM",
     "Algorithm",
     "Prior",
     "Problem",
@@ -50,7 +51,7 @@ ALGORITHMS: dict[str, Algorithm] = {
 }
 
 
-_QUASI_RANDOM = QuasiRandomSearch()
+QUASI_RANDOM = QuasiRandomSearch()
 
 
 def needs_history(study: Study) -> bool:
@@ -75,7 +76,7 @@ def ends_when_exhausted(study: Study) -> bool:
 def stand_in(name: str) -> Algorithm | None:
     """What suggests in the place of an algorithm that fails or takes too long; None if nothing can."""
     # A trial without a place in a bracket would be trained by no rule.
-    return None if name == "HYPERBAND" else _QUASI_RANDOM
+    return None if name == "HYPERBAND" else QUASI_RANDOM
 
 
 def algorithm_for(name: str) -> Algorithm:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.reasons import shortened
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
 from dodona_server.service.budget import settle
@@ -27,14 +28,14 @@ def judged(transaction: Transaction, study: Study, trial: Trial, given: Measurem
     chosen = given if given is not None and given.metrics else None
     measured = [] if chosen else measurements.measured(transaction, study.key, trial)
     final = final_measurement(study.spec, chosen, measured)
-    reason = infeasibility(study.spec, final)
+    reason = shortened(infeasibility(study.spec, final))
     state = TrialState.INFEASIBLE if reason else TrialState.SUCCEEDED
     return dataclasses.replace(trial, state=state, final_measurement=final, infeasible_reason=reason)
 
 
 def infeasible(trial: Trial, reason: str) -> Trial:
-    """The trial, INFEASIBLE for that reason."""
-    return dataclasses.replace(trial, state=TrialState.INFEASIBLE, infeasible_reason=reason)
+    """The trial, INFEASIBLE for that reason, which is cut if it is long."""
+    return dataclasses.replace(trial, state=TrialState.INFEASIBLE, infeasible_reason=shortened(reason))
 
 
 def end(transaction: Transaction, study: Study, ended: Trial, now: float) -> Trial:

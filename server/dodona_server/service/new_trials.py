@@ -12,6 +12,7 @@ from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.oracle import (
+    QUASI_RANDOM,
     Algorithm,
     Problem,
     algorithm_for,
@@ -58,6 +59,7 @@ class Look:
         computed: points for it.
         failure: why there are none.
         is_last: whether the call is answered in any case.
+        before: the trials that earlier parts of the same call have handed out.
     """
 
     request: SuggestRequest
@@ -66,6 +68,7 @@ class Look:
     computed: Computed | None
     failure: AlgorithmFailed | None
     is_last: bool
+    before: Sequence[Trial] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +142,18 @@ def _new_points(transaction: Transaction, study: Study, look: Look, count: int, 
 def fill(transaction: Transaction, study: Study, trial: Trial, look: Look, now: float) -> Trial:
     """The queued trial with a value for each active parameter: those that it leaves open are suggested.
 
+    It is run in any case: where the algorithm has nothing left or has failed, its open values are quasi-random.
+
     Raises:
         Missing: the algorithm has to be asked first.
     """
     given = study.spec.space.check_queued(trial.parameters)
     points = _Points([given])
     if not study.spec.space.is_whole(given):
-        points = _suggested(transaction, study, [study.spec.space.restrict(given)], look, 1, now, trial.number)
-    if not points.parameters:
-        return trial
+        spaces = [study.spec.space.restrict(given)]
+        points = _suggested(transaction, study, spaces, look, 1, now, trial.number)
+        if not points.parameters:
+            points = _inline(_numbered(study, trial.number), spaces, QUASI_RANDOM, 1)
     filled = dataclasses.replace(trial, parameters=points.parameters[0], metadata={**trial.metadata, **points.metadata})
     trials.set_parameters(transaction, study.key, filled)
     return filled
@@ -163,7 +169,7 @@ def _suggested(
     number: int | None = None,
 ) -> _Points:
     """Up to `count` points in those parts of the space, for the trial of that number or for new ones."""
-    numbered = study if number is None else dataclasses.replace(study, next_trial_number=number, position=number)
+    numbered = study if number is None else _numbered(study, number)
     if not needs_history(study):
         return _inline(numbered, spaces, algorithm_for(study.spec.algorithm), count)
     results = study.trial_count - trials.count_unfinished(transaction, study)
@@ -186,6 +192,11 @@ def _suggested(
         events.append(transaction, study.key, [Event(EventKind.SUGGESTION_FALLBACK, now, detail=computed.note)])
     over = computed.over and len(points) < count
     return _Points(points, over, _provenance(computed.source, computed.results, results, look))
+
+
+def _numbered(study: Study, number: int) -> Study:
+    """The study as inline algorithms are to see it for the trial of that number."""
+    return dataclasses.replace(study, next_trial_number=number, position=number)
 
 
 def _before_any_parameter(transaction: Transaction, study: Study, count: int) -> _Points:

@@ -13,6 +13,7 @@ from dodona_server.domain.lifecycle import STUDY_TRANSITIONS, Ignore, MoveStudy,
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, is_id
 from dodona_server.domain.page import Page
+from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.trial import TrialState
@@ -229,13 +230,14 @@ class StudyService:
         Args:
             name: the study's.
             verb: what to do with it.
-            reason: why it is paused, for people.
+            reason: why it is paused, for people; a long one is cut.
             request_id: the same id again gets the same answer, and moves nothing.
 
         Raises:
             NotFound: there is no such study.
             FailedPrecondition: it is completed and cannot be paused, or its budget is used up and it cannot be resumed.
         """
+        reason = shortened(reason)
 
         def use_case(transaction: Transaction) -> Study:
             study = found(transaction, name, lock=True)

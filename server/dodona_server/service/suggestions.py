@@ -6,12 +6,14 @@ import dataclasses
 import functools
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
-from dodona_server.domain.space import agrees
+from dodona_server.domain.reasons import shortened
+from dodona_server.domain.space import MAX_PARAMETERS, agrees
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.oracle import needs_history
@@ -29,10 +31,21 @@ from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
 MAX_WAIT_SECONDS = 30.0
+# Of new trials in one transaction: so many take less than a tenth of a second, which other writes wait for.
+VALUES_AT_ONCE = 20_000
+# What a trial costs beside its values, in values.
+ROW_VALUES = 10
 # Of the queued trials, how many are searched for those that fit a context.
 MAX_QUEUED_LOOKED_AT = 10_000
 # A study whose algorithm fails that often in a row is paused.
 MAX_FAILURES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The trials of a call that is to have more of them."""
+
+    trials: Sequence[Trial]
 
 
 class SuggestionService:
@@ -70,53 +83,72 @@ class SuggestionService:
         began = asked = time.monotonic()
         computed: Computed | None = None
         failure: AlgorithmFailed | None = None
+        before: Sequence[Trial] = ()
         while True:
             now = time.monotonic()
             left = began + wait_seconds - now
             is_last = left <= 0 or self._stopping.is_set()
-            look = Look(request, arrived, now - asked, computed, failure, is_last)
+            look = Look(request, arrived, now - asked, computed, failure, is_last, before)
+            answer: Handout | SuggestOperation | Part | Missing | None
             try:
-                handed = await self._store.run(functools.partial(self._suggest, name, look), name)
+                answer = await self._store.run(functools.partial(self._suggest, name, look), name)
             except Missing as missing:
-                needed: Missing | None = missing
-            else:
-                needed = None
+                answer = missing
             finally:
                 if computed is not None:
                     computed.used.set()
-            computed, failure = None, None
-            if needed is not None:
-                ask = Ask(needed.study, needed.spaces, needed.count, needed.results, asked)
-                try:
-                    computed = await self._schedule.points(ask)
-                except AlgorithmFailed as error:
-                    failure = error
-            elif handed is not None:
-                self._turns.pass_on(name)
-                return handed
-            else:
-                await self._turns.wait(name, left)
-                asked = time.monotonic()
+            computed = None
+            match answer:
+                case Handout():
+                    self._turns.pass_on(name)
+                    return answer
+                case SuggestOperation():
+                    return await self._store.read(functools.partial(_again, name, answer))
+                case Part(trials):
+                    # An algorithm that has failed stays so for the rest of the call.
+                    before = trials
+                case Missing():
+                    ask = Ask(answer.study, answer.spaces, answer.count, answer.results, asked)
+                    try:
+                        computed = await self._schedule.points(ask)
+                    except AlgorithmFailed as error:
+                        failure = error
+                case None:
+                    failure = None
+                    await self._turns.wait(name, left)
+                    asked = time.monotonic()
 
-    def _suggest(self, name: StudyName, look: Look, transaction: Transaction) -> Handout | None:
-        """The answer; None, if there is no trial now and that is not worth an answer yet."""
+    def _suggest(
+        self, name: StudyName, look: Look, transaction: Transaction
+    ) -> Handout | SuggestOperation | Part | None:
+        """The answer, or a part of it, or what answered the same request before.
+
+        None, if there is no trial now and that is not worth an answer yet.
+        """
         request = look.request
         study = found(transaction, name, lock=True)
         if request.request_id and (there := operations.find_requested(transaction, study.key, request.request_id)):
-            return _again(handout(transaction, name, study.key, there), study)
+            return there
         now = self._clock()
         study = settle(transaction, study, now)
-        if look.failure:
-            study = _count_failure(transaction, study, look.failure, now)
-        handed, study = _own(transaction, study, request, look.arrived, now)
+        handed = list(look.before)
+        if not handed:
+            if look.failure:
+                study = _count_failure(transaction, study, look.failure, now)
+            handed, study = _own(transaction, study, request, look.arrived, now)
         if study.state is StudyState.ACTIVE and len(handed) < request.count:
-            queued, used_up = _queued(transaction, study, look, request.count - len(handed), now)
+            room = _at_once(study, request.count - len(handed))
+            queued, used_up = _queued(transaction, study, look, room, now)
             handed += queued
-            if not used_up:
-                created = create(transaction, study, look, request.count - len(handed), now)
+            room -= len(queued)
+            if room and not used_up:
+                created = create(transaction, study, look, room, now)
                 handed += created.trials
+                room -= len(created.trials)
                 if created.over:
                     study = _over(transaction, study, request, now)
+            if len(handed) < request.count and (used_up or not room):
+                return Part(handed)
         if not handed and study.state is not StudyState.COMPLETED and not look.is_last:
             return None
         operation = SuggestOperation(
@@ -134,8 +166,18 @@ class SuggestionService:
         return Handout(operation_name, request.client_id, handed, study.state, now, request.count)
 
 
-def _again(before: Handout, study: Study) -> Handout:
+def _at_once(study: Study, wanted: int) -> int:
+    """How many of the trials that are wanted one transaction hands out: others that write wait meanwhile."""
+    if wanted <= VALUES_AT_ONCE // (MAX_PARAMETERS + ROW_VALUES):
+        return wanted
+    parameters = sum(1 for _ in study.spec.space.walk())
+    return min(wanted, VALUES_AT_ONCE // (parameters + ROW_VALUES))
+
+
+def _again(name: StudyName, operation: SuggestOperation, transaction: Transaction) -> Handout:
     """The answer to a call that is sent again: of what it handed out, that which nobody was given since."""
+    study = found(transaction, name)
+    before = handout(transaction, name, study.key, operation)
     still = [
         trial
         for trial in before.trials
@@ -169,9 +211,9 @@ def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFai
     """
     failures = study.algorithm_failures + failure.counts
     studies.set_failures(transaction, study, failures)
-    happened = [Event(EventKind.SUGGESTION_FALLBACK, now, detail=str(failure))]
+    happened = [Event(EventKind.SUGGESTION_FALLBACK, now, detail=shortened(str(failure)))]
     if failures >= MAX_FAILURES and study.state is StudyState.ACTIVE:
-        reason = f"{study.spec.algorithm} failed {failures} times in a row; at last: {failure}"
+        reason = shortened(f"{study.spec.algorithm} failed {failures} times in a row; at last: {failure}")
         studies.set_state(transaction, study, StudyState.INACTIVE, reason)
         # Who resumes it gives the algorithm as many tries again.
         studies.set_failures(transaction, study, 0)
@@ -232,9 +274,7 @@ def _queued(transaction: Transaction, study: Study, look: Look, count: int, now:
         if trial.attempt > 0 or study.spec.space.is_whole(trial.parameters):
             handed.append(_assigned(transaction, study, trial, request, now))
             continue
-        filled = fill(transaction, study, trial, look, now)
-        if study.spec.space.is_whole(filled.parameters):
-            handed.append(_assigned(transaction, study, filled, request, now))
+        handed.append(_assigned(transaction, study, fill(transaction, study, trial, look, now), request, now))
         if needs_history(study):
             return handed, True
     return handed, False
