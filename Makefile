@@ -3,6 +3,8 @@
 PYTHON ?= python3 python3.13 python3.12 python3.11
 # What to pass on to pytest: make test ARGS="tests/api -x"
 ARGS ?=
+# Packages in the versions that were tested, see constraints.txt. For the newest there are: make test LATEST=1
+LATEST ?=
 # How often make chaos runs each fault, and the seed of them all; none draws one.
 RUNS ?= 10
 SEED ?=
@@ -10,25 +12,35 @@ SEED ?=
 # The processes that the tests start are many: each would compile all that it imports.
 export PYTHONDONTWRITEBYTECODE =
 
+# Folders of tests/ without Keras; `--unit` leaves out what starts a process there, and forbids to.
+UNIT := $(addprefix tests/,api client domain oracle schemas service storage web)
+
 BIN := .venv/bin
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 
+VERSIONS := $(if $(LATEST),--upgrade,--constraint constraints.txt)
+# Tells what is installed; another choice of versions installs again.
+INSTALLED := .venv/.installed-$(if $(LATEST),latest,tested)
+
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lint format clean
+.PHONY: help demo check test chaos lint format constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/.demo ## watch two workers tune a Keras model on real data
+demo: $(INSTALLED)-demo ## watch two workers tune a Keras model on real data
 	$(BIN)/python examples/demo.py
 
-test: .venv/.dev ## run all tests
+check: lint ## lint, and run the tests that need no Keras and no second process: under two minutes
+	$(BIN)/python -m pytest --unit --numprocesses 2 $(UNIT) $(ARGS)
+
+test: $(INSTALLED)-dev ## run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-chaos: .venv/.dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
+chaos: $(INSTALLED)-dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
 	$(BIN)/python -m tests.chaos $(RUNS) $(SEED)
 
-lint: .venv/.dev ## check style, types, layers and the container's files
+lint: $(INSTALLED)-dev ## check style, types, layers and the container's files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -40,6 +52,10 @@ lint: .venv/.dev ## check style, types, layers and the container's files
 format: .venv/.dev ## put the code into the house's format
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
+
+constraints: $(INSTALLED)-dev ## write into constraints.txt which versions are installed
+	{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | grep == | grep -v '^tensorflow-cloud=='; } > constraints.new
+	mv constraints.new constraints.txt
 
 clean: ## remove the environment and all that was built or run
 	rm -rf .venv demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -55,12 +71,14 @@ clean: ## remove the environment and all that was built or run
 	echo "Dodona needs Python 3.11 or later, which none of these is: $(PYTHON)" >&2; \
 	echo "Name one that is: make PYTHON=/path/to/python3" >&2; exit 1
 
-.venv/.demo: pyproject.toml | .venv/pyvenv.cfg
-	$(INSTALL) --editable '.[server,keras-cpu,examples]'
+$(INSTALLED)-demo: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	rm -f .venv/.installed-*
+	$(INSTALL) $(VERSIONS) --editable '.[server,keras-cpu,examples]'
 	touch $@
 
 # tensorflow-cloud asks for packages that its tuner, which the tests drive, never uses.
-.venv/.dev: pyproject.toml | .venv/pyvenv.cfg
-	$(INSTALL) --editable '.[dev]'
+$(INSTALLED)-dev: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	rm -f .venv/.installed-*
+	$(INSTALL) $(VERSIONS) --editable '.[dev]'
 	$(INSTALL) --no-deps tensorflow-cloud==0.1.16
-	touch $@ .venv/.demo
+	touch $@ $(INSTALLED)-demo

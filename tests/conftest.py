@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,12 +15,49 @@ from hypothesis import HealthCheck, settings
 
 import dodona
 from dodona_server.storage.opening import open_store
-from tests.support.postgres import fresh_database, postgres_server
+from tests.support import reaping, unit
+from tests.support.patience import patience
+from tests.support.postgres import EmptiedDatabases, fresh_database, postgres_server
 from tests.support.processes import ServerProcess
 
 # How fast examples are made and run depends on the machine, and no test may.
-settings.register_profile("dodona", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+# More examples: DODONA_TEST_EXAMPLES=500 make test
+EXAMPLES = int(os.environ.get("DODONA_TEST_EXAMPLES", "30"))
+settings.register_profile(
+    "dodona", max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
 settings.load_profile("dodona")
+
+
+# A signal that the run's parent ignores (nohup, a shell's background jobs) would be ignored by all processes that tests
+# start. One with a handler is not, and this process goes on ignoring it.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
+
+
+reaping.mark()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--unit", action="store_true", help="only tests that need no Keras and no second process")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Before pytest-timeout reads it.
+    os.environ.setdefault("PYTEST_TIMEOUT", str(patience(120)))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        reaping.reap()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--unit"):
+        items[:], others = unit.chosen(items)
+        config.hook.pytest_deselected(items=others)
+        unit.forbid()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,10 +138,10 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _postgres_template(_postgres: sa.URL) -> Iterator[str]:
-    with fresh_database(_postgres) as url:
-        open_store(url).close()
-        yield str(sa.make_url(url).database)
+def _emptied(_postgres: sa.URL) -> Iterator[EmptiedDatabases]:
+    databases = EmptiedDatabases(_postgres, lambda url: open_store(url).close())
+    yield databases
+    databases.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -112,6 +150,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{shutil.copy(request.getfixturevalue('_sqlite_template'), tmp_path)}"
         return
-    template = request.getfixturevalue("_postgres_template")
-    with fresh_database(request.getfixturevalue("_postgres"), template) as url:
+    databases: EmptiedDatabases = request.getfixturevalue("_emptied")
+    with databases.lend() as url:
         yield url

@@ -28,6 +28,7 @@ from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store
 from tests.api.conftest import HERE, Api
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
 LIMIT = 3 * 2**20
@@ -373,13 +374,14 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
     process.stop()
 
 
+@pytest.mark.processes
 class TestProcess:
     """A server of its own, with its token and its limits."""
 
     @pytest.fixture
     def client(self, process: ServerProcess, spec: dict[str, Any]) -> Iterator[httpx.Client]:
         """Below a new trial's artifacts."""
-        with httpx.Client(headers={"Authorization": "Bearer a long random secret"}, timeout=120) as client:
+        with httpx.Client(headers={"Authorization": "Bearer a long random secret"}, timeout=patience(120)) as client:
             base = f"{process.url}{HERE}/studies"
             made = client.post(base, json={"studyId": uuid.uuid4().hex, "studySpec": spec}).raise_for_status().json()
             path = f"{process.url}/v1/{made['name']}/trials"

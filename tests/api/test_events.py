@@ -12,6 +12,7 @@ import pytest
 
 import dodona
 from tests.api.conftest import HERE
+from tests.support.patience import patience
 
 
 def kinds(api, after=0):
@@ -84,7 +85,7 @@ def test_a_stream_tells_what_happens_while_it_happens(server):
     threading.Timer(0.5, lambda: study.ask().complete(1.0)).start()
     told = []
     headers = {"accept": "text/event-stream", "last-event-id": "1"}
-    with httpx.stream("GET", url, headers=headers, timeout=30) as stream:
+    with httpx.stream("GET", url, headers=headers, timeout=patience(30)) as stream:
         for line in stream.iter_lines():
             if line.startswith("data: "):
                 told.append(json.loads(line.removeprefix("data: ")))
@@ -99,8 +100,10 @@ def test_a_stream_and_a_waiting_call_do_not_keep_the_server_from_stopping(server
     httpx.post(f"{base}:pause")
     with ThreadPoolExecutor(2) as threads:
         body = {"clientId": "w", "suggestionCount": 1, "wait": "30s"}
-        waiting = threads.submit(httpx.post, f"{base}/trials:suggest", json=body, timeout=60)
-        streaming = threads.submit(httpx.get, f"{base}/events", headers={"accept": "text/event-stream"}, timeout=60)
+        waiting = threads.submit(httpx.post, f"{base}/trials:suggest", json=body, timeout=patience(60))
+        streaming = threads.submit(
+            httpx.get, f"{base}/events", headers={"accept": "text/event-stream"}, timeout=patience(60)
+        )
         time.sleep(1)  # both are under way
         assert not waiting.done()
         assert server.terminate() == 0

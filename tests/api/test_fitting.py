@@ -17,6 +17,8 @@ from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
 from tests.support.misbehaving import Misbehaving
 
+pytestmark = pytest.mark.processes
+
 SLOW = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "slow"}}
 
 

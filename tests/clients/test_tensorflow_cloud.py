@@ -34,6 +34,7 @@ from tensorflow_cloud.utils import google_api_client
 
 import dodona
 from tests.clients.discovery import Document
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
 PROJECT, REGION = "default", "local"
@@ -56,7 +57,7 @@ def _as_it_was(monkeypatch, tmp_path):
 def point_at(url, folder):
     """The one attribute that is swapped."""
     file = folder / "discovery.json"
-    file.write_text(requests.get(f"{url}/ml/discovery.json", timeout=10).text)
+    file.write_text(requests.get(f"{url}/ml/discovery.json", timeout=patience(10)).text)
     constants.OPTIMIZER_API_DOCUMENT_FILE = str(file)
 
 
@@ -110,7 +111,10 @@ def measure(client, number, value, step=1):
 
 def stop(url, number):
     """Somebody else, who speaks the other dialect, ends a trial early."""
-    assert requests.post(f"{url}/v1/{HERE}/studies/s/trials/{number}:stop", timeout=10).json()["state"] == "STOPPING"
+    assert (
+        requests.post(f"{url}/v1/{HERE}/studies/s/trials/{number}:stop", timeout=patience(10)).json()["state"]
+        == "STOPPING"
+    )
 
 
 def run(worker, tuner_id, value):
@@ -258,7 +262,7 @@ class TestIdlePauses:
 
     def test_pauses_longer_than_the_servers_patience_break_nothing(self, impatient, tmp_path):
         with requests.Session() as session:  # the other dialect keeps connections, and this server closes them
-            kept = session.get(f"{impatient}/v1/{HERE}/studies", timeout=10)
+            kept = session.get(f"{impatient}/v1/{HERE}/studies", timeout=patience(10))
             assert "close" not in kept.headers.get("connection", "")
         point_at(impatient, tmp_path)
         client = study()
@@ -310,7 +314,7 @@ class CheckedRequest(HttpRequest):
 def locations(request, server_url):
     """The discovery client of the dialect, each of whose answers is checked."""
     if request.param == "our document":
-        found = requests.get(f"{server_url}/ml/discovery.json", timeout=10).json()
+        found = requests.get(f"{server_url}/ml/discovery.json", timeout=patience(10)).json()
         service = build_from_document(found, requestBuilder=CheckedRequest)
     else:
         options = {"api_endpoint": f"{server_url}/ml/"}

@@ -15,6 +15,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.struct_pb2 import Value
 
 from tests.clients.google_clients import HERE, vizier_client
+from tests.support.patience import patience
 
 Goal = types.StudySpec.MetricSpec.GoalType
 Parameter = types.StudySpec.ParameterSpec
@@ -451,7 +452,7 @@ class TestOperations:
         future = operation.from_gapic(
             pending, poll, types.SuggestTrialsResponse, metadata_type=types.SuggestTrialsMetadata
         )
-        assert [trial.id for trial in future.result(timeout=30).trials] == ["1"]
+        assert [trial.id for trial in future.result(timeout=patience(30)).trials] == ["1"]
         assert future.metadata.client_id == "w"
         assert [found.name for found in poll.list_operations(study, "")] == [name]
 

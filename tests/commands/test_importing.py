@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.patience import patience
+
 # Ends the command as soon as TensorFlow is asked for.
 SCRIPT = """
 import sys
@@ -17,7 +19,9 @@ main()
 
 
 def refused(folder: Path) -> str:
-    ended = subprocess.run([sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(folder)], capture_output=True, text=True, timeout=patience(60)
+    )
     assert ended.returncode == 2, ended.stderr
     return ended.stderr
 

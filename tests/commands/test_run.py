@@ -19,10 +19,11 @@ import pytest
 import dodona
 from dodona._status import Status
 from dodona.commands._show import summary
+from tests.support.patience import patience
 from tests.support.processes import environment
 
 SCRIPT = Path(__file__).with_name("script.py")
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = patience(60)
 
 
 class Run:

@@ -14,6 +14,7 @@ import pytest
 from nbclient import NotebookClient
 
 from dodona import Client, Study
+from tests.support.patience import patience
 from tests.support.processes import environment
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -86,7 +87,7 @@ def test_several_gpus(tmp_path: Path, server_url: str) -> None:
         env=environment(DODONA_URL=server_url, DODONA_WORKER="w", TF_CPP_MIN_LOG_LEVEL="3", OMP_NUM_THREADS="1"),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=patience(200),
     )
     logs = [(tmp_path / "dodona-logs" / f"w-{number}.log").read_text() for number in (1, 2)]
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -101,7 +102,7 @@ def test_several_gpus(tmp_path: Path, server_url: str) -> None:
 def test_the_notebook(server_url: str, tmp_path: Path) -> None:
     notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=200, kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, timeout=patience(200), kernel_name="python3", resources=resources).execute()
     study = study_of("notebook")
     best = study.best_trial
     assert study.state == "COMPLETED"

@@ -17,6 +17,7 @@ from schemathesis.config import SchemathesisConfig
 
 from dodona_server.api.openapi import EXAMPLES
 from dodona_server.document import openapi_document
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
 SEED = int(os.environ.get("DODONA_TEST_SEED", "1"))
@@ -42,7 +43,7 @@ schema = schemathesis.openapi.from_dict(
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A running server."""
     process = ServerProcess(tmp_path_factory.mktemp("fuzz")).start()
-    with httpx.Client(base_url=process.url, timeout=60) as client:
+    with httpx.Client(base_url=process.url, timeout=patience(60)) as client:
         yield client
     process.stop()
 

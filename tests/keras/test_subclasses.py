@@ -18,6 +18,7 @@ from keras_tuner import HyperModel, HyperParameters, Objective
 from dodona import Study
 from dodona.keras import CloudOracle, CloudTuner
 from tests.keras.models import DATA, BlackBox, X, Y, build_fixed
+from tests.support.patience import patience
 from tests.support.processes import environment, free_port
 
 Tune = Callable[..., CloudTuner]
@@ -216,7 +217,7 @@ def test_the_processes_of_a_cluster_train_each_trial_together(
     variables = environment(PYTHONPATH=str(Path.cwd()))
     # It ends as soon as one of its processes fails; how long TensorFlow takes depends on the machine's load.
     ended = subprocess.run(
-        command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, check=True, timeout=280
+        command, cwd=tmp_path, env=variables, stdout=subprocess.PIPE, text=True, check=True, timeout=patience(280)
     )
     assert sorted(map(json.loads, ended.stdout.splitlines())) == [[0, True, True], [1, True, False]]
     records = study().trials()

@@ -15,6 +15,7 @@ import pytest
 from dodona import Client, NotFound, TrialRecord
 from dodona.keras import CloudTuner
 from tests.keras.models import X, Y, build
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +76,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Work
 
 
 def wait_for(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + patience(120)
     while time.monotonic() < deadline:
         if result := condition():
             return result

@@ -119,8 +119,9 @@ def test_the_gaussian_process_finds_the_best_of_each_context():
         assert min(loss(trial.parameters) for trial in completed if trial.parameters["c"] == name) < least + 0.02
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(spaces(), st.integers(0, 14), st.integers(0, 2**32), st.data())
+@pytest.mark.slow
 def test_points_of_the_gaussian_process_are_of_the_context_exactly(space, finished, seed, data):
     rng = random.Random(seed)
     point = sample(space, rng)

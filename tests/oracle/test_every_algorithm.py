@@ -68,9 +68,13 @@ def room_for_new(space, tried):
 
 
 @EVERY
+@pytest.mark.slow
 def test_any_history_has_valid_suggestions_and_always_the_same(name):
     @settings(
-        max_examples=8 if name in SLOW else 40, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=8 if name in SLOW else settings().max_examples,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
     @given(histories(spaces(), name), st.integers(1, 3), st.integers(0, 2**32))
     def holds(history, count, seed):
@@ -131,6 +135,7 @@ def long_history(space, count, metrics=ONE_METRIC, seed=3):
     ],
     ids=["one point", "1000 categories", "200 parameters", "64 bits", "one name in two branches"],
 )
+@pytest.mark.slow
 def test_an_extreme_space_is_searched(name, space):
     completed = [] if ALGORITHMS[name].inline else long_history(space, 12)
     for values in suggest(name, Problem(spec_of(name, space), 12), completed, (), 2).parameters:
@@ -196,11 +201,13 @@ def best_of(name, trials, seed):
         ("TPE", 80, 5),
     ],
 )
+@pytest.mark.slow
 def test_it_beats_random_search(name, trials, seeds):
     ours = statistics.median(best_of(name, trials, seed) for seed in range(seeds))
     assert ours < statistics.median(best_of("RANDOM_SEARCH", trials, seed) for seed in range(20))
 
 
+@pytest.mark.processes
 def test_the_registry_loads_no_numerical_library():
     code = "import dodona_server.oracle, sys; print({'numpy', 'scipy', 'sklearn', 'skopt', 'cmaes'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
@@ -52,8 +52,8 @@ def cube(dimensions):
 results = st.none() | st.floats() | st.sampled_from([0.0, 1.0, 1e308, -1e308, math.inf])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(spaces(), st.lists(results, max_size=14), st.integers(0, 3), st.integers(1, 3), st.integers(0, 2**32))
+@pytest.mark.slow
 def test_any_history_of_any_space_gives_new_and_valid_points(space, values, pending, count, seed):
     rng = random.Random(seed)
     spec = StudySpec((METRIC,), space)
@@ -216,12 +216,14 @@ def test_failing_regions_are_avoided():
     assert min(t.final_measurement.metrics["m"] for t in done if t.final_measurement) < 1e-3
 
 
+@pytest.mark.slow
 def test_an_optimum_at_the_edge_of_failure_is_found():
     spec = StudySpec((METRIC,), cube(2))
     done = search(spec, lambda p: None if p["x0"] < 0.5 else p["x0"] + p["x1"], 30)
     assert min(t.final_measurement.metrics["m"] for t in done if t.final_measurement) < 0.52
 
 
+@pytest.mark.slow
 def test_an_optimum_that_would_lie_where_all_fail_costs_no_more_failures_than_successes():
     spec = StudySpec((METRIC,), cube(2))
     done = search(spec, lambda p: None if p["x0"] < 0.5 else (p["x0"] - 0.1) ** 2 + (p["x1"] - 0.6) ** 2, 40)
@@ -230,6 +232,7 @@ def test_an_optimum_that_would_lie_where_all_fail_costs_no_more_failures_than_su
 
 
 @pytest.mark.parametrize(("goal", "sign"), [(Goal.MINIMIZE, 1.0), (Goal.MAXIMIZE, -1.0)])
+@pytest.mark.slow
 def test_a_safety_threshold_is_kept(goal, sign):
     spec = StudySpec((METRIC, Metric("n", goal, Safety(sign * 0.7))), cube(2))
     done = search(spec, lambda p: (-p["x0"] - p["x1"], sign * (p["x0"] ** 2 + p["x1"] ** 2)), 30)

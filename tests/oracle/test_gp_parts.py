@@ -260,6 +260,7 @@ def test_draws_have_the_posterior_moments():
     assert drawn.var(axis=1) == pytest.approx(at.variance + model.hyper.noise, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_fit_finds_noise_and_the_axis_that_matters():
     encoding = Encoding(SearchSpace(tuple(Parameter(f"x{i}", Double(0.0, 1.0)) for i in range(3))))
     z, active = places(encoding, 80)
@@ -315,6 +316,7 @@ def test_the_best_and_the_latest_are_chosen():
     assert 999 in rows
 
 
+@pytest.mark.processes
 def test_the_algorithms_are_named_without_numpy():
     code = (
         "import sys, dodona_server.oracle.gp_bandit; assert 'numpy' not in sys.modules and 'scipy' not in sys.modules"
@@ -322,6 +324,7 @@ def test_the_algorithms_are_named_without_numpy():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.processes
 def test_the_first_points_need_no_scipy():
     """A worker waits for them while the process that makes them starts."""
     code = """

@@ -67,6 +67,7 @@ def test_the_sense_and_the_name_of_the_earlier_metric_may_differ():
     [lambda p: -bowl(p), lambda p: sum((value - 0.9) ** 2 for value in p.values()), lambda p: hash(p["x0"]) % 97],
     ids=["opposite", "elsewhere", "noise"],
 )
+@pytest.mark.slow
 def test_a_misleading_study_costs_little(misleading):
     rng = random.Random(0)
     by_chance = statistics.median(min(bowl(sample(SPACE, rng)) for _ in range(20)) for _ in range(50))

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.domain.errors import InvalidArgument
@@ -126,7 +126,6 @@ def test_two_of_nine_that_fail_cost_no_promotion():
     assert [values[PARENT] for values in promoted] == ["9", "8", "7"]
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 30),
     st.integers(2, 4),

@@ -8,7 +8,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.domain.errors import InvalidArgument
@@ -45,7 +45,6 @@ def spec_of(name, space=CONDITIONAL, **options):
 # --- TPE
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(0, 1), max_size=20), st.integers(0, 2**32))
 def test_a_density_has_the_mass_one(places, seed):
     for kind in (Double(0, 1), Integer(1, 7), Discrete((1, 2, 8)), Categorical(("a", "b", "c"))):
@@ -186,6 +185,7 @@ def test_every_kind_of_space_can_be_searched(space):
         ("SKOPT_GBRT", {"n_estimators": 10, "learning_rate": 0.2, "max_depth": 2, "acq_func": "EI"}),
     ],
 )
+@pytest.mark.slow
 def test_the_options_of_scikit_optimize_are_taken(name, options):
     spec, rng = spec_of(name, **options), random.Random(4)
     algorithm_for(name).check(spec)

@@ -52,6 +52,7 @@ def test_a_safety_metric_that_is_not_a_number_is_not_safe(goal):
 
 
 @pytest.mark.parametrize("name", ["GP_BANDIT", "TPE", "SKOPT_FOREST"])
+@pytest.mark.slow
 def test_where_all_metrics_are_constraints_all_are_objectives_too(name):
     metrics = tuple(Metric(metric, Goal.MINIMIZE, Safety(0.5)) for metric in ("m", "n"))
     spec = StudySpec(metrics, SPACE, name)

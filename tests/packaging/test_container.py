@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 
 import httpx
@@ -16,6 +17,23 @@ from tests.packaging.environments import ROOT
 from tests.support.processes import ServerProcess, environment
 
 SECRETS = {"DODONA_TOKEN": "a secret of the team", "POSTGRES_PASSWORD": "p@ss:w/rd?"}
+
+
+TUNE = """
+import dodona
+study = dodona.Client().create_study("f", {"x": dodona.Float(0, 1)}, goal="minimize", max_trials=2)
+study.optimize(lambda trial: trial.parameters["x"])
+print(len(list(study.trials())), dodona.__file__)
+"""
+
+# The image has the driver of PostgreSQL, which `pip install 'dodona[server]'` does not bring.
+SERVE = """
+import sys
+sys.modules["psycopg"] = None
+sys.argv = ["dodona", "serve"]
+import dodona_cli
+dodona_cli.main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +151,24 @@ def test_the_build_context_holds_what_the_image_copies():
         line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
     }
     assert kept == copied
+
+
+def test_the_server_serves_from_an_empty_folder(image, tmp_path):
+    python = str(image.path("/opt/dodona/bin/python"))
+    server = ServerProcess(tmp_path, command=[python, "-c", SERVE]).start()
+    try:
+        for path in ("/healthz", "/readyz", "/docs", "/"):
+            assert httpx.get(server.url + path).status_code == 200, path
+        stylesheet = re.search(r'href="(/[^"]+\.css[^"]*)"', httpx.get(server.url).text)
+        assert stylesheet is not None
+        assert httpx.get(server.url + stylesheet[1]).status_code == 200
+        variables = environment(DODONA_URL=server.url)
+        tuned = subprocess.run(
+            [python, "-c", TUNE], cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+        )
+        assert tuned.stdout.startswith("2 "), tuned.stderr
+        assert "site-packages" in tuned.stdout
+    finally:
+        assert server.terminate() == 0
+    with sqlite3.connect(tmp_path / "dodona.db") as database:
+        assert database.execute("SELECT count(*) FROM trials").fetchone() == (2,)

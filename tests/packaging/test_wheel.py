@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import tomllib
 import zipfile
 
-import httpx
 import pytest
 
 from tests.packaging.environments import ROOT, Environment, normalized
-from tests.support.processes import ServerProcess
 
 # Where each folder of the checkout lies in the wheel.
 FOLDERS = {
@@ -21,13 +18,6 @@ FOLDERS = {
     "server/dodona_server": "dodona_server",
     "migrations": "dodona_server/migrations",
 }
-
-TUNE = """
-import dodona
-study = dodona.Client().create_study("f", {"x": dodona.Float(0, 1)}, goal="minimize", max_trials=2)
-study.optimize(lambda trial: trial.parameters["x"])
-print(len(list(study.trials())), dodona.__file__)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +33,6 @@ def with_cli(wheel, tmp_path_factory):
     """The wheel with what `dodona run` needs."""
     environment = Environment(tmp_path_factory.mktemp("environments") / "cli")
     environment.install(f"{wheel}[cli]")
-    return environment
-
-
-@pytest.fixture(scope="module")
-def with_server(wheel, tmp_path_factory):
-    """The wheel with what the server needs."""
-    environment = Environment(tmp_path_factory.mktemp("environments") / "server")
-    environment.install(f"{wheel}[server]")
     return environment
 
 
@@ -100,20 +82,3 @@ def test_workers_need_no_server_on_their_machine(with_cli, tmp_path):
     listed = re.sub(r"[\s│]+", " ", with_cli.run("dodona", "--help").stdout)
     assert "serve dodona serve is not installed whole" in listed
     assert listed.count("pip install 'dodona[server]'") == 2
-
-
-def test_the_server_serves_from_an_empty_folder(with_server, tmp_path):
-    server = ServerProcess(tmp_path, command=[str(with_server.bin / "dodona"), "serve"]).start()
-    try:
-        for path in ("/healthz", "/readyz", "/docs", "/"):
-            assert httpx.get(server.url + path).status_code == 200, path
-        stylesheet = re.search(r'href="(/[^"]+\.css[^"]*)"', httpx.get(server.url).text)
-        assert stylesheet is not None
-        assert httpx.get(server.url + stylesheet[1]).status_code == 200
-        tuned = with_server.run("python", "-c", f"import os; os.environ['DODONA_URL'] = '{server.url}'\n{TUNE}")
-        assert tuned.stdout.startswith("2 "), tuned.stderr
-        assert "site-packages" in tuned.stdout
-    finally:
-        assert server.terminate() == 0
-    with sqlite3.connect(tmp_path / "dodona.db") as database:
-        assert database.execute("SELECT count(*) FROM trials").fetchone() == (2,)

@@ -13,6 +13,7 @@ import pytest
 
 import dodona
 from dodona_server.service.turns import LOOK_AGAIN_SECONDS
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
 BODY = b'{"finalMeasurement": {"metrics": [{"metricId": "objective", "value": 0.5}]}}'
@@ -30,7 +31,7 @@ def server(tmp_path_factory):
 def cut_off(server: ServerProcess, method: str, path: str, framing: bytes, sent: bytes) -> None:
     """A request whose body breaks off: as many bytes as were sent when the process died."""
     address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=patience(30)) as connection:
         head = [f"{method} {path} HTTP/1.1".encode(), f"Host: {address.netloc}".encode(), framing]
         connection.sendall(b"\r\n".join([*head, b"Content-Type: application/json", b"", sent]))
         connection.shutdown(socket.SHUT_WR)
@@ -85,7 +86,7 @@ def test_a_call_that_waits_ends_with_its_client(server):
         body = json.dumps(ask).encode()
         for _ in range(3):
             # The worker waits in vain, and dies.
-            with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            with socket.create_connection((address.hostname, address.port), timeout=patience(30)) as connection:
                 send(connection, f"/v1/{study.name}/trials:suggest", body, f"Content-Length: {len(body)}")
                 time.sleep(0.1)
         httpx.post(f"{server.url}/v1/{study.name}:resume").raise_for_status()
@@ -100,7 +101,7 @@ def test_a_call_that_waits_ends_with_its_client(server):
 
 
 def test_an_upload_that_outlives_its_study_is_kept_nowhere(server):
-    with dodona.Client(server.url) as client, httpx.Client(base_url=f"{server.url}/v1/", timeout=60) as other:
+    with dodona.Client(server.url) as client, httpx.Client(base_url=f"{server.url}/v1/", timeout=patience(60)) as other:
 
         def begin() -> dodona.Trial:
             space = {"x": dodona.Float(0.0, 1.0)}

@@ -13,6 +13,7 @@ import pytest
 
 import dodona
 from tests.processes.worker import MAX_TRIALS
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
 WORKERS = 4
@@ -36,7 +37,7 @@ def finished(server: ServerProcess) -> int:
 
 
 def wait_for(server: ServerProcess, count: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patience(60)
     while finished(server) < count:
         assert time.monotonic() < deadline, f"{count} trials were not finished in time"
         time.sleep(0.05)
@@ -75,7 +76,7 @@ def test_the_server_is_killed_while_workers_run(durable_server, tmp_path):
         durable_server.kill()
         time.sleep(0.3)  # the workers meet a dead server
         durable_server.start()
-    assert [worker.wait(timeout=60) for worker in workers] == [0] * WORKERS
+    assert [worker.wait(timeout=patience(60)) for worker in workers] == [0] * WORKERS
     check(durable_server, tmp_path)
 
 
@@ -88,5 +89,5 @@ def test_workers_are_killed_and_come_back_under_their_names(durable_server, tmp_
         workers[victim].kill()
         workers[victim].wait()
         workers[victim] = start_worker(durable_server, tmp_path, victim)
-    assert [worker.wait(timeout=60) for worker in workers.values()] == [0] * WORKERS
+    assert [worker.wait(timeout=patience(60)) for worker in workers.values()] == [0] * WORKERS
     check(durable_server, tmp_path)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import dodona
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits.py"
@@ -35,7 +36,7 @@ def start_worker(server: ServerProcess, folder: Path, name: str) -> subprocess.P
         )
 
 
-def wait_for(study: dodona.Study, what, seconds: float = 120) -> list[dodona.TrialRecord]:
+def wait_for(study: dodona.Study, what, seconds: float = patience(120)) -> list[dodona.TrialRecord]:
     """The trials, once `what` holds of them."""
     deadline = time.monotonic() + seconds
     while not what(trials := study.trials()):
@@ -47,7 +48,7 @@ def wait_for(study: dodona.Study, what, seconds: float = 120) -> list[dodona.Tri
 def study_of(server: ServerProcess) -> dodona.Study:
     """The workers' study, once the first of them has made it."""
     client = dodona.Client(server.url)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + patience(120)
     while time.monotonic() < deadline:
         try:
             return client.get_study("digits")
@@ -78,7 +79,9 @@ def test_two_keras_workers_share_a_study_through_kills(server: ServerProcess, tm
     time.sleep(1)
     server.start()
 
-    assert [worker.wait(timeout=180) for worker in workers.values()] == [0, 0], (tmp_path / "one.log").read_text()
+    assert [worker.wait(timeout=patience(180)) for worker in workers.values()] == [0, 0], (
+        tmp_path / "one.log"
+    ).read_text()
     trials = study.trials()
     study.refresh()
     assert study.state == "COMPLETED"

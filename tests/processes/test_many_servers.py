@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
 LOCATION = "/v1/projects/p/locations/l"
@@ -33,7 +34,7 @@ def create(url, **changes):
 def work(url, name):
     """Runs trials until none is left; the numbers of those it completed."""
     done = []
-    with httpx.Client(base_url=f"{url}{LOCATION}/studies/s", timeout=60) as client:
+    with httpx.Client(base_url=f"{url}{LOCATION}/studies/s", timeout=patience(60)) as client:
         while True:
             body = {"clientId": name, "suggestionCount": 1, "leaseDuration": "5s", "heldTrials": []}
             answer = client.post("/trials:suggest", json=body).json()["response"]
@@ -74,7 +75,7 @@ def test_several_processes_serve_one_address_and_dead_ones_are_replaced(tmp_path
     serving = workers_of(server.process)
     assert len(serving) == 2
     os.kill(serving[0], signal.SIGKILL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patience(30)
     while time.monotonic() < deadline and (
         serving[0] in workers_of(server.process) or len(workers_of(server.process)) < 2
     ):
@@ -95,7 +96,9 @@ def test_processes_end_at_once_with_the_one_that_started_them(tmp_path, postgres
     with httpx.Client(base_url=server.url) as idle:  # keeps none of them
         idle.get("/healthz").raise_for_status()
         server.kill()
-        deadline = time.monotonic() + 10  # of which a machine that does nothing else needs a fifth of a second
+        deadline = time.monotonic() + patience(
+            10
+        )  # of which a machine that does nothing else needs a fifth of a second
         while time.monotonic() < deadline and any(Path(f"/proc/{one}").exists() for one in serving):
             time.sleep(0.02)
     assert not [one for one in serving if Path(f"/proc/{one}").exists()]
@@ -111,7 +114,7 @@ def test_one_process_alone_serves_a_file(tmp_path):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
     )
     assert ended.returncode == 2
     assert ended.stderr == "dodona: an SQLite database is served by one process: --workers 2 needs PostgreSQL\n"

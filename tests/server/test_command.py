@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 import dodona
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
 STUDIES = "/v1/projects/default/locations/local/studies"
@@ -29,7 +30,7 @@ def run(folder, *arguments, **variables):
         env=environment(**variables),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
     )
 
 
@@ -196,7 +197,7 @@ class TestWhatItSays:
 
 
 def wait_until_refused(port):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patience(30)
     while time.monotonic() < deadline:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
@@ -212,7 +213,7 @@ class TestStopping:
         with httpx.Client(base_url=server.url) as client:  # its connection stays open
             assert client.get("/healthz").status_code == 200
             server.process.send_signal(stop)
-            assert server.process.wait(timeout=30) == 0
+            assert server.process.wait(timeout=patience(30)) == 0
         assert "Traceback" not in server.log.read_text()
 
     def test_a_request_that_is_being_sent_is_finished(self, server):
@@ -221,7 +222,7 @@ class TestStopping:
         head = (
             f"POST {STUDIES} HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=patience(30)) as connection:
             connection.sendall(head.encode())
             assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")  # the server has begun with it
             server.process.send_signal(signal.SIGTERM)
@@ -229,7 +230,7 @@ class TestStopping:
             connection.sendall(body)
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
         assert answer.startswith(b"HTTP/1.1 200 ")
-        assert server.process.wait(timeout=30) == 0
+        assert server.process.wait(timeout=patience(30)) == 0
         assert kept(server) == {"late"}
 
     def test_under_load_what_is_kept_is_what_was_acknowledged(self, server):
@@ -254,7 +255,7 @@ class TestStopping:
         for worker in workers:
             worker.start()
         for _ in range(50):
-            assert busy.acquire(timeout=30)
+            assert busy.acquire(timeout=patience(30))
         code = server.terminate()
         for worker in workers:
             worker.join()

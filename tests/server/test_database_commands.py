@@ -12,6 +12,7 @@ from dodona_server.storage import schema
 from dodona_server.storage.opening import open_store
 from tests.storage.conftest import plain_engine
 from tests.storage.stored.write import load
+from tests.support.patience import patience
 from tests.support.processes import environment
 
 
@@ -22,7 +23,7 @@ def db(command, url):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience(60),
     )
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from dodona_server.http_protocol import HELD_BYTES, JoinedWrites
+from tests.support.patience import patience
 
 
 class Written(asyncio.Transport):
@@ -87,7 +88,7 @@ def test_a_client_that_went_meanwhile_is_written_nothing():
 
 @pytest.mark.parametrize(("method", "code", "has_body"), [("HEAD", 405, False), ("GET", 200, True)])
 def test_a_connection_carries_answers_with_a_body_and_without(server_url, method, code, has_body):
-    connection = http.client.HTTPConnection(urlsplit(server_url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(server_url).netloc, timeout=patience(10))
     for _ in range(2):
         connection.request(method, "/healthz")
         answer = connection.getresponse()

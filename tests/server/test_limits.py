@@ -22,13 +22,14 @@ from dodona_server.app import Options, create_app
 from dodona_server.connections import Connections, Limits, address_of
 from dodona_server.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES, Protocol
 from dodona_server.storage.opening import open_store
+from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
 STUDIES = "/v1/projects/default/locations/local/studies"
 TOKEN = "a long random secret"
 GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 # Long before the time-outs of a real server, long after those of `impatient`.
-WAIT_SECONDS = 20
+WAIT_SECONDS = patience(20)
 
 
 @contextlib.contextmanager

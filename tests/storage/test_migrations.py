@@ -141,6 +141,7 @@ def test_an_upgrade_that_fails_half_way_has_changed_nothing(engine, empty_url):
         assert MigrationContext.configure(connection).get_current_revision() == migrate.head()
 
 
+@pytest.mark.processes
 def test_a_server_below_any_folder_makes_its_schema_in_any_other(tmp_path):
     """A "%" means something in Alembic's settings, a "?" in a database's URL."""
     home, data = tmp_path / "100%(here)s %d", tmp_path / "what? 5%"

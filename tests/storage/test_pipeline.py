@@ -18,6 +18,7 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.pipeline import Pipeline
 from dodona_server.storage.postgres import WRITER_CONNECTIONS
+from tests.support.patience import patience
 
 LARGE = 100_000
 
@@ -198,7 +199,7 @@ def test_connections_that_are_lost_are_replaced(postgres_url: str) -> None:
     """All at once, when the first of them fails: each thread has its own."""
     store = open_store(postgres_url)
     threads = range(WRITER_CONNECTIONS)
-    together = threading.Barrier(len(threads), timeout=30.0)
+    together = threading.Barrier(len(threads), timeout=patience(30.0))
 
     def backend(transaction: sa.Connection) -> int:
         return int(transaction.execute(sa.text("SELECT pg_backend_pid()")).scalar_one())

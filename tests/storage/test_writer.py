@@ -12,6 +12,7 @@ from dodona_server.domain.errors import NotFound, Unavailable
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.writer import Job, Writer
+from tests.support.patience import patience
 from tests.support.postgres import fresh_database
 
 PID = Statement(sa.select(sa.func.pg_backend_pid().label("pid")))
@@ -55,7 +56,7 @@ def test_what_is_about_one_thing_runs_in_order_and_one_thread_at_a_time():
 
 
 def test_other_things_are_done_meanwhile():
-    together = threading.Barrier(2, timeout=30)
+    together = threading.Barrier(2, timeout=patience(30))
 
     def commit(batch: list[Job]) -> None:
         together.wait()  # breaks unless two threads come here
@@ -76,7 +77,7 @@ def test_closing_finishes_what_waits_and_takes_nothing_more():
 
     def commit(batch: list[Job]) -> None:
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(patience(30))
         done.extend(batch)
 
     writer = Writer(2, commit)

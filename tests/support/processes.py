@@ -12,7 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-START_SECONDS = 30
+from tests.support.patience import patience
+
+START_SECONDS = patience(30)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -76,6 +78,7 @@ class ServerProcess:
                 self._port = int(match[1])
                 return self
             time.sleep(0.02)
+        self.kill()
         raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
 
     def kill(self) -> None:
@@ -89,6 +92,9 @@ class ServerProcess:
         return self.process.wait(timeout=START_SECONDS)
 
     def stop(self) -> None:
-        """Ends the server, if it runs."""
+        """Ends the server, if it runs; kills it if it does not leave."""
         if self.process.poll() is None:
-            self.terminate()
+            try:
+                self.terminate()
+            finally:
+                self.kill()

@@ -211,6 +211,7 @@ def test_the_files_of_a_page_are_there_for_good(site: Site) -> None:
         assert re.fullmatch(r"/static/\w+\.[0-9a-f]{12}\.(css|js|svg)", path)
 
 
+@pytest.mark.processes
 def test_a_trial_says_what_its_suggestion_knew(site: Site) -> None:
     site.create("s", algorithm="GP_BANDIT")
     site.start("s")

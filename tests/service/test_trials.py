@@ -1,0 +1,95 @@
+"""What is done to trials, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
+from dodona_server.domain.names import TrialName
+from dodona_server.domain.trial import Measurement, TrialState
+from dodona_server.service.attempts import Attempt
+from dodona_server.service.reports import Report
+from tests.service.conftest import NAME, Services
+
+FIRST = TrialName(NAME, 1)
+
+
+def loss(value: float, step: int = 0) -> Measurement:
+    return Measurement({"loss": value}, step)
+
+
+def test_the_last_measurement_is_the_final_one(services: Services) -> None:
+    services.study()
+    services.suggest()
+    for step in (1, 2):
+        services.run(services.trials.measure(FIRST, Report(loss(1.0 / step, step))))
+    assert [one.step for one in services.trial(1).measurements or ()] == [1, 2]
+    ended = services.run(services.trials.complete(FIRST, None))
+    assert (ended.state, ended.final_measurement) == (TrialState.SUCCEEDED, loss(0.5, 2))
+
+
+def test_reports_of_several_trials_are_taken_all_or_none(services: Services) -> None:
+    services.study()
+    services.suggest(count=2)
+    reports = [(FIRST, Report(loss(1.0, 1))), (TrialName(NAME, 3), Report(loss(1.0, 1)))]
+    with pytest.raises(NotFound):
+        services.run(services.trials.measure_all(NAME, reports))
+    assert list(services.trial(1).measurements or ()) == []
+
+
+def test_a_finished_trial_takes_the_same_end_again_and_no_other(services: Services) -> None:
+    services.study()
+    services.suggest()
+    ended = services.run(services.trials.complete(FIRST, loss(1.0)))
+    assert services.run(services.trials.complete(FIRST, loss(1.0))) == ended
+    with pytest.raises(FailedPrecondition):
+        services.run(services.trials.complete(FIRST, loss(2.0)))
+    with pytest.raises(FailedPrecondition):
+        services.run(services.trials.measure(FIRST, Report(loss(1.0, 1))))
+
+
+def test_a_measurement_lacks_no_metric(services: Services) -> None:
+    services.study()
+    services.suggest()
+    with pytest.raises(InvalidArgument) as refused:
+        services.run(services.trials.measure(FIRST, Report(Measurement({}))))
+    assert refused.value.field == "measurement.metrics"
+    ended = services.run(services.trials.complete(FIRST, Measurement({"accuracy": 1.0})))
+    assert ended.state is TrialState.INFEASIBLE
+    assert "loss" in ended.infeasible_reason
+
+
+def test_a_released_trial_goes_to_the_next_worker(services: Services) -> None:
+    services.study()
+    services.suggest("one")
+    assert services.run(services.trials.release(FIRST, Attempt(1, "one"))).state is TrialState.REQUESTED
+    (again,) = services.suggest("two")
+    assert (again.number, again.attempt, again.client_id) == (1, 2, "two")
+
+
+class TestLeases:
+    def test_a_worker_that_gives_no_sign_of_life_loses_its_trial_to_the_next(self, services: Services) -> None:
+        services.study()
+        (lost,) = services.suggest("one", lease_seconds=0.1)
+        services.expire(1)
+        (again,) = services.suggest("two")
+        assert (again.number, again.attempt, again.parameters) == (1, 2, lost.parameters)
+        with pytest.raises(Aborted):
+            services.run(services.trials.measure(FIRST, Report(loss(1.0, 1), Attempt(1, "one"))))
+        with pytest.raises(Aborted):
+            services.run(services.trials.complete(FIRST, loss(1.0), Attempt(1, "one")))
+        assert services.trial(1).state is TrialState.ACTIVE
+
+    def test_who_comes_back_before_anybody_asked_has_it_still(self, services: Services) -> None:
+        services.study()
+        services.suggest("one", lease_seconds=0.1)
+        services.expire(1)
+        assert services.run(services.trials.beat(FIRST, Attempt(1, "one"))).state is TrialState.ACTIVE
+        assert [trial.number for trial in services.suggest("two")] == [2]
+
+    def test_a_trial_that_loses_every_worker_is_infeasible(self, services: Services) -> None:
+        services.study(max_attempts=1)
+        services.suggest("one", lease_seconds=0.1)
+        services.expire(1)
+        assert [trial.number for trial in services.suggest("two")] == [2]
+        assert services.trial(1).state is TrialState.INFEASIBLE
