@@ -13,6 +13,7 @@ import logging
 import math
 import resource
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -28,6 +29,8 @@ WANTED_DESCRIPTORS = 65_536
 SWEEP_SECONDS = 1.0
 # A flood of connections is no flood of lines in the log.
 QUIET_SECONDS = 10.0
+# Of addresses that are remembered for that.
+MAX_TOLD = 4096
 NOTHING_ASKED = -math.inf
 
 
@@ -80,6 +83,24 @@ class _Address:
     told: float = float("-inf")
 
 
+class InvalidRequests:
+    """Tells the log of requests that are no HTTP: once in a while for each address, however many come."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[str, float] = OrderedDict()
+
+    def tell(self, host: str) -> None:
+        """Logs that one came from there, unless one did shortly before."""
+        address, now = address_of(host), time.monotonic()
+        if now - self._told.get(address, -math.inf) < QUIET_SECONDS:
+            return
+        self._told[address] = now
+        self._told.move_to_end(address)
+        if len(self._told) > MAX_TOLD:
+            self._told.popitem(last=False)
+        logger.warning("%s sent what is no HTTP request", address)
+
+
 class Connections:
     """The connections of this process.
 
@@ -95,6 +116,7 @@ class Connections:
         self._addresses: dict[str, _Address] = {}
         self._told = float("-inf")
         self._sweeping = False
+        self.invalid = InvalidRequests()
 
     def add(self, new: Connection) -> bool:
         """Adds a connection, in the place of another one if need be; False if there is no room."""

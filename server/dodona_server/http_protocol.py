@@ -252,6 +252,7 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answers what the parser has refused, if nothing here has."""
         if not self._refused:
+            self._table.invalid.tell(self.host)
             self._refuse(Refusal(400, "INVALID_ARGUMENT", msg))
 
     # How long a connection may wait.

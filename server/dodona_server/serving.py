@@ -34,6 +34,12 @@ GRACE_SECONDS = 30
 # Keeps a worker that dies at once, again and again, from using up the machine.
 RESTART_PAUSE_SECONDS = 1.0
 LISTEN_BACKLOG = 2048
+# What anybody may have the framework write as often as they like.
+FRAMEWORK_LINES = (
+    "Invalid HTTP request received.",
+    "Unsupported upgrade request.",
+    "No supported WebSocket library detected.",
+)
 # Requests make hardly any cycles of objects; the default of 700 looks for them at every second request.
 GC_ALLOCATIONS = 20_000
 # The event loop waits so long for each thread that is at work, at every callback of a connection; Python's own 5 ms are
@@ -45,6 +51,8 @@ def configure_logging() -> None:
     """One line an entry on stderr."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # It has a line for each request that is no HTTP; `connections` tells of them more seldom.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith(FRAMEWORK_LINES))
 
 
 def serve_here(settings: Settings, store: Store, listener: socket.socket) -> None:

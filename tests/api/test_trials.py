@@ -536,6 +536,59 @@ class TestMeasurementsInAnswers:
         assert len(answers) == 7
         assert all("measurements" not in one for one in answers)
 
+    def test_the_basic_view_of_what_is_read_has_none(self, api, study, measured):
+        (operation,) = api.get("/operations")["operations"]
+        path = "/operations/" + operation["name"].rpartition("/")[2]
+        ml = f"/ml{HERE}"
+
+        def trials_of(path, method="GET"):
+            answer = api.client.request(method, path + "?view=BASIC").json()
+            found = answer.get("response", answer)
+            return found.get("trials") or found.get("optimalTrials") or [found]
+
+        api.post(f"{measured}:complete", {})
+        found = [trials_of(HERE + one)[0] for one in (measured, f"{study}/trials", path)]
+        found.append(trials_of(f"{HERE}{path}:wait", "POST")[0])
+        found += [trials_of(ml + one)[0] for one in (measured, f"{study}/trials", path)]
+        found += [trials_of(f"{ml}{study}/trials:listOptimalTrials", "POST")[0]]
+        assert len(found) == 8
+        assert all("measurements" not in one and ("id" in one or "name" in one) for one in found)
+        (listed,) = api.get("/operations?view=BASIC")["operations"]
+        assert "measurements" not in listed["response"]["trials"][0]
+
+    def test_the_basic_view_of_the_older_dialect_has_none(self, api, study, measured):
+        ml = f"/ml{HERE}"
+        calls = [
+            (f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 1}),
+            (
+                f"{measured}:addMeasurement",
+                {"measurement": {"stepCount": 9, "metrics": [{"metric": "loss", "value": 1}]}},
+            ),
+            (f"{measured}:stop", {}),
+            (f"{measured}:complete", {}),
+        ]
+        for path, body in calls:
+            for view, has in (("FULL", True), ("BASIC", False)):
+                answer = api.client.post(f"{ml}{path}?view={view}", json=body)
+                assert answer.status_code == 200, answer.text
+                assert ('"measurements"' in answer.text) == has, path
+
+    def test_an_operation_has_no_more_than_a_page_of_them(self, api, study):
+        handed = api.suggest(client="many", count=3)
+        metrics = [{"metricId": f"{number} {'m' * 250}", "value": 1} for number in range(1000)]
+        for trial in handed:
+            for first in (1, 7):
+                reports = [
+                    {"trial": trial["id"], "measurement": {"stepCount": first + step, "metrics": metrics}}
+                    for step in range(6)
+                ]
+                api.post(f"{study}/trials:report?view=BASIC", {"reports": reports})
+        (operation,) = api.get("/operations")["operations"]
+        again = api.suggest(client="many", count=3)
+        for trials in (operation["response"]["trials"], again):
+            assert [len(trial.get("measurements", ())) for trial in trials] == [12, 0, 0]
+        assert len(api.get(f"{study}/trials/3")["measurements"]) == 12
+
     def test_a_view_that_there_is_not_is_refused_by_all_calls(self, api, study, measured):
         for path in (f"{study}/trials:suggest", f"{measured}:complete", f"{measured}:stop"):
             assert "view: 'SOME' is none of FULL, BASIC" in api.refused(f"{path}?view=SOME", {})

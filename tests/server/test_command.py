@@ -261,3 +261,20 @@ class TestStopping:
             worker.join()
         assert code == 0
         assert kept(server) == acknowledged
+
+
+def test_a_flood_of_what_is_no_request_is_no_flood_of_lines(tmp_path):
+    server = ServerProcess(tmp_path).start()
+    try:
+        upgrade = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+        for sent, code in [(b"no request\r\n\r\n", b"400")] * 20 + [(upgrade, b"200")] * 20:
+            with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), 20) as connection:
+                connection.sendall(sent)
+                assert connection.recv(65536).split(b" ", 2)[1] == code
+    finally:
+        server.stop()
+    log = server.log.read_text()
+    assert 1 <= log.count("127.0.0.1 sent what is no HTTP request") < 20
+    assert "Invalid HTTP request" not in log
+    assert "pgrade" not in log
+    assert "WebSocket" not in log

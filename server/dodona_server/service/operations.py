@@ -17,6 +17,7 @@ from dodona_server.service.once import Once
 from dodona_server.service.studies import found
 from dodona_server.storage import measurements, operations, trials
 from dodona_server.storage.operations import SuggestOperation
+from dodona_server.storage.paging import PAGE_BYTES
 from dodona_server.storage.store import Store, Transaction
 
 # A page of operations ends behind the one with which it has so many trials.
@@ -96,8 +97,10 @@ class OperationService:
         should_stop = await self._store.read(query)
         return StopCheck(name, should_stop, round(self._clock() * 1000))
 
-    async def get(self, parent: Location, operation_id: str) -> Handout | StopCheck:
-        """What an earlier call was answered with, its trials as they are now, with measurements, without metadata.
+    async def get(self, parent: Location, operation_id: str, *, measured: bool = True) -> Handout | StopCheck:
+        """What an earlier call was answered with, its trials as they are now, without metadata.
+
+        If they are to be `measured`, as many of the first as fit on a page have their measurements.
 
         Raises:
             NotFound: there is no such operation.
@@ -106,9 +109,11 @@ class OperationService:
         if check is not None:
             return check
 
-        return await self._store.read(lambda transaction: _existing(transaction, parent, operation_id))
+        return await self._store.read(lambda transaction: _existing(transaction, parent, operation_id, measured))
 
-    async def page(self, parent: Location, study_id: str | None, after: str, limit: int) -> Page[Handout]:
+    async def page(
+        self, parent: Location, study_id: str | None, after: str, limit: int, *, measured: bool = True
+    ) -> Page[Handout]:
         """The page of up to `limit` calls to suggest whose operation's id comes behind `after`, of one study or of all.
 
         Their trials are on the page too, which may so have room for few.
@@ -118,13 +123,15 @@ class OperationService:
 
         def query(transaction: Transaction) -> Page[Handout]:
             kept = operations.page(transaction, parent.project, parent.location, study_id, after, limit + 1)
-            room = MAX_TRIALS_LISTED
+            room, bytes_left = MAX_TRIALS_LISTED, PAGE_BYTES
             listed: list[Handout] = []
             for key, study, operation in kept[:limit]:
                 room -= len(operation.trial_numbers)
-                if listed and room < 0:
+                if measured:
+                    bytes_left -= measurements.size(transaction, key, operation.trial_numbers)
+                if listed and min(room, bytes_left) < 0:
                     break
-                listed.append(_shown(transaction, StudyName(parent, study), key, operation))
+                listed.append(_shown(transaction, StudyName(parent, study), key, operation, measured))
             return Page(listed, len(kept) > len(listed))
 
         return await self._store.read(query)
@@ -139,28 +146,32 @@ class OperationService:
             return
 
         def use_case(transaction: Transaction) -> None:
-            _existing(transaction, parent, operation_id)
+            _existing(transaction, parent, operation_id, measured=False)
             operations.delete(transaction, operation_id)
 
         once = Once(request_id, f"delete {parent}/operations/{operation_id}", parent, self._clock())
         await self._store.run(once(use_case, lambda _: None))
 
 
-def _existing(transaction: Transaction, parent: Location, operation_id: str) -> Handout:
+def _existing(transaction: Transaction, parent: Location, operation_id: str, measured: bool) -> Handout:
     known = is_id(operation_id)
     there = operations.find(transaction, parent.project, parent.location, operation_id) if known else None
     if there is None:
         raise NotFound(f"{parent}/operations/{operation_id} does not exist")
     study_key, study_id, operation = there
-    return _shown(transaction, StudyName(parent, study_id), study_key, operation)
+    return _shown(transaction, StudyName(parent, study_id), study_key, operation, measured)
 
 
-def _shown(transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation) -> Handout:
-    """What the operation was answered with, its trials as they are now, with measurements, without metadata."""
+def _shown(
+    transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation, measured: bool
+) -> Handout:
+    """What the operation was answered with, its trials as they are now; see `OperationService.get`."""
     there = handout(transaction, name, study_key, operation, brief=True)
-    known = measurements.of_trials(transaction, study_key, [trial.number for trial in there.trials])
-    measured = [dataclasses.replace(trial, measurements=known[trial.number]) for trial in there.trials]
-    return dataclasses.replace(there, trials=measured)
+    if not measured:
+        return there
+    known = measurements.of_page(transaction, study_key, [trial.number for trial in there.trials])
+    shown = [dataclasses.replace(trial, measurements=known.get(trial.number)) for trial in there.trials]
+    return dataclasses.replace(there, trials=shown)
 
 
 def handout(

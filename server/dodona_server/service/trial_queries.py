@@ -50,8 +50,8 @@ class TrialQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def get(self, name: TrialName, *, brief: bool = False) -> Trial:
-        """The trial with its measurements; if it is to be `brief`, without long metadata.
+    async def get(self, name: TrialName, *, brief: bool = False, measured: bool = True) -> Trial:
+        """The trial, with its measurements if it is to be `measured`; if it is to be `brief`, without long metadata.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -61,12 +61,16 @@ class TrialQueries:
             study = found(transaction, name.study)
             find = trials.find_brief if brief else trials.find
             trial = existing(find(transaction, study, name.number), name)
+            if not measured:
+                return trial
             return dataclasses.replace(trial, measurements=measurements.measured(transaction, study.key, trial))
 
         return await self._store.read(query)
 
     async def measured(self, name: StudyName, given: Sequence[Trial]) -> list[Trial]:
-        """The trials of the study with their measurements; those of a study that is gone as they are.
+        """The trials of the study, with their measurements as many of the first as fit on a page.
+
+        The others are as they were given, and so are all of a study that is gone.
 
         Args:
             name: the study.
@@ -80,7 +84,7 @@ class TrialQueries:
             study = studies.find(transaction, name)
             if study is None:
                 return list(given)
-            known = measurements.of_trials(transaction, study.key, numbers)
+            known = measurements.of_page(transaction, study.key, numbers)
             return [
                 dataclasses.replace(trial, measurements=known.get(trial.number, trial.measurements)) for trial in given
             ]

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.trial import Measurement, Trial, joined
 from dodona_server.storage import codec
-from dodona_server.storage.paging import octets, within
+from dodona_server.storage.paging import PAGE_BYTES, octets, within
 from dodona_server.storage.statement import Row, Statement, insert_into, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import measurements
@@ -126,6 +126,18 @@ def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> N
         if place not in chosen
     ]
     _DROP.run_each(transaction, dropped)
+
+
+def of_page(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, list[Measurement]]:
+    """The measurements of as many of the first of these trials as fit on a page, at least of one."""
+    some = numbers if len(numbers) < 2 else numbers[: fitting(transaction, study_key, numbers)]
+    return of_trials(transaction, study_key, some)
+
+
+def size(transaction: Transaction, study_key: int, numbers: list[int]) -> int:
+    """How many bytes the measurements of these trials are, of which no more than a page is read at once."""
+    rows = _SIZES_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
+    return min(PAGE_BYTES, sum(int(row["size"]) for row in rows))
 
 
 def fitting(transaction: Transaction, study_key: int, numbers: list[int]) -> int:

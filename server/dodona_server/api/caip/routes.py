@@ -20,7 +20,8 @@ from dodona_server.api.caip.spec import field_name, read_spec
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial
 from dodona_server.api.streaming import all_pages
-from dodona_server.api.vertex.routes import ERRORS
+from dodona_server.api.vertex.loop import View
+from dodona_server.api.vertex.routes import ERRORS, OfView
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName
@@ -62,22 +63,23 @@ router = APIRouter(route_class=_CaipRoute, responses=ERRORS, tags=["AI Platform"
 
 @router.post(_STUDY + "/trials:suggest", response_model=wire.MlOperation)
 async def suggest_trials(
-    study: OfStudy, body: wire.MlSuggestTrialsRequest, queries: Queries, suggestions: Suggestions
+    study: OfStudy, body: wire.MlSuggestTrialsRequest, view: OfView, queries: Queries, suggestions: Suggestions
 ) -> Response:
     """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
     request = SuggestRequest(body.client_id, body.suggestion_count)
     handout = await suggestions.suggest(study, request)
-    measured = await queries.measured(study, handout.trials)
-    return answers.operation(dataclasses.replace(handout, trials=measured))
+    if view is View.FULL:
+        handout = dataclasses.replace(handout, trials=await queries.measured(study, handout.trials))
+    return answers.operation(handout)
 
 
 @router.post(_TRIAL + ":addMeasurement", response_model=wire.MlTrial)
 async def add_measurement(
-    trial: OfTrial, body: wire.MlAddTrialMeasurementRequest, queries: Queries, trials: Trials
+    trial: OfTrial, body: wire.MlAddTrialMeasurementRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
     """Reports a measurement."""
     measured = await trials.measure(trial, Report(render.read_measurement(body.measurement)))
-    return await _shown(queries, trial.study, measured)
+    return await _shown(queries, view, trial.study, measured)
 
 
 @router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
@@ -87,61 +89,62 @@ async def check_early_stopping_state(trial: OfTrial, _body: EmptyRequest, operat
 
 
 @router.post(_TRIAL + ":stop", response_model=wire.MlTrial)
-async def stop_trial(trial: OfTrial, _body: EmptyRequest, queries: Queries, trials: Trials) -> Response:
+async def stop_trial(trial: OfTrial, _body: EmptyRequest, view: OfView, queries: Queries, trials: Trials) -> Response:
     """Asks the worker to end the trial early."""
-    return await _shown(queries, trial.study, await trials.stop(trial))
+    return await _shown(queries, view, trial.study, await trials.stop(trial))
 
 
 @router.post(_TRIAL + ":complete", response_model=wire.MlTrial)
 async def complete_trial(
-    trial: OfTrial, body: wire.MlCompleteTrialRequest, queries: Queries, trials: Trials
+    trial: OfTrial, body: wire.MlCompleteTrialRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
     """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
     if body.trial_infeasible:
         ended = await trials.fail(trial, body.infeasible_reason or "")
     else:
         ended = await trials.complete(trial, render.read_final(body.final_measurement))
-    return await _shown(queries, trial.study, ended)
+    return await _shown(queries, view, trial.study, ended)
 
 
 @router.post(_STUDY + "/trials:listOptimalTrials", response_model=wire.MlListOptimalTrialsResponse)
-async def list_optimal_trials(study: OfStudy, _body: EmptyRequest, queries: Queries) -> Response:
+async def list_optimal_trials(study: OfStudy, _body: EmptyRequest, view: OfView, queries: Queries) -> Response:
     """The trials with the best value; the Pareto front of a study with several metrics."""
     optimal = await queries.optimal(study)
-    numbers = optimal.numbers
+    numbers, measured = optimal.numbers, view is View.FULL
     return all_pages(
         wire.MlListOptimalTrialsResponse(),
         "trials",
-        await queries.numbered(study, numbers),
-        lambda last: queries.numbered(study, numbers[numbers.index(last.number) + 1 :]),
+        await queries.numbered(study, numbers, measured=measured),
+        lambda last: queries.numbered(study, numbers[numbers.index(last.number) + 1 :], measured=measured),
         functools.partial(answers.trial_pieces, study),
     )
 
 
 @router.post(_STUDY + "/trials", response_model=wire.MlTrial)
-async def create_trial(study: OfStudy, body: wire.MlTrial, queries: Queries, trials: Trials) -> Response:
+async def create_trial(study: OfStudy, body: wire.MlTrial, view: OfView, queries: Queries, trials: Trials) -> Response:
     """Queues a trial with values that the user chose; with state COMPLETED, adds one that is done."""
     parameters, measured, result = await aside(_read_trial, body)
     created = await trials.create(study, parameters, result, None, measured=measured)
-    return await _shown(queries, study, created)
+    return await _shown(queries, view, study, created)
 
 
 @router.get(_STUDY + "/trials", response_model=wire.MlListTrialsResponse)
-async def list_trials(study: OfStudy, queries: Queries) -> Response:
+async def list_trials(study: OfStudy, view: OfView, queries: Queries) -> Response:
     """All trials in the order of their numbers, those that are to stop as ACTIVE."""
+    measured = view is View.FULL
     return all_pages(
         wire.MlListTrialsResponse(),
         "trials",
-        await queries.page(study, 0, MAX_PAGE_SIZE),
-        lambda last: queries.page(study, last.number, MAX_PAGE_SIZE),
+        await queries.page(study, 0, MAX_PAGE_SIZE, measured=measured),
+        lambda last: queries.page(study, last.number, MAX_PAGE_SIZE, measured=measured),
         functools.partial(answers.trial_pieces, study, listed=True),
     )
 
 
 @router.get(_TRIAL, response_model=wire.MlTrial)
-async def get_trial(trial: OfTrial, queries: Queries) -> Response:
+async def get_trial(trial: OfTrial, view: OfView, queries: Queries) -> Response:
     """A trial with its measurements."""
-    return answers.trial(trial.study, await queries.get(trial))
+    return answers.trial(trial.study, await queries.get(trial, measured=view is View.FULL))
 
 
 @router.delete(_TRIAL, response_model=Empty)
@@ -191,14 +194,14 @@ async def delete_study(study: OfStudy, studies: Studies) -> Response:
     return Answer(Empty())
 
 
-async def get_operation(parent: InLocation, operation: str, operations: Operations) -> Response:
+async def get_operation(parent: InLocation, operation: str, view: OfView, operations: Operations) -> Response:
     """What an earlier call was answered with, its trials as they are now."""
-    return answers.operation(await operations.get(parent, operation))
+    return answers.operation(await operations.get(parent, operation, measured=view is View.FULL))
 
 
 async def cancel_operation(parent: InLocation, operation: str, _body: EmptyRequest, operations: Operations) -> Response:
     """Nothing: every operation is done, and what is done cannot be cancelled."""
-    await operations.get(parent, operation)
+    await operations.get(parent, operation, measured=False)
     return Answer(Empty())
 
 
@@ -215,6 +218,7 @@ async def get_discovery_document(request: Request) -> dict[str, Any]:
     return await aside(document, f"{request.base_url}{PREFIX.lstrip('/')}/")
 
 
-async def _shown(queries: TrialQueries, study: StudyName, trial: Trial) -> Response:
-    (measured,) = await queries.measured(study, [trial])
-    return answers.trial(study, measured)
+async def _shown(queries: TrialQueries, view: View, study: StudyName, trial: Trial) -> Response:
+    if view is View.FULL:
+        (trial,) = await queries.measured(study, [trial])
+    return answers.trial(study, trial)

@@ -12,7 +12,8 @@ from dodona_server.api.answer import Answer, written
 from dodona_server.api.paging import page_size, read_text_token, write_token
 from dodona_server.api.route import InLocation, LenientRoute, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.vertex import answers, render
-from dodona_server.api.vertex.routes import ERRORS
+from dodona_server.api.vertex.loop import View
+from dodona_server.api.vertex.routes import ERRORS, OfView
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.parts import Operations
 from dodona_server.service.operations import Handout, StopCheck
@@ -62,12 +63,14 @@ async def list_operations(
     parent: OfParent,
     operations: Operations,
     for_google: ForGoogle,
+    view: OfView,
     study: str | None = None,
     size: PageSize = 0,
     token: PageToken = "",
 ) -> Response:
     """The calls to suggest; checks are not listed, since nothing of them is kept."""
-    page = await operations.page(parent, study, read_text_token(_ORDER, token), page_size(size))
+    after, measured = read_text_token(_ORDER, token), view is View.FULL
+    page = await operations.page(parent, study, after, page_size(size), measured=measured)
     more = write_token(_ORDER, page.entries[-1].name.operation_id) if page.more else ""
     return answers.listing(
         wire.ListOperationsResponse(next_page_token=more),
@@ -78,9 +81,11 @@ async def list_operations(
     )
 
 
-async def get_operation(parent: OfParent, operation: str, operations: Operations, for_google: ForGoogle) -> Response:
+async def get_operation(
+    parent: OfParent, operation: str, operations: Operations, for_google: ForGoogle, view: OfView
+) -> Response:
     """What an earlier call was answered with, its trials as they are now."""
-    return _answered(await operations.get(parent, operation), for_google=for_google)
+    return _answered(await operations.get(parent, operation, measured=view is View.FULL), for_google=for_google)
 
 
 async def wait_operation(
@@ -89,17 +94,18 @@ async def wait_operation(
     _body: wire.EmptyRequest,
     operations: Operations,
     for_google: ForGoogle,
+    view: OfView,
     _timeout: Annotated[str, Query(alias="timeout", description="Not needed: every operation is done")] = "",
 ) -> Response:
     """The same: there is nothing to wait for."""
-    return _answered(await operations.get(parent, operation), for_google=for_google)
+    return _answered(await operations.get(parent, operation, measured=view is View.FULL), for_google=for_google)
 
 
 async def cancel_operation(
     parent: OfParent, operation: str, _body: wire.EmptyRequest, operations: Operations
 ) -> Response:
     """Nothing: every operation is done, and what is done cannot be cancelled."""
-    await operations.get(parent, operation)
+    await operations.get(parent, operation, measured=False)
     return Answer(wire.Empty())
 
 

@@ -189,9 +189,9 @@ async def list_trials(
 
 
 @trial_router.get(TRIAL, response_model=wire.Trial, tags=["trials"])
-async def get_trial(trial: OfTrial, queries: Queries) -> Response:
+async def get_trial(trial: OfTrial, view: OfView, queries: Queries) -> Response:
     """A trial with its measurements."""
-    return answers.trial(trial.study, await queries.get(trial))
+    return answers.trial(trial.study, await queries.get(trial, measured=view is View.FULL))
 
 
 @trial_router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
