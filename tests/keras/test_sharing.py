@@ -96,7 +96,7 @@ def test_another_objective_is_refused(tune: Tune, other: Any) -> None:
 
 
 def test_something_to_train_is_needed(tune: Tune, client: Client) -> None:
-    with pytest.raises(ValueError, match="without a hypermodel"):
+    with pytest.raises(ValueError, match="Received `hypermodel=None`: without a hypermodel"):
         tune()
     with pytest.raises(ValueError, match=r"Unrecognized arguments \['no_such_thing'\]"):
         tune(build_fixed, no_such_thing=1)

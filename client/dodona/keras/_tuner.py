@@ -68,7 +68,8 @@ class Tuner(KeepsModels):
         **kwargs: Any,
     ) -> None:
         if hypermodel is None and type(self).run_trial is Tuner.run_trial:
-            raise ValueError("without a hypermodel there is nothing to train; give one, or override run_trial")
+            why = "without a hypermodel there is nothing to train; give one, or override run_trial"
+            raise ValueError(f"Received `hypermodel=None`: {why}")
         self._old_objects = OldObjects()
         super().__init__(
             oracle,
