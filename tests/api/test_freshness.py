@@ -118,6 +118,23 @@ def test_with_eight_pending_the_server_suggests_what_the_algorithm_does(api, kin
         direct.tell(int(trial["id"]), wanted)
 
 
+def test_workers_that_ask_together_get_what_the_algorithm_suggests_them_in_turn(api):
+    algorithm, parameters, metrics = STUDIES["conditions"]
+    spec = {"algorithm": algorithm, "seed": str(SEED), "metrics": metrics, "parameters": parameters}
+    api.post("/studies", {"studyId": "s", "studySpec": spec})
+    kept = api.client.portal.call(api.store.read, lambda transaction: studies.find(transaction, NAME))
+    direct = Direct(kept.spec)
+    for _ in range(12):
+        (trial,) = api.suggest()
+        assert values_of(trial) == direct.ask()
+        complete(api, trial, **outcome(values_of(trial)))
+        direct.tell(int(trial["id"]), outcome(values_of(trial)))
+    with ThreadPoolExecutor(PENDING) as threads:
+        handed = threads.map(lambda index: api.suggest(client=f"w{index}")[0], range(PENDING))
+        served = sorted((values_of(trial) for trial in handed), key=str)
+    assert served == sorted((direct.ask() for _ in range(PENDING)), key=str)
+
+
 NAME = StudyName(Location("p", "l"), "s")
 
 

@@ -24,6 +24,7 @@ class Misbehaving:
     """
 
     inline = False
+    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """Takes any option."""

@@ -63,10 +63,13 @@ class Algorithm(Protocol):
     `inline` says that it costs microseconds and needs no history: it is then called inside the transaction that
     hands its suggestions out, with neither completed nor pending trials, unless `oracle.needs_history` says that the
     study needs them. The others run in a process of their own.
+    `one_by_one` says that a further point costs a good part of the first one: several are then asked for one after the
+    other, each with those before it pending, and each is handed out as soon as it is chosen.
     Importing the class's module imports no numerical library: that happens when `suggest` is first called.
     """
 
     inline: bool
+    one_by_one: bool
 
     def check(self, spec: StudySpec) -> None:
         """Refuses a spec that the algorithm cannot search, or options that it does not have.

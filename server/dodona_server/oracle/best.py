@@ -16,6 +16,7 @@ class Best:
     """The Gaussian-process bandit; with more objectives than it can take, NSGA-II."""
 
     inline = False
+    one_by_one = True
 
     def __init__(self) -> None:
         self._few: Algorithm = GpBandit()

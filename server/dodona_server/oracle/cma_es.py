@@ -34,6 +34,7 @@ class CmaEs:
     """
 
     inline = False
+    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

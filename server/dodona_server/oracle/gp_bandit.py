@@ -21,6 +21,7 @@ class GpBandit:
     """Bayesian optimization by a Gaussian process and expected improvement; see the package `gp`."""
 
     inline = False
+    one_by_one = True
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

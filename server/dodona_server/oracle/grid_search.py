@@ -30,6 +30,7 @@ class GridSearch:
     """
 
     inline = True
+    one_by_one = False
 
     def __init__(self, *, shuffled: bool) -> None:
         self._shuffled = shuffled

@@ -45,6 +45,7 @@ class Hyperband:
     """
 
     inline = False
+    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

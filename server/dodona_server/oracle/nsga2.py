@@ -33,6 +33,7 @@ class Nsga2:
     """
 
     inline = False
+    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

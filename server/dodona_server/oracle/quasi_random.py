@@ -23,6 +23,7 @@ class QuasiRandomSearch:
     """
 
     inline = True
+    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

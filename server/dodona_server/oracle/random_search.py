@@ -41,6 +41,7 @@ class RandomSearch:
     """
 
     inline = True
+    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

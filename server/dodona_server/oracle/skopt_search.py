@@ -87,6 +87,7 @@ class SkoptSearch:
     """
 
     inline = False
+    one_by_one = False
 
     def __init__(self, regressor: Regressor) -> None:
         self._regressor = regressor

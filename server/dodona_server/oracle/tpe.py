@@ -44,6 +44,7 @@ class Tpe:
     """
 
     inline = False
+    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

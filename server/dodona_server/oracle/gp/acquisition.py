@@ -36,12 +36,16 @@ FAR = -1e4
 
 def log_h(u: Array) -> Array:
     """log(phi(u) + u Phi(u)), shape as `u`; exact to rounding for any u."""
-    above = np.maximum(u, -1.0)
-    near = np.log(np.exp(-0.5 * above * above - HALF_LOG_2PI) + above * np.exp(log_ndtr(above)))
-    below = np.clip(u, FAR, -1.0)
-    rest = 1.0 + below * ROOT_HALF_PI * erfcx(-below * np.sqrt(0.5))
-    far = np.where(u < FAR, -2.0 * np.log(np.maximum(-u, 1.0)), np.log(rest))
-    return np.where(u > -1.0, near, -0.5 * u * u - HALF_LOG_2PI + far)
+    value = np.empty_like(u)
+    is_near = u > -1.0
+    near = u[is_near]
+    value[is_near] = np.log(np.exp(-0.5 * near * near - HALF_LOG_2PI) + near * np.exp(log_ndtr(near)))
+    far = u[~is_near]
+    within = np.maximum(far, FAR)
+    rest = 1.0 + within * ROOT_HALF_PI * erfcx(-within * np.sqrt(0.5))
+    tail = np.where(far < FAR, -2.0 * np.log(-far), np.log(rest))
+    value[~is_near] = -0.5 * far * far - HALF_LOG_2PI + tail
+    return value
 
 
 @dataclass(frozen=True, slots=True)

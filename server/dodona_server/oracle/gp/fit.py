@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from scipy.optimize import minimize
 
@@ -11,6 +13,8 @@ from dodona_server.oracle.gp.likelihood import Hyperparameters, Layout, NoisePri
 
 # Fewer observations than this do not tell a warp from a bend.
 LEAST_WARPED = 12
+# A run ends when a step raises the log density by less than this share: what is left is below a thousandth.
+TOLERANCE = 1e-6
 
 
 def fit(
@@ -37,15 +41,27 @@ def fit(
     """
     warped = warped and len(y) >= LEAST_WARPED and len(features.numeric) > 0
     layout = Layout(features.groups, len(features.numeric), basis.shape[1], warped)
-    target = Posterior(x, y, basis, features.group, layout, dimensions, noise)
+    data = x.tobytes(), y.tobytes(), basis.tobytes(), features.group.tobytes()
+    return layout.hyperparameters(_theta(data, layout, dimensions, noise, iterations))
+
+
+# The points that are chosen one after the other from the same results share a fit, and so do the models of an earlier
+# study, which never changes.
+@functools.lru_cache(maxsize=64)
+def _theta(
+    data: tuple[bytes, bytes, bytes, bytes], layout: Layout, dimensions: float, noise: NoisePrior, iterations: int
+) -> Array:
+    """The mode of the posterior, given the bytes of `x`, `y`, `basis` and the features' groups; not to be changed."""
+    y, group = np.frombuffer(data[1]), np.frombuffer(data[3], dtype=np.intp)
+    x, basis = (np.frombuffer(data[at]).reshape(len(y), -1) for at in (0, 2))
+    target = Posterior(x, y, basis, group, layout, dimensions, noise)
     best_value, best = np.inf, target.medians
+    options = {"maxiter": iterations, "ftol": TOLERANCE}
     for start in _starts(target, layout):
-        found = minimize(
-            target, start, jac=True, method="L-BFGS-B", bounds=target.bounds, options={"maxiter": iterations}
-        )
+        found = minimize(target, start, jac=True, method="L-BFGS-B", bounds=target.bounds, options=options)
         if np.isfinite(found.fun) and found.fun < best_value:
             best_value, best = float(found.fun), found.x
-    return layout.hyperparameters(best)
+    return best
 
 
 def _starts(target: Posterior, layout: Layout) -> list[Array]:

@@ -26,8 +26,9 @@ WARP_MARGIN = 1e-2
 
 def squared_distances(left: Array, right: Array) -> Array:
     """Pairwise squared Euclidean distances of the rows, m x n; never below 0."""
-    squares = np.einsum("ij,ij->i", left, left)[:, None] + np.einsum("ij,ij->i", right, right)[None, :]
-    squares -= 2.0 * (left @ right.T)
+    squares = left @ (-2.0 * right.T)
+    squares += np.einsum("ij,ij->i", left, left)[:, None]
+    squares += np.einsum("ij,ij->i", right, right)
     return np.asarray(np.maximum(squares, 0.0, out=squares))
 
 
@@ -39,26 +40,34 @@ def matern(r2: Array) -> Array:
 
 def matern_and_slope(r2: Array) -> tuple[Array, Array]:
     """Matérn-5/2 correlations and their derivative by `r2`, shapes as `r2`."""
-    u = np.sqrt(5.0 * r2)
+    u = SQRT5 * np.sqrt(r2)
     decay = np.exp(-u)
-    once = 1.0 + u
-    return (once + u * u / 3.0) * decay, (-5.0 / 6.0) * once * decay
+    slope = u + 1.0
+    u *= u
+    u /= 3.0
+    u += slope
+    u *= decay
+    decay *= -5.0 / 6.0
+    slope *= decay
+    return u, slope
 
 
 def warp(x: Array, a: Array, b: Array) -> Array:
     """The warped numeric features, m x number of numeric; those outside [0, 1] are moved along by their excess."""
-    inside = np.clip(x, 0.0, 1.0)
+    inside = np.minimum(np.maximum(x, 0.0), 1.0)
     t = WARP_MARGIN + (1 - 2 * WARP_MARGIN) * inside
     return 1.0 - (1.0 - t**a) ** b + (x - inside)
 
 
 def warp_slopes(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
     """Derivatives of `warp` by x, by log a and by log b, each m x number of numeric."""
-    t = WARP_MARGIN + (1 - 2 * WARP_MARGIN) * np.clip(x, 0.0, 1.0)
-    power = t**a
+    t = WARP_MARGIN + (1 - 2 * WARP_MARGIN) * np.minimum(np.maximum(x, 0.0), 1.0)
+    log_t = np.log(t)
+    power = np.exp(a * log_t)
     rest = 1.0 - power
-    outer = b * rest ** (b - 1.0)
-    by_x = outer * a * power / t * (1 - 2 * WARP_MARGIN)
-    by_log_a = outer * power * np.log(t) * a
-    by_log_b = -(rest**b) * np.log(rest) * b
-    return by_x, by_log_a, by_log_b
+    log_rest = np.log(rest)
+    left = b * np.exp(b * log_rest)
+    by_log_a = left / rest * power * a
+    by_x = by_log_a / t * (1 - 2 * WARP_MARGIN)
+    by_log_a *= log_t
+    return by_x, by_log_a, -left * log_rest

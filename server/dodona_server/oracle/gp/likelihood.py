@@ -141,7 +141,7 @@ def inverse(k: Array) -> tuple[Array, Array, float]:
         if info == 0:
             # Above the diagonal both are zero.
             lower, _ = lapack.dpotri(factor, lower=1)
-            full = lower + lower.T
+            full = lower.T + lower
             full.flat[:: len(k) + 1] = lower.diagonal()
             return factor, full, 2.0 * float(np.log(np.diag(factor)).sum())
         added = max(added * 10.0, JITTER * float(np.trace(k)) / len(k))
@@ -187,30 +187,36 @@ class Posterior:
 
     def _evidence(self, theta: Array) -> tuple[float, Array]:
         hyper = self.layout.hyperparameters(theta)
-        count, numeric = len(self.y), self.layout.numeric
-        warped = warp(self.x[:, :numeric], hyper.warp_a, hyper.warp_b)
-        x = np.concatenate([warped, self.x[:, numeric:]], axis=1)
-        weight = hyper.weight[self.group]
-        scaled = x * np.sqrt(weight)
+        numeric = self.layout.numeric
+        root = 1.0 / hyper.length[self.group]
+        x = self.x.copy()
+        x[:, :numeric] = warp(self.x[:, :numeric], hyper.warp_a, hyper.warp_b)
+        scaled = x * root
         correlation, slope = matern_and_slope(squared_distances(scaled, scaled))
-        k = hyper.scale * correlation + MEAN_VARIANCE + (self.basis * hyper.basis) @ self.basis.T
-        k.flat[:: count + 1] += hyper.noise
+        k = hyper.scale * correlation
+        k += MEAN_VARIANCE
+        if self.layout.basis:
+            k += (self.basis * hyper.basis) @ self.basis.T
+        k.flat[:: len(k) + 1] += hyper.noise
         _, inverted, log_determinant = inverse(k)
         alpha = inverted @ self.y
         value = 0.5 * float(self.y @ alpha) + 0.5 * log_determinant
-        by_k = 0.5 * (inverted - np.outer(alpha, alpha))  # n x n
-        pull = by_k * slope * hyper.scale
-        rows = pull.sum(axis=1)
-        moved = pull @ scaled  # n x f
-        # Of each feature: sum over pairs of pull * weight (x - x')², of which r2 falls by two for each log l.
-        spread = 2.0 * (rows @ (scaled * scaled) - np.einsum("ij,ij->j", scaled, moved))
+        by_k = 0.5 * (inverted - alpha[:, None] * alpha)  # n x n
+        slope *= by_k
+        slope *= hyper.scale
+        rows = slope.sum(axis=1)
+        moved = slope @ scaled  # n x f
+        # Of each feature: sum over pairs of the slope times (x - x')² / l², of which r2 falls by two for each log l.
+        away = rows[:, None] * scaled - moved
+        spread = -4.0 * np.einsum("ij,ij->j", scaled, away)
         parts: list[Array] = [
-            np.asarray(-2.0 * np.bincount(self.group, weights=spread, minlength=self.layout.groups), dtype=np.float64),
-            np.array([float((by_k * correlation).sum()) * hyper.scale, float(np.trace(by_k)) * hyper.noise]),
+            np.asarray(np.bincount(self.group, weights=spread, minlength=self.layout.groups), dtype=np.float64),
+            np.array([np.vdot(by_k, correlation) * hyper.scale, np.trace(by_k) * hyper.noise]),
         ]
         if self.layout.warped:
-            by_x = (4.0 * np.sqrt(weight) * (rows[:, None] * scaled - moved))[:, :numeric]
+            by_x = 4.0 * (away * root)[:, :numeric]
             _, by_log_a, by_log_b = warp_slopes(self.x[:, :numeric], hyper.warp_a, hyper.warp_b)
-            parts += [(by_x * by_log_a).sum(axis=0), (by_x * by_log_b).sum(axis=0)]
-        parts.append(np.einsum("ip,ij,jp->p", self.basis, by_k, self.basis) * hyper.basis)
+            parts += [np.einsum("ij,ij->j", by_x, by_log_a), np.einsum("ij,ij->j", by_x, by_log_b)]
+        if self.layout.basis:
+            parts.append(np.einsum("ip,ij,jp->p", self.basis, by_k, self.basis) * hyper.basis)
         return value, np.concatenate(parts)

@@ -19,7 +19,8 @@ from dodona_server.oracle.gp.encoding import Encoding
 
 SPREAD, STREWN = 512, 512
 STARTS = 4  # of each of the two kinds
-POLISH_ITERATIONS = 40
+# Of L-BFGS-B. The tolerance and the steps of a line search end runs that rounding alone would keep going.
+POLISHING = {"maxiter": 40, "ftol": 1e-6, "maxls": 10}
 SEARCHED, SEARCH_ROUNDS = 3, 4
 MOST_NEIGHBOURS = 400
 # A numeric grid of more values than this is searched as if it were continuous first.
@@ -100,9 +101,7 @@ class Optimizer:
 
         bounds = np.stack([np.zeros(len(z) * len(relaxed)), np.tile(1.0 / unit, len(z))], axis=1)
         start = (z[:, relaxed] / unit).ravel()
-        found = minimize(
-            loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": POLISH_ITERATIONS}
-        )
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=POLISHING)
         moved = z.copy()
         if np.isfinite(found.x).all():
             moved[:, relaxed] = found.x.reshape(len(z), -1) * unit

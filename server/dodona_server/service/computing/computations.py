@@ -88,14 +88,16 @@ class Computations:
             asks.append(self.waiting.popleft())
         return asks
 
-    def hand_out(self, asks: Sequence[Ask], answer: Answer) -> None:
-        """Gives each of the calls its points; what is left over waits for others."""
-        left = list(answer.parameters)
-        for ask in asks:
-            if not ask.points.done():
-                points, left = left[: ask.count], left[ask.count :]
-                self._give(ask, answer, points, Source.FRESH)
-        self.ahead = Ahead(answer, left) if left and not asks[0].spaces else None
+    def learn(self, answer: Answer) -> None:
+        """Takes note of how long a computation took, and of what it saw of the study."""
+        self.durations.append(answer.seconds)
+        self.median_seconds = answer.median_seconds
+        self.running = answer.running
+
+    def keep(self, answer: Answer) -> None:
+        """Keeps points that nobody waits for."""
+        if not answer.more:
+            self.ahead = Ahead(answer, list(answer.parameters))
 
     def hand_out_ahead(self) -> None:
         """Gives those who wait the points that were computed ahead, as far as they may have them."""
@@ -106,7 +108,8 @@ class Computations:
                 points, ahead.left = ahead.left[: ask.count], ahead.left[ask.count :]
                 if not ahead.left:
                     self.ahead = None
-                self._give(ask, ahead.answer, points, Source.FRESH if ask.knows_all(ahead.answer) else Source.AHEAD)
+                source = Source.FRESH if ask.knows_all(ahead.answer) else Source.AHEAD
+                self.give(ask, ahead.answer, points, ahead.answer.parameters, source)
 
     def _may_have(self, ask: Ask, ahead: Ahead) -> bool:
         """Whether points that were computed ahead will do for a call."""
@@ -123,7 +126,10 @@ class Computations:
         first = answer.next_trial_number
         return fresh and first <= ask.study.next_trial_number <= first + taken
 
-    def _give(self, ask: Ask, answer: Answer, points: Sequence[Point], source: Source) -> None:
+    def give(
+        self, ask: Ask, answer: Answer, points: Sequence[Point], together: Sequence[Point], source: Source
+    ) -> None:
+        """Gives a call its points."""
         computed = Computed(
             version=answer.version,
             spaces=ask.spaces,
@@ -131,7 +137,7 @@ class Computations:
             next_trial_number=answer.next_trial_number,
             source=source,
             parameters=points,
-            together=answer.parameters,
+            together=together,
             strict=self.is_patient(ask),
             over=answer.over,
             wait=answer.wait,
@@ -168,6 +174,39 @@ class Computations:
             return AlgorithmFailed(f"no process was free for {study.spec.algorithm} in {deadline:g} s", counts=False)
         counts, self.told = not self.told, True
         return AlgorithmFailed(f"{study.spec.algorithm} took more than {deadline:g} s", counts=counts)
+
+
+class Shares:
+    """Gives the calls that wait together their points, as these come.
+
+    Args:
+        of_study: what is computed of the study.
+        asks: the calls.
+    """
+
+    def __init__(self, of_study: Computations, asks: Sequence[Ask]) -> None:
+        self._of_study = of_study
+        self._asks = deque(asks)
+        self._is_in_contexts = bool(asks[0].spaces)
+        self._given = 0
+        # It grows, and each call sees all of it: another one's point may become a trial first.
+        self._together: list[Point] = []
+
+    def take(self, answer: Answer) -> None:
+        """Gives the calls what has come; with the last answer, what is left over waits for others."""
+        self._together += answer.parameters[len(self._together) :]
+        while self._asks and (self._are_enough_for(self._asks[0]) or not answer.more):
+            ask = self._asks.popleft()
+            if not ask.points.done():
+                points = self._together[self._given : self._given + ask.count]
+                self._given += len(points)
+                self._of_study.give(ask, answer, points, self._together, Source.FRESH)
+        if not answer.more:
+            left = self._together[self._given :]
+            self._of_study.ahead = Ahead(answer, left) if left and not self._is_in_contexts else None
+
+    def _are_enough_for(self, ask: Ask) -> bool:
+        return ask.points.done() or ask.count <= len(self._together) - self._given
 
 
 def _fits(ask: Ask, asks: Sequence[Ask]) -> bool:

@@ -6,6 +6,7 @@ change. It is started for its first job, and killed when it does not answer.
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import subprocess
 import sys
@@ -54,11 +55,12 @@ class Answer:
         next_trial_number: the study's at that time; it does not know trials from this number on.
         running: how many trials ran.
         median_seconds: how long the latest trials took; None while none has finished.
-        seconds: how long the computation took.
-        parameters: the points to try.
+        seconds: how long it took to the first point.
+        parameters: the points to try, those of the same job's earlier answers first.
         over: whether the search has come to its end with them.
         wait: whether more will come when trials that run have finished.
         note: why a simpler method stood in for the algorithm; empty if none did.
+        more: whether another answer follows, with further points.
     """
 
     version: Version
@@ -71,6 +73,7 @@ class Answer:
     over: bool
     wait: bool
     note: str = ""
+    more: bool = False
 
 
 class FittingPool:
@@ -92,21 +95,26 @@ class FittingPool:
     ) -> None:
         self._processes = [_Process(store, limit_seconds, register, index) for index in range(processes)]
 
-    async def fit(self, job: Job, *, slow: bool, started: Callable[[], None]) -> Answer:
-        """The answer of the least busy process; among equals, of the one that knows the study's history.
+    async def fit(self, job: Job, found: Callable[[Answer], None], *, slow: bool, started: Callable[[], None]) -> None:
+        """Asks the least busy process; among equals, the one that knows the study's history.
 
         Args:
             job: what to compute.
+            found: called with each answer; all but the last one have `more`.
             slow: whether it will take long; one process is kept free of such jobs, so that the others go on.
             started: called, in a thread, when a process begins with the job.
 
         Raises:
-            FittingFailed: there is no answer.
+            FittingFailed: there is no answer, or no further one.
         """
         lanes = self._processes[1:] if slow and len(self._processes) > 1 else self._processes
         first = job.study_key % len(lanes)
         process = min(lanes[first:] + lanes[:first], key=lambda one: one.waiting)
-        return await process.ask(job, started)
+        await process.ask(job, found, started)
+
+    def start_another(self, study_key: int) -> None:
+        """Starts a second process, for what is asked while the one that a study begins with is busy."""
+        self._processes[(study_key + 1) % len(self._processes)].start()
 
     def close(self) -> None:
         """Kills the processes."""
@@ -128,27 +136,39 @@ class _Process:
         self._child: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
-    async def ask(self, job: Job, started: Callable[[], None]) -> Answer:
+    def start(self) -> None:
+        self._thread.submit(self._connected)
+
+    async def ask(self, job: Job, found: Callable[[Answer], None], started: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+
+        def tell(answer: Answer) -> None:
+            loop.call_soon_threadsafe(found, answer)
+
         self.waiting += 1
         try:
-            return await in_thread(self._thread, lambda: self._ask(job, started))
+            last = await in_thread(self._thread, lambda: self._ask(job, tell, started))
         finally:
             self.waiting -= 1
+        found(last)
 
-    def _ask(self, job: Job, started: Callable[[], None]) -> Answer:
+    def _ask(self, job: Job, found: Callable[[Answer], None], started: Callable[[], None]) -> Answer:
         started()
         try:
             connection = self._connected()
             connection.send(job)
-            if not connection.poll(self._limit):
-                raise FittingFailed(f"no answer within {self._limit:g} s")
-            answer = connection.recv()
+            while (answer := self._receive(connection)).more:
+                found(answer)
         except (EOFError, OSError) as error:
             self._kill()
             raise FittingFailed("the process that fits models died") from error
-        except FittingFailed:
+        return answer
+
+    def _receive(self, connection: Connection) -> Answer:
+        if not connection.poll(self._limit):
             self._kill()
-            raise
+            raise FittingFailed(f"no answer within {self._limit:g} s")
+        answer = connection.recv()
         if isinstance(answer, str):
             raise FittingFailed(answer)
         if not isinstance(answer, Answer):

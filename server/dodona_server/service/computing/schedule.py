@@ -8,7 +8,7 @@ The rule: a call waits for a fresh point for up to `PATIENCE_SHARE` of the study
 
 A computation begins with each new result, since a worker that has reported one asks next, and with each call that
 finds no fresh point. One runs at a time; calls that wait together share the next one, which chooses their points
-jointly. Where a computation takes longer than a call has patience, it makes points for those who will ask meanwhile
+jointly, and hands each out at once where the algorithm chooses `one_by_one`. Where a computation takes longer than a call has patience, it makes points for those who will ask meanwhile
 too, with all trials that run pending, and the next one begins as soon as a result has come in.
 
 Nothing here is lost in a crash but time: points become trials in the caller's transaction, which checks that they were
@@ -21,13 +21,13 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.oracle import needs_history
 from dodona_server.service.computing.asks import Ask, Computed
-from dodona_server.service.computing.computations import Ahead, Computations
+from dodona_server.service.computing.computations import Computations, Shares
 from dodona_server.service.computing.pool import Answer, FittingPool, Job
 
 # How long a call waits for the algorithm before it gets a quasi-random suggestion.
@@ -78,10 +78,11 @@ class Schedule:
             raise
 
     def prepare(self, study: Study) -> None:
-        """Computes the first suggestion of a new study, so that a process is ready when workers come."""
+        """Computes the first suggestion of a new study, so that processes are ready when workers come."""
         of_study = self._of(study)
         if _can_suggest(study) and of_study.computing_ahead is None:
             of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
+            self._pool.start_another(study.key)
 
     def learned(self, study: Study) -> None:
         """Takes account of a new result: whoever brought it will ask next."""
@@ -127,18 +128,15 @@ class Schedule:
         if of_study.is_slow and not job.spaces:
             job = dataclasses.replace(job, count=max(job.count, of_study.count_ahead))
         try:
-            answer = await self._fit(of_study, job)
+            await self._fit(of_study, job, Shares(of_study, asks).take)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
             of_study.fail(asks, error)
-        else:
-            of_study.hand_out(asks, answer)
 
     async def _compute_ahead(self, study: Study, of_study: Computations) -> None:
         """Computes points for those who will ask."""
         try:
             await of_study.all_used()
-            answer = await self._fit(of_study, Job(study.key, of_study.count_ahead))
-            of_study.ahead = Ahead(answer, list(answer.parameters))
+            await self._fit(of_study, Job(study.key, of_study.count_ahead), of_study.keep)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
             of_study.durations.clear()
             if of_study.serving is None:
@@ -149,16 +147,17 @@ class Schedule:
             of_study.computing_ahead = None
         self._arrange(study, of_study)
 
-    async def _fit(self, of_study: Computations, job: Job) -> Answer:
+    async def _fit(self, of_study: Computations, job: Job, take: Callable[[Answer], None]) -> None:
         def started() -> None:
             of_study.started = True
 
+        def found(answer: Answer) -> None:
+            if not answer.more:
+                of_study.learn(answer)
+            take(answer)
+
         of_study.started = of_study.told = of_study.outdated = False
-        answer = await self._pool.fit(job, slow=of_study.is_slow, started=started)
-        of_study.durations.append(answer.seconds)
-        of_study.median_seconds = answer.median_seconds
-        of_study.running = answer.running
-        return answer
+        await self._pool.fit(job, found, slow=of_study.is_slow, started=started)
 
 
 def _can_suggest(study: Study) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
+import dataclasses
 import itertools
 import statistics
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import Location, StudyName
+from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, Version
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.oracle import Prior, Problem, algorithm_for
@@ -49,43 +49,51 @@ class Worker:
         self._engine = open_reader(url)
         self._histories: dict[int, _History] = {}
 
-    def answer(self, job: Job) -> Answer | str:
-        """The answer to a job, or why there is none."""
-        began = time.perf_counter()
+    def answers(self, job: Job) -> Iterator[Answer | str]:
+        """The answers to a job as soon as they are there, or why there are none, or no more."""
         try:
-            with self._engine.begin() as transaction:
-                study = studies.find_key(transaction, job.study_key)
-                if study is None:
-                    return "the study does not exist any more"
-                pending = trials.pending(transaction, study)
-                finished = self._finished(transaction, study, pending)
-                priors = [
-                    prior for name in study.spec.prior_studies if (prior := self._prior(transaction, study, name))
-                ]
-            # Calls that wait together may ask for more than the budget still allows.
-            count = job.count if study.remaining_trials is None else max(1, min(job.count, study.remaining_trials))
-            problem = Problem(study.spec, study.position, priors, study.seed, study.has_grown)
-            algorithm = algorithm_for(study.spec.algorithm)
-            found = suggest_in(job.spaces, algorithm, problem, finished, pending, count, study.rng)
-            return Answer(
+            yield from self._answers(job)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
+            yield f"{type(error).__name__}: {error}"
+
+    def _answers(self, job: Job) -> Iterator[Answer | str]:
+        began = time.perf_counter()
+        with self._engine.begin() as transaction:
+            study = studies.find_key(transaction, job.study_key)
+            if study is None:
+                yield "the study does not exist any more"
+                return
+            pending = trials.pending(transaction, study)
+            finished = self._finished(transaction, study, pending)
+            priors = [prior for name in study.spec.prior_studies if (prior := self._prior(transaction, study, name))]
+        # Calls that wait together may ask for more than the budget still allows.
+        count = job.count if study.remaining_trials is None else max(1, min(job.count, study.remaining_trials))
+        algorithm = algorithm_for(study.spec.algorithm)
+        at_once = 1 if algorithm.one_by_one and not job.spaces else count
+        points: list[Mapping[str, Value]] = []
+        seconds, more = None, True
+        while more:
+            first = study.next_trial_number
+            problem = Problem(study.spec, study.position + len(points), priors, study.seed, study.has_grown)
+            chosen = [Trial(first + index, TrialState.REQUESTED, point) for index, point in enumerate(points)]
+            rng = dataclasses.replace(study, next_trial_number=first + len(points)).rng
+            found = suggest_in(job.spaces, algorithm, problem, finished, [*pending, *chosen], at_once, rng)
+            points += found.parameters
+            more = len(found.parameters) == at_once and len(points) < count
+            seconds = seconds or time.perf_counter() - began
+            yield Answer(
                 version=study.version,
                 results=len(finished),
                 next_trial_number=study.next_trial_number,
                 running=sum(trial.state is TrialState.ACTIVE for trial in pending),
                 median_seconds=_median_seconds(finished),
-                seconds=time.perf_counter() - began,
-                parameters=found.parameters,
-                over=len(found.parameters) < count and not found.wait,
+                seconds=seconds,
+                parameters=tuple(points),
+                over=not more and len(points) < count and not found.wait,
                 wait=found.wait,
                 note=found.note,
+                more=more,
             )
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
-            return f"{type(error).__name__}: {error}"
-
-    def use_idle_time(self) -> None:
-        """Imports what the next suggestions will need."""
-        if "dodona_server.oracle.gp.bandit" in sys.modules:
-            importlib.import_module("dodona_server.oracle.gp.modelled")
 
     def _finished(self, transaction: Transaction, study: Study, pending: Sequence[Trial]) -> list[Trial]:
         """The study's finished trials, in order; only those that may be new are read."""

@@ -12,9 +12,10 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from multiprocessing.connection import Connection
 
-# A process that was not asked for so long has time for what is not urgent.
+# How long a process that nobody has asked yet waits with what is not urgent.
 IDLE_SECONDS = 0.3
 
 
@@ -34,16 +35,28 @@ def main() -> None:
         from dodona_server.service.computing.worker import Worker
 
         worker = Worker(url)
+        has_answered = threading.Event()
+        threading.Thread(target=_import_the_models, args=[has_answered], daemon=True).start()
+
+        def answer_next() -> None:
+            for answer in worker.answers(connection.recv()):
+                connection.send(answer)
+
         try:
-            connection.send(worker.answer(connection.recv()))
+            answer_next()
+            has_answered.set()
             gc.freeze()
             gc.enable()
             while True:
-                if not connection.poll(IDLE_SECONDS):
-                    worker.use_idle_time()
-                connection.send(worker.answer(connection.recv()))
+                answer_next()
         except (EOFError, BrokenPipeError):
             return
+
+
+def _import_the_models(has_answered: threading.Event) -> None:
+    """Imports what a study's later suggestions need, which takes longer than workers should wait."""
+    has_answered.wait(IDLE_SECONDS)
+    importlib.import_module("dodona_server.oracle.gp.modelled")
 
 
 if __name__ == "__main__":
