@@ -8,8 +8,9 @@ The rule: a call waits for a fresh point for up to `PATIENCE_SHARE` of the study
 
 A computation begins with each new result, since a worker that has reported one asks next, and with each call that
 finds no fresh point. One runs at a time; calls that wait together share the next one, which chooses their points
-jointly, and hands each out at once where the algorithm chooses `one_by_one`. Where a computation takes longer than a call has patience, it makes points for those who will ask meanwhile
-too, with all trials that run pending, and the next one begins as soon as a result has come in.
+jointly, and hands each out at once where the algorithm chooses `one_by_one`. Where a computation takes longer than a
+call has patience, it makes points for those who will ask meanwhile too, with all trials that run pending, and the next
+one begins as soon as a result has come in.
 
 Nothing here is lost in a crash but time: points become trials in the caller's transaction, which checks that they were
 computed of the study as it is then. So of several servers the one that commits first counts, and the others compute
