@@ -35,7 +35,7 @@ check: lint ## lint, and run the tests that need no Keras and no second process:
 	$(BIN)/python -m pytest --unit --numprocesses 2 $(UNIT) $(ARGS)
 
 test: $(INSTALLED)-dev ## run all tests
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: $(INSTALLED)-dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
 	$(BIN)/python -m tests.chaos $(RUNS) $(SEED)

@@ -206,7 +206,7 @@ def test_a_connection_that_sends_a_little_now_and_then_is_closed(impatient, star
     with connect(impatient) as connection:
         connection.sendall(start)
         connection.settimeout(0.1)
-        for _ in range(WAIT_SECONDS * 10):
+        for _ in range(round(WAIT_SECONDS * 10)):
             with contextlib.suppress(TimeoutError):
                 assert status_of(connection.recv(65536)) == 408
                 return
