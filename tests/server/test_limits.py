@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from dodona_server.api.body import MAX_BODY_BYTES
 from dodona_server.api.proxies import Proxies
 from dodona_server.app import Options, create_app
 from dodona_server.connections import Connections, Limits, address_of
@@ -218,6 +219,23 @@ def test_the_rest_of_a_refused_body_is_not_waited_for_long(impatient):
     with connect(impatient) as connection:
         connection.sendall(BODY.replace(TOKEN, "wrong").encode() + b"\r\n")
         assert status_of(received(connection)) == 401
+
+
+def test_who_reads_after_having_sent_all_hears_that_a_body_is_too_large(port):
+    """As most clients do; they would see no answer on a connection that is closed meanwhile."""
+    body = b" " * (MAX_BODY_BYTES + 2**20)
+    start = f"POST {STUDIES}:lookup HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n".encode()
+    chunk = f"{len(body):x}\r\n".encode()
+    for head, framed in (
+        (b"Content-Length: %d" % len(body), body),
+        (b"Transfer-Encoding: chunked", chunk + body + b"\r\n0\r\n\r\n"),
+    ):
+        with connect(port) as connection:
+            connection.sendall(start + head + b"\r\n\r\n" + framed)
+            assert status_of(received(connection)) == 413
+    with connect(port) as connection:
+        connection.sendall(start + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(body))
+        assert status_of(received(connection)) == 413
 
 
 def test_a_connection_between_two_requests_stays(impatient):

@@ -8,6 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dodona_server.api.errors import error_response
 
 MAX_BODY_BYTES = 8 * 2**20
+# Many clients read no answer before they have sent all, and hear of nothing but a reset connection if it is closed
+# meanwhile. So what is too large is taken up to here, and dropped as it comes.
+MAX_DROPPED_BYTES = 4 * MAX_BODY_BYTES
 
 
 class WholeBody:
@@ -30,7 +33,11 @@ class WholeBody:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE", "PUT"):
             await self._app(scope, receive, send)
             return
-        if int(Headers(scope=scope).get("content-length", "0")) > MAX_BODY_BYTES:
+        headers = Headers(scope=scope)
+        if (length := int(headers.get("content-length", "0"))) > MAX_BODY_BYTES:
+            # Who expects an answer first has sent nothing yet.
+            if length <= MAX_DROPPED_BYTES and "expect" not in headers:
+                await _drop(receive)
             await _too_large(scope, receive, send)
             return
         body = bytearray()
@@ -42,6 +49,9 @@ class WholeBody:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > MAX_BODY_BYTES:
+                body.clear()
+                if more:
+                    await _drop(receive)
                 await _too_large(scope, receive, send)
                 return
         if body and (other := _other_type(scope)) is not None:
@@ -70,6 +80,16 @@ def _other_type(scope: Scope) -> str | None:
         if name == b"content-type" and value and value.partition(b";")[0].strip().lower() != b"application/json":
             return str(value, "latin-1")
     return None
+
+
+async def _drop(receive: Receive) -> None:
+    """Takes the rest of a body, as far as it is worth it."""
+    dropped = 0
+    more = True
+    while more and dropped <= MAX_DROPPED_BYTES:
+        message = await receive()
+        dropped += len(message.get("body", b""))
+        more = message["type"] == "http.request" and message.get("more_body", False)
 
 
 async def _too_large(scope: Scope, receive: Receive, send: Send) -> None:
