@@ -211,7 +211,8 @@ def test_json_of_too_many_elements_is_refused(api, study, body, problem, verb):
 def test_what_stands_in_a_text_is_no_element(api, study, text):
     api.suggest()
     body = {"trialInfeasible": True, "infeasibleReason": text}
-    assert api.post(f"{study}/trials/1:complete", body)["infeasibleReason"] == text
+    kept = api.post(f"{study}/trials/1:complete", body)["infeasibleReason"]
+    assert kept[:1000] == text[:1000]  # the rest is left out of so long a reason
 
 
 def test_no_list_or_map_is_looked_through_behind_its_first_fault(api, study):

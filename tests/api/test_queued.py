@@ -83,6 +83,7 @@ def test_children_are_chosen_with_their_parents(api, make_study, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", sorted(ALGORITHM_NAMES))
+@pytest.mark.processes
 def test_a_queued_trial_is_handed_out_when_the_algorithm_has_nothing_left(api, make_study, algorithm):
     values = {"discreteValueSpec": {"values": [0.25, 0.5]}}
     options = {"algorithmConfig": {"max_epochs": 2, "factor": 2}} if algorithm == "HYPERBAND" else {}

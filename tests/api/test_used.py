@@ -122,6 +122,7 @@ ALL = ["ALGORITHM_UNSPECIFIED", "GRID_SEARCH", "HYPERBAND", "QUASI_RANDOM_SEARCH
 
 
 @pytest.mark.parametrize("algorithm", ALL)
+@pytest.mark.processes
 def test_before_there_are_parameters_one_trial_runs_alone(api, make_study, algorithm):
     study = make_study(algorithm=algorithm, parameters=[])
     (first,) = api.suggest(client="a", count=3)
@@ -142,6 +143,7 @@ def test_before_there_are_parameters_one_trial_runs_alone(api, make_study, algor
 
 
 @pytest.mark.parametrize("algorithm", ALL)
+@pytest.mark.processes
 def test_a_first_trial_that_is_handed_back_goes_to_who_asks_next(api, make_study, algorithm):
     study = make_study(algorithm=algorithm, parameters=[])
     api.suggest(client="a")
@@ -153,6 +155,7 @@ def test_a_first_trial_that_is_handed_back_goes_to_who_asks_next(api, make_study
 
 
 @pytest.mark.parametrize("algorithm", ALL)
+@pytest.mark.processes
 def test_a_space_that_stays_empty(api, make_study, algorithm):
     study = make_study(algorithm=algorithm, parameters=[])
     api.suggest(client="a")
