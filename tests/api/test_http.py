@@ -187,3 +187,10 @@ def test_enums_are_answered_as_numbers_if_the_client_asks_for_that(api, study):
     asking = api.client.get(f"{HERE}{study}?%24alt=json%3Benum-encoding%3Dint").json()
     assert (asking["state"], asking["studySpec"]["metrics"][0]["goal"]) == (1, 2)
     assert api.client.get(f"{HERE}{study}").json()["state"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("method", ["TRACE", "PATCH"])
+def test_a_method_that_no_call_has_is_told_so_whatever_it_sends(api, study, method):
+    headers = {"content-type": "application/octet-stream"}
+    path = f"{HERE}{study}/trials/1/artifacts/model"
+    assert api.client.request(method, path, content=b"x", headers=headers).status_code == 405

@@ -54,7 +54,8 @@ class WholeBody:
                     await _drop(receive)
                 await _too_large(scope, receive, send)
                 return
-        if body and (other := _other_type(scope)) is not None:
+        # Only what is posted is read; any other method is answered by the routes, with 405.
+        if body and scope["method"] == "POST" and (other := _other_type(scope)) is not None:
             problem = f"send JSON with 'Content-Type: application/json', not {other!r}"
             # Closed, as the older dialect needs all its answers to be.
             closing = {"Connection": "close"}
