@@ -8,11 +8,11 @@ import random
 import time
 import uuid
 
+from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.oracle.random_search import sample
 from dodona_server.storage import events, measurements, operations, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation

@@ -24,7 +24,7 @@ import keras
 import keras_tuner
 
 import dodona.keras
-from dodona.keras._garbage import OldObjects
+from dodona.keras._process.garbage import OldObjects
 
 KINDS = ("bare", "keras-tuner", "keras-tuner-frozen", "dodona")
 

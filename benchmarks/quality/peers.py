@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from dodona_server.algorithms.registry import Problem, algorithm_for
 from dodona_server.domain.space import (
     Categorical,
     Discrete,
@@ -23,7 +24,6 @@ from dodona_server.domain.space import (
 )
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.oracle import Problem, algorithm_for
 
 Point = dict[str, Value]
 

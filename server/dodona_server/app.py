@@ -28,12 +28,12 @@ from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
 from dodona_server.service.feed import Feed
-from dodona_server.service.keeper import Keeper
+from dodona_server.service.maintenance import Keeper
 from dodona_server.service.operations import OperationService
-from dodona_server.service.studies import StudyService
-from dodona_server.service.suggestions import SuggestionService
-from dodona_server.service.trial_queries import TrialQueries
-from dodona_server.service.trials import TrialService
+from dodona_server.service.studies.studies import StudyService
+from dodona_server.service.suggestions.suggest import SuggestionService
+from dodona_server.service.trials.queries import TrialQueries
+from dodona_server.service.trials.trials import TrialService
 from dodona_server.settings import MAX_ARTIFACT_BYTES
 from dodona_server.storage.blobs import Blobs
 from dodona_server.storage.store import Store

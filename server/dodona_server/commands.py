@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 
-from dodona_server.service.keeper import clear_all
+from dodona_server.service.maintenance import clear_all
 from dodona_server.serving import LISTEN_BACKLOG, configure_logging, serve_here, serve_in_processes
 from dodona_server.settings import Settings
 from dodona_server.storage import schema

@@ -13,10 +13,10 @@ from fastapi import Depends, Request
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.feed import Feed
 from dodona_server.service.operations import OperationService
-from dodona_server.service.studies import StudyService
-from dodona_server.service.suggestions import SuggestionService
-from dodona_server.service.trial_queries import TrialQueries
-from dodona_server.service.trials import TrialService
+from dodona_server.service.studies.studies import StudyService
+from dodona_server.service.suggestions.suggest import SuggestionService
+from dodona_server.service.trials.queries import TrialQueries
+from dodona_server.service.trials.trials import TrialService
 from dodona_server.storage.store import Store
 
 

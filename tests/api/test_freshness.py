@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.testclient import TestClient
 
+from dodona_server.algorithms.registry import ALGORITHMS, Problem, algorithm_for
 from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.oracle import ALGORITHMS, Problem, algorithm_for
 from dodona_server.storage import studies
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dodona_server.oracle import ALGORITHMS as ALGORITHM_NAMES
+from dodona_server.algorithms.registry import ALGORITHMS as ALGORITHM_NAMES
 
 NUMBERS = [
     {"parameterId": name, "doubleValueSpec": {"minValue": 0, "maxValue": 1}, **more}

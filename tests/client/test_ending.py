@@ -114,7 +114,7 @@ def test_in_a_script_of_keras(run: Callable[..., Ended], server_url: str) -> Non
     # TensorFlow has written a few lines of its own before.
     assert not any("Traceback" in word or " File " in word for word in ended.words)
     assert ended.words[-2] == "train.py, line 5: Own(objective='loss', study_id='s', max_trials=1).search()"
-    assert ended.words[-1].startswith("dodona.keras._results.MissingObjective: ")
+    assert ended.words[-1].startswith("dodona.keras._mapping.results.MissingObjective: ")
 
 
 @pytest.mark.parametrize(

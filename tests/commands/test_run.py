@@ -180,9 +180,9 @@ TUNES = """
 import datetime, os, sys
 sys.modules |= {"tensorflow": None, "sklearn": None}  # importing them takes seconds
 import dodona.keras
-from dodona.keras import _overwrite
+from dodona.keras._study import overwrite
 
-_overwrite.QUIET = datetime.timedelta(0)
+overwrite.QUIET = datetime.timedelta(0)
 
 class Tuner(dodona.keras.Tuner):
     def run_trial(self, trial):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import (
     Branch,
@@ -21,7 +22,6 @@ from dodona_server.domain.space import (
     SearchSpace,
     agrees,
 )
-from dodona_server.oracle.random_search import sample
 from tests.support.spaces import spaces
 
 OPTIMIZERS = Parameter(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras_tuner
 import pytest
 
-from dodona_server.oracle.brackets import Plan
+from dodona_server.algorithms.hyperband.brackets import Plan
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 10])

@@ -11,7 +11,7 @@ import pytest
 
 from dodona import Study
 from dodona.keras import CloudTuner, SklearnTuner
-from dodona.keras._folders import MAX_NAME_BYTES, folder_name, project_folder
+from dodona.keras._study.folders import MAX_NAME_BYTES, folder_name, project_folder
 from tests.keras.models import DATA, build_fixed
 
 Tune = Callable[..., CloudTuner]

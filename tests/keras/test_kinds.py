@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, HyperParameter, Int, serialize
 
-from dodona.keras._kinds import encoded, hyperparameter_of, spec_of, value_of
-from dodona.keras._steps import has_grid
+from dodona.keras._mapping.parameter import encoded, hyperparameter_of, spec_of, value_of
+from dodona.keras._mapping.steps import has_grid
 from dodona_schemas.vertex import ParameterSpec
 
 FLOAT, LOG = {"min_value": 0.001, "max_value": 10}, {"sampling": "log"}

@@ -17,7 +17,7 @@ from keras_tuner import HyperParameters
 
 from dodona import Study
 from dodona.keras import CloudTuner
-from dodona.keras._memory import out_of_memory
+from dodona.keras._process.out_of_memory import out_of_memory
 from tests.keras.models import DATA, BlackBox, X, Y, compile_model
 from tests.support.processes import environment
 
@@ -139,9 +139,9 @@ PROGRAM = """
 import datetime, os, sys
 sys.modules |= {"tensorflow": None, "sklearn": None}  # importing them takes seconds
 import dodona.keras
-from dodona.keras import _overwrite
+from dodona.keras._study import overwrite
 
-_overwrite.QUIET = datetime.timedelta(0)
+overwrite.QUIET = datetime.timedelta(0)
 
 class Tuner(dodona.keras.Tuner):
     def run_trial(self, trial):

@@ -15,8 +15,8 @@ from keras_tuner.errors import FatalError
 
 from dodona import Study
 from dodona.keras import CloudOracle, CloudTuner
-from dodona.keras._epochs import epochs_of
-from dodona.keras._metrics import numbers
+from dodona.keras._mapping.epochs import epochs_of
+from dodona.keras._mapping.metrics import numbers
 from tests.keras.models import DATA, BlackBox, X, Y, build_fixed
 from tests.keras.test_resuming import Interrupted
 

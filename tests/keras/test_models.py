@@ -15,8 +15,8 @@ from keras_tuner import Objective
 
 from dodona import Study
 from dodona.keras import CloudTuner
-from dodona.keras._models import Models
-from dodona.keras._vault import MODEL, ServerVault
+from dodona.keras._checkpoints.retention import Models
+from dodona.keras._checkpoints.storage import MODEL, ServerVault
 from tests.keras.models import DATA, BlackBox, X, Y, build, build_fixed
 from tests.support.processes import ServerProcess
 

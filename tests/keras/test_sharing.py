@@ -14,8 +14,9 @@ from keras_tuner import HyperParameters, Objective
 from keras_tuner.errors import FailedTrialError
 
 from dodona import Client, Study, TrialRecord
-from dodona.keras import CloudTuner, _overwrite
-from dodona.keras._overwrite import _in_use
+from dodona.keras import CloudTuner
+from dodona.keras._study import overwrite
+from dodona.keras._study.overwrite import _in_use
 from tests.keras.models import BlackBox, build, build_fixed
 
 Tune = Callable[..., CloudTuner]
@@ -173,8 +174,8 @@ LONG_AGO, JUST_NOW = NOW - timedelta(minutes=2), NOW - timedelta(seconds=5)
     ],
 )
 def test_who_may_be_using_a_study(trials: list[TrialRecord], reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_overwrite, "workers_of_this_process", {"me"})
-    monkeypatch.setattr(_overwrite, "handed_back", {("s", 2), ("t", 1)})
+    monkeypatch.setattr(overwrite, "workers_of_this_process", {"me"})
+    monkeypatch.setattr(overwrite, "handed_back", {("s", 2), ("t", 1)})
     found = _in_use("s", trials, NOW)
     assert found.startswith(reason) if reason else not found
 
@@ -197,13 +198,13 @@ def test_overwriting_what_another_has_just_used(
     arguments = {"tuner": BlackBox, "max_trials": 2, "overwrite": True}
     tune(**arguments).search(verbose=0)
     created = study().create_time
-    monkeypatch.setattr(_overwrite, "workers_of_this_process", set())
+    monkeypatch.setattr(overwrite, "workers_of_this_process", set())
     with caplog.at_level(logging.WARNING, "dodona"):
         tune(**arguments)
     assert study().create_time == created
     assert "joining the study 's' instead of starting it over: its last trial ended" in caplog.text
     assert "delete_study('s')" in caplog.text
-    monkeypatch.setattr(_overwrite, "QUIET", timedelta(0))
+    monkeypatch.setattr(overwrite, "QUIET", timedelta(0))
     tune(**arguments)
     assert study().create_time != created
 

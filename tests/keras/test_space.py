@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from keras_tuner import HyperParameters
 from keras_tuner.engine.hyperparameters import HyperParameter, Int
 
-from dodona.keras._kinds import value_of
-from dodona.keras._private import Parent
-from dodona.keras._space import Space, filled, hyperparameters_in
+from dodona.keras._compat import Parent
+from dodona.keras._mapping.parameter import value_of
+from dodona.keras._mapping.search_space import Space, filled, hyperparameters_in
 from dodona_schemas.vertex import ParameterSpec
+from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.api.vertex.spec import _write_parameter as write_parameter
 from dodona_server.api.vertex.spec import read_parameters
 from dodona_server.domain.space import SearchSpace
-from dodona_server.oracle.random_search import sample
 
 
 def tree(specs: Iterable[ParameterSpec]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras_tuner.engine.hyperparameters import Choice, Float, HyperParameter, Int
 
-from dodona.keras._hyperparameters import HyperParameters
-from dodona.keras._kinds import encoded, spec_of, value_of
-from dodona.keras._space import Space, filled
-from dodona.keras._steps import grid_size, grid_value, snapped
+from dodona.keras._mapping.hyperparameters import HyperParameters
+from dodona.keras._mapping.parameter import encoded, spec_of, value_of
+from dodona.keras._mapping.search_space import Space, filled
+from dodona.keras._mapping.steps import grid_size, grid_value, snapped
 
 
 def values(hp: HyperParameter) -> list[Any]:

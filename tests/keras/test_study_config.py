@@ -9,7 +9,7 @@ import pytest
 
 from dodona import Study
 from dodona.keras import CloudTuner
-from dodona.keras._ai_platform import read_study_config
+from dodona.keras._study.ai_platform import read_study_config
 from tests.keras.models import BlackBox
 
 Tune = Callable[..., CloudTuner]

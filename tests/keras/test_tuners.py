@@ -20,7 +20,15 @@ from sklearn.tree import DecisionTreeClassifier
 
 import dodona.keras
 from dodona import Study
-from dodona.keras import BaseTuner, BayesianOptimization, CloudOracle, GridSearch, RandomSearch, SklearnTuner, Tuner
+from dodona.keras import (
+    BaseTuner,
+    BayesianOptimization,
+    CloudOracle,
+    GridSearch,
+    RandomSearch,
+    SklearnTuner,
+    Tuner,
+)
 from tests.keras.models import X, Y, build, build_fixed
 
 

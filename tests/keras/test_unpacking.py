@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from dodona.keras import _unpacking
-from dodona.keras._unpacking import opened
+from dodona.keras._checkpoints import unpacking
+from dodona.keras._checkpoints.unpacking import opened
 
 
 def test_what_workers_write_is_opened(tmp_path):
@@ -25,7 +25,7 @@ def test_what_grows_when_it_is_unpacked_is_refused(tmp_path):
 
 
 def test_too_many_entries_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(_unpacking, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(unpacking, "MAX_ENTRIES", 3)
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for number in range(4):
             archive.writestr(str(number), b"")

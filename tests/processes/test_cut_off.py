@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import dodona
-from dodona_server.service.turns import LOOK_AGAIN_SECONDS
+from dodona_server.service.suggestions.turns import LOOK_AGAIN_SECONDS
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 

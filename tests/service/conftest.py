@@ -16,13 +16,13 @@ from dodona_server.domain.study import Goal, Metric, Study, StudySpec
 from dodona_server.domain.trial import Trial
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import Schedule
-from dodona_server.service.keeper import Keeper
+from dodona_server.service.maintenance import Keeper
 from dodona_server.service.operations import Handout, OperationService
-from dodona_server.service.studies import StudyService
-from dodona_server.service.suggest_request import SuggestRequest
-from dodona_server.service.suggestions import SuggestionService
-from dodona_server.service.trial_queries import TrialQueries
-from dodona_server.service.trials import TrialService
+from dodona_server.service.studies.studies import StudyService
+from dodona_server.service.suggestions.request import SuggestRequest
+from dodona_server.service.suggestions.suggest import SuggestionService
+from dodona_server.service.trials.queries import TrialQueries
+from dodona_server.service.trials.trials import TrialService
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store
 

@@ -9,7 +9,7 @@ from dodona_server.domain.lifecycle import StudyVerb
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import StoppingConfig, StudyState
 from dodona_server.domain.trial import Measurement, TrialState
-from dodona_server.service.suggestions import MAX_WAIT_SECONDS
+from dodona_server.service.suggestions.suggest import MAX_WAIT_SECONDS
 from tests.service.conftest import NAME, Services
 
 

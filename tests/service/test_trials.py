@@ -7,8 +7,8 @@ import pytest
 from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.trial import Measurement, TrialState
-from dodona_server.service.attempts import Attempt
-from dodona_server.service.reports import Report
+from dodona_server.service.trials.attempts import Attempt
+from dodona_server.service.trials.reports import Report
 from tests.service.conftest import NAME, Services
 
 FIRST = TrialName(NAME, 1)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.service.keeper import Keeper
+from dodona_server.service.maintenance import Keeper
 from dodona_server.storage import studies, tables, trials
 from dodona_server.storage.opening import open_store
 from tests.storage.crowded import SPEC

@@ -10,7 +10,7 @@ import pytest
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.trial import Measurement, Place, Trial, TrialState
-from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.storage import events, measurements, ranking, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.paging import PAGE_BYTES

@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import StudyState
-from dodona_server.service import keeper
-from dodona_server.service.keeper import Keeper, clear_all
-from dodona_server.service.once import REMEMBERED_SECONDS
+from dodona_server.service import maintenance
+from dodona_server.service.idempotency import REMEMBERED_SECONDS
+from dodona_server.service.maintenance import Keeper, clear_all
 from dodona_server.serving import options_of
 from dodona_server.settings import Settings
 from dodona_server.storage import measurements, operations, requests, studies, tables, trials
@@ -221,7 +221,7 @@ class TestForgetting:
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"23.99", "0"}, {"23.99", "0"})
         clock_set_by = -540.0
-        passed += keeper.PURGE_SECONDS
+        passed += maintenance.PURGE_SECONDS
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"0"}, {"0"})
 
@@ -241,7 +241,7 @@ class TestForgetting:
 
     def test_more_than_one_step_forgets_is_forgotten_at_once(self, store, study):
         def many(transaction):
-            for index in range(keeper.MAX_ROWS + 1):
+            for index in range(maintenance.MAX_ROWS + 1):
                 requests.remember(transaction, HERE, f"old {index}", "report", NOW - 48 * 3600)
 
         asyncio.run(store.run(many))

@@ -15,7 +15,7 @@ from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
 from dodona_server.domain.trial import Measurement, Place, Trial, TrialState
-from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.storage import leases, measurements, operations, ranking, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation

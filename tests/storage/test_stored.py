@@ -15,7 +15,7 @@ from dodona_server.domain.event import EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Measurement, TrialState
-from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.storage import events, migrate, operations, ranking, studies, trials
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api

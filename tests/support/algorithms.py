@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dodona_server.oracle import ALGORITHMS
+from dodona_server.algorithms.registry import ALGORITHMS
 from tests.support.misbehaving import Misbehaving
 
 ALGORITHMS["SKOPT_GBRT"] = Misbehaving()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.oracle.random_search import sample
 
 # How the results of a study may look; the argument is the trial's number.
 RESULTS: dict[str, Callable[[int, random.Random], float]] = {

@@ -7,10 +7,10 @@ import random
 import time
 from collections.abc import Sequence
 
+from dodona_server.algorithms.registry import Problem, Suggestions
+from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
-from dodona_server.oracle import Problem, Suggestions
-from dodona_server.oracle.random_search import sample
 
 # Longer than a call has patience.
 PAUSE_SECONDS = 0.7

@@ -20,12 +20,12 @@ except ImportError as error:
         "another backend install jax or torch besides and set KERAS_BACKEND"
     ) from error
 
-from dodona.keras._base import BaseTuner
 from dodona.keras._errors import SearchInterrupted
-from dodona.keras._hyperband import Hyperband
-from dodona.keras._oracle import CloudOracle
-from dodona.keras._tuner import Tuner
-from dodona.keras._tuners import BayesianOptimization, CloudTuner, GridSearch, RandomSearch, SklearnTuner
+from dodona.keras._oracle.oracle import CloudOracle
+from dodona.keras._tuners.algorithms import BayesianOptimization, CloudTuner, GridSearch, RandomSearch, SklearnTuner
+from dodona.keras._tuners.base import BaseTuner
+from dodona.keras._tuners.hyperband import Hyperband
+from dodona.keras._tuners.tuner import Tuner
 
 __all__ = [
     "BaseTuner",

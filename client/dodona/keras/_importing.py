@@ -20,12 +20,12 @@ from keras_tuner.engine.metrics_tracking import infer_metric_direction
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from dodona import ApiError, Client, FailedPrecondition, NotFound, Study, TrialRecord
-from dodona.keras._objective import metrics_of
-from dodona.keras._records import reason_of, step_of
-from dodona.keras._space import Space, filled
-from dodona.keras._values import written
-from dodona.keras._vault import MODEL
-from dodona.keras._wanted import check_objective
+from dodona.keras._checkpoints.storage import MODEL
+from dodona.keras._mapping.objective import metrics_of
+from dodona.keras._mapping.search_space import Space, filled
+from dodona.keras._mapping.trials import reason_of, step_of
+from dodona.keras._mapping.wire_values import written
+from dodona.keras._study.requested_spec import check_objective
 from dodona_schemas.vertex import (
     CreateTrialRequest,
     Measurement,

@@ -26,7 +26,7 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
 from dodona_server.parts import Artifacts
 from dodona_server.service.artifacts import Upload
-from dodona_server.service.attempts import Attempt
+from dodona_server.service.trials.attempts import Attempt
 
 OCTETS = "application/octet-stream"
 _BINARY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}

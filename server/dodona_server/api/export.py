@@ -29,7 +29,7 @@ from dodona_server.domain.space import Categorical, Integer
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial
 from dodona_server.parts import Queries, Studies
-from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.trials.queries import TrialQueries
 
 COPY_BYTES = 2**18
 

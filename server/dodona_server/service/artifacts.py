@@ -12,9 +12,9 @@ from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, TooLarge, Unavailable
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
 from dodona_server.domain.study import Study
-from dodona_server.service.attempts import Attempt, check_attempt, existing, named
-from dodona_server.service.once import Once
-from dodona_server.service.studies import found
+from dodona_server.service.idempotency import Once
+from dodona_server.service.studies.studies import found
+from dodona_server.service.trials.attempts import Attempt, check_attempt, existing, named
 from dodona_server.storage import artifacts, trials
 from dodona_server.storage.blobs import Blobs, Written
 from dodona_server.storage.store import Store, Transaction

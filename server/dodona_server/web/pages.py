@@ -18,7 +18,7 @@ from dodona_server.domain.space import Categorical
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.parts import Queries, Studies
-from dodona_server.service.trial_queries import Overview
+from dodona_server.service.trials.queries import Overview
 from dodona_server.web import format as texts
 from dodona_server.web.assets import load_assets
 from dodona_server.web.chart import Chart, curve_chart, objective_chart, thin

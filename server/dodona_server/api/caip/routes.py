@@ -27,9 +27,9 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.parts import Operations, Queries, Studies, Suggestions, Trials
-from dodona_server.service.reports import Report, Result
-from dodona_server.service.suggest_request import SuggestRequest
-from dodona_server.service.trial_queries import TrialQueries
+from dodona_server.service.suggestions.request import SuggestRequest
+from dodona_server.service.trials.queries import TrialQueries
+from dodona_server.service.trials.reports import Report, Result
 
 _LOCATION = PREFIX + "/v1/projects/{project}/locations/{location}"
 _STUDY = _LOCATION + "/studies/{study}"

@@ -26,11 +26,11 @@ from dodona_server.aside import aside
 from dodona_server.domain.errors import DodonaError, InvalidArgument
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.trial import Trial
-from dodona_server.service.reports import Report
-from dodona_server.service.suggest_request import SuggestRequest
-from dodona_server.service.suggestions import SuggestionService
-from dodona_server.service.trial_queries import TrialQueries
-from dodona_server.service.trials import TrialService
+from dodona_server.service.suggestions.request import SuggestRequest
+from dodona_server.service.suggestions.suggest import SuggestionService
+from dodona_server.service.trials.queries import TrialQueries
+from dodona_server.service.trials.reports import Report
+from dodona_server.service.trials.trials import TrialService
 
 _PATH = re.compile(
     r"/v1/projects/([^/:]+)/locations/([^/:]+)/studies/([^/:]+)/trials(?:/([^/:]+))?:"

@@ -12,8 +12,8 @@ from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.service.attempts import Attempt
 from dodona_server.service.operations import Handout, StopCheck
+from dodona_server.service.trials.attempts import Attempt
 
 # A page of trials has thousands of these.
 _trial = unchecked(wire.Trial)

@@ -22,7 +22,7 @@ from dodona_server.domain.lifecycle import StudyVerb
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.trial import Measurement
 from dodona_server.parts import Queries, Studies, Trials, part
-from dodona_server.service.reports import Report, Result
+from dodona_server.service.trials.reports import Report, Result
 
 LOCATION = "/v1/projects/{project}/locations/{location}"
 STUDY = LOCATION + "/studies/{study}"

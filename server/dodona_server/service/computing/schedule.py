@@ -24,9 +24,9 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
+from dodona_server.algorithms.registry import needs_history
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.oracle import needs_history
 from dodona_server.service.computing.asks import Ask, Computed
 from dodona_server.service.computing.computations import Computations, Shares
 from dodona_server.service.computing.pool import Answer, FittingPool, Job

@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dodona_server.algorithms.contexts import suggest_in
+from dodona_server.algorithms.registry import Prior, Problem, algorithm_for
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, Version
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.oracle import Prior, Problem, algorithm_for
-from dodona_server.oracle.contexts import suggest_in
 from dodona_server.service.computing.pool import Answer, Job
 from dodona_server.storage import ranking, studies, trials
 from dodona_server.storage.opening import open_reader

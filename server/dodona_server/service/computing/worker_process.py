@@ -56,7 +56,7 @@ def main() -> None:
 def _import_the_models(has_answered: threading.Event) -> None:
     """Imports what a study's later suggestions need, which takes longer than workers should wait."""
     has_answered.wait(IDLE_SECONDS)
-    importlib.import_module("dodona_server.oracle.gp.modelled")
+    importlib.import_module("dodona_server.algorithms.gp.suggest")
 
 
 if __name__ == "__main__":

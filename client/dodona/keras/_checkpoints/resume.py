@@ -1,0 +1,344 @@
+"""Trainings that go on where a crash has ended them: what Keras's BackupAndRestore does, for a whole trial.
+
+A backup is a zip file with the model's last weights and the optimizer's state, the weights of the best epoch, what the
+model is built from, and `state.json`: the epoch, the metrics of the epochs so far, and the results of the executions
+that are over. So the trial's result is the one that an undisturbed training would have had.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+import weakref
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+import dodona
+from dodona.keras._checkpoints.retention import Models
+from dodona.keras._checkpoints.storage import BUILD_CONFIG, CHECKPOINT
+from dodona.keras._checkpoints.unpacking import opened
+from dodona.keras._compat import SaveBestEpoch, set_initial_epoch
+from dodona.keras._mapping.epochs import Epochs, as_history, epochs_of, fill
+from dodona.keras._mapping.metrics import number_of, numbers
+from dodona.keras._training.active_trial import Running
+
+logger = logging.getLogger("dodona")
+
+LATEST = "latest.weights.h5"
+STATE = "state.json"
+# Backups that take their time are made less often, unless each epoch is to have one: this part of the time at most.
+LARGEST_PART = 0.05
+# While the server is away training goes on, without backups.
+PATIENCE_SECONDS = 2.0
+
+
+class Training:
+    """The training of a trial, from its first epoch or from its last backup on.
+
+    Args:
+        models: keeps the backups.
+        running: the trial.
+        identity: tells this trial from another one of that number, in a study that was deleted.
+        checkpoint: keeps the best epoch.
+        seconds: how long to train before the next backup is made; None for no backups, and for none to be used.
+
+    Attributes:
+        results: those of the executions that are over.
+
+    """
+
+    def __init__(
+        self, models: Models, running: Running, identity: str, checkpoint: SaveBestEpoch, seconds: float | None
+    ) -> None:
+        self.results: list[Any] = []
+        self.checkpoint = checkpoint
+        self.seconds = seconds
+        self.running = running
+        self._models = models
+        self._identity = identity
+        self._folder = tempfile.mkdtemp(prefix="dodona-backup-")
+        weakref.finalize(self, shutil.rmtree, self._folder)
+        self._state: dict[str, Any] | None = None
+        self._names: set[str] = set()
+        running.trainings += 1
+        if seconds is None:
+            return
+        if running.trainings > 1:
+            # One of several trainings of a run, such as one per fold: an epoch does not tell which of them it is of.
+            self.seconds = None
+            self.forget()
+        elif running.may_go_on:
+            self._find()
+        elif running.failures:
+            self.forget()
+
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """What makes the backups of the next execution, and lets it go on from the one there is."""
+        if self.seconds is None:
+            return []
+        state, self._state = self._state, None
+        if state is None:
+            return [_Backup(self)]
+        history = _WholeHistory(state["epochs"])
+        return [history, _Restoring(self, state, history)]
+
+    def path(self, name: str) -> str:
+        """Where a part of the backup is while it is put together or used."""
+        return os.path.join(self._folder, name)
+
+    def _find(self) -> None:
+        """Takes over the newest backup that is whole."""
+        number = self.running.handle.number
+        try:
+            names = self._models.backups(number)
+            self._names = set(names)
+            for name in names:
+                self._models.load(number, name, self.path("backup.zip"))
+                if (state := self._read()) is not None:
+                    self._take_over(state)
+                    return
+        except (dodona.DodonaError, OSError) as error:
+            # To train from the beginning is worse, but right.
+            logger.warning("trial %d begins anew, its backup cannot be used: %s", number, error)
+
+    def _read(self) -> dict[str, Any] | None:
+        """The state in the backup, whose files are unpacked; None if it is broken, or of another trial."""
+        try:
+            with opened(self.path("backup.zip")) as archive:
+                for name in (LATEST, CHECKPOINT, BUILD_CONFIG):
+                    if name in archive.namelist():
+                        archive.extract(name, self._folder)
+                state: dict[str, Any] = json.loads(archive.read(STATE))
+        except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+            logger.warning("a backup of trial %d is broken: %s", self.running.handle.number, error)
+            return None
+        return state if state["identity"] == self._identity and "epochs" in state else None
+
+    def _take_over(self, state: dict[str, Any]) -> None:
+        self._state = state
+        self.results = [_result_of(one) for one in state["results"]]
+        base = state["steps"][0]
+        self.running.reporter.go_on(base, base)
+        number = self.running.handle.number
+        for name in (CHECKPOINT, BUILD_CONFIG):
+            if os.path.exists(self.path(name)):
+                target = Path(self._models.path(number, name))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(Path(self.path(name)).read_bytes())
+
+    def go_on(self, state: Mapping[str, Any]) -> None:
+        """Takes note that the model has what the backup holds."""
+        logger.warning("trial %d goes on from epoch %d", self.running.handle.number, state["epoch"] + 1)
+        self.running.reporter.go_on(*state["steps"])
+        if state["best_value"] is not None:
+            self.checkpoint.best_value = state["best_value"]
+
+    def save(self, model: Any, epoch: int, epochs: Epochs) -> None:
+        """Makes a backup after an epoch; whatever fails is told and does not touch the training.
+
+        Args:
+            model: as it is after the epoch.
+            epoch: how many epochs of this execution are over.
+            epochs: their numbers and metrics.
+        """
+        handle, reporter = self.running.handle, self.running.reporter
+        try:
+            best = self.checkpoint.best_value
+            state = {
+                "identity": self._identity,
+                "epoch": epoch,
+                "epochs": epochs,
+                "results": [_plain(result) for result in self.results],
+                "steps": reporter.steps,
+                "best_value": best if np.isfinite(best) else None,
+            }
+            model.save_weights(self.path(LATEST))
+            with zipfile.ZipFile(self.path("backup.zip"), "w", zipfile.ZIP_STORED) as archive:
+                archive.write(self.path(LATEST), LATEST)
+                for name in (CHECKPOINT, BUILD_CONFIG):
+                    if os.path.exists(self._models.path(handle.number, name)):
+                        archive.write(self._models.path(handle.number, name), name)
+                archive.writestr(STATE, json.dumps(state))
+            name, archived = f"backup-{handle.attempt}-{reporter.steps[1]}.zip", self.path("backup.zip")
+            reporter.checkpoint = self._models.save(handle.number, name, archived, handle.attempt, PATIENCE_SECONDS)
+            self._names, older = {name}, self._names - {name}
+            for one in older:
+                self._models.delete(handle.number, one, PATIENCE_SECONDS)
+        except Exception as error:  # noqa: BLE001 - no room, no server, a model of other code: the training is worth more
+            logger.warning("trial %d has no new backup: %s", handle.number, error)
+
+    def begin_anew(self, reason: object) -> None:
+        """Takes note that the backup is not used."""
+        logger.warning("trial %d begins anew, its backup does not fit: %s", self.running.handle.number, reason)
+        base = self.running.reporter.steps[0]
+        self.running.reporter.go_on(base, base)
+        self.checkpoint.best_value = -np.inf if self.checkpoint.objective.direction == "max" else np.inf
+
+    def forget(self) -> None:
+        """Removes the trial's backups."""
+        number = self.running.handle.number
+        try:
+            for name in self._models.backups(number):
+                self._models.delete(number, name)
+        except (dodona.DodonaError, OSError) as error:
+            logger.warning("the backups of trial %d could not be removed: %s", number, error)
+
+
+class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Makes the backups of an execution.
+
+    Args:
+        training: the trial's.
+
+    """
+
+    def __init__(self, training: Training) -> None:
+        super().__init__()
+        self._training = training
+        self._fits = 0
+        self._epochs: list[tuple[int, dict[str, float]]] = []
+        self._last = time.monotonic()
+        self._cost = 0.0
+
+    @property
+    def in_fit(self) -> bool:
+        """Whether Keras's own `fit` is training: a loop of the user's would not begin at the backup's epoch."""
+        return "epochs" in (self.params or {})
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Counts, and makes no more backups after the first `fit`."""
+        self._fits += 1
+        if self._fits == 2:
+            # An epoch alone no longer tells where the training is.
+            self._training.forget()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Makes a backup, if it is time."""
+        self._epochs.append((int(epoch), numbers(logs or {})))
+        began = time.monotonic()
+        seconds = self._training.seconds
+        pause = max(seconds, self._cost / LARGEST_PART) if seconds else 0.0
+        wanted = self.in_fit and self._fits == 1 and not self._training.running.reporter.lost
+        if wanted and began - self._last >= pause:
+            self._training.save(self.model, int(epoch) + 1, self._epochs)
+            self._last = time.monotonic()
+            self._cost = self._last - began
+
+
+class _Restoring(_Backup):
+    """Lets an execution go on from a backup first.
+
+    Args:
+        training: the trial's.
+        state: the backup's.
+        history: what `fit` will return.
+
+    """
+
+    def __init__(self, training: Training, state: dict[str, Any], history: _WholeHistory) -> None:
+        super().__init__(training)
+        self._state = state
+        self._whole = history
+        # What the model had before, until its first epoch shows that the backup is of use.
+        self._before: list[tuple[Any, Any]] = []
+        self._pending = False
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
+        """Gives the model what the backup holds."""
+        super().on_train_begin(logs)
+        if self._fits > 1:
+            return
+        if not self.in_fit:
+            self._begin_anew("it is not Keras's own fit that trains")
+            return
+        optimizer = getattr(self.model, "optimizer", None)
+        try:
+            if not self.model.built:
+                self.model.build_from_config(json.loads(Path(self._training.path(BUILD_CONFIG)).read_text()))
+            if optimizer is not None and not optimizer.built:
+                # One that has no variables yet would take none from the file.
+                optimizer.build(self.model.trainable_variables)
+            variables = [*self.model.variables, *(optimizer.variables if optimizer is not None else ())]
+            self._before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
+            self.model.load_weights(self._training.path(LATEST))
+        except Exception as error:  # noqa: BLE001 - whatever a model of other code says to these weights
+            self._begin_anew(error)
+            return
+        self._epochs = list(self._state["epochs"])
+        self._training.go_on(self._state)
+        set_initial_epoch(self.model, self._state["epoch"])
+        self._pending = True
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Sees whether training goes on at the backup's epoch."""
+        if not self._pending:
+            return
+        self._leave_fit_alone()
+        if epoch != self._state["epoch"]:
+            self._begin_anew(f"training begins with epoch {epoch + 1}")
+        self._before = []
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Sees to it that a further `fit` trains all its epochs, if this one had none left."""
+        if self._pending:
+            self._leave_fit_alone()
+
+    def _leave_fit_alone(self) -> None:
+        # Keras itself never forgets it.
+        set_initial_epoch(self.model, None)
+        self._pending = False
+
+    def _begin_anew(self, reason: object) -> None:
+        for variable, value in self._before:
+            variable.assign(value)
+        self._before, self._epochs = [], []
+        self._whole.forget()
+        self._training.begin_anew(reason)
+
+
+class _WholeHistory(keras.callbacks.History):  # type: ignore[misc]  # keras has no types
+    """The history of a training that goes on, with the epochs before the crash."""
+
+    def __init__(self, earlier: Epochs) -> None:
+        super().__init__()
+        self._earlier = earlier
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Begins with what was there."""
+        earlier, self._earlier = self._earlier, ()
+        fill(self, earlier)
+
+    def forget(self) -> None:
+        """Leaves the epochs before the crash out."""
+        fill(self, ())
+
+
+def _plain(result: Any) -> Any:
+    """A result of `fit` as JSON has it, with all that counts of it."""
+    if isinstance(result, list):
+        return [_plain(one) for one in result]
+    if (history := as_history(result)) is not None:
+        return {"epochs": epochs_of(history)}
+    return {"metrics": numbers(result)} if isinstance(result, Mapping) else number_of(result)
+
+
+def _result_of(plain: Any) -> Any:
+    """The result that `_plain` has written."""
+    if isinstance(plain, list):
+        return [_result_of(one) for one in plain]
+    if not isinstance(plain, dict):
+        return plain
+    if "metrics" in plain:
+        return plain["metrics"]
+    history = keras.callbacks.History()
+    fill(history, plain["epochs"])
+    return history

@@ -1,0 +1,345 @@
+"""The weights of a study's trials: brought to where every worker finds them, and removed when nobody needs them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+from keras_tuner import Objective
+
+import dodona
+from dodona import Study
+from dodona.keras._checkpoints.storage import (
+    AT_STEP,
+    BACKUP,
+    CHECKPOINT,
+    MODEL,
+    SAVED,
+    WHOLE,
+    FolderVault,
+    ServerVault,
+    Vault,
+    copy_whole,
+    is_ours,
+)
+from dodona.keras._checkpoints.unpacking import opened
+from dodona.keras._mapping.objective import score
+from dodona.keras._mapping.trials import UNFINISHED, best_records
+from dodona.keras._training.active_trial import Running
+from dodona_schemas.vertex import Algorithm
+
+logger = logging.getLogger("dodona")
+
+
+class Models:
+    """The checkpoints of a study's trials, here and where all workers find them.
+
+    Args:
+        study: gives the study.
+        objective: gives its objective.
+        here: the folder in which KerasTuner writes.
+        place: a URL, or the folder itself if it is shared; None for the server's artifact store.
+        keep: how many trials' checkpoints are kept, of the best ones; None for all.
+        user_saves: whether the user's own `save_model` writes into the trials' folders.
+    """
+
+    def __init__(
+        self,
+        study: Callable[[], Study],
+        objective: Callable[[], Objective],
+        here: str,
+        place: str | None,
+        keep: int | None,
+        *,
+        user_saves: bool,
+    ) -> None:
+        if keep is not None and keep < 1:
+            raise ValueError(f"keep_checkpoints is {keep}; it must be 1 or more, or None to keep all")
+        self._study = study
+        self._objective = objective
+        self._here = here
+        self._local = FolderVault(here)
+        self._keep = keep
+        self._vault = self._vault_at(place)
+        self._user_saves = user_saves
+        self._whole_here: set[int] = set()
+        self._changed = True
+        self._surplus: set[int] = set()
+
+    def _vault_at(self, place: str | None) -> Vault:
+        if place is None:
+            return ServerVault(self._study)
+        return self._local if place == self._here else FolderVault(place)
+
+    def path(self, trial: int, name: str) -> str:
+        """Where KerasTuner has a file of a trial here."""
+        return os.path.join(self._here, f"trial_{trial}", name)
+
+    def begin(self, running: Running) -> None:
+        """Makes room for a trial that begins, and sees to it that no older file is mistaken for one of it."""
+        self.prune()
+        number = running.handle.number
+        if running.handle.attempt == 1 and running.handle.last_step is None:
+            self._safely("clear", lambda: self._clear(number))
+
+    def _clear(self, number: int) -> None:
+        for vault in (self._local, self._vault):
+            if isinstance(vault, FolderVault):
+                for name in vault.names(number):
+                    vault.delete(number, name)
+
+    def finish(self, running: Running) -> None:
+        """Brings the model of a trial that has gone well to where all workers find it, before the trial ends.
+
+        Whatever fails here is told and does not touch the trial.
+        """
+        number, value = running.handle.number, self._value_of(running)
+        if value is None or running.reporter.lost:
+            return
+        self.settle(number, running.trial.metrics.get_best_step(self._objective().name))
+        if not self._is_here(number) and not self._saved_by_user(number):
+            return
+        self._safely("keep", lambda: self._finish(number, value, running.handle.attempt))
+
+    def _finish(self, number: int, value: float, attempt: int) -> None:
+        if not self._is_among_the_best(value):
+            # The tuner's own hooks may still load them.
+            self._surplus.add(number)
+            return
+        self.publish(number, attempt)
+        if self._vault is not self._local and (paths := self._saved_by_user(number)):
+            self._save_zipped(number, paths, attempt)
+        self._whole_here.add(number)
+
+    def publish(self, number: int, attempt: int | None) -> None:
+        """Brings a trial's model to where all workers find it.
+
+        Args:
+            number: the trial's.
+            attempt: which one this worker runs; None if it runs none.
+        """
+        for name in (*MODEL, WHOLE):
+            if os.path.exists(self.path(number, name)):
+                self.save(number, name, self.path(number, name), attempt)
+
+    def save_at(self, number: int, step: int, ending: str, save: Callable[[str], None]) -> None:
+        """Has a model written into the trial's folder here, whole or not at all.
+
+        Args:
+            number: the trial's.
+            step: of the model.
+            ending: of the file's name.
+            save: writes the model to a path.
+        """
+        unfinished = self.path(number, f"unfinished{ending}")
+        os.makedirs(os.path.dirname(unfinished), exist_ok=True)
+        save(unfinished)
+        os.replace(unfinished, self.path(number, f"saved-{int(step)}{ending}"))
+
+    def forget_steps(self, number: int, kept: Collection[int]) -> None:
+        """Removes the models that were saved at other steps than these."""
+        for step, path in self._steps(number).items():
+            if step not in kept:
+                os.unlink(path)
+
+    def settle(self, number: int, best_step: int | None) -> None:
+        """Makes the model that was saved at the best step the trial's, or the last one if none was saved there."""
+        if (chosen := self.saved_at(number, best_step)) is not None:
+            os.replace(chosen, self.path(number, WHOLE if chosen.endswith(".keras") else CHECKPOINT))
+            self.forget_steps(number, ())
+
+    def saved_at(self, number: int, best_step: int | None) -> str | None:
+        """The file that `settle` would choose; None if there is none."""
+        steps = self._steps(number)
+        return steps.get(-1 if best_step is None else best_step, steps[max(steps)] if steps else None)
+
+    def _steps(self, number: int) -> dict[int, str]:
+        """The models that `save_model` has written here, by step."""
+        folder = Path(self.path(number, ""))
+        found = [AT_STEP.fullmatch(path.name) for path in folder.glob("saved-*")]
+        return {int(match[1]): str(folder / match[0]) for match in found if match is not None}
+
+    def _is_here(self, number: int) -> bool:
+        return any(os.path.exists(self.path(number, name)) for name in (CHECKPOINT, WHOLE))
+
+    def _saved_by_user(self, number: int) -> list[Path]:
+        """The user's files in a trial's folder here."""
+        if not self._user_saves:
+            return []
+        folder = Path(self.path(number, ""))
+        return [path for path in folder.rglob("*") if path.is_file() and not is_ours(str(path.relative_to(folder)))]
+
+    def _save_zipped(self, number: int, paths: Iterable[Path], attempt: int) -> None:
+        with tempfile.TemporaryDirectory(prefix="dodona-") as folder:
+            zipped = os.path.join(folder, SAVED)
+            with zipfile.ZipFile(zipped, "w") as archive:
+                for path in paths:
+                    archive.write(path, path.relative_to(self.path(number, "")))
+            self.save(number, SAVED, zipped, attempt)
+
+    def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
+        """Brings a file to where all workers find it; see `Vault.save`."""
+        self._changed = True
+        try:
+            return self._vault.save(trial, name, path, attempt, patience_seconds)
+        except dodona.FailedPrecondition as error:
+            # Better in this worker's folder than nowhere.
+            logger.warning(
+                "checkpoints stay in %s, where only workers of this machine find them: %s. Or give all workers the "
+                "same directory= on a shared file system or as a URL",
+                self._here,
+                error,
+            )
+            self._vault = self._local
+            return self._vault.save(trial, name, path, attempt)
+
+    def fetch(self, trial: int) -> None:
+        """Brings a trial's model here.
+
+        Raises:
+            FileNotFoundError: it is neither here nor there.
+        """
+        missing = FileNotFoundError()
+        for name in (*MODEL, WHOLE):
+            try:
+                self._vault.load(trial, name, self.path(trial, name))
+            except FileNotFoundError as error:
+                missing = missing if missing.args else error
+        if not self._is_here(trial):
+            raise self._missing(trial, missing) from missing
+
+    def fetch_all(self, trial: int) -> None:
+        """Brings here what there is of a trial's model elsewhere: its checkpoint, and the user's own files."""
+        if self._vault is self._local or trial in self._whole_here:
+            return
+        for name in (*MODEL, WHOLE):
+            with contextlib.suppress(FileNotFoundError):
+                self._vault.load(trial, name, self.path(trial, name))
+        with tempfile.TemporaryDirectory(prefix="dodona-") as folder, contextlib.suppress(FileNotFoundError):
+            zipped = os.path.join(folder, SAVED)
+            self._vault.load(trial, SAVED, zipped)
+            with opened(zipped) as archive:
+                for name in archive.namelist():
+                    unzipped = archive.extract(name, folder)
+                    copy_whole(unzipped, self.path(trial, os.path.relpath(unzipped, folder)))
+        self._whole_here.add(trial)
+
+    def load(self, trial: int, name: str, path: str) -> None:
+        """Brings any file of a trial to `path`.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        self._vault.load(trial, name, path)
+
+    def backups(self, trial: int) -> list[str]:
+        """The names of the trial's backups, the newest first."""
+        found = [match for name in self._vault.names(trial) if (match := BACKUP.fullmatch(name))]
+        found.sort(key=lambda match: (int(match[1]), int(match[2])), reverse=True)
+        return [match[0] for match in found]
+
+    def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:
+        """Removes a file of a trial where all workers find it; see `Vault.delete`."""
+        self._vault.delete(trial, name, patience_seconds)
+
+    def prune(self, *, in_any_case: bool = False) -> None:
+        """Removes what is neither of the best trials nor of unfinished ones.
+
+        Args:
+            in_any_case: also if nothing has changed here since the last time.
+        """
+        self._safely("clear away", self._drop_surplus)
+        if self._changed or in_any_case:
+            self._safely("clear away", self._prune)
+            self._changed = False
+
+    def _drop_surplus(self) -> None:
+        while self._surplus:
+            number = self._surplus.pop()
+            self._delete_from(self._local, number, self._local.names(number))
+
+    def _prune(self) -> None:
+        vaults = [self._local] if self._vault is self._local else [self._local, self._vault]
+        held = [(vault, vault.held()) for vault in vaults]
+        numbers = {number for _, found in held for number in found}
+        if not numbers:
+            return
+        study = self._study()
+        best = self._best(study, numbers)
+        others = {number for number in numbers - best if _is_finished(study, number)}
+        if others:
+            # Once more: one that has just finished may be among the best.
+            best |= self._best(study, numbers)
+        if self._may_be_promoted(study):
+            best |= others
+        for vault, found in held:
+            for number, names in found.items():
+                if number in others - best:
+                    self._delete_from(vault, number, names)
+                    continue
+                backups = {name for name in names if BACKUP.fullmatch(name)}
+                if backups and number in best and _is_finished(study, number):
+                    self._delete_from(vault, number, backups)
+
+    def _best(self, study: Study, numbers: set[int]) -> set[int]:
+        """The trials whose checkpoints are kept, of these."""
+        if self._keep is None:
+            return numbers
+        return {record.number for record in best_records(study, self._objective(), self._keep)}
+
+    def _may_be_promoted(self, study: Study) -> bool:
+        """Whether any trial may still go on from another one's weights."""
+        if study.spec.algorithm is not Algorithm.HYPERBAND:
+            return False
+        study.refresh()
+        return study.state != "COMPLETED"
+
+    def _is_among_the_best(self, value: float) -> bool:
+        study, objective = self._study(), self._objective()
+        if self._keep is None or study.spec.algorithm is Algorithm.HYPERBAND:
+            return True
+        best = best_records(study, objective, self._keep)
+        if len(best) < self._keep:
+            return True
+        worst = score(objective, best[-1].metrics)
+        return worst is None or bool(objective.better_than(value, worst))
+
+    def _value_of(self, running: Running) -> float | None:
+        metrics, name = running.trial.metrics, self._objective().name
+        value = metrics.get_best_value(name) if metrics.exists(name) else None
+        return None if value is None or math.isnan(value) else float(value)
+
+    def _delete_from(self, vault: Vault, number: int, names: set[str]) -> None:
+        for name in names:
+            vault.delete(number, name)
+
+    def _missing(self, trial: int, error: FileNotFoundError) -> FileNotFoundError:
+        record = self._study().trial(trial)
+        kept = "" if self._keep is None else f"; of finished trials, those of the best {self._keep} are kept"
+        return FileNotFoundError(
+            f"the weights of trial {trial} are neither in {self._here} nor where workers share them ({error}); worker "
+            f"{record.worker!r} trained it{kept}"
+        )
+
+    def _safely(self, verb: str, work: Callable[[], None]) -> None:
+        """Does what no trial may fail by."""
+        try:
+            work()
+        except dodona.Aborted as error:
+            logger.info("this worker could not %s checkpoints: %s", verb, error)
+        except (dodona.DodonaError, OSError) as error:
+            logger.warning("this worker could not %s checkpoints, which are in %s: %s", verb, self._here, error)
+
+
+def _is_finished(study: Study, number: int) -> bool:
+    """Whether a trial has ended; one that the study does not have is none of ours, such as another server's."""
+    try:
+        return study.trial(number).state not in UNFINISHED
+    except dodona.NotFound:
+        return False

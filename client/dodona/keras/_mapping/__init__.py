@@ -1,0 +1,1 @@
+"""KerasTuner's objects as the server's, and back."""

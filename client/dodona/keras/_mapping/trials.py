@@ -1,0 +1,98 @@
+"""The server's trials as KerasTuner's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from keras_tuner import HyperParameters, Objective
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from dodona import Study, TrialRecord
+from dodona._text import sendable, words_of
+from dodona.keras._compat import MultiObjective
+from dodona.keras._mapping.objective import score
+from dodona.keras._mapping.search_space import filled
+
+_STATUS = {"SUCCEEDED": TrialStatus.COMPLETED, "INFEASIBLE": TrialStatus.FAILED}
+UNFINISHED = {"REQUESTED", "ACTIVE", "STOPPING"}
+
+# How much of a traceback is kept as the reason.
+LONGEST_REASON = 2000
+
+
+def trial_of(record: TrialRecord, space: HyperParameters, objective: Objective) -> Trial:
+    """KerasTuner's trial for a record of the server.
+
+    Of an unfinished trial it shows no metrics: KerasTuner would take a reported one for the result. Of a finished one
+    it shows the final ones.
+
+    Args:
+        record: the server's.
+        space: the study's.
+        objective: the study's.
+    """
+    status = _STATUS.get(record.state, TrialStatus.RUNNING)
+    trial = Trial(filled(space, record.parameters), str(record.number), status, record.infeasible_reason)
+    if record.state not in UNFINISHED and record.metrics:
+        trial.best_step = best_step_of(record.step)
+        add_metrics(trial, record.metrics, objective, trial.best_step)
+    if status == TrialStatus.COMPLETED:
+        trial.score = score(objective, record.metrics)
+    return trial
+
+
+def best_records(study: Study, objective: Objective, count: int) -> list[TrialRecord]:
+    """Up to `count` succeeded trials, best first, those of one value by number.
+
+    Args:
+        study: the server's.
+        objective: its objective.
+        count: how many.
+    """
+    if len(study.metrics) == 1:
+        return study.best_trials(count)
+    # The server ranks by the first metric; KerasTuner's objective is the sum of all.
+    succeeded = [record for record in study.trials() if record.state == "SUCCEEDED"]
+    sign = -1.0 if objective.direction == "max" else 1.0
+    succeeded.sort(key=lambda record: sign * (score(objective, record.metrics) or 0.0))
+    return succeeded[:count]
+
+
+def add_metrics(trial: Trial, metrics: Mapping[str, float], objective: Objective, step: int) -> None:
+    """Adds values to the trial's metrics, each new one with its direction.
+
+    Args:
+        trial: KerasTuner's.
+        metrics: by name.
+        objective: of the study; it knows the directions that their names do not tell.
+        step: as KerasTuner counts: epochs from 0 on.
+    """
+    known = {part.name: part.direction for part in parts_of(objective)}
+    for name, value in metrics.items():
+        if not trial.metrics.exists(name):
+            trial.metrics.register(name, direction=known.get(name))
+        trial.metrics.update(name, value, step=step)
+
+
+def parts_of(objective: Objective) -> list[Objective]:
+    """The objectives that a list of them consists of, with their sum; a single one as it is."""
+    return [objective, *objective.objectives] if isinstance(objective, MultiObjective) else [objective]
+
+
+def step_of(best_step: int) -> int:
+    """The server's step for KerasTuner's: it counts epochs from 1 on, so that 0 means none."""
+    return best_step + 1
+
+
+def best_step_of(step: int) -> int:
+    """KerasTuner's step for the server's."""
+    return max(step - 1, 0)
+
+
+def reason_of(trial: Trial) -> str:
+    """Why the trial failed: the end of its message, whole lines if possible."""
+    message = sendable(words_of(trial.message or "")).strip() or "the trial failed without a message"
+    if len(message) <= LONGEST_REASON:
+        return message
+    end = message[-LONGEST_REASON:]
+    return end.partition("\n")[2] or end

@@ -1,0 +1,57 @@
+"""A trial's values on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from keras_tuner import HyperParameters
+
+from dodona.keras._mapping.conditions import values_of
+from dodona.keras._mapping.parameter import Value, encoded
+from dodona.keras._mapping.search_space import Space, filled
+from dodona_schemas.vertex import ParameterSpec, TrialParameter
+
+
+def written(specs: Iterable[ParameterSpec], values: Mapping[str, Value]) -> Iterator[TrialParameter]:
+    """The values of active parameters as the wire has them, parents first; what a parameter cannot have is left out.
+
+    Args:
+        specs: the study's parameters.
+        values: by name, as the hypermodel has them.
+    """
+    for spec in specs:
+        if spec.parameter_id not in values:
+            continue
+        value = _written(spec, values[spec.parameter_id])
+        if value is None:
+            continue
+        yield TrialParameter(parameter_id=spec.parameter_id, value=value)
+        for child in spec.conditional_parameter_specs:
+            if value in values_of(child):
+                yield from written([child.parameter_spec], values)
+
+
+def used_by(
+    space: Space, hyperparameters: HyperParameters, suggested: Mapping[str, Value]
+) -> list[TrialParameter] | None:
+    """What a trial turned out to use, as the wire has it; None if that is what was suggested.
+
+    Args:
+        space: the study's, with what the trial has found.
+        hyperparameters: the trial's, with their values.
+        suggested: its parameters as the server suggested them.
+    """
+    begun = filled(space.hyperparameters, suggested).values
+    values = {name: value for name, value in hyperparameters.values.items() if hyperparameters.is_active(name)}
+    # Of a range with many steps the server may have suggested a value beside them: it is the one that was used.
+    exact = {name: suggested[name] for name in suggested.keys() & values.keys() if values[name] == begun.get(name)}
+    used = list(written(space.specs, values | exact))
+    return None if used == list(written(space.specs, suggested)) else used
+
+
+def _written(spec: ParameterSpec, value: Value) -> Value | None:
+    real = spec.double_value_spec
+    if real is None:
+        return encoded(spec, value)
+    inside = not isinstance(value, str) and real.min_value <= value <= real.max_value
+    return float(value) if inside else None

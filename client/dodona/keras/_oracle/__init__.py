@@ -1,0 +1,1 @@
+"""KerasTuner's oracle on a Dodona server."""

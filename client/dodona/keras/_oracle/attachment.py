@@ -1,0 +1,221 @@
+"""An oracle that has its study and search space on a Dodona server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import keras_tuner
+from keras_tuner import HyperParameters, Objective
+from keras_tuner.engine.trial import Trial
+
+import dodona
+from dodona.keras._display.display import Display
+from dodona.keras._errors import outages_end_the_search
+from dodona.keras._process.worker import worker_id
+from dodona.keras._study.requested_spec import max_trials_of, wanted_spec
+from dodona.keras._study.shared_study import SharedStudy
+from dodona.keras._training.active_trial import Running
+
+
+def served(read: Callable[[AttachedOracle], Any]) -> property:
+    """An attribute of KerasTuner's oracle that the study has; only KerasTuner's constructor may assign it."""
+
+    def assign(oracle: AttachedOracle, _value: object) -> None:
+        if oracle.constructed:
+            raise AttributeError(f"{read.__name__} is the study's and cannot be assigned")
+
+    return property(read, assign, doc=read.__doc__)
+
+
+class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner has no types
+    """An oracle whose search space is that of a study on a Dodona server; `CloudOracle` adds the trials.
+
+    Args:
+        project_id: the project that the study belongs to.
+        region: the location within the project.
+        objective: as in KerasTuner; None for that of `study_config` or of the study there is.
+        hyperparameters: the search space, or a part of it, declared ahead.
+        study_config: the study as a dict: Vertex AI's StudySpec, or AI Platform's StudyConfig.
+        max_trials: how many trials the study may have, of all workers together; None for no limit.
+        study_id: the study's name, which all its workers share; None for the project's name.
+        url: the server's address; None for what DODONA_URL says.
+        token: the server's secret; None for what DODONA_TOKEN says.
+        worker: this worker's name, the same after a restart; None for what DODONA_WORKER says, else a unique one.
+        algorithm: the search algorithm, such as "random_search"; None for the server's best.
+        algorithm_options: its options by name.
+        overwrite: whether to start the study over if nobody can be using it.
+        seed: of all suggestions; None lets the server draw one.
+        allow_new_entries: whether the hypermodel may use hyperparameters that were not declared.
+        tune_new_entries: whether those are tuned; otherwise they keep their defaults.
+        max_retries_per_trial: how often this worker runs a trial again that crashed or gave NaN.
+        max_consecutive_failed_trials: after how many failures in a row this worker ends its search.
+
+    Raises:
+        ValueError: the arguments make no study, or contradict each other.
+
+    """
+
+    constructed = False
+
+    def __init__(
+        self,
+        project_id: str = "default",
+        region: str = "local",
+        objective: str | Objective | list[str | Objective] | None = None,
+        hyperparameters: HyperParameters | None = None,
+        study_config: Mapping[str, Any] | None = None,
+        max_trials: int | None = None,
+        study_id: str | None = None,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        worker: str | None = None,
+        algorithm: str | None = None,
+        algorithm_options: Mapping[str, bool | int | float | str] | None = None,
+        overwrite: bool = False,
+        seed: int | None = None,
+        allow_new_entries: bool = True,
+        tune_new_entries: bool = True,
+        max_retries_per_trial: int = 0,
+        max_consecutive_failed_trials: int = 3,
+    ) -> None:
+        wanted = wanted_spec(
+            study_config,
+            objective=objective,
+            hyperparameters=hyperparameters,
+            max_trials=max_trials,
+            algorithm=algorithm,
+            algorithm_options=algorithm_options,
+            seed=seed,
+        )
+        client = dodona.Client(url, token, project_id, region, worker=worker_id(worker))
+        self._shared = SharedStudy(client, study_id, wanted, objective, hyperparameters, overwrite)
+        declared = hyperparameters is not None or bool(wanted.parameters)
+        super().__init__(
+            objective=self._shared.objective,
+            hyperparameters=self._shared.space.hyperparameters if declared else None,
+            allow_new_entries=allow_new_entries,
+            tune_new_entries=tune_new_entries,
+            max_retries_per_trial=max_retries_per_trial,
+            max_consecutive_failed_trials=max_consecutive_failed_trials,
+        )
+        self._display = Display()
+        # What CloudOracle needs besides; so the arguments stand in one constructor only.
+        self._running: dict[str, Running] = {}
+        self._failures_in_a_row = 0
+        self._any_begun = False
+        self.constructed = True
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Itself: KerasTuner copies the callbacks for each execution, and one may hold the oracle."""
+        return self
+
+    # --- the study
+
+    @property
+    def worker(self) -> str:
+        """The name under which this process asks for trials."""
+        return self._shared.client.worker
+
+    @property
+    def study_id(self) -> str:
+        """The study's name."""
+        return self._shared.study_id
+
+    @property
+    def joined(self) -> bool:
+        """Whether the study was there already."""
+        return self._shared.joined
+
+    @property
+    def study(self) -> dodona.Study:
+        """The study on the server, made if it is not there."""
+        with outages_end_the_search():
+            return self._shared.get()
+
+    def overwrite(self) -> None:
+        """Has the study started over if nobody can be using it; to be called before it is used."""
+        self._shared.overwrite = True
+
+    @served
+    def objective(self) -> Objective:
+        """The study's objective."""
+        return self._shared.objective
+
+    @served
+    def max_trials(self) -> int | None:
+        """How many trials the study may have; None without a limit."""
+        return max_trials_of(self._shared.spec)
+
+    @served
+    def seed(self) -> int | None:
+        """The seed of all suggestions; None as long as the server has not drawn one."""
+        return self._shared.spec.seed
+
+    @served
+    def hyperparameters(self) -> HyperParameters:
+        """The search space as this worker last saw it."""
+        return self._shared.tuned
+
+    def _set_project_dir(self, directory: str, project_name: str) -> None:
+        super()._set_project_dir(directory, project_name)
+        self._shared.locate(str(directory), project_name)
+
+    # --- the search space
+
+    def get_space(self) -> HyperParameters:
+        """The study's search space as it is now, with the defaults of what is active."""
+        with outages_end_the_search():
+            self._shared.refresh()
+        return self._shared.tuned
+
+    def known_space(self) -> HyperParameters:
+        """The same with what this worker has found and does not tune, as `tune_new_entries=False` asks for."""
+        with outages_end_the_search():
+            self._shared.refresh()
+        return self._shared.space.hyperparameters.copy()
+
+    def update_space(self, hyperparameters: HyperParameters) -> None:
+        """Adds to the study what it lacks.
+
+        Args:
+            hyperparameters: the space as a hypermodel declares it.
+
+        Raises:
+            RuntimeError: there is something new, and `allow_new_entries` is False.
+            ApiError: the server does not take it.
+        """
+        new = self._shared.space.missing(hyperparameters)
+        if new:
+            # Another worker may have found the same meanwhile.
+            with outages_end_the_search():
+                self._shared.refresh()
+            new = self._shared.space.missing(hyperparameters)
+        if new and not self.allow_new_entries:
+            raise RuntimeError(f"`allow_new_entries` is `False`, but found new entries {new}")
+        if new and not self.tune_new_entries:
+            self._shared.keep(new)
+        elif new:
+            with outages_end_the_search():
+                self._shared.add(new)
+
+    @served
+    def ongoing_trials(self) -> dict[str, Trial]:
+        """The trials that run here, by the worker's name."""
+        return {running.worker: running.trial for running in self._running.values()}
+
+    # --- what a server makes needless
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Nothing: the server has it all."""
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Not possible: the server makes the suggestions."""
+        raise NotImplementedError("a CloudOracle makes no suggestions; its server does, by the study's algorithm")
+
+    def save(self) -> None:
+        """Nothing: the server has it all."""
+
+    def reload(self) -> None:
+        """Nothing: the server has it all."""

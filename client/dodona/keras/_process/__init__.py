@@ -1,0 +1,1 @@
+"""This worker's process: who it is, how it ends, what it leaves behind."""

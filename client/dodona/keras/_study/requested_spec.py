@@ -1,0 +1,128 @@
+"""The study that a script asks for, from the arguments of a tuner."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from keras_tuner import HyperParameters, Objective
+
+from dodona import Study
+from dodona.keras._mapping.objective import directions, parts_in, parts_of, worded, worded_parts
+from dodona.keras._study.ai_platform import read_study_config
+from dodona_schemas.vertex import Algorithm, MetricSpec, StudySpec, StudyStoppingConfig
+
+Given = TypeVar("Given")
+
+
+def wanted_spec(
+    study_config: Mapping[str, Any] | StudySpec | None,
+    *,
+    objective: object = None,
+    hyperparameters: HyperParameters | None = None,
+    max_trials: int | None = None,
+    algorithm: str | None = None,
+    algorithm_options: Mapping[str, bool | int | float | str] | None = None,
+    seed: int | None = None,
+) -> StudySpec:
+    """The study's spec, of which `study_config` and the other arguments each may say a part, but no part twice.
+
+    Args:
+        study_config: Vertex's StudySpec or AI Platform's StudyConfig, as a dict of its JSON.
+        objective: KerasTuner's; here only whether there is one matters.
+        hyperparameters: likewise.
+        max_trials: how many trials the study may have.
+        algorithm: the search algorithm, such as "random_search".
+        algorithm_options: its options.
+        seed: of all suggestions.
+
+    Raises:
+        ValueError: something is said twice, or there is no such algorithm.
+    """
+    spec = read_study_config(study_config or {})
+    if objective is not None and spec.metrics:
+        raise ValueError(f"study_config has the metrics {worded(spec.metrics)} already; leave objective= out")
+    if hyperparameters is not None and spec.parameters:
+        raise ValueError("study_config has parameters already; leave hyperparameters= out")
+    stopping = spec.study_stopping_config or StudyStoppingConfig()
+    limit = _said_once("max_trials", max_trials, "studyStoppingConfig.maxNumTrials", stopping.max_num_trials)
+    if limit is not None:
+        spec.study_stopping_config = stopping.model_copy(update={"max_num_trials": limit})
+    if algorithm is not None:
+        chosen = Algorithm.parse(algorithm.upper())
+        spec.algorithm = _said_once("algorithm", chosen, "algorithm", spec.algorithm or None) or chosen
+    options = dict(algorithm_options or {}) or None
+    configured = spec.algorithm_options or None
+    spec.algorithm_options = _said_once("algorithm_options", options, "algorithmOptions", configured) or {}
+    spec.seed = _said_once("seed", seed, "seed", spec.seed)
+    return spec
+
+
+def _said_once(name: str, given: Given | None, field: str, configured: Given | None) -> Given | None:
+    if given is None or configured is None or given == configured:
+        return configured if given is None else given
+    raise ValueError(f"{name} is {given}, but study_config has {field} {configured}; say it once")
+
+
+def max_trials_of(spec: StudySpec) -> int | None:
+    """How many trials a study may have; None for no limit."""
+    return spec.study_stopping_config.max_num_trials if spec.study_stopping_config else None
+
+
+def check_objective(study: Study, wanted: list[MetricSpec]) -> None:
+    """Refuses a study that searches for something else.
+
+    Args:
+        study: the one there is.
+        wanted: the metrics that the script names.
+
+    Raises:
+        ValueError: they are not the study's.
+    """
+    if directions(wanted) != directions(study.spec.metrics):
+        raise ValueError(
+            f"the study {study.display_name!r} optimizes {worded(study.spec.metrics)}, not {worded(wanted)}; "
+            "give another study_id, or delete the study first"
+        )
+
+
+def check_parts(study: Study, objective: Objective) -> None:
+    """Refuses a study that sums up other objectives: that sum has the same name, whatever it is of.
+
+    Args:
+        study: the one there is.
+        objective: which the script names.
+
+    Raises:
+        ValueError: its parts are not the study's.
+    """
+    there, wanted = parts_in(study.metadata), parts_in(parts_of(objective))
+    if there and wanted and there != wanted:
+        raise ValueError(
+            f"the study {study.display_name!r} optimizes the sum of {worded_parts(there)}, not of "
+            f"{worded_parts(wanted)}; give another study_id, or delete the study first"
+        )
+
+
+def differences(study: Study, wanted: StudySpec) -> list[str]:
+    """What the script says otherwise than the study that it joins, for people.
+
+    Args:
+        study: the one there is; what it has holds.
+        wanted: what the script says.
+    """
+    ours, theirs = wanted, study.spec
+    pairs: list[tuple[str, object, object]] = [
+        ("max_trials", max_trials_of(ours), max_trials_of(theirs)),
+        ("algorithm", ours.algorithm.name if ours.algorithm else None, theirs.algorithm.name),
+        ("algorithm_options", ours.algorithm_options or None, theirs.algorithm_options),
+        ("seed", ours.seed, theirs.seed),
+    ]
+    return [f"{name} is {has}, not {asked}" for name, asked, has in pairs if asked is not None and asked != has]
+
+
+def new_study_id() -> str:
+    """A name for a study that nobody named: it is not shared, but can be found again."""
+    return f"keras-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

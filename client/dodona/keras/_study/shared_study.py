@@ -1,0 +1,197 @@
+"""The study that the workers share: found or made, with a search space that grows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from keras_tuner import HyperParameters, Objective
+from keras_tuner.engine.hyperparameters import HyperParameter
+
+from dodona import AlreadyExists, Client, NotFound, Study
+from dodona.keras._compat import create_objective, knows
+from dodona.keras._mapping.objective import metrics_of, objective_of, parts_of
+from dodona.keras._mapping.search_space import Space
+from dodona.keras._study.folders import project_folder
+from dodona.keras._study.overwrite import remove_folders, start_over
+from dodona.keras._study.requested_spec import check_objective, check_parts, differences, new_study_id
+from dodona_schemas.vertex import StudySpec
+
+logger = logging.getLogger("dodona")
+
+# KerasTuner's name for a project that has none: as a study, unrelated scripts would share it.
+_UNNAMED_PROJECT = "untitled_project"
+
+
+class SharedStudy:
+    """A study that the first worker makes and the others join.
+
+    It is looked for when it is first needed, and made with the space that is known by then, so that a worker which
+    joins finds the space whole.
+
+    Args:
+        client: the connection.
+        study_id: the study's name; None to take the project's.
+        wanted: what the script says of the study.
+        objective: KerasTuner's; None to take that of `wanted`, of the study there is, or KerasTuner's default.
+        hyperparameters: declared ahead.
+        overwrite: whether to start the study over, by the rule of `overwrite`.
+
+    Attributes:
+        overwrite: likewise.
+        objective: the study's.
+        space: the study's, as far as it is known here.
+        joined: whether the study was there already.
+
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        study_id: str | None,
+        wanted: StudySpec,
+        objective: object,
+        hyperparameters: HyperParameters | None,
+        overwrite: bool,
+    ) -> None:
+        self.client = client
+        self.joined = False
+        self._study_id = study_id
+        self._folder: str | None = None
+        self._wanted = wanted
+        self._objective_is_said = objective is not None or bool(wanted.metrics)
+        self.objective: Objective = objective_of(wanted.metrics) if wanted.metrics else create_objective(objective)
+        wanted.metrics = wanted.metrics or metrics_of(self.objective)
+        self.space = Space(wanted.parameters)
+        # What is known here alone.
+        self._kept = HyperParameters()
+        self.overwrite = overwrite
+        self._looked_up = False
+        self._study: Study | None = None
+        self._seen: StudySpec | None = None
+        if hyperparameters is not None:
+            self.add(hyperparameters.space)
+
+    @property
+    def spec(self) -> StudySpec:
+        """What is searched, for what and how: the study's words, or before it is there the script's."""
+        return self._study.spec if self._study is not None else self._wanted
+
+    def locate(self, directory: str, project: str) -> None:
+        """Takes note of the project; a study without a name is called like it.
+
+        Args:
+            directory: KerasTuner's working directory.
+            project: the name of the project's folder in it.
+        """
+        self._folder = project_folder(directory, project, tells=True)
+        if self._study_id is None and project != _UNNAMED_PROJECT:
+            self._study_id = project
+
+    def look_up(self) -> Study | None:
+        """The study, joined if it is there.
+
+        Raises:
+            ValueError: it is there and has another objective.
+        """
+        if not self._looked_up:
+            study = self._find()
+            if study is not None and self.overwrite:
+                deleted = start_over(study)
+                if deleted is not None and self._folder is not None:
+                    remove_folders(self._folder, deleted)
+                study = self._find()
+            if study is not None:
+                self._join(study)
+            self._looked_up = True
+        return self._study
+
+    def get(self) -> Study:
+        """The study, made if it is not there.
+
+        Raises:
+            ValueError: it is there and has another objective.
+        """
+        return self.look_up() or self._make()
+
+    def refresh(self) -> None:
+        """Fetches the space as it is now, if the study is there."""
+        study = self.look_up()
+        if study is not None:
+            study.refresh()
+            self.sync()
+
+    def sync(self) -> None:
+        """Takes over the space as the study was last fetched, which asking for trials does too, if need be."""
+        if self._study is not None and self._study.spec is not self._seen:
+            self._seen = self._study.spec
+            self.space.learn(self._seen.parameters)
+
+    def add(self, new: Iterable[HyperParameter]) -> None:
+        """Lets the space grow: at once if the study is there, else when it is made.
+
+        Args:
+            new: hyperparameters that the space lacks.
+        """
+        new = list(new)
+        tree = self.space.grown(new)
+        if self._study is None:
+            self.space.learn(tree.specs, new)
+            return
+        if tree.additions:
+            self._study.add_parameters(tree.additions)
+        self.space.learn(self._study.spec.parameters, new)
+
+    def keep(self, new: Iterable[HyperParameter]) -> None:
+        """Takes over what this worker alone knows of, so that it has its defaults in all trials and is never tuned.
+
+        Args:
+            new: hyperparameters that the space lacks.
+        """
+        self._kept.merge(list(new))
+        self.space.learn(self.space.specs, self._kept.space)
+
+    @property
+    def tuned(self) -> HyperParameters:
+        """The space without what this worker alone knows of and does not tune."""
+        untuned = [hp for hp in self._kept.space if not knows(Space(self.space.specs).hyperparameters, hp)]
+        return self.space.without(untuned)
+
+    @property
+    def study_id(self) -> str:
+        """The study's name; one is made up if nobody gave any."""
+        if self._study_id is None:
+            self._study_id = new_study_id()
+            logger.warning("the study has no name; it is called %r. Workers share one by study_id=", self._study_id)
+        return self._study_id
+
+    def _find(self) -> Study | None:
+        try:
+            return self.client.get_study(self.study_id)
+        except NotFound:
+            return None
+
+    def _make(self) -> Study:
+        spec = self._wanted.model_copy(update={"parameters": self.space.specs})
+        try:
+            self._study = self.client.create_study(self.study_id, spec=spec, metadata=parts_of(self.objective))
+        except AlreadyExists:
+            # Another worker was quicker, with a space that differs a little: what it lacks is added.
+            return self._join(self.client.get_study(self.study_id))
+        self.space.learn(self._study.spec.parameters)
+        return self._study
+
+    def _join(self, study: Study) -> Study:
+        if self._objective_is_said:
+            check_objective(study, self._wanted.metrics)
+            check_parts(study, self.objective)
+        else:
+            self.objective = objective_of(study.spec.metrics)
+        found, self.space = self.space.hyperparameters, Space(study.spec.parameters)
+        others = differences(study, self._wanted) + self.space.differences(found)
+        if others:
+            logger.warning("joining the study %r as it is: %s", study.display_name, "; ".join(others))
+        self._study, self.joined = study, True
+        self.add(hp for hp in self.space.missing(found) if not knows(self._kept, hp))
+        self.keep(())
+        return study

@@ -1,0 +1,1 @@
+"""One trial while it trains."""

@@ -1,0 +1,133 @@
+"""A trial that this worker runs, on both sides."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from keras_tuner import HyperParameters, Objective
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+import dodona
+from dodona.keras._mapping.search_space import Space, filled
+from dodona.keras._mapping.trials import reason_of, step_of
+from dodona.keras._mapping.wire_values import used_by
+from dodona.keras._training.reporting import LOST, Reporter
+from dodona_schemas.vertex import TrialParameter
+
+logger = logging.getLogger("dodona")
+
+# How long a process that was told to leave tries to hand its trial back.
+LEAVING_SECONDS = 3.0
+
+
+@dataclass
+class Running:
+    """A trial between `create_trial` and `end_trial`.
+
+    Args:
+        handle: the client's.
+        worker: who runs it.
+        objective: the study's.
+        on_step: told each step of the trial, with its numbers.
+
+    Attributes:
+        trial: KerasTuner's; its metrics are what the tuner hands in, never the reports of single epochs.
+        reporter: sends those.
+        failures: how many runs of the trial have failed.
+        may_go_on: whether this run may go on from the backup of an earlier one that was interrupted.
+        trainings: how often this run has begun to train.
+
+    """
+
+    handle: dodona.Trial
+    worker: str
+    objective: Objective
+    on_step: Callable[[int, Mapping[str, float]], None]
+    trial: Trial = field(init=False)
+    reporter: Reporter = field(init=False)
+    failures: int = 0
+    may_go_on: bool = False
+    trainings: int = 0
+
+    def begin(self, space: HyperParameters) -> None:
+        """Starts a run with the suggested values; what the last run handed in is forgotten.
+
+        Args:
+            space: the study's.
+        """
+        values = filled(space, self.handle.parameters)
+        self.trial = Trial(values, str(self.handle.number), TrialStatus.RUNNING)
+        self.reporter = Reporter(self.handle, self.objective, self.on_step)
+        # A trial that is run again after it failed begins anew; and from now on `last_step` is this run's own too.
+        self.may_go_on = not self.failures and (self.handle.attempt > 1 or self.handle.last_step is not None)
+        self.trainings = 0
+
+    def score(self) -> None:
+        """Scores a trial that the tuner calls completed; INVALID if it has no result, or one that is NaN."""
+        trial, name = self.trial, self.objective.name
+        if not trial.metrics.exists(name):
+            trial.status = TrialStatus.INVALID
+            trial.message = f"nobody handed in a value of {name}"
+            return
+        values = {one.step: one.mean() for one in trial.metrics.get_history(name) if not math.isnan(one.mean())}
+        if not values:
+            trial.status = TrialStatus.INVALID
+            trial.message = f"the value of {name} is NaN"
+            return
+        best = max if self.objective.direction == "max" else min
+        trial.best_step = best(values, key=lambda step: values[step])
+        trial.score = float(values[trial.best_step])
+
+    def hand_in(self, space: Space) -> bool:
+        """Ends the trial on the server with what it used; False if it was no longer this worker's.
+
+        Args:
+            space: the study's, with what the trial has found.
+
+        Raises:
+            ServerUnreachable: the server does not answer.
+            ApiError: it refused.
+        """
+        trial, handle = self.trial, self.handle
+        try:
+            if not self.reporter.lost:
+                self._end(used_by(space, trial.hyperparameters, handle.parameters))
+        except LOST as error:
+            logger.warning("the result of trial %d was not taken, going on with the next: %s", handle.number, error)
+            self.reporter.lost = True
+        if self.reporter.lost:
+            trial.status, trial.message = TrialStatus.FAILED, "it was no longer this worker's"
+        elif trial.status == TrialStatus.COMPLETED and handle.state == "INFEASIBLE":
+            trial.status, trial.message = TrialStatus.FAILED, f"{self.objective.name} is {trial.score}"
+        return not self.reporter.lost
+
+    def _end(self, used: list[TrialParameter] | None) -> None:
+        try:
+            if self.trial.status == TrialStatus.COMPLETED:
+                self.handle.complete(self._final_metrics(), step_of(self.trial.best_step), used)
+            else:
+                self.handle.fail(reason_of(self.trial), used)
+        except dodona.InvalidArgument as error:
+            if used is None:
+                raise
+            # A result counts for more than what else is known of its parameters.
+            logger.warning("the values that trial %d used were not taken: %s", self.handle.number, error)
+            self._end(None)
+
+    def hand_back(self) -> bool:
+        """Lets any worker have the trial; whether the server took it, soon enough for a process that leaves."""
+        try:
+            self.handle.release(LEAVING_SECONDS)
+        except dodona.DodonaError as error:
+            logger.warning("trial %d could not be handed back: %s", self.handle.number, error)
+            return False
+        return True
+
+    def _final_metrics(self) -> dict[str, float]:
+        """The metrics that were measured at the trial's best step, and no others: they are of another model."""
+        metrics, best = self.trial.metrics, self.trial.best_step
+        measured = [(name, one) for name in metrics.metrics for one in metrics.get_history(name) if one.step == best]
+        return {name: float(one.mean()) for name, one in measured}

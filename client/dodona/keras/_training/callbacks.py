@@ -1,0 +1,86 @@
+"""The callbacks of a trial: the user's, in each form that `fit` takes, and those that keep what is needed of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras_tuner import Objective
+
+from dodona.keras._compat import SaveBestEpoch, files, save_json
+from dodona.keras._mapping.metrics import numbers
+from dodona.keras._mapping.objective import score
+from dodona.keras._training.reporting import Reporter
+
+
+def callbacks_of(given: Any) -> list[Any]:
+    """The callbacks in a list, from any form that Keras's `fit` takes.
+
+    Args:
+        given: one callback, a list or a tuple of them, nested or not, a CallbackList, or None.
+
+    Raises:
+        TypeError: something there is no callback; the message names it.
+    """
+    if given is None:
+        return []
+    if isinstance(given, list | tuple | set | frozenset):
+        return [callback for one in given for callback in callbacks_of(one)]
+    if isinstance(given, dict):
+        return callbacks_of(list(given.values()))
+    if isinstance(given, keras.callbacks.CallbackList):
+        return list(given.callbacks)
+    if isinstance(given, type) or not hasattr(given, "set_model"):
+        raise TypeError(
+            f"callbacks= has {given!r} of type {type(given).__name__}; it must be a keras.callbacks.Callback, "
+            "or a list, a tuple or a CallbackList of them"
+        )
+    return [given]
+
+
+class SaveBestMeasuredEpoch(SaveBestEpoch):  # type: ignore[misc]  # keras_tuner has no types
+    """Writes the weights of the best epoch in which the objective was measured, as long as the trial is this worker's.
+
+    KerasTuner's writes those of each epoch without the objective over the best ones. As long as it was measured in no
+    epoch, that is right: it may be computed after `fit`. A worker that has lost the trial would write over the files of
+    the one that has it now, where both share a folder.
+
+    Args:
+        objective: the study's.
+        path: of the file.
+        reporter: of the trial; None if another replica reports.
+
+    """
+
+    def __init__(self, objective: Objective, path: str, reporter: Reporter | None) -> None:
+        super().__init__(objective, path)
+        self._reporter = reporter
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Writes the file if the epoch is the best so far."""
+        metrics = numbers(logs or {})
+        unmeasured = score(self.objective, metrics) is None and math.isfinite(self.best_value)
+        if not unmeasured and (self._reporter is None or not self._reporter.lost):
+            super().on_epoch_end(epoch, metrics)
+
+
+class SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Writes what `load_model` needs to build a model that knows its input's shape only from the data.
+
+    KerasTuner writes it in a method that its users override.
+
+    Args:
+        path: of the file.
+
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Writes the file after the first epoch."""
+        if epoch == 0 or not files.exists(self._path):
+            save_json(self._path, self.model.get_build_config())

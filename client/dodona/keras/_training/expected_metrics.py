@@ -1,0 +1,80 @@
+"""An objective that no epoch will ever have is told after the first one, not after the first trial."""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Mapping, Sequence
+from types import CodeType
+from typing import Any
+
+import keras
+from keras_tuner import HyperModel, Objective
+
+from dodona.keras._compat import DefaultObjective
+from dodona.keras._mapping.metrics import numbers
+from dodona.keras._mapping.objective import score
+from dodona.keras._mapping.results import missing_objective
+
+
+class ExpectObjective(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Ends the search after the first epoch in which the objective should have been measured and was not.
+
+    Args:
+        objective: the study's.
+        validation_freq: as of `fit`; what validation measures is expected once there is any of it.
+
+    """
+
+    def __init__(self, objective: Objective, validation_freq: Any) -> None:
+        super().__init__()
+        self._objective = objective
+        self._sparse = validation_freq != 1
+        self._found = False
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """Looks for the objective, until it was there once.
+
+        Raises:
+            MissingObjective: it is missing; the message names the metrics that there are.
+        """
+        logs = logs or {}
+        self._found = (
+            self._found or self._objective.has_value(logs) or score(self._objective, numbers(logs)) is not None
+        )
+        validated = any(str(name).startswith("val_") for name in logs)
+        # A model's own `fit` may return whatever it likes.
+        if self._found or (self._sparse and not validated) or type(self.model).fit is not keras.Model.fit:
+            return
+        raise missing_objective(self._objective, logs, "the first epoch")
+
+
+def expects_objective(tuner: Any, callbacks: Sequence[Any]) -> bool:
+    """Whether the result of a trial is what Keras's own `fit` measures, so that each epoch has the objective or none.
+
+    Args:
+        tuner: whose trial it is.
+        callbacks: the user's.
+    """
+    methods = (tuner.run_trial, tuner._build_and_fit_model)  # noqa: SLF001 - what the user overrides
+    if not all(method.__module__.startswith("dodona.keras.") for method in methods):
+        return False
+    if isinstance(tuner.oracle.objective, DefaultObjective) or type(tuner.hypermodel).fit is not HyperModel.fit:
+        return False
+    hooks = [*(callback.on_epoch_end for callback in callbacks), tuner.on_epoch_end]
+    return not any(_may_add(hook) for hook in hooks)
+
+
+def _may_add(hook: Any) -> bool:
+    """Whether a hook at the end of an epoch touches the logs, its last argument, and so may add a metric to them.
+
+    Such a metric may come in every second epoch only.
+    """
+    if str(getattr(hook, "__module__", "")).startswith(("keras.", "dodona.keras.")):
+        return False
+    code = getattr(hook, "__code__", None)
+    if not isinstance(code, CodeType) or code.co_argcount == 0 or code.co_flags & 0x0C:
+        # Not a plain function, or one with *args or **kwargs.
+        return True
+    logs = code.co_varnames[code.co_argcount - 1]
+    touched = (one.argval if isinstance(one.argval, tuple) else (one.argval,) for one in dis.get_instructions(code))
+    return any(logs in names for names in touched)

@@ -1,0 +1,167 @@
+"""Each epoch's metrics to the server while a trial runs, and the server's wish to stop back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from keras_tuner import Objective
+
+import dodona
+from dodona._text import sendable
+from dodona.keras._errors import outages_end_the_search
+from dodona.keras._mapping.epochs import fill
+from dodona.keras._mapping.metrics import numbers
+from dodona.keras._mapping.objective import score
+from dodona.keras._mapping.results import is_better
+from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH
+
+logger = logging.getLogger("dodona")
+
+# The trial is no longer this worker's: handed on, deleted, or ended by somebody else.
+LOST = (dodona.Aborted, dodona.NotFound, dodona.FailedPrecondition)
+
+
+class Reporter:
+    """Reports one trial, however it is trained.
+
+    Each epoch counts once, whether it comes from a callback in `fit` or from a custom loop that calls the tuner's
+    `on_epoch_end`. Steps count the epochs of the whole trial: further executions go on where the last one ended.
+
+    Args:
+        trial: the client's.
+        objective: the study's; a list of objectives is reported as their sum too.
+        on_step: told each step, with its numbers.
+
+    Attributes:
+        fitting: whether a callback in `fit` is reporting now, so that the hook must not.
+        lost: whether the trial is no longer this worker's.
+        best: the epoch with the best objective so far, from 0 on, and its metrics; None as long as there is none.
+        checkpoint: the place from which the trial can go on, for the next report to name; None if there is none.
+        epochs: those of this execution so far, from 0 on, with their metrics.
+        seen: the names of all metrics so far.
+
+    """
+
+    def __init__(
+        self, trial: dodona.Trial, objective: Objective, on_step: Callable[[int, Mapping[str, float]], None]
+    ) -> None:
+        self.fitting = False
+        self.lost = False
+        self.best: tuple[dict[str, float], int] | None = None
+        self.checkpoint: str | None = None
+        self.epochs: list[tuple[int, dict[str, float]]] = []
+        self.seen: set[str] = set()
+        self._trial = trial
+        self._objective = objective
+        self._on_step = on_step
+        self._base = 0
+        self._last_step = 0
+        self._warned = False
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether to end the training: by the server's last answer it is no longer wanted."""
+        return self.lost or self._trial.should_stop
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The step before the first epoch of this execution, and the last one: what `go_on` needs."""
+        return self._base, self._last_step
+
+    def go_on(self, base: int, last_step: int) -> None:
+        """Counts on from there."""
+        self._base, self._last_step = base, last_step
+
+    def epoch(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
+        """Reports an epoch.
+
+        Args:
+            epoch: from 0 on, as Keras counts.
+            logs: its metrics, of which those count that `numbers` lets count.
+
+        Raises:
+            SearchInterrupted: the server does not answer.
+        """
+        metrics = numbers(logs or {})
+        if (value := score(self._objective, metrics)) is not None:
+            metrics[self._objective.name] = value
+        self._note(metrics, int(epoch))
+        step = self._step(int(epoch))
+        self._on_step(step, metrics)
+        if not metrics or self.lost:
+            return
+        try:
+            with outages_end_the_search():
+                self._trial.report(metrics, step, _place(self.checkpoint))
+        except LOST as error:
+            self.lost = True
+            logger.warning("trial %d is no longer this worker's, going on with the next: %s", self._trial.number, error)
+        except dodona.ApiError as error:
+            # A training is worth more than one of its reports.
+            if not self._warned:
+                logger.warning("the metrics of trial %d were not taken: %s", self._trial.number, error)
+            self._warned = True
+
+    def completed(self, results: Any) -> Any:
+        """What a training returned; a History that `fit` did not fill has the epochs that were reported meanwhile."""
+        if isinstance(results, list) and len(results) == 1:
+            return [self.completed(results[0])]
+        if isinstance(results, keras.callbacks.History) and not results.history:
+            fill(results, self.epochs)
+        return results
+
+    def _note(self, metrics: dict[str, float], epoch: int) -> None:
+        self.epochs.append((epoch, metrics))
+        self.seen |= metrics.keys()
+        name = self._objective.name
+        best = None if self.best is None else self.best[0][name]
+        if name in metrics and is_better(self._objective, metrics[name], best):
+            self.best = metrics, epoch
+
+    def _step(self, epoch: int) -> int:
+        step = self._base + epoch + 1
+        if step <= self._last_step:
+            # The epochs began anew: the next execution.
+            self._base = self._last_step - epoch
+            step = self._last_step + 1
+        self._last_step = step
+        return step
+
+
+def _place(checkpoint: str | None) -> str | None:
+    """What a report names as the checkpoint; nothing if the server cannot keep it: a backup is found without it."""
+    if checkpoint is None or sendable(checkpoint) != checkpoint or len(checkpoint) > MAX_CHECKPOINT_LENGTH:
+        return None
+    return checkpoint
+
+
+class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+    """Reports each epoch of `fit`, and ends the training when the server says so.
+
+    Args:
+        reporter: of the trial.
+
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+
+    def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """The hook keeps quiet from now on."""
+        self._reporter.fitting = True
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Reports the epoch."""
+        # Loops of the user's own may call nothing but this.
+        self._reporter.fitting = True
+        self._reporter.epoch(epoch, logs)
+        if self._reporter.should_stop:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
+        """The hook may report again."""
+        self._reporter.fitting = False

@@ -1,0 +1,1 @@
+"""KerasTuner's tuners on a Dodona server."""

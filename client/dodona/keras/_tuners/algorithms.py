@@ -1,0 +1,151 @@
+"""KerasTuner's tuners under their own names, with their own arguments; each is a study's algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import keras_tuner
+from keras_tuner import HyperModel, HyperParameters, Objective
+
+from dodona.keras._oracle.arguments import BAYESIAN_DEFAULTS, GRID_OPTIONS, warn_of_bayesian
+from dodona.keras._tuners.base import BaseTuner
+from dodona.keras._tuners.tuner import Tuner
+from dodona.keras._tuners.with_oracle import NamedTuner
+
+Build: TypeAlias = HyperModel | Callable[[HyperParameters], Any] | None
+Objectives: TypeAlias = str | Objective | list[str | Objective] | None
+
+
+class CloudTuner(Tuner):
+    """tensorflow-cloud's CloudTuner: tunes a Keras model together with all other workers of a study.
+
+    Args:
+        hypermodel: a function that takes HyperParameters and returns a model, or a keras_tuner.HyperModel. Its
+            hyperparameters need not be declared ahead.
+        project_id: the project that the study belongs to.
+        region: the location within the project.
+        objective: as in KerasTuner, such as "val_accuracy" or keras_tuner.Objective("val_f1", "max").
+        hyperparameters: the search space, or a part of it, declared ahead.
+        study_config: the study as a dict, instead of the two above: Vertex AI's StudySpec, or the StudyConfig of AI
+            Platform.
+        max_trials: how many trials the study may have, of all workers together; None for no limit.
+        study_id: the study's name, which all its workers share; None for `project_name`.
+        url: the server's address; None for what DODONA_URL says.
+        token: the server's secret; None for what DODONA_TOKEN says.
+        **kwargs: as of `Tuner`: max_model_size, optimizer, loss, metrics, distribution_strategy, directory,
+            project_name, logger, tuner_id, overwrite, executions_per_trial, trials_per_process; and as of
+            `CloudOracle`: algorithm, algorithm_options, seed, allow_new_entries, tune_new_entries,
+            max_retries_per_trial, max_consecutive_failed_trials.
+
+    Raises:
+        ValueError: as of `Tuner`.
+
+    """
+
+    def __init__(
+        self,
+        hypermodel: Build = None,
+        project_id: str = "default",
+        region: str = "local",
+        objective: Objectives = None,
+        hyperparameters: HyperParameters | None = None,
+        study_config: Mapping[str, Any] | None = None,
+        max_trials: int | None = None,
+        study_id: str | None = None,
+        *,
+        url: str | None = None,
+        token: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            None,
+            hypermodel,
+            project_id=project_id,
+            region=region,
+            objective=objective,
+            hyperparameters=hyperparameters,
+            study_config=study_config,
+            max_trials=max_trials,
+            study_id=study_id,
+            url=url,
+            token=token,
+            **kwargs,
+        )
+
+
+class RandomSearch(NamedTuner):
+    """keras_tuner.RandomSearch: each trial is drawn independently.
+
+    Args:
+        *args: as of keras_tuner.RandomSearch: hypermodel, objective, max_trials=10, seed, hyperparameters,
+            tune_new_entries, allow_new_entries, max_retries_per_trial, max_consecutive_failed_trials.
+        **kwargs: the same by name, and those of `Tuner`: study_id, url, token, directory, project_name and so on.
+
+    """
+
+    _theirs = keras_tuner.RandomSearch
+    _algorithm = "RANDOM_SEARCH"
+
+
+class GridSearch(NamedTuner):
+    """keras_tuner.GridSearch: every combination once; a Float without a step has eleven values, both ends among them.
+
+    Args:
+        *args: as of `RandomSearch`, but max_trials=None: the whole grid.
+        **kwargs: as of `RandomSearch`.
+
+    """
+
+    _theirs = keras_tuner.GridSearch
+    _algorithm = "GRID_SEARCH"
+
+    def _translate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return arguments | {"algorithm_options": GRID_OPTIONS}
+
+
+class BayesianOptimization(NamedTuner):
+    """keras_tuner.BayesianOptimization, by Dodona's own GP_BANDIT.
+
+    Args:
+        *args: as of keras_tuner.BayesianOptimization: hypermodel, objective, max_trials=10, num_initial_points, alpha,
+            beta, seed, hyperparameters and so on. `num_initial_points`, `alpha` and `beta` have no effect, and if they
+            are not KerasTuner's defaults a warning says so: GP_BANDIT chooses its first points, learns the noise and
+            weighs exploration itself.
+        **kwargs: as of `RandomSearch`.
+
+    """
+
+    _theirs = keras_tuner.BayesianOptimization
+    _algorithm = "GP_BANDIT"
+
+    def _translate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        warn_of_bayesian({name: arguments.pop(name) for name in BAYESIAN_DEFAULTS})
+        return arguments
+
+
+class SklearnTuner(BaseTuner, keras_tuner.SklearnTuner):  # type: ignore[misc]  # keras_tuner has no types
+    """keras_tuner.SklearnTuner: cross-validates a model of scikit-learn.
+
+    Args:
+        oracle: as of `BaseTuner`; unless it says otherwise, the objective is "score", to be maximized.
+        hypermodel: builds the model.
+        scoring: as in KerasTuner; None for the model's own score.
+        metrics: further functions of sklearn.metrics, which are recorded.
+        cv: how the data are split; None for five shuffled folds.
+        **kwargs: as of `BaseTuner`: objective, max_trials, study_id, url, token, directory and so on.
+
+    """
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle | str | None = None,
+        hypermodel: Build = None,
+        scoring: Callable[..., float] | None = None,
+        metrics: Callable[..., float] | Sequence[Callable[..., float]] | None = None,
+        cv: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if (oracle is None or isinstance(oracle, str)) and not kwargs.get("study_config"):
+            kwargs.setdefault("objective", Objective("score", "max"))
+        super().__init__(oracle, hypermodel, scoring=scoring, metrics=metrics, cv=cv, **kwargs)

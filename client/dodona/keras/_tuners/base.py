@@ -1,0 +1,243 @@
+"""What all tuners here have in common, whatever they tune: keras_tuner's BaseTuner with its oracle on a server."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Self
+
+import keras
+import keras_tuner
+from keras_tuner import HyperModel, HyperParameters
+from keras_tuner.engine import base_tuner
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.errors import FailedTrialError, FatalError
+
+from dodona import Study
+from dodona._text import message_of
+from dodona.keras._compat import files
+from dodona.keras._display.display import printed_safely
+from dodona.keras._errors import SearchInterrupted
+from dodona.keras._mapping.results import MissingObjective, missing_objective, outcome_of
+from dodona.keras._oracle.arguments import ORACLE_SETTINGS, given_oracle
+from dodona.keras._oracle.oracle import CloudOracle
+from dodona.keras._process.out_of_memory import out_of_memory
+from dodona.keras._process.restart import begin_search, check_restart, restart
+from dodona.keras._process.signals import sigterm_leaves
+from dodona.keras._process.worker import NAMELESS, without_chief
+from dodona.keras._study.folders import project_folder
+from dodona.keras._tuners.first_build import explore
+
+
+class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has no types
+    """Tunes anything, together with all other workers of a study: subclasses say how in `run_trial`.
+
+    Args:
+        oracle: a `CloudOracle`; or the name of a search algorithm, such as "tpe"; or one of KerasTuner's own oracles,
+            whose arguments then make the study; or None for the server's best algorithm.
+        hypermodel: as in KerasTuner; None if `run_trial` needs none.
+        directory: the working directory.
+        project_name: the project's folder in it, and the study's name if `study_id` is not given.
+        overwrite: whether to start the study over if nobody can be using it.
+        trials_per_process: after so many trials the program is started anew in this process's place, which frees all
+            memory; None for never.
+        **kwargs: those of `CloudOracle` (objective, max_trials, study_id, url, token, seed and so on), unless one is
+            given; `tuner_id`, this worker's name; and those of keras_tuner's own class.
+
+    Raises:
+        ValueError: the arguments make no study, contradict each other, or name an objective that is not that of the
+            study there is; or `oracle` is none of these.
+
+    """
+
+    oracle: CloudOracle
+    _bars = True
+
+    def __init__(
+        self,
+        oracle: keras_tuner.Oracle | str | None = None,
+        hypermodel: HyperModel | Callable[[HyperParameters], Any] | None = None,
+        directory: Any = None,
+        project_name: str | None = None,
+        overwrite: bool = False,
+        trials_per_process: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        settings = {name: kwargs.pop(name) for name in ORACLE_SETTINGS & kwargs.keys()}
+        worker = kwargs.pop("tuner_id", None)
+        served = given_oracle(oracle, settings, project_name, worker, overwrite)
+        check_restart(trials_per_process)
+        self._trials_per_process = trials_per_process
+        self._trials_here = 0
+        with without_chief():
+            super().__init__(
+                served, hypermodel, directory=directory, project_name=project_name or served.study_id, **kwargs
+            )
+        self.tuner_id = worker if worker not in (None, NAMELESS) else served.worker
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
+        """Itself: KerasTuner copies the callbacks for each execution, and one may hold the tuner."""
+        return self
+
+    @property
+    def project_dir(self) -> str:
+        """The folder of the trials' folders; see `project_folder`."""
+        folder = project_folder(str(self.directory), self.project_name)
+        if not files.exists(folder):
+            files.makedirs(folder)
+        return folder
+
+    @property
+    def study(self) -> Study:
+        """The study as a plain client has it, fetched now: trials, figures such as `plot_history`, a data frame."""
+        study = self.oracle.study
+        study.refresh()
+        return study
+
+    # --- the search
+
+    def _populate_initial_space(self) -> None:
+        if self.hypermodel is not None:
+            explore(self.hypermodel, self.oracle)
+        # An argument that makes no study shows now, and the next worker finds the space whole.
+        _ = self.oracle.study
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """Runs trials until the study has none left.
+
+        Args:
+            *fit_args: for `run_trial`, such as the training data.
+            **fit_kwargs: likewise. `verbose=0` prints nothing; without `verbose`, the progress of trial, worker and
+                study is shown in a terminal or a notebook, instead of Keras's progress bars.
+
+        Raises:
+            RuntimeError: too many trials of this worker have failed in a row.
+            SearchInterrupted: the server does not answer; the trial in hand is left to its lease, and goes on with the
+                next search of this worker, unless another one has it by then.
+            KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
+            SystemExit: SIGTERM, likewise, unless the program handles it.
+            Exception: what a hook or a part of KerasTuner raised outside of a trial's run; likewise.
+        """
+        begin_search(self.oracle.study)
+        self._bars = "verbose" in fit_kwargs
+        shown = nullcontext() if self._bars else self.oracle.shown_live()
+        with without_chief(), _progress_bars(self._bars), sigterm_leaves(), shown:
+            try:
+                super().search(*fit_args, **fit_kwargs)
+            except SearchInterrupted as error:
+                self.oracle.leave(error)
+                raise
+            except BaseException:
+                # While this process lives, its heartbeats would keep the trial from everybody.
+                self.oracle.hand_back()
+                raise
+
+    def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
+        try:
+            super()._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+        except SearchInterrupted:
+            raise
+        except FatalError as error:
+            # The search ends here, and nobody would come back for the trial.
+            self.oracle.abandon(trial.trial_id, message_of(error))
+            raise
+        finally:
+            self._trials_here += 1
+        if trial.status != TrialStatus.COMPLETED:
+            # What a traceback held is not to take the memory of the next trial.
+            gc.collect()
+
+    def _run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
+        try:
+            results = self.run_trial(trial, *fit_args, **fit_kwargs)
+        except (FatalError, FailedTrialError):
+            raise
+        except Exception as error:
+            if (reason := out_of_memory(error)) is None:
+                raise
+            # The same values would not fit the next time either, so it is not retried.
+            raise FailedTrialError(f"out of memory: {reason}") from error
+        if not self.oracle.get_trial(trial.trial_id).metrics.exists(self.oracle.objective.name):
+            self.oracle.update_trial(trial.trial_id, *self._outcome_of(trial, results))
+        # Otherwise it is an older program, which hands the result to the oracle itself.
+
+    def _outcome_of(self, trial: Trial, results: Any) -> tuple[dict[str, float], int]:
+        """The metrics of a trial and their epoch, from what `run_trial` returned or else from the reports."""
+        objective, reporter = self.oracle.objective, self.oracle.reporter(trial.trial_id)
+        if reporter is None:
+            return outcome_of(results, objective)
+        if results is None and reporter.best is not None:
+            # Still older programs only call on_epoch_end.
+            return reporter.best
+        if results is None and reporter.seen:
+            raise missing_objective(objective, reporter.seen, "the epochs of Tuner.run_trial()")
+        try:
+            return outcome_of(reporter.completed(results), objective)
+        except MissingObjective as error:
+            if not reporter.should_stop:
+                raise
+            if isinstance(results, list) and len(results) > 1:
+                return outcome_of(results[:-1], objective)
+            # It ended before the objective was measured.
+            raise FailedTrialError(f"the trial was stopped: {error}") from error
+
+    def pre_create_trial(self) -> None:
+        """Starts the program anew after `trials_per_process` trials; call it if you override it."""
+        super().pre_create_trial()
+        if self._trials_per_process is not None and self._trials_here >= self._trials_per_process:
+            self._trials_here = 0
+            if self.remaining_trials != 0:
+                restart(self.tuner_id)
+
+    def get_best_models(self, num_models: int = 1) -> list[Any]:
+        """The best models of all workers, with the weights of their best epochs, best first.
+
+        Args:
+            num_models: how many; fewer are returned if fewer trials have succeeded.
+
+        Raises:
+            FileNotFoundError: a trial's weights are not kept.
+        """
+        best = self.oracle.get_best_trials(num_models)
+        return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        """See keras_tuner.BaseTuner.results_summary.
+
+        Args:
+            num_trials: how many trials to print, the best first.
+        """
+        with printed_safely():
+            super().results_summary(num_trials)
+
+    def search_space_summary(self, extended: bool = False) -> None:
+        """See keras_tuner.BaseTuner.search_space_summary.
+
+        Args:
+            extended: whether to print more of each hyperparameter.
+        """
+        with printed_safely():
+            super().search_space_summary(extended)
+
+    # --- what a server makes needless
+
+    def save(self) -> None:
+        """Nothing: the server has it all."""
+
+    def reload(self) -> None:
+        """Looks for new hyperparameters; KerasTuner calls this instead of doing so if it finds a file of its own."""
+        self._populate_initial_space()
+
+
+@contextmanager
+def _progress_bars(shown: bool) -> Iterator[None]:
+    """Keeps Keras's progress bars out of log files."""
+    if shown:
+        yield
+        return
+    keras.config.disable_interactive_logging()
+    try:
+        yield
+    finally:
+        keras.config.enable_interactive_logging()

@@ -1,0 +1,51 @@
+"""Finds a hypermodel's hyperparameters by building it, before the first trial."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from keras_tuner import HyperModel, HyperParameters
+from keras_tuner.errors import FailedTrialError
+
+from dodona.keras._mapping.search_space import filled
+from dodona.keras._oracle.oracle import CloudOracle
+
+
+def explore(hypermodel: HyperModel, oracle: CloudOracle) -> None:
+    """Teaches the oracle all hyperparameters that the hypermodel shows.
+
+    It is built once with the defaults, and then again for each conditional scope that was not active so far. A worker
+    that joins a study builds it once, unless that shows something new.
+
+    Args:
+        hypermodel: the user's.
+        oracle: what is to know them.
+
+    Raises:
+        RuntimeError: there is something new, and the oracle's `allow_new_entries` is False.
+    """
+    hp = oracle.known_space()
+    known = len(hp.space)
+    hypermodel.declare_hyperparameters(hp)
+    _build(hypermodel, hp)
+    oracle.update_space(hp)
+    if oracle.joined and known and len(hp.space) == known:
+        return
+    active, waiting = list(hp.active_scopes), list(hp.inactive_scopes)
+    while waiting:
+        scope = waiting.pop(0)
+        if scope in active:
+            continue
+        # Each scope is tried once: its conditions may contradict each other.
+        active.append(scope)
+        hp = filled(oracle.known_space(), {condition.name: condition.values[0] for condition in scope})
+        _build(hypermodel, hp)
+        oracle.update_space(hp)
+        active += [found for found in hp.active_scopes if found not in active]
+        waiting += [found for found in hp.inactive_scopes if found not in active and found not in waiting]
+
+
+def _build(hypermodel: HyperModel, hp: HyperParameters) -> None:
+    # These values make no model, but their names were seen.
+    with suppress(FailedTrialError):
+        hypermodel.build(hp)

@@ -1,0 +1,131 @@
+"""What a tuner does with the models of its trials: keep the best ones, for all workers, and go on after a crash."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from dodona.keras._checkpoints.resume import Training
+from dodona.keras._checkpoints.retention import Models
+from dodona.keras._checkpoints.storage import BUILD_CONFIG, FolderVault
+from dodona.keras._compat import SaveBestEpoch, save_json
+from dodona.keras._study.folders import project_folder
+from dodona.keras._tuners.base import BaseTuner
+
+
+class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
+    """A tuner of Keras models whose weights are found by all workers.
+
+    Args:
+        oracle: as of `BaseTuner`.
+        hypermodel: likewise.
+        directory: the working directory; or a URL that fsspec knows, such as "s3://bucket/folder", and a folder for
+            temporary files takes its place here.
+        upload: whether checkpoints go to the server's artifact store, unless `directory` is a URL; say False if all
+            workers share `directory`.
+        keep_checkpoints: of how many trials checkpoints are kept, of the best ones; None for all.
+        backup_seconds: how long to train before the state of the training is saved, at the end of an epoch, so that
+            another worker goes on from there if this one dies; 0 for each epoch, None for never.
+        **kwargs: as of `BaseTuner`.
+
+    """
+
+    def __init__(
+        self,
+        oracle: Any = None,
+        hypermodel: Any = None,
+        *,
+        directory: str | os.PathLike[str] | None = None,
+        upload: bool = True,
+        keep_checkpoints: int | None = 10,
+        backup_seconds: float | None = 30.0,
+        **kwargs: Any,
+    ) -> None:
+        if backup_seconds is not None and not backup_seconds >= 0:
+            raise ValueError(f"backup_seconds is {backup_seconds!r}; it must be 0 or more, or None for no backups")
+        place = os.fspath(directory) if directory is not None else ""
+        remote = "://" in place
+        if remote:
+            # What nothing knows is told before anything is made.
+            FolderVault(place)
+            temporary = tempfile.TemporaryDirectory(prefix="dodona-")
+            self._end = weakref.finalize(self, temporary.cleanup)
+            directory = temporary.name
+        self._backup_seconds = backup_seconds
+        super().__init__(oracle, hypermodel, directory=directory, **kwargs)
+        shared = self.project_dir
+        if remote:
+            shared = project_folder(place.rstrip("/"), self.project_name, tells=True)
+        self._models = Models(
+            lambda: self.oracle.study,
+            lambda: self.oracle.objective,
+            self.project_dir,
+            None if upload and not remote else shared,
+            keep_checkpoints,
+            user_saves=type(self).save_model is not KeepsModels.save_model,
+        )
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """See keras_tuner.Tuner.search; afterwards only the checkpoints to be kept are there."""
+        super().search(*fit_args, **fit_kwargs)
+        self._models.prune(in_any_case=True)
+
+    def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
+        """Saves a trial's model, which `load_model` then finds on any machine.
+
+        While the trial runs, the models of its best step and of its last one are kept. When it ends, that of the best
+        step becomes the trial's, or the last one if none was saved at that step, in the place of the weights that
+        `fit` has kept. A model that the hypermodel builds is saved by its weights, one of a tuner without a hypermodel
+        with its architecture.
+
+        Args:
+            trial_id: the trial's number.
+            model: a keras.Model that is built.
+            step: the epoch, from 0 on, as `on_epoch_end` counts.
+
+        Raises:
+            TypeError: it is no keras.Model; override `save_model` and `load_model` for anything else.
+            DodonaError: the trial does not run here, and the server does not take its model.
+        """
+        if not isinstance(model, keras.Model):
+            kind = type(model).__name__
+            raise TypeError(f"model is a {kind}, not a keras.Model; override save_model and load_model to save it")
+        number, running = int(trial_id), self.oracle.running(trial_id)
+        if not self.oracle.should_report or (running is not None and running.reporter.lost):
+            return
+        if self.hypermodel is None:
+            self._models.save_at(number, step, ".keras", model.save)
+        else:
+            self._models.save_at(number, step, ".weights.h5", model.save_weights)
+            save_json(self._models.path(number, BUILD_CONFIG), model.get_build_config())
+        if running is None or running.trial.status != TrialStatus.RUNNING:
+            self._models.settle(number, step)
+            self._models.publish(number, None if running is None else running.handle.attempt)
+        else:
+            best = running.reporter.best
+            self._models.forget_steps(number, {int(step), best[1] if best is not None else int(step)})
+
+    def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
+        running = self.oracle.running(trial.trial_id)
+        if running is not None:
+            self._models.begin(running)
+        super()._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
+        if running is not None and trial.status == TrialStatus.COMPLETED:
+            self._models.finish(running)
+
+    def _training(self, trial: Trial, checkpoint: SaveBestEpoch) -> Training | None:
+        """The training of a trial that runs here, from its last backup on; None if another replica keeps it."""
+        running = self.oracle.running(trial.trial_id)
+        if running is None:
+            return None
+        study = self.oracle.study
+        # What an override trains, and how often, is not known here: it begins anew.
+        known = getattr(self.run_trial, "__module__", "").startswith("dodona.keras.")
+        identity = f"{study.name}/trials/{trial.trial_id} of {study.create_time}"
+        return Training(self._models, running, identity, checkpoint, self._backup_seconds if known else None)

@@ -1,0 +1,264 @@
+"""Tuner: keras_tuner.Tuner with its oracle on a Dodona server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from typing import Any
+
+import keras
+from keras_tuner import HyperModel, HyperParameters, Oracle
+from keras_tuner.engine.trial import Trial
+from keras_tuner.engine.tuner import maybe_distribute
+
+from dodona.keras._checkpoints.storage import WHOLE
+from dodona.keras._compat import TunerCallback, load_json, save_json
+from dodona.keras._mapping.epochs import NoteEpochs
+from dodona.keras._mapping.results import outcome_of
+from dodona.keras._process.garbage import OldObjects
+from dodona.keras._process.tf_graphs import graphs_released
+from dodona.keras._training.callbacks import SaveBestMeasuredEpoch, SaveBuildConfig, callbacks_of
+from dodona.keras._training.expected_metrics import ExpectObjective, expects_objective
+from dodona.keras._training.reporting import ReportEpochs, Reporter
+from dodona.keras._training.tensorboard import log_trial
+from dodona.keras._tuners.models import KeepsModels
+
+
+class Tuner(KeepsModels):
+    """keras_tuner.Tuner: tunes a Keras model together with all other workers of a study.
+
+    Args:
+        oracle: as of `BaseTuner`: a `CloudOracle`, the name of an algorithm, an oracle of KerasTuner, or None.
+        hypermodel: a function that takes HyperParameters and returns a model, or a keras_tuner.HyperModel. Its
+            hyperparameters need not be declared ahead.
+        max_model_size: how many parameters a model may have.
+        optimizer: as in KerasTuner, for models that are not compiled, or instead of what they are compiled with.
+        loss: likewise.
+        metrics: likewise.
+        distribution_strategy: each trial runs in its scope.
+        directory: as of `KeepsModels`: the working directory, for weights; a path or a URL.
+        project_name: the project's folder in it, and the study's name if `study_id` is not given.
+        logger: ignored with a warning, as in KerasTuner.
+        tuner_id: this worker's name.
+        overwrite: whether to start the study over if nobody can be using it.
+        executions_per_trial: how often each trial is trained.
+        **kwargs: as of `KeepsModels` (upload, keep_checkpoints, backup_seconds) and of `BaseTuner` (objective,
+            max_trials, study_id, url, token, trials_per_process and so on).
+
+    Raises:
+        ValueError: as of `BaseTuner`; or there is nothing to train.
+
+    """
+
+    def __init__(
+        self,
+        oracle: Oracle | str | None = None,
+        hypermodel: HyperModel | Callable[[HyperParameters], Any] | None = None,
+        max_model_size: int | None = None,
+        optimizer: Any = None,
+        loss: Any = None,
+        metrics: Any = None,
+        distribution_strategy: Any = None,
+        directory: Any = None,
+        project_name: str | None = None,
+        logger: Any = None,
+        tuner_id: str | None = None,
+        overwrite: bool = False,
+        executions_per_trial: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        if hypermodel is None and type(self).run_trial is Tuner.run_trial:
+            why = "without a hypermodel there is nothing to train; give one, or override run_trial"
+            raise ValueError(f"Received `hypermodel=None`: {why}")
+        self._old_objects = OldObjects()
+        super().__init__(
+            oracle,
+            hypermodel,
+            directory=directory,
+            project_name=project_name,
+            overwrite=overwrite,
+            tuner_id=tuner_id,
+            max_model_size=max_model_size,
+            optimizer=optimizer,
+            loss=loss,
+            metrics=metrics,
+            distribution_strategy=distribution_strategy,
+            logger=logger,
+            executions_per_trial=executions_per_trial,
+            **kwargs,
+        )
+        if type(self).load_model is not Tuner.load_model:
+            # Whoever calls it, the user's own method finds the files of another machine.
+            own: Callable[[Trial], Any] = self.load_model
+
+            def load_model(trial: Trial) -> Any:
+                self._models.fetch_all(int(trial.trial_id))
+                return own(trial)
+
+            self.load_model = load_model  # type: ignore[method-assign]
+
+    # --- training
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
+        """See `BaseTuner.search`; `callbacks` in any form that Keras's `fit` takes.
+
+        Raises:
+            TypeError: something in `callbacks` is no callback; no trial has begun.
+        """
+        if "callbacks" in fit_kwargs:
+            # Overridden methods have a list, as KerasTuner's documents say.
+            fit_kwargs["callbacks"] = callbacks_of(fit_kwargs["callbacks"])
+        with self._old_objects.while_searching():
+            super().search(*fit_args, **fit_kwargs)
+
+    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        """Trains the trial's model, `executions_per_trial` times unless the server wants it stopped.
+
+        Args:
+            trial: what to run.
+            *args: for `fit`, as given to `search`.
+            **kwargs: likewise.
+
+        Returns:
+            The results of the executions, as keras_tuner.Tuner.run_trial.
+
+        """
+        own_callbacks = callbacks_of(kwargs.pop("callbacks", None))
+        reporter = self.oracle.reporter(trial.trial_id)
+        # One for all executions, as it keeps the best epoch of all.
+        checkpoint = SaveBestMeasuredEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id), reporter)
+        training = self._training(trial, checkpoint)
+        results: list[Any] = [] if training is None else training.results
+        for execution in range(len(results), self.executions_per_trial):
+            callbacks = self._deepcopy_callbacks(own_callbacks)
+            self._configure_tensorboard_dir(callbacks, trial, execution)
+            if reporter is not None:
+                reporter.epochs = []
+                callbacks.append(ReportEpochs(reporter))
+            callbacks.extend(self.oracle.watchers(self.executions_per_trial))
+            callbacks.append(TunerCallback(self, trial))
+            callbacks.append(SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
+            callbacks.append(checkpoint)
+            callbacks.append(NoteEpochs())
+            if expects_objective(self, own_callbacks):
+                callbacks.append(ExpectObjective(self.oracle.objective, kwargs.get("validation_freq", 1)))
+            if training is not None:
+                callbacks += training.callbacks()
+            with graphs_released():
+                results.append(self._fit_once(trial, args, {**kwargs, "callbacks": callbacks}, reporter))
+            if reporter is not None:
+                reporter.fitting = False
+                if reporter.should_stop:
+                    break
+        return results
+
+    def _fit_once(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any], reporter: Reporter | None) -> Any:
+        if self._takes_two:
+            results = self._build_and_fit_model(trial, args, kwargs)
+        else:
+            results = self._build_and_fit_model(trial, *args, **kwargs)
+        if reporter is not None:
+            results = reporter.completed(results)
+        if reporter is None or not reporter.should_stop:
+            # What is missing shows before the next execution.
+            outcome_of(results, self.oracle.objective, "HyperModel.fit()")
+        return results
+
+    @property
+    def _takes_two(self) -> bool:
+        """Whether `_build_and_fit_model` is one of KerasTuner 1.0, which takes the arguments of `fit` as two."""
+        parameters = list(signature(self._build_and_fit_model).parameters.values())[1:]
+        plain = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+        two = len(parameters) == len(plain) == 2
+        return two and plain[0].endswith("args") and plain[1].endswith("kwargs")
+
+    def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
+        if self._takes_two and len(args) == 2:
+            # Called by `super()`, as it was called itself.
+            args, kwargs = args
+        hp = trial.hyperparameters
+        model = self._try_build(hp)
+        results = self.hypermodel.fit(hp, model, *args, **kwargs)
+        # The hypermodel's own fit may leave the callbacks out.
+        save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
+        return results
+
+    def _try_build(self, hp: HyperParameters) -> Any:
+        self._old_objects.set_aside()
+        return super()._try_build(hp)
+
+    def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Reports an epoch of a custom training loop; in `fit` a callback does.
+
+        Afterwards `model.stop_training` says whether to stop, as the server wants it or the model did already.
+
+        Args:
+            trial: what is running.
+            model: what is trained.
+            epoch: from 0 on.
+            logs: the epoch's metrics.
+        """
+        reporter = self.oracle.reporter(trial.trial_id)
+        if reporter is None or reporter.fitting:
+            return
+        reporter.epoch(epoch, logs)
+        # A model that was never fitted lacks it.
+        model.stop_training = reporter.should_stop or getattr(model, "stop_training", False)
+
+    # --- models
+
+    def _build_hypermodel(self, hp: HyperParameters) -> Any:
+        if not self._bars:
+            # KerasTuner clears Keras's session before each model, and that forgets the setting.
+            keras.config.disable_interactive_logging()
+        return super()._build_hypermodel(hp)
+
+    def _override_compile_args(self, model: Any) -> None:
+        if getattr(model, "compiled", True):
+            super()._override_compile_args(model)
+            return
+        given = {"optimizer": self.optimizer, "loss": self.loss, "metrics": self.metrics}
+        if isinstance(self.optimizer, keras.optimizers.Optimizer):
+            # An optimizer belongs to one model.
+            given["optimizer"] = keras.optimizers.deserialize(keras.optimizers.serialize(self.optimizer))
+        if any(given.values()):
+            model.compile(**{name: value for name, value in given.items() if value})
+
+    def _configure_tensorboard_dir(self, callbacks: list[Any], trial: Trial, execution: int = 0) -> None:
+        log_trial(callbacks, trial, lambda folder: self._get_tensorboard_dir(folder, trial.trial_id, execution))
+
+    def load_model(self, trial: Trial) -> Any:
+        """The trial's model with the weights of its best epoch, whichever worker trained it.
+
+        Args:
+            trial: whose weights are to be loaded.
+
+        Raises:
+            FileNotFoundError: they are not kept.
+        """
+        number = int(trial.trial_id)
+        # One that runs here may have saved a model already.
+        running = self.oracle.running(trial.trial_id)
+        saved = None if running is None else self._models.saved_at(number, trial.best_step)
+        if saved is None:
+            self._models.fetch(number)
+        if self.hypermodel is None:
+            return keras.models.load_model(saved or self._models.path(number, WHOLE))
+        model = self._try_build(trial.hyperparameters)
+        # KerasTuner makes the variables of an unbuilt model outside the scope.
+        with maybe_distribute(self.distribution_strategy):
+            self._load_weights(model, trial.trial_id, saved)
+        return model
+
+    def _restore(self, model: Any, trial_id: str) -> None:
+        """Gives a model the weights of a trial's best epoch, and the optimizer's state of that epoch."""
+        self._models.fetch(int(trial_id))
+        self._load_weights(model, trial_id)
+
+    def _load_weights(self, model: Any, trial_id: str, path: str | None = None) -> None:
+        if not model.built:
+            model.build_from_config(load_json(self._get_build_config_fname(trial_id)))
+        if getattr(model, "optimizer", None) is not None:
+            # One that has no variables yet would take none from the file.
+            model.optimizer.build(model.trainable_variables)
+        model.load_weights(path or self._get_checkpoint_fname(trial_id))

@@ -1,0 +1,152 @@
+"""The acquisition function: what a trial at a point promises, in logarithms.
+
+log EI(x) = log of the mean over fantasies s of  sigma h((best_s - mean_s) / sigma),  h(u) = phi(u) + u Phi(u), plus
+log P(feasible | x) for each constraint. The logarithm keeps its slope where the improvement itself underflows, which is
+most of the space once the optimum is nearly found.
+
+Where trials fail, log P falls `STEEPNESS` times as fast below an even chance. Where an objective improves towards a
+region that fails, no result ever reins the improvement in that is expected there, and a model of failures smears their
+edge: a product with P alone buys that improvement with trials that fail, 38 of 50 instead of 24 in the cases that were
+tried, and finds less. A safety metric is measured on both sides of its limit and needs none of that.
+
+Sources: Ament, Daulton, Eriksson, Balandat and Bakshy, Unexpected Improvements to Expected Improvement for Bayesian
+Optimization (2023), for the stable logarithm; Snoek, Larochelle and Adams, Practical Bayesian Optimization of Machine
+Learning Algorithms (2012), for the fantasies; Gardner et al., Bayesian Optimization with Inequality Constraints
+(2014), for the constraints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import erfcx, log_ndtr
+
+from dodona_server.algorithms.gp.axes import Array, Mask
+from dodona_server.algorithms.gp.surrogate import Surrogate
+
+HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
+ROOT_HALF_PI = float(np.sqrt(np.pi / 2))
+STEEPNESS = 50.0
+LOG_EVEN = float(np.log(0.5))
+# Below this, 1 - |u| sqrt(pi / 2) erfcx(|u| / sqrt 2) has no digits left, and is 1 / u² to all that doubles hold.
+FAR = -1e4
+
+
+def log_h(u: Array) -> Array:
+    """log(phi(u) + u Phi(u)), shape as `u`; exact to rounding for any u."""
+    value = np.empty_like(u)
+    is_near = u > -1.0
+    near = u[is_near]
+    value[is_near] = np.log(np.exp(-0.5 * near * near - HALF_LOG_2PI) + near * np.exp(log_ndtr(near)))
+    far = u[~is_near]
+    within = np.maximum(far, FAR)
+    rest = 1.0 + within * ROOT_HALF_PI * erfcx(-within * np.sqrt(0.5))
+    tail = np.where(far < FAR, -2.0 * np.log(-far), np.log(rest))
+    value[~is_near] = -0.5 * far * far - HALF_LOG_2PI + tail
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a quantity must not exceed, and how much that matters.
+
+    Args:
+        most: the greatest allowed value (standardised).
+        power: how many times the logarithm of the probability counts.
+        steepness: how many times that again below an even chance.
+    """
+
+    most: float
+    power: float = 1.0
+    steepness: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A model of a quantity, and its limit."""
+
+    model: Surrogate
+    limit: Limit
+
+
+class Acquisition:
+    """Log expected improvement, to be maximised.
+
+    Args:
+        objective: the model; its columns are fantasies. None if nothing is known but the constraints.
+        best: what is to be improved on, under each fantasy, s.
+        constraints: what must hold besides.
+    """
+
+    def __init__(self, objective: Surrogate | None, best: Array, constraints: Sequence[Constraint] = ()) -> None:
+        self.objective, self.best, self.constraints = objective, best, constraints
+
+    def __call__(self, z: Array, active: Mask) -> Array:
+        """Values at the points, m."""
+        return self._evaluate(z, active, slopes=False)[0]
+
+    def with_slopes(self, z: Array, active: Mask) -> tuple[Array, Array]:
+        """Values, m, and their derivatives by the numeric places, m x a."""
+        return self._evaluate(z, active, slopes=True)
+
+    def _evaluate(self, z: Array, active: Mask, *, slopes: bool) -> tuple[Array, Array]:
+        value, by_z = np.zeros(len(z)), np.zeros(z.shape)
+        if self.objective is not None:
+            at = self.objective.predict(z, active)
+            value, by_mean, by_variance = log_expected_improvement(at.mean, at.variance, self.best)
+            if slopes:
+                by_z = self.objective.pull_back(z, at, by_mean, by_variance)
+        for constraint in self.constraints:
+            at = constraint.model.predict(z, active)
+            limit = constraint.limit
+            log_p, by_mean, by_variance = log_feasibility(at.mean, at.variance, limit.most)
+            weight = limit.power * np.where(log_p < LOG_EVEN, limit.steepness, 1.0)
+            value = value + limit.power * LOG_EVEN + weight * (log_p - LOG_EVEN)
+            if slopes:
+                by_z += constraint.model.pull_back(z, at, by_mean * weight[:, None], by_variance * weight)
+        return value, by_z
+
+
+def log_expected_improvement(mean: Array, variance: Array, best: Array) -> tuple[Array, Array, Array]:
+    """Log of the expected improvement, averaged over fantasies, and its derivatives.
+
+    Args:
+        mean: m x s.
+        variance: m.
+        best: s.
+
+    Returns:
+        the value, m; its derivatives by mean, m x s, and by variance, m.
+    """
+    sigma = np.sqrt(variance)[:, None]
+    u = (best[None, :] - mean) / sigma
+    log_each = log_h(u)  # m x s
+    top = log_each.max(axis=1, keepdims=True)
+    share = np.exp(log_each - top)
+    total = share.sum(axis=1, keepdims=True)
+    value = (top + np.log(total / u.shape[1]) + np.log(sigma))[:, 0]
+    share /= total
+    # d log h / du = Phi / h, and by sigma the two terms together give phi / h.
+    by_mean = -share * np.exp(log_ndtr(u) - log_each) / sigma
+    by_sigma = (share * np.exp(-0.5 * u * u - HALF_LOG_2PI - log_each)).sum(axis=1) / sigma[:, 0]
+    return value, by_mean, by_sigma / (2.0 * sigma[:, 0])
+
+
+def log_feasibility(mean: Array, variance: Array, limit: float) -> tuple[Array, Array, Array]:
+    """Log of the probability that a quantity is at most `limit`, and its derivatives.
+
+    Args:
+        mean: m x 1.
+        variance: m.
+        limit: of the quantity.
+
+    Returns:
+        the value, m; its derivatives by mean, m x 1, and by variance, m.
+    """
+    sigma = np.sqrt(variance)
+    u = (limit - mean[:, 0]) / sigma
+    value = log_ndtr(u)
+    hazard = np.exp(-0.5 * u * u - HALF_LOG_2PI - value)
+    return value, (-hazard / sigma)[:, None], -hazard * u / (2.0 * variance)

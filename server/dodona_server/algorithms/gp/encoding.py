@@ -1,0 +1,272 @@
+"""The search space as a flat list of axes, conditions included.
+
+A parameter that stands in several branches with the same name and kind is one axis: what was learned of it under one
+branch holds for the other. Every point has a place on each axis; `active` says which of them it really has. So a
+search may change a parent without a thought for its children: theirs are there already.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dodona_server.algorithms.gp.axes import Array, Axis, Choice, Interval, Mask, Table, axis_of
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.space import Integer, Kind, Parameter, SearchSpace, Value
+
+Point = Mapping[str, Value]
+# Two places nearer than this are one.
+SAME_PLACE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A parameter where it stands in the tree: its axis, its parent's node (-1: none) and the places it needs there."""
+
+    axis: int
+    parent: int
+    places: Array
+
+
+class Encoding:
+    """Maps a space's points to places on axes and back.
+
+    Args:
+        space: what points are wanted of: the study's space, or the part of it that a context leaves.
+        whole: the study's; where only values are fixed in `space`, its axes are those of the whole, so that trials
+            outside are not mistaken for such as have those values.
+
+    Attributes:
+        free: the axes that have more than one value.
+        movable: those of them that have also in `space`.
+    """
+
+    def __init__(self, space: SearchSpace, whole: SearchSpace | None = None) -> None:
+        pins = None if whole is None else _pins(space, whole)
+        self._part = space
+        self.space = space = whole if whole is not None and pins is not None else space
+        self.ids: list[str] = []
+        self.kinds: list[Kind] = []
+        self.axes: list[Axis] = []
+        self._index: dict[tuple[str, Kind], int] = {}
+        self._nodes: list[_Node] = []
+        self._add(space.parameters, -1, ())
+        self.sizes = np.array([axis.size for axis in self.axes])
+        self.free = self.sizes > 1
+        self.categorical = np.array([axis.categorical for axis in self.axes], dtype=bool)
+        self.continuous = np.isinf(self.sizes)
+        self.conditional = any(node.parent >= 0 for node in self._nodes)
+        self._pins = {self._index[key]: value for key, value in (pins or {}).items()}
+        self._pinned = np.array(list(self._pins), dtype=np.intp)
+        self._pinned_places = np.array([self.axes[column].place(value) for column, value in self._pins.items()])
+        self.movable = self.free.copy()
+        self.movable[self._pinned] = False
+
+    def _add(self, parameters: Iterable[Parameter], root: int, values: Sequence[Value]) -> None:
+        stack = [(parameter, root, values) for parameter in parameters]
+        while stack:
+            parameter, parent, needed = stack.pop(0)
+            key = (parameter.id, parameter.kind)
+            if key not in self._index:
+                self._index[key] = len(self.axes)
+                self.ids.append(parameter.id)
+                self.kinds.append(parameter.kind)
+                self.axes.append(axis_of(parameter.kind))
+            places = np.empty(0)
+            if parent >= 0:
+                above = self.axes[self._nodes[parent].axis]
+                places = np.array([above.place(value) for value in needed])
+            node = len(self._nodes)
+            self._nodes.append(_Node(self._index[key], parent, places))
+            stack[:0] = [(branch.parameter, node, branch.values) for branch in parameter.branches]
+
+    @property
+    def pinned(self) -> bool:
+        """Whether points are wanted of a part of the space alone."""
+        return bool(self._pins)
+
+    @property
+    def size(self) -> int:
+        """How many axes there are."""
+        return len(self.axes)
+
+    def activity(self, z: Array) -> Mask:
+        """Which axes are active in the points `z`, m x a."""
+        active = np.zeros(z.shape, dtype=bool)
+        alive: list[Mask] = []
+        for node in self._nodes:
+            if node.parent < 0:
+                on = np.ones(len(z), dtype=bool)
+            else:
+                above = z[:, self._nodes[node.parent].axis]
+                near = np.abs(above[:, None] - node.places[None, :]) < SAME_PLACE
+                on = alive[node.parent] & near.any(axis=1)
+            alive.append(on)
+            active[:, node.axis] |= on
+        return active
+
+    def encode(self, points: Sequence[Point]) -> tuple[Array, Mask]:
+        """Places (m x a) of `points` and which are there (m x a).
+
+        A parameter that a point lacks, as one from before the space grew, counts as inactive, and so does a value
+        that is no longer allowed; what a point has besides is passed over.
+        """
+        z = np.full((len(points), self.size), 0.5)
+        there = np.zeros(z.shape, dtype=bool)
+        for column, (name, axis) in enumerate(zip(self.ids, self.axes, strict=True)):
+            for row, point in enumerate(points):
+                value = point.get(name)
+                if value is not None:
+                    place = axis.place(value)
+                    there[row, column] = not (axis.categorical and place < 0)
+                    z[row, column] = place if there[row, column] else 0.0
+            if axis.categorical:
+                z[~there[:, column], column] = 0.0
+        # Of equal names, only the one in the branch that is taken.
+        if len(set(self.ids)) < len(self.ids):
+            there &= self.activity(self._nearest(z))
+        return z, there
+
+    def snap(self, z: Array) -> Array:
+        """The points nearest to `z` that are wanted, m x a."""
+        snapped = self._nearest(z)
+        snapped[:, self._pinned] = self._pinned_places
+        return snapped
+
+    def _nearest(self, z: Array) -> Array:
+        """The points nearest to `z` that the space has, m x a."""
+        snapped = np.clip(z, 0.0, 1.0)
+        for column in np.flatnonzero(~self.continuous):
+            snapped[:, column] = self.axes[column].snap(z[:, column])
+        return snapped
+
+    def spread(self, u: Array) -> Array:
+        """Points as random search draws them, from uniform `u`, m x a."""
+        z = u.copy()
+        for column in np.flatnonzero(~self.continuous):
+            z[:, column] = self.axes[column].spread(u[:, column])
+        z[:, self._pinned] = self._pinned_places
+        return z
+
+    def decode(self, z: Array) -> dict[str, Value]:
+        """The values of one point, a: a value for each active parameter."""
+        values: dict[str, Value] = {}
+        pending = list(reversed(self.space.parameters))
+        while pending:
+            parameter = pending.pop()
+            column = self._index[parameter.id, parameter.kind]
+            pinned = self._pins.get(column)
+            # The very value, not what its place in a double gives.
+            value = values[parameter.id] = self.axes[column].value(float(z[column])) if pinned is None else pinned
+            pending.extend(reversed(list(parameter.active_branches(value))))
+        return values
+
+    def default(self) -> Array:
+        """The point of the declared defaults, and of the middle where there are none, a."""
+        z = np.empty(self.size)
+        for column, (kind, axis) in enumerate(zip(self.kinds, self.axes, strict=True)):
+            if kind.default_value is not None:
+                z[column] = axis.place(kind.default_value)
+            else:
+                z[column] = axis.spread(np.array([0.5]))[0]
+        z[self._pinned] = self._pinned_places
+        return z
+
+    def points(self, most: int) -> int | None:
+        """How many points are wanted; None if more than `most`."""
+        return _count(self._part.parameters, most, {})
+
+    def all_points(self) -> list[dict[str, Value]]:
+        """Every wanted point, if their number is finite; ask `points` first."""
+        return _all(self._part.parameters)
+
+
+def _pins(part: SearchSpace, whole: SearchSpace) -> dict[tuple[str, Kind], Value] | None:
+    """What `part` fixes of the parameters of `whole`; None if it is anything else but them with fixed values."""
+    kinds: dict[str, set[Kind]] = {}
+    for _, parameter in whole.walk():
+        kinds.setdefault(parameter.id, set()).add(parameter.kind)
+    pins: dict[tuple[str, Kind], Value] = {}
+    for _, parameter in part.walk():
+        if parameter.kind in kinds[parameter.id]:
+            continue
+        if axis_of(parameter.kind).size > 1:
+            return None
+        (value,) = _values(parameter)
+        for kind in kinds[parameter.id]:
+            if _has(kind, value) and pins.setdefault((parameter.id, kind), value) != value:
+                return None
+    return pins
+
+
+def _has(kind: Kind, value: Value) -> bool:
+    try:
+        kind.check(value)
+    except InvalidArgument:
+        return False
+    return True
+
+
+def _values(parameter: Parameter) -> list[Value]:
+    axis = axis_of(parameter.kind)
+    match axis:
+        case Choice() | Table():
+            return list(axis.values)
+        case Interval(kind=Integer() as kind):
+            return list(range(kind.min_value, kind.max_value + 1))
+        case Interval():
+            return [axis.value(0.0)]
+
+
+def _count(parameters: Iterable[Parameter], most: int, known: dict[int, int | None]) -> int | None:
+    """How many points `parameters` have together; None if more than `most`.
+
+    Args:
+        parameters: that are active together.
+        most: of the whole and so of each part.
+        known: what was counted before, by parameter object: in nested conditions many values lead to the same one.
+    """
+    total = 1
+    for parameter in parameters:
+        if id(parameter) not in known:
+            known[id(parameter)] = _count_one(parameter, most, known)
+        count = known[id(parameter)]
+        if count is None or total * count > most:
+            return None
+        total *= count
+    return total
+
+
+def _count_one(parameter: Parameter, most: int, known: dict[int, int | None]) -> int | None:
+    size = axis_of(parameter.kind).size
+    if size > most:
+        return None
+    if not parameter.branches:
+        return int(size)
+    total = 0
+    for value in _values(parameter):
+        below = _count(parameter.active_branches(value), most, known)
+        if below is None or total + below > most:
+            return None
+        total += below
+    return total
+
+
+def _all(parameters: Iterable[Parameter]) -> list[dict[str, Value]]:
+    lists = []
+    for parameter in parameters:
+        options: list[dict[str, Value]] = []
+        for value in _values(parameter):
+            below = _all(parameter.active_branches(value))
+            options.extend({parameter.id: value} | rest for rest in below)
+        lists.append(options)
+    merged = []
+    for parts in itertools.product(*lists):
+        point: dict[str, Value] = {}
+        for part in parts:
+            point |= part
+        merged.append(point)
+    return merged

@@ -1,0 +1,57 @@
+"""Kernel features: what of a point the kernel compares.
+
+A numeric axis gives one column, its place; an inactive one lies at the middle, so that a point without the parameter
+is no nearer to one end than to the other (its parent's value tells the two apart besides). A categorical axis gives a
+column for each category that was seen and one for all others, valued sqrt(1/2), so that two categories have the
+squared distance 1, the Hamming distance. Columns of one axis share a length scale: its group.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from dodona_server.algorithms.gp.axes import Array, Mask
+from dodona_server.algorithms.gp.encoding import Encoding
+
+MIDDLE = 0.5
+# A categorical axis of more values than this has columns for those seen alone.
+MAX_CATEGORIES = 16
+
+
+class Features:
+    """Turns places into kernel features; made for one model.
+
+    Args:
+        encoding: the space's.
+        z: places of all points that the model will be conditioned on, n x a.
+        active: which of them are there, n x a.
+    """
+
+    def __init__(self, encoding: Encoding, z: Array, active: Mask) -> None:
+        free = encoding.free
+        self.numeric = np.flatnonzero(free & ~encoding.categorical)
+        self._categories: list[tuple[int, Array]] = []
+        groups = list(range(len(self.numeric)))
+        for axis in np.flatnonzero(free & encoding.categorical):
+            values = np.arange(encoding.sizes[axis])
+            if len(values) > MAX_CATEGORIES:
+                values = np.unique(z[active[:, axis], axis])
+            self._categories.append((int(axis), values))
+            groups += [len(self.numeric) + len(self._categories) - 1] * (len(values) + 1)
+        self.group: npt.NDArray[np.intp] = np.array(groups, dtype=np.intp)
+        self.groups = len(self.numeric) + len(self._categories)
+        self.axes = np.concatenate([self.numeric, [axis for axis, _ in self._categories]]).astype(np.intp)
+
+    def __call__(self, z: Array, active: Mask) -> Array:
+        """Features of the points, m x f."""
+        x = np.zeros((len(z), len(self.group)))
+        x[:, : len(self.numeric)] = np.where(active[:, self.numeric], z[:, self.numeric], MIDDLE)
+        column = len(self.numeric)
+        for axis, values in self._categories:
+            equal = z[:, axis, None] == values[None, :]
+            other = ~equal.any(axis=1, keepdims=True)
+            on = np.concatenate([equal, other], axis=1) & active[:, axis, None]
+            x[:, column : column + on.shape[1]] = on * np.sqrt(0.5)
+            column += on.shape[1]
+        return x

@@ -1,0 +1,73 @@
+"""Fits the hyperparameters: the best of a few L-BFGS-B runs on their log posterior."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from scipy.optimize import minimize
+
+from dodona_server.algorithms.gp.axes import Array
+from dodona_server.algorithms.gp.features import Features
+from dodona_server.algorithms.gp.likelihood import Hyperparameters, Layout, NoisePrior, Posterior
+
+# Fewer observations than this do not tell a warp from a bend.
+LEAST_WARPED = 12
+# A run ends when a step raises the log density by less than this share: what is left is below a thousandth.
+TOLERANCE = 1e-6
+
+
+def fit(
+    features: Features,
+    x: Array,
+    y: Array,
+    basis: Array,
+    dimensions: float,
+    noise: NoisePrior,
+    iterations: int = 40,
+    warped: bool = True,
+) -> Hyperparameters:
+    """The hyperparameters of greatest posterior density.
+
+    Args:
+        features: of the model.
+        x: features of the observations, n x f.
+        y: observations, standardised, n.
+        basis: earlier studies' predictions, n x number of them.
+        dimensions: active dimensions of a point, on average.
+        noise: the prior of the noise.
+        iterations: of each run; a run's cost is about twice as many Cholesky factorisations.
+        warped: whether to fit a warp of the numeric axes.
+    """
+    warped = warped and len(y) >= LEAST_WARPED and len(features.numeric) > 0
+    layout = Layout(features.groups, len(features.numeric), basis.shape[1], warped)
+    data = x.tobytes(), y.tobytes(), basis.tobytes(), features.group.tobytes()
+    return layout.hyperparameters(_theta(data, layout, dimensions, noise, iterations))
+
+
+# The points that are chosen one after the other from the same results share a fit, and so do the models of an earlier
+# study, which never changes.
+@functools.lru_cache(maxsize=64)
+def _theta(
+    data: tuple[bytes, bytes, bytes, bytes], layout: Layout, dimensions: float, noise: NoisePrior, iterations: int
+) -> Array:
+    """The mode of the posterior, given the bytes of `x`, `y`, `basis` and the features' groups; not to be changed."""
+    y, group = np.frombuffer(data[1]), np.frombuffer(data[3], dtype=np.intp)
+    x, basis = (np.frombuffer(data[at]).reshape(len(y), -1) for at in (0, 2))
+    target = Posterior(x, y, basis, group, layout, dimensions, noise)
+    best_value, best = np.inf, target.medians
+    options = {"maxiter": iterations, "ftol": TOLERANCE}
+    for start in _starts(target, layout):
+        found = minimize(target, start, jac=True, method="L-BFGS-B", bounds=target.bounds, options=options)
+        if np.isfinite(found.fun) and found.fun < best_value:
+            best_value, best = float(found.fun), found.x
+    return best
+
+
+def _starts(target: Posterior, layout: Layout) -> list[Array]:
+    """Where the runs begin: the prior's medians with l shortened, and an objective that bends much and has noise."""
+    smooth, rough = target.medians.copy(), target.medians.copy()
+    smooth[: layout.groups] -= 1.0
+    rough[: layout.groups] -= 2.5
+    rough[layout.groups + 1] += 2.0
+    return [np.clip(start, target.bounds[:, 0], target.bounds[:, 1]) for start in (smooth, rough)]

@@ -1,0 +1,89 @@
+"""What the trials say: points, metrics in the sense of minimisation, and which failed; and which of them to model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dodona_server.algorithms.gp.axes import Array, Mask
+from dodona_server.algorithms.gp.encoding import Point
+from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.trial import Trial, TrialState
+
+# Most observations that a model takes: its cost grows with their cube.
+MOST = 256
+# Shares of them that are the best and the latest; the rest are drawn from all others.
+BEST_SHARE, LATEST_SHARE = 0.5, 0.2
+
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Finished trials as arrays.
+
+    Args:
+        trials: in their order.
+        values: metrics in the spec's order, lower is better, n x number of metrics; NaN where there is none.
+        feasible: which have all their metrics, n.
+    """
+
+    trials: Sequence[Trial]
+    values: Array
+    feasible: Mask
+
+    def points(self, rows: Rows) -> list[Point]:
+        """The parameters of those trials."""
+        return [self.trials[row].parameters for row in rows]
+
+
+def read(spec: StudySpec, completed: Sequence[Trial]) -> History:
+    """The history of a study's finished trials."""
+    ids = [metric.id for metric in spec.metrics]
+    nothing = (np.nan,) * len(ids)
+    rows = []
+    for trial in completed:
+        final = trial.final_measurement
+        if final is None or trial.state is TrialState.INFEASIBLE:
+            rows.append(nothing)
+        else:
+            metrics = final.metrics
+            rows.append(tuple(metrics.get(name, np.nan) for name in ids))
+    values = np.array(rows, dtype=np.float64).reshape(len(rows), len(ids))
+    values *= [1.0 if metric.goal is Goal.MINIMIZE else -1.0 for metric in spec.metrics]
+    return History(completed, values, np.asarray(~np.isnan(values).any(axis=1)))
+
+
+def columns(spec: StudySpec) -> list[int]:
+    """Where the objectives stand among the metrics."""
+    return [spec.metrics.index(metric) for metric in spec.objectives]
+
+
+def limit(metric: Metric) -> float:
+    """The greatest safe value of a safety metric, in the sense of minimisation."""
+    if metric.safety is None:
+        return float("inf")
+    return metric.safety.threshold if metric.goal is Goal.MINIMIZE else -metric.safety.threshold
+
+
+def choose(rank: Array, most: int, generator: np.random.Generator) -> Rows:
+    """Which rows to model, ascending: all, or the best, the latest and a sample of the others.
+
+    Args:
+        rank: what to prefer low, n.
+        most: how many.
+        generator: for the sample.
+    """
+    count = len(rank)
+    if count <= most:
+        return np.arange(count)
+    best = np.argpartition(rank, int(BEST_SHARE * most))[: int(BEST_SHARE * most)]
+    chosen = np.zeros(count, dtype=bool)
+    chosen[best] = True
+    chosen[count - int(LATEST_SHARE * most) :] = True
+    others = np.flatnonzero(~chosen)
+    chosen[generator.choice(others, most - int(chosen.sum()), replace=False)] = True
+    return np.flatnonzero(chosen)

@@ -1,0 +1,84 @@
+"""The first points, before there is a model: the defaults, then a sequential Latin hypercube.
+
+Each new point falls, on every axis, into a part that has been tried least, and is the one of a few such draws that is
+farthest from all others. Unlike a fixed sequence it takes account of what users and other workers try meanwhile.
+
+Source: McKay, Beckman and Conover, A Comparison of Three Methods for Selecting Values of Input Variables (1979), for
+the hypercube; Mitchell, Spectrally Optimal Sampling for Distribution Ray Tracing (1991), for the farthest draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from dodona_server.algorithms.gp.axes import Array
+from dodona_server.algorithms.gp.call import Search
+from dodona_server.algorithms.gp.encoding import Encoding, Point
+from dodona_server.domain.space import Value, agrees
+
+DRAWS = 64
+# Pending trials beyond this many, the oldest, are not looked at.
+MOST_PENDING = 64
+
+
+def size(dimensions: float) -> int:
+    """How many points to try before modelling, for that many active dimensions."""
+    return int(min(max(np.ceil(dimensions) + 1, 4), 10))
+
+
+def point(search: Search, waiting: Sequence[Point]) -> dict[str, Value] | None:
+    """The next point that was not tried yet; None if there is none.
+
+    Args:
+        search: the study.
+        waiting: points of trials whose results are to come.
+    """
+    return search.first_new(_proposals(search, waiting))
+
+
+def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
+    """The defaults, what was best in earlier studies, and what lies between; places, each a."""
+    encoding, finished = search.encoding, len(search.history.trials)
+    known = [*search.history.points(np.arange(max(0, finished - MOST_PENDING), finished)), *waiting[-MOST_PENDING:]]
+    default = encoding.default()
+    # A worker that found the parameters while it ran has run the very defaults, not what their places round to.
+    if not any(agrees(one, encoding.decode(default)) for one in known):
+        yield default
+    strata = max(size(search.dimensions), len(known) + 1)
+    proposed = draws(encoding, encoding.encode(known)[0], strata, search.generator)
+    if len(known) % 2 and search.problem.priors:
+        from dodona_server.algorithms.gp.transfer import best_points
+
+        yield from best_points(search.problem.spec, encoding, search.problem.priors, proposed[0])
+    yield from proposed
+
+
+def draws(encoding: Encoding, tried: Array, strata: int, generator: np.random.Generator) -> Array:
+    """Candidates for the next point, `DRAWS` x a, best first.
+
+    Args:
+        encoding: the space's.
+        tried: places of the trials so far, n x a.
+        strata: parts that each axis is divided into.
+        generator: of the draws.
+    """
+    unit = _unit(encoding, tried)
+    u = np.empty((DRAWS, encoding.size))
+    for axis in range(encoding.size):
+        taken = np.bincount(np.minimum(unit[:, axis] * strata, strata - 1).astype(int), minlength=strata)
+        least = np.flatnonzero(taken == taken.min())
+        u[:, axis] = (generator.choice(least, DRAWS) + generator.random(DRAWS)) / strata
+    z = encoding.spread(u)
+    if not len(tried):
+        return z
+    gap = ((_unit(encoding, z)[:, None, :] - unit[None, :, :]) ** 2).sum(axis=2).min(axis=1)
+    return z[np.argsort(-gap, kind="stable")]
+
+
+def _unit(encoding: Encoding, z: Array) -> Array:
+    """The places in the unit interval, those of categories too, n x a."""
+    unit = np.clip(z, 0.0, None)
+    unit[:, encoding.categorical] = (unit[:, encoding.categorical] + 0.5) / encoding.sizes[encoding.categorical]
+    return np.clip(unit, 0.0, 1.0)

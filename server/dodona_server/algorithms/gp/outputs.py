@@ -1,0 +1,61 @@
+"""Output warping: makes a metric's values fit for a Gaussian process.
+
+Losses have heavy tails: a diverged training is worse than a good one by orders of magnitude, and standardising alone
+would press all good ones together. What matters is told by the good half; the rest need only be known as bad.
+
+Source: Song et al., The Vizier Gaussian Process Bandit Algorithm (2024), for the half-rank warp.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri
+
+from dodona_server.algorithms.gp.axes import Array
+
+# Metrics beyond this are taken for this: their squares would overflow.
+HUGE = 1e100
+
+
+def standardise(y: Array) -> Array:
+    """`y` with mean 0 and variance 1, n; zeros if it is constant."""
+    y = y - y.mean()
+    spread = float(np.sqrt(np.mean(y * y)))
+    return y / spread if spread > 0 else np.zeros(len(y))
+
+
+def finite(y: Array) -> Array:
+    """`y` without infinities, n: NaN and +inf as the worst of the others, -inf and the huge as the best."""
+    known = y[np.isfinite(y)]
+    if not len(known):
+        return np.zeros(len(y))
+    low, high = max(float(known.min()), -HUGE), min(float(known.max()), HUGE)
+    return np.clip(np.nan_to_num(y, nan=high, posinf=high, neginf=low), -HUGE, HUGE)
+
+
+def warp_outputs(y: Array) -> Array:
+    """Warped and standardised values to be minimised, n; the order is kept, ties are."""
+    y = _unit(finite(y))
+    if not y.any():
+        return y
+    return standardise(_half_rank(y))
+
+
+def _unit(y: Array) -> Array:
+    """`y` moved and scaled to [0, 1], in steps that overflow nowhere."""
+    low = y.min()
+    y = y / 2 - low / 2
+    top = y.max()
+    return y / top if top > 0 else np.zeros(len(y))
+
+
+def _half_rank(y: Array) -> Array:
+    """The values above the median by Gaussian ranks, on the scale of those below it."""
+    middle = float(np.median(y))
+    good = y <= middle
+    scale = float(np.sqrt(np.mean((y[good] - middle) ** 2)))
+    if scale <= 0 or good.all():
+        return y
+    _, index, counts = np.unique(y, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(counts) - counts / 2)[index] / len(y)
+    return np.where(good, y, middle + scale * ndtri(np.maximum(rank, 0.5)))

@@ -1,0 +1,127 @@
+"""The fitted model: predictions at any points, their derivatives, and what pending trials might bring.
+
+| symbol | meaning | shape |
+| --- | --- | --- |
+| `mean` | posterior mean under each fantasy | m x s |
+| `variance` | posterior variance of the noiseless objective, the same under every fantasy | m |
+| `alpha` | K^-1 y of each fantasy | n x s |
+
+Source: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), algorithm 2.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dodona_server.algorithms.gp.axes import Array, Mask
+from dodona_server.algorithms.gp.features import Features
+from dodona_server.algorithms.gp.kernel import matern, matern_and_slope, squared_distances, warp, warp_slopes
+from dodona_server.algorithms.gp.likelihood import MEAN_VARIANCE, Hyperparameters, inverse
+
+LEAST_VARIANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What `Surrogate.predict` found, with what `Surrogate.pull_back` needs of it."""
+
+    mean: Array
+    variance: Array
+    scaled: Array
+    slope: Array
+    covariance: Array
+    solved: Array
+    basis: Array
+    parts: Sequence[Prediction]
+
+
+class Surrogate:
+    """A Gaussian process with its hyperparameters, conditioned on observations.
+
+    Args:
+        features: made for the observations.
+        hyper: fitted.
+        z: places of the observations, n x a.
+        active: n x a.
+        y: n x s: one column, or one a fantasy.
+        basis: earlier studies' models, which predict what this one corrects.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        hyper: Hyperparameters,
+        z: Array,
+        active: Mask,
+        y: Array,
+        basis: Sequence[Surrogate] = (),
+    ) -> None:
+        self.features, self.hyper, self.z, self.active, self.y, self.basis = features, hyper, z, active, y, basis
+        self._root = np.sqrt(hyper.weight[features.group])
+        self._scaled = self._scale(features(z, active))
+        self._basis = self._predictions(z, active)
+        prior = hyper.scale * matern(squared_distances(self._scaled, self._scaled)) + MEAN_VARIANCE
+        prior += (self._basis * hyper.basis) @ self._basis.T
+        noisy = prior.copy()
+        noisy[np.diag_indices(len(z))] += hyper.noise
+        _, self._inverse, _ = inverse(noisy)
+        self.alpha = self._inverse @ y
+        self.fitted = prior @ self.alpha  # n x s: the mean at the observations
+
+    def _scale(self, x: Array) -> Array:
+        count = len(self.hyper.warp_a)
+        warped = warp(x[:, :count], self.hyper.warp_a, self.hyper.warp_b)
+        return np.concatenate([warped, x[:, count:]], axis=1) * self._root
+
+    def _predictions(self, z: Array, active: Mask) -> Array:
+        if not self.basis:
+            return np.empty((len(z), 0))
+        return np.concatenate([model.mean(z, active) for model in self.basis], axis=1)
+
+    def mean(self, z: Array, active: Mask) -> Array:
+        """The posterior mean alone, m x s."""
+        scaled = self._scale(self.features(z, active))
+        k = self.hyper.scale * matern(squared_distances(scaled, self._scaled)) + MEAN_VARIANCE
+        k += (self._predictions(z, active) * self.hyper.basis) @ self._basis.T
+        return np.asarray(k @ self.alpha)
+
+    def predict(self, z: Array, active: Mask) -> Prediction:
+        """Mean and variance at the points, with what their derivatives need."""
+        scaled = self._scale(self.features(z, active))
+        parts = [model.predict(z, active) for model in self.basis]
+        basis = np.concatenate([np.empty((len(z), 0)), *[part.mean for part in parts]], axis=1)
+        correlation, slope = matern_and_slope(squared_distances(scaled, self._scaled))
+        k = self.hyper.scale * correlation + MEAN_VARIANCE + (basis * self.hyper.basis) @ self._basis.T
+        solved = k @ self._inverse  # m x n
+        own = self.hyper.scale + MEAN_VARIANCE + (basis * basis) @ self.hyper.basis
+        variance = np.maximum(own - np.einsum("ij,ij->i", k, solved), LEAST_VARIANCE)
+        return Prediction(k @ self.alpha, variance, scaled, slope, k, solved, basis, parts)
+
+    def pull_back(self, z: Array, prediction: Prediction, by_mean: Array, by_variance: Array) -> Array:
+        """Derivatives by the numeric places, m x a, from those by mean (m x s) and by variance (m)."""
+        by_k = by_mean @ self.alpha.T - 2.0 * by_variance[:, None] * prediction.solved  # m x n
+        pull = by_k * prediction.slope * self.hyper.scale
+        by_scaled = 2.0 * (pull.sum(axis=1)[:, None] * prediction.scaled - pull @ self._scaled)
+        numeric = self.features.numeric
+        count = len(numeric)
+        by_x, _, _ = warp_slopes(z[:, numeric], self.hyper.warp_a, self.hyper.warp_b)
+        by_z = np.zeros(z.shape)
+        by_z[:, numeric] = by_scaled[:, :count] * self._root[:count] * by_x
+        if self.basis:
+            by_basis = (by_k @ self._basis + 2.0 * by_variance[:, None] * prediction.basis) * self.hyper.basis
+            for column, (model, part) in enumerate(zip(self.basis, prediction.parts, strict=True)):
+                by_z += model.pull_back(z, part, by_basis[:, column : column + 1], np.zeros(len(z)))
+        return by_z
+
+    def draws(self, z: Array, active: Mask, normal: Array) -> Array:
+        """Joint draws of the noisy observations at q points, q x s, from standard `normal`, q x s."""
+        at = self.predict(z, active)
+        prior = self.hyper.scale * matern(squared_distances(at.scaled, at.scaled)) + MEAN_VARIANCE
+        prior += (at.basis * self.hyper.basis) @ at.basis.T
+        covariance = prior - at.solved @ at.covariance.T
+        covariance[np.diag_indices(len(z))] += self.hyper.noise
+        values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+        return np.asarray(at.mean[:, :1] + (vectors * np.sqrt(np.maximum(values, 0.0))) @ normal)

@@ -1,0 +1,51 @@
+"""The one number that each trial is modelled by, from one or several objectives.
+
+Several objectives are joined by the augmented Chebyshev norm with weights drawn anew for each suggestion, so that the
+suggestions spread along the Pareto front, its concave parts included.
+
+Source: Knowles, ParEGO (2006).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dodona_server.algorithms.gp.axes import Array, Mask
+from dodona_server.algorithms.gp.outputs import warp_outputs
+
+AUGMENTATION = 0.05
+
+
+def weights(count: int, generator: np.random.Generator) -> Array:
+    """Random weights of so many objectives, uniform among those that sum to 1."""
+    drawn = generator.exponential(np.ones(count))
+    return np.asarray(drawn / drawn.sum())
+
+
+def target(values: Array, weighting: Array) -> Array:
+    """What to minimise, standardised, n.
+
+    Args:
+        values: objectives, lower is better, n x number of objectives.
+        weighting: of the objectives.
+    """
+    if values.shape[1] == 1:
+        return warp_outputs(values[:, 0])
+    front = pareto(values)
+    weighted = np.stack([_unit(warp_outputs(column), front) for column in values.T], axis=1) * weighting
+    return warp_outputs(weighted.max(axis=1) + AUGMENTATION * weighted.sum(axis=1))
+
+
+def _unit(y: Array, front: Mask) -> Array:
+    """`y` with its range on the Pareto front scaled to [0, 1]."""
+    low, high = y[front].min(), y[front].max()
+    if high <= low:
+        high = y.max()
+    return (y - low) / (high - low) if high > low else np.zeros(len(y))
+
+
+def pareto(values: Array) -> Mask:
+    """Which rows no other row dominates, n; of equal rows all or none."""
+    no_worse = (values[:, None, :] <= values[None, :, :]).all(axis=2)
+    better = (values[:, None, :] < values[None, :, :]).any(axis=2)
+    return np.asarray(~(no_worse & better).any(axis=0))

@@ -1,0 +1,1 @@
+"""What several algorithms need of a history."""

@@ -1,0 +1,27 @@
+"""The first points of the algorithms that need some results before they can learn."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from dodona_server.algorithms.contract.algorithm import Problem
+from dodona_server.algorithms.simple.quasi_random import quasi_random
+from dodona_server.domain.space import Value
+
+
+class Opening:
+    """The study's quasi-random sequence, from where the study has come to.
+
+    Args:
+        problem: the study.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self._positions = itertools.count(problem.position)
+
+    def __call__(self) -> Mapping[str, Value]:
+        """The next point."""
+        (point,) = quasi_random(self._problem, next(self._positions), 1)
+        return point

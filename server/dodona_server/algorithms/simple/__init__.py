@@ -1,0 +1,1 @@
+"""Algorithms that learn nothing: random, quasi-random and grid search."""

@@ -1,0 +1,139 @@
+"""Random search: independent draws, each parameter by its scale (Bergstra and Bengio, 2012)."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
+from dodona_server.algorithms.contract.options import no_options
+from dodona_server.algorithms.simple.covered import Covered
+from dodona_server.algorithms.space.finite import MAX_SMALL, without_repeats
+from dodona_server.algorithms.space.grid import Grid, count_points
+from dodona_server.algorithms.space.unit_interval import spread
+from dodona_server.domain.space import (
+    Categorical,
+    Discrete,
+    Double,
+    Integer,
+    Parameter,
+    Scale,
+    SearchSpace,
+    Value,
+)
+from dodona_server.domain.study import Study, StudySpec
+from dodona_server.domain.trial import Trial
+
+# KerasTuner's number: after so many draws in a row that were tried before, a space counts as exhausted.
+MAX_COLLISIONS = 20
+# Up to so many points of a space are looked at one by one to find those that are left.
+MAX_LISTED = 100_000
+
+
+class RandomSearch:
+    """Draws every active parameter independently; a conditional one only under the parent's drawn value.
+
+    A finite space comes to its end when all of it has been tried, as KerasTuner's does. A small one without conditions
+    is gone through in random order. In other finite spaces, and in one that has grown, points that the study's trials
+    stand for are drawn again; in a large one only when half of it has been suggested. In a space without an end no
+    history is needed: two draws are never the same.
+    """
+
+    inline = True
+    one_by_one = False
+
+    def check(self, spec: StudySpec) -> None:
+        """See `Algorithm.check`."""
+        no_options(spec)
+
+    def needs_history(self, study: Study) -> bool:
+        """See `registry.needs_history`."""
+        return _may_repeat(study.spec.space, study.position, study.next_trial_number - 1, study.has_grown)
+
+    def suggest(
+        self,
+        problem: Problem,
+        completed: Sequence[Trial],
+        pending: Sequence[Trial],
+        count: int,
+        rng: random.Random,
+    ) -> Suggestions:
+        """The next `count` points; see `Algorithm.suggest`."""
+        space = problem.spec.space
+        trials = len(completed) + len(pending)
+        if _may_repeat(space, problem.position, max(trials, problem.position), problem.has_grown):
+            return _new_points(space, Covered(completed, pending), count, rng)
+        small = without_repeats(space, problem.seed, problem.position, count, rounds=1)
+        if small is not None:
+            return Suggestions(small)
+        return Suggestions([sample(space, rng) for _ in range(count)])
+
+
+def _may_repeat(space: SearchSpace, position: int, trials: int, has_grown: bool) -> bool:
+    """Whether only the study's trials tell which points of a finite space are left.
+
+    Args:
+        space: what is searched.
+        position: how many suggestions the algorithm has made.
+        trials: how many trials the study has had: more than these, if points were queued or imported.
+        has_grown: whether the space has grown.
+    """
+    size = count_points(space)
+    if size is None:
+        return False
+    if size > MAX_SMALL:
+        return position >= size // 2
+    return has_grown or trials > position or without_repeats(space, 0, 0, 0) is None
+
+
+def _new_points(space: SearchSpace, covered: Covered, count: int, rng: random.Random) -> Suggestions:
+    """Up to `count` random points that no trial stands for; fewer, when none is left."""
+    found: list[Mapping[str, Value]] = []
+    new: Mapping[str, Value] | None
+    while len(found) < count:
+        drawn = (sample(space, rng) for _ in range(1 + MAX_COLLISIONS))
+        new = next((point for point in drawn if covered.by(point) is None), None)
+        if new is None:
+            left = [point for point in _all_points(space) if covered.by(point) is None]
+            if not left:
+                break
+            new = rng.choice(left)
+        found.append(new)
+        covered.add(new)
+    wait = len(found) < count and any(covered.may_be_left(point) for point in _all_points(space))
+    return Suggestions(found, wait=wait)
+
+
+def _all_points(space: SearchSpace) -> Iterator[Mapping[str, Value]]:
+    """The points of a finite space; none of a very large one, which ends after its collisions, as KerasTuner's does."""
+    if (count_points(space) or MAX_LISTED + 1) <= MAX_LISTED:
+        grid = Grid(space, 1)
+        yield from (grid[index] for index in range(grid.size))
+
+
+def sample(space: SearchSpace, rng: random.Random) -> dict[str, Value]:
+    """One random point of `space`: a value for each active parameter."""
+    values: dict[str, Value] = {}
+    pending: list[Parameter] = list(reversed(space.parameters))
+    while pending:
+        parameter = pending.pop()
+        value = values[parameter.id] = _draw(parameter, rng)
+        if parameter.branches:
+            pending.extend(reversed(list(parameter.active_branches(value))))
+    return values
+
+
+def _draw(parameter: Parameter, rng: random.Random) -> Value:
+    kind = parameter.kind
+    match kind:
+        case Double():
+            return spread(rng.random(), kind.min_value, kind.max_value, kind.scale)
+        case Integer(scale=Scale.LINEAR):
+            return rng.randint(kind.min_value, kind.max_value)
+        case Integer():
+            # Each integer n stands for [n, n + 1), so that the last one is drawn like the others.
+            drawn = spread(rng.random(), kind.min_value, kind.max_value + 1, kind.scale)
+            return min(max(math.floor(drawn), kind.min_value), kind.max_value)
+        case Categorical() | Discrete():
+            return rng.choice(kind.values)

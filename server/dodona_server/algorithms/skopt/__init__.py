@@ -1,0 +1,1 @@
+"""scikit-optimize's models."""

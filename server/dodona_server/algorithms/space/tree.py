@@ -1,0 +1,97 @@
+"""The search space as numbered dimensions, one for each place in the tree of conditions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from dodona_server.algorithms.space.unit_interval import Axis
+from dodona_server.domain.space import Parameter, SearchSpace, Value
+
+# Where a value lies in the unit interval: from, to.
+Cell = tuple[float, float]
+# Those of a trial's values, by dimension.
+Cells = Mapping[int, Cell]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dimension:
+    """A parameter at one place of the tree; a name that stands in two branches is two dimensions.
+
+    Args:
+        index: its number: parents before children, all roots first.
+        name: the parameter's.
+        axis: its values along the unit interval.
+        children: the dimensions below, each with the values of this one under which it is active.
+    """
+
+    index: int
+    name: str
+    axis: Axis
+    children: list[tuple[tuple[Value, ...], Dimension]] = field(default_factory=list)
+
+    def active(self, value: Value) -> Iterator[Dimension]:
+        """The children that are active when this dimension has `value`."""
+        return (child for values, child in self.children if value in values)
+
+
+class Tree:
+    """All dimensions of a space.
+
+    Args:
+        space: the study's.
+
+    Attributes:
+        dimensions: all of them by their index.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.dimensions: list[Dimension] = []
+        self._roots = [self._add(parameter) for parameter in space.parameters]
+        waiting = deque(zip(space.parameters, self._roots, strict=True))
+        while waiting:
+            parameter, dimension = waiting.popleft()
+            for branch in parameter.branches:
+                child = self._add(branch.parameter)
+                dimension.children.append((branch.values, child))
+                waiting.append((branch.parameter, child))
+
+    def _add(self, parameter: Parameter) -> Dimension:
+        dimension = Dimension(len(self.dimensions), parameter.id, Axis(parameter.kind))
+        self.dimensions.append(dimension)
+        return dimension
+
+    def point(self, choose: Callable[[Dimension], Value]) -> dict[str, Value]:
+        """The values of all active parameters, chosen one after another, parents before children."""
+        values: dict[str, Value] = {}
+        pending = self._roots[::-1]
+        while pending:
+            dimension = pending.pop()
+            value = values[dimension.name] = choose(dimension)
+            if dimension.children:
+                pending.extend(reversed(list(dimension.active(value))))
+        return values
+
+    def read(self, values: Mapping[str, Value]) -> dict[int, Value]:
+        """The values of a trial by dimension, those only that are active and possible.
+
+        Those that are missing (the space has grown since) or out of range are left out, and what depends on them.
+        """
+        return {dimension.index: value for dimension, value, _ in self._walk(values)}
+
+    def cells(self, values: Mapping[str, Value]) -> Cells:
+        """The cells of a trial's values in the unit interval, by dimension; see `read`."""
+        return {dimension.index: cell for dimension, _, cell in self._walk(values)}
+
+    def _walk(self, values: Mapping[str, Value]) -> Iterator[tuple[Dimension, Value, Cell]]:
+        pending = self._roots[::-1]
+        while pending:
+            dimension = pending.pop()
+            value = values.get(dimension.name)
+            cell = None if value is None else dimension.axis.cell(value)
+            if value is None or cell is None:
+                continue
+            yield dimension, value, cell
+            if dimension.children:
+                pending.extend(reversed(list(dimension.active(value))))

@@ -1,0 +1,230 @@
+"""What can be asked of trials."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dodona_server.domain.names import StudyName, TrialName
+from dodona_server.domain.page import Page
+from dodona_server.domain.pareto import Front
+from dodona_server.domain.study import Study
+from dodona_server.domain.trial import Place, Trial, TrialState
+from dodona_server.service.studies.studies import found
+from dodona_server.service.trials.attempts import existing
+from dodona_server.storage import measurements, ranking, studies, trials
+from dodona_server.storage.store import Store, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A study and how many trials it has in each state."""
+
+    study: Study
+    counts: Mapping[TrialState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Optimal:
+    """The best trials of a study.
+
+    Args:
+        numbers: theirs, in order.
+        hypervolume: of several metrics, how much their front dominates of what lies between it and `reference`.
+        reference: the worst value that any trial has had of each metric.
+    """
+
+    numbers: list[int]
+    hypervolume: float | None = None
+    reference: Mapping[str, float] = field(default_factory=dict)
+
+
+class TrialQueries:
+    """Finds trials.
+
+    Args:
+        store: where they are kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def get(self, name: TrialName, *, brief: bool = False, measured: bool = True) -> Trial:
+        """The trial, with its measurements if it is to be `measured`; if it is to be `brief`, without long metadata.
+
+        Raises:
+            NotFound: there is no such study or trial.
+        """
+
+        def query(transaction: Transaction) -> Trial:
+            study = found(transaction, name.study)
+            find = trials.find_brief if brief else trials.find
+            trial = existing(find(transaction, study, name.number), name)
+            if not measured:
+                return trial
+            return dataclasses.replace(trial, measurements=measurements.measured(transaction, study.key, trial))
+
+        return await self._store.read(query)
+
+    async def measured(self, name: StudyName, given: Sequence[Trial]) -> list[Trial]:
+        """The trials of the study, with their measurements as many of the first as fit on a page.
+
+        The others are as they were given, and so are all of a study that is gone.
+
+        Args:
+            name: the study.
+            given: its trials, as another call has answered.
+        """
+        numbers = [trial.number for trial in given if trial.measurements is None]
+        if not numbers:
+            return list(given)
+
+        def query(transaction: Transaction) -> list[Trial]:
+            study = studies.find(transaction, name)
+            if study is None:
+                return list(given)
+            known = measurements.of_page(transaction, study.key, numbers)
+            return [
+                dataclasses.replace(trial, measurements=known.get(trial.number, trial.measurements)) for trial in given
+            ]
+
+        return await self._store.read(query)
+
+    async def page(
+        self, name: StudyName, after: int, limit: int, *, brief: bool = False, measured: bool = True
+    ) -> Page[Trial]:
+        """The page of up to `limit` trials with numbers above `after`, in order.
+
+        Args:
+            name: the study.
+            after: the number behind which to begin.
+            limit: how many at most.
+            brief: whether they come without measurements and metadata, which are then not read.
+            measured: whether they come with their measurements.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> Page[Trial]:
+            study = found(transaction, name)
+            if brief:
+                return trials.page_briefly(transaction, study, after, limit)
+            return _shown(transaction, study, trials.page(transaction, study, after, limit), measured)
+
+        return await self._store.read(query)
+
+    async def numbered(self, name: StudyName, numbers: Sequence[int], *, measured: bool = True) -> Page[Trial]:
+        """As many of the first trials of these numbers as fit on a page, of those that still exist, in that order.
+
+        Args:
+            name: the study.
+            numbers: the trials'.
+            measured: whether they come with their measurements.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> Page[Trial]:
+            study = found(transaction, name)
+            return _shown(transaction, study, trials.numbered(transaction, study.key, numbers), measured)
+
+        return await self._store.read(query)
+
+    async def best(self, name: StudyName, limit: int) -> list[Trial]:
+        """The `limit` best trials, best first, without measurements and metadata.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+        return await self._store.read(
+            lambda transaction: ranking.first_ranks(transaction, found(transaction, name), limit)
+        )
+
+    async def ranking(
+        self, name: StudyName, behind: Place | None, limit: int, *, measured: bool = False
+    ) -> tuple[list[Trial], Place | None]:
+        """The page of up to `limit` succeeded trials, best first, and the place of the last one if there are more.
+
+        Args:
+            name: the study.
+            behind: the place behind which to begin; None for the best.
+            limit: how many at most.
+            measured: whether they come with their measurements.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> tuple[list[Trial], Place | None]:
+            study = found(transaction, name)
+            page = _shown(transaction, study, ranking.listed(transaction, study, behind, limit), measured)
+            if not page.more:
+                return page.entries, None
+            last = page.entries[-1]
+            return page.entries, Place(ranking.objective(study, last) or 0.0, last.number)
+
+        return await self._store.read(query)
+
+    async def overview(self, name: StudyName) -> Overview:
+        """The study with the number of its trials in each state.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> Overview:
+            study = found(transaction, name)
+            return Overview(study, ranking.counts(transaction, study))
+
+        return await self._store.read(query)
+
+    async def latest(self, name: StudyName, limit: int) -> list[Trial]:
+        """The `limit` newest trials, the newest first.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+        return await self._store.read(lambda transaction: trials.latest(transaction, found(transaction, name), limit))
+
+    async def history(self, name: StudyName, limit: int) -> list[tuple[int, float]]:
+        """Number and objective of succeeded trials in order, at most `limit`, evenly thinned if there are more.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> list[tuple[int, float]]:
+            study = found(transaction, name)
+            return ranking.history(transaction, study, every=-(-study.next_trial_number // limit))
+
+        return await self._store.read(query)
+
+    async def optimal(self, name: StudyName) -> Optimal:
+        """The trials with the best value; the Pareto front, if the study has several metrics.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> Optimal:
+            study = found(transaction, name)
+            if len(study.spec.metrics) == 1:
+                return Optimal(ranking.best(transaction, study))
+            front = Front(study.spec, ranking.succeeded(transaction, study))
+            return Optimal([trial.number for trial in front.trials], front.hypervolume(), front.worst)
+
+        return await self._store.read(query)
+
+
+def _shown(transaction: Transaction, study: Study, page: Page[Trial], measured: bool) -> Page[Trial]:
+    """The page, with as many of its trials as fit there with their measurements if these are wanted."""
+    if not measured or not page.entries:
+        return page
+    numbers = [trial.number for trial in page.entries]
+    fitting = measurements.fitting(transaction, study.key, numbers)
+    known = measurements.of_trials(transaction, study.key, numbers[:fitting])
+    shown = [dataclasses.replace(trial, measurements=known[trial.number]) for trial in page.entries[:fitting]]
+    return Page(shown, page.more or fitting < len(numbers))

@@ -1,0 +1,75 @@
+"""What workers and users say of trials, and what of it is refused before anything is asked of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dodona_server.domain.errors import InvalidArgument, inside
+from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH
+from dodona_server.domain.trial import Measurement
+from dodona_server.service.trials.attempts import Attempt
+
+MAX_REPORTS = 1000
+MAX_METRICS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a worker measured.
+
+    Args:
+        measurement: the metrics at one step.
+        attempt: which one the worker runs; None for the last one.
+        checkpoint: the place from which the trial can go on; empty to leave it as it is.
+    """
+
+    measurement: Measurement
+    attempt: Attempt | None = None
+    checkpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of a trial that was run elsewhere: its final measurement, or what was measured on the way, or both.
+
+    One with a reason why it is infeasible needs neither.
+    """
+
+    final: Measurement | None
+    measurements: Sequence[Measurement] = ()
+    infeasible_reason: str = ""
+
+
+def check_result(result: Result) -> None:
+    """Refuses a result with too many measurements, or one that is not valid.
+
+    Raises:
+        InvalidArgument: as of `check`.
+    """
+    if result.final is not None and result.final.metrics:
+        check(result.final)
+    if len(result.measurements) > MAX_REPORTS:
+        raise InvalidArgument(f"{len(result.measurements)} measurements; {MAX_REPORTS} are allowed", "measurements")
+    for index, measurement in enumerate(result.measurements):
+        with inside(f"measurements[{index}]"):
+            check(measurement)
+
+
+def check(measurement: Measurement) -> None:
+    """Refuses a measurement that no trial can have.
+
+    Raises:
+        InvalidArgument: it has no metric, too many or one with a long name, or a negative step or time.
+    """
+    if not measurement.metrics:
+        raise InvalidArgument("is empty; a measurement needs at least one metric", "measurement.metrics")
+    if len(measurement.metrics) > MAX_METRICS:
+        raise InvalidArgument(f"{len(measurement.metrics)} metrics; {MAX_METRICS} are allowed", "measurement.metrics")
+    if (longest := max(map(len, measurement.metrics))) > MAX_METRIC_NAME_LENGTH:
+        problem = f"a name has {longest} characters; {MAX_METRIC_NAME_LENGTH} are allowed"
+        raise InvalidArgument(problem, "measurement.metrics")
+    if measurement.step < 0:
+        raise InvalidArgument(f"{measurement.step} is below 0", "measurement.stepCount")
+    if measurement.elapsed_seconds < 0:
+        raise InvalidArgument(f"{measurement.elapsed_seconds!r} is below 0", "measurement.elapsedDuration")

@@ -1,0 +1,441 @@
+"""What can be done to trials; `queries` finds them, `service.suggestions` hands them out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+from dodona_server.algorithms.shared.seen import TUNER_PREFIX
+from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, inside
+from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, outcome, refusal
+from dodona_server.domain.metadata import merge
+from dodona_server.domain.names import StudyName, TrialName
+from dodona_server.domain.space import Value
+from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
+from dodona_server.service.computing.schedule import Schedule
+from dodona_server.service.idempotency import Once
+from dodona_server.service.studies.studies import found
+from dodona_server.service.trials.attempts import (
+    Attempt,
+    alive,
+    check_attempt,
+    existing,
+    named,
+    reclaimed,
+    refusal_to,
+    repeats,
+    same,
+)
+from dodona_server.service.trials.ending import count, end, happened, infeasible, judged, release
+from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result
+from dodona_server.storage import artifacts, events, measurements, studies, trials
+from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.studies import NO_METADATA
+
+
+class TrialService:
+    """Creates, measures and ends trials.
+
+    Args:
+        store: where they are kept.
+        clock: the time, in seconds since the epoch.
+        schedule: computes suggestions, and has to hear of new results.
+        kept_measurements: how many measurements of a trial are kept when it is completed; None for all.
+    """
+
+    def __init__(
+        self, store: Store, clock: Callable[[], float], schedule: Schedule, kept_measurements: int | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._schedule = schedule
+        self._kept_measurements = kept_measurements
+
+    async def create(
+        self,
+        name: StudyName,
+        parameters: Mapping[str, object],
+        result: Result | None,
+        request_id: str | None,
+        metadata: Mapping[str, str] = NO_METADATA,
+        measured: Sequence[Measurement] = (),
+    ) -> Trial:
+        """A trial with values that the user chose: queued, or finished already if it comes with a result.
+
+        Args:
+            name: the study.
+            parameters: a value for each active parameter; those that have a default may be left out. A queued trial
+                may leave others open: the algorithm chooses their values when it is handed out.
+            result: of a trial that was run elsewhere.
+            request_id: the same id again gets the same trial.
+            metadata: what the client wants to remember of the trial.
+            measured: what is known of a queued trial already; the attempts at it go on from there.
+
+        Raises:
+            NotFound: there is no such study.
+            InvalidArgument: a parameter is missing, unknown or out of range, or the result lacks a metric.
+            FailedPrecondition: the study is completed, or its budget is used up.
+        """
+        check_result(result or Result(None, measured))
+
+        def use_case(transaction: Transaction) -> Trial:
+            study = found(transaction, name, lock=True)
+            if request_id and (there := trials.find_requested(transaction, study, request_id)):
+                return there
+            if study.remaining_trials == 0:
+                raise FailedPrecondition(
+                    f"{name} has its {study.trial_count} trials, all that its studyStoppingConfig.maxNumTrials allows"
+                )
+            if study.state is StudyState.COMPLETED:
+                raise FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
+            trial = dataclasses.replace(self._chosen(study, parameters, result, measured), metadata=merge({}, metadata))
+            trials.insert(transaction, study, [trial], request_id)
+            for measurement in trial.measurements or ():
+                measurements.measure(transaction, study.key, trial.number, trial.attempt, measurement)
+            studies.add_trials(transaction, study, 1)
+            happened(transaction, study.key, trial, trial.create_time)
+            if result is not None:
+                count(transaction, found(transaction, name), trial, trial.create_time)
+                learned.append(study)
+            return trial
+
+        learned: list[Study] = []
+        answer = await self._store.run(use_case, name)
+        for study in learned[-1:]:  # a use case may run twice, where two servers collide
+            self._schedule.learned(study)
+        return answer
+
+    def _chosen(
+        self,
+        study: Study,
+        parameters: Mapping[str, object],
+        result: Result | None,
+        measured: Sequence[Measurement],
+    ) -> Trial:
+        now, space = self._clock(), study.spec.space
+        trial = Trial(
+            number=study.next_trial_number,
+            state=TrialState.REQUESTED,
+            parameters=space.check_queued(parameters) if result is None else space.check(parameters),
+            create_time=now,
+        )
+        if result is None:
+            return dataclasses.replace(trial, measurements=list(measured) or None)
+        if result.infeasible_reason:
+            failed = infeasible(trial, result.infeasible_reason)
+            curve = list(result.measurements) or None
+            return dataclasses.replace(failed, attempt=1, start_time=now, end_time=now, measurements=curve)
+        given = result.final if result.final is not None and result.final.metrics else None
+        final = Measurement({})
+        if given or result.measurements:
+            final = final_measurement(study.spec, given, result.measurements)
+        if reason := infeasibility(study.spec, final):
+            raise InvalidArgument(reason, "finalMeasurement")
+        return dataclasses.replace(
+            trial,
+            state=TrialState.SUCCEEDED,
+            attempt=1,
+            start_time=now,
+            end_time=now,
+            final_measurement=final,
+            measurements=list(result.measurements) or None,
+        )
+
+    async def delete(self, name: TrialName, request_id: str | None = None) -> None:
+        """Removes the trial; the budget has one more again.
+
+        Raises:
+            NotFound: there is no such study or trial.
+        """
+
+        def use_case(transaction: Transaction) -> None:
+            study = found(transaction, name.study, lock=True)
+            existing(trials.find(transaction, study, name.number, lock=True), name)
+            artifacts.discard_of_trial(transaction, study.key, name.number, self._clock())
+            trials.delete(transaction, study, name.number)
+            studies.remove_trial(transaction, study)
+            deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number)
+            events.append(transaction, study.key, [deleted])
+
+        await self._store.run(self._once(name, "delete", request_id)(use_case, lambda _: None), name.study)
+
+    async def measure(self, name: TrialName, report: Report, request_id: str | None = None) -> Trial:
+        """The trial, with the report's measurement kept; the state STOPPING tells the worker to stop early.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            FailedPrecondition: nobody runs the trial, or it is finished.
+            Aborted: the report is of an attempt that was lost, and the trial was handed on or has ended since.
+            InvalidArgument: the measurement has no metric, or a negative step or time.
+        """
+        check(report.measurement)
+        return await self._run(
+            name, "addTrialMeasurement", request_id, lambda transaction: self._measure(transaction, name, report)
+        )
+
+    async def measure_all(
+        self, study: StudyName, reports: Sequence[tuple[TrialName, Report]], request_id: str | None = None
+    ) -> list[Trial]:
+        """The trial of each report, with all measurements kept, or none if one is refused.
+
+        Args:
+            study: whose trials they are.
+            reports: of any number of trials, in the order in which they were measured.
+            request_id: the same id again gets the same answer.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            FailedPrecondition: nobody runs one of the trials, or it is finished.
+            Aborted: a report is of an attempt that was lost, and the trial was handed on or has ended since.
+            InvalidArgument: a measurement has no metric, or a negative step or time; or there are too many.
+        """
+        if not 1 <= len(reports) <= MAX_REPORTS:
+            raise InvalidArgument(f"{len(reports)} reports; 1 to {MAX_REPORTS} are allowed", "reports")
+        for index, (_, report) in enumerate(reports):
+            with inside(f"reports[{index}]"):
+                check(report.measurement)
+
+        def use_case(transaction: Transaction) -> list[Trial]:
+            return [self._measure(transaction, name, report) for name, report in reports]
+
+        def again(transaction: Transaction) -> list[Trial]:
+            return [named(transaction, name)[1] for name, _ in reports]
+
+        once = Once(request_id, f"report {study}", study.parent, self._clock())
+        return await self._store.run(once(use_case, again), study)
+
+    def _measure(self, transaction: Transaction, name: TrialName, report: Report) -> Trial:
+        study_key, trial = self._held(transaction, name, report.attempt)
+        verdict = outcome(Verb.MEASURE, trial.state)
+        if isinstance(verdict, Move):
+            measurements.measure(transaction, study_key, name.number, trial.attempt, report.measurement)
+            return alive(transaction, study_key, trial, report.checkpoint)
+        if isinstance(verdict, Refuse):
+            known = measurements.measured(transaction, study_key, trial)
+            if not any(same(report.measurement, one) for one in known):
+                raise refusal_to(Verb.MEASURE, trial, name, verdict.reason, report.attempt)
+        return trial
+
+    async def beat(
+        self, name: TrialName, attempt: Attempt | None = None, checkpoint: str = "", request_id: str | None = None
+    ) -> Trial:
+        """The trial, whose lease begins anew; the state STOPPING tells the worker to stop early.
+
+        Args:
+            name: the trial's.
+            attempt: which one the worker runs; None for the last one.
+            checkpoint: the place from which the trial can go on; empty to leave it as it is.
+            request_id: the same id again gets the same answer.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            FailedPrecondition: nobody runs the trial.
+            Aborted: the attempt was lost, and the trial was handed on.
+        """
+
+        def use_case(transaction: Transaction) -> Trial:
+            study_key, trial = self._held(transaction, name, attempt)
+            match outcome(Verb.BEAT, trial.state):
+                case Move():
+                    return alive(transaction, study_key, trial, checkpoint, in_any_case=True)
+                case Refuse(reason):
+                    raise refusal(Verb.BEAT, trial.state, name, reason)
+                case Ignore():
+                    return trial
+
+        return await self._run(name, "heartbeat", request_id, use_case)
+
+    async def release(self, name: TrialName, attempt: Attempt | None = None, request_id: str | None = None) -> Trial:
+        """The trial, handed back by its worker: it waits for the next one that asks.
+
+        Args:
+            name: the trial's.
+            attempt: which one the worker ran; None for the last one.
+            request_id: the same id again gets the same answer.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            FailedPrecondition: it is finished.
+            Aborted: the attempt was lost, and the trial was handed on.
+        """
+
+        def use_case(transaction: Transaction) -> Trial:
+            study, trial = self._to_end(transaction, name)
+            check_attempt(trial, name, attempt)
+            match outcome(Verb.RELEASE, trial.state):
+                case Move():
+                    return release(transaction, study, trial, self._clock())
+                case Refuse(reason):
+                    raise refusal_to(Verb.RELEASE, trial, name, reason, attempt)
+                case Ignore():
+                    return trial
+
+        return await self._run(name, "release", request_id, use_case)
+
+    async def update_metadata(
+        self, name: TrialName, changes: Mapping[str, str], request_id: str | None = None
+    ) -> Trial:
+        """The trial with the changed metadata, in any state; an empty value removes an entry.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            InvalidArgument: the metadata would have too many entries, or a key is too long.
+        """
+
+        def use_case(transaction: Transaction) -> Trial:
+            study_key, trial = named(transaction, name)
+            merged = merge(trial.metadata, changes)
+            trials.set_metadata(transaction, study_key, name.number, merged)
+            return dataclasses.replace(trial, metadata=merged)
+
+        return await self._run(name, "updateMetadata", request_id, use_case)
+
+    async def stop(self, name: TrialName, request_id: str | None = None) -> Trial:
+        """The trial, on its way to an early end: its worker learns of it at its next report.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            FailedPrecondition: nobody runs the trial, or it is infeasible already.
+        """
+
+        def use_case(transaction: Transaction) -> Trial:
+            study_key, trial = named(transaction, name)
+            match outcome(Verb.STOP, trial.state):
+                case Move(state):
+                    trials.set_state(transaction, study_key, name.number, state)
+                    stopping = dataclasses.replace(trial, state=state)
+                    happened(transaction, study_key, stopping, self._clock())
+                    return stopping
+                case Ignore():
+                    return trial
+                case Refuse(reason):
+                    raise refusal(Verb.STOP, trial.state, name, reason)
+
+        return await self._run(name, "stop", request_id, use_case)
+
+    async def complete(
+        self,
+        name: TrialName,
+        given: Measurement | None,
+        attempt: Attempt | None = None,
+        request_id: str | None = None,
+        used: Mapping[str, object] | None = None,
+    ) -> Trial:
+        """The trial, finished with the given measurement, else with one of those reported.
+
+        A result without one of the study's metrics, or with one that is not finite, makes the trial infeasible.
+
+        Args:
+            name: the trial's.
+            given: its final measurement.
+            attempt: which one the worker ran; None for the last one.
+            request_id: the same id again gets the same answer.
+            used: the values that the trial turned out to use, which become its parameters; None to leave them.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            FailedPrecondition: nobody runs the trial, it is finished with another result, or it has no measurement.
+            Aborted: the attempt was lost, and the trial was handed on or has ended since.
+            InvalidArgument: the measurement has a negative step or time, or a value is none of its parameter's.
+        """
+        if given is not None and given.metrics:
+            check(given)
+
+        def judge(transaction: Transaction, study: Study, trial: Trial) -> Trial:
+            if trial.state is TrialState.SUCCEEDED and (given is None or not given.metrics):
+                # Once more, and the measurement that it was judged by may have been thinned out since.
+                return trial
+            return judged(transaction, study, trial, given)
+
+        return await self._end(name, Verb.SUCCEED, judge, attempt, request_id, used)
+
+    async def fail(
+        self,
+        name: TrialName,
+        reason: str,
+        attempt: Attempt | None = None,
+        request_id: str | None = None,
+        used: Mapping[str, object] | None = None,
+    ) -> Trial:
+        """The trial, finished as infeasible; see `complete` for `used`.
+
+        Raises:
+            NotFound: there is no such study or trial.
+            FailedPrecondition: nobody runs the trial, or it is finished otherwise.
+            Aborted: the attempt was lost, and the trial was handed on or has ended since.
+        """
+        return await self._end(
+            name,
+            Verb.FAIL,
+            lambda _transaction, _study, trial: infeasible(trial, reason or "the client gave no reason"),
+            attempt,
+            request_id,
+            used,
+        )
+
+    async def _end(
+        self,
+        name: TrialName,
+        verb: Verb,
+        judge: Callable[[Transaction, Study, Trial], Trial],
+        attempt: Attempt | None,
+        request_id: str | None,
+        used: Mapping[str, object] | None,
+    ) -> Trial:
+        def use_case(transaction: Transaction) -> Trial:
+            study, trial = self._to_end(transaction, name)
+            check_attempt(trial, name, attempt)
+            trial = reclaimed(transaction, study.key, trial, attempt, self._clock())
+            run = trial if used is None else dataclasses.replace(trial, parameters=_used(study, trial, used))
+            verdict = outcome(verb, trial.state)
+            if isinstance(verdict, Refuse):
+                if trial.end_time is None or not repeats(lambda: judge(transaction, study, run), trial):
+                    raise refusal_to(verb, trial, name, verdict.reason, attempt)
+                return trial
+            ended = judge(transaction, study, run)
+            ended = end(transaction, study, ended, self._clock())
+            if self._kept_measurements is not None:
+                measurements.thin(transaction, study.key, ended, self._kept_measurements)
+            learned.append(study)
+            return ended
+
+        learned: list[Study] = []
+        answer = await self._run(name, str(verb), request_id, use_case)
+        for study in learned[-1:]:  # a use case may run twice, where two servers collide
+            self._schedule.learned(study)
+        return answer
+
+    def _held(self, transaction: Transaction, name: TrialName, attempt: Attempt | None) -> tuple[int, Trial]:
+        """The study's key and the trial, which is the caller's if it names its attempt."""
+        study_key, trial = named(transaction, name)
+        check_attempt(trial, name, attempt)
+        return study_key, reclaimed(transaction, study_key, trial, attempt, self._clock())
+
+    def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
+        """The study, held if the trial's end may be its own, and the trial, held."""
+        study = found(transaction, name.study)
+        if study.spec.stopping.needs_progress or study.remaining_trials == 0:
+            # The end of the trial may be the study's. Held before the trial: the other way round, of two servers that
+            # end trials at once each would wait for the other.
+            study = found(transaction, name.study, lock=True)
+        return study, existing(trials.find(transaction, study, name.number, lock=True), name)
+
+    async def _run(
+        self, name: TrialName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Trial]
+    ) -> Trial:
+        """The answer of a use case that is done once for each request id."""
+        if not request_id:
+            return await self._store.run(use_case, name.study)
+        once = self._once(name, verb, request_id)
+        return await self._store.run(once(use_case, lambda transaction: named(transaction, name)[1]), name.study)
+
+    def _once(self, name: TrialName, verb: str, request_id: str | None) -> Once:
+        return Once(request_id, f"{verb} {name}", name.study.parent, self._clock())
+
+
+def _used(study: Study, trial: Trial, used: Mapping[str, object]) -> dict[str, Value]:
+    """The parameters of a trial that turned out to use these values; how it was to be run stays."""
+    values = study.spec.space.check_used(used)
+    return values | {name: value for name, value in trial.parameters.items() if name.startswith(TUNER_PREFIX)}
