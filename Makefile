@@ -13,7 +13,7 @@ SEED ?=
 export PYTHONDONTWRITEBYTECODE =
 
 # Folders of tests/ without Keras; `--unit` leaves out what starts a process there, and forbids to.
-UNIT := $(addprefix tests/,api client domain oracle schemas service storage web)
+UNIT := $(addprefix tests/,algorithms api client docs domain schemas service storage web)
 
 BIN := .venv/bin
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
