@@ -181,7 +181,8 @@ def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 @st.composite
 def floats(draw: st.DrawFn) -> Float:
     scale = draw(scales)
-    low, high = sorted(draw(st.lists(st.floats(1e-9 if scale != "linear" else -1e9, 1e9), min_size=2, max_size=2)))
+    bounds = st.floats(1e-9 if scale != "linear" else -1e9, 1e9).map(lambda bound: bound + 0.0)  # -0.0 is 0.0
+    low, high = sorted(draw(st.lists(bounds, min_size=2, max_size=2)))
     return Float(low, high, scale=scale, default=draw(maybe(st.floats(low, high))))
 
 
