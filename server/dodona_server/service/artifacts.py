@@ -13,7 +13,7 @@ from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgu
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
 from dodona_server.domain.study import Study
 from dodona_server.service.idempotency import Once
-from dodona_server.service.studies.studies import found
+from dodona_server.service.studies.lookup import found
 from dodona_server.service.trials.attempts import Attempt, check_attempt, existing, named
 from dodona_server.storage import artifacts, trials
 from dodona_server.storage.blobs import Blobs, Written

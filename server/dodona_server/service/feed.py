@@ -10,7 +10,7 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.page import Page
-from dodona_server.service.studies.studies import found
+from dodona_server.service.studies.lookup import found
 from dodona_server.storage import events, studies
 from dodona_server.storage.store import Store, Transaction
 

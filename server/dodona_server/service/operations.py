@@ -14,7 +14,7 @@ from dodona_server.domain.page import Page
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.idempotency import Once
-from dodona_server.service.studies.studies import found
+from dodona_server.service.studies.lookup import found
 from dodona_server.storage import measurements, operations, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.paging import PAGE_BYTES

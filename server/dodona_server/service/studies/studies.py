@@ -21,23 +21,12 @@ from dodona_server.domain.trial import TrialState
 from dodona_server.service.budget import settle
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import Once
+from dodona_server.service.studies.lookup import found
 from dodona_server.storage import events, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
 
 MAX_DISPLAY_NAME_LENGTH = 256
-
-
-def found(transaction: Transaction, name: StudyName, *, lock: bool = False) -> Study:
-    """The study of that name; with `lock`, held until the transaction ends.
-
-    Raises:
-        NotFound: there is none.
-    """
-    study = studies.find(transaction, name, lock=lock)
-    if study is None:
-        raise NotFound(f"{name} does not exist")
-    return study
 
 
 class StudyService:

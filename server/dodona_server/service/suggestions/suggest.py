@@ -21,7 +21,7 @@ from dodona_server.service.budget import complete, settle
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.operations import Handout, handout, with_last_steps
-from dodona_server.service.studies.studies import found
+from dodona_server.service.studies.lookup import found
 from dodona_server.service.suggestions.new_trials import Look, Missing, create, fill
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns

@@ -10,7 +10,7 @@ from dodona_server.domain.errors import Aborted, DodonaError, FailedPrecondition
 from dodona_server.domain.lifecycle import Verb, refusal
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.service.studies.studies import found
+from dodona_server.service.studies.lookup import found
 from dodona_server.service.trials.ending import happened
 from dodona_server.storage import leases, trials
 from dodona_server.storage.store import Transaction
@@ -101,6 +101,18 @@ def named(transaction: Transaction, name: TrialName) -> tuple[int, Trial]:
         found(transaction, name.study)
         raise NotFound(f"{name} does not exist")
     return there
+
+
+def attempted(transaction: Transaction, name: TrialName, attempt: Attempt | None, now: float) -> tuple[int, Trial]:
+    """Lock the trial and return it with its study's key, for a call from the worker of that attempt.
+
+    Raises:
+        NotFound: there is no such study or trial.
+        Aborted: the attempt was lost, and the trial was reassigned.
+    """
+    study_key, trial = named(transaction, name)
+    check_attempt(trial, name, attempt)
+    return study_key, reclaimed(transaction, study_key, trial, attempt, now)
 
 
 def existing(trial: Trial | None, name: TrialName) -> Trial:

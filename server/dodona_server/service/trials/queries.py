@@ -11,7 +11,7 @@ from dodona_server.domain.page import Page
 from dodona_server.domain.pareto import Front
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Place, Trial, TrialState
-from dodona_server.service.studies.studies import found
+from dodona_server.service.studies.lookup import found
 from dodona_server.service.trials.attempts import existing
 from dodona_server.storage import measurements, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction

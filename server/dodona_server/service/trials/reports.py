@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument, inside
+from dodona_server.domain.lifecycle import Move, Refuse, Verb, outcome
+from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH
-from dodona_server.domain.trial import Measurement
-from dodona_server.service.trials.attempts import Attempt
+from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.service.trials.attempts import Attempt, alive, attempted, refusal_to, same
+from dodona_server.storage import measurements
+from dodona_server.storage.store import Transaction
 
 MAX_REPORTS = 1000
 MAX_METRICS = 1000
@@ -73,3 +77,29 @@ def check(measurement: Measurement) -> None:
         raise InvalidArgument(f"{measurement.step} is below 0", "measurement.stepCount")
     if measurement.elapsed_seconds < 0:
         raise InvalidArgument(f"{measurement.elapsed_seconds!r} is below 0", "measurement.elapsedDuration")
+
+
+def keep_report(transaction: Transaction, name: TrialName, report: Report, now: float) -> Trial:
+    """Keep the report's measurement and return the trial.
+
+    Args:
+        transaction: to write in.
+        name: the trial's.
+        report: already checked with `check`.
+        now: the time, in seconds since the epoch.
+
+    Raises:
+        NotFound: there is no such study or trial.
+        FailedPrecondition: no worker runs the trial, or it is finished with other measurements.
+        Aborted: the report's attempt was lost, and the trial was reassigned or has ended since.
+    """
+    study_key, trial = attempted(transaction, name, report.attempt, now)
+    verdict = outcome(Verb.MEASURE, trial.state)
+    if isinstance(verdict, Move):
+        measurements.measure(transaction, study_key, name.number, trial.attempt, report.measurement)
+        return alive(transaction, study_key, trial, report.checkpoint)
+    if isinstance(verdict, Refuse):
+        known = measurements.measured(transaction, study_key, trial)
+        if not any(same(report.measurement, one) for one in known):
+            raise refusal_to(Verb.MEASURE, trial, name, verdict.reason, report.attempt)
+    return trial

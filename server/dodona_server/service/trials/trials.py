@@ -13,23 +13,24 @@ from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
+from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import Once
-from dodona_server.service.studies.studies import found
+from dodona_server.service.studies.lookup import found
 from dodona_server.service.trials.attempts import (
     Attempt,
     alive,
+    attempted,
     check_attempt,
     existing,
     named,
     reclaimed,
     refusal_to,
     repeats,
-    same,
 )
+from dodona_server.service.trials.create import new_trial
 from dodona_server.service.trials.ending import count, end, happened, infeasible, judged, release
-from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result
+from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_report
 from dodona_server.storage import artifacts, events, measurements, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
@@ -90,7 +91,8 @@ class TrialService:
                 )
             if study.state is StudyState.COMPLETED:
                 raise FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
-            trial = dataclasses.replace(self._chosen(study, parameters, result, measured), metadata=merge({}, metadata))
+            trial = new_trial(study, parameters, result, measured, self._clock())
+            trial = dataclasses.replace(trial, metadata=merge({}, metadata))
             trials.insert(transaction, study, [trial], request_id)
             for measurement in trial.measurements or ():
                 measurements.measure(transaction, study.key, trial.number, trial.attempt, measurement)
@@ -106,42 +108,6 @@ class TrialService:
         for study in learned[-1:]:  # a use case may run twice, where two servers collide
             self._schedule.learned(study)
         return answer
-
-    def _chosen(
-        self,
-        study: Study,
-        parameters: Mapping[str, object],
-        result: Result | None,
-        measured: Sequence[Measurement],
-    ) -> Trial:
-        now, space = self._clock(), study.spec.space
-        trial = Trial(
-            number=study.next_trial_number,
-            state=TrialState.REQUESTED,
-            parameters=space.check_queued(parameters) if result is None else space.check(parameters),
-            create_time=now,
-        )
-        if result is None:
-            return dataclasses.replace(trial, measurements=list(measured) or None)
-        if result.infeasible_reason:
-            failed = infeasible(trial, result.infeasible_reason)
-            curve = list(result.measurements) or None
-            return dataclasses.replace(failed, attempt=1, start_time=now, end_time=now, measurements=curve)
-        given = result.final if result.final is not None and result.final.metrics else None
-        final = Measurement({})
-        if given or result.measurements:
-            final = final_measurement(study.spec, given, result.measurements)
-        if reason := infeasibility(study.spec, final):
-            raise InvalidArgument(reason, "finalMeasurement")
-        return dataclasses.replace(
-            trial,
-            state=TrialState.SUCCEEDED,
-            attempt=1,
-            start_time=now,
-            end_time=now,
-            final_measurement=final,
-            measurements=list(result.measurements) or None,
-        )
 
     async def delete(self, name: TrialName, request_id: str | None = None) -> None:
         """Removes the trial; the budget has one more again.
@@ -171,9 +137,11 @@ class TrialService:
             InvalidArgument: the measurement has no metric, or a negative step or time.
         """
         check(report.measurement)
-        return await self._run(
-            name, "addTrialMeasurement", request_id, lambda transaction: self._measure(transaction, name, report)
-        )
+
+        def use_case(transaction: Transaction) -> Trial:
+            return keep_report(transaction, name, report, self._clock())
+
+        return await self._run(name, "addTrialMeasurement", request_id, use_case)
 
     async def measure_all(
         self, study: StudyName, reports: Sequence[tuple[TrialName, Report]], request_id: str | None = None
@@ -198,25 +166,13 @@ class TrialService:
                 check(report.measurement)
 
         def use_case(transaction: Transaction) -> list[Trial]:
-            return [self._measure(transaction, name, report) for name, report in reports]
+            return [keep_report(transaction, name, report, self._clock()) for name, report in reports]
 
         def again(transaction: Transaction) -> list[Trial]:
             return [named(transaction, name)[1] for name, _ in reports]
 
         once = Once(request_id, f"report {study}", study.parent, self._clock())
         return await self._store.run(once(use_case, again), study)
-
-    def _measure(self, transaction: Transaction, name: TrialName, report: Report) -> Trial:
-        study_key, trial = self._held(transaction, name, report.attempt)
-        verdict = outcome(Verb.MEASURE, trial.state)
-        if isinstance(verdict, Move):
-            measurements.measure(transaction, study_key, name.number, trial.attempt, report.measurement)
-            return alive(transaction, study_key, trial, report.checkpoint)
-        if isinstance(verdict, Refuse):
-            known = measurements.measured(transaction, study_key, trial)
-            if not any(same(report.measurement, one) for one in known):
-                raise refusal_to(Verb.MEASURE, trial, name, verdict.reason, report.attempt)
-        return trial
 
     async def beat(
         self, name: TrialName, attempt: Attempt | None = None, checkpoint: str = "", request_id: str | None = None
@@ -236,7 +192,7 @@ class TrialService:
         """
 
         def use_case(transaction: Transaction) -> Trial:
-            study_key, trial = self._held(transaction, name, attempt)
+            study_key, trial = attempted(transaction, name, attempt, self._clock())
             match outcome(Verb.BEAT, trial.state):
                 case Move():
                     return alive(transaction, study_key, trial, checkpoint, in_any_case=True)
@@ -406,12 +362,6 @@ class TrialService:
         for study in learned[-1:]:  # a use case may run twice, where two servers collide
             self._schedule.learned(study)
         return answer
-
-    def _held(self, transaction: Transaction, name: TrialName, attempt: Attempt | None) -> tuple[int, Trial]:
-        """The study's key and the trial, which is the caller's if it names its attempt."""
-        study_key, trial = named(transaction, name)
-        check_attempt(trial, name, attempt)
-        return study_key, reclaimed(transaction, study_key, trial, attempt, self._clock())
 
     def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
         """The study, held if the trial's end may be its own, and the trial, held."""

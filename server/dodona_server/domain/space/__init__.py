@@ -1,0 +1,36 @@
+"""The search space: parameters of four kinds in a tree of conditions.
+
+A parameter is active when it stands at the root, or when its parent is active and has one of the values that its
+branch names.
+"""
+
+from dodona_server.domain.space.kinds import (
+    MAX_DOUBLE,
+    Categorical,
+    Discrete,
+    Double,
+    Integer,
+    Kind,
+    Scale,
+    Value,
+    agrees,
+)
+from dodona_server.domain.space.search_space import MAX_PARAMETERS, SearchSpace
+from dodona_server.domain.space.tree import Branch, Parameter, check_depth
+
+__all__ = [
+    "MAX_DOUBLE",
+    "MAX_PARAMETERS",
+    "Branch",
+    "Categorical",
+    "Discrete",
+    "Double",
+    "Integer",
+    "Kind",
+    "Parameter",
+    "Scale",
+    "SearchSpace",
+    "Value",
+    "agrees",
+    "check_depth",
+]
