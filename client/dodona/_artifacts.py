@@ -20,13 +20,13 @@ from dodona_schemas import artifacts as wire
 from dodona_schemas.vertex import Empty
 
 PIECE_BYTES = 2**20
-# How often content is fetched that arrives otherwise than it was sent.
+# How often content that does not match its digest is fetched.
 MAX_FETCHES = 3
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A file that the server keeps with a trial; `attempt` has saved it, `sha256` is of its content."""
+    """A file that the server keeps with a trial; `attempt` saved it, `sha256` is the digest of its content."""
 
     trial: int
     name: str
@@ -35,21 +35,21 @@ class Artifact:
     attempt: int
 
     def is_same_as(self, path: str | os.PathLike[str]) -> bool:
-        """Whether the file at `path` has the same content."""
+        """Return whether the file at `path` has the same content."""
         return os.path.getsize(path) == self.size and sha256_of(path).hex() == self.sha256
 
 
 class Artifacts:
-    """The files of one trial, by name: as `trial.artifacts`, or of any trial as `study.artifacts(number)`.
+    """The files of one trial, by name: `trial.artifacts`, or `study.artifacts(number)` for any trial.
 
-    Iterating gives those that there are, by name. A file comes and goes whole: nobody ever sees a part of one, and what
-    arrives otherwise than it was sent is sent again. A name is 1 to 100 letters, digits, `_`, `.` and `-`.
+    Iterating yields the existing files, by name. A file appears and disappears whole: no reader sees a part of one. A
+    transfer that does not match the digest is repeated. A name is 1 to 100 letters, digits, `_`, `.` and `-`.
 
     Args:
-        transport: the way to the server.
+        transport: sends the calls.
         trial: the trial's path, below the location.
-        attempt: which attempt at the trial this worker runs, so that it changes nothing after it has lost the trial;
-            None for whoever only looks, or knows better.
+        attempt: the attempt that this worker runs, so that it changes nothing after it has lost the trial; None for
+            a client that does not run the trial.
         patience_seconds: how long to try to change something; None for as long as `Retry` says.
     """
 
@@ -66,17 +66,17 @@ class Artifacts:
         return map(artifact_of, listed.artifacts)
 
     def save(self, name: str, path: str | os.PathLike[str]) -> Artifact:
-        """Keeps a copy of a file, in the place of an earlier one of that name.
+        """Save a copy of a file on the server; it replaces an earlier file of that name.
 
         Args:
-            name: what it is called on the server.
-            path: the file here.
+            name: the file's name on the server.
+            path: the file on this machine.
 
         Raises:
             OSError: the file cannot be read.
             Aborted: the trial was lost to another worker.
             ResourceExhausted: the server has no room left.
-            ApiError: the server refused, such as a file that is larger than it allows.
+            ApiError: the server refused; for example, the file is larger than it allows.
             ServerUnreachable: the server does not answer.
         """
         size, digest = os.path.getsize(path), sha256_of(path)
@@ -91,23 +91,23 @@ class Artifacts:
         return artifact_of(saved)
 
     def load(self, name: str, path: str | os.PathLike[str]) -> Path:
-        """Fetches a file; at its place there is all of it or, if this raises, what was there before.
+        """Fetch a file; if this raises, an earlier file at `path` is unchanged.
 
         Args:
-            name: what it is called on the server.
-            path: where to put it; its folder must be there.
+            name: the file's name on the server.
+            path: where to put it; its folder must exist.
 
         Returns:
             The path.
 
         Raises:
             NotFound: there is no such file.
-            OSError: the place cannot be written.
+            OSError: `path` cannot be written.
             ApiError: the server refused.
             ServerUnreachable: the server does not answer.
         """
         target, fetches = Path(path), 0
-        # With the mode that any file of the user has there.
+        # With the file mode that the user's files have by default.
         temporary = target.with_name(f".{secrets.token_hex(16)}")
         try:
             with temporary.open("xb") as file:
@@ -130,7 +130,7 @@ class Artifacts:
         return target
 
     def find(self, name: str) -> Artifact:
-        """What the server knows of a file.
+        """Return the server's record of a file.
 
         Raises:
             NotFound: there is no such file.
@@ -138,7 +138,7 @@ class Artifacts:
         return artifact_of(self._transport.call("GET", self._at(name), None, wire.Artifact))
 
     def delete(self, name: str) -> None:
-        """Removes a file.
+        """Delete a file.
 
         Raises:
             NotFound: there is no such file.
@@ -147,19 +147,19 @@ class Artifacts:
         self._transport.call("DELETE", self._at(name) + self._query, None, Empty, patience=self._patience)
 
     def _at(self, name: str) -> str:
-        # Dots alone would be taken for folders; written like this they reach the server, which refuses them.
+        # Dots alone would mean folders; encoded, they reach the server, which refuses them.
         part = quote(name, safe="").replace(".", "%2E") if name in (".", "..") else quote(name, safe="")
         return f"{self._path}/{part}"
 
 
 def artifact_of(message: wire.Artifact) -> Artifact:
-    """The artifact that the server tells of."""
+    """Return the artifact in a message of the server."""
     path, _, name = message.name.rpartition("/artifacts/")
     return Artifact(int(path.rpartition("/")[2]), name, message.size_bytes, message.sha256, message.attempt)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> bytes:
-    """The SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
@@ -171,7 +171,7 @@ def _pieces(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
 
 def _is_received(response: httpx.Response, file: IO[bytes]) -> bool:
-    """Writes the content to a file from its beginning; whether it is what its digest says."""
+    """Write the content to a file from its beginning; return whether it matches its digest."""
     file.seek(0)
     file.truncate()
     digest = hashlib.sha256()

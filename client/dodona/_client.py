@@ -1,4 +1,4 @@
-"""The client: a connection to one server, where studies are made and found."""
+"""The client: a connection to one server, which creates and finds studies."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from dodona_schemas.vertex import Algorithm, GoalType
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_RETRY = Retry()
-# As the server has them.
+# The server's limits.
 MIN_LEASE_SECONDS = 0.1
 MAX_LEASE_SECONDS = 86_400.0
 
-# What can be part of a resource's name, and so be the id that the user chose for a study; as the server has it.
+# The characters of a resource's name, and so of a study id that the user chooses; the server's own rule.
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 _RESOURCE = re.compile(r"projects/([^/]+)/locations/([^/]+)/studies/([^/]+)")
 
@@ -41,25 +41,25 @@ _GOALS: dict[str, GoalType] = {"minimize": GoalType.MINIMIZE, "maximize": GoalTy
 class Client:
     """A connection to a Dodona server.
 
-    May be used by many threads at once. One that is sent to another process connects anew there, under a worker's id
-    of its own; a `token=` that DODONA_TOKEN does not name goes with it.
+    May be used by many threads at once. A client that is sent to another process opens its own connections there, with
+    its own worker id. A `token=` goes with it unless DODONA_TOKEN has the same value.
 
     Args:
-        url: the server's address; None for what DODONA_URL says, else http://127.0.0.1:8080.
-        token: the server's secret; None for what DODONA_TOKEN says, else none is sent.
+        url: the server's address; None for the value of DODONA_URL, or http://127.0.0.1:8080 without one.
+        token: the server's secret; None for the value of DODONA_TOKEN, or no secret without one.
         project: the project that the studies belong to.
         location: the location within the project.
         timeout: seconds to wait for the answer to one try of a call.
-        retry: how long a call is tried while the server does not answer.
-        transport: what carries the requests; None for the network.
-        worker: the id under which this process asks for trials. One that names itself the same after a restart gets
-            the trial back that it was running, at once; no two that run at once may share one. None for what
-            DODONA_WORKER says, else an id that no other process has.
-        lease_seconds: how long the server waits for a sign of life of a trial before it hands the trial to another
-            worker. A thread gives these signs while the process lives.
+        retry: how long a call is retried while the server does not answer.
+        transport: the httpx transport that carries the requests; None for the network.
+        worker: the id under which this process asks for trials. A worker that restarts with the same id gets its
+            running trial back at once. Two processes that run at the same time must not share an id. None for the
+            value of DODONA_WORKER, or a unique id without one.
+        lease_seconds: how long the server waits for a heartbeat or a report before another worker gets the trial. A
+            thread sends the heartbeats while the process lives.
 
     Raises:
-        ValueError: the address, the token or the worker's id cannot be one, or the lease is too short or too long.
+        ValueError: the address, the token or the worker id is not valid, or the lease is too short or too long.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Client:
         named = worker or os.environ.get("DODONA_WORKER")
         address = Address(
             self.url,
-            # What the environment says is not carried along: another process has an environment too.
+            # A token of the environment is not sent along: the other process has an environment too.
             token if token != os.environ.get("DODONA_TOKEN") else None,
             project,
             location,
@@ -102,7 +102,7 @@ class Client:
         self._session = Session(self._transport, checked(named, "worker") if named else None, address, self._study)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Connections and threads stay behind: another process has those of its own.
+        # Connections and threads stay here: another process opens its own.
         return _client_at, (self._session.address,)
 
     def __repr__(self) -> str:
@@ -132,25 +132,26 @@ class Client:
         spec: vertex.StudySpec | Mapping[str, Any] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Study:
-        """The study of that name: created, or loaded if it is there with an equal spec.
+        """Return the study of that name; create it if it does not exist.
 
         Any number of workers may call this at once with the same arguments; they share the study.
 
         Args:
-            name: what people call the study.
+            name: the study's display name.
             space: the search space; None for one that grows by `Study.add_parameters`.
-            goal: "minimize" or "maximize", of a study with one metric.
+            goal: "minimize" or "maximize", for a study with one metric.
             metric: the name of that metric.
-            metrics: the goal of each metric instead, if there are several; the first one ranks the trials.
+            metrics: the goal of each metric, for several; the first one ranks the trials.
             max_trials: how many trials the study may have; None for no limit.
-            algorithm: the search algorithm, such as "random_search"; None for the server's best.
-            seed: of all suggestions; None to let the server draw one.
-            spec: all of this as the protocol has it, instead: a StudySpec, or a dict of its JSON.
-            metadata: what to remember of a study that is created.
+            algorithm: the search algorithm, such as "random_search"; None for the server's default.
+            seed: the seed of all suggestions; None to let the server draw one.
+            spec: the whole study in the protocol's form, instead of the arguments above: a StudySpec, or a dict of its
+                JSON.
+            metadata: entries to store with a new study.
 
         Raises:
-            ValueError: the arguments make no study.
-            AlreadyExists: the study is there with another spec; the message names the first difference.
+            ValueError: the arguments do not describe a study.
+            AlreadyExists: the study exists with another spec; the message names the first difference.
             InvalidArgument: the server does not accept the spec.
             ServerUnreachable: the server does not answer.
         """
@@ -173,23 +174,23 @@ class Client:
         return self._study(self._transport.call("POST", "studies", body, vertex.Study))
 
     def get_study(self, name: str) -> Study:
-        """The study of that name: its resource name, the last part of it, or the name that people gave it.
+        """Return the study with that resource name, id or display name.
 
         Raises:
             NotFound: there is none.
-            ValueError: the name is no text, or that of a study in another project or location.
+            ValueError: the name is not a text, or names a study in another project or location.
             ServerUnreachable: the server does not answer.
         """
         name = self._within(checked(name, "the study's name"))
         if _ID.fullmatch(name):
-            # What other clients created has an id that the server drew, and this name for people only.
+            # Other clients may have created it with an id from the server; then only its display name is this one.
             with suppress(NotFound):
                 return self._study(self._transport.call("GET", f"studies/{name}", None, vertex.Study))
         body = vertex.LookupStudyRequest(display_name=name)
         return self._study(self._transport.call("POST", "studies:lookup", body, vertex.Study))
 
     def studies(self) -> Iterator[Study]:
-        """All studies of the project and location, oldest first.
+        """Yield all studies of the project and location, oldest first.
 
         Raises:
             ServerUnreachable: the server does not answer.
@@ -199,7 +200,7 @@ class Client:
                 yield self._study(wire)
 
     def delete_study(self, name: str) -> None:
-        """Removes the study of that name, as of `get_study`, with all its trials.
+        """Delete the study of that name (see `get_study`) with all its trials.
 
         Raises:
             NotFound: there is none.
@@ -208,9 +209,9 @@ class Client:
         self.get_study(name).delete()
 
     def close(self) -> None:
-        """Closes the connections; the client and its studies cannot be used any more.
+        """Close the connections; the client and its studies cannot be used any more.
 
-        Trials in hand are not ended: other workers have them when their leases are over.
+        Active trials are not ended: other workers get them when their leases expire.
         """
         self._session.close()
 
@@ -223,7 +224,7 @@ class Client:
         self.close()
 
     def _within(self, name: str) -> str:
-        """The last part of a resource name of this project and location; any other name as it is."""
+        """Return the study id in a resource name of this project and location; any other name unchanged."""
         match = _RESOURCE.fullmatch(name)
         if match is None:
             return name
@@ -240,7 +241,7 @@ class Client:
 
 @functools.lru_cache(maxsize=16)
 def _client_at(address: Address) -> Client:
-    """This process's client for studies that came from another one; with a worker's id of its own."""
+    """Return this process's client for studies that came from another process; it has its own worker id."""
     return Client(
         address.url,
         address.token,

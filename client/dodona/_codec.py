@@ -22,11 +22,11 @@ from dodona._space import (
 from dodona_schemas import vertex
 from dodona_schemas.vertex import ParameterSpec, ScaleType, TrialParameter
 
-# Vizier has no booleans: they travel as names, marked by this entry of the parameter's metadata.
+# Vizier has no booleans: they travel as categories, marked by this entry of the parameter's metadata.
 _BOOLEAN_MARK = {"dodona.type": "bool"}
 _BOOLEAN_NAMES = ["False", "True"]
 
-# Hyperband says with these how long to train; they are none of the space's.
+# Hyperband's own entries among the parameters, such as how long to train; they are not part of the space.
 TUNER_PREFIX = "tuner/"
 
 _SCALES: dict[Scale, ScaleType] = {
@@ -38,21 +38,21 @@ _SCALE_NAMES: dict[ScaleType, Scale] = {scale_type: name for name, scale_type in
 
 
 def specs_of(space: Space) -> list[ParameterSpec]:
-    """The space as the wire describes it.
+    """Return the space as ParameterSpecs.
 
     Raises:
-        ValueError: a name or a parameter is something else.
+        ValueError: a name is not a string or a parameter is not a Parameter.
     """
     return [_spec(name, parameter) for name, parameter in checked(space).items()]
 
 
 def space_of(specs: Iterable[ParameterSpec]) -> dict[str, Parameter]:
-    """The space that the wire describes."""
+    """Return the space that ParameterSpecs describe."""
     return {spec.parameter_id: _parameter(spec) for spec in specs}
 
 
 def names_in(space: Space) -> list[str]:
-    """The names of all parameters, each followed by those of its children."""
+    """Return the names of all parameters, each followed by those of its children."""
     names: dict[str, None] = {}
     for name, parameter in space.items():
         names[name] = None
@@ -62,10 +62,10 @@ def names_in(space: Space) -> list[str]:
 
 
 def encode(space: Space, values: Mapping[str, Value]) -> list[TrialParameter]:
-    """`values` as they travel. Those that are missing are left for the server to fill in or to refuse.
+    """Return `values` as TrialParameters. Missing values are left for the server to fill in or refuse.
 
     Raises:
-        ValueError: a value is none of its parameter's, or of no parameter that matters under the other values.
+        ValueError: a value is outside its parameter, or its parameter is unknown or not active.
     """
     encoded: dict[str, Any] = {}
     active: list[str] = []
@@ -90,7 +90,7 @@ def encode(space: Space, values: Mapping[str, Value]) -> list[TrialParameter]:
 
 
 def decode(space: Space, parameters: Sequence[TrialParameter]) -> dict[str, Value]:
-    """A trial's values in Python's types, parents before children; of no known parameter, as they came."""
+    """Return a trial's values in Python's types, parents before children; unknown parameters keep the sent value."""
     travelled = {parameter.parameter_id: parameter.value for parameter in parameters}
     decoded: dict[str, Value] = {}
     _decode_into(decoded, space, travelled)
@@ -110,7 +110,7 @@ def _decoded(parameter: Parameter, value: Any) -> Value:
         case Float():
             return float(value)
         case Int():
-            # JSON has one kind of number: 4 may come as 4.0.
+            # JSON has one kind of number: 4 may arrive as 4.0.
             return int(value)
         case Boolean():
             return bool(value == "True")

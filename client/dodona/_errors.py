@@ -1,21 +1,21 @@
-"""The errors a user of the client can meet, one class per reaction.
+"""The client's errors, one class per reaction.
 
     DodonaError
-    ├── ServerUnreachable         nobody answered for as long as `Retry` allows: see to the server or the address
-    ├── ApiError                  the server answered with an error, in its own words
-    │   ├── InvalidArgument       the call can never succeed: mend it
-    │   ├── FailedPrecondition    not in the state the study or trial is in: look at it first
+    ├── ServerUnreachable         no answer for as long as `Retry` allows: check the server or the address
+    ├── ApiError                  the server answered with an error
+    │   ├── InvalidArgument       the call can never succeed: correct it
+    │   ├── FailedPrecondition    the state of the study or trial does not allow it: look at it first
     │   ├── Unauthenticated       the token is missing or wrong
-    │   ├── PermissionDenied      the token is known, and this is not allowed with it
+    │   ├── PermissionDenied      the token is known, but does not allow the call
     │   ├── NotFound              there is no such study or trial
-    │   ├── AlreadyExists         the name belongs to a study that differs from the one asked for
-    │   ├── Aborted               somebody else was first; a worker goes on to its next trial
+    │   ├── AlreadyExists         a study with this name and another spec exists
+    │   ├── Aborted               another client was first; a worker continues with its next trial
     │   ├── ResourceExhausted     too much or too many: ask for less, or later
     │   └── ServerError           the server failed; its log says why
     ├── StudyCompleted            the study has no trial left to hand out: the work is done
     └── NothingReported           a trial ended without a result: report one, or call `fail`
 
-What is wrong before anything is sent (a space that makes no sense, a value out of its range) is a ValueError.
+A mistake that shows before the call (an invalid space, a value out of its range) is a ValueError.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from dodona_schemas.status import ErrorResponse
 
 
 class DodonaError(Exception):
-    """The root of the tree."""
+    """The base class of the client's errors."""
 
 
 class ServerUnreachable(DodonaError):
-    """Nobody answered at the server's address.
+    """No server answered at the address.
 
     Args:
         url: the address.
-        waited_seconds: how long the call was tried.
+        waited_seconds: how long the client tried.
         cause: the last failure.
-        proxy: what stands between, such as "the proxy http://proxy:3128 from HTTP_PROXY"; None for nothing.
+        proxy: the proxy on the way, such as "the proxy http://proxy:3128 from HTTP_PROXY"; None without one.
     """
 
     def __init__(self, url: str, waited_seconds: float, cause: Exception, proxy: str | None = None) -> None:
@@ -67,7 +67,7 @@ class ApiError(DodonaError):
     Args:
         code: the HTTP status.
         status: google.rpc's name of the error, such as "NOT_FOUND".
-        message: the server's words.
+        message: the server's error text.
     """
 
     def __init__(self, code: int, status: str, message: str) -> None:
@@ -89,11 +89,11 @@ class FailedPrecondition(ApiError):
 
 
 class Unauthenticated(ApiError):
-    """The token is missing or wrong; give it as `token=` or in DODONA_TOKEN."""
+    """The token is missing or wrong; pass it as `token=` or in DODONA_TOKEN."""
 
 
 class PermissionDenied(ApiError):
-    """The caller is known and may not do this."""
+    """The token is known, but does not allow the call."""
 
 
 class NotFound(ApiError):
@@ -101,15 +101,15 @@ class NotFound(ApiError):
 
 
 class AlreadyExists(ApiError):
-    """The name belongs to a study that differs from the one asked for; the message names the first difference."""
+    """A study with this name and another spec exists; the message names the first difference."""
 
 
 class Aborted(ApiError):
-    """Somebody else was first, such as the worker a trial was handed on to."""
+    """Another client was first, such as the worker that has the trial now."""
 
 
 class ResourceExhausted(ApiError):
-    """Too much or too many at once."""
+    """Too much or too many at once: ask for less, or later."""
 
 
 class ServerError(ApiError):
@@ -121,7 +121,7 @@ class StudyCompleted(DodonaError):
 
     Args:
         study: the study's display name.
-        reason: what completed the study; empty if it is not completed, but other workers run the last of its trials.
+        reason: what completed the study; empty if it is not completed and other workers run its last trials.
     """
 
     def __init__(self, study: str, reason: str = "") -> None:
@@ -179,12 +179,12 @@ _BY_CODE: dict[int, type[ApiError]] = {
 
 
 def error_from_answer(code: int, content: bytes, proxy: str | None = None) -> ApiError:
-    """The error that an answer stands for, by its google.rpc status first and by its HTTP status else.
+    """Return the error for an answer, by its google.rpc status if it has one, else by its HTTP status.
 
     Args:
         code: the HTTP status.
-        content: the body; that of a proxy may hold anything.
-        proxy: what stands between; None for nothing that is known here.
+        content: the body; a proxy's may hold anything.
+        proxy: the proxy on the way; None without a known one.
     """
     try:
         error = ErrorResponse.model_validate_json(content).error
@@ -202,10 +202,10 @@ def _class_of_code(code: int) -> type[ApiError]:
 
 @contextmanager
 def named_problems(field: str = "") -> Iterator[None]:
-    """Raises ValueError for a message that its block makes of wrong values, with the field and the value.
+    """Raise a pydantic error of the block as ValueError, with the field and the value.
 
     Args:
-        field: where the message stands among the caller's arguments; empty if its fields are the arguments.
+        field: the argument that holds the message; empty if the message's fields are the arguments.
     """
     try:
         yield
@@ -220,5 +220,5 @@ def _classes(root: type[DodonaError]) -> Iterator[type[DodonaError]]:
 
 
 for _class in _classes(DodonaError):
-    # As users import them: the last line of a traceback has the whole name.
+    # The public module: the last line of a traceback shows the whole name.
     _class.__module__ = "dodona"

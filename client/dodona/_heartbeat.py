@@ -1,4 +1,4 @@
-"""The heartbeat: tells the server that the trials in hand are still run, however long a step takes."""
+"""The heartbeat: renews the leases of the worker's active trials, however long a step takes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ LONGEST_BEAT_TIMEOUT_SECONDS = 10.0
 
 
 class Heartbeat:
-    """A thread that beats for the trials in hand and sends the reports that are held.
+    """A thread that renews the leases of active trials and sends buffered reports.
 
-    It is there while there is something to do, and never keeps the process alive. A trial that reports often is not
-    beaten for: each report is a sign of life.
+    It runs while there is something to do, and never keeps the process alive. A trial that reports often needs no
+    heartbeat: each report renews its lease.
 
     Args:
         transport: the way to the server.
-        lease_seconds: how long the server waits for a sign of life.
-        runs: the trials in hand.
+        lease_seconds: how long the server waits for a heartbeat or a report.
+        runs: returns the active trials.
     """
 
     def __init__(self, transport: Transport, lease_seconds: float, runs: Callable[[], list[Run]]) -> None:
@@ -44,7 +44,7 @@ class Heartbeat:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Leaves the thread to the parent, and what it does."""
+        """Leave the thread and its work to the parent."""
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -52,20 +52,20 @@ class Heartbeat:
         self.outbox.after_fork()
 
     def start(self) -> None:
-        """Sees to it that the thread runs; to be called when there is something to do."""
+        """Start the thread if it does not run; call this when there is something to do."""
         with self._lock:
             if self._thread is None and not self._closed:
                 thread = threading.Thread(target=self._work, name=THREAD_NAME, daemon=True)
                 try:
                     thread.start()
                 except RuntimeError as error:
-                    # The process is ending, or may have no more threads; reports keep the lease as well.
+                    # The process is ending, or may start no more threads; reports renew the lease as well.
                     logger.warning("there is no heartbeat: %s", error)
                 else:
                     self._thread = thread
 
     def close(self) -> None:
-        """Ends the thread, and waits for it if that takes no time."""
+        """End the thread; wait for it at most one second."""
         with self._lock:
             self._closed = True
             thread = self._thread
@@ -76,7 +76,7 @@ class Heartbeat:
     def _flush_soon(self) -> None:
         self.start()
         if not self._failures:
-            # Else the thread knows that the server is away, and tries it at its own pace.
+            # Otherwise the thread knows that the server is away, and retries at its own pace.
             self._wake.set()
 
     def _work(self) -> None:
@@ -85,16 +85,16 @@ class Heartbeat:
                 pause = self._round()
             except Exception:
                 if self._closed:
-                    # The connections went away under a call.
+                    # The connections were closed during a call.
                     return
-                # Whatever it is, the other trials are still to be beaten for.
+                # Whatever failed, the other trials still need their heartbeats.
                 logger.exception("a round of heartbeats failed; the next one comes")
                 pause = self._interval
             self._wake.wait(pause)
             self._wake.clear()
 
     def _ended(self) -> bool:
-        """Whether there is nothing to do any more; then the next trial starts a new thread."""
+        """Return whether there is nothing to do any more; the next trial then starts a new thread."""
         with self._lock:
             if self._closed or not (self._runs() or self.outbox.pending):
                 self._thread = None
@@ -102,7 +102,7 @@ class Heartbeat:
         return False
 
     def _round(self) -> float:
-        """Does what is due; how many seconds to wait before the next round."""
+        """Send what is due and return how many seconds to wait before the next round."""
         try:
             if self.outbox.pending:
                 self.outbox.send()
@@ -116,16 +116,16 @@ class Heartbeat:
             self._transport.outage.goes_on(error.cause, None)
             return min(self._interval, pause_after(self._failures))
         self._failures = 0
-        # A trial that is taken in hand meanwhile is not due before the thread looks again.
+        # A trial that becomes active meanwhile is not due before the thread's next round.
         return self._interval * random.uniform(0.4, 0.5)  # noqa: S311 - jitter needs no secrets
 
     def _is_due(self, run: Run) -> bool:
-        """Whether the server has not heard of the trial for so long that it would be late at the next look."""
+        """Return whether the trial's lease must be renewed now, because the next round would be too late."""
         return run.state in UNFINISHED and time.monotonic() - run.signed >= self._interval / 2
 
     def _beat(self, run: Run) -> None:
         if not run.in_hand:
-            # It was finished while the others were beaten for.
+            # It was finished during the heartbeats of the others.
             return
         try:
             answer = self._transport.call(

@@ -1,4 +1,4 @@
-"""What the user is told while the server does not answer."""
+"""The user's log lines while the server does not answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS_BETWEEN_WARNINGS = 30.0
 
 
 class Outage:
-    """Tells the user, once and then now and again, that the server does not answer, whatever number of threads wait.
+    """Warn once, and then every 30 s, that the server does not answer, however many threads wait.
 
     Args:
         url: the server's address.
@@ -25,11 +25,11 @@ class Outage:
         self._warned = 0.0
 
     def goes_on(self, cause: Exception, left_seconds: float | None) -> None:
-        """A call has failed and is sent again.
+        """Record that a call has failed and will be retried.
 
         Args:
             cause: the failure.
-            left_seconds: how long it is tried; None where nobody waits for it.
+            left_seconds: how long it will be retried; None if no caller waits for it.
         """
         with self._lock:
             now = time.monotonic()
@@ -43,7 +43,7 @@ class Outage:
         logger.warning("the server at %s does not answer (%s); trying again%s", self._url, words, limit)
 
     def over(self) -> None:
-        """A call was answered."""
+        """Record that a call was answered."""
         if self._since is None:
             return
         with self._lock:
@@ -53,6 +53,6 @@ class Outage:
 
 
 def _spoken(seconds: float) -> str:
-    """A length of time for people: "9 min 48 s"."""
+    """Return a length of time for people: "9 min 48 s"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,4 +1,4 @@
-"""Reports on their way to the server: at once, or in their order once it is back."""
+"""Reports on their way to the server: sent at once, or buffered in order while the server is away."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from dodona._transport import BASIC_VIEW, Transport, pause_after
 from dodona_schemas import vertex
 
 MAX_HELD = 10_000
-# Both as the server has them: reports in one call, and bytes, with room for what is around them.
+# The server's limits for one call: reports, and bytes with room for the rest of the message.
 MAX_BATCH = 1000
 MAX_BATCH_BYTES = 4 * 2**20
 
-# How long a worker waits for a server that does not answer before it goes on training.
+# How long a worker waits for a server that does not answer before training continues.
 DIRECT_PATIENCE_SECONDS = 1.0
 DIRECT_TIMEOUT_SECONDS = 10.0
-# A call that has to be quick still gets that long.
+# The shortest time-out of a call, however little time is left.
 MIN_TIMEOUT_SECONDS = 0.1
 
-# Nothing is wrong with the reports themselves: somebody has to see to the token, or to wait.
+# The reports themselves are valid: the token must be corrected, or the caller must wait.
 _LATER = (Unauthenticated, PermissionDenied, ResourceExhausted)
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A report that waits, as a call of its own and as a part of a batch."""
+    """A buffered report, sent as a call of its own or as a part of a batch."""
 
     run: Run
     body: vertex.AddTrialMeasurementRequest
@@ -59,14 +59,14 @@ class _Held:
 
 
 class Outbox:
-    """Brings the reports of a client's trials to the server.
+    """Send the reports of a client's trials to the server.
 
-    A report is one call, whose answer tells whether to stop. While the server does not answer, reports are held in
-    memory; whoever comes next sends them first, so that they arrive in their order. May be used by many threads.
+    A report is one call; its answer says whether to stop. While the server does not answer, reports are buffered in
+    memory. The next caller sends them first, so that they arrive in order. May be used by many threads.
 
     Args:
         transport: the way to the server.
-        on_hold: called when a report is held, so that somebody sends it later.
+        on_hold: called when a report is buffered, so that a thread sends it later.
     """
 
     def __init__(self, transport: Transport, on_hold: Callable[[], None]) -> None:
@@ -76,7 +76,7 @@ class Outbox:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Leaves what is held to the parent."""
+        """Leave the buffered reports to the parent."""
         self._lock = threading.Lock()
         # One thread sends at a time, else batches could overtake each other.
         self._sending = threading.Lock()
@@ -89,19 +89,19 @@ class Outbox:
 
     @property
     def pending(self) -> int:
-        """How many reports are held."""
+        """How many reports are buffered."""
         return self._count
 
     def report(self, run: Run, body: vertex.AddTrialMeasurementRequest) -> None:
-        """Sends a report, or holds it while the server is away.
+        """Send a report, or buffer it while the server is away.
 
         Args:
-            run: of which trial.
-            body: what was measured.
+            run: the trial.
+            body: the measurement.
 
         Raises:
-            ServerUnreachable: the server is away for too long, or too many reports are held; this one is not.
-            ApiError: the server refused this report, or one that was held before.
+            ServerUnreachable: the server was away for too long, or too many reports are buffered; this one is not.
+            ApiError: the server refused this report, or one that was buffered before.
         """
         run.check()
         if self._count and not self._emptied():
@@ -126,14 +126,14 @@ class Outbox:
             run.learn(answer)
 
     def deliver(self, run: Run, patience: float) -> None:
-        """Sees to it that nothing of a trial is held any more.
+        """Send all buffered reports of a trial.
 
         Args:
-            run: the trial's.
+            run: the trial.
             patience: seconds to try.
 
         Raises:
-            ServerUnreachable: nobody answered for that long.
+            ServerUnreachable: the server did not answer for that long.
         """
         started = time.monotonic()
         tries = 0
@@ -148,13 +148,13 @@ class Outbox:
                 time.sleep(min(patience - waited, pause_after(tries)))
 
     def send(self, patience: float = DIRECT_TIMEOUT_SECONDS) -> None:
-        """Sends all that is held.
+        """Send all buffered reports.
 
         Args:
             patience: seconds to wait for another thread that is sending, and for each answer.
 
         Raises:
-            ServerUnreachable: the server does not answer or does not let anybody in; what is left stays held.
+            ServerUnreachable: the server does not answer or refuses the token; the rest stays buffered.
         """
         if not self._sending.acquire(timeout=patience):
             raise self._transport.unreachable(patience, self._cause)
@@ -176,7 +176,7 @@ class Outbox:
         self._away_since = None
 
     def _emptied(self) -> bool:
-        """Whether nothing is held any more; a server that is known to be away is not tried again here."""
+        """Return whether no report is buffered any more; a server that is known to be away is not tried again here."""
         if self._away_since is not None:
             return False
         try:
@@ -207,20 +207,20 @@ class Outbox:
         self._on_hold()
 
     def _send_batch(self, study_path: str, timeout: float) -> None:
-        """Sends the first of the reports of one study."""
+        """Send the first buffered reports of one study."""
         with self._lock:
             queue = self._held[study_path]
             batch = list(islice(queue, MAX_BATCH))
-        # What is said of a lost trial has become pointless.
+        # Reports of a lost trial are pointless.
         parts = [b"" if held.run.lost else held.in_batch() for held in batch]
         sizes = accumulate(map(len, parts))
-        # One in any case: the server says what it thinks of a single report that is too large.
+        # At least one: the server answers a single report that is too large with its own error.
         fitting = max(1, sum(size <= MAX_BATCH_BYTES for size in sizes))
         batch, parts = batch[:fitting], parts[:fitting]
         if len(batch) > 1 and self._taken(study_path, batch, parts, timeout):
             self._drop(queue, batch)
             return
-        # One that is refused must not take the others with it: once it is found, they may go as a batch again.
+        # A refused report must not take the others with it. Once it is found, the others may be a batch again.
         for held in batch:
             taken = self._took(held, timeout)
             self._drop(queue, [held])
@@ -228,7 +228,7 @@ class Outbox:
                 return
 
     def _taken(self, study_path: str, batch: list[_Held], parts: list[bytes], timeout: float) -> bool:
-        """Whether the server took a batch; it takes all of it or nothing."""
+        """Return whether the server took a batch; it takes all of it or nothing."""
         batch = [held for held, part in zip(batch, parts, strict=True) if part]
         if not batch:
             return True
@@ -251,7 +251,7 @@ class Outbox:
         return True
 
     def _took(self, held: _Held, timeout: float) -> bool:
-        """Whether the server took a report of its own; its trial is told of what it said else."""
+        """Return whether the server accepted a report sent alone; a refusal is passed to its trial."""
         run = held.run
         if run.lost is not None:
             return True

@@ -1,4 +1,4 @@
-"""Figures of a study. Plotly draws them, and is imported when the first one is asked for."""
+"""Figures of a study, drawn by Plotly, which is imported for the first figure."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from dodona._space import Categorical, Parameter, Space, Value
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-# What stands on an axis for a parameter that did not matter in a trial.
+# The axis label for trials in which the parameter was not active.
 INACTIVE = "–"
 SLICE_WIDTH = 280
 TICKS = 5
-# So few values have a tick each.
+# Up to this many values have a tick each.
 MOST_TICKS = 8
 
 
 class Figures(ABC):
-    """The figures of a study, for all that have trials, a search space and metrics.
+    """The figures of a study, for classes with trials, a search space and metrics.
 
-    Each is a plotly.graph_objects.Figure: a notebook shows it, `show` opens it in a browser, `write_html` keeps it.
+    Each is a plotly.graph_objects.Figure: a notebook shows it, `show` opens it in a browser, `write_html` saves it.
     """
 
     @property
     @abstractmethod
     def display_name(self) -> str:
-        """The name that people gave the study."""
+        """The study's display name."""
 
     @property
     @abstractmethod
@@ -45,13 +45,13 @@ class Figures(ABC):
 
     @abstractmethod
     def trials(self) -> list[TrialRecord]:
-        """All trials, in the order of their numbers."""
+        """Return all trials by number."""
 
     def plot_history(self, metric: str | None = None) -> Figure:
-        """Every succeeded trial's result by its number, and the best up to then.
+        """Return a figure of each succeeded trial's result by number, with the best so far.
 
         Args:
-            metric: whose; None for the study's objective.
+            metric: the metric to plot; None for the study's objective.
 
         Raises:
             ValueError: the study has no such metric.
@@ -69,10 +69,10 @@ class Figures(ABC):
         return figure.update_layout(xaxis_title="trial", yaxis_title=name)
 
     def plot_curves(self, metric: str | None = None) -> Figure:
-        """What every trial has reported, step by step: its learning curve.
+        """Return a figure of each trial's reports by step: its learning curve.
 
         Args:
-            metric: of the reports; it may be one that the study does not search for. None for the objective.
+            metric: any reported metric, even one that the study does not optimize; None for the objective.
 
         Raises:
             ImportError: plotly is not installed.
@@ -90,14 +90,14 @@ class Figures(ABC):
         return figure.update_layout(xaxis_title="step", yaxis_title=name)
 
     def plot_slice(self, parameters: Sequence[str] | None = None, metric: str | None = None) -> Figure:
-        """The results by the values of each parameter, one beside the other; later trials are darker.
+        """Return a figure of the results by the values of each parameter, side by side; later trials are darker.
 
         Args:
-            parameters: their names; None for all that any trial had.
-            metric: of the results; None for the study's objective.
+            parameters: the parameters' names; None for all that trials have.
+            metric: the metric of the results; None for the study's objective.
 
         Raises:
-            ValueError: the study has no such metric, or no trial had such a parameter.
+            ValueError: the study has no such metric, or no trial has such a parameter.
             ImportError: plotly is not installed.
         """
         plotly = _plotly()
@@ -122,14 +122,14 @@ class Figures(ABC):
         return figure.update_layout(title=title, template="plotly_white", showlegend=False, width=width)
 
     def plot_parallel(self, parameters: Sequence[str] | None = None, metric: str | None = None) -> Figure:
-        """Each trial as a line through its values and its result, in parallel coordinates.
+        """Return a figure of the trials in parallel coordinates: each is a line through its values and its result.
 
         Args:
-            parameters: their names; None for all that any trial had.
-            metric: of the results; None for the study's objective.
+            parameters: the parameters' names; None for all that trials have.
+            metric: the metric of the results; None for the study's objective.
 
         Raises:
-            ValueError: the study has no such metric, or no trial had such a parameter.
+            ValueError: the study has no such metric, or no trial has such a parameter.
             ImportError: plotly is not installed.
         """
         plotly = _plotly()
@@ -159,15 +159,15 @@ class Figures(ABC):
 
 
 class _Axis:
-    """A parameter's axis.
+    """One parameter's axis.
 
     Args:
-        name: the parameter's.
-        declared: it, in each place where the space has it.
-        values: all that trials had.
+        name: the parameter's name.
+        declared: its declarations in the space, of which there may be several.
+        values: its values in all trials.
 
     Attributes:
-        kind: as Plotly calls it: "category", "log" or "linear".
+        kind: Plotly's axis type: "category", "log" or "linear".
 
     """
 
@@ -179,18 +179,18 @@ class _Axis:
         choices = [choice for one in declared if isinstance(one, Categorical) for choice in one.choices]
         self._places: list[str] = []
         if names:
-            # In the order of the declaration; what the space has forgotten comes last.
+            # In the order of the declaration; values that the space no longer has come last.
             self._places = list(dict.fromkeys(map(str, [*choices, *sorted(set(values), key=str)])))
 
     def shown(self, value: Value) -> Value:
-        """A value as it stands on the axis."""
+        """Return a value as it is shown on the axis."""
         return str(value) if self.kind == "category" else value
 
     def dimension(self, values: Sequence[Value | None]) -> dict[str, Any]:
-        """The axis among parallel coordinates, which know numbers only.
+        """Return the axis for parallel coordinates, which take numbers only.
 
         Args:
-            values: of each trial; None where the parameter did not matter.
+            values: each trial's value; None where the parameter was not active.
         """
         found = [value for value in values if value is not None]
         if self.kind == "category":
@@ -201,7 +201,7 @@ class _Axis:
             at = [None if value is None else self._at(float(value)) for value in values]
             ticks = self._ticks([float(value) for value in found])
         if None in at:
-            # Below all others.
+            # Below all other values.
             heights = [height for _, height in ticks]
             lowest = min(heights) - 0.15 * ((max(heights) - min(heights)) or 1.0)
             ticks = [(INACTIVE, lowest), *ticks]
@@ -236,7 +236,7 @@ def _axes(space: Space, trials: Sequence[TrialRecord], names: Sequence[str] | No
 
 
 def _declared(space: Space) -> dict[str, list[Parameter]]:
-    """All parameters by name, each followed by its children."""
+    """Return all parameters by name, each followed by its children."""
     declared: dict[str, list[Parameter]] = {}
     for name, parameter in space.items():
         declared.setdefault(name, []).append(parameter)
@@ -247,13 +247,13 @@ def _declared(space: Space) -> dict[str, list[Parameter]]:
 
 
 def _with_result(trials: Iterable[TrialRecord], metric: str) -> list[TrialRecord]:
-    """The succeeded trials that have a finite value of the metric."""
+    """Return the succeeded trials that have a finite value of the metric."""
     done = (trial for trial in trials if trial.state == "SUCCEEDED")
     return [trial for trial in done if math.isfinite(trial.metrics.get(metric, math.nan))]
 
 
 def _words(trials: Iterable[TrialRecord]) -> list[str]:
-    """What is shown of each trial under the pointer."""
+    """Return the hover text of each trial."""
     return [_in_words(trial.number, trial.parameters) for trial in trials]
 
 

@@ -1,4 +1,4 @@
-"""The proxy that the environment names for the server, as for any other program."""
+"""The proxy that the environment names for the server, by the usual variables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SCHEMES = ("http", "https", "socks5", "socks5h")
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy, and what named it.
+    """A proxy, and the variable that named it.
 
     Args:
         url: its address, which may hold a password.
@@ -25,19 +25,19 @@ class Proxy:
     source: str
 
     def __str__(self) -> str:
-        """The proxy without its password: "the proxy http://proxy:3128 from HTTP_PROXY"."""
+        """Return the proxy without its password: "the proxy http://proxy:3128 from HTTP_PROXY"."""
         parsed = httpx.URL(self.url)
         return f"the proxy {parsed.scheme}://{parsed.netloc.decode()} from {self.source}"
 
     def transport(self, server: httpx.URL, limits: httpx.Limits) -> httpx.HTTPTransport:
-        """What carries requests through it.
+        """Return the transport that sends requests through the proxy.
 
         Args:
-            server: for the error.
+            server: the server's address, for the error.
             limits: of the connections.
 
         Raises:
-            ImportError: httpx lacks a package for proxies of this kind; the message says what to install.
+            ImportError: httpx needs a package for this kind of proxy; the message names it.
         """
         try:
             return httpx.HTTPTransport(limits=limits, proxy=self.url)
@@ -49,10 +49,10 @@ class Proxy:
 
 
 def proxy_for(server: httpx.URL) -> Proxy | None:
-    """The proxy for an address; None for none.
+    """Return the proxy for an address; None for a direct connection.
 
     Raises:
-        ValueError: what the environment names is no address of a proxy.
+        ValueError: the environment names something that is not a proxy's address.
     """
     if urllib.request.proxy_bypass(server.netloc.decode()) or _is_exempt(server.host):
         return None
@@ -69,20 +69,20 @@ def _checked(url: str, source: str) -> Proxy:
     except httpx.InvalidURL:
         scheme, host = "", ""
     if scheme not in _SCHEMES or not host:
-        # The address is not repeated: it may hold a password.
+        # The message leaves the address out: it may hold a password.
         allowed = ", ".join(f"{one}://" for one in _SCHEMES)
         raise ValueError(f"{source} is no address of a proxy; write it as in 'http://proxy:3128', with {allowed}")
     return Proxy(url, source)
 
 
 def _source(kind: str) -> str:
-    # The lower-case name goes before the other, as in urllib.
+    # The lower-case name comes first, as in urllib.
     named = (name for name in (f"{kind}_proxy", f"{kind.upper()}_PROXY") if os.environ.get(name))
     return next(named, "the system's settings")
 
 
 def _is_exempt(host: str) -> bool:
-    """Whether NO_PROXY names a network that holds the address, or a domain as in "*.example.com"."""
+    """Return whether NO_PROXY names a network that contains the address, or a domain such as "*.example.com"."""
     entries = [entry.strip() for entry in urllib.request.getproxies().get("no", "").split(",")]
     if any(entry.startswith("*.") and host.endswith(entry[1:]) for entry in entries):
         return True

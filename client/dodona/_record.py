@@ -1,4 +1,4 @@
-"""Trials as they travel, and the record of any."""
+"""Trials on the wire, and the record of any trial."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dodona_schemas import vertex
 from dodona_schemas.base import WireModel
 from dodona_schemas.vertex import TrialState
 
-# What a worker measured: the one number of a study with one metric, or a number for each metric by name.
+# A measurement: one number for a study with one metric, or a number for each metric by name.
 Metrics: TypeAlias = SupportsFloat | Mapping[str, SupportsFloat]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Metrics at one moment of a trial; `elapsed` is the time since its worker began, if it was told."""
+    """Metrics at one moment of a trial; `elapsed` is the time since its worker began, if it was reported."""
 
     step: int
     elapsed: timedelta | None
@@ -29,11 +29,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """A trial as it stood when it was asked for.
+    """A trial at the time of the request.
 
-    `state` is REQUESTED, ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE; `metrics` are those of the final measurement,
-    empty before it, and `step` is the step that they belong to; `worker` is who runs or ran it; `attempt` counts how
-    often it was handed out; `checkpoint` is the place from which it can go on, if its worker named one.
+    `state` is REQUESTED, ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE. `metrics` are those of the final measurement, empty
+    before it, and `step` is their step. `worker` is the worker that runs or ran the trial. `attempt` counts how often
+    the trial was handed out. `checkpoint` is where to resume it, if its worker named a place.
     """
 
     number: int
@@ -50,7 +50,7 @@ class TrialRecord:
     checkpoint: str | None = None
 
     def __str__(self) -> str:
-        """In a line: "trial 7 SUCCEEDED with objective=0.25: x=1.5, kind='a'"."""
+        """Return one line: "trial 7 SUCCEEDED with objective=0.25: x=1.5, kind='a'"."""
         metrics = ", ".join(f"{name}={value:.6g}" for name, value in self.metrics.items())
         values = ", ".join(
             f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}"
@@ -61,21 +61,21 @@ class TrialRecord:
 
 
 class Verdict(WireModel):
-    """Of the trial that a report is answered with, what its worker needs: to read all of it costs more than to ask."""
+    """The part of a reported trial that its worker needs; parsing the whole trial costs more than the call."""
 
     state: TrialState | None = None
 
 
 def measurement_of(metrics: Metrics, names: list[str]) -> vertex.Measurement:
-    """What was measured, as it travels.
+    """Return the metrics as a measurement of the protocol.
 
     Args:
         metrics: numbers by name, or the number of the single metric.
         names: of the study's metrics.
 
     Raises:
-        ValueError: a single number for several metrics, a value that is no number, or a name that the server cannot
-            keep.
+        ValueError: a single number for several metrics, a value that is not a number, or a name that the server
+            cannot store.
     """
     if not isinstance(metrics, Mapping):
         if len(names) != 1:
@@ -88,20 +88,20 @@ def measurement_of(metrics: Metrics, names: list[str]) -> vertex.Measurement:
 
 
 def number_of(wire: vertex.Trial) -> int:
-    """The trial's number: the last part of its name."""
+    """Return the trial's number: the last part of its name."""
     return int((wire.name or "").rpartition("/")[2])
 
 
 def state_of(wire: vertex.Trial | Verdict) -> str:
-    """The name of the trial's state."""
+    """Return the name of the trial's state."""
     return (wire.state or TrialState.STATE_UNSPECIFIED).name
 
 
 def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
-    """The record of a trial.
+    """Return the record of a trial.
 
     Args:
-        wire: the server's words.
+        wire: the server's message.
         parameters: its values in Python's types.
     """
     final = wire.final_measurement

@@ -1,4 +1,4 @@
-"""A trial that this process runs, as the threads share it: the worker's own, and the heartbeat."""
+"""A trial that this process runs, as its threads share it: the worker's own, and the heartbeat."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ logger = logging.getLogger("dodona")
 
 UNFINISHED = {"ACTIVE", "STOPPING"}
 
-# An answer that was overtaken by a later one must not take a trial back: states only go forward.
+# A late answer must not overwrite a newer one: states only go forward.
 _ORDER = {"REQUESTED": 0, "ACTIVE": 1, "STOPPING": 2, "SUCCEEDED": 3, "INFEASIBLE": 3}
 
 
 @dataclass
 class Hand:
-    """The unfinished trials that one worker of this process has in hand in one study, by number.
+    """The active trials of one worker of this process in one study, by number.
 
-    The server is told which ones when the worker asks for another: those that it has besides are lost.
+    The worker sends their numbers when it asks for another trial: the server takes its other active trials for lost.
 
-    `lock` is held while a trial is asked for, until it is in hand: another thread's call would count it as lost.
+    `lock` is locked from the request until the new trial is here: another thread's request would count it as lost.
     """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -33,22 +33,22 @@ class Hand:
 
 
 class Run:
-    """An attempt at a trial, from the server's words on.
+    """An attempt at a trial that this process runs.
 
     Args:
-        study_path: the study's, below the location.
+        study_path: the study's path, below the location.
         wire: the trial as it was handed out.
-        hand: where it stays until it is finished, released or lost.
+        hand: the worker's active trials, of which this is one until it is finished, released or lost.
 
     Attributes:
-        number: the trial's.
+        number: the trial's number.
         attempt: how often it was handed out, this time included.
-        client_id: to whom, as the server has it.
-        path: the trial's, below the location.
-        state: as of the server's last answer.
-        lost: what to raise at the next call, once somebody else has the trial or nobody can have it any more.
+        client_id: the worker that the server handed it to.
+        path: the trial's path, below the location.
+        state: the state in the server's last answer.
+        lost: the error for the next call, once the trial is no longer this worker's.
         signed: when the server last heard of the trial, by `time.monotonic`.
-        held: how many reports wait for the server; the outbox keeps the count.
+        held: how many of its reports are buffered; the outbox keeps the count.
 
     """
 
@@ -68,16 +68,16 @@ class Run:
 
     @property
     def in_hand(self) -> bool:
-        """Whether this process runs it."""
+        """Whether this process runs the trial."""
         return self._hand.runs.get(self.number) is self
 
     def let_go(self) -> None:
-        """Takes it out of the hand, unless the trial is back there as another attempt."""
+        """Remove the trial from the active ones, unless a newer attempt has taken its place."""
         if self.in_hand:
             del self._hand.runs[self.number]
 
     def learn(self, wire: vertex.Trial | Verdict) -> None:
-        """Takes over the server's answer to a sign of life."""
+        """Apply the server's answer to a heartbeat or a report."""
         self.signed = time.monotonic()
         state = state_of(wire)
         with self._lock:
@@ -85,14 +85,14 @@ class Run:
                 self.state = state
 
     def lose(self, error: ApiError, *, aside: bool = False) -> Aborted:
-        """Takes note that the trial is no longer this worker's.
+        """Record that the trial is no longer this worker's.
 
         Args:
-            error: the server's words.
-            aside: whether the worker does not learn of it by an exception now, so that it is logged.
+            error: the server's error.
+            aside: whether no caller gets an exception now, so that a warning is logged instead.
 
         Returns:
-            What every further call about the trial raises.
+            The error that every further call for the trial raises.
 
         """
         with self._lock:
@@ -104,24 +104,24 @@ class Run:
         return self.lost
 
     def refuse(self, error: ApiError) -> None:
-        """Takes note that the server did not take a report that was held."""
+        """Record that the server refused a buffered report."""
         logger.warning("a report of trial %d was refused: %s", self.number, error)
         with self._lock:
             self._refusals.append(error)
 
     def refusal(self) -> ApiError | None:
-        """What the server said of held reports that it did not take, once; further ones were logged."""
+        """Return the first refusal of a buffered report, once; further ones were only logged."""
         with self._lock:
             first = next(iter(self._refusals), None)
             self._refusals.clear()
         return first
 
     def check(self) -> None:
-        """Raises what became known behind the worker's back.
+        """Raise an error that a background thread has found.
 
         Raises:
             Aborted: the trial is no longer this worker's.
-            ApiError: the server did not take a report that was held.
+            ApiError: the server refused a buffered report.
         """
         if self.lost is not None:
             raise self.lost
@@ -129,5 +129,5 @@ class Run:
             raise refused
 
     def after_fork(self) -> None:
-        """Makes the run usable in the child: a lock may be held by a thread that is not there."""
+        """Make the trial usable in the child: a thread that does not exist there may hold the lock."""
         self._lock = threading.Lock()

@@ -18,30 +18,30 @@ _FILE = "DODONA_SEARCHED_FILE"
 
 
 def searched_before(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The names of the studies that were searched before a process with this environment began."""
+    """Return the names of the studies that were searched before a process with this environment began."""
     names: list[str] = json.loads(environment.get(_BEFORE, "[]"))
     return names
 
 
 def write_down(name: str) -> None:
-    """Tells the `dodona run` that has started this process, if one has, of a study that is searched now."""
+    """Record a study that is being searched, for the `dodona run` that started this process, if one did."""
     if path := os.environ.get(_FILE):
-        # One that was killed keeps no file any more.
+        # A killed `dodona run` has removed the file.
         with suppress(OSError), open(path, "a") as file:
             file.write(f"{name}\n")
 
 
 def variables_of(names: Iterable[str]) -> dict[str, str]:
-    """The environment's variables of a process that is started anew.
+    """Return the environment variables of a restarted process.
 
     Args:
-        names: of the studies that were searched before.
+        names: the studies that were searched before.
     """
     return {_BEFORE: json.dumps(sorted(set(names)))}
 
 
 class SearchedFile:
-    """The file in which the workers of a `dodona run` write down what they search.
+    """The file in which the workers of a `dodona run` record the studies that they search.
 
     Args:
         path: of the file.
@@ -51,6 +51,6 @@ class SearchedFile:
         self._path = path
 
     def variables(self) -> dict[str, str]:
-        """The environment's variables of a worker that is started now."""
+        """Return the environment variables of a worker that starts now."""
         written = self._path.read_text().splitlines() if self._path.exists() else []
         return {_FILE: str(self._path), **variables_of([*searched_before(), *written])}

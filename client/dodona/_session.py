@@ -1,4 +1,4 @@
-"""What the studies and trials of one client share."""
+"""The state that the studies and trials of one client share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ logger = logging.getLogger("dodona")
 
 @dataclass(frozen=True)
 class Address:
-    """What another process needs to make a client of the same server: see `Client`."""
+    """The arguments with which another process can make a client of the same server; see `Client`."""
 
     url: str
     token: str | None = field(repr=False)
@@ -42,16 +42,16 @@ class Address:
 
 
 class Session:
-    """A client's connection, the trials that its workers have in hand, and what keeps them.
+    """A client's connection, the active trials of its workers, and the heartbeat and outbox for them.
 
     Args:
-        transport: the way to the server.
-        worker: the id under which the process asks for trials; None for one that no other process has.
-        address: where another process finds the server.
-        open_study: makes a study of the client.
+        transport: sends the calls.
+        worker: the id under which the process asks for trials; None for a unique one.
+        address: the arguments for a client in another process.
+        open_study: makes a study object of the client.
 
     Attributes:
-        status: where the progress is told; None if nobody wants to know.
+        status: the file for the worker's progress; None without one.
 
     """
 
@@ -76,14 +76,14 @@ class Session:
 
     @property
     def outbox(self) -> Outbox:
-        """The way of the reports."""
+        """The outbox of the reports."""
         return self._heartbeat.outbox
 
     def hand(self, study: str, worker: str) -> Hand:
-        """What a worker of this process has in hand in a study.
+        """Return the active trials of a worker of this process in a study.
 
         Args:
-            study: its name.
+            study: the study's name.
             worker: the worker's id.
 
         Raises:
@@ -97,16 +97,16 @@ class Session:
         return self._hands.setdefault((study, worker), Hand())
 
     def take(self, run: Run, hand: Hand) -> None:
-        """Takes a trial in hand, so that it is beaten for."""
+        """Add an active trial, so that its lease is renewed."""
         hand.runs[run.number] = run
         self._heartbeat.start()
 
     def runs(self) -> list[Run]:
-        """The trials in hand."""
+        """Return all active trials."""
         return [run for hand in self._hands.copy().values() for run in hand.runs.copy().values()]
 
     def close(self) -> None:
-        """Ends the heartbeat and closes the connections; trials in hand are left to their leases."""
+        """End the heartbeat and close the connections; active trials expire with their leases."""
         self._heartbeat.close()
         if self.outbox.pending:
             try:
@@ -116,7 +116,7 @@ class Session:
         self.transport.close()
 
     def after_fork(self) -> None:
-        """Leaves the trials, the reports and the connections to the parent; the child may report on its own."""
+        """Leave the trials, the reports and the connections to the parent; the child may report for trials itself."""
         self._of_parent |= {worker for _, worker in self._hands} | ({self.worker} if self._named else set())
         for hand in self._hands.values():
             for run in hand.runs.values():
@@ -132,7 +132,7 @@ class Session:
 
 
 def unique_worker() -> str:
-    """An id that no other process has."""
+    """Return an id that no other process has."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
 
 

@@ -1,6 +1,6 @@
-"""The search space as users write it.
+"""The search space as users declare it.
 
-A space maps names to parameters. What matters only under some values of a parameter stands among its children:
+A space maps names to parameters. A parameter that is active only under some values of another is one of its children:
 
     space = {
         "learning_rate": Float(1e-5, 1e-1, scale="log"),
@@ -10,7 +10,7 @@ A space maps names to parameters. What matters only under some values of a param
         "augment": Boolean(default=False),
     }
 
-Values are Python's own: float, int, str, bool and, for Discrete, the very number that was declared.
+Values are Python's own types: float, int, str and bool; for Discrete, the declared number.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Children: TypeAlias = Mapping[Any, Space]
 
 
 class Parameter(ABC):
-    """What the kinds of parameter have in common."""
+    """The base class of the kinds of parameter."""
 
     default: Any
     children: Children
@@ -47,19 +47,19 @@ class Parameter(ABC):
 
     @abstractmethod
     def check(self, value: object) -> Value:
-        """`value` in the parameter's own type.
+        """Return `value` in the parameter's own type.
 
         Raises:
-            ValueError: it is none that the parameter can have; the message says which are.
+            ValueError: the parameter cannot have this value; the message says which are allowed.
         """
 
     def active_children(self, value: Value) -> Iterator[Space]:
-        """The spaces that matter when the parameter has `value`."""
+        """Return the spaces of the children that are active when the parameter has `value`."""
         return (space for key, space in self.children.items() if value in values_of(key))
 
     @abstractmethod
     def _settle(self) -> None:
-        """Brings what was declared into one form; raises ValueError if no value could satisfy it."""
+        """Normalize the declaration; raise ValueError if no value could satisfy it."""
 
     def _settled_children(self) -> dict[Any, Space]:
         settled: dict[Any, Space] = {}
@@ -71,7 +71,7 @@ class Parameter(ABC):
         return settled
 
     def _set(self, name: str, value: object) -> None:
-        # The kinds are frozen for their users, not for their own construction.
+        # The dataclasses are frozen for users, not for their own constructor.
         object.__setattr__(self, name, value)
 
 
@@ -83,7 +83,7 @@ class Float(Parameter):
         min: the lowest value; above 0 on a logarithmic scale.
         max: the highest value.
         scale: how values are spread: "linear"; "log", finer towards `min`; "reverse_log", finer towards `max`.
-        default: the value of a queued trial that gives none.
+        default: the value for a queued trial without one.
 
     Raises:
         ValueError: no value could satisfy this.
@@ -97,7 +97,7 @@ class Float(Parameter):
     children: Children = field(default_factory=dict, init=False, repr=False, hash=False)
 
     def check(self, value: object) -> float:
-        """`value` as a float of the range."""
+        """Return `value` as a float in the range."""
         found = number(value)
         if found is None or not self.min <= found <= self.max:
             raise ValueError(f"{shown(value)} is no number from {self.min!r} to {self.max!r}")
@@ -117,8 +117,8 @@ class Int(Parameter):
         min: the lowest value; above 0 on a logarithmic scale.
         max: the highest value.
         scale: how values are spread: "linear"; "log", finer towards `min`; "reverse_log", finer towards `max`.
-        default: the value of a queued trial that gives none.
-        children: parameters that matter under one value, or a tuple of values, of this one.
+        default: the value for a queued trial without one.
+        children: parameters that are active under one value, or a tuple of values, of this one.
 
     Raises:
         ValueError: no value could satisfy this.
@@ -132,7 +132,7 @@ class Int(Parameter):
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> int:
-        """`value` as an int of the range; a float without a fraction is taken too."""
+        """Return `value` as an int in the range; a float without a fraction is accepted."""
         found = number(value)
         if found is None or found != int(found) or not self.min <= found <= self.max:
             raise ValueError(f"{shown(value)} is no integer from {self.min} to {self.max}")
@@ -151,15 +151,15 @@ class Int(Parameter):
 
 @dataclass(frozen=True)
 class Categorical(Parameter):
-    """One of several names that have no order.
+    """One of several unordered names.
 
     Args:
         choices: the names.
-        default: the value of a queued trial that gives none.
-        children: parameters that matter under one choice, or a tuple of choices, of this one.
+        default: the value for a queued trial without one.
+        children: parameters that are active under one choice, or a tuple of choices, of this one.
 
     Raises:
-        ValueError: the choices are none, not distinct or not strings, or a child stands under what is no choice.
+        ValueError: there are no choices, they repeat or are not strings, or a child's condition is not a choice.
     """
 
     choices: Sequence[str]
@@ -168,7 +168,7 @@ class Categorical(Parameter):
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> str:
-        """`value`, if it is one of the choices."""
+        """Return `value`, if it is one of the choices."""
         name = plain(value)
         if not isinstance(name, str) or name not in self.choices:
             raise ValueError(f"{shown(value)} is none of {_listed(self.choices)}")
@@ -189,11 +189,11 @@ class Discrete(Parameter):
     Args:
         values: the numbers; above 0 on a logarithmic scale.
         scale: how values are spread: "linear"; "log", finer at the low end; "reverse_log", finer at the high end.
-        default: the value of a queued trial that gives none.
-        children: parameters that matter under one value, or a tuple of values, of this one.
+        default: the value for a queued trial without one.
+        children: parameters that are active under one value, or a tuple of values, of this one.
 
     Raises:
-        ValueError: the values are none, not distinct or not numbers, or a child stands under what is no value.
+        ValueError: there are no values, they repeat or are not numbers, or a child's condition is not a value.
     """
 
     values: Sequence[int | float]
@@ -203,7 +203,7 @@ class Discrete(Parameter):
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> int | float:
-        """The declared number that `value` is, up to rounding errors."""
+        """Return the declared number that equals `value`, up to rounding errors."""
         found = number(value)
         if found is not None and (declared := closest(self.values, found)) is not None:
             return declared
@@ -225,11 +225,11 @@ class Boolean(Parameter):
     """True or False.
 
     Args:
-        default: the value of a queued trial that gives none.
-        children: parameters that matter under True, or under False.
+        default: the value for a queued trial without one.
+        children: parameters that are active under True, or under False.
 
     Raises:
-        ValueError: the default is neither, or a child stands under what is neither.
+        ValueError: the default or a child's condition is neither True nor False.
     """
 
     _: KW_ONLY
@@ -237,21 +237,21 @@ class Boolean(Parameter):
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> bool:
-        """`value` as a bool; NumPy's booleans are taken too."""
+        """Return `value` as a bool; NumPy's booleans are accepted."""
         found = plain(value)
         if not isinstance(found, bool):
             raise ValueError(f"{shown(value)} is neither True nor False")
         return found
 
     def _settle(self) -> None:
-        """There is nothing to declare."""
+        """Do nothing: there is nothing to normalize."""
 
 
 def checked(space: Space) -> Space:
-    """`space`, if it is one.
+    """Return `space` if it is valid.
 
     Raises:
-        ValueError: a name or a parameter is something else.
+        ValueError: a name is not a string, or a parameter is not a Parameter.
     """
     for name, parameter in space.items():
         if not isinstance(name, str) or not name:
@@ -264,10 +264,10 @@ def checked(space: Space) -> Space:
 
 
 def closest(declared: Iterable[int | float], value: float) -> int | float | None:
-    """The declared number that `value` is, up to the rounding errors of computed steps: the server's own rule.
+    """Return the declared number that equals `value`, up to the rounding errors of computed steps: the server's rule.
 
     Args:
-        declared: the numbers that a parameter can have.
+        declared: the parameter's numbers.
         value: any finite number.
 
     Returns:
@@ -285,7 +285,7 @@ def _rounded_alike(one: float, other: float) -> bool:
 
 
 def values_of(key: Any) -> tuple[Any, ...]:
-    """The parent's values that a key of `children` stands for."""
+    """Return the parent's values in a key of `children`."""
     return key if isinstance(key, tuple) else (key,)
 
 

@@ -1,4 +1,4 @@
-"""What a worker tells the `dodona run` that has started it: a small file, written anew with each step."""
+"""A worker's progress for the `dodona run` that started it: a small file, rewritten at each step."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Status:
 
     Attributes:
         study: the name that people gave the study.
-        worker: who the worker says that it is.
+        worker: the worker's id.
         metric: the study's objective.
         maximize: whether the objective is better when it is higher.
         limit: how many trials the study may have.
-        trial: the number of the trial that runs, or ran last.
+        trial: the number of the current or last trial.
         running: whether it runs.
-        step: the last one that was reported of it.
-        value: the objective then.
+        step: its last reported step.
+        value: the objective at that step.
         finished: how many trials this process has finished.
-        best: the best result of those.
-        best_trial: the trial that gave it.
+        best: the best result among them.
+        best_trial: the trial with that result.
 
     """
 
@@ -55,14 +55,14 @@ class Status:
     best_trial: int | None = None
 
     def better(self, value: float | None, than: float | None) -> bool:
-        """Whether a result is better than another one; any is better than none."""
+        """Return whether a result is better than another one; any is better than none."""
         if value is None or math.isnan(value):
             return False
         return than is None or (value > than if self.maximize else value < than)
 
 
 class StatusFile:
-    """Keeps the file up to date; may be used by many threads at once.
+    """The status file and its updates; may be used by many threads at once.
 
     Args:
         path: of the file.
@@ -71,12 +71,12 @@ class StatusFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        # What went before a restart or a fork counts too.
+        # The counts before a restart or a fork are part of the totals.
         self._status = read_status(path)
         self._complained = False
 
     def began(self, study: vertex.Study, worker: str, number: int) -> None:
-        """Takes note of a trial that this process has in hand now."""
+        """Record that this process has started a trial."""
         metric = study.study_spec.metrics[0]
         stopping = study.study_spec.study_stopping_config
         with self._lock:
@@ -87,14 +87,14 @@ class StatusFile:
             self._write(replace(before, worker=worker, limit=limit, trial=number, running=True, step=None, value=None))
 
     def reported(self, number: int, measured: vertex.Measurement) -> None:
-        """Takes note of a report."""
+        """Record a report."""
         with self._lock:
             if self._status is not None:
                 value = _value(measured, self._status.metric)
                 self._write(replace(self._status, trial=number, running=True, step=measured.step_count, value=value))
 
     def ended(self, wire: vertex.Trial) -> None:
-        """Takes note of a trial that is finished, or was handed back."""
+        """Record that a trial is finished or was released."""
         with self._lock:
             status = self._status
             if status is None:
@@ -111,26 +111,26 @@ class StatusFile:
 
     def _write(self, status: Status) -> None:
         self._status = status
-        # Whoever reads finds the old file or the new one, never half of it.
+        # A reader finds the old file or the new one, never half of it.
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
             new.write_text(json.dumps(asdict(status)))
             new.replace(self._path)
         except OSError as error:
-            # A training is worth more than what is told of it.
+            # Training is worth more than its progress display.
             if not self._complained:
                 self._complained = True
                 logger.warning("the progress cannot be written to %s: %s", self._path, error)
 
 
 def status_file() -> StatusFile | None:
-    """The file that the environment names; None if nobody wants to know."""
+    """Return the status file that the environment names; None without one."""
     path = os.environ.get(VARIABLE)
     return StatusFile(Path(path)) if path else None
 
 
 def read_status(path: Path) -> Status | None:
-    """What a worker has told last; None as long as it has told nothing."""
+    """Return a worker's last status; None before its first."""
     try:
         told: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:

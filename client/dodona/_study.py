@@ -36,9 +36,9 @@ logger = logging.getLogger("dodona")
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 5.0
-# How long the server may take to answer that there is a trial now; it answers as soon as there is one.
+# How long the server may wait for a trial before it answers; it answers as soon as there is one.
 LONG_POLL_SECONDS = 20.0
-# After so long a worker that waits for a trial says so.
+# A worker that has waited this long for a trial logs it.
 NOTICE_AFTER_SECONDS = 5.0
 WAITING = "the study %r has no trial for the worker %r now: waiting until a trial of another worker ends"
 
@@ -46,22 +46,21 @@ Goal: TypeAlias = Literal["minimize", "maximize"]
 
 
 class Study(Figures):
-    """A study on the server; `Client` makes it.
+    """A study on the server; created by `Client`.
 
-    The attributes tell how the study stood when it was last fetched; `refresh` fetches it again. May be used by
-    many threads at once, and sent to other processes (pickle, joblib): they find it by the server's address and its
-    name, with a worker's id of their own.
+    The attributes show the study as last fetched; `refresh` fetches it again. May be used by many threads at once, and
+    sent to other processes (pickle, joblib). There it connects to the same server with its own worker id.
     """
 
     def __init__(self, session: Session, wire: vertex.Study) -> None:
         self._session = session
         self._transport = session.transport
-        # The last trial that this process has run for a worker that it shares with others.
+        # The last trial that this process has run for each shared worker.
         self._followed: dict[str, int] = {}
         self._learn(wire)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process has it of its own client of the same server; the trials in hand stay here.
+        # The other process opens its own client of the same server; active trials stay here.
         return self._session.open_study, (self._wire,)
 
     def __repr__(self) -> str:
@@ -84,27 +83,27 @@ class Study(Figures):
 
     @property
     def display_name(self) -> str:
-        """The name that people gave the study."""
+        """The study's display name."""
         return self._wire.display_name
 
     @property
     def state(self) -> str:
-        """ACTIVE; INACTIVE while it is paused; COMPLETED when it has nothing left to hand out."""
+        """ACTIVE; INACTIVE while it is paused; COMPLETED when no trial is left to hand out."""
         return (self._wire.state or StudyState.STATE_UNSPECIFIED).name
 
     @property
     def create_time(self) -> datetime | None:
-        """When the study was made, by the server's clock; a study made anew under the same name has another time."""
+        """When the study was created, by the server's clock; a recreated study of the same name has another time."""
         return self._wire.create_time
 
     @property
     def spec(self) -> vertex.StudySpec:
-        """All that the study was created with, as the protocol has it."""
+        """The study's spec, in the protocol's form."""
         return self._wire.study_spec
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What is remembered of the study besides."""
+        """Further entries that are stored with the study."""
         return dict(self._wire.metadata)
 
     @property
@@ -121,36 +120,36 @@ class Study(Figures):
         }
 
     def refresh(self) -> None:
-        """Fetches the study again.
+        """Fetch the study again.
 
         Raises:
-            DodonaError: as every method that asks the server: ServerUnreachable, or an ApiError such as NotFound.
+            DodonaError: ServerUnreachable, or an ApiError such as NotFound, as for every method that calls the server.
         """
         self._learn(self._transport.call("GET", self._path, None, vertex.Study))
 
     def ask(self, worker: str | None = None, *, shared: bool = False, wait_seconds: float | None = None) -> Trial:
-        """The next trial to run; waits while the study has none now but may have one later, and logs that it waits.
+        """Return the next trial to run; wait if there is none now but may be one later.
 
-        A trial whose worker died comes again, to whoever asks next: with the same parameters, `attempt` one higher,
-        and the `last_step` and `checkpoint` of the attempt before. Two trials asked for in one process without
-        finishing the first are two different ones.
-
+        A worker that waits logs it. If a worker dies, the next one that asks gets its trial: with the same parameters,
+        A worker that waits logs it. If a worker dies, the next one that asks gets its trial: with the same
+        parameters, `attempt` one higher, and the last `last_step` and `checkpoint`. One process may ask for a second
+        trial before it finishes the first; it gets another one.
         Args:
-            worker: the id to ask under; None for the client's.
-            shared: whether another process is that worker too and keeps the trial, such as the first one of a
+            worker: the worker id; None for the client's.
+            shared: whether another process runs as this worker too and renews the lease, such as the first process of a
                 distributed training; this process then follows it from trial to trial.
-            wait_seconds: how long to wait at most; None for as long as it takes.
+            wait_seconds: how long to wait at most; None for no limit.
 
         Raises:
-            StudyCompleted: nothing is left to hand out.
+            StudyCompleted: no trial is left to hand out.
             TimeoutError: there was no trial within `wait_seconds`, but there may be one later.
             FailedPrecondition: the study is paused; the message says why.
-            RuntimeError: the process was forked from the one that is that worker.
+            RuntimeError: this process was forked from the process that is this worker.
         """
         worker = checked(worker or self._session.worker, "worker")
-        # What another process keeps is not in this one's hand.
+        # A shared worker's trials are active in the other process, not here.
         hand = Hand() if shared else self._session.hand(self.name, worker)
-        # A paused study is told at once, so the first call does not wait.
+        # The first call does not wait: the server then answers at once that a study is paused.
         wait, pause = 0.0, FIRST_PAUSE_SECONDS
         began, told = time.monotonic(), False
         while True:
@@ -165,7 +164,7 @@ class Study(Figures):
                     f"the study {self.display_name!r} had no trial for {wait_seconds} s; ask again later"
                 )
             if wait and time.monotonic() - asked < wait / 2:
-                # A server that is about to stop, or a proxy, does not let anybody wait.
+                # A server that is about to stop, or a proxy, does not let clients wait.
                 time.sleep(min(pause, left))
                 pause = min(LONGEST_PAUSE_SECONDS, pause * 1.5)
             if not told and time.monotonic() - began >= NOTICE_AFTER_SECONDS:
@@ -175,7 +174,7 @@ class Study(Figures):
             wait = min(longest, self._transport.timeout * 2 / 3, left)
 
     def _suggested(self, worker: str, hand: Hand, wait: float, shared: bool) -> Trial | None:
-        """A new trial in hand; None if the server has none now. The hand must be locked."""
+        """Return a new active trial; None if the server has none now. The caller holds the lock of `hand`."""
         request = vertex.SuggestTrialsRequest(
             suggestion_count=1,
             client_id=worker,
@@ -215,11 +214,11 @@ class Study(Figures):
         return Trial(self._session, run, wire, parameters, list(self.metrics))
 
     def optimize(self, objective: Callable[[Trial], Metrics | None], n_trials: int | None = None) -> None:
-        """Runs trials until the study is completed.
+        """Run trials until the study is completed.
 
         Args:
             objective: runs a trial and returns its result; None if it reported or completed the trial itself.
-                What it raises marks the trial infeasible and ends the loop.
+                An exception marks the trial infeasible and ends the loop.
             n_trials: how many to run at most; None for no limit but the study's own.
 
         Raises:
@@ -242,17 +241,17 @@ class Study(Figures):
                 logger.warning("trial %d was lost, going on with the next: %s", trial.number, error)
 
     def add_trial(self, parameters: Mapping[str, Value], metrics: Metrics | None = None) -> TrialRecord:
-        """Adds a trial with values that you choose: to be handed out next, or finished already if it has metrics.
+        """Add a trial with your own values; it is handed out next, or is finished already if it has metrics.
 
         Args:
-            parameters: values; a parameter that is left out gets its default. Of a trial without metrics the algorithm
-                chooses those that have none, when it is handed out.
+            parameters: the values. A missing one gets the parameter's default; without a default, the algorithm chooses
+                it when the trial is handed out.
             metrics: the result, if the trial was run elsewhere.
 
         Raises:
-            ValueError: a value is none of its parameter's, or of no parameter.
-            InvalidArgument: a parameter is missing of a trial with metrics, or a child is given without its parent.
-            FailedPrecondition: the study has all the trials that it may have.
+            ValueError: a value is outside its parameter, or its parameter is unknown or not active.
+            InvalidArgument: a trial with metrics lacks a parameter, or a child has a value but its parent has none.
+            FailedPrecondition: the study has reached its number of trials.
         """
         body = vertex.CreateTrialRequest(parameters=encode(self._space, parameters), request_id=uuid.uuid4().hex)
         if metrics is not None:
@@ -261,23 +260,23 @@ class Study(Figures):
         return self.create_trial(body)
 
     def create_trial(self, trial: vertex.CreateTrialRequest) -> TrialRecord:
-        """Adds a trial of which all is said as the protocol has it; the same request id again gets the same trial.
+        """Add a trial in the protocol's form; the same request id again returns the same trial.
 
         Raises:
-            InvalidArgument: a value is none of its parameter's, or a parameter or metric is missing.
-            FailedPrecondition: the study has all the trials that it may have.
+            InvalidArgument: a value is outside its parameter, or a parameter or metric is missing.
+            FailedPrecondition: the study has reached its number of trials.
         """
         return self._records([self._transport.call("POST", f"{self._path}/trials", trial, vertex.Trial)])[0]
 
     def add_parameters(self, space: Space | Iterable[vertex.ParameterSpec]) -> None:
-        """Lets the search space grow by new parameters, and by new children of those it has.
+        """Add new parameters to the search space, and new children to its parameters.
 
         Args:
-            space: the parameters; those that are there already may be among them.
+            space: the parameters; it may contain existing ones.
 
         Raises:
-            ValueError: something is no parameter.
-            InvalidArgument: a parameter is there already with another range or kind.
+            ValueError: `space` holds something that is not a parameter.
+            InvalidArgument: a parameter exists with another range or kind.
         """
         specs = specs_of(space) if isinstance(space, Mapping) else list(space)
         with named_problems():
@@ -285,13 +284,13 @@ class Study(Figures):
         self._learn(self._transport.call("POST", f"{self._path}:addParameters", body, vertex.Study))
 
     def set_max_trials(self, max_trials: int) -> None:
-        """Gives the study another budget of trials; a completed one goes on if that is more than it had before.
+        """Set how many trials the study may have; a larger number continues a completed study.
 
         Args:
-            max_trials: how many trials it may have in all.
+            max_trials: the number, of all trials together.
 
         Raises:
-            ValueError: it is no integer.
+            ValueError: it is not an integer.
             InvalidArgument: it is not positive.
             FailedPrecondition: the study is completed, and another limit of its budget is reached.
         """
@@ -300,7 +299,7 @@ class Study(Figures):
         self._learn(self._transport.call("POST", f"{self._path}:setMaxTrials", body, vertex.Study))
 
     def trial(self, number: int) -> TrialRecord:
-        """The trial of that number, with its measurements.
+        """Return the trial of that number, with its measurements.
 
         Raises:
             NotFound: there is none.
@@ -309,35 +308,35 @@ class Study(Figures):
         return self._records([self._transport.call("GET", f"{self._path}/trials/{number}", None, vertex.Trial)])[0]
 
     def trials(self) -> list[TrialRecord]:
-        """All trials, in the order of their numbers."""
+        """Return all trials by number."""
         pages = self._transport.pages(f"{self._path}/trials", vertex.ListTrialsResponse)
         return self._records([wire for page in pages for wire in page.trials])
 
     def artifacts(self, number: int, attempt: int | None = None, patience_seconds: float | None = None) -> Artifacts:
-        """The files that the server keeps with a trial, whoever runs it.
+        """Return the files that the server keeps with a trial, whichever worker runs it.
 
         Args:
-            number: the trial's.
-            attempt: as of `Artifacts`.
-            patience_seconds: likewise.
+            number: the trial's number.
+            attempt: see `Artifacts`.
+            patience_seconds: see `Artifacts`.
         """
         return Artifacts(self._transport, f"{self._path}/trials/{number}", attempt, patience_seconds)
 
     def all_artifacts(self) -> list[Artifact]:
-        """What the server knows of the files of all trials, by trial and name."""
+        """Return the server's records of the files of all trials, by trial and name."""
         pages = self._transport.pages(f"{self._path}/artifacts", ListArtifactsResponse)
         return [artifact_of(wire) for page in pages for wire in page.artifacts]
 
     def best_trials(self, n: int = 1) -> list[TrialRecord]:
-        """Up to `n` succeeded trials, best first; of several metrics the first one decides.
+        """Return up to `n` succeeded trials, best first; with several metrics the first one ranks them.
 
         Raises:
-            ValueError: `n` is no positive integer.
+            ValueError: `n` is not a positive integer.
         """
         n = whole(n, "n", 1, MAX_INT32)
         found: list[vertex.Trial] = []
         token = ""
-        # A page ends where it grows large, or at 1000 trials.
+        # A page ends at 1000 trials, or earlier if it is large.
         while len(found) < n:
             path = f"{self._path}/trials?orderBy=objective&pageSize={n - len(found)}"
             path += f"&pageToken={quote(token)}" if token else ""
@@ -350,19 +349,19 @@ class Study(Figures):
 
     @property
     def best_trial(self) -> TrialRecord | None:
-        """The best of `best_trials`, asked for now; None if no trial has succeeded yet."""
+        """The best trial, fetched now; None if no trial has succeeded yet."""
         return next(iter(self.best_trials(1)), None)
 
     def optimal_trials(self) -> list[TrialRecord]:
-        """The succeeded trials that no other one beats in every metric: the Pareto front."""
+        """Return the succeeded trials that no other trial beats in every metric: the Pareto front."""
         path = f"{self._path}/trials:listOptimalTrials"
         return self._records(self._transport.call("POST", path, None, vertex.ListOptimalTrialsResponse).optimal_trials)
 
     def to_dataframe(self) -> DataFrame:
-        """All trials as a pandas.DataFrame, one a row.
+        """Return all trials as a pandas.DataFrame, one row each.
 
-        The columns are number, state, params_<name>, metrics_<name>, worker, attempt, start, end and duration; a
-        parameter that did not matter in a trial, or a metric that it lacks, is missing there.
+        The columns are number, state, params_<name>, metrics_<name>, worker, attempt, start, end and duration. A
+        parameter that was not active in a trial, or a metric that it lacks, is missing there.
 
         Raises:
             ImportError: pandas is not installed.
@@ -372,7 +371,7 @@ class Study(Figures):
         return DataFrame(columns_of(self.trials(), self._parameter_names, list(self.metrics)))
 
     def delete(self) -> None:
-        """Removes the study with all its trials."""
+        """Delete the study with all its trials."""
         self._transport.call("DELETE", f"{self._path}?requestId={uuid.uuid4().hex}", None, vertex.Empty)
 
     @property
@@ -383,10 +382,10 @@ class Study(Figures):
         return [record_of(wire, values) for wire, values in zip(wires, self._decoded(wires), strict=True)]
 
     def _decoded(self, wires: Sequence[vertex.Trial]) -> list[dict[str, Value]]:
-        """The values of each trial in Python's types."""
+        """Return the values of each trial in Python's types."""
         given = {parameter.parameter_id for wire in wires for parameter in wire.parameters}
         names = {name for name in given if not name.startswith(TUNER_PREFIX)}
         if not names.issubset(self._parameter_names):
-            # Another worker let the space grow.
+            # Another worker has added parameters.
             self.refresh()
         return [decode(self._space, wire.parameters) for wire in wires]

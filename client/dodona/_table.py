@@ -11,7 +11,7 @@ from dodona._record import TrialRecord
 def columns_of(
     records: Sequence[TrialRecord], parameter_names: Iterable[str], metric_names: Iterable[str]
 ) -> dict[str, list[Any]]:
-    """The columns by name, a row for each record; None where a trial has no value.
+    """Return the columns by name, a row for each record; None where a trial has no value.
 
     Args:
         records: the trials.

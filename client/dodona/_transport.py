@@ -1,4 +1,4 @@
-"""HTTP, in this one place: one call of the protocol, sent until it is answered."""
+"""HTTP, in one place: one call of the protocol, retried until the server answers."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from dodona_schemas.vertex import ListStudiesResponse, ListTrialsResponse
 logger = logging.getLogger("dodona")
 
 FIRST_PAUSE_SECONDS = 0.1
-# So that every worker is back two seconds after the server is.
+# Short, so that every worker is back two seconds after the server is.
 LONGEST_PAUSE_SECONDS = 1.5
 CONNECT_TIMEOUT_SECONDS = 10.0
 PAGE_SIZE = 1000
-# What a worker's calls ask for: trials without their measurements, which the worker has itself.
+# A worker's calls ask for trials without their measurements, which the worker has itself.
 BASIC_VIEW = "view=BASIC"
-# A bucket may take its time to confirm what was sent.
+# A bucket may take long to confirm an upload.
 UPLOAD_TIMEOUT_SECONDS = 120.0
 
-# What a server says of a path that it does not know.
+# The answers of a server that does not know a path.
 _NOTHING_THERE = {404, 405}
-# A proxy's words for a server that is starting, stopping or overloaded.
+# A proxy's answers for a server that is starting, stopping or overloaded.
 _PASSING = {408, 502, 503, 504}
 
-# What a server's pages have behind its address.
+# The paths of a server's pages, behind its address.
 _PAGE = re.compile(r"/(studies/.+|docs/?|openapi\.json|v1(/.*)?)$")
 
 Answer = TypeVar("Answer", bound=WireModel)
@@ -49,11 +49,11 @@ Page = TypeVar("Page", ListStudiesResponse, ListTrialsResponse, ListArtifactsRes
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How long a call is tried while the server does not answer.
+    """How long a call is retried while the server does not answer.
 
     Args:
-        patience_seconds: once this client has reached the server: long enough for a restart or an upgrade.
-        first_patience_seconds: before it ever has: a wrong address should show soon.
+        patience_seconds: once this client has reached the server; long enough for a restart or an upgrade.
+        first_patience_seconds: before the first answer; short, so that a wrong address shows soon.
     """
 
     patience_seconds: float = 600.0
@@ -64,19 +64,19 @@ class Transport:
     """Sends calls to one project and location of one server; may be used by many threads at once.
 
     A call is sent again after a broken connection and after the answers 408, 502, 503 and 504, with full-jitter
-    exponential back-off. That is safe for every call: those that create something carry a request id, and the
-    state of the resource makes the others no-ops the second time.
+    exponential back-off. That is safe for every call: calls that create something carry a request id, and the others
+    change nothing the second time, because the resource is already in the new state.
 
     Args:
         url: the server's address, such as "http://127.0.0.1:8080".
         parent: where the studies live, as a path: "projects/p/locations/l".
         token: the secret sent with each call; None to send none.
         timeout: seconds to wait for the answer to one try.
-        retry: how long to try.
-        transport: what carries the requests; None for the network.
+        retry: how long to retry.
+        transport: the httpx transport that carries the requests; None for the network.
 
     Raises:
-        ValueError: the address or the token cannot be one.
+        ValueError: the address or the token is not valid.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Transport:
         self._retry = retry
         self._reached = False
         self._closed = False
-        # Ready-made for all requests: httpx's Client would merge and check them anew for each.
+        # Built once for all requests: httpx's Client would merge and check them for each.
         self._headers = httpx.Headers(
             {
                 "Host": _parsed(self.url).netloc.decode(),
@@ -114,19 +114,19 @@ class Transport:
         self._wire = transport or self._connected()
 
     def _connected(self) -> httpx.BaseTransport:
-        # Between two epochs a worker is silent for longer than httpx's five seconds.
+        # Longer than httpx's five seconds: a worker is silent between two epochs.
         limits = httpx.Limits(keepalive_expiry=60.0)
         if self._proxy is None:
             return httpx.HTTPTransport(limits=limits)
         return self._proxy.transport(_parsed(self.url), limits)
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         self._closed = True
         self._wire.close()
 
     def after_fork(self) -> None:
-        """Leaves the connections to the parent; the child makes its own."""
+        """Leave the connections to the parent; the child opens its own."""
         self.outage = Outage(self._where)
         self._wire = self._given or self._connected()
 
@@ -139,10 +139,10 @@ class Transport:
         return self.url if self._proxy is None else f"{self.url} (through {self._proxy})"
 
     def unreachable(self, waited_seconds: float, cause: Exception) -> ServerUnreachable:
-        """The error for a call that nobody answered.
+        """Return the error for a call without an answer.
 
         Args:
-            waited_seconds: how long it was tried.
+            waited_seconds: how long the client tried.
             cause: the last failure.
         """
         return ServerUnreachable(self.url, waited_seconds, cause, self._between)
@@ -156,7 +156,7 @@ class Transport:
 
     @property
     def patience_seconds(self) -> float:
-        """How long a server that was reached may be away."""
+        """How long the client waits for a server that it has reached before."""
         return self._retry.patience_seconds
 
     def call(
@@ -169,19 +169,19 @@ class Transport:
         patience: float | None = None,
         timeout: float | None = None,
     ) -> Answer:
-        """The server's answer to one call.
+        """Return the server's answer to one call.
 
         Args:
-            method: of HTTP.
-            path: below the location, such as "studies/s/trials:suggest".
-            body: what is sent, the same at every try; None for a call without a body.
-            answer: the model of what comes back.
-            patience: seconds to try at most, if that is shorter than `retry` allows.
-            timeout: seconds to wait for the answer to one try, if that is shorter than the client's.
+            method: the HTTP method.
+            path: the path below the location, such as "studies/s/trials:suggest".
+            body: the message, the same at every try; None for a call without a body.
+            answer: the model of the answer.
+            patience: seconds to try at most, if shorter than `retry` allows.
+            timeout: seconds to wait for the answer to one try, if shorter than the client's.
 
         Raises:
-            ServerUnreachable: nobody answered for as long as `retry` and `patience` allow.
-            ApiError: the server refused, by its class for the reason.
+            ServerUnreachable: no answer for as long as `retry` and `patience` allow.
+            ApiError: the server refused; the class says how to react.
             RuntimeError: the client is closed.
         """
         content = body.to_json() if isinstance(body, WireModel) else body
@@ -204,17 +204,17 @@ class Transport:
         *,
         patience: float | None = None,
     ) -> Answer:
-        """The server's answer to a PUT.
+        """Send a PUT and return the server's answer.
 
         Args:
-            path: below the location.
-            content: what is sent, from its beginning at every try, in pieces.
-            headers: besides those of every call.
-            answer: the model of what comes back.
-            patience: as of `call`.
+            path: the path below the location.
+            content: returns the content in pieces, from its beginning at every try.
+            headers: added to those of every call.
+            answer: the model of the answer.
+            patience: see `call`.
 
         Raises:
-            DodonaError: as of `call`.
+            DodonaError: see `call`.
         """
 
         def request() -> httpx.Request:
@@ -229,14 +229,14 @@ class Transport:
         return self._parse(self._send(request, patience=patience), answer)
 
     def download(self, path: str, receive: Callable[[httpx.Response], None]) -> None:
-        """Fetches content of any length.
+        """Fetch content of any length.
 
         Args:
-            path: below the location.
-            receive: reads the answer's content; what it raises of httpx's TransportError lets it be fetched again.
+            path: the path below the location.
+            receive: reads the content of the answer; an httpx TransportError from it causes another try.
 
         Raises:
-            DodonaError: as of `call`.
+            DodonaError: see `call`.
         """
         request = httpx.Request(
             "GET",
@@ -263,14 +263,14 @@ class Transport:
             raise ApiError(response.status_code, "UNKNOWN", message) from error
 
     def pages(self, path: str, answer: type[Page]) -> Iterator[Page]:
-        """All pages of a list; each is fetched when it is asked for.
+        """Yield all pages of a list; each is fetched when the caller asks for it.
 
         Args:
-            path: of the list, below the location.
+            path: the list's path below the location.
             answer: the model of a page.
 
         Raises:
-            DodonaError: as of `call`.
+            DodonaError: see `call`.
         """
         token = ""
         while True:
@@ -286,7 +286,7 @@ class Transport:
         receive: Callable[[httpx.Response], object] = httpx.Response.read,
         patience: float | None = None,
     ) -> httpx.Response:
-        """The first answer that is no passing failure; `receive` reads the content of one that is a success."""
+        """Return the first answer that is not a passing failure; `receive` reads its content if it is a success."""
         started = time.monotonic()
         tries = 0
         while True:
@@ -306,7 +306,7 @@ class Transport:
             time.sleep(min(left, pause_after(tries)))
 
     def _try(self, request: httpx.Request, receive: Callable[[httpx.Response], object]) -> httpx.Response | Exception:
-        """The answer, or the failure after which the call may be sent again."""
+        """Return the answer, or the failure after which the call can be sent again."""
         if self._closed:
             raise RuntimeError("the client is closed")
         try:
@@ -323,12 +323,12 @@ class Transport:
 
 
 def _is_of_resource(error: ApiError) -> bool:
-    """Whether the server knows the call, and lacks the study or trial."""
+    """Return whether the server knows the call, but not the study or trial."""
     return error.status == "NOT_FOUND" and not error.message.startswith("there is nothing at")
 
 
 def pause_after(tries: int) -> float:
-    """How many seconds to wait after so many failures in a row: full jitter, so that workers do not come all at once.
+    """Return how many seconds to pause after a number of failures in a row; full jitter spreads the workers.
 
     Args:
         tries: 1 or more.
@@ -337,7 +337,7 @@ def pause_after(tries: int) -> float:
     return random.uniform(0, longest)  # noqa: S311 - jitter needs no secrets
 
 
-# To take an address apart costs more than all else that the client does for a report.
+# Parsing an address costs more than everything else that the client does for a report.
 @functools.lru_cache(maxsize=1024)
 def _parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
@@ -356,11 +356,11 @@ def _checked_url(url: str) -> str:
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise ValueError(f"{url!r} is no address of a server; write it as in 'http://127.0.0.1:8080'")
     if page := _PAGE.search(parsed.path):
-        # Copied from the browser.
+        # The address was copied from the browser.
         url = str(parsed.copy_with(path=parsed.path[: page.start()] or "/", query=None, fragment=None))
         parsed = httpx.URL(url)
     if parsed.userinfo or parsed.query or parsed.fragment:
-        # The words are not repeated: they may hold a password.
+        # The message leaves the address out: it may hold a password.
         raise ValueError("the server's address holds more than a host, a port and a path; a secret goes into token=")
     return url.rstrip("/")
 

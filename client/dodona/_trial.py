@@ -26,28 +26,29 @@ from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH
 
 logger = logging.getLogger("dodona")
 
-# How long a process that was told to leave takes to hand its trial back.
+# How long a process that was asked to exit tries to release its trial.
 LEAVING_SECONDS = 3.0
 
 
 class Trial:
-    """A trial that this worker runs; `Study.ask` makes it.
+    """A trial that this worker runs; created by `Study.ask`.
 
-    The worker has it for the length of the client's lease, which begins anew with each report; while the process
-    lives, a thread keeps the lease. A worker that dies or loses touch for longer loses the trial to the next one that
-    asks. Then `should_stop` is true and each call raises Aborted: go on with the next trial.
+    The worker has the trial for the length of the client's lease. Each report renews the lease; while the process
+    lives, a thread renews it too. If the worker dies or loses the connection for longer, the next worker that asks gets
+    the trial. Then `should_stop` is true here and each call raises Aborted: continue with the next trial.
 
-    As a context manager it ends with its block: completed with the last report if nobody completed it, infeasible
-    with the reason if the block raised an Exception. If the process was told to leave (KeyboardInterrupt, SystemExit),
-    the trial is handed back, for another worker to run. If the server cannot be reached, it is left to its lease.
+    As a context manager, the trial ends with its block. It is completed with the last report if the block did not
+    complete it, and infeasible with the reason if the block raised an Exception. If the process was asked to exit
+    (KeyboardInterrupt, SystemExit), the trial is released for another worker. If the server cannot be reached, the
+    trial is left to expire with its lease.
 
     Attributes:
         number: the trial's number in its study.
-        parameters: the values to try, by name: exactly those that matter.
+        parameters: the values to try, by name; only the active parameters.
         attempt: how often the trial was handed out, this time included.
-        last_step: the last step that was reported, by an earlier attempt or this one; None if none was.
-        checkpoint: the place from which the trial can go on, as a report named it last; None if none did.
-        artifacts: the files that the server keeps with the trial; they are those of its earlier attempts too.
+        last_step: the last reported step, of this or an earlier attempt; None without a report.
+        checkpoint: where to resume the trial, as last reported; None if no report named a place.
+        artifacts: the files that the server keeps with the trial, those of earlier attempts included.
     """
 
     def __init__(
@@ -83,39 +84,39 @@ class Trial:
 
     @property
     def state(self) -> str:
-        """As of the server's last answer: ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE; REQUESTED once handed back."""
+        """The state in the server's last answer: ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE; REQUESTED once released."""
         return self._run.state
 
     @property
     def lost(self) -> bool:
-        """Whether the trial is no longer this worker's: handed on after its lease was over, deleted, or ended."""
+        """Whether the trial is no longer this worker's: its lease expired, or another client deleted or ended it."""
         return self._run.lost is not None
 
     @property
     def should_stop(self) -> bool:
-        """Whether to end early: the trial is to be stopped, was ended by somebody, or is lost to this worker."""
+        """Whether to end early: the trial is to be stopped, was ended by another client, or is lost to this worker."""
         return self.lost or self.state != TrialState.ACTIVE.name
 
     def report(
         self, metrics: Metrics, step: int | None = None, checkpoint: str | os.PathLike[str] | None = None
     ) -> None:
-        """Reports an intermediate result; read `should_stop` afterwards.
+        """Report an intermediate result; read `should_stop` afterwards.
 
-        While the server does not answer, reports are held in memory, and training goes on; they are sent in their
-        order once it is back.
+        While the server does not answer, reports are buffered in memory and training continues. They are sent in order
+        once the server is back.
 
         Args:
             metrics: a number for each metric by name, or the number of the study's single metric. NaN may be reported.
-            step: the epoch or whatever else counts the trial's progress; None if nothing does.
-            checkpoint: the place, such as a file, from which another worker can go on with the trial; None to leave
-                it as it was.
+            step: the epoch, or another count of the trial's progress; None without one.
+            checkpoint: the place, such as a file, from which another worker can resume the trial; None to keep the last
+                one.
 
         Raises:
-            ValueError: a single number for a study with several metrics, a value that is no number, a step that is
-                no whole number, or a name or a checkpoint that the server cannot keep.
-            Aborted: the trial was lost to another worker, or ended by somebody.
-            ApiError: the server refused this report, or one that was held before.
-            ServerUnreachable: the server was away for longer than `Retry` allows, or 10 000 reports are held.
+            ValueError: a single number for a study with several metrics, a value that is not a number, a step that is
+                not a whole number, or a name or a checkpoint that the server cannot store.
+            Aborted: the trial was lost to another worker, or ended by another client.
+            ApiError: the server refused this report, or one that was buffered before.
+            ServerUnreachable: the server was away for longer than `Retry` allows, or 10 000 reports are buffered.
         """
         place = None if checkpoint is None else _checked_place(os.fspath(checkpoint))
         body = vertex.AddTrialMeasurementRequest(
@@ -133,20 +134,20 @@ class Trial:
         step: int | None = None,
         used: Sequence[vertex.TrialParameter] | None = None,
     ) -> None:
-        """Ends the trial with a result. A result that is not finite makes it INFEASIBLE.
+        """End the trial with a result. A result that is not finite makes it INFEASIBLE.
 
-        Reports that are held are sent before.
+        Buffered reports are sent first.
 
         Args:
-            metrics: as of `report`; None to take the last report, or the best if the study's spec says so.
-            step: which the metrics belong to; None for that of the last report.
-            used: the values that the trial turned out to use, all of them, as the protocol has them; they become its
-                parameters. None to leave those it was given.
+            metrics: see `report`; None to take the last report, or the best if the study's spec says so.
+            step: the step that the metrics belong to; None for that of the last report.
+            used: all the values that the trial really used, in the protocol's form; they become its parameters. None to
+                keep the suggested values.
 
         Raises:
-            ValueError: a single number for a study with several metrics, a value that is no number, or a step that
-                is no whole number.
-            Aborted: the trial was lost to another worker, or ended by somebody.
+            ValueError: a single number for a study with several metrics, a value that is not a number, or a step that
+                is not a whole number.
+            Aborted: the trial was lost to another worker, or ended by another client.
             ApiError: the server refused, such as FailedPrecondition if nothing was reported.
             ServerUnreachable: the server does not answer.
         """
@@ -159,14 +160,14 @@ class Trial:
         self._finish(vertex.CompleteTrialRequest(final_measurement=final, parameters=_listed(used), **self._mine))
 
     def fail(self, reason: str, used: Sequence[vertex.TrialParameter] | None = None) -> None:
-        """Ends the trial as INFEASIBLE: these parameters give no result.
+        """End the trial as INFEASIBLE: these parameters give no result.
 
         Args:
-            reason: why, for people to read: any text. Of a very long one, the beginning and the end are kept.
-            used: as of `complete`.
+            reason: the reason, for people: any text. A very long text is cut in the middle.
+            used: see `complete`.
 
         Raises:
-            Aborted: the trial was lost to another worker, or ended by somebody.
+            Aborted: the trial was lost to another worker, or ended by another client.
             ApiError: the server refused.
             ServerUnreachable: the server does not answer.
         """
@@ -180,17 +181,17 @@ class Trial:
         self._finish(body)
 
     def release(self, patience_seconds: float | None = None) -> None:
-        """Hands the trial back, to be run by another worker, at once: this attempt does not count as lost.
+        """Release the trial, so that another worker runs it at once; this attempt does not count as lost.
 
         Args:
-            patience_seconds: how long to try, for a process that has to leave soon; None for as long as `Retry` says.
+            patience_seconds: how long to try, for a process that must exit soon; None for as long as `Retry` says.
 
         Raises:
-            Aborted: the trial was lost to another worker, or ended by somebody.
+            Aborted: the trial was lost to another worker, or ended by another client.
             ApiError: the server refused.
-            ServerUnreachable: the server does not answer; others have the trial when its lease is over.
+            ServerUnreachable: the server does not answer; another worker gets the trial when its lease expires.
         """
-        # Before the call: a heartbeat must not follow it.
+        # Before the call: no heartbeat may follow it.
         self._run.let_go()
         limit = self._transport.patience_seconds
         self._session.outbox.deliver(self._run, limit if patience_seconds is None else patience_seconds)
@@ -202,14 +203,14 @@ class Trial:
         self._tell(released)
 
     def stop(self) -> None:
-        """Marks the trial as to be ended early, so that `should_stop` is true.
+        """Ask for the trial to end early: `should_stop` becomes true.
 
         Raises:
             ApiError: the server refused.
             ServerUnreachable: the server does not answer.
         """
         if self._run.lost is not None:
-            # The one who has it now is not to be stopped.
+            # The worker that has the trial now must not be stopped.
             raise self._run.lost
         self._run.learn(self._call("stop", None))
 
@@ -245,7 +246,7 @@ class Trial:
         try:
             self.fail(message_of(error))
         except DodonaError as refusal:
-            # What the block raised says more than that the server could not be told of it.
+            # The block's own error matters more than this one.
             logger.warning("trial %d could not be marked infeasible: %s", self.number, refusal)
 
     def _hand_back(self) -> None:
@@ -263,7 +264,7 @@ class Trial:
     def _measurement(self, metrics: Metrics, step: int) -> vertex.Measurement:
         measurement = measurement_of(metrics, self._metric_names)
         measurement.step_count = whole(step, "step", 0, MAX_INT64)
-        # Reports without steps are told apart by their moment, in milliseconds.
+        # Their time, in milliseconds, distinguishes reports without steps.
         self._last_moment = max(self._last_moment + 1, int((time.monotonic() - self._began) * 1000))
         measurement.elapsed_duration = self._last_moment / 1000
         return measurement
@@ -283,7 +284,7 @@ class Trial:
         try:
             return self._transport.call("POST", path, body, vertex.Trial, patience=patience, timeout=patience)
         except (Aborted, NotFound) as error:
-            # It was handed on to another worker, or deleted: nothing more may be said about it from here.
+            # The trial was handed to another worker or deleted: no more calls about it from here.
             raise self._run.lose(error) from error
 
 

@@ -1,4 +1,4 @@
-"""How a script ends that does not catch an error which a person can mend: in one or two lines."""
+"""How a script ends with an uncaught error that its user can correct: in one or two lines."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from types import TracebackType
 from dodona._errors import DodonaError, ServerUnreachable, Unauthenticated
 from dodona._text import line_of, words_of
 
-# Set to show the whole traceback.
+# Set this variable to show the whole traceback.
 TRACEBACK = "DODONA_TRACEBACK"
 _PACKAGES = ("dodona", "dodona_schemas")
 _LIBRARIES = {os.path.realpath(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")}
 
 
 def install() -> None:
-    """Has uncaught errors of this package end a script in one or two lines.
+    """Install the hook that prints uncaught errors of this package in one or two lines.
 
-    A program that has a hook of its own keeps it; one that sets its own later finds this one as `sys.excepthook`.
+    A program with a hook of its own keeps it; a program that sets one later finds this one as `sys.excepthook`.
     """
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _excepthook
@@ -34,13 +34,13 @@ def _excepthook(kind: type[BaseException], error: BaseException, frames: Traceba
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     lines = [f"{name}: {line_of(words_of(error))}"]
     if not isinstance(error, ServerUnreachable | Unauthenticated):
-        # Those are mended outside of the script.
+        # The user corrects those outside of the script.
         lines = [*_place(frames), *lines]
     sys.stderr.write("\n".join([*lines, ""]))
 
 
 def _is_ours(error: BaseException, frames: TracebackType | None) -> bool:
-    """Whether this package refuses something, and not what it calls: of that the frames are a help."""
+    """Return whether this package raised the error itself; for errors of other code the whole traceback helps."""
     if isinstance(error, DodonaError):
         return True
     if not isinstance(error, ValueError | ImportError) or frames is None:
@@ -51,7 +51,7 @@ def _is_ours(error: BaseException, frames: TracebackType | None) -> bool:
 
 
 def _place(frames: TracebackType | None) -> list[str]:
-    """The last line of the user's own code that was running: "train.py, line 12: study = client.create_study("."""
+    """Return the last line of the user's own code that ran: "train.py, line 12: study = client.create_study("."""
     users = None
     while frames is not None:
         if _is_of_user(frames):

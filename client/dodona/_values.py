@@ -1,4 +1,4 @@
-"""Values of any library as Python's own: NumPy's scalars and arrays without dimensions, decimals, fractions, enums."""
+"""Scalars of other libraries as Python's own: of NumPy, zero-dimensional arrays, decimals, fractions, enums."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ MAX_DOUBLE = sys.float_info.max
 
 
 def plain(value: object) -> object:
-    """`value` in Python's own type, if it is a scalar of NumPy or of what is like it, or a subclass of str."""
+    """Return a NumPy-like scalar, or an instance of a subclass of str, in Python's own type."""
     if isinstance(value, str):
-        # Not str(value), which gives the member's name of an enum.
+        # Not str(value), which would return an enum member's name.
         return str.__str__(value)
     item = getattr(value, "item", None)
     return item() if callable(item) and getattr(value, "shape", None) == () else value
 
 
 def number(value: object) -> int | float | None:
-    """`value` as an int or a float that a double can hold; None if it is none, as booleans, texts and NaN are not."""
+    """Return `value` as an int or a float that a double can hold; None for booleans, texts, NaN and anything else."""
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return None
@@ -35,16 +35,16 @@ def number(value: object) -> int | float | None:
 
 
 def whole(value: object, field: str, low: int, high: int) -> int:
-    """`value` as an int; a float without a fraction is one too.
+    """Return `value` as an int; a float without a fraction counts.
 
     Args:
-        value: what was given.
+        value: the value.
         field: its name, for the error.
-        low: the least that is allowed.
-        high: the most that is allowed.
+        low: the lowest allowed value.
+        high: the highest allowed value.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is not an integer, or is out of range.
     """
     found = number(value)
     if found is None or found != int(found) or not low <= found <= high:
@@ -53,16 +53,16 @@ def whole(value: object, field: str, low: int, high: int) -> int:
 
 
 def measured(value: object, field: str) -> float:
-    """A measured value as a float; NaN and the infinities are taken, and so is all that has a `__float__`.
+    """Return a measured value as a float; NaN, infinities and any object with `__float__` are accepted.
 
     Args:
         value: what was measured.
         field: its name, for the error.
 
     Raises:
-        ValueError: it is no number, or one that no double can hold.
+        ValueError: it is not a number, or a double cannot hold it.
     """
-    # float() would read texts: "False" is none of its words, but "nan" is.
+    # float() would also parse texts such as "nan".
     if not isinstance(value, str | bytes | bytearray):
         try:
             return float(value)  # type: ignore[arg-type]
@@ -74,7 +74,7 @@ def measured(value: object, field: str) -> float:
 
 
 def shown(value: object) -> str:
-    """The value for an error's text, however long it is."""
+    """Return the value for an error's text, however long it is."""
     try:
         return shortened(repr(value), 200)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The `dodona` command, which imports neither the client nor the server until it knows what is asked for.
+"""The `dodona` command; it imports neither client nor server before it knows which command to run.
 
-Each of its commands is an entry point of the group "dodona.commands": a typer app or a function, with the extra that it
+Each command is an entry point of the group "dodona.commands": a typer app or a function, with the extra that it
 needs, and is loaded only when it is asked for.
 """
 
@@ -11,7 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 
 def main() -> None:
-    """Runs the command that the command line names; without its packages it says which extra to install."""
+    """Run the command of the command line; if its packages are missing, name the extra to install."""
     try:
         from dodona_cli._dispatch import app
     except ModuleNotFoundError as error:
@@ -23,16 +23,16 @@ def main() -> None:
 
 
 def entries() -> list[EntryPoint]:
-    """The commands that there are, installed whole or not, by name."""
+    """Return all commands by name, including those whose packages are missing."""
     return sorted(entry_points(group="dodona.commands"), key=lambda entry: entry.name)
 
 
 def missing(entry: EntryPoint | None, error: ImportError) -> str:
-    """What to install for a command.
+    """Return the message that says what to install for a command.
 
     Args:
         entry: the command; None for the command line itself.
-        error: what its import ended with.
+        error: the import error.
     """
     name, extra = ("dodona", "cli") if entry is None else (f"dodona {entry.name}", entry.extras[0])
     return f"{name} is not installed whole ({error}): pip install 'dodona[{extra}]'"

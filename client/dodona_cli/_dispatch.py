@@ -1,4 +1,4 @@
-"""The commands, found when they are asked for."""
+"""The commands, loaded on demand."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dodona_cli import entries, missing
 
 
 class Commands(TyperGroup):
-    """The entry points as subcommands; one whose packages are missing says what to install."""
+    """The entry points as subcommands; a command whose packages are missing says what to install."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
-        """The names of all commands."""
+        """Return the names of all commands."""
         return [entry.name for entry in entries()]
 
     def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
-        """The command of that name; None if there is none."""
+        """Return the command of that name; None if there is none."""
         entry = next((entry for entry in entries() if entry.name == cmd_name), None)
         if entry is None:
             return None
-        # Nothing of what is imported is garbage: looking for it would be a tenth of the server's start.
+        # Imports create no garbage: collecting it would take a tenth of the server's start.
         gc.disable()
         try:
             loaded = entry.load()

@@ -1,4 +1,4 @@
-"""The GPUs of this machine, and which worker has which."""
+"""The GPUs of this machine, and their distribution to the workers."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 class TooFewGpus(Exception):
-    """There are not as many GPUs as the workers are to have."""
+    """There are fewer GPUs than the workers need."""
 
 
 def shares(workers: int, each: int | None) -> list[dict[str, str]]:
-    """The environment variables that give each worker its GPUs.
+    """Return the environment variables that give each worker its GPUs.
 
     Args:
-        workers: how many there are.
-        each: how many GPUs a worker has; 0 for none, None to leave it to the environment.
+        workers: how many workers there are.
+        each: how many GPUs each worker has; 0 for none, None to leave it to the environment.
 
     Raises:
-        TooFewGpus: there are less than that.
+        TooFewGpus: there are fewer.
     """
     if each is None:
         return [{} for _ in range(workers)]
@@ -32,13 +32,13 @@ def shares(workers: int, each: int | None) -> list[dict[str, str]]:
             f"{workers} workers with {each} GPUs each need {workers * each}, but {source} {len(gpus)}: "
             f"{', '.join(gpus) or 'none'}"
         )
-    # In the order in which nvidia-smi counts, not by speed.
+    # nvidia-smi counts in this order; CUDA's default order is by speed.
     order = {"CUDA_DEVICE_ORDER": os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")}
     return [order | {VISIBLE: ",".join(gpus[first : first + each])} for first in range(0, workers * each, each)]
 
 
 def _gpus() -> tuple[list[str], str]:
-    """The GPUs that may be used, as CUDA_VISIBLE_DEVICES names them, and who says so."""
+    """Return the available GPUs by CUDA's names, and their source for the error."""
     given = os.environ.get(VISIBLE)
     if given is not None:
         return [name.strip() for name in given.split(",") if name.strip()], f"{VISIBLE} names"

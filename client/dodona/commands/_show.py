@@ -1,4 +1,4 @@
-"""What `dodona run` shows: a live table in a terminal, else a line for each thing that happens."""
+"""The output of `dodona run`: a live table in a terminal, otherwise a line for each event."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ REFRESHES_PER_SECOND = 4
 
 
 class Show:
-    """Shows all workers.
+    """The display of all workers.
 
     Args:
-        console: where.
+        console: where to print.
         workers: all of them.
     """
 
@@ -34,7 +34,7 @@ class Show:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Shows the table within the block, and leaves its last state behind; or else a line that sums it up."""
+        """Show the table within the block and leave its last state behind; without a terminal, end with a summary."""
         if not self._console.is_terminal:
             try:
                 yield
@@ -48,7 +48,7 @@ class Show:
         self._live = None
 
     def look(self) -> None:
-        """Prints what is new, where there is no table."""
+        """Print what has changed, if there is no table."""
         if self._live is not None:
             return
         for worker in self._workers:
@@ -62,14 +62,14 @@ class Show:
             self.say(f"{worker.name}: {worker.state}{result}")
 
     def say(self, line: str) -> None:
-        """Prints a line, above the table if there is one."""
-        # A terminal that was closed takes no more lines, and the workers are to leave all the same.
+        """Print a line, above the table if there is one."""
+        # A closed terminal takes no more lines, but the workers must exit all the same.
         with suppress(OSError):
             self._console.print(line_of(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def table(workers: Sequence[Worker]) -> Group:
-    """All workers, one a row, and what they have found together."""
+    """Return all workers, one a row, and their common result."""
     statuses = [worker.status for worker in workers]
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for head in ("worker", "state"):
@@ -83,10 +83,10 @@ def table(workers: Sequence[Worker]) -> Group:
 
 
 def summary(statuses: Sequence[Status]) -> str:
-    """What the workers have found together; of other machines' workers nothing is known here.
+    """Return the common result of the workers of this machine; those of other machines are not known here.
 
     Args:
-        statuses: what they have told.
+        statuses: their last statuses.
     """
     if not statuses:
         return "no worker has a trial yet"

@@ -1,4 +1,4 @@
-"""One worker of `dodona run`: the process of a script, started again when it dies."""
+"""One worker of `dodona run`: the process of a script, restarted when it dies."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from pathlib import Path
 from dodona._searched import SearchedFile
 from dodona._status import VARIABLE, Status, read_status
 
-# After so many deaths in a row, none of which came after a reported step or a finished trial, it is no use.
+# After this many deaths in a row without a reported step or a finished trial, the worker is given up.
 MOST_DEATHS = 3
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 LAST_LINES = 20
-# The end of a log in which to look for them.
+# How much of the end of a log is searched for its last lines.
 LAST_BYTES = 20_000
 
 
 class Worker:
-    """A script's process under a name, with its log and its progress.
+    """A script's process with its name, log and progress.
 
     Args:
-        name: under which it asks for trials, the same after a restart.
-        command: what to start.
-        variables: of its environment, besides those of this process.
-        log: where its output goes, of all its lives.
-        told: the file in which it tells its progress.
-        searched: what it and the other workers have searched.
+        name: the worker id, the same after a restart.
+        command: the command line.
+        variables: environment variables, added to those of this process.
+        log: the file for its output, restarts included.
+        told: the status file that the process writes.
+        searched: the studies that this and the other workers have searched.
 
     Attributes:
-        restarts: how often it was started again.
+        restarts: how often it was restarted.
         given_up: whether it died too often.
 
     """
@@ -70,17 +70,17 @@ class Worker:
 
     @property
     def status(self) -> Status | None:
-        """What it has told last."""
+        """Its last status; None before the first."""
         return read_status(self._told)
 
     @property
     def ended(self) -> bool:
-        """Whether it will do nothing any more."""
+        """Whether it has ended and will not be restarted."""
         return self._process is None and self._again_at is None
 
     @property
     def state(self) -> str:
-        """A word or two for people."""
+        """The state in a few words, for people."""
         if self._again_at is not None:
             return f"{self._how()}, again in {max(0, round(self._again_at - time.monotonic()))} s"
         if self._process is None:
@@ -88,12 +88,12 @@ class Worker:
         return "starting" if self.status == self._before else "running"
 
     def start(self) -> None:
-        """Starts the process."""
+        """Start the process."""
         self._again_at = None
         self._before = self.status
         self.log.touch(mode=0o600)
         with self.log.open("ab") as log:
-            # In a session of its own: Ctrl-C in the terminal is for `dodona run`, which passes it on.
+            # In a session of its own: Ctrl-C in the terminal reaches `dodona run`, which passes it on.
             self._process = subprocess.Popen(  # noqa: S603 - what the user wants to run
                 self._command,
                 env={**self._environment, **self._searched.variables()},
@@ -104,7 +104,7 @@ class Worker:
             )
 
     def look(self) -> None:
-        """Takes note of a death, and starts the process again when it is time."""
+        """Record a death, and restart the process when its pause is over."""
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self.restarts += 1
             self.start()
@@ -121,21 +121,21 @@ class Worker:
         self._again_at = time.monotonic() + pause
 
     def leave(self) -> None:
-        """Tells the process to hand its trial back and to end; it is not started again."""
+        """Ask the process to release its trial and exit; it is not restarted."""
         self._again_at = None
         if self._process is not None:
-            # SIGINT, since any script of Python hands its trials back at a KeyboardInterrupt; SIGTERM is the end of
-            # one that does not handle it.
+            # SIGINT becomes a KeyboardInterrupt in any Python script, which then releases its trials. SIGTERM would
+            # kill a script that does not handle it.
             self._process.send_signal(signal.SIGINT)
 
     def gone(self) -> bool:
-        """Whether the process has ended, after `leave`."""
+        """Return whether the process has ended after `leave`."""
         if self._process is not None and self._process.poll() is not None:
             self._bury()
         return self._process is None
 
     def kill(self) -> None:
-        """Ends the process and all that it has started by SIGKILL."""
+        """End the process and all of its children with SIGKILL."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -143,7 +143,7 @@ class Worker:
             self._bury()
 
     def last_words(self) -> str:
-        """The last lines of its output."""
+        """Return the last lines of its output."""
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
@@ -152,7 +152,7 @@ class Worker:
     def _bury(self) -> None:
         assert self._process is not None  # noqa: S101 - for mypy
         self._code = self._process.returncode
-        # What it has started, such as loaders of data, must not hold on to a GPU.
+        # Its children, such as data loaders, must not keep a GPU.
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process = None
@@ -164,7 +164,7 @@ class Worker:
         return status.step is not None or status.finished > (before.finished if before else 0)
 
     def _how(self) -> str:
-        """How the process ended."""
+        """Return how the process ended."""
         if self._code is None:
             return "not started"
         if self._code >= 0:

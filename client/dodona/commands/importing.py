@@ -1,4 +1,4 @@
-"""`dodona import`: brings what other programs have tuned into a study."""
+"""`dodona import`: imports what other programs have tuned into a study."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def keras_tuner(
 ) -> None:
     """Bring a project of KerasTuner into a study: search space, trials and weights. A second time adds nothing."""
     if not (directory / "oracle.json").is_file():
-        # TensorFlow takes seconds to load: not before there is something to bring.
+        # Checked first, because TensorFlow takes seconds to load.
         below = sorted(one.parent for one in directory.glob("*/oracle.json"))
         hint = f"; do you mean {below[0]}?" if below else ""
         typer.echo(f"dodona import: {directory} is no project of KerasTuner: it has no oracle.json{hint}", err=True)

@@ -50,7 +50,7 @@ def run(
         typer.echo(f"dodona: --gpus-per-worker {gpus_per_worker}: {error}", err=True)
         raise typer.Exit(2) from error
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # With a name of its own choice, whoever runs this again after a crash has the trials back at once.
+    # With a DODONA_WORKER of its own, a `dodona run` that starts again after a crash gets its trials back at once.
     prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(2)}"
     command = [sys.executable, str(script), *(arguments or ())]
     with tempfile.TemporaryDirectory(prefix="dodona-run-") as told:
@@ -66,12 +66,12 @@ def run(
 
 
 class _Run:
-    """A run of workers, from their start to their end.
+    """The workers from their start to their end.
 
     Args:
         crew: the workers.
         console: where to show them.
-        grace: seconds that they have to leave.
+        grace: how many seconds they have to exit.
     """
 
     def __init__(self, crew: Sequence[Worker], console: Console, grace: float) -> None:
@@ -81,7 +81,7 @@ class _Run:
         self._signals: list[int] = []
 
     def until_done(self) -> int:
-        """Runs the workers to their end; the exit code."""
+        """Run the workers to their end; return the exit code."""
         before = {number: signal.signal(number, self._on_signal) for number in _endings()}
         try:
             with self._show.shown():
@@ -99,7 +99,7 @@ class _Run:
         self._signals.append(number)
 
     def _work(self) -> str | None:
-        """Looks after the workers until none is left or a signal comes; why they must not go on, if so."""
+        """Watch the workers until all have ended or a signal arrives; return an error that stops them, if any."""
         for worker in self._crew:
             worker.start()
         while not self._signals and not all(worker.ended for worker in self._crew):
@@ -112,7 +112,7 @@ class _Run:
         return None
 
     def _clash(self) -> str | None:
-        """Whether two workers go by the same name, and so would be given the same trials."""
+        """Return an error if two workers use the same id and so would get the same trials."""
         called: dict[str, str] = {}
         for worker in self._crew:
             status = worker.status
@@ -126,7 +126,7 @@ class _Run:
         return None
 
     def _dismiss(self) -> None:
-        """Lets every worker hand its trial back, and kills those that do not end in time."""
+        """Ask every worker to release its trial and exit, and kill those that do not end in time."""
         heard = len(self._signals)
         for worker in self._crew:
             worker.leave()
@@ -141,7 +141,7 @@ class _Run:
             worker.kill()
 
     def _told(self, clash: str | None) -> int:
-        """Says how it ended; the exit code."""
+        """Print how the workers ended; return the exit code."""
         if clash:
             typer.echo(f"dodona: {clash}", err=True)
             return 2
@@ -156,10 +156,10 @@ class _Run:
 
 
 def _endings() -> list[signal.Signals]:
-    """The signals that tell this process to leave."""
+    """Return the signals that ask this process to exit."""
     endings = [signal.SIGINT, signal.SIGTERM]
     hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
-    # With `nohup` the workers stay when the terminal is closed.
+    # Under `nohup` the workers continue when the terminal is closed.
     if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
         endings.append(hangup)
     return endings
