@@ -1,7 +1,7 @@
-"""The studies that a program has searched before it was started anew, and so must not start over.
+"""The studies that a program has searched before a restart, and so must not start over.
 
-Its environment names them. Those that it searches from then on it writes down where `dodona run` finds them, if that
-has started it.
+The program's environment lists them. It writes each further study to the file of the `dodona run` that started it, if
+one did.
 """
 
 from __future__ import annotations

@@ -130,10 +130,10 @@ class Study(Figures):
     def ask(self, worker: str | None = None, *, shared: bool = False, wait_seconds: float | None = None) -> Trial:
         """Return the next trial to run; wait if there is none now but may be one later.
 
-        A worker that waits logs it. If a worker dies, the next one that asks gets its trial: with the same parameters,
         A worker that waits logs it. If a worker dies, the next one that asks gets its trial: with the same
         parameters, `attempt` one higher, and the last `last_step` and `checkpoint`. One process may ask for a second
         trial before it finishes the first; it gets another one.
+
         Args:
             worker: the worker id; None for the client's.
             shared: whether another process runs as this worker too and renews the lease, such as the first process of a

@@ -1,4 +1,4 @@
-"""Dodona's Keras tuner: KerasTuner's hypermodels, callbacks and subclasses, with trials from a Dodona server.
+"""Dodona's Keras tuner: KerasTuner's hypermodels, callbacks and subclasses, with the trials of a Dodona server.
 
     import dodona.keras
 

@@ -1,4 +1,4 @@
-"""What is needed of KerasTuner and is not public there, all in this one place."""
+"""The private parts of KerasTuner, Keras and TensorFlow that Dodona uses, all in this one place."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ __all__ = [
 
 
 def knows(hyperparameters: HyperParameters, hp: HyperParameter) -> bool:
-    """Whether a hyperparameter of this name stands under the same conditions in the space already."""
+    """Return whether the space has a hyperparameter with this name and these conditions."""
     return bool(hyperparameters._exists(hp.name, hp.conditions))  # noqa: SLF001 - see above
 
 
 def scoped_name(hyperparameters: HyperParameters, name: str) -> str:
-    """A hyperparameter's whole name within the name scopes that are open now."""
+    """Return a hyperparameter's full name within the open name scopes."""
     return str(hyperparameters._get_name(name))  # noqa: SLF001 - see above
 
 
 def set_initial_epoch(model: Any, epoch: int | None) -> None:
-    """Lets `fit`, which is calling its callbacks now, begin with that epoch: what Keras's BackupAndRestore does.
+    """Set the first epoch of the running `fit`, as Keras's BackupAndRestore does.
 
-    None lets it begin as its caller says.
+    None keeps the epoch that its caller has passed.
     """
     model._initial_epoch = epoch  # noqa: SLF001 - see above

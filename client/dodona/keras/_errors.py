@@ -1,4 +1,4 @@
-"""What ends a search although training went well."""
+"""The error that ends a search although training succeeded."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from dodona import ServerUnreachable
 
 
 class SearchInterrupted(FatalError, ServerUnreachable):  # type: ignore[misc]  # keras_tuner has no types
-    """The server did not answer for as long as the client tries. Nothing failed in the trial.
+    """The server did not answer for as long as the client tries. No trial failed.
 
-    KerasTuner takes any other exception in a trial for the trial's failure. The trial goes out again when its lease is
-    over, or at once to a worker that is started again under the same id.
+    KerasTuner treats any other exception in a trial as the trial's failure. The trial is handed out again when its
+    lease expires, or at once to a worker that restarts under the same id.
     """
 
 
-# As users import it.
+# The public module.
 SearchInterrupted.__module__ = "dodona.keras"
 
 
 @contextmanager
 def outages_end_the_search() -> Iterator[None]:
-    """Raises SearchInterrupted for a ServerUnreachable."""
+    """Raise ServerUnreachable as SearchInterrupted."""
     try:
         yield
     except SearchInterrupted:

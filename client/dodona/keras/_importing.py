@@ -1,7 +1,7 @@
-"""A KerasTuner project folder as a study: its search space, its trials and their best weights.
+"""The import of a KerasTuner project folder into a study: its search space, its trials and their best weights.
 
-The folder has `oracle.json` and, for each trial, `trial_<id>/trial.json` and perhaps weights. It does not say what was
-searched for: the objective is the metric by which the trials were scored.
+The folder has `oracle.json` and, for each trial, `trial_<id>/trial.json` and perhaps weights. It does not name the
+objective: that is the metric that equals the trials' scores.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from dodona_schemas.vertex import (
 
 logger = logging.getLogger("dodona")
 
-# Hyperband's notes on a trial; they are no hyperparameters.
+# Hyperband's own entries among the values; they are not hyperparameters.
 _NOTES = "tuner/"
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a project: the study's name, how many trials were added or were there, and of how many weights."""
+    """The result of an import: the study's name, and how many trials and weights were added or existed."""
 
     study: str
     added: int
@@ -53,20 +53,20 @@ class Imported:
 def import_project(
     directory: Path, study_id: str | None = None, *, objective: str | None = None, client: Client | None = None
 ) -> Imported:
-    """Brings a KerasTuner project into a study; what is there already is not added again.
+    """Import a KerasTuner project into a study; trials that are already there are not added again.
 
-    Completed trials succeed with their scores, those that failed are infeasible with their messages, and those that
-    were running wait for a worker.
+    Completed trials succeed with their scores, failed trials become infeasible with their messages, and running trials
+    are queued for a worker.
 
     Args:
         directory: the project's folder, the one with oracle.json.
-        study_id: the study's name, made if it is not there; None for the folder's.
-        objective: what the project searched for, as "val_accuracy" or "my_metric:max"; None to find out.
-        client: the connection; None for what DODONA_URL and DODONA_TOKEN say.
+        study_id: the study's name; a missing study is created. None for the folder's name.
+        objective: the project's objective, as "val_accuracy" or "my_metric:max"; None to read it from the scores.
+        client: the connection; None for a client of DODONA_URL and DODONA_TOKEN.
 
     Raises:
-        ValueError: the folder is no project or cannot be read, its objective cannot be told, or is not the study's.
-        ApiError: the server refuses.
+        ValueError: the folder is not a project or cannot be read, or its objective is unclear or not the study's.
+        ApiError: the server refused.
         ServerUnreachable: the server does not answer.
     """
     state = _read(directory)
@@ -109,7 +109,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _trials(directory: Path) -> Iterator[Trial]:
-    """The trials in the order of their ids, the numbers by their size."""
+    """Yield the trials by id; numeric ids by size."""
     for path in sorted(directory.glob("trial_*/trial.json"), key=lambda one: (len(one.parent.name), one.parent.name)):
         state = _json(path)
         try:
@@ -157,7 +157,7 @@ def _is_scored_by(trial: Trial, name: str) -> bool:
 
 
 def _study(client: Client, name: str, objective: Objective, found: HyperParameters) -> tuple[Study, Space]:
-    """The study, with all hyperparameters that were found."""
+    """Return the study with all hyperparameters of the project."""
     metrics = metrics_of(objective)
     try:
         study = client.get_study(name)
@@ -194,7 +194,7 @@ def _request(trial: Trial, objective: Objective, space: Space) -> CreateTrialReq
 
 
 def _measured(trial: Trial) -> dict[int, dict[str, float]]:
-    """The metrics at each step; of several executions the mean."""
+    """Return the metrics at each step, as the mean of several executions."""
     measured: dict[int, dict[str, float]] = {}
     for name in trial.metrics.metrics:
         for observation in trial.metrics.get_history(name):
@@ -208,7 +208,7 @@ def _measurement(step: int, metrics: Mapping[str, float]) -> Measurement:
 
 
 def _upload(directory: Path, study: Study, imported: list[tuple[Trial, TrialRecord]]) -> int:
-    """Brings the weights of succeeded trials to the server; of how many trials they are there."""
+    """Upload the weights of succeeded trials; return for how many trials the server has them."""
     count = 0
     for trial, record in imported:
         folder = directory / f"trial_{trial.trial_id}"

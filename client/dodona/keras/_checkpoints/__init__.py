@@ -1,1 +1,1 @@
-"""The weights of trials: where they are kept, and how a training goes on from them."""
+"""The weights of trials: their storage, and how training resumes from them."""

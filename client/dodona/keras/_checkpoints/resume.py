@@ -1,8 +1,8 @@
-"""Trainings that go on where a crash has ended them: what Keras's BackupAndRestore does, for a whole trial.
+"""Training that resumes after a crash: Keras's BackupAndRestore, for a whole trial.
 
-A backup is a zip file with the model's last weights and the optimizer's state, the weights of the best epoch, what the
-model is built from, and `state.json`: the epoch, the metrics of the epochs so far, and the results of the executions
-that are over. So the trial's result is the one that an undisturbed training would have had.
+A backup is a zip file with the model's last weights and the optimizer's state, the weights of the best epoch, the build
+config of the model, and `state.json`: the epoch, the metrics of the epochs so far, and the results of finished
+executions. So the trial's result is that of an uninterrupted training.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ logger = logging.getLogger("dodona")
 
 LATEST = "latest.weights.h5"
 STATE = "state.json"
-# Backups that take their time are made less often, unless each epoch is to have one: this part of the time at most.
+# The largest share of the time for backups; slow ones are made less often, unless each epoch is to have one.
 LARGEST_PART = 0.05
-# While the server is away training goes on, without backups.
+# While the server is away, training continues without backups.
 PATIENCE_SECONDS = 2.0
 
 
 class Training:
-    """The training of a trial, from its first epoch or from its last backup on.
+    """The training of a trial, from its first epoch or from its last backup.
 
     Args:
-        models: keeps the backups.
+        models: stores the backups.
         running: the trial.
-        identity: tells this trial from another one of that number, in a study that was deleted.
-        checkpoint: keeps the best epoch.
-        seconds: how long to train before the next backup is made; None for no backups, and for none to be used.
+        identity: distinguishes this trial from one with the same number in a deleted study.
+        checkpoint: the callback that saves the best epoch.
+        seconds: how long to train before the next backup; None to make and use no backups.
 
     Attributes:
-        results: those of the executions that are over.
+        results: the results of finished executions.
 
     """
 
@@ -73,7 +73,7 @@ class Training:
         if seconds is None:
             return
         if running.trainings > 1:
-            # One of several trainings of a run, such as one per fold: an epoch does not tell which of them it is of.
+            # One of several trainings of a run, such as one per fold: an epoch does not say to which one it belongs.
             self.seconds = None
             self.forget()
         elif running.may_go_on:
@@ -82,7 +82,7 @@ class Training:
             self.forget()
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
-        """What makes the backups of the next execution, and lets it go on from the one there is."""
+        """Return the callbacks that make the backups of the next execution and resume from the existing one."""
         if self.seconds is None:
             return []
         state, self._state = self._state, None
@@ -92,11 +92,11 @@ class Training:
         return [history, _Restoring(self, state, history)]
 
     def path(self, name: str) -> str:
-        """Where a part of the backup is while it is put together or used."""
+        """Return the temporary path of a part of the backup."""
         return os.path.join(self._folder, name)
 
     def _find(self) -> None:
-        """Takes over the newest backup that is whole."""
+        """Load the newest intact backup."""
         number = self.running.handle.number
         try:
             names = self._models.backups(number)
@@ -107,11 +107,11 @@ class Training:
                     self._take_over(state)
                     return
         except (dodona.DodonaError, OSError) as error:
-            # To train from the beginning is worse, but right.
+            # Training from the beginning takes longer, but is correct.
             logger.warning("trial %d begins anew, its backup cannot be used: %s", number, error)
 
     def _read(self) -> dict[str, Any] | None:
-        """The state in the backup, whose files are unpacked; None if it is broken, or of another trial."""
+        """Return the state in the backup and unpack its files; None if it is broken or belongs to another trial."""
         try:
             with opened(self.path("backup.zip")) as archive:
                 for name in (LATEST, CHECKPOINT, BUILD_CONFIG):
@@ -136,18 +136,18 @@ class Training:
                 target.write_bytes(Path(self.path(name)).read_bytes())
 
     def go_on(self, state: Mapping[str, Any]) -> None:
-        """Takes note that the model has what the backup holds."""
+        """Continue after the model has loaded the backup."""
         logger.warning("trial %d goes on from epoch %d", self.running.handle.number, state["epoch"] + 1)
         self.running.reporter.go_on(*state["steps"])
         if state["best_value"] is not None:
             self.checkpoint.best_value = state["best_value"]
 
     def save(self, model: Any, epoch: int, epochs: Epochs) -> None:
-        """Makes a backup after an epoch; whatever fails is told and does not touch the training.
+        """Make a backup after an epoch; a failure is logged and does not affect the training.
 
         Args:
-            model: as it is after the epoch.
-            epoch: how many epochs of this execution are over.
+            model: the model after the epoch.
+            epoch: how many epochs of this execution are finished.
             epochs: their numbers and metrics.
         """
         handle, reporter = self.running.handle, self.running.reporter
@@ -177,14 +177,14 @@ class Training:
             logger.warning("trial %d has no new backup: %s", handle.number, error)
 
     def begin_anew(self, reason: object) -> None:
-        """Takes note that the backup is not used."""
+        """Start from the beginning because the backup cannot be used."""
         logger.warning("trial %d begins anew, its backup does not fit: %s", self.running.handle.number, reason)
         base = self.running.reporter.steps[0]
         self.running.reporter.go_on(base, base)
         self.checkpoint.best_value = -np.inf if self.checkpoint.objective.direction == "max" else np.inf
 
     def forget(self) -> None:
-        """Removes the trial's backups."""
+        """Remove the trial's backups."""
         number = self.running.handle.number
         try:
             for name in self._models.backups(number):
@@ -194,10 +194,10 @@ class Training:
 
 
 class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Makes the backups of an execution.
+    """A callback that makes the backups of an execution.
 
     Args:
-        training: the trial's.
+        training: the trial's training.
 
     """
 
@@ -211,18 +211,18 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
 
     @property
     def in_fit(self) -> bool:
-        """Whether Keras's own `fit` is training: a loop of the user's would not begin at the backup's epoch."""
+        """Whether Keras's own `fit` is training: a custom loop would not begin at the backup's epoch."""
         return "epochs" in (self.params or {})
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Counts, and makes no more backups after the first `fit`."""
+        """Count the calls of `fit`, and make no more backups after the first one."""
         self._fits += 1
         if self._fits == 2:
-            # An epoch alone no longer tells where the training is.
+            # An epoch alone no longer identifies the state of the training.
             self._training.forget()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Makes a backup, if it is time."""
+        """Make a backup, if one is due."""
         self._epochs.append((int(epoch), numbers(logs or {})))
         began = time.monotonic()
         seconds = self._training.seconds
@@ -235,12 +235,12 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
 
 
 class _Restoring(_Backup):
-    """Lets an execution go on from a backup first.
+    """A callback that resumes an execution from a backup, and then makes further backups.
 
     Args:
-        training: the trial's.
-        state: the backup's.
-        history: what `fit` will return.
+        training: the trial's training.
+        state: the backup's state.
+        history: the History that `fit` will return.
 
     """
 
@@ -248,12 +248,12 @@ class _Restoring(_Backup):
         super().__init__(training)
         self._state = state
         self._whole = history
-        # What the model had before, until its first epoch shows that the backup is of use.
+        # The model's earlier variables, until its first epoch shows that the backup can be used.
         self._before: list[tuple[Any, Any]] = []
         self._pending = False
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        """Gives the model what the backup holds."""
+        """Load the backup into the model."""
         super().on_train_begin(logs)
         if self._fits > 1:
             return
@@ -265,7 +265,7 @@ class _Restoring(_Backup):
             if not self.model.built:
                 self.model.build_from_config(json.loads(Path(self._training.path(BUILD_CONFIG)).read_text()))
             if optimizer is not None and not optimizer.built:
-                # One that has no variables yet would take none from the file.
+                # An optimizer without variables would load none from the file.
                 optimizer.build(self.model.trainable_variables)
             variables = [*self.model.variables, *(optimizer.variables if optimizer is not None else ())]
             self._before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
@@ -279,7 +279,7 @@ class _Restoring(_Backup):
         self._pending = True
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Sees whether training goes on at the backup's epoch."""
+        """Check whether training continues at the backup's epoch."""
         if not self._pending:
             return
         self._leave_fit_alone()
@@ -288,12 +288,12 @@ class _Restoring(_Backup):
         self._before = []
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Sees to it that a further `fit` trains all its epochs, if this one had none left."""
+        """Make a further `fit` train all its epochs, if this one had none left."""
         if self._pending:
             self._leave_fit_alone()
 
     def _leave_fit_alone(self) -> None:
-        # Keras itself never forgets it.
+        # Keras itself never resets it.
         set_initial_epoch(self.model, None)
         self._pending = False
 
@@ -306,24 +306,24 @@ class _Restoring(_Backup):
 
 
 class _WholeHistory(keras.callbacks.History):  # type: ignore[misc]  # keras has no types
-    """The history of a training that goes on, with the epochs before the crash."""
+    """The History of a resumed training, with the epochs before the crash."""
 
     def __init__(self, earlier: Epochs) -> None:
         super().__init__()
         self._earlier = earlier
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Begins with what was there."""
+        """Begin with the earlier epochs."""
         earlier, self._earlier = self._earlier, ()
         fill(self, earlier)
 
     def forget(self) -> None:
-        """Leaves the epochs before the crash out."""
+        """Remove the epochs before the crash."""
         fill(self, ())
 
 
 def _plain(result: Any) -> Any:
-    """A result of `fit` as JSON has it, with all that counts of it."""
+    """Return a result of `fit` as JSON, with everything in it that counts."""
     if isinstance(result, list):
         return [_plain(one) for one in result]
     if (history := as_history(result)) is not None:
@@ -332,7 +332,7 @@ def _plain(result: Any) -> Any:
 
 
 def _result_of(plain: Any) -> Any:
-    """The result that `_plain` has written."""
+    """Return the result for the output of `_plain`."""
     if isinstance(plain, list):
         return [_result_of(one) for one in plain]
     if not isinstance(plain, dict):

@@ -1,4 +1,4 @@
-"""The weights of a study's trials: brought to where every worker finds them, and removed when nobody needs them."""
+"""The weights of a study's trials: uploaded for every worker, and removed when they are no longer needed."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ logger = logging.getLogger("dodona")
 
 
 class Models:
-    """The checkpoints of a study's trials, here and where all workers find them.
+    """The checkpoints of a study's trials, on this machine and in the storage that all workers share.
 
     Args:
-        study: gives the study.
-        objective: gives its objective.
+        study: returns the study.
+        objective: returns the study's objective.
         here: the folder in which KerasTuner writes.
         place: a URL, or the folder itself if it is shared; None for the server's artifact store.
-        keep: how many trials' checkpoints are kept, of the best ones; None for all.
+        keep: of how many trials checkpoints are kept, of the best ones; None for all.
         user_saves: whether the user's own `save_model` writes into the trials' folders.
     """
 
@@ -78,11 +78,11 @@ class Models:
         return self._local if place == self._here else FolderVault(place)
 
     def path(self, trial: int, name: str) -> str:
-        """Where KerasTuner has a file of a trial here."""
+        """Return the path of a trial's file on this machine."""
         return os.path.join(self._here, f"trial_{trial}", name)
 
     def begin(self, running: Running) -> None:
-        """Makes room for a trial that begins, and sees to it that no older file is mistaken for one of it."""
+        """Make room for a trial that begins, and remove older files that could be mistaken for its own."""
         self.prune()
         number = running.handle.number
         if running.handle.attempt == 1 and running.handle.last_step is None:
@@ -95,9 +95,9 @@ class Models:
                     vault.delete(number, name)
 
     def finish(self, running: Running) -> None:
-        """Brings the model of a trial that has gone well to where all workers find it, before the trial ends.
+        """Upload the model of a successful trial for all workers, before the trial ends.
 
-        Whatever fails here is told and does not touch the trial.
+        A failure is logged and does not affect the trial.
         """
         number, value = running.handle.number, self._value_of(running)
         if value is None or running.reporter.lost:
@@ -109,7 +109,7 @@ class Models:
 
     def _finish(self, number: int, value: float, attempt: int) -> None:
         if not self._is_among_the_best(value):
-            # The tuner's own hooks may still load them.
+            # The tuner's own hooks may still load the weights.
             self._surplus.add(number)
             return
         self.publish(number, attempt)
@@ -118,23 +118,23 @@ class Models:
         self._whole_here.add(number)
 
     def publish(self, number: int, attempt: int | None) -> None:
-        """Brings a trial's model to where all workers find it.
+        """Upload a trial's model for all workers.
 
         Args:
-            number: the trial's.
-            attempt: which one this worker runs; None if it runs none.
+            number: the trial's number.
+            attempt: the attempt that this worker runs; None if it runs none.
         """
         for name in (*MODEL, WHOLE):
             if os.path.exists(self.path(number, name)):
                 self.save(number, name, self.path(number, name), attempt)
 
     def save_at(self, number: int, step: int, ending: str, save: Callable[[str], None]) -> None:
-        """Has a model written into the trial's folder here, whole or not at all.
+        """Write a model into the trial's folder on this machine, completely or not at all.
 
         Args:
-            number: the trial's.
-            step: of the model.
-            ending: of the file's name.
+            number: the trial's number.
+            step: the model's step.
+            ending: the ending of the file name.
             save: writes the model to a path.
         """
         unfinished = self.path(number, f"unfinished{ending}")
@@ -143,24 +143,24 @@ class Models:
         os.replace(unfinished, self.path(number, f"saved-{int(step)}{ending}"))
 
     def forget_steps(self, number: int, kept: Collection[int]) -> None:
-        """Removes the models that were saved at other steps than these."""
+        """Remove the models that were saved at other steps than these."""
         for step, path in self._steps(number).items():
             if step not in kept:
                 os.unlink(path)
 
     def settle(self, number: int, best_step: int | None) -> None:
-        """Makes the model that was saved at the best step the trial's, or the last one if none was saved there."""
+        """Make the model of the best step the trial's model; without one of that step, the latest model."""
         if (chosen := self.saved_at(number, best_step)) is not None:
             os.replace(chosen, self.path(number, WHOLE if chosen.endswith(".keras") else CHECKPOINT))
             self.forget_steps(number, ())
 
     def saved_at(self, number: int, best_step: int | None) -> str | None:
-        """The file that `settle` would choose; None if there is none."""
+        """Return the file that `settle` would choose; None without one."""
         steps = self._steps(number)
         return steps.get(-1 if best_step is None else best_step, steps[max(steps)] if steps else None)
 
     def _steps(self, number: int) -> dict[int, str]:
-        """The models that `save_model` has written here, by step."""
+        """Return the files of `save_model` on this machine, by step."""
         folder = Path(self.path(number, ""))
         found = [AT_STEP.fullmatch(path.name) for path in folder.glob("saved-*")]
         return {int(match[1]): str(folder / match[0]) for match in found if match is not None}
@@ -169,7 +169,7 @@ class Models:
         return any(os.path.exists(self.path(number, name)) for name in (CHECKPOINT, WHOLE))
 
     def _saved_by_user(self, number: int) -> list[Path]:
-        """The user's files in a trial's folder here."""
+        """Return the user's files in a trial's folder on this machine."""
         if not self._user_saves:
             return []
         folder = Path(self.path(number, ""))
@@ -184,12 +184,12 @@ class Models:
             self.save(number, SAVED, zipped, attempt)
 
     def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
-        """Brings a file to where all workers find it; see `Vault.save`."""
+        """Store a file for all workers; see `Vault.save`."""
         self._changed = True
         try:
             return self._vault.save(trial, name, path, attempt, patience_seconds)
         except dodona.FailedPrecondition as error:
-            # Better in this worker's folder than nowhere.
+            # This worker's folder is better than no storage at all.
             logger.warning(
                 "checkpoints stay in %s, where only workers of this machine find them: %s. Or give all workers the "
                 "same directory= on a shared file system or as a URL",
@@ -200,10 +200,10 @@ class Models:
             return self._vault.save(trial, name, path, attempt)
 
     def fetch(self, trial: int) -> None:
-        """Brings a trial's model here.
+        """Download a trial's model to this machine.
 
         Raises:
-            FileNotFoundError: it is neither here nor there.
+            FileNotFoundError: it is neither here nor in the shared storage.
         """
         missing = FileNotFoundError()
         for name in (*MODEL, WHOLE):
@@ -215,7 +215,7 @@ class Models:
             raise self._missing(trial, missing) from missing
 
     def fetch_all(self, trial: int) -> None:
-        """Brings here what there is of a trial's model elsewhere: its checkpoint, and the user's own files."""
+        """Download what exists of a trial's model elsewhere: its checkpoint, and the user's own files."""
         if self._vault is self._local or trial in self._whole_here:
             return
         for name in (*MODEL, WHOLE):
@@ -231,28 +231,28 @@ class Models:
         self._whole_here.add(trial)
 
     def load(self, trial: int, name: str, path: str) -> None:
-        """Brings any file of a trial to `path`.
+        """Download any file of a trial to `path`.
 
         Raises:
-            FileNotFoundError: it is not there.
+            FileNotFoundError: it does not exist.
         """
         self._vault.load(trial, name, path)
 
     def backups(self, trial: int) -> list[str]:
-        """The names of the trial's backups, the newest first."""
+        """Return the names of the trial's backups, newest first."""
         found = [match for name in self._vault.names(trial) if (match := BACKUP.fullmatch(name))]
         found.sort(key=lambda match: (int(match[1]), int(match[2])), reverse=True)
         return [match[0] for match in found]
 
     def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:
-        """Removes a file of a trial where all workers find it; see `Vault.delete`."""
+        """Remove a file of a trial from the shared storage; see `Vault.delete`."""
         self._vault.delete(trial, name, patience_seconds)
 
     def prune(self, *, in_any_case: bool = False) -> None:
-        """Removes what is neither of the best trials nor of unfinished ones.
+        """Remove files that belong neither to the best trials nor to unfinished ones.
 
         Args:
-            in_any_case: also if nothing has changed here since the last time.
+            in_any_case: also if nothing has changed here since the last call.
         """
         self._safely("clear away", self._drop_surplus)
         if self._changed or in_any_case:
@@ -274,7 +274,7 @@ class Models:
         best = self._best(study, numbers)
         others = {number for number in numbers - best if _is_finished(study, number)}
         if others:
-            # Once more: one that has just finished may be among the best.
+            # Again: a trial that has just finished may be among the best.
             best |= self._best(study, numbers)
         if self._may_be_promoted(study):
             best |= others
@@ -288,13 +288,13 @@ class Models:
                     self._delete_from(vault, number, backups)
 
     def _best(self, study: Study, numbers: set[int]) -> set[int]:
-        """The trials whose checkpoints are kept, of these."""
+        """Return the trials whose checkpoints are kept, out of these."""
         if self._keep is None:
             return numbers
         return {record.number for record in best_records(study, self._objective(), self._keep)}
 
     def _may_be_promoted(self, study: Study) -> bool:
-        """Whether any trial may still go on from another one's weights."""
+        """Return whether a trial may still continue from another trial's weights."""
         if study.spec.algorithm is not Algorithm.HYPERBAND:
             return False
         study.refresh()
@@ -328,7 +328,7 @@ class Models:
         )
 
     def _safely(self, verb: str, work: Callable[[], None]) -> None:
-        """Does what no trial may fail by."""
+        """Run work that must not fail a trial."""
         try:
             work()
         except dodona.Aborted as error:
@@ -338,7 +338,7 @@ class Models:
 
 
 def _is_finished(study: Study, number: int) -> bool:
-    """Whether a trial has ended; one that the study does not have is none of ours, such as another server's."""
+    """Return whether a trial has ended; False if the study does not have it, such as a trial of another server."""
     try:
         return study.trial(number).state not in UNFINISHED
     except dodona.NotFound:

@@ -1,4 +1,4 @@
-"""Where the files of a study's trials are, so that every worker finds them."""
+"""The storage of trials' files, which every worker can reach."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from dodona._transport import pause_after
 
 logger = logging.getLogger("dodona")
 
-# What these modules write; other files in a trial's folder are the user's.
+# The files that these modules write; other files in a trial's folder are the user's.
 CHECKPOINT = "checkpoint.weights.h5"
 BUILD_CONFIG = "build_config.json"
 MODEL = (CHECKPOINT, BUILD_CONFIG)
-# A model that no hypermodel builds, with its architecture.
+# A model with its architecture, for tuners without a hypermodel.
 WHOLE = "model.keras"
-# What `save_model` writes while the trial runs, by step.
+# The files of `save_model` while the trial runs, by step.
 AT_STEP = re.compile(r"saved-(\d+)(\.weights\.h5|\.keras)")
-# What a user's own `save_model` has written, for workers that do not share the folder.
+# The files of a user's own `save_model`, for workers that do not share the folder.
 SAVED = "saved.zip"
 BACKUP = re.compile(r"backup-(\d+)-(\d+)\.zip")
 
 
 def is_ours(name: str) -> bool:
-    """Whether a file of that name is kept, and removed in time."""
+    """Return whether a file of that name is stored and later removed by these modules."""
     return name in (*MODEL, WHOLE, SAVED) or any(kind.fullmatch(name) for kind in (BACKUP, AT_STEP))
 
 
 T = TypeVar("T")
 
-# How often a call of a file system is tried: a bucket may be away for a moment.
+# How often a file system call is tried: a bucket may be unavailable for a moment.
 TRIES = 5
 
 
 class Vault(Protocol):
-    """Keeps files of trials by name; each comes and goes whole."""
+    """A storage of trials' files by name; each file appears and disappears completely."""
 
     def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
-        """Keeps a copy of a file, and returns where it is, for people.
+        """Store a copy of a file and return its location, for people.
 
         Args:
-            trial: the number of its trial.
-            name: what it is called here.
-            path: the file.
-            attempt: the attempt at the trial that the worker runs; None if it runs none.
+            trial: the number of the trial.
+            name: the file's name in the storage.
+            path: the path of the file.
+            attempt: the attempt that this worker runs; None if it runs none.
             patience_seconds: how long to try while a server does not answer; None for as long as `Retry` says.
 
         Raises:
@@ -63,27 +63,27 @@ class Vault(Protocol):
         """
 
     def load(self, trial: int, name: str, path: str) -> None:
-        """Puts a copy of a file at `path`, unless the same is there.
+        """Copy a file to `path`, unless the same content is there.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: the file does not exist.
         """
 
     def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:
-        """Removes a file, if it is there; otherwise as `save`."""
+        """Remove a file if it exists; otherwise see `save`."""
 
     def held(self) -> dict[int, set[str]]:
-        """The names of the files that are there, by trial."""
+        """Return the names of all files, by trial."""
 
     def names(self, trial: int) -> set[str]:
-        """The names of the files of one trial."""
+        """Return the names of the files of one trial."""
 
 
 class ServerVault:
-    """The artifact store of the server: for workers that share no disk.
+    """The server's artifact store, for workers that share no disk.
 
     Args:
-        study: gives the study.
+        study: returns the study.
     """
 
     def __init__(self, study: Callable[[], Study]) -> None:
@@ -124,13 +124,13 @@ class ServerVault:
 
 
 class FolderVault:
-    """A folder, on this machine or shared, or any URL that fsspec knows, with a folder in it for each trial.
+    """A folder, on this machine or shared, or any URL that fsspec supports; each trial has a folder in it.
 
     Args:
         place: the folder's path or URL.
 
     Raises:
-        ValueError: nothing here knows such a URL.
+        ValueError: no installed package supports the URL.
         ImportError: the package for such URLs is not installed; the message names it.
     """
 
@@ -146,7 +146,7 @@ class FolderVault:
             if os.path.abspath(path) != os.path.abspath(target):
                 copy_whole(path, target)
             return target
-        # Nobody sees an object before all of it is there.
+        # An object becomes visible only when all of it is stored.
         _tried(lambda: self._files.put_file(path, target))
         return str(self._files.unstrip_protocol(target))
 
@@ -163,7 +163,7 @@ class FolderVault:
         with contextlib.suppress(FileNotFoundError):
             _tried(lambda: self._files.rm_file(self._path(trial, name)))
         if self._local:
-            # Folders that hold something else stay; other places have none that are empty.
+            # Folders with other content stay; other kinds of storage have no empty folders.
             with contextlib.suppress(OSError):
                 os.rmdir(os.path.dirname(self._path(trial, name)))
 
@@ -181,7 +181,7 @@ class FolderVault:
         return {name for name in self._listed(f"{self._root}/trial_{trial}") if is_ours(name)}
 
     def _listed(self, folder: str) -> list[str]:
-        # What others have written meanwhile counts, so no listing is remembered.
+        # Without the cache: other workers may have written files meanwhile.
         self._files.invalidate_cache()
         try:
             found: list[str] = _tried(lambda: self._files.ls(folder, detail=False))
@@ -194,7 +194,7 @@ class FolderVault:
 
 
 def copy_whole(path: str, target: str) -> None:
-    """Copies a file so that nobody sees a part of it."""
+    """Copy a file so that no reader sees a part of it."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.{uuid.uuid4().hex}"
     try:
@@ -207,11 +207,11 @@ def copy_whole(path: str, target: str) -> None:
 
 
 def _tried(call: Callable[[], T]) -> T:
-    """What `call` returns, tried again if it fails.
+    """Return the result of `call`, which is repeated if it fails.
 
     Raises:
-        FileNotFoundError: what it is about is not there.
-        OSError: it failed each time, whatever the library behind the URL raises.
+        FileNotFoundError: the file does not exist.
+        OSError: every try failed, whatever error the library behind the URL raises.
     """
     for tries in itertools.count(1):
         try:

@@ -1,4 +1,4 @@
-"""Zip files that another worker has written, opened within limits."""
+"""Zip files of other workers, opened within limits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MAX_ENTRIES = 10_000
 
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[zipfile.ZipFile]:
-    """An archive that unpacks into no more bytes than it has, as those do that workers write: nothing is compressed.
+    """Open an archive that unpacks into no more bytes than it has, as workers' archives do: they are not compressed.
 
     Args:
         path: the archive.
 
     Raises:
-        BadZipFile: it is none, or it has too many entries or more content than bytes. Nothing is unpacked.
+        BadZipFile: the file is not an archive, or has too many entries or more content than bytes.
     """
     with zipfile.ZipFile(path) as archive:
         entries, size = archive.infolist(), os.path.getsize(path)

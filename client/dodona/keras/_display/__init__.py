@@ -1,1 +1,1 @@
-"""What a search shows while it runs."""
+"""The output of a search while it runs."""

@@ -1,4 +1,4 @@
-"""What a search shows: one line for each finished trial and, in a terminal or a notebook, how far it is."""
+"""The output of a search: one line for each finished trial and, in a terminal or a notebook, live progress."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from dodona.keras._display.progress import Progress, Result, number
 from dodona.keras._mapping.trials import reason_of
 
 REFRESHES_PER_SECOND = 4
-# How much of a failure's last line is printed.
+# How much of the last line of a failure is printed.
 LONGEST_LINE = 500
 
 
 class Display:
-    """Shows the progress of a search.
+    """The progress of a search on the screen.
 
     KerasTuner's own display asks its oracle for all trials and the best one, line by line.
 
     Attributes:
         verbose: 0 shows nothing; KerasTuner sets it from the argument of `search`.
-        progress: of the search that is shown live; None if none is.
+        progress: the progress of the search that is shown live; None without one.
 
     """
 
@@ -42,20 +42,20 @@ class Display:
         self._board: _Terminal | _Notebook | None = None
 
     def get_state(self) -> dict[str, Any]:
-        """What KerasTuner's display would keep; the server has it all."""
+        """Return an empty state for KerasTuner's display; the server has the trials."""
         return {"search_start": None, "trial_start": {}, "trial_number": {}}
 
     @property
     def wants_progress(self) -> bool:
-        """Whether somebody looks on who wants to see something."""
+        """Whether progress is wanted and the output is watched."""
         return bool(self.verbose) and watched()
 
     @contextmanager
     def live(self, progress: Progress) -> Iterator[None]:
-        """Shows the progress within the block.
+        """Show the progress within the block.
 
         Args:
-            progress: of the search that runs in the block.
+            progress: the progress of the search in the block.
         """
         self.progress = progress
         board = _Notebook(progress) if in_notebook() else _Terminal(progress)
@@ -67,10 +67,10 @@ class Display:
             self._board = self.progress = None
 
     def on_trial_begin(self, trial: Trial, limit: int | None) -> None:
-        """Takes note of a trial.
+        """Show that a trial begins.
 
         Args:
-            trial: what begins.
+            trial: the trial.
             limit: how many trials the study may have.
         """
         self._began[trial.trial_id] = time.monotonic()
@@ -81,23 +81,23 @@ class Display:
             self.show(f"{_title(trial, limit)} begins: {_values(trial)}")
 
     def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Takes note of an epoch, or whatever counts the trial's progress.
+        """Show the metrics of an epoch, or of another step of the trial.
 
         Args:
             step: from 1 on, over the whole trial.
-            metrics: its numbers.
+            metrics: the step's metrics.
         """
         if self.progress is not None:
             self.progress.step_ended(step, metrics)
             self._refresh()
 
     def on_trial_end(self, trial: Trial, limit: int | None, objective: str, best: Trial | None) -> None:
-        """Prints the result.
+        """Print the trial's result.
 
         Args:
-            trial: what ended.
+            trial: the trial.
             limit: how many trials the study may have.
-            objective: its name.
+            objective: the objective's name.
             best: the best trial of all workers so far.
         """
         seconds = time.monotonic() - self._began.pop(trial.trial_id, time.monotonic())
@@ -112,12 +112,12 @@ class Display:
             self._refresh(at_once=True)
 
     def show(self, line: str) -> None:
-        """Prints a line, unless the user wants none."""
+        """Print a line, unless the user wants none."""
         if self.verbose:
             _print(line_of(line))
 
     def watchers(self, executions: int) -> list[keras.callbacks.Callback]:
-        """The callbacks that tell how far `fit` is; none if nobody looks on.
+        """Return the callbacks that update the progress of `fit`; none if nothing is shown live.
 
         Args:
             executions: how often the trial is trained.
@@ -130,7 +130,7 @@ class Display:
 
 
 class _Terminal:
-    """Keeps the progress at the foot of a terminal; what is printed meanwhile stands above it."""
+    """The progress at the bottom of a terminal; other output is printed above it."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -143,7 +143,7 @@ class _Terminal:
 
 
 class _Notebook:
-    """Shows the progress in the output of a notebook's cell."""
+    """The progress in the output of a notebook's cell."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -162,14 +162,14 @@ class _Notebook:
             self.refresh(at_once=True)
 
     def refresh(self, *, at_once: bool) -> None:
-        """Shows the progress as it is now, or leaves it for a little while as it is shown."""
+        """Update the output, unless it was updated a moment ago."""
         if at_once or time.monotonic() >= self._next:
             self._handle.update(self._progress.table())
             self._next = time.monotonic() + 1 / REFRESHES_PER_SECOND
 
 
 class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Tells the progress how many epochs there will be, and how far the current one is."""
+    """A callback that updates the number of epochs and the share of the current epoch."""
 
     def __init__(self, progress: Progress, executions: int, refresh: Any) -> None:
         super().__init__()
@@ -178,12 +178,12 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
         self._refresh = refresh
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """The number of epochs is known now."""
+        """Set the number of epochs."""
         epochs = self.params.get("epochs")
         self._progress.steps = epochs * self._executions if epochs else None
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """A part of the epoch is done."""
+        """Set the share of the epoch that is done."""
         steps = self.params.get("steps")
         if steps:
             self._progress.batch = (batch + 1) / steps
@@ -192,32 +192,32 @@ class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no ty
 
 @contextmanager
 def printed_safely() -> Iterator[None]:
-    """Prints at its end what the block prints, with what a terminal must not get from others written out."""
+    """Print the block's output at its end, with the characters escaped that are not safe for a terminal."""
     with redirect_stdout(StringIO()) as printed:
         yield
     _print(visible(printed.getvalue()), end="")
 
 
 def _print(text: str, end: str = "\n") -> None:
-    # A terminal may know fewer characters than names and messages have.
+    # A terminal's encoding may lack characters of names and messages.
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     print(text.encode(encoding, "backslashreplace").decode(encoding), end=end, flush=True)  # noqa: T201 - the user's
 
 
 def result_of(trial: Trial | None) -> Result | None:
-    """A trial's result; None if it has none."""
+    """Return a trial's result; None if it has none."""
     return None if trial is None or trial.score is None else Result(trial.trial_id, trial.score)
 
 
 def in_notebook() -> bool:
-    """Whether the output goes to a notebook's cell, not to IPython's terminal."""
-    # IPython puts the function there in every shell of its own.
+    """Return whether the output goes to a notebook's cell, and not to IPython's terminal."""
+    # IPython defines the function in every shell of its own.
     shell = getattr(builtins, "get_ipython", lambda: None)()
     return hasattr(shell, "kernel")
 
 
 def watched() -> bool:
-    """Whether somebody looks on: in a terminal or a notebook, not in a log file."""
+    """Return whether the output goes to a terminal or a notebook, and not to a log file."""
     return sys.stdout.isatty() or in_notebook()
 
 

@@ -1,4 +1,4 @@
-"""How far a search is: this trial, this worker and the whole study, and how long it may take."""
+"""The progress of a search: of this trial, this worker and the whole study, with the time that is left."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Result:
 
 
 class Progress:
-    """What is known of a search while it runs; times are of `time.monotonic`.
+    """The state of a running search; times are of `time.monotonic`.
 
     Args:
-        study: its name.
-        objective: what is searched for.
-        maximize: whether more of it is better.
+        study: the study's name.
+        objective: the objective's name.
+        maximize: whether a higher objective is better.
 
     Attributes:
         limit: how many trials the study may have; None for no limit.
-        best: the best result of all workers, as far as it is known here.
-        steps: how many steps the trial will have in all; None if nobody knows.
+        best: the best result of all workers that this process knows of.
+        steps: how many steps the trial will have; None if unknown.
         batch: the share of the current step that is done, from 0 to 1.
 
     """
@@ -58,12 +58,12 @@ class Progress:
         self._step = 0
         self._value: float | None = None
         self._began = self._search_began = time.monotonic()
-        # The first trial that was begun here, and the last of all: the study's pace.
+        # The first trial that began here and the latest one give the study's pace.
         self._first_number: int | None = None
         self._last_number = 0
 
     def trial_began(self, trial: Trial, limit: int | None) -> None:
-        """Takes note of a trial that begins."""
+        """Update the state for a trial that begins."""
         self.limit = limit
         self.steps, self.batch = None, 0.0
         self._trial, self._step, self._value = trial.trial_id, 0, None
@@ -73,12 +73,12 @@ class Progress:
             self._first_number, self._search_began = self._last_number, self._began
 
     def step_ended(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Takes note of a step, such as an epoch, counted from 1 over the whole trial."""
+        """Update the state for a step, such as an epoch, counted from 1 over the whole trial."""
         self._step, self.batch = step, 0.0
         self._value = metrics.get(self._objective)
 
     def trial_ended(self, trial: Trial, best: Result | None) -> float:
-        """Takes note of a trial that has ended; the seconds that it took."""
+        """Update the state for a trial that has ended; return how many seconds it took."""
         self.best = best or self.best
         seconds = time.monotonic() - self._began
         self._finished += 1
@@ -89,7 +89,7 @@ class Progress:
         return seconds
 
     def table(self) -> Table:
-        """A line for the trial, one for the study and one for this worker."""
+        """Return a line for the trial, one for the study and one for this worker."""
         now = time.monotonic()
         table = Table.grid(padding=(0, 2))
         for _ in range(5):
@@ -122,7 +122,7 @@ class Progress:
         return (now - self._began) / done * max(0.0, self.steps - done) if self.steps and done else None
 
     def _study_left(self, now: float) -> float | None:
-        """From the pace at which all workers together began trials; of one worker alone from its own trials."""
+        """Return the seconds left, by the pace of all workers' trials, or else of this worker's own."""
         if not self.limit or not self._finished or self._first_number is None:
             return None
         begun = self._last_number - self._first_number
@@ -132,12 +132,12 @@ class Progress:
 
 
 def number(value: object) -> str:
-    """A value for people: five digits of a float."""
+    """Return a value for people: five digits of a float."""
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
 def _plain(text: str) -> Text:
-    """The text as it is: names may hold what Rich takes as markup, or what moves a terminal's cursor."""
+    """Return text that Rich prints unchanged: names may contain Rich's markup or control characters."""
     return Text(line_of(text))
 
 

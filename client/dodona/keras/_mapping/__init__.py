@@ -1,1 +1,1 @@
-"""KerasTuner's objects as the server's, and back."""
+"""The mapping between KerasTuner's objects and the server's."""

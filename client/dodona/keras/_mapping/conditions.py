@@ -1,11 +1,11 @@
-"""Where a hyperparameter stands in Vizier's tree of conditions.
+"""The place of a hyperparameter in Vizier's tree of conditions.
 
-KerasTuner's conditions are a list that must hold all together, on parents that may have nothing to do with each other.
-Vizier has a tree: a parameter stands under some values of one parent. So a hyperparameter is put under the innermost of
-its conditions; those that the tree then does not tell are checked by the client, which leaves inactive values out.
+KerasTuner's conditions are a list that must hold together, on parents that may be unrelated. Vizier has a tree: a
+parameter is a child of one parent, under some of its values. So a hyperparameter becomes a child of the parent in its
+innermost condition. The client checks the other conditions and leaves inactive values out.
 
-A name may stand at two places if they can never be active together. Where KerasTuner has a name twice and both can be,
-the places that are taken already give the value for both.
+A name may have two places if they can never be active together. Where KerasTuner has a name twice and both can be
+active, the existing places give the value for both.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Path: TypeAlias = tuple[tuple[str, tuple[Value, ...]], ...]
 
 @dataclass(frozen=True)
 class Place:
-    """A parameter where it stands."""
+    """A parameter and its place in the tree."""
 
     path: Path
     spec: ParameterSpec
@@ -42,7 +42,7 @@ class Tree:
     """A search space that grows.
 
     Args:
-        specs: the parameters there are.
+        specs: the existing parameters.
     """
 
     def __init__(self, specs: Iterable[ParameterSpec]) -> None:
@@ -54,7 +54,7 @@ class Tree:
             self._remember(place)
 
     def add(self, hp: HyperParameter) -> bool:
-        """Puts a hyperparameter into the tree; whether it has got a place that was not taken."""
+        """Add a hyperparameter to the tree; return whether it got a new place."""
         found = False
         position = self._next_position
         for path, parent in self._spots(hp.conditions):
@@ -73,7 +73,7 @@ class Tree:
 
     @property
     def additions(self) -> list[ParameterSpec]:
-        """What was added, with the parents that it stands under and nothing else."""
+        """The added parameters, with the parents that they need and nothing else."""
         pruned = (self._pruned(spec) for spec in self.specs)
         return [spec for spec in pruned if spec is not None]
 
@@ -93,7 +93,7 @@ class Tree:
         self._next_position = max(self._next_position, self._next_position if position is None else position) + 1
 
     def _spots(self, conditions: Sequence[Parent]) -> list[tuple[Path, ParameterSpec | None]]:
-        """Where a hyperparameter with these conditions belongs: under each twin of its innermost fitting parent."""
+        """Return the places for a hyperparameter with these conditions: one under each twin of its innermost parent."""
         for condition in reversed(conditions):
             spots: list[tuple[Path, ParameterSpec | None]] = []
             for place in self._places.get(condition.name, []):
@@ -105,7 +105,7 @@ class Tree:
         return [((), None)]
 
     def _contradicts(self, path: Path, conditions: Sequence[Parent]) -> bool:
-        """Whether a place can never be active when all of the conditions hold."""
+        """Return whether a place can never be active when all of the conditions hold."""
         for name, values in path:
             parent = self._places[name][0].spec
             for condition in conditions:
@@ -114,7 +114,7 @@ class Tree:
         return False
 
     def _still_open(self, name: str, path: Path) -> Path | None:
-        """The path, less those values of the last parent under which the name stands already; None if none is left."""
+        """Return the path without values of its last parent that another place covers; None if all are covered."""
         for place in self._places.get(name, []):
             if _exclusive(path, place.path):
                 continue
@@ -129,7 +129,7 @@ class Tree:
 
 
 def walk(specs: Iterable[ParameterSpec], path: Path = ()) -> Iterable[Place]:
-    """Every parameter with its place, parents before children."""
+    """Yield every parameter with its place, parents before children."""
     for spec in specs:
         yield Place(path, spec)
         for child in spec.conditional_parameter_specs:
@@ -137,7 +137,7 @@ def walk(specs: Iterable[ParameterSpec], path: Path = ()) -> Iterable[Place]:
 
 
 def values_of(child: ConditionalParameterSpec) -> tuple[Value, ...]:
-    """The parent's values under which a child is active."""
+    """Return the parent's values under which a child is active."""
     condition = child.parent_int_values or child.parent_discrete_values or child.parent_categorical_values
     return () if condition is None else tuple(condition.values)
 
@@ -159,7 +159,7 @@ def _encoded_all(spec: ParameterSpec, values: Iterable[Value]) -> tuple[Value, .
 
 
 def _exclusive(path: Path, other: Path) -> bool:
-    """Whether two places part at a common parent into branches that share no value: the server's own rule."""
+    """Return whether two places branch at a common parent and share none of its values: the server's own rule."""
     for (parent, values), (other_parent, other_values) in zip(path, other, strict=False):
         if parent != other_parent:
             return False

@@ -1,7 +1,7 @@
-"""Which epoch each value of a History belongs to.
+"""The epoch of each value in a History.
 
-A History has a list of values for each metric. KerasTuner pairs these lists by index, which mixes epochs up as soon as
-a metric is not measured in every epoch, such as those of validation with `validation_freq=2`.
+A History has a list of values for each metric. KerasTuner pairs these lists by index, which mixes epochs as soon as a
+metric is not measured in every epoch, such as validation metrics with `validation_freq=2`.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from keras.callbacks import Callback, History
 
 from dodona.keras._mapping.metrics import numbers
 
-# The numbers of the epochs, from 0 on, and the metrics that were measured in each. UNKNOWN and the numbers below it
-# stand for epochs whose number is not known.
+# Epoch numbers from 0 on, and the metrics measured in each. UNKNOWN and the numbers below it are epochs whose number is
+# not known.
 Epochs: TypeAlias = Sequence[tuple[int, dict[str, float]]]
 UNKNOWN = -1
 
-# In which epochs `fit` has measured each metric.
+# The epochs in which `fit` has measured each metric.
 _measured: WeakKeyDictionary[History, dict[str, list[int]]] = WeakKeyDictionary()
 
 
 class NoteEpochs(Callback):  # type: ignore[misc]  # keras has no types
-    """Notes in which epochs each metric of the History that `fit` returns was measured."""
+    """A callback that records in which epochs `fit` measured each metric of its History."""
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Forgets an earlier `fit` with the same History."""
+        """Clear the records of an earlier `fit` with the same History."""
         if isinstance(history := getattr(self.model, "history", None), History):
             _measured[history] = {}
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Notes the epoch's metrics."""
+        """Record the epoch's metrics."""
         if isinstance(history := getattr(self.model, "history", None), History):
             for name in logs or {}:
                 _measured.setdefault(history, {}).setdefault(name, []).append(int(epoch))
 
 
 def fill(history: History, epochs: Epochs) -> None:
-    """Makes a History that of these epochs.
+    """Replace a History's content by these epochs.
 
     Args:
-        history: loses what it has.
+        history: the History; its old content is removed.
         epochs: their numbers and metrics.
     """
     history.epoch, history.history = [epoch for epoch, _ in epochs], {}
@@ -54,7 +54,7 @@ def fill(history: History, epochs: Epochs) -> None:
 
 
 def as_history(results: Any) -> History | None:
-    """What `fit` or a method of the user returned, if it is a History, or the lists of one: `fit(...).history`."""
+    """Return a result as a History: one that `fit` or the user returned, or the lists of one (`fit(...).history`)."""
     if isinstance(results, History):
         return results
     if not isinstance(results, Mapping) or not results or not all(isinstance(one, list) for one in results.values()):
@@ -65,10 +65,10 @@ def as_history(results: Any) -> History | None:
 
 
 def epochs_of(history: History) -> list[tuple[int, dict[str, float]]]:
-    """The epochs of a History with the metrics that were measured in each, in order."""
+    """Return the epochs of a History in order, with the metrics measured in each."""
     lists = {name: _listed(values) for name, values in history.history.items()}
     longest = max(map(len, lists.values()), default=0)
-    # One that somebody has filled by hand has no numbers of epochs.
+    # A History that a user filled has no epoch numbers.
     trained = list(getattr(history, "epoch", None) or range(longest))
     noted = _measured.get(history, {})
     found: dict[tuple[int, str], dict[str, Any]] = {}
@@ -82,10 +82,10 @@ def epochs_of(history: History) -> list[tuple[int, dict[str, float]]]:
 
 
 def _told_by_count(name: str, count: int, trained: list[int]) -> tuple[list[int], str]:
-    """The epochs in which a metric was measured, and where they are unknown, which metrics were measured with it.
+    """Return the epochs in which a metric was measured; for unknown ones also the group of metrics measured together.
 
     Args:
-        name: the metric's.
+        name: the metric's name.
         count: how many values it has.
         trained: the epochs of the training.
     """
@@ -94,12 +94,12 @@ def _told_by_count(name: str, count: int, trained: list[int]) -> tuple[list[int]
     unknown = [UNKNOWN - index for index in range(count)]
     if not name.startswith("val_"):
         return unknown, name
-    # What a validation_freq of 2, 3 and so on would have measured, as `fit` counts.
+    # The epochs that `fit` would have validated with a validation_freq of 2, 3 and so on.
     regular = [[epoch for epoch in trained if (epoch + 1) % every == 0] for every in range(2, len(trained) + 1)]
     possible = [epochs for epochs in regular if len(epochs) == count]
     if possible and all(epochs == possible[0] for epochs in possible):
         return possible[0], ""
-    # All of validation is measured together.
+    # All validation metrics are measured together.
     return unknown, f"val_ {count}"
 
 

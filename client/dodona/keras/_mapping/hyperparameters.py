@@ -1,4 +1,4 @@
-"""KerasTuner's HyperParameters, with choices of bools, and conditions on numbers that rounding errors do not break."""
+"""KerasTuner's HyperParameters, with Boolean choices and conditions on numbers that tolerate rounding errors."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from dodona.keras._mapping.steps import has_grid, snapped
 
 
 class HyperParameters(keras_tuner.HyperParameters):  # type: ignore[misc]  # keras_tuner has no types
-    """What a hypermodel is built with. KerasTuner's own turns `Choice("flag", [True, False])` into one of 1 and 0."""
+    """The argument of a hypermodel. KerasTuner's own class turns `Choice("flag", [True, False])` into 1 and 0."""
 
     def Choice(  # noqa: N802 - KerasTuner's name
         self, name: str, values: Sequence[Any], ordered: bool | None = None, default: Any = None, **parent: Any
     ) -> Any:
-        """As keras_tuner.HyperParameters.Choice; a choice of bools is a Boolean, or Fixed if there is only one.
+        """See keras_tuner.HyperParameters.Choice; a choice of bools is a Boolean, or Fixed if there is only one.
 
         Args:
-            name: the hyperparameter's.
-            values: what it can be, all of one type.
-            ordered: whether the order means something.
-            default: the first, if it is not given.
+            name: the hyperparameter's name.
+            values: the values, all of one type.
+            ordered: whether their order matters.
+            default: the default; None for the first value.
             **parent: `parent_name` and `parent_values`.
         """
         if not values or not all(isinstance(value, bool) for value in values):
@@ -38,11 +38,11 @@ class HyperParameters(keras_tuner.HyperParameters):  # type: ignore[misc]  # ker
 
     @contextmanager
     def conditional_scope(self, parent_name: str, parent_values: Any) -> Iterator[None]:
-        """As keras_tuner.HyperParameters.conditional_scope; a number means the parent's value that it stands for.
+        """See keras_tuner.HyperParameters.conditional_scope; a number also matches a value with a rounding error.
 
         Args:
-            parent_name: of the hyperparameter that the block depends on.
-            parent_values: under which of its values the block is active; 0.1 + 0.2 means 0.3.
+            parent_name: the hyperparameter that the block depends on.
+            parent_values: the values under which the block is active; 0.1 + 0.2 matches 0.3.
         """
         values = list(parent_values) if isinstance(parent_values, list | tuple) else [parent_values]
         parents = [hp for hp in self.space if hp.name == scoped_name(self, parent_name)]
@@ -52,12 +52,12 @@ class HyperParameters(keras_tuner.HyperParameters):  # type: ignore[misc]  # ker
             yield
 
     def copy(self) -> Self:
-        """The same hyperparameters and values."""
+        """Return a copy with the same hyperparameters and values."""
         return type(self).from_config(self.get_config())  # type: ignore[no-any-return]
 
 
 def _declared(parent: HyperParameter, value: Any) -> Any:
-    """The parent's own value for one that differs from it by a rounding error; any other as it is."""
+    """Return the parent's own value for one with a rounding error; any other value unchanged."""
     if not isinstance(value, float):
         return value
     if isinstance(parent, Choice):

@@ -1,8 +1,8 @@
-"""What counts as a metric's value: the one rule for every way in which a result comes in.
+"""The values that count as metrics: one rule for every kind of result.
 
 A number counts as it is. A vector of numbers, such as an F1 score for each class, counts as its mean, whether it is an
-array, a tensor or a list; KerasTuner, too, averages the results of a trial. Everything else is left out: matrices,
-None, text, nested dicts, empty vectors, and names that the server does not keep.
+array, a tensor or a list; KerasTuner averages the results of a trial too. Everything else is left out: matrices, None,
+text, nested dicts, empty vectors, and names that the server cannot store.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import numpy as np
 
 from dodona._text import sendable
 
-# As the server has it.
+# The server's limit.
 MAX_NAME_LENGTH = 256
-# NumPy's kinds of arrays that hold no numbers, or complex ones: objects, bytes, text, times.
+# NumPy's kinds of arrays without real numbers: objects, bytes, text, times and complex numbers.
 _NO_NUMBERS = frozenset("OSUMmc")
 
 
 def numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
-    """The metrics that count, each as a single number.
+    """Return the metrics that count, each as a single number.
 
     Args:
         metrics: such as the logs of an epoch.
@@ -34,7 +34,7 @@ def numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
 
 
 def number_of(value: object) -> float | None:
-    """The number that a metric's value counts as; None if it is left out."""
+    """Return the number for a metric's value; None if the value is left out."""
     if isinstance(value, str | bytes | Mapping):
         return None
     try:

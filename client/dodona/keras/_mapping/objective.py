@@ -17,26 +17,26 @@ _PARTS = "keras_tuner.objectives"
 
 
 def metrics_of(objective: Objective) -> list[MetricSpec]:
-    """The study's one metric; a list of objectives is KerasTuner's sum of them, "multi_objective"."""
+    """Return the study's one metric; a list of objectives is KerasTuner's sum of them, "multi_objective"."""
     goal = GoalType.MAXIMIZE if objective.direction == "max" else GoalType.MINIMIZE
     return [MetricSpec(metric_id=objective.name, goal=goal)]
 
 
 def parts_of(objective: Objective) -> dict[str, str]:
-    """What a study's metadata says of the objectives whose sum is its metric; nothing of a single one."""
+    """Return the metadata that records the objectives of a sum; nothing for a single objective."""
     if not isinstance(objective, MultiObjective):
         return {}
     return {_PARTS: json.dumps({part.name: part.direction for part in objective.objectives})}
 
 
 def parts_in(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The direction of each objective that a study sums up, as `parts_of` has written them; none of another study."""
+    """Return the direction of each objective in a study's sum, from the metadata of `parts_of`; empty without a sum."""
     parts: dict[str, str] = json.loads(metadata.get(_PARTS, "{}"))
     return parts
 
 
 def objective_of(metrics: list[MetricSpec]) -> Objective:
-    """The objective that stands for a study's metrics: of several, KerasTuner's sum."""
+    """Return the objective for a study's metrics: for several, KerasTuner's sum."""
     parts = [Objective(name, direction) for name, direction in directions(metrics).items()]
     if len(parts) > 1:
         return MultiObjective(parts)
@@ -45,16 +45,16 @@ def objective_of(metrics: list[MetricSpec]) -> Objective:
 
 
 def directions(metrics: list[MetricSpec]) -> dict[str, str]:
-    """The direction of each metric, "min" or "max", in order."""
+    """Return the direction of each metric, "min" or "max", in order."""
     return {metric.metric_id: "min" if metric.goal is GoalType.MINIMIZE else "max" for metric in metrics}
 
 
 def score(objective: Objective, metrics: Mapping[str, float]) -> float | None:
-    """The objective's value in a trial's final metrics; None if they lack it.
+    """Return the objective's value in a trial's final metrics; None if it is missing.
 
     Args:
-        objective: of the study.
-        metrics: by name.
+        objective: the study's objective.
+        metrics: values by name.
     """
     if objective.name in metrics:
         return metrics[objective.name]
@@ -64,10 +64,10 @@ def score(objective: Objective, metrics: Mapping[str, float]) -> float | None:
 
 
 def worded(metrics: list[MetricSpec]) -> str:
-    """The metrics for people: "val_loss (min)"."""
+    """Return the metrics as text: "val_loss (min)"."""
     return worded_parts(directions(metrics))
 
 
 def worded_parts(parts: Directions) -> str:
-    """The same of metrics by name."""
+    """Return metrics by name as text."""
     return " and ".join(f"{name} ({direction})" for name, direction in parts.items())

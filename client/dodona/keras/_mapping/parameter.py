@@ -1,7 +1,7 @@
-"""One hyperparameter of KerasTuner as a parameter of Vizier, and back; conditions are left to `conditions`.
+"""One hyperparameter of KerasTuner as a parameter of Vizier, and back; `conditions` maps the conditions.
 
-What Vizier cannot say (a step, the order, the very types) travels in the parameter's metadata, so that every worker
-has the same hyperparameter again.
+The metadata of the parameter carries what Vizier cannot describe (a step, the order, exact types), so that every worker
+restores the same hyperparameter.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from dodona_schemas.vertex import (
 
 Value: TypeAlias = str | bool | int | float
 
-# What a server takes in a discrete parameter: no more values, and none closer to each other.
+# The server's limits for a discrete parameter: the number of values, and their smallest distance.
 MAX_DISCRETE_VALUES = 1000
 MIN_DISCRETE_GAP = 1e-10
 
 KERAS_TUNER = "keras_tuner"
-# The client's own mark, so that plain `dodona.Study` shows such a parameter as a boolean too.
+# The client's own mark, so that plain `dodona.Study` shows such a parameter as a Boolean too.
 _BOOLEAN_MARK = {"dodona.type": "bool"}
 
 _SCALES = {
@@ -46,14 +46,14 @@ _SAMPLINGS = {scale: sampling for sampling, scale in _SCALES.items()}
 
 
 def spec_of(hp: HyperParameter, position: int) -> ParameterSpec:
-    """The parameter that stands for `hp`, without its conditions.
+    """Return the parameter for a hyperparameter, without its conditions.
 
     Args:
         hp: the hyperparameter.
-        position: its place in the order of the whole space.
+        position: its position in the whole space.
 
     Raises:
-        TypeError: it is none of KerasTuner's five kinds.
+        TypeError: it is not one of KerasTuner's five kinds.
     """
     config = {"class_name": type(hp).__name__, "config": hp.get_config(), "position": position}
     metadata = {KERAS_TUNER: json.dumps(config, default=_plain)}
@@ -87,7 +87,7 @@ def _describe_range(spec: ParameterSpec, hp: Any) -> None:
     if has_grid(hp) and grid_size(hp) <= MAX_DISCRETE_VALUES:
         values = [grid_value(hp, index) for index in range(grid_size(hp))]
         if _discrete(values):
-            # KerasTuner takes a default beside the grid; a server would refuse it.
+            # KerasTuner accepts a default beside the grid; the server would refuse it.
             near = snapped(hp, default)
             default = near if math.isclose(near, default, rel_tol=1e-9, abs_tol=1e-12) else None
             spec.discrete_value_spec = DiscreteValueSpec(values=list(dict.fromkeys(values)), default_value=default)
@@ -100,7 +100,7 @@ def _describe_range(spec: ParameterSpec, hp: Any) -> None:
 
 
 def _discrete(values: Sequence[Any]) -> bool:
-    """Whether numbers can be the values of a discrete parameter."""
+    """Return whether the numbers can be the values of a discrete parameter."""
     if len(values) > MAX_DISCRETE_VALUES or not all(map(math.isfinite, values)):
         return False
     ordered = sorted(set(values))
@@ -108,11 +108,11 @@ def _discrete(values: Sequence[Any]) -> bool:
 
 
 def hyperparameter_of(spec: ParameterSpec, conditions: list[Parent]) -> HyperParameter:
-    """The hyperparameter that a parameter stands for.
+    """Return the hyperparameter for a parameter.
 
     Args:
-        spec: the parameter; one that KerasTuner did not make is read by its kind.
-        conditions: where it stands in the tree; those of KerasTuner are in the metadata already.
+        spec: the parameter; without KerasTuner's metadata it is read by its kind.
+        conditions: its conditions in the tree; KerasTuner's own are in the metadata.
     """
     if KERAS_TUNER in spec.metadata:
         config = json.loads(spec.metadata[KERAS_TUNER])
@@ -125,30 +125,30 @@ def hyperparameter_of(spec: ParameterSpec, conditions: list[Parent]) -> HyperPar
         bounds = {"min_value": whole.min_value, "max_value": whole.max_value, "default": whole.default_value}
         return Int(name, **bounds, sampling=sampling, conditions=conditions)
     if (numbers := spec.discrete_value_spec) is not None:
-        # KerasTuner wants one type; where one number has a fraction, all are real.
+        # KerasTuner needs one type: if one number has a fraction, all become floats.
         number = int if all(isinstance(value, int) for value in numbers.values) else float
         values, default = [number(value) for value in numbers.values], numbers.default_value
         return Choice(name, values, default=None if default is None else number(default), conditions=conditions)
     names = spec.categorical_value_spec or CategoricalValueSpec()
     if set(names.values) == {"False", "True"}:
-        # Vizier's clients have no other way to write a boolean, and "False" would count as true.
+        # Vizier's other clients have no other way to write a boolean, and "False" would count as true.
         return Boolean(name, default=names.default_value == "True", conditions=conditions)
     return Choice(name, names.values, default=names.default_value, conditions=conditions)
 
 
 def position_of(spec: ParameterSpec) -> int | None:
-    """The parameter's place in the order of the space; None if nobody wrote it down."""
+    """Return the parameter's position in the space; None if it was not recorded."""
     if KERAS_TUNER not in spec.metadata:
         return None
     return int(json.loads(spec.metadata[KERAS_TUNER])["position"])
 
 
 def value_of(hp: HyperParameter, value: Value) -> Any:
-    """A suggested value as the hypermodel declared it: its type, its grid, the very element of a choice.
+    """Return a suggested value as the hypermodel declared it: its type, its grid, the same object of a choice.
 
     Args:
         hp: the hyperparameter.
-        value: as the server or the client gave it; if it is none that `hp` can have, the default is taken.
+        value: the server's or the client's value; a value that `hp` cannot have is replaced by the default.
     """
     match hp:
         case Boolean():
@@ -168,11 +168,11 @@ def value_of(hp: HyperParameter, value: Value) -> Any:
 
 
 def encoded(spec: ParameterSpec, value: Value) -> Value | None:
-    """A hyperparameter's value as the parameter has it; None if it cannot have it, or cannot be a condition.
+    """Return a hyperparameter's value as the parameter has it; None if it is not possible, or not for conditions.
 
     Args:
         spec: the parameter.
-        value: as the hypermodel declared it.
+        value: the hypermodel's value.
     """
     if (whole := spec.integer_value_spec) is not None:
         inside = not isinstance(value, str) and whole.min_value <= value <= whole.max_value
@@ -189,5 +189,5 @@ def _name(value: Value) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Python's own value for one of NumPy's scalars."""
+    """Return a NumPy scalar as Python's own value; any other value unchanged."""
     return value.item() if isinstance(value, np.generic) else value

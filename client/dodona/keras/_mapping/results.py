@@ -1,4 +1,4 @@
-"""What `run_trial` and `fit` return, as the metrics and the epoch of a trial."""
+"""The results of `run_trial` and `fit` as a trial's metrics and epoch."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from dodona.keras._mapping.objective import score
 
 
 class MissingObjective(FatalValueError, FatalTypeError):  # type: ignore[misc]  # keras_tuner has no types
-    """The objective is not among a trial's metrics, nor will it be among those of any other trial: the search ends."""
+    """The objective is missing in a trial's metrics and would be in every other trial: the search ends."""
 
 
 def outcome_of(results: Any, objective: Objective, source: str = "Tuner.run_trial()") -> tuple[dict[str, float], int]:
-    """The metrics, and the epoch they belong to, from 0 on; UNKNOWN if they belong to one whose number is not known.
+    """Return the metrics and their epoch, from 0 on; UNKNOWN if the number of their epoch is not known.
 
     Args:
-        results: a number, a dict, a History, or a list of them, of which the mean counts.
-        objective: the study's.
-        source: what returned the results, for errors.
+        results: a number, a dict, a History, or a list of them, which counts as its mean.
+        objective: the study's objective.
+        source: the function that returned the results, for errors.
 
     Raises:
         MissingObjective: the objective is not among the results' metrics.
-        FatalError: the results are none of these.
-        ValueError: the objective is there, but is no number.
+        FatalError: the results have another type.
+        ValueError: the objective's value is not a number.
     """
     if isinstance(results, list) and results:
         return _mean([outcome_of(one, objective, source) for one in results])
@@ -47,7 +47,7 @@ def outcome_of(results: Any, objective: Objective, source: str = "Tuner.run_tria
 
 
 def _read(results: Any, objective: Objective, source: str) -> tuple[Epochs, Mapping[Any, Any], str]:
-    """The epochs that count, what they were made of, and the words for it."""
+    """Return the epochs that count, the given metrics, and their description for errors."""
     if (history := as_history(results)) is not None:
         return epochs_of(history), history.history, f"the History of {source}"
     if isinstance(results, Mapping):
@@ -60,12 +60,12 @@ def _read(results: Any, objective: Objective, source: str) -> tuple[Epochs, Mapp
 
 
 def missing_objective(objective: Objective, found: Iterable[Any], where: str) -> MissingObjective:
-    """The error that tells which metrics there are instead of the objective.
+    """Return the error for a missing objective, which names the metrics that exist.
 
     Args:
-        objective: the study's.
-        found: the names that there are.
-        where: the words for what lacks it.
+        objective: the study's objective.
+        found: the names of the metrics that exist.
+        where: the description of the result that lacks it.
     """
     there = sorted(map(words_of, found))
     names = shortened(", ".join(map(repr, there)), 1500) or "no metric at all"
@@ -80,14 +80,14 @@ def missing_objective(objective: Objective, found: Iterable[Any], where: str) ->
 
 
 def is_better(objective: Objective, value: float, than: float | None) -> bool:
-    """Whether a value of the objective is better than another; any is better than none or NaN."""
+    """Return whether one value of the objective is better than another; any value is better than none or NaN."""
     if than is None or math.isnan(than):
         return than is None or not math.isnan(value)
     return bool(objective.better_than(value, than))
 
 
 def _lacking(given: Mapping[Any, Any], objective: Objective, where: str) -> Exception:
-    """The error for metrics without a value of the objective that counts."""
+    """Return the error for metrics without a usable value of the objective."""
     parts = _parts(objective)
     if objective.name not in given and any(part not in given for part in parts):
         return missing_objective(objective, given, where)
@@ -103,7 +103,7 @@ def _parts(objective: Objective) -> list[str]:
 
 
 def best_of(epochs: Epochs, objective: Objective) -> tuple[int, dict[str, float]] | None:
-    """The first epoch with the best objective, which is among its metrics; None if it was measured in none."""
+    """Return the first epoch with the best objective, which its metrics include; None if no epoch has it."""
     best: tuple[int, dict[str, float]] | None = None
     for epoch, metrics in epochs:
         value = score(objective, metrics)

@@ -1,4 +1,4 @@
-"""The search space as both sides have it: Vizier's parameters and KerasTuner's HyperParameters."""
+"""The search space in both forms: Vizier's parameters and KerasTuner's HyperParameters."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from dodona_schemas.vertex import ParameterSpec
 
 
 class Space:
-    """What is known of a study's search space.
+    """A study's search space, as far as this process knows it.
 
     Args:
         specs: the study's parameters.
 
     Attributes:
         specs: the parameters, in Vizier's tree.
-        hyperparameters: the same in KerasTuner's order, the values being the defaults of what is active.
+        hyperparameters: the same in KerasTuner's order; active ones have their defaults as values.
     """
 
     def __init__(self, specs: Iterable[ParameterSpec] = ()) -> None:
@@ -32,11 +32,11 @@ class Space:
         self.learn(specs)
 
     def learn(self, specs: Iterable[ParameterSpec], more: Iterable[HyperParameter] = ()) -> None:
-        """Takes over the parameters as they are now; what only this process knows of stays.
+        """Replace the parameters by the study's current ones; hyperparameters that only this process knows stay.
 
         Args:
             specs: the study's parameters.
-            more: hyperparameters that this process has found.
+            more: further hyperparameters that this process has found.
         """
         self.specs = list(specs)
         known = HyperParameters()
@@ -45,24 +45,24 @@ class Space:
         self.hyperparameters = filled(known, {})
 
     def missing(self, hyperparameters: HyperParameters) -> list[HyperParameter]:
-        """Those that the space lacks, by name and conditions."""
+        """Return the hyperparameters that the space lacks, by name and conditions."""
         return [hp for hp in hyperparameters.space if not knows(self.hyperparameters, hp)]
 
     def without(self, left_out: Iterable[HyperParameter]) -> HyperParameters:
-        """A copy of the hyperparameters, less those of these names and conditions."""
+        """Return a copy of the hyperparameters without those of these names and conditions."""
         places = [(hp.name, hp.conditions) for hp in left_out]
         rest = HyperParameters()
         rest.merge([hp for hp in self.hyperparameters.space if (hp.name, hp.conditions) not in places])
         return filled(rest, {})
 
     def differences(self, hyperparameters: HyperParameters) -> list[str]:
-        """What the space has otherwise, for people."""
+        """Return the differences between the space and the hyperparameters, for people."""
         pairs = itertools.product(self.hyperparameters.space, hyperparameters.space)
         same = [(ours, hp) for ours, hp in pairs if (ours.name, ours.conditions) == (hp.name, hp.conditions)]
         return [f"{ours!r}, not {hp!r}" for ours, hp in same if ours.get_config() != hp.get_config()]
 
     def grown(self, new: Iterable[HyperParameter]) -> Tree:
-        """The space as it would be with `new`; nothing changes here before `learn`."""
+        """Return the space with `new` added; this object changes only in `learn`."""
         tree = Tree(self.specs)
         for hp in new:
             tree.add(hp)
@@ -70,7 +70,7 @@ class Space:
 
 
 def hyperparameters_in(specs: Iterable[ParameterSpec]) -> list[HyperParameter]:
-    """The hyperparameters that parameters stand for, in the order in which the hypermodels declared them."""
+    """Return the hyperparameters for parameters, in the order in which the hypermodels declared them."""
     found = list(_walk(specs, []))
     positions = [position_of(spec) for spec, _ in found]
     ranked = sorted(range(len(found)), key=lambda index: index if (known := positions[index]) is None else known)
@@ -87,7 +87,7 @@ def _walk(specs: Iterable[ParameterSpec], conditions: list[Parent]) -> Iterable[
 
 
 def _parents_first(hps: Sequence[HyperParameter]) -> list[HyperParameter]:
-    """The same order, but for children that workers growing the space at once have put before their parents."""
+    """Return the same order, but with every parent before its children: concurrent workers may add children first."""
     pending, placed = list(hps), list[HyperParameter]()
     while pending:
         missing = {hp.name for hp in pending} - {hp.name for hp in placed}
@@ -98,18 +98,18 @@ def _parents_first(hps: Sequence[HyperParameter]) -> list[HyperParameter]:
 
 
 def filled(space: HyperParameters, values: Mapping[str, Value]) -> HyperParameters:
-    """The space with a value for exactly what is active: the one given, else the default.
+    """Return the space with a value for each active hyperparameter, and for no other: the given one, else the default.
 
-    Hyperband's values are there as well, although they are none of the space's.
+    Hyperband's own values stay, although they are not part of the space.
 
     Args:
-        space: the hyperparameters; it is left as it is.
-        values: by name, as the server or a hypermodel has them; those of inactive or unknown names are left out.
+        space: the hyperparameters; it is not changed.
+        values: values by name, the server's or a hypermodel's; inactive and unknown names are left out.
     """
     result = space.copy()
     result.values = {name: value for name, value in values.items() if name.startswith(TUNER_PREFIX)}
     complete = False
-    # A name may stand under several conditions, some of them on what stands further down.
+    # A name may have several conditions, some on hyperparameters that come later.
     while not complete:
         complete = True
         for hp in result.space:

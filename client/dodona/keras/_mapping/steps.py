@@ -1,7 +1,7 @@
 """The values of a Float or Int with a step, in exact decimals.
 
-KerasTuner computes them in binary: it misses `max_value` where (max - min) // step comes out one too small, as for 0 to
-0.3 by 0.1, and calls 0.3 0.30000000000000004. Here a value has the digits of its minimum and step.
+KerasTuner computes them in binary. It misses `max_value` where (max - min) // step comes out one too small, as for 0 to
+0.3 by 0.1, and returns 0.30000000000000004 for 0.3. Here a value has the digits of its minimum and step.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from typing import Any
 
 from keras_tuner.engine.hyperparameters import Float, HyperParameter, Int
 
-# A step that decimals cannot hold, such as 1/3, reaches the end of its range up to this part of a step.
+# A step that decimals cannot express, such as 1/3, may miss the end of its range by this part of a step.
 _SLACK = 1e-9
 
 
 def has_grid(hp: HyperParameter) -> bool:
-    """Whether only every `step`-th value of a range is possible."""
+    """Return whether only every `step`-th value of the range is possible."""
     return isinstance(hp, Float | Int) and hp.step is not None and not (isinstance(hp, Int) and hp.step == 1)
 
 
 def grid_size(hp: Any) -> int:
-    """How many values a Float or Int with a step can have, `max_value` included if a step ends there."""
+    """Return how many values a Float or Int with a step has, including `max_value` if a step ends there."""
     return _last_index(hp) + 1
 
 
 def grid_value(hp: Any, index: int) -> Any:
-    """The value after `index` steps of a Float or Int with a step, from 0 to `grid_size(hp) - 1`.
+    """Return the value after `index` steps of a Float or Int with a step, from 0 to `grid_size(hp) - 1`.
 
-    As KerasTuner has it: linear and log ascend from `min_value`, reverse_log descends from `max_value`.
+    KerasTuner's order: linear and log ascend from `min_value`, reverse_log descends from `max_value`.
     """
     value = _exact(hp, index)
     if isinstance(hp, Int):
@@ -38,12 +38,12 @@ def grid_value(hp: Any, index: int) -> Any:
 
 
 def snapped(hp: Any, value: float) -> Any:
-    """The value on the grid of a Float or Int with a step that is nearest to `value` on the hyperparameter's scale."""
+    """Return the grid value nearest to `value` on the scale of a Float or Int with a step."""
     return grid_value(hp, min(max(round(_steps_to(hp, value)), 0), _last_index(hp)))
 
 
 def _steps_to(hp: Any, value: float) -> float:
-    """How many steps, and which part of one, lead from the grid's first value to `value`."""
+    """Return the number of steps, with a fraction, from the grid's first value to `value`."""
     low, high, step = _decimal(hp.min_value), _decimal(hp.max_value), _decimal(hp.step)
     at = min(max(_decimal(value), low), high)
     match hp.sampling:
@@ -72,7 +72,7 @@ def _exact(hp: Any, index: int) -> Decimal:
 
 
 def _at_end(hp: Any, value: float) -> float:
-    """The end of the range for a value that differs from it by a rounding error."""
+    """Return the end of the range for a value that differs from it by a rounding error; any other value unchanged."""
     for end in (hp.min_value, hp.max_value):
         if math.isclose(value, end, rel_tol=1e-12):
             return float(end)
@@ -80,5 +80,5 @@ def _at_end(hp: Any, value: float) -> float:
 
 
 def _decimal(value: float) -> Decimal:
-    """The shortest decimal that stands for a number: 0.1 and not the binary fraction next to it."""
+    """Return the shortest decimal for a number: 0.1 and not the binary fraction next to it."""
     return Decimal(repr(value.item() if hasattr(value, "item") else value))

@@ -1,4 +1,4 @@
-"""The server's trials as KerasTuner's."""
+"""The server's trials as KerasTuner's trials."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ LONGEST_REASON = 2000
 
 
 def trial_of(record: TrialRecord, space: HyperParameters, objective: Objective) -> Trial:
-    """KerasTuner's trial for a record of the server.
+    """Return KerasTuner's trial for a record of the server.
 
-    Of an unfinished trial it shows no metrics: KerasTuner would take a reported one for the result. Of a finished one
-    it shows the final ones.
+    An unfinished trial has no metrics here: KerasTuner would treat a reported metric as the result. A finished trial
+    has its final metrics.
 
     Args:
-        record: the server's.
-        space: the study's.
-        objective: the study's.
+        record: the server's record.
+        space: the study's space.
+        objective: the study's objective.
     """
     status = _STATUS.get(record.state, TrialStatus.RUNNING)
     trial = Trial(filled(space, record.parameters), str(record.number), status, record.infeasible_reason)
@@ -42,12 +42,12 @@ def trial_of(record: TrialRecord, space: HyperParameters, objective: Objective) 
 
 
 def best_records(study: Study, objective: Objective, count: int) -> list[TrialRecord]:
-    """Up to `count` succeeded trials, best first, those of one value by number.
+    """Return up to `count` succeeded trials, best first; equal ones by number.
 
     Args:
-        study: the server's.
-        objective: its objective.
-        count: how many.
+        study: the study on the server.
+        objective: the study's objective.
+        count: how many trials to return.
     """
     if len(study.metrics) == 1:
         return study.best_trials(count)
@@ -59,13 +59,13 @@ def best_records(study: Study, objective: Objective, count: int) -> list[TrialRe
 
 
 def add_metrics(trial: Trial, metrics: Mapping[str, float], objective: Objective, step: int) -> None:
-    """Adds values to the trial's metrics, each new one with its direction.
+    """Add values to the trial's metrics, and register new metrics with their direction.
 
     Args:
-        trial: KerasTuner's.
-        metrics: by name.
-        objective: of the study; it knows the directions that their names do not tell.
-        step: as KerasTuner counts: epochs from 0 on.
+        trial: KerasTuner's trial.
+        metrics: values by name.
+        objective: the study's objective; it has the directions that metric names do not show.
+        step: KerasTuner's step: epochs from 0 on.
     """
     known = {part.name: part.direction for part in parts_of(objective)}
     for name, value in metrics.items():
@@ -75,22 +75,22 @@ def add_metrics(trial: Trial, metrics: Mapping[str, float], objective: Objective
 
 
 def parts_of(objective: Objective) -> list[Objective]:
-    """The objectives that a list of them consists of, with their sum; a single one as it is."""
+    """Return the parts of a multi-objective with the sum itself; a single objective alone."""
     return [objective, *objective.objectives] if isinstance(objective, MultiObjective) else [objective]
 
 
 def step_of(best_step: int) -> int:
-    """The server's step for KerasTuner's: it counts epochs from 1 on, so that 0 means none."""
+    """Return the server's step for KerasTuner's: the server counts epochs from 1 on, and 0 means none."""
     return best_step + 1
 
 
 def best_step_of(step: int) -> int:
-    """KerasTuner's step for the server's."""
+    """Return KerasTuner's step for the server's."""
     return max(step - 1, 0)
 
 
 def reason_of(trial: Trial) -> str:
-    """Why the trial failed: the end of its message, whole lines if possible."""
+    """Return why the trial failed: the end of its message, in whole lines if possible."""
     message = sendable(words_of(trial.message or "")).strip() or "the trial failed without a message"
     if len(message) <= LONGEST_REASON:
         return message

@@ -13,11 +13,11 @@ from dodona_schemas.vertex import ParameterSpec, TrialParameter
 
 
 def written(specs: Iterable[ParameterSpec], values: Mapping[str, Value]) -> Iterator[TrialParameter]:
-    """The values of active parameters as the wire has them, parents first; what a parameter cannot have is left out.
+    """Yield the values of active parameters in wire form, parents first; impossible values are left out.
 
     Args:
         specs: the study's parameters.
-        values: by name, as the hypermodel has them.
+        values: the hypermodel's values by name.
     """
     for spec in specs:
         if spec.parameter_id not in values:
@@ -34,16 +34,16 @@ def written(specs: Iterable[ParameterSpec], values: Mapping[str, Value]) -> Iter
 def used_by(
     space: Space, hyperparameters: HyperParameters, suggested: Mapping[str, Value]
 ) -> list[TrialParameter] | None:
-    """What a trial turned out to use, as the wire has it; None if that is what was suggested.
+    """Return the values that a trial really used, in wire form; None if they are the suggested ones.
 
     Args:
-        space: the study's, with what the trial has found.
-        hyperparameters: the trial's, with their values.
-        suggested: its parameters as the server suggested them.
+        space: the study's space, with the hyperparameters that the trial has found.
+        hyperparameters: the trial's hyperparameters, with their values.
+        suggested: the trial's parameters as the server suggested them.
     """
     begun = filled(space.hyperparameters, suggested).values
     values = {name: value for name, value in hyperparameters.values.items() if hyperparameters.is_active(name)}
-    # Of a range with many steps the server may have suggested a value beside them: it is the one that was used.
+    # For a range with many steps the server may have suggested a value between steps; its own value is kept.
     exact = {name: suggested[name] for name in suggested.keys() & values.keys() if values[name] == begun.get(name)}
     used = list(written(space.specs, values | exact))
     return None if used == list(written(space.specs, suggested)) else used

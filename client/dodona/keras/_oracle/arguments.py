@@ -1,4 +1,4 @@
-"""The oracle of a tuner, from what its user gives as `oracle`."""
+"""The oracle of a tuner, built from its `oracle` argument."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dodona.keras._oracle.oracle import CloudOracle
 
 logger = logging.getLogger("dodona")
 
-# What a tuner hands on; the worker's name and overwrite are arguments of the tuners too.
+# The oracle's arguments that a tuner passes on; `worker` and `overwrite` are the tuner's own arguments too.
 ORACLE_SETTINGS = frozenset(inspect.signature(CloudOracle).parameters) - {"worker", "overwrite"}
 
 _ALGORITHMS = {
@@ -35,24 +35,24 @@ _OF_ALL_ORACLES = (
     "max_retries_per_trial",
     "max_consecutive_failed_trials",
 )
-# KerasTuner's arguments that mean nothing to GP_BANDIT, with their defaults.
+# KerasTuner's arguments without a meaning for GP_BANDIT, with their defaults.
 BAYESIAN_DEFAULTS = {"num_initial_points": None, "alpha": 1e-4, "beta": 2.6}
 
 
 def given_oracle(
     oracle: object, settings: Mapping[str, Any], project_name: str | None, worker: str | None, overwrite: bool
 ) -> CloudOracle:
-    """The oracle on the server.
+    """Return the oracle on the server for a tuner's `oracle` argument.
 
     Args:
         oracle: a CloudOracle, one of KerasTuner's, an algorithm's name, or None.
         settings: the arguments of a CloudOracle.
         project_name: the study's name, if it has no other.
-        worker: this worker's name.
-        overwrite: whether to start the study over if nobody can be using it.
+        worker: this worker's id.
+        overwrite: whether to start the study over if no other worker can be using it.
 
     Raises:
-        ValueError: it is none of these, or something is said twice.
+        ValueError: `oracle` is none of these, or an argument is given twice.
     """
     match oracle:
         case CloudOracle():
@@ -99,13 +99,13 @@ def _settings_of(oracle: Any) -> dict[str, Any]:
 
 
 def hyperband_options(max_epochs: int, factor: int, hyperband_iterations: float) -> dict[str, Any]:
-    """KerasTuner's arguments of Hyperband as the server's options; infinitely many iterations are its 0."""
+    """Return KerasTuner's arguments of Hyperband as the server's options; the server's 0 means infinite iterations."""
     iterations = 0 if math.isinf(hyperband_iterations) else hyperband_iterations
     return {"max_epochs": max_epochs, "factor": factor, "hyperband_iterations": iterations}
 
 
 def warn_of_bayesian(given: Mapping[str, Any]) -> None:
-    """Says so if KerasTuner's settings of its Gaussian process are other than its defaults: here they are learnt.
+    """Warn if arguments of KerasTuner's Gaussian process are not its defaults: GP_BANDIT learns them.
 
     Args:
         given: `num_initial_points`, `alpha` and `beta`.

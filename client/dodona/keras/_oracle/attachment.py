@@ -1,4 +1,4 @@
-"""An oracle that has its study and search space on a Dodona server."""
+"""An oracle with its study and search space on a Dodona server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dodona.keras._training.active_trial import Running
 
 
 def served(read: Callable[[AttachedOracle], Any]) -> property:
-    """An attribute of KerasTuner's oracle that the study has; only KerasTuner's constructor may assign it."""
+    """Return a property for an attribute of KerasTuner's oracle that the study has; only its constructor may set it."""
 
     def assign(oracle: AttachedOracle, _value: object) -> None:
         if oracle.constructed:
@@ -29,30 +29,30 @@ def served(read: Callable[[AttachedOracle], Any]) -> property:
 
 
 class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner has no types
-    """An oracle whose search space is that of a study on a Dodona server; `CloudOracle` adds the trials.
+    """An oracle with the search space of a study on a Dodona server; `CloudOracle` adds the trials.
 
     Args:
         project_id: the project that the study belongs to.
         region: the location within the project.
-        objective: as in KerasTuner; None for that of `study_config` or of the study there is.
-        hyperparameters: the search space, or a part of it, declared ahead.
+        objective: see KerasTuner; None for that of `study_config` or of the existing study.
+        hyperparameters: the search space, or a part of it, declared in advance.
         study_config: the study as a dict: Vertex AI's StudySpec, or AI Platform's StudyConfig.
         max_trials: how many trials the study may have, of all workers together; None for no limit.
         study_id: the study's name, which all its workers share; None for the project's name.
-        url: the server's address; None for what DODONA_URL says.
-        token: the server's secret; None for what DODONA_TOKEN says.
-        worker: this worker's name, the same after a restart; None for what DODONA_WORKER says, else a unique one.
-        algorithm: the search algorithm, such as "random_search"; None for the server's best.
+        url: the server's address; None for the value of DODONA_URL.
+        token: the server's secret; None for the value of DODONA_TOKEN.
+        worker: this worker's id, the same after a restart; None for the value of DODONA_WORKER, or a unique id.
+        algorithm: the search algorithm, such as "random_search"; None for the server's default.
         algorithm_options: its options by name.
-        overwrite: whether to start the study over if nobody can be using it.
-        seed: of all suggestions; None lets the server draw one.
+        overwrite: whether to start the study over if no other worker can be using it.
+        seed: the seed of all suggestions; None to let the server draw one.
         allow_new_entries: whether the hypermodel may use hyperparameters that were not declared.
         tune_new_entries: whether those are tuned; otherwise they keep their defaults.
         max_retries_per_trial: how often this worker runs a trial again that crashed or gave NaN.
         max_consecutive_failed_trials: after how many failures in a row this worker ends its search.
 
     Raises:
-        ValueError: the arguments make no study, or contradict each other.
+        ValueError: the arguments do not describe a study, or contradict each other.
 
     """
 
@@ -101,21 +101,21 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
             max_consecutive_failed_trials=max_consecutive_failed_trials,
         )
         self._display = Display()
-        # What CloudOracle needs besides; so the arguments stand in one constructor only.
+        # State of CloudOracle, created here so that only one constructor lists the arguments.
         self._running: dict[str, Running] = {}
         self._failures_in_a_row = 0
         self._any_begun = False
         self.constructed = True
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
-        """Itself: KerasTuner copies the callbacks for each execution, and one may hold the oracle."""
+        """Return the oracle itself: KerasTuner copies the callbacks for each execution, and one may refer to it."""
         return self
 
     # --- the study
 
     @property
     def worker(self) -> str:
-        """The name under which this process asks for trials."""
+        """The id under which this process asks for trials."""
         return self._shared.client.worker
 
     @property
@@ -125,37 +125,37 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
 
     @property
     def joined(self) -> bool:
-        """Whether the study was there already."""
+        """Whether the study existed already."""
         return self._shared.joined
 
     @property
     def study(self) -> dodona.Study:
-        """The study on the server, made if it is not there."""
+        """The study on the server; it is created if it does not exist."""
         with outages_end_the_search():
             return self._shared.get()
 
     def overwrite(self) -> None:
-        """Has the study started over if nobody can be using it; to be called before it is used."""
+        """Start the study over if no other worker can be using it; call this before the study is used."""
         self._shared.overwrite = True
 
     @served
     def objective(self) -> Objective:
-        """The study's objective."""
+        """Return the study's objective."""
         return self._shared.objective
 
     @served
     def max_trials(self) -> int | None:
-        """How many trials the study may have; None without a limit."""
+        """Return how many trials the study may have; None without a limit."""
         return max_trials_of(self._shared.spec)
 
     @served
     def seed(self) -> int | None:
-        """The seed of all suggestions; None as long as the server has not drawn one."""
+        """Return the seed of all suggestions; None until the server has drawn one."""
         return self._shared.spec.seed
 
     @served
     def hyperparameters(self) -> HyperParameters:
-        """The search space as this worker last saw it."""
+        """Return the search space as this worker last saw it."""
         return self._shared.tuned
 
     def _set_project_dir(self, directory: str, project_name: str) -> None:
@@ -165,30 +165,30 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
     # --- the search space
 
     def get_space(self) -> HyperParameters:
-        """The study's search space as it is now, with the defaults of what is active."""
+        """Return the study's current search space, with the defaults of active hyperparameters."""
         with outages_end_the_search():
             self._shared.refresh()
         return self._shared.tuned
 
     def known_space(self) -> HyperParameters:
-        """The same with what this worker has found and does not tune, as `tune_new_entries=False` asks for."""
+        """Return the same with the untuned hyperparameters that this worker has found (`tune_new_entries=False`)."""
         with outages_end_the_search():
             self._shared.refresh()
         return self._shared.space.hyperparameters.copy()
 
     def update_space(self, hyperparameters: HyperParameters) -> None:
-        """Adds to the study what it lacks.
+        """Add the hyperparameters that the study lacks.
 
         Args:
-            hyperparameters: the space as a hypermodel declares it.
+            hyperparameters: the space that a hypermodel declares.
 
         Raises:
-            RuntimeError: there is something new, and `allow_new_entries` is False.
-            ApiError: the server does not take it.
+            RuntimeError: there are new hyperparameters, and `allow_new_entries` is False.
+            ApiError: the server refused them.
         """
         new = self._shared.space.missing(hyperparameters)
         if new:
-            # Another worker may have found the same meanwhile.
+            # Another worker may have found the same ones meanwhile.
             with outages_end_the_search():
                 self._shared.refresh()
             new = self._shared.space.missing(hyperparameters)
@@ -202,20 +202,20 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
 
     @served
     def ongoing_trials(self) -> dict[str, Trial]:
-        """The trials that run here, by the worker's name."""
+        """Return the trials that run here, by worker id."""
         return {running.worker: running.trial for running in self._running.values()}
 
-    # --- what a server makes needless
+    # --- what the server makes unnecessary
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Nothing: the server has it all."""
+        """Do nothing: the server has the state."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        """Not possible: the server makes the suggestions."""
+        """Refuse: the server makes the suggestions."""
         raise NotImplementedError("a CloudOracle makes no suggestions; its server does, by the study's algorithm")
 
     def save(self) -> None:
-        """Nothing: the server has it all."""
+        """Do nothing: the server has the state."""
 
     def reload(self) -> None:
-        """Nothing: the server has it all."""
+        """Do nothing: the server has the state."""

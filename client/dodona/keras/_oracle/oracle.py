@@ -1,4 +1,4 @@
-"""KerasTuner's oracle, kept by a Dodona server."""
+"""KerasTuner's oracle on a Dodona server."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ IDLE_AFTER_SECONDS = 1.0
 
 
 class CloudOracle(AttachedOracle):
-    """An oracle whose trials and search space are those of a study on a Dodona server.
+    """An oracle with the trials and the search space of a study on a Dodona server.
 
-    It works with any tuner of KerasTuner; `CloudTuner` has it built in. The arguments are those of
+    It works with any tuner of KerasTuner; `CloudTuner` has one built in. The arguments are those of
     `AttachedOracle`.
     """
 
     # --- trials
 
     def create_trial(self, tuner_id: str) -> Trial:
-        """The next trial to run; waits for it, if need be.
+        """Return the next trial to run; wait if there is none now but may be one later.
 
         Args:
-            tuner_id: who asks; a worker that comes back under its name has its unfinished trial again.
+            tuner_id: the worker id; a worker that restarts with the same id gets its unfinished trial again.
 
         Returns:
-            A trial that is RUNNING; one that is STOPPED when the study has nothing left to hand out; one that is IDLE
-            when there is none now, and other trials run here: the caller may be who has to end them.
+            A trial that is RUNNING; one that is STOPPED when no trial is left to hand out; one that is IDLE when there
+            is none now while other trials run here, because the caller may be the one that ends them.
 
         """
         worker = self.worker if tuner_id == NAMELESS else tuner_id
         for trial_id in [name for name, one in self._running.items() if one.handle.lost]:
             del self._running[trial_id]
-        # One that this process has begun already was interrupted, or is to be retried.
+        # A trial that this process has begun already was interrupted, or is to be retried.
         running = next((one for one in self._running.values() if one.worker == worker), None)
         try:
             running = running or self._ask(worker)
@@ -71,35 +71,35 @@ class CloudOracle(AttachedOracle):
     def _ask(self, worker: str) -> Running:
         workers_of_this_process.add(worker)
         with outages_end_the_search():
-            # Of the replicas of one worker, the first keeps the trial for all.
+            # Of the replicas of one worker, the first renews the lease for all.
             patience = IDLE_AFTER_SECONDS if self._running else None
             handle = self.study.ask(worker, shared=not self.should_report, wait_seconds=patience)
-        # It may be made for a space that another worker has let grow.
+        # The trial may belong to a space that another worker has extended.
         self._shared.sync()
         running = self._running[str(handle.number)] = Running(handle, worker, self.objective, self._display.on_step)
         return running
 
     def running(self, trial_id: str) -> Running | None:
-        """The trial of that id, if it runs here and this replica speaks for it."""
+        """Return the trial of that id; None if it does not run here or another replica reports for it."""
         return self._running.get(trial_id) if self.should_report else None
 
     def reporter(self, trial_id: str) -> Reporter | None:
-        """What reports the epochs of a trial that runs here; None if it does not, or if another replica reports."""
+        """Return the reporter of a trial; None if it does not run here or another replica reports for it."""
         running = self.running(trial_id)
         return None if running is None else running.reporter
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
-        """Takes a result, to be handed in when the trial ends.
+        """Record a result, which is sent when the trial ends.
 
         Args:
-            trial_id: of a trial that runs here.
-            metrics: the objective among them; what `numbers` does not let count is left out.
-            step: what the result belongs to; the best of several counts.
+            trial_id: the id of a trial that runs here.
+            metrics: the metrics, including the objective; values that do not count (see `numbers`) are left out.
+            step: the step of the result; of several steps the best counts.
 
         Raises:
             KeyError: no such trial runs here.
-            MissingObjective: the objective is missing; it is a ValueError and ends the search.
-            ValueError: the objective is no number.
+            MissingObjective: the objective is missing; this is a ValueError and ends the search.
+            ValueError: the objective is not a number.
         """
         trial = self._running[trial_id].trial
         try:
@@ -110,15 +110,15 @@ class CloudOracle(AttachedOracle):
         return trial
 
     def end_trial(self, trial: Trial | str, status: str = TrialStatus.COMPLETED) -> None:
-        """Ends a trial, or keeps it for another run if it may be retried. Ending it twice is the same as once.
+        """End a trial, or keep it for another run if it may be retried; ending it twice has no further effect.
 
         Args:
-            trial: with its status, message and hyperparameters; score and outcome are put in. Or its id.
-            status: of the trial, if only the id is given.
+            trial: the trial with its status, message and hyperparameters; its score is set here. Or its id.
+            status: the trial's status, if only the id is given.
 
         Raises:
-            RuntimeError: too many trials of this worker have failed in a row, or `allow_new_entries` forbids what
-                the trial has used.
+            RuntimeError: too many trials of this worker have failed in a row, or `allow_new_entries` forbids
+                hyperparameters that the trial used.
             SearchInterrupted: the server does not answer.
         """
         running = self._running.get(trial if isinstance(trial, str) else trial.trial_id)
@@ -131,7 +131,7 @@ class CloudOracle(AttachedOracle):
         if mine.status == TrialStatus.COMPLETED:
             running.score()
         if not self.should_report:
-            # Of the replicas of one worker, the first speaks for all.
+            # Of the replicas of one worker, only the first reports.
             del self._running[mine.trial_id]
         counted = self.should_report and self._conclude(running)
         for name in ("score", "best_step", "status", "message", "metrics"):
@@ -140,11 +140,11 @@ class CloudOracle(AttachedOracle):
             self._count_failures(mine)
 
     def abandon(self, trial_id: str, reason: str) -> None:
-        """Ends a trial as infeasible because the search ends with it.
+        """End a trial as infeasible because the search ends with it.
 
         Args:
-            trial_id: of a trial that runs here.
-            reason: for people to read.
+            trial_id: the id of a trial that runs here.
+            reason: the reason, for people.
         """
         running = self._running.pop(trial_id, None)
         if running is not None and self.should_report:
@@ -152,25 +152,25 @@ class CloudOracle(AttachedOracle):
             running.hand_in(self._shared.space)
 
     def hand_back(self) -> None:
-        """Gives the trials that run here back to the server, for any worker to run; called when the process leaves."""
+        """Release the trials that run here for other workers; called when the process exits."""
         while self._running:
             _, running = self._running.popitem()
             if self.should_report and running.hand_back():
                 handed_back.add((self.study.name, running.handle.number))
 
     def leave(self, reason: SearchInterrupted) -> None:
-        """Leaves the trials that run here to their leases; called when the search ends as the server does not answer.
+        """Let the trials that run here expire with their leases; called when the search ends without a server.
 
         Args:
-            reason: what ends the search.
+            reason: the error that ends the search.
         """
         while self._running:
             _, running = self._running.popitem()
-            # Without heartbeats, which this process would send for as long as it lives.
+            # This stops the heartbeats, which would otherwise continue as long as the process lives.
             running.handle.__exit__(type(reason), reason, None)
 
     def _conclude(self, running: Running) -> bool:
-        """Hands the outcome in; False if the trial is to run again, or was no longer this worker's."""
+        """Send the trial's result; return False if the trial is to run again, or was no longer this worker's."""
         trial = running.trial
         self._teach(running)
         if trial.status == TrialStatus.INVALID:
@@ -188,11 +188,11 @@ class CloudOracle(AttachedOracle):
         return taken
 
     def _teach(self, running: Running) -> None:
-        """Adds to the study what the trial has used and the study lacks."""
+        """Add to the study the hyperparameters that the trial used and the study lacks."""
         try:
             self.update_space(running.trial.hyperparameters)
         except (dodona.ApiError, ValueError) as error:
-            # Such as a name that quotes what no database keeps.
+            # Such as a name with characters that databases refuse.
             logger.warning("the hyperparameters found in trial %d were not taken: %s", running.handle.number, error)
         except RuntimeError as error:
             self.abandon(running.trial.trial_id, str(error))
@@ -208,11 +208,11 @@ class CloudOracle(AttachedOracle):
                 f"{self.max_consecutive_failed_trials}.\n{trial.message or ''}"
             )
 
-    # --- what people look at
+    # --- display
 
     @contextmanager
     def shown_live(self) -> Iterator[None]:
-        """Shows the progress of this worker and of the study within the block, if somebody looks on."""
+        """Show the progress of this worker and of the study within the block, if the output is watched."""
         if not self._display.wants_progress:
             yield
             return
@@ -222,7 +222,7 @@ class CloudOracle(AttachedOracle):
             yield
 
     def watchers(self, executions: int) -> list[Any]:
-        """The callbacks that show how far `fit` is; none if nobody looks on.
+        """Return the callbacks that show the progress of `fit`; none if nothing is shown live.
 
         Args:
             executions: how often the trial is trained.
@@ -230,7 +230,7 @@ class CloudOracle(AttachedOracle):
         return list(self._display.watchers(executions))
 
     def _best(self) -> Trial | None:
-        """The best completed trial of all workers."""
+        """Return the best completed trial of all workers."""
         best = next(iter(self.get_best_trials()), None)
         return best if best is not None and best.status == TrialStatus.COMPLETED else None
 
@@ -238,7 +238,7 @@ class CloudOracle(AttachedOracle):
 
     @served
     def trials(self) -> dict[str, Trial]:
-        """All trials of all workers by id, fetched now."""
+        """Return all trials of all workers by id, fetched now."""
         with outages_end_the_search():
             records = self.study.trials()
         fetched = {str(record.number): self._trial_of(record) for record in records}
@@ -246,12 +246,12 @@ class CloudOracle(AttachedOracle):
 
     @served
     def start_order(self) -> list[str]:
-        """The ids of all trials that anybody has begun, in the order in which they began, fetched now."""
+        """Return the ids of all started trials in the order of their start, fetched now."""
         return self._in_order(lambda record: record.start)
 
     @served
     def end_order(self) -> list[str]:
-        """The ids of all trials that are finished, in the order in which they ended, fetched now."""
+        """Return the ids of all finished trials in the order of their end, fetched now."""
         return self._in_order(lambda record: record.end)
 
     def _in_order(self, moment: Callable[[dodona.TrialRecord], datetime | None]) -> list[str]:
@@ -260,13 +260,13 @@ class CloudOracle(AttachedOracle):
         return [str(number) for _, number in sorted((at, number) for at, number in timed if at is not None)]
 
     def get_trial(self, trial_id: str) -> Trial:
-        """Any worker's trial; of an unfinished one without its metrics.
+        """Return a trial of any worker; an unfinished one has no metrics.
 
         Args:
-            trial_id: its number.
+            trial_id: the trial's number.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such trial.
         """
         if trial_id in self._running:
             return self._running[trial_id].trial
@@ -277,10 +277,10 @@ class CloudOracle(AttachedOracle):
             raise KeyError(trial_id) from None
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """The best trials of all workers, best first; if there are too few, unfinished and failed ones follow.
+        """Return the best trials of all workers, best first; unfinished and failed ones follow if there are too few.
 
         Args:
-            num_trials: how many.
+            num_trials: how many trials to return.
         """
         with outages_end_the_search():
             study = self.study
@@ -290,7 +290,7 @@ class CloudOracle(AttachedOracle):
         return [self._trial_of(record) for record in records[:num_trials]]
 
     def remaining_trials(self) -> int | None:
-        """How many trials the study may still have; None without a limit."""
+        """Return how many trials the study may still have; None without a limit."""
         limit = max_trials_of(self.study.spec)
         if limit is None:
             return None

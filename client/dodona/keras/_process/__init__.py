@@ -1,1 +1,1 @@
-"""This worker's process: who it is, how it ends, what it leaves behind."""
+"""This worker's process: its id, its restart and exit, and its memory."""

@@ -1,4 +1,4 @@
-"""The collection of garbage between two trials."""
+"""Garbage collection between two trials."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 
 class OldObjects:
-    """What was made before the first model of a search: no later collection of the search looks at it.
+    """The objects from before a search's first model: no later collection of the search visits them.
 
-    KerasTuner collects twice before each model, so that the last one goes. Each time, Python would walk through all
-    that TensorFlow has made when it was imported: half a second a trial, for nothing.
+    KerasTuner collects twice before each model, to free the last one. Each time, Python would visit all objects that
+    TensorFlow's import has created: half a second a trial, for nothing.
     """
 
     def __init__(self) -> None:
@@ -19,8 +19,8 @@ class OldObjects:
 
     @contextmanager
     def while_searching(self) -> Iterator[None]:
-        """The search: at its end all objects are looked at again."""
-        self._searching = not gc.get_freeze_count()  # else the program looks after it
+        """Return all objects to the collector at the end of the search."""
+        self._searching = not gc.get_freeze_count()  # otherwise the program manages it
         try:
             yield
         finally:
@@ -29,7 +29,7 @@ class OldObjects:
             self._searching = False
 
     def set_aside(self) -> None:
-        """Before a model is built: puts all objects aside, once in a search, less what is garbage already."""
+        """Exclude all objects from later collections, once in a search, and collect garbage first."""
         if self._searching and not gc.get_freeze_count():
             gc.collect()
             gc.freeze()

@@ -1,20 +1,20 @@
-"""How the backends say that memory is used up."""
+"""The backends' errors for used-up memory."""
 
 from __future__ import annotations
 
 from dodona._text import words_of
 
-# By name, as no backend but the one in use may be imported: Python's, PyTorch's, TensorFlow's.
+# By name, since only the backend in use may be imported: Python's, PyTorch's, TensorFlow's.
 _TYPES = {"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"}
-# Those of JAX and XLA have no type of their own, nor have PyTorch's on a CPU.
+# JAX and XLA have no type for it, nor has PyTorch on a CPU.
 _WORDS = ("resource_exhausted", "out of memory", "can't allocate memory")
 
 
 def out_of_memory(error: BaseException) -> str | None:
-    """What said that memory is used up, in one line; None if that is not why the error was raised.
+    """Return the error that memory is used up, in one line; None if the reason is another one.
 
     Args:
-        error: what was raised, perhaps because of another error.
+        error: the exception, perhaps caused by another one.
     """
     while True:
         words = words_of(error).strip() or "no reason was given"

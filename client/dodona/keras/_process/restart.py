@@ -1,7 +1,7 @@
-"""One process for so many trials: the program is started anew in the process's place.
+"""The restart of the program in the same process, after a number of trials.
 
-Only the end of a process frees all the memory that its libraries and their drivers have taken. As the server has the
-whole search, a program that starts again goes on where it was; it has the same process id, arguments and environment.
+Only the end of a program frees all the memory of its libraries and their drivers. The server has the whole search, so
+a program that starts again continues it; it has the same process id, arguments and environment.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from dodona import Study
 from dodona._searched import searched_before, variables_of, write_down
 
-# Where this program was started, which its command line may build upon; None in a folder that is gone.
+# The folder in which the program was started, which its command line may need; None if it was deleted.
 try:
     _FOLDER: str | None = os.getcwd()
 except FileNotFoundError:
@@ -24,13 +24,13 @@ _searched_here: set[str] = set()
 
 
 def check_restart(trials_per_process: int | None) -> None:
-    """Checks that this program can be started anew, if it ever has to be.
+    """Check that this program can be restarted, if it ever must be.
 
     Args:
         trials_per_process: after how many trials; None for never.
 
     Raises:
-        ValueError: it cannot, or the number is none.
+        ValueError: it cannot be restarted, or the number is below 1.
     """
     if trials_per_process is None:
         return
@@ -41,10 +41,10 @@ def check_restart(trials_per_process: int | None) -> None:
 
 
 def restart(worker: str) -> None:
-    """Replaces this process by a new run of its program; never returns.
+    """Replace this process by a new run of its program; never return.
 
     Args:
-        worker: the name to keep.
+        worker: the worker id to keep.
     """
     os.environ |= {**variables_of([*searched_before(), *_searched_here]), "DODONA_WORKER": worker}
     if _FOLDER is not None:
@@ -55,12 +55,12 @@ def restart(worker: str) -> None:
 
 
 def begin_search(study: Study) -> None:
-    """Takes note that this program searches the study."""
+    """Record that this program searches the study."""
     if study.name not in _searched_here:
         _searched_here.add(study.name)
         write_down(study.name)
 
 
 def goes_on(study: Study) -> bool:
-    """Whether this program has searched the study before it was started anew."""
+    """Return whether this program has searched the study before its restart."""
     return study.name in searched_before()

@@ -1,4 +1,4 @@
-"""A worker that is told to leave, by Ctrl-C or by SIGTERM, hands its trial back."""
+"""Ctrl-C and SIGTERM: a worker that is asked to exit releases its trial."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from types import FrameType
 
 @contextmanager
 def sigterm_leaves() -> Iterator[None]:
-    """Makes SIGTERM end the block by SystemExit, as Ctrl-C ends it by KeyboardInterrupt.
+    """Make SIGTERM end the block by SystemExit, as Ctrl-C ends it by KeyboardInterrupt.
 
-    Python's own answer to it is to be gone at once. A handler that the program has set is left alone.
+    By default, SIGTERM ends Python at once. A handler that the program has set stays.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
@@ -27,5 +27,5 @@ def sigterm_leaves() -> Iterator[None]:
 
 
 def _leave(signum: int, _frame: FrameType | None) -> None:
-    # The exit code of a process that a signal ended.
+    # A shell reports this exit code for a process that a signal ended.
     sys.exit(128 + signum)

@@ -1,4 +1,4 @@
-"""TensorFlow's graphs of a trial, which it would keep until the process ends."""
+"""TensorFlow's graphs of a trial, which it would otherwise keep until the process ends."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 @contextmanager
 def graphs_released() -> Iterator[None]:
-    """Releases, at the end of the block, the graphs that were traced in it and are not in use.
+    """Release, at the end of the block, the graphs that were traced in it and are not in use.
 
-    For each custom gradient in a graph TensorFlow enters a function under a new name into a registry that nothing is
-    ever removed from, and the function holds the graph: some megabytes a trial. What was traced goes on working; only a
-    gradient of an old graph cannot be traced any more, and no training does that.
+    For each custom gradient in a graph, TensorFlow registers a function under a new name, and never removes it. The
+    function refers to the graph: some megabytes a trial. Traced functions still work without it. Only a gradient of an
+    old graph can no longer be traced, and no training needs one.
     """
     registry = _gradients()
     before = set(registry)

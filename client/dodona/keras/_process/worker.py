@@ -1,4 +1,4 @@
-"""Who this worker is, and KerasTuner's own distribution, whose part the server takes."""
+"""This worker's id, and KerasTuner's own distribution, which the server replaces."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# KerasTuner calls every worker this that has no name.
+# KerasTuner's id for every worker without a name.
 NAMELESS = "tuner0"
 
 _CHIEF = "KERASTUNER_ORACLE_IP"
 
 
 def worker_id(given: str | None) -> str | None:
-    """The name of this worker; None if it has none, so that the client makes one up that no other process has.
+    """Return this worker's id; None if it has none, so that the client makes a unique one.
 
     Args:
-        given: what the user named it in the program; else DODONA_WORKER counts, then KERASTUNER_TUNER_ID.
+        given: the id in the program; otherwise DODONA_WORKER counts, then KERASTUNER_TUNER_ID.
     """
     names = (given, os.environ.get("DODONA_WORKER"), os.environ.get("KERASTUNER_TUNER_ID"))
     return next((name for name in names if name and name != NAMELESS), None)
@@ -24,7 +24,7 @@ def worker_id(given: str | None) -> str | None:
 
 @contextmanager
 def without_chief() -> Iterator[None]:
-    """Hides the address of KerasTuner's chief, who would take the oracle over; scripts may go on setting it."""
+    """Hide the address of KerasTuner's chief, which would replace the oracle; scripts may still set it."""
     chief = os.environ.pop(_CHIEF, None)
     try:
         yield

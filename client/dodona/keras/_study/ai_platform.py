@@ -1,4 +1,4 @@
-"""A study's configuration in Vertex AI's words or in those of the older AI Platform, which tensorflow-cloud takes."""
+"""Study configurations of Vertex AI and of the older AI Platform, which tensorflow-cloud uses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _PARENTS = ("parent_discrete_values", "parent_int_values", "parent_categorical_v
 
 
 def read_study_config(config: Mapping[str, Any] | StudySpec) -> StudySpec:
-    """The study's spec.
+    """Return the study's spec.
 
     Args:
         config: Vertex's StudySpec or AI Platform's StudyConfig, with names in camelCase or snake_case.
 
     Raises:
-        ValueError: a field is none of its kind.
+        ValueError: a field is not valid.
     """
     if isinstance(config, StudySpec) or not _is_old(config):
         return StudySpec.model_validate(config).model_copy(deep=True)

@@ -1,7 +1,7 @@
-"""Where a project's files go: a folder with a name that every system takes, whatever the study is called.
+"""A project's folder: a name that every system accepts, whatever the study is called.
 
-A study may be called `../../x`, `/abs` or `CON`, or have 300 characters. Its folder is inside `directory` all the same,
-and has the same name for every worker. A folder that an earlier version made inside `directory` is still found.
+A study may be called `../../x`, `/abs` or `CON`, or have 300 characters. Its folder is still inside `directory`, with
+the same name for every worker. A folder that an earlier version created inside `directory` is still found.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import fsspec
 logger = logging.getLogger("dodona")
 
 MAX_NAME_BYTES = 128
-# What no name of a file may have on some system, among it what means something in a URL of fsspec.
+# Not allowed in file names on some system, or special in fsspec's URLs.
 _FORBIDDEN = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]|[. ]$|^\.+$')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\..*)?", re.IGNORECASE)
 _LONGEST_BEGINNING = 40
 
 
 def folder_name(project: str) -> str:
-    """The name of a project's folder: the project's own if every system takes it, else its beginning and a digest.
+    """Return the name of a project's folder: its own if every system accepts it, else its beginning and a digest.
 
     Args:
         project: the project's name, or the study's.
@@ -37,14 +37,14 @@ def folder_name(project: str) -> str:
 
 
 def project_folder(directory: str, project: str, *, tells: bool = False) -> str:
-    """The folder of a project; in a project of KerasTuner a folder of our own.
+    """Return the folder of a project; inside a folder of KerasTuner, a subfolder of our own.
 
-    The trials there have the same numbers as ours, and their weights stay as they are.
+    KerasTuner's trials there have the same numbers as ours, and their weights are not changed.
 
     Args:
         directory: the working directory, a path or a URL.
         project: the project's name.
-        tells: whether to warn if it is a project of KerasTuner.
+        tells: whether to log a warning if KerasTuner or an earlier version used another folder.
     """
     name = folder_name(project)
     folder = os.path.join(directory, name)
@@ -68,7 +68,7 @@ def _is_a_path(project: str) -> bool:
 
 
 def _is_inside(project: str) -> bool:
-    """Whether a path of that name stays inside the folder that it is joined to."""
+    """Return whether a path of that name stays inside the folder to which it is appended."""
     return not {"", ".", ".."} & set(re.split(r"[/\\]", project))
 
 

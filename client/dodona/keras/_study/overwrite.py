@@ -1,14 +1,14 @@
-"""`overwrite=True`, by a rule that harms no other worker.
+"""`overwrite=True`, by a rule that does not harm other workers.
 
-Every worker of a search runs the same script, so all of them may say overwrite=True, and the second must not throw away
-what the first has begun. A study is started over only if nobody can be using it:
+Every worker of a search runs the same script, so all of them may pass overwrite=True, and the second must not delete
+what the first has begun. A study is started over only if no other worker can be using it:
 
-- it has trials, and this very process ran all of them, or began and handed them back: a cell of a notebook that is run
-  again; or
+- it has trials, and this process ran all of them, or began and released them: a notebook cell that is run again;
+  or
 - it has trials, all are finished, and the last one ended more than a minute ago.
 
-Otherwise the worker joins the study and says so. A program that was started anew after some trials joins without a
-word.
+Otherwise the worker joins the study and logs it. A program that restarted after a number of trials joins without a
+message.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dodona.keras._process.restart import goes_on
 
 logger = logging.getLogger("dodona")
 
-# Longer than workers that one person starts together are apart, shorter than a change of a script takes.
+# Longer than the delay between workers that start together, shorter than it takes to edit a script.
 QUIET = timedelta(minutes=1)
 
 # The ids under which this process has asked for trials.
@@ -35,13 +35,13 @@ handed_back: set[tuple[str, int]] = set()
 
 
 def start_over(study: Study) -> list[TrialRecord] | None:
-    """Deletes the study if nobody can be using it.
+    """Delete the study if no other worker can be using it.
 
     Args:
-        study: the one there is.
+        study: the existing study.
 
     Returns:
-        The trials that were deleted; None if the study is to be joined.
+        The deleted trials; None if the worker should join the study.
 
     """
     if goes_on(study):
@@ -65,13 +65,13 @@ def start_over(study: Study) -> list[TrialRecord] | None:
         study.delete()
         handed_back.difference_update([(study.name, trial.number) for trial in trials])
     except NotFound:
-        # Another worker was quicker; its study is the one to join.
+        # Another worker was faster; its study is the one to join.
         return None
     return trials
 
 
 def _in_use(study: str, trials: list[TrialRecord], now: datetime) -> str:
-    """Why somebody may be using a study with these trials; empty if nobody can be."""
+    """Return why another worker may be using a study with these trials; empty if none can be."""
     if not trials:
         return "it has no trial yet, so somebody may have just made it"
     others = [trial for trial in trials if trial.worker or (study, trial.number) not in handed_back]
@@ -87,11 +87,11 @@ def _in_use(study: str, trials: list[TrialRecord], now: datetime) -> str:
 
 
 def remove_folders(project_dir: str, trials: Iterable[TrialRecord]) -> None:
-    """Removes the folders of deleted trials, lest a new trial's weights be mistaken for theirs.
+    """Remove the folders of deleted trials, so that their weights are not mistaken for those of new trials.
 
     Args:
-        project_dir: where they are; what else is in it stays.
-        trials: the deleted ones.
+        project_dir: the folder that contains them; other content stays.
+        trials: the deleted trials.
     """
     for trial in trials:
         folder = os.path.join(project_dir, f"trial_{trial.number}")

@@ -1,4 +1,4 @@
-"""The study that a script asks for, from the arguments of a tuner."""
+"""The study that a script requests by a tuner's arguments."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def wanted_spec(
     algorithm_options: Mapping[str, bool | int | float | str] | None = None,
     seed: int | None = None,
 ) -> StudySpec:
-    """The study's spec, of which `study_config` and the other arguments each may say a part, but no part twice.
+    """Return the study's spec, from `study_config` and the other arguments; no part may come from both.
 
     Args:
         study_config: Vertex's StudySpec or AI Platform's StudyConfig, as a dict of its JSON.
-        objective: KerasTuner's; here only whether there is one matters.
-        hyperparameters: likewise.
+        objective: KerasTuner's objective; only its presence matters here.
+        hyperparameters: KerasTuner's hyperparameters; only their presence matters here.
         max_trials: how many trials the study may have.
         algorithm: the search algorithm, such as "random_search".
         algorithm_options: its options.
-        seed: of all suggestions.
+        seed: the seed of all suggestions.
 
     Raises:
-        ValueError: something is said twice, or there is no such algorithm.
+        ValueError: two arguments contradict each other, or there is no such algorithm.
     """
     spec = read_study_config(study_config or {})
     if objective is not None and spec.metrics:
@@ -67,19 +67,19 @@ def _said_once(name: str, given: Given | None, field: str, configured: Given | N
 
 
 def max_trials_of(spec: StudySpec) -> int | None:
-    """How many trials a study may have; None for no limit."""
+    """Return how many trials a study may have; None for no limit."""
     return spec.study_stopping_config.max_num_trials if spec.study_stopping_config else None
 
 
 def check_objective(study: Study, wanted: list[MetricSpec]) -> None:
-    """Refuses a study that searches for something else.
+    """Refuse a study with another objective.
 
     Args:
-        study: the one there is.
-        wanted: the metrics that the script names.
+        study: the existing study.
+        wanted: the metrics of the script.
 
     Raises:
-        ValueError: they are not the study's.
+        ValueError: they differ from the study's metrics.
     """
     if directions(wanted) != directions(study.spec.metrics):
         raise ValueError(
@@ -89,14 +89,14 @@ def check_objective(study: Study, wanted: list[MetricSpec]) -> None:
 
 
 def check_parts(study: Study, objective: Objective) -> None:
-    """Refuses a study that sums up other objectives: that sum has the same name, whatever it is of.
+    """Refuse a study that sums other objectives: KerasTuner gives every sum the same name.
 
     Args:
-        study: the one there is.
-        objective: which the script names.
+        study: the existing study.
+        objective: the script's objective.
 
     Raises:
-        ValueError: its parts are not the study's.
+        ValueError: its parts differ from the study's.
     """
     there, wanted = parts_in(study.metadata), parts_in(parts_of(objective))
     if there and wanted and there != wanted:
@@ -107,11 +107,11 @@ def check_parts(study: Study, objective: Objective) -> None:
 
 
 def differences(study: Study, wanted: StudySpec) -> list[str]:
-    """What the script says otherwise than the study that it joins, for people.
+    """Return the differences between the script and the study that it joins, for people.
 
     Args:
-        study: the one there is; what it has holds.
-        wanted: what the script says.
+        study: the existing study, whose values apply.
+        wanted: the spec of the script.
     """
     ours, theirs = wanted, study.spec
     pairs: list[tuple[str, object, object]] = [
@@ -124,5 +124,5 @@ def differences(study: Study, wanted: StudySpec) -> list[str]:
 
 
 def new_study_id() -> str:
-    """A name for a study that nobody named: it is not shared, but can be found again."""
+    """Return a name for a study without one; such a study is not shared, but can be found again."""
     return f"keras-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -1,4 +1,4 @@
-"""The study that the workers share: found or made, with a search space that grows."""
+"""The study that the workers share: found or created, with a search space that grows."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from dodona_schemas.vertex import StudySpec
 
 logger = logging.getLogger("dodona")
 
-# KerasTuner's name for a project that has none: as a study, unrelated scripts would share it.
+# KerasTuner's default project name: as a study, unrelated scripts would share it.
 _UNNAMED_PROJECT = "untitled_project"
 
 
 class SharedStudy:
-    """A study that the first worker makes and the others join.
+    """A study that the first worker creates and the others join.
 
-    It is looked for when it is first needed, and made with the space that is known by then, so that a worker which
-    joins finds the space whole.
+    It is looked up when it is first needed, and created with the space known by then, so that a worker that joins finds
+    the whole space.
 
     Args:
         client: the connection.
         study_id: the study's name; None to take the project's.
-        wanted: what the script says of the study.
-        objective: KerasTuner's; None to take that of `wanted`, of the study there is, or KerasTuner's default.
-        hyperparameters: declared ahead.
+        wanted: the spec of the script.
+        objective: KerasTuner's objective; None for that of `wanted` or of the existing study, or KerasTuner's default.
+        hyperparameters: hyperparameters that are declared in advance.
         overwrite: whether to start the study over, by the rule of `overwrite`.
 
     Attributes:
-        overwrite: likewise.
-        objective: the study's.
-        space: the study's, as far as it is known here.
-        joined: whether the study was there already.
+        overwrite: see the argument.
+        objective: the study's objective.
+        space: the study's space, as far as this process knows it.
+        joined: whether the study existed already.
 
     """
 
@@ -63,7 +63,7 @@ class SharedStudy:
         self.objective: Objective = objective_of(wanted.metrics) if wanted.metrics else create_objective(objective)
         wanted.metrics = wanted.metrics or metrics_of(self.objective)
         self.space = Space(wanted.parameters)
-        # What is known here alone.
+        # The hyperparameters that only this worker knows.
         self._kept = HyperParameters()
         self.overwrite = overwrite
         self._looked_up = False
@@ -74,11 +74,11 @@ class SharedStudy:
 
     @property
     def spec(self) -> StudySpec:
-        """What is searched, for what and how: the study's words, or before it is there the script's."""
+        """The study's spec; before the study exists, the script's."""
         return self._study.spec if self._study is not None else self._wanted
 
     def locate(self, directory: str, project: str) -> None:
-        """Takes note of the project; a study without a name is called like it.
+        """Set the project; a study without a name gets its name.
 
         Args:
             directory: KerasTuner's working directory.
@@ -89,10 +89,10 @@ class SharedStudy:
             self._study_id = project
 
     def look_up(self) -> Study | None:
-        """The study, joined if it is there.
+        """Return the study, and join it if it exists; None if it does not.
 
         Raises:
-            ValueError: it is there and has another objective.
+            ValueError: the study has another objective.
         """
         if not self._looked_up:
             study = self._find()
@@ -107,28 +107,28 @@ class SharedStudy:
         return self._study
 
     def get(self) -> Study:
-        """The study, made if it is not there.
+        """Return the study; create it if it does not exist.
 
         Raises:
-            ValueError: it is there and has another objective.
+            ValueError: the study has another objective.
         """
         return self.look_up() or self._make()
 
     def refresh(self) -> None:
-        """Fetches the space as it is now, if the study is there."""
+        """Fetch the current space, if the study exists."""
         study = self.look_up()
         if study is not None:
             study.refresh()
             self.sync()
 
     def sync(self) -> None:
-        """Takes over the space as the study was last fetched, which asking for trials does too, if need be."""
+        """Apply the space of the last fetched study; asking for a trial may fetch it too."""
         if self._study is not None and self._study.spec is not self._seen:
             self._seen = self._study.spec
             self.space.learn(self._seen.parameters)
 
     def add(self, new: Iterable[HyperParameter]) -> None:
-        """Lets the space grow: at once if the study is there, else when it is made.
+        """Add hyperparameters to the space: at once if the study exists, else when it is created.
 
         Args:
             new: hyperparameters that the space lacks.
@@ -143,7 +143,7 @@ class SharedStudy:
         self.space.learn(self._study.spec.parameters, new)
 
     def keep(self, new: Iterable[HyperParameter]) -> None:
-        """Takes over what this worker alone knows of, so that it has its defaults in all trials and is never tuned.
+        """Add hyperparameters that only this worker knows; they have their defaults in all trials and are never tuned.
 
         Args:
             new: hyperparameters that the space lacks.
@@ -153,13 +153,13 @@ class SharedStudy:
 
     @property
     def tuned(self) -> HyperParameters:
-        """The space without what this worker alone knows of and does not tune."""
+        """The space without the hyperparameters that only this worker knows."""
         untuned = [hp for hp in self._kept.space if not knows(Space(self.space.specs).hyperparameters, hp)]
         return self.space.without(untuned)
 
     @property
     def study_id(self) -> str:
-        """The study's name; one is made up if nobody gave any."""
+        """The study's name; a new one is made if none was given."""
         if self._study_id is None:
             self._study_id = new_study_id()
             logger.warning("the study has no name; it is called %r. Workers share one by study_id=", self._study_id)
@@ -176,7 +176,7 @@ class SharedStudy:
         try:
             self._study = self.client.create_study(self.study_id, spec=spec, metadata=parts_of(self.objective))
         except AlreadyExists:
-            # Another worker was quicker, with a space that differs a little: what it lacks is added.
+            # Another worker was faster, with a slightly different space: the missing part is added.
             return self._join(self.client.get_study(self.study_id))
         self.space.learn(self._study.spec.parameters)
         return self._study

@@ -1,1 +1,1 @@
-"""One trial while it trains."""
+"""The training of one trial."""

@@ -1,4 +1,4 @@
-"""A trial that this worker runs, on both sides."""
+"""A trial that this worker runs, for KerasTuner and for the server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dodona_schemas.vertex import TrialParameter
 
 logger = logging.getLogger("dodona")
 
-# How long a process that was told to leave tries to hand its trial back.
+# How long a process that was asked to exit tries to release its trial.
 LEAVING_SECONDS = 3.0
 
 
@@ -28,17 +28,17 @@ class Running:
     """A trial between `create_trial` and `end_trial`.
 
     Args:
-        handle: the client's.
-        worker: who runs it.
-        objective: the study's.
-        on_step: told each step of the trial, with its numbers.
+        handle: the client's trial.
+        worker: the id of the worker that runs it.
+        objective: the study's objective.
+        on_step: called with each step of the trial and its metrics.
 
     Attributes:
-        trial: KerasTuner's; its metrics are what the tuner hands in, never the reports of single epochs.
-        reporter: sends those.
+        trial: KerasTuner's trial; its metrics are the tuner's results, never the reports of single epochs.
+        reporter: sends the reports of the epochs.
         failures: how many runs of the trial have failed.
-        may_go_on: whether this run may go on from the backup of an earlier one that was interrupted.
-        trainings: how often this run has begun to train.
+        may_go_on: whether this run may resume from the backup of an interrupted earlier run.
+        trainings: how many trainings this run has begun.
 
     """
 
@@ -53,20 +53,20 @@ class Running:
     trainings: int = 0
 
     def begin(self, space: HyperParameters) -> None:
-        """Starts a run with the suggested values; what the last run handed in is forgotten.
+        """Start a run with the suggested values; the results of the last run are dropped.
 
         Args:
-            space: the study's.
+            space: the study's hyperparameters.
         """
         values = filled(space, self.handle.parameters)
         self.trial = Trial(values, str(self.handle.number), TrialStatus.RUNNING)
         self.reporter = Reporter(self.handle, self.objective, self.on_step)
-        # A trial that is run again after it failed begins anew; and from now on `last_step` is this run's own too.
+        # A retry after a failure starts from the beginning; and later `last_step` includes this run's own steps.
         self.may_go_on = not self.failures and (self.handle.attempt > 1 or self.handle.last_step is not None)
         self.trainings = 0
 
     def score(self) -> None:
-        """Scores a trial that the tuner calls completed; INVALID if it has no result, or one that is NaN."""
+        """Set the score of a completed trial; a trial without a result, or with NaN, becomes INVALID."""
         trial, name = self.trial, self.objective.name
         if not trial.metrics.exists(name):
             trial.status = TrialStatus.INVALID
@@ -82,14 +82,14 @@ class Running:
         trial.score = float(values[trial.best_step])
 
     def hand_in(self, space: Space) -> bool:
-        """Ends the trial on the server with what it used; False if it was no longer this worker's.
+        """End the trial on the server with the values it used; return False if it was no longer this worker's.
 
         Args:
-            space: the study's, with what the trial has found.
+            space: the study's space, with the hyperparameters that the trial has found.
 
         Raises:
             ServerUnreachable: the server does not answer.
-            ApiError: it refused.
+            ApiError: the server refused.
         """
         trial, handle = self.trial, self.handle
         try:
@@ -113,12 +113,12 @@ class Running:
         except dodona.InvalidArgument as error:
             if used is None:
                 raise
-            # A result counts for more than what else is known of its parameters.
+            # The result matters more than the further values.
             logger.warning("the values that trial %d used were not taken: %s", self.handle.number, error)
             self._end(None)
 
     def hand_back(self) -> bool:
-        """Lets any worker have the trial; whether the server took it, soon enough for a process that leaves."""
+        """Release the trial for any worker; return whether the server accepted it in the time that is left."""
         try:
             self.handle.release(LEAVING_SECONDS)
         except dodona.DodonaError as error:
@@ -127,7 +127,7 @@ class Running:
         return True
 
     def _final_metrics(self) -> dict[str, float]:
-        """The metrics that were measured at the trial's best step, and no others: they are of another model."""
+        """Return the metrics of the trial's best step only: those of other steps belong to another model."""
         metrics, best = self.trial.metrics, self.trial.best_step
         measured = [(name, one) for name in metrics.metrics for one in metrics.get_history(name) if one.step == best]
         return {name: float(one.mean()) for name, one in measured}

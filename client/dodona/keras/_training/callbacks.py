@@ -1,4 +1,4 @@
-"""The callbacks of a trial: the user's, in each form that `fit` takes, and those that keep what is needed of it."""
+"""The callbacks of a trial: the user's, in each form that `fit` accepts, and those that save its model."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dodona.keras._training.reporting import Reporter
 
 
 def callbacks_of(given: Any) -> list[Any]:
-    """The callbacks in a list, from any form that Keras's `fit` takes.
+    """Return the callbacks in a list, from any form that Keras's `fit` accepts.
 
     Args:
         given: one callback, a list or a tuple of them, nested or not, a CallbackList, or None.
 
     Raises:
-        TypeError: something there is no callback; the message names it.
+        TypeError: an element is not a callback; the message names it.
     """
     if given is None:
         return []
@@ -41,16 +41,16 @@ def callbacks_of(given: Any) -> list[Any]:
 
 
 class SaveBestMeasuredEpoch(SaveBestEpoch):  # type: ignore[misc]  # keras_tuner has no types
-    """Writes the weights of the best epoch in which the objective was measured, as long as the trial is this worker's.
+    """A callback that writes the weights of the best epoch with a measured objective, while the trial is this worker's.
 
-    KerasTuner's writes those of each epoch without the objective over the best ones. As long as it was measured in no
-    epoch, that is right: it may be computed after `fit`. A worker that has lost the trial would write over the files of
-    the one that has it now, where both share a folder.
+    KerasTuner's callback replaces the best weights at each epoch without the objective. That is right only if no epoch
+    measures it: it may be computed after `fit`. A worker that has lost the trial must not replace the files of the
+    trial's new worker, if both share a folder.
 
     Args:
-        objective: the study's.
-        path: of the file.
-        reporter: of the trial; None if another replica reports.
+        objective: the study's objective.
+        path: the path of the file.
+        reporter: the trial's reporter; None if another replica reports.
 
     """
 
@@ -59,7 +59,7 @@ class SaveBestMeasuredEpoch(SaveBestEpoch):  # type: ignore[misc]  # keras_tuner
         self._reporter = reporter
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Writes the file if the epoch is the best so far."""
+        """Write the file if the epoch is the best one so far."""
         metrics = numbers(logs or {})
         unmeasured = score(self.objective, metrics) is None and math.isfinite(self.best_value)
         if not unmeasured and (self._reporter is None or not self._reporter.lost):
@@ -67,12 +67,12 @@ class SaveBestMeasuredEpoch(SaveBestEpoch):  # type: ignore[misc]  # keras_tuner
 
 
 class SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Writes what `load_model` needs to build a model that knows its input's shape only from the data.
+    """A callback that writes the build config, for models that know their input's shape only from the data.
 
-    KerasTuner writes it in a method that its users override.
+    KerasTuner writes it in a method that users override.
 
     Args:
-        path: of the file.
+        path: the path of the file.
 
     """
 
@@ -81,6 +81,6 @@ class SaveBuildConfig(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         self._path = path
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Writes the file after the first epoch."""
+        """Write the file after the first epoch."""
         if epoch == 0 or not files.exists(self._path):
             save_json(self._path, self.model.get_build_config())

@@ -1,4 +1,4 @@
-"""An objective that no epoch will ever have is told after the first one, not after the first trial."""
+"""The check after the first epoch that the objective is measured at all."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dodona.keras._mapping.results import missing_objective
 
 
 class ExpectObjective(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Ends the search after the first epoch in which the objective should have been measured and was not.
+    """A callback that ends the search after the first epoch that should have measured the objective and did not.
 
     Args:
-        objective: the study's.
-        validation_freq: as of `fit`; what validation measures is expected once there is any of it.
+        objective: the study's objective.
+        validation_freq: the argument of `fit`; validation metrics are expected once there is one.
 
     """
 
@@ -32,28 +32,28 @@ class ExpectObjective(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         self._found = False
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Looks for the objective, until it was there once.
+        """Look for the objective, until an epoch has it.
 
         Raises:
-            MissingObjective: it is missing; the message names the metrics that there are.
+            MissingObjective: it is missing; the message names the metrics that exist.
         """
         logs = logs or {}
         self._found = (
             self._found or self._objective.has_value(logs) or score(self._objective, numbers(logs)) is not None
         )
         validated = any(str(name).startswith("val_") for name in logs)
-        # A model's own `fit` may return whatever it likes.
+        # A model's own `fit` may return anything.
         if self._found or (self._sparse and not validated) or type(self.model).fit is not keras.Model.fit:
             return
         raise missing_objective(self._objective, logs, "the first epoch")
 
 
 def expects_objective(tuner: Any, callbacks: Sequence[Any]) -> bool:
-    """Whether the result of a trial is what Keras's own `fit` measures, so that each epoch has the objective or none.
+    """Return whether every epoch must measure the objective, because Keras's own `fit` makes the trial's result.
 
     Args:
-        tuner: whose trial it is.
-        callbacks: the user's.
+        tuner: the trial's tuner.
+        callbacks: the user's callbacks.
     """
     methods = (tuner.run_trial, tuner._build_and_fit_model)  # noqa: SLF001 - what the user overrides
     if not all(method.__module__.startswith("dodona.keras.") for method in methods):
@@ -65,15 +65,15 @@ def expects_objective(tuner: Any, callbacks: Sequence[Any]) -> bool:
 
 
 def _may_add(hook: Any) -> bool:
-    """Whether a hook at the end of an epoch touches the logs, its last argument, and so may add a metric to them.
+    """Return whether a hook at the end of an epoch uses its last argument, the logs, and so may add metrics.
 
-    Such a metric may come in every second epoch only.
+    It may do so in every second epoch only.
     """
     if str(getattr(hook, "__module__", "")).startswith(("keras.", "dodona.keras.")):
         return False
     code = getattr(hook, "__code__", None)
     if not isinstance(code, CodeType) or code.co_argcount == 0 or code.co_flags & 0x0C:
-        # Not a plain function, or one with *args or **kwargs.
+        # It is not a plain function, or has *args or **kwargs.
         return True
     logs = code.co_varnames[code.co_argcount - 1]
     touched = (one.argval if isinstance(one.argval, tuple) else (one.argval,) for one in dis.get_instructions(code))

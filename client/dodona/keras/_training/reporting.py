@@ -1,4 +1,4 @@
-"""Each epoch's metrics to the server while a trial runs, and the server's wish to stop back."""
+"""The reports of a running trial: each epoch's metrics to the server, and its stop request back."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH
 
 logger = logging.getLogger("dodona")
 
-# The trial is no longer this worker's: handed on, deleted, or ended by somebody else.
+# The trial is no longer this worker's: handed on, deleted, or ended by another client.
 LOST = (dodona.Aborted, dodona.NotFound, dodona.FailedPrecondition)
 
 
 class Reporter:
-    """Reports one trial, however it is trained.
+    """Send the reports of one trial, however it is trained.
 
     Each epoch counts once, whether it comes from a callback in `fit` or from a custom loop that calls the tuner's
-    `on_epoch_end`. Steps count the epochs of the whole trial: further executions go on where the last one ended.
+    `on_epoch_end`. Steps count the epochs of the whole trial: further executions continue the count.
 
     Args:
-        trial: the client's.
-        objective: the study's; a list of objectives is reported as their sum too.
-        on_step: told each step, with its numbers.
+        trial: the client's trial.
+        objective: the study's objective; the sum of several objectives is reported too.
+        on_step: called with each step and its metrics.
 
     Attributes:
-        fitting: whether a callback in `fit` is reporting now, so that the hook must not.
+        fitting: whether a callback in `fit` reports now, so that the hook must not.
         lost: whether the trial is no longer this worker's.
-        best: the epoch with the best objective so far, from 0 on, and its metrics; None as long as there is none.
-        checkpoint: the place from which the trial can go on, for the next report to name; None if there is none.
-        epochs: those of this execution so far, from 0 on, with their metrics.
+        best: the metrics of the epoch with the best objective so far, and the epoch, from 0 on; None before one.
+        checkpoint: where to resume the trial, for the next report; None without one.
+        epochs: the epochs of this execution so far, from 0 on, with their metrics.
         seen: the names of all metrics so far.
 
     """
@@ -63,24 +63,24 @@ class Reporter:
 
     @property
     def should_stop(self) -> bool:
-        """Whether to end the training: by the server's last answer it is no longer wanted."""
+        """Whether to end the training, by the server's last answer."""
         return self.lost or self._trial.should_stop
 
     @property
     def steps(self) -> tuple[int, int]:
-        """The step before the first epoch of this execution, and the last one: what `go_on` needs."""
+        """The step before the first epoch of this execution, and the last step: the arguments of `go_on`."""
         return self._base, self._last_step
 
     def go_on(self, base: int, last_step: int) -> None:
-        """Counts on from there."""
+        """Continue the count of steps from there."""
         self._base, self._last_step = base, last_step
 
     def epoch(self, epoch: int, logs: Mapping[str, Any] | None) -> None:
-        """Reports an epoch.
+        """Report an epoch.
 
         Args:
             epoch: from 0 on, as Keras counts.
-            logs: its metrics, of which those count that `numbers` lets count.
+            logs: the epoch's metrics; `numbers` says which count.
 
         Raises:
             SearchInterrupted: the server does not answer.
@@ -100,13 +100,13 @@ class Reporter:
             self.lost = True
             logger.warning("trial %d is no longer this worker's, going on with the next: %s", self._trial.number, error)
         except dodona.ApiError as error:
-            # A training is worth more than one of its reports.
+            # Training matters more than one of its reports.
             if not self._warned:
                 logger.warning("the metrics of trial %d were not taken: %s", self._trial.number, error)
             self._warned = True
 
     def completed(self, results: Any) -> Any:
-        """What a training returned; a History that `fit` did not fill has the epochs that were reported meanwhile."""
+        """Return a training's result; a History that `fit` did not fill gets the reported epochs."""
         if isinstance(results, list) and len(results) == 1:
             return [self.completed(results[0])]
         if isinstance(results, keras.callbacks.History) and not results.history:
@@ -124,7 +124,7 @@ class Reporter:
     def _step(self, epoch: int) -> int:
         step = self._base + epoch + 1
         if step <= self._last_step:
-            # The epochs began anew: the next execution.
+            # The epochs start again: this is the next execution.
             self._base = self._last_step - epoch
             step = self._last_step + 1
         self._last_step = step
@@ -132,17 +132,17 @@ class Reporter:
 
 
 def _place(checkpoint: str | None) -> str | None:
-    """What a report names as the checkpoint; nothing if the server cannot keep it: a backup is found without it."""
+    """Return the checkpoint for a report; None if the server cannot store it, since a backup is found without it."""
     if checkpoint is None or sendable(checkpoint) != checkpoint or len(checkpoint) > MAX_CHECKPOINT_LENGTH:
         return None
     return checkpoint
 
 
 class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
-    """Reports each epoch of `fit`, and ends the training when the server says so.
+    """A callback that reports each epoch of `fit`, and ends the training when the server asks for it.
 
     Args:
-        reporter: of the trial.
+        reporter: the trial's reporter.
 
     """
 
@@ -151,17 +151,17 @@ class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has
         self._reporter = reporter
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """The hook keeps quiet from now on."""
+        """Silence the tuner's own hook."""
         self._reporter.fitting = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Reports the epoch."""
-        # Loops of the user's own may call nothing but this.
+        """Report the epoch."""
+        # A custom loop may call only this method.
         self._reporter.fitting = True
         self._reporter.epoch(epoch, logs)
         if self._reporter.should_stop:
             self.model.stop_training = True
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """The hook may report again."""
+        """Let the tuner's own hook report again."""
         self._reporter.fitting = False

@@ -10,16 +10,16 @@ from keras_tuner.engine.trial import Trial
 
 
 def log_trial(callbacks: list[Any], trial: Trial, folder: Callable[[str], str]) -> None:
-    """Lets the TensorBoard callbacks, if there are any, log into a folder of the trial, its hyperparameters too.
+    """Make TensorBoard callbacks log into a folder of the trial, with its hyperparameters.
 
-    KerasTuner's own way needs the tensorboard package even if nothing is logged, takes a name that stands under two
-    conditions for two hyperparameters of one name, which TensorBoard refuses, and with another backend than TensorFlow
-    logs all trials into one folder.
+    KerasTuner's own method needs the tensorboard package even without such a callback. It logs a name under two
+    conditions as two hyperparameters, which TensorBoard refuses. With a backend other than TensorFlow it logs all
+    trials into one folder.
 
     Args:
-        callbacks: of the execution; the one that logs the hyperparameters is added.
-        trial: what is logged.
-        folder: where the execution is logged, given the folder of a callback.
+        callbacks: the callbacks of the execution; one that logs the hyperparameters is added.
+        trial: the trial.
+        folder: returns the folder of the execution, given the folder of a callback.
     """
     for callback in callbacks.copy():
         if type(callback).__name__ != "TensorBoard":

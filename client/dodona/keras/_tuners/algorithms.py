@@ -1,4 +1,4 @@
-"""KerasTuner's tuners under their own names, with their own arguments; each is a study's algorithm."""
+"""KerasTuner's tuners with their own names and arguments; each is an algorithm of the server."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ Objectives: TypeAlias = str | Objective | list[str | Objective] | None
 
 
 class CloudTuner(Tuner):
-    """tensorflow-cloud's CloudTuner: tunes a Keras model together with all other workers of a study.
+    """tensorflow-cloud's CloudTuner: tunes a Keras model together with the study's other workers.
 
     Args:
         hypermodel: a function that takes HyperParameters and returns a model, or a keras_tuner.HyperModel. Its
-            hyperparameters need not be declared ahead.
+            hyperparameters need not be declared in advance.
         project_id: the project that the study belongs to.
         region: the location within the project.
-        objective: as in KerasTuner, such as "val_accuracy" or keras_tuner.Objective("val_f1", "max").
-        hyperparameters: the search space, or a part of it, declared ahead.
-        study_config: the study as a dict, instead of the two above: Vertex AI's StudySpec, or the StudyConfig of AI
-            Platform.
+        objective: see KerasTuner, such as "val_accuracy" or keras_tuner.Objective("val_f1", "max").
+        hyperparameters: the search space, or a part of it, declared in advance.
+        study_config: a dict with the whole study (Vertex AI's StudySpec or AI Platform's StudyConfig), instead of
+            `objective` and `hyperparameters`.
         max_trials: how many trials the study may have, of all workers together; None for no limit.
         study_id: the study's name, which all its workers share; None for `project_name`.
-        url: the server's address; None for what DODONA_URL says.
-        token: the server's secret; None for what DODONA_TOKEN says.
-        **kwargs: as of `Tuner`: max_model_size, optimizer, loss, metrics, distribution_strategy, directory,
-            project_name, logger, tuner_id, overwrite, executions_per_trial, trials_per_process; and as of
+        url: the server's address; None for the value of DODONA_URL.
+        token: the server's secret; None for the value of DODONA_TOKEN.
+        **kwargs: further arguments of `Tuner`: max_model_size, optimizer, loss, metrics, distribution_strategy,
+            directory, project_name, logger, tuner_id, overwrite, executions_per_trial, trials_per_process; and of
             `CloudOracle`: algorithm, algorithm_options, seed, allow_new_entries, tune_new_entries,
             max_retries_per_trial, max_consecutive_failed_trials.
 
     Raises:
-        ValueError: as of `Tuner`.
+        ValueError: see `Tuner`.
 
     """
 
@@ -75,10 +75,10 @@ class CloudTuner(Tuner):
 
 
 class RandomSearch(NamedTuner):
-    """keras_tuner.RandomSearch: each trial is drawn independently.
+    """keras_tuner.RandomSearch: draws each trial independently.
 
     Args:
-        *args: as of keras_tuner.RandomSearch: hypermodel, objective, max_trials=10, seed, hyperparameters,
+        *args: the arguments of keras_tuner.RandomSearch: hypermodel, objective, max_trials=10, seed, hyperparameters,
             tune_new_entries, allow_new_entries, max_retries_per_trial, max_consecutive_failed_trials.
         **kwargs: the same by name, and those of `Tuner`: study_id, url, token, directory, project_name and so on.
 
@@ -89,11 +89,11 @@ class RandomSearch(NamedTuner):
 
 
 class GridSearch(NamedTuner):
-    """keras_tuner.GridSearch: every combination once; a Float without a step has eleven values, both ends among them.
+    """keras_tuner.GridSearch: tries every combination once; a Float without a step has eleven values with both ends.
 
     Args:
-        *args: as of `RandomSearch`, but max_trials=None: the whole grid.
-        **kwargs: as of `RandomSearch`.
+        *args: see `RandomSearch`, but max_trials=None: the whole grid.
+        **kwargs: see `RandomSearch`.
 
     """
 
@@ -108,11 +108,11 @@ class BayesianOptimization(NamedTuner):
     """keras_tuner.BayesianOptimization, by Dodona's own GP_BANDIT.
 
     Args:
-        *args: as of keras_tuner.BayesianOptimization: hypermodel, objective, max_trials=10, num_initial_points, alpha,
-            beta, seed, hyperparameters and so on. `num_initial_points`, `alpha` and `beta` have no effect, and if they
-            are not KerasTuner's defaults a warning says so: GP_BANDIT chooses its first points, learns the noise and
-            weighs exploration itself.
-        **kwargs: as of `RandomSearch`.
+        *args: the arguments of keras_tuner.BayesianOptimization: hypermodel, objective, max_trials=10,
+            num_initial_points, alpha, beta, seed, hyperparameters and so on. `num_initial_points`, `alpha` and `beta`
+            have no effect: GP_BANDIT chooses its first points, learns the noise and weighs exploration itself. Values
+            other than KerasTuner's defaults cause a warning.
+        **kwargs: see `RandomSearch`.
 
     """
 
@@ -128,12 +128,12 @@ class SklearnTuner(BaseTuner, keras_tuner.SklearnTuner):  # type: ignore[misc]  
     """keras_tuner.SklearnTuner: cross-validates a model of scikit-learn.
 
     Args:
-        oracle: as of `BaseTuner`; unless it says otherwise, the objective is "score", to be maximized.
-        hypermodel: builds the model.
-        scoring: as in KerasTuner; None for the model's own score.
+        oracle: see `BaseTuner`; the default objective is "score", to be maximized.
+        hypermodel: a function or a HyperModel that builds the model.
+        scoring: see KerasTuner; None for the model's own score.
         metrics: further functions of sklearn.metrics, which are recorded.
         cv: how the data are split; None for five shuffled folds.
-        **kwargs: as of `BaseTuner`: objective, max_trials, study_id, url, token, directory and so on.
+        **kwargs: see `BaseTuner`: objective, max_trials, study_id, url, token, directory and so on.
 
     """
 

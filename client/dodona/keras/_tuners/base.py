@@ -1,4 +1,4 @@
-"""What all tuners here have in common, whatever they tune: keras_tuner's BaseTuner with its oracle on a server."""
+"""The base of all tuners: keras_tuner's BaseTuner with its oracle on a server."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from dodona.keras._tuners.first_build import explore
 
 
 class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has no types
-    """Tunes anything, together with all other workers of a study: subclasses say how in `run_trial`.
+    """Tune anything, together with the study's other workers; subclasses override `run_trial`.
 
     Args:
         oracle: a `CloudOracle`; or the name of a search algorithm, such as "tpe"; or one of KerasTuner's own oracles,
-            whose arguments then make the study; or None for the server's best algorithm.
-        hypermodel: as in KerasTuner; None if `run_trial` needs none.
+            whose arguments describe the study; or None for the server's default algorithm.
+        hypermodel: see KerasTuner; None if `run_trial` needs none.
         directory: the working directory.
         project_name: the project's folder in it, and the study's name if `study_id` is not given.
-        overwrite: whether to start the study over if nobody can be using it.
-        trials_per_process: after so many trials the program is started anew in this process's place, which frees all
-            memory; None for never.
-        **kwargs: those of `CloudOracle` (objective, max_trials, study_id, url, token, seed and so on), unless one is
-            given; `tuner_id`, this worker's name; and those of keras_tuner's own class.
+        overwrite: whether to start the study over if no other worker can be using it.
+        trials_per_process: after how many trials the program restarts in the same process, which frees all memory;
+            None for never.
+        **kwargs: the arguments of `CloudOracle` (objective, max_trials, study_id, url, token, seed and so on), unless
+            `oracle` is one; `tuner_id`, this worker's id; and those of keras_tuner's own class.
 
     Raises:
-        ValueError: the arguments make no study, contradict each other, or name an objective that is not that of the
-            study there is; or `oracle` is none of these.
+        ValueError: the arguments do not describe a study, contradict each other, or name an objective other than the
+            existing study's; or `oracle` is none of these.
 
     """
 
@@ -77,12 +77,12 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         self.tuner_id = worker if worker not in (None, NAMELESS) else served.worker
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
-        """Itself: KerasTuner copies the callbacks for each execution, and one may hold the tuner."""
+        """Return the tuner itself: KerasTuner copies the callbacks for each execution, and one may refer to it."""
         return self
 
     @property
     def project_dir(self) -> str:
-        """The folder of the trials' folders; see `project_folder`."""
+        """The folder that contains the trials' folders; see `project_folder`."""
         folder = project_folder(str(self.directory), self.project_name)
         if not files.exists(folder):
             files.makedirs(folder)
@@ -90,7 +90,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
 
     @property
     def study(self) -> Study:
-        """The study as a plain client has it, fetched now: trials, figures such as `plot_history`, a data frame."""
+        """The study of the plain client, fetched now: trials, figures such as `plot_history`, a data frame."""
         study = self.oracle.study
         study.refresh()
         return study
@@ -100,24 +100,24 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
     def _populate_initial_space(self) -> None:
         if self.hypermodel is not None:
             explore(self.hypermodel, self.oracle)
-        # An argument that makes no study shows now, and the next worker finds the space whole.
+        # Invalid arguments fail now, and the next worker finds the whole space.
         _ = self.oracle.study
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """Runs trials until the study has none left.
+        """Run trials until no trial is left in the study.
 
         Args:
-            *fit_args: for `run_trial`, such as the training data.
-            **fit_kwargs: likewise. `verbose=0` prints nothing; without `verbose`, the progress of trial, worker and
-                study is shown in a terminal or a notebook, instead of Keras's progress bars.
+            *fit_args: arguments for `run_trial`, such as the training data.
+            **fit_kwargs: arguments for `run_trial`. `verbose=0` prints nothing; without `verbose`, a terminal or a
+                notebook shows the progress of trial, worker and study instead of Keras's progress bars.
 
         Raises:
             RuntimeError: too many trials of this worker have failed in a row.
-            SearchInterrupted: the server does not answer; the trial in hand is left to its lease, and goes on with the
-                next search of this worker, unless another one has it by then.
-            KeyboardInterrupt: Ctrl-C; the trial in hand was handed back, for any worker to run.
-            SystemExit: SIGTERM, likewise, unless the program handles it.
-            Exception: what a hook or a part of KerasTuner raised outside of a trial's run; likewise.
+            SearchInterrupted: the server does not answer. The running trial expires with its lease; the next search of
+                this worker continues it, unless another worker has it by then.
+            KeyboardInterrupt: Ctrl-C; the running trial was released for other workers.
+            SystemExit: SIGTERM, unless the program handles it; the running trial was released too.
+            Exception: an error of a hook or of KerasTuner outside of a trial's run; the running trial was released too.
         """
         begin_search(self.oracle.study)
         self._bars = "verbose" in fit_kwargs
@@ -129,7 +129,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
                 self.oracle.leave(error)
                 raise
             except BaseException:
-                # While this process lives, its heartbeats would keep the trial from everybody.
+                # Otherwise this process's heartbeats would keep the trial from other workers.
                 self.oracle.hand_back()
                 raise
 
@@ -139,13 +139,13 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         except SearchInterrupted:
             raise
         except FatalError as error:
-            # The search ends here, and nobody would come back for the trial.
+            # The search ends here, so no run would retry the trial.
             self.oracle.abandon(trial.trial_id, message_of(error))
             raise
         finally:
             self._trials_here += 1
         if trial.status != TrialStatus.COMPLETED:
-            # What a traceback held is not to take the memory of the next trial.
+            # Free the memory that the traceback refers to, for the next trial.
             gc.collect()
 
     def _run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
@@ -156,19 +156,19 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         except Exception as error:
             if (reason := out_of_memory(error)) is None:
                 raise
-            # The same values would not fit the next time either, so it is not retried.
+            # The same values would not fit the next time either, so there is no retry.
             raise FailedTrialError(f"out of memory: {reason}") from error
         if not self.oracle.get_trial(trial.trial_id).metrics.exists(self.oracle.objective.name):
             self.oracle.update_trial(trial.trial_id, *self._outcome_of(trial, results))
-        # Otherwise it is an older program, which hands the result to the oracle itself.
+        # Otherwise it is an older program, which passes the result to the oracle itself.
 
     def _outcome_of(self, trial: Trial, results: Any) -> tuple[dict[str, float], int]:
-        """The metrics of a trial and their epoch, from what `run_trial` returned or else from the reports."""
+        """Return a trial's metrics and their epoch, from the result of `run_trial` or else from the reports."""
         objective, reporter = self.oracle.objective, self.oracle.reporter(trial.trial_id)
         if reporter is None:
             return outcome_of(results, objective)
         if results is None and reporter.best is not None:
-            # Still older programs only call on_epoch_end.
+            # Even older programs only call on_epoch_end.
             return reporter.best
         if results is None and reporter.seen:
             raise missing_objective(objective, reporter.seen, "the epochs of Tuner.run_trial()")
@@ -179,11 +179,11 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
                 raise
             if isinstance(results, list) and len(results) > 1:
                 return outcome_of(results[:-1], objective)
-            # It ended before the objective was measured.
+            # The trial ended before the objective was measured.
             raise FailedTrialError(f"the trial was stopped: {error}") from error
 
     def pre_create_trial(self) -> None:
-        """Starts the program anew after `trials_per_process` trials; call it if you override it."""
+        """Restart the program after `trials_per_process` trials; an override must call this method."""
         super().pre_create_trial()
         if self._trials_per_process is not None and self._trials_here >= self._trials_per_process:
             self._trials_here = 0
@@ -191,13 +191,13 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
                 restart(self.tuner_id)
 
     def get_best_models(self, num_models: int = 1) -> list[Any]:
-        """The best models of all workers, with the weights of their best epochs, best first.
+        """Return the best models of all workers, with the weights of their best epochs, best first.
 
         Args:
-            num_models: how many; fewer are returned if fewer trials have succeeded.
+            num_models: how many models to return; there are fewer if fewer trials have succeeded.
 
         Raises:
-            FileNotFoundError: a trial's weights are not kept.
+            FileNotFoundError: a trial's weights are no longer stored.
         """
         best = self.oracle.get_best_trials(num_models)
         return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]
@@ -220,19 +220,19 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         with printed_safely():
             super().search_space_summary(extended)
 
-    # --- what a server makes needless
+    # --- what the server makes unnecessary
 
     def save(self) -> None:
-        """Nothing: the server has it all."""
+        """Do nothing: the server has the state."""
 
     def reload(self) -> None:
-        """Looks for new hyperparameters; KerasTuner calls this instead of doing so if it finds a file of its own."""
+        """Look for new hyperparameters; KerasTuner calls this instead if it finds a file of its own."""
         self._populate_initial_space()
 
 
 @contextmanager
 def _progress_bars(shown: bool) -> Iterator[None]:
-    """Keeps Keras's progress bars out of log files."""
+    """Keep Keras's progress bars out of log files."""
     if shown:
         yield
         return

@@ -1,4 +1,4 @@
-"""Finds a hypermodel's hyperparameters by building it, before the first trial."""
+"""The search for a hypermodel's hyperparameters: it is built before the first trial."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dodona.keras._oracle.oracle import CloudOracle
 
 
 def explore(hypermodel: HyperModel, oracle: CloudOracle) -> None:
-    """Teaches the oracle all hyperparameters that the hypermodel shows.
+    """Add all hyperparameters that the hypermodel shows to the oracle.
 
-    It is built once with the defaults, and then again for each conditional scope that was not active so far. A worker
-    that joins a study builds it once, unless that shows something new.
+    It is built once with the defaults, and once more for each conditional scope that was not active before. A worker
+    that joins a study builds it once, unless that shows new hyperparameters.
 
     Args:
-        hypermodel: the user's.
-        oracle: what is to know them.
+        hypermodel: the user's hypermodel.
+        oracle: the oracle.
 
     Raises:
-        RuntimeError: there is something new, and the oracle's `allow_new_entries` is False.
+        RuntimeError: there are new hyperparameters, and the oracle's `allow_new_entries` is False.
     """
     hp = oracle.known_space()
     known = len(hp.space)
@@ -46,6 +46,6 @@ def explore(hypermodel: HyperModel, oracle: CloudOracle) -> None:
 
 
 def _build(hypermodel: HyperModel, hp: HyperParameters) -> None:
-    # These values make no model, but their names were seen.
+    # These values do not give a model, but the names are known now.
     with suppress(FailedTrialError):
         hypermodel.build(hp)

@@ -1,4 +1,4 @@
-"""Hyperband: many short trainings, of which the best go on where they ended."""
+"""Hyperband: many short trainings, of which the best continue."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ logger = logging.getLogger("dodona")
 
 
 class Hyperband(NamedTuner):
-    """keras_tuner.Hyperband: each trial trains for the epochs that the server gives it; the best of them go on.
+    """keras_tuner.Hyperband: the server says how many epochs each trial trains; the best trials continue.
 
-    A trial that is promoted begins with the best weights of the trial that it continues, and the optimizer's state of
-    that epoch, and trains from that one's last epoch to its own. This holds for any model that the hypermodel builds,
-    however its `fit` is called: an overridden `_build_and_fit_model` need not pass `epochs` and `initial_epoch` on. An
-    overridden `run_trial` finds them in `trial.hyperparameters.values`. If the weights are not kept, as with a `fit` of
-    your own that saves none, the trial trains from the beginning for all of its epochs, and a warning says so.
+    A promoted trial begins with the best weights and the optimizer's state of the trial that it continues, and trains
+    from that trial's last epoch to its own. This holds for any model that the hypermodel builds, however its `fit` is
+    called: an overridden `_build_and_fit_model` need not pass `epochs` and `initial_epoch` on. An overridden
+    `run_trial` finds them in `trial.hyperparameters.values`. If the weights are not stored, as with a `fit` of your own
+    that saves none, the trial trains from the beginning for all of its epochs, and a warning says so.
 
     Args:
-        *args: as of keras_tuner.Hyperband: hypermodel, objective, max_epochs=100, factor=3, hyperband_iterations=1,
-            seed, hyperparameters and so on.
-        **kwargs: as of `RandomSearch`. `max_trials` may limit the study besides.
+        *args: the arguments of keras_tuner.Hyperband: hypermodel, objective, max_epochs=100, factor=3,
+            hyperband_iterations=1, seed, hyperparameters and so on.
+        **kwargs: see `RandomSearch`. `max_trials` may also limit the study.
 
     """
 
@@ -42,10 +42,10 @@ class Hyperband(NamedTuner):
         return arguments | {"algorithm_options": options}
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
-        """Trains the trial's model from its first epoch to its last; see `Tuner.run_trial`."""
+        """Train the trial's model from its first epoch to its last; see `Tuner.run_trial`."""
         values = trial.hyperparameters.values
         if "tuner/epochs" not in values:
-            # Somebody has queued these values by hand.
+            # A user has queued these values.
             return super().run_trial(trial, *args, **kwargs)
         parent = self._parent_of(trial)
         epochs = {"epochs": values["tuner/epochs"], "initial_epoch": values["tuner/initial_epoch"]}
@@ -59,7 +59,7 @@ class Hyperband(NamedTuner):
             return super().run_trial(trial, *args, **kwargs | epochs)
 
     def _parent_of(self, trial: Trial) -> str | None:
-        """The trial that this one continues; None if it begins anew, also because that one's weights are nowhere."""
+        """Return the trial that this one continues; None for a start from the beginning, or without its weights."""
         values = trial.hyperparameters.values
         parent: str | None = values.get("tuner/trial_id")
         if parent is None:
@@ -75,7 +75,7 @@ class Hyperband(NamedTuner):
                 parent,
                 error,
             )
-            # For a fit that goes by these.
+            # For a `fit` that reads these values.
             del values["tuner/trial_id"]
             values["tuner/initial_epoch"] = 0
             return None
@@ -84,7 +84,7 @@ class Hyperband(NamedTuner):
 
 @contextmanager
 def _after_each_build(hypermodel: HyperModel, prepare: Callable[[Any], None]) -> Iterator[None]:
-    """Prepares every model that the hypermodel builds within the block, whoever calls it."""
+    """Call `prepare` on every model that the hypermodel builds within the block."""
     build = hypermodel.build
 
     def prepared(hp: HyperParameters) -> Any:
@@ -100,7 +100,7 @@ def _after_each_build(hypermodel: HyperModel, prepare: Callable[[Any], None]) ->
 
 
 def _train_for(model: Any, epochs: dict[str, int]) -> None:
-    """Makes `fit` train for these epochs, unless its caller asks for others."""
+    """Set the default epochs of the model's `fit`, unless its caller passes others."""
     fit = model.fit
     parameters = inspect.signature(fit)
 

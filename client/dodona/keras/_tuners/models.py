@@ -1,4 +1,4 @@
-"""What a tuner does with the models of its trials: keep the best ones, for all workers, and go on after a crash."""
+"""A tuner's models: the best ones are stored for all workers, and training resumes after a crash."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from dodona.keras._tuners.base import BaseTuner
 
 
 class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
-    """A tuner of Keras models whose weights are found by all workers.
+    """A tuner of Keras models whose weights all workers can find.
 
     Args:
-        oracle: as of `BaseTuner`.
-        hypermodel: likewise.
-        directory: the working directory; or a URL that fsspec knows, such as "s3://bucket/folder", and a folder for
-            temporary files takes its place here.
-        upload: whether checkpoints go to the server's artifact store, unless `directory` is a URL; say False if all
-            workers share `directory`.
+        oracle: see `BaseTuner`.
+        hypermodel: see `BaseTuner`.
+        directory: the working directory; or a URL that fsspec supports, such as "s3://bucket/folder", with a temporary
+            folder on this machine.
+        upload: whether checkpoints go to the server's artifact store, unless `directory` is a URL; False if all workers
+            share `directory`.
         keep_checkpoints: of how many trials checkpoints are kept, of the best ones; None for all.
-        backup_seconds: how long to train before the state of the training is saved, at the end of an epoch, so that
-            another worker goes on from there if this one dies; 0 for each epoch, None for never.
-        **kwargs: as of `BaseTuner`.
+        backup_seconds: how long to train before the training state is saved at the end of an epoch, so that another
+            worker can resume if this one dies; 0 for each epoch, None for never.
+        **kwargs: see `BaseTuner`.
 
     """
 
@@ -52,7 +52,7 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         place = os.fspath(directory) if directory is not None else ""
         remote = "://" in place
         if remote:
-            # What nothing knows is told before anything is made.
+            # An unsupported URL fails before anything is created.
             FolderVault(place)
             temporary = tempfile.TemporaryDirectory(prefix="dodona-")
             self._end = weakref.finalize(self, temporary.cleanup)
@@ -72,26 +72,26 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         )
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """See keras_tuner.Tuner.search; afterwards only the checkpoints to be kept are there."""
+        """See keras_tuner.Tuner.search; afterwards only the checkpoints to keep are left."""
         super().search(*fit_args, **fit_kwargs)
         self._models.prune(in_any_case=True)
 
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
-        """Saves a trial's model, which `load_model` then finds on any machine.
+        """Save a trial's model, so that `load_model` finds it on any machine.
 
-        While the trial runs, the models of its best step and of its last one are kept. When it ends, that of the best
-        step becomes the trial's, or the last one if none was saved at that step, in the place of the weights that
-        `fit` has kept. A model that the hypermodel builds is saved by its weights, one of a tuner without a hypermodel
-        with its architecture.
+        While the trial runs, the models of its best and its latest step are kept. When it ends, the model of the best
+        step becomes the trial's model, or the latest one if none was saved at that step. It replaces the weights that
+        `fit` has saved. A model that the hypermodel builds is saved by its weights; a model of a tuner without a
+        hypermodel is saved with its architecture.
 
         Args:
             trial_id: the trial's number.
-            model: a keras.Model that is built.
+            model: a built keras.Model.
             step: the epoch, from 0 on, as `on_epoch_end` counts.
 
         Raises:
-            TypeError: it is no keras.Model; override `save_model` and `load_model` for anything else.
-            DodonaError: the trial does not run here, and the server does not take its model.
+            TypeError: it is not a keras.Model; override `save_model` and `load_model` for anything else.
+            DodonaError: the trial does not run here, and the server refused its model.
         """
         if not isinstance(model, keras.Model):
             kind = type(model).__name__
@@ -120,12 +120,12 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
             self._models.finish(running)
 
     def _training(self, trial: Trial, checkpoint: SaveBestEpoch) -> Training | None:
-        """The training of a trial that runs here, from its last backup on; None if another replica keeps it."""
+        """Return the training of a trial, from its last backup on; None if another replica runs it."""
         running = self.oracle.running(trial.trial_id)
         if running is None:
             return None
         study = self.oracle.study
-        # What an override trains, and how often, is not known here: it begins anew.
+        # It is not known what an override trains, and how often: it gets no backups.
         known = getattr(self.run_trial, "__module__", "").startswith("dodona.keras.")
         identity = f"{study.name}/trials/{trial.trial_id} of {study.create_time}"
         return Training(self._models, running, identity, checkpoint, self._backup_seconds if known else None)

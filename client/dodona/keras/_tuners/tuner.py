@@ -25,28 +25,28 @@ from dodona.keras._tuners.models import KeepsModels
 
 
 class Tuner(KeepsModels):
-    """keras_tuner.Tuner: tunes a Keras model together with all other workers of a study.
+    """keras_tuner.Tuner: tunes a Keras model together with the study's other workers.
 
     Args:
-        oracle: as of `BaseTuner`: a `CloudOracle`, the name of an algorithm, an oracle of KerasTuner, or None.
+        oracle: a `CloudOracle`, the name of an algorithm, an oracle of KerasTuner, or None; see `BaseTuner`.
         hypermodel: a function that takes HyperParameters and returns a model, or a keras_tuner.HyperModel. Its
-            hyperparameters need not be declared ahead.
+            hyperparameters need not be declared in advance.
         max_model_size: how many parameters a model may have.
-        optimizer: as in KerasTuner, for models that are not compiled, or instead of what they are compiled with.
-        loss: likewise.
-        metrics: likewise.
-        distribution_strategy: each trial runs in its scope.
-        directory: as of `KeepsModels`: the working directory, for weights; a path or a URL.
+        optimizer: see KerasTuner: for models that are not compiled, or instead of the compiled optimizer.
+        loss: the same for the loss.
+        metrics: the same for the metrics.
+        distribution_strategy: the strategy in whose scope each trial runs.
+        directory: the working directory, for weights; a path or a URL, see `KeepsModels`.
         project_name: the project's folder in it, and the study's name if `study_id` is not given.
         logger: ignored with a warning, as in KerasTuner.
-        tuner_id: this worker's name.
-        overwrite: whether to start the study over if nobody can be using it.
+        tuner_id: this worker's id.
+        overwrite: whether to start the study over if no other worker can be using it.
         executions_per_trial: how often each trial is trained.
-        **kwargs: as of `KeepsModels` (upload, keep_checkpoints, backup_seconds) and of `BaseTuner` (objective,
-            max_trials, study_id, url, token, trials_per_process and so on).
+        **kwargs: further arguments of `KeepsModels` (upload, keep_checkpoints, backup_seconds) and of `BaseTuner`
+            (objective, max_trials, study_id, url, token, trials_per_process and so on).
 
     Raises:
-        ValueError: as of `BaseTuner`; or there is nothing to train.
+        ValueError: see `BaseTuner`; or there is nothing to train.
 
     """
 
@@ -88,7 +88,7 @@ class Tuner(KeepsModels):
             **kwargs,
         )
         if type(self).load_model is not Tuner.load_model:
-            # Whoever calls it, the user's own method finds the files of another machine.
+            # Every call of the user's own method finds the files of other machines.
             own: Callable[[Trial], Any] = self.load_model
 
             def load_model(trial: Trial) -> Any:
@@ -100,32 +100,32 @@ class Tuner(KeepsModels):
     # --- training
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
-        """See `BaseTuner.search`; `callbacks` in any form that Keras's `fit` takes.
+        """See `BaseTuner.search`; `callbacks` may have any form that Keras's `fit` accepts.
 
         Raises:
-            TypeError: something in `callbacks` is no callback; no trial has begun.
+            TypeError: an element of `callbacks` is not a callback; no trial has begun.
         """
         if "callbacks" in fit_kwargs:
-            # Overridden methods have a list, as KerasTuner's documents say.
+            # Overridden methods get a list, as KerasTuner documents.
             fit_kwargs["callbacks"] = callbacks_of(fit_kwargs["callbacks"])
         with self._old_objects.while_searching():
             super().search(*fit_args, **fit_kwargs)
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
-        """Trains the trial's model, `executions_per_trial` times unless the server wants it stopped.
+        """Train the trial's model `executions_per_trial` times, unless the server asks to stop.
 
         Args:
-            trial: what to run.
-            *args: for `fit`, as given to `search`.
-            **kwargs: likewise.
+            trial: the trial to run.
+            *args: arguments for `fit`, as passed to `search`.
+            **kwargs: arguments for `fit`, as passed to `search`.
 
         Returns:
-            The results of the executions, as keras_tuner.Tuner.run_trial.
+            The results of the executions; see keras_tuner.Tuner.run_trial.
 
         """
         own_callbacks = callbacks_of(kwargs.pop("callbacks", None))
         reporter = self.oracle.reporter(trial.trial_id)
-        # One for all executions, as it keeps the best epoch of all.
+        # One callback for all executions, since it saves the best epoch of all.
         checkpoint = SaveBestMeasuredEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id), reporter)
         training = self._training(trial, checkpoint)
         results: list[Any] = [] if training is None else training.results
@@ -160,13 +160,13 @@ class Tuner(KeepsModels):
         if reporter is not None:
             results = reporter.completed(results)
         if reporter is None or not reporter.should_stop:
-            # What is missing shows before the next execution.
+            # A missing objective fails before the next execution.
             outcome_of(results, self.oracle.objective, "HyperModel.fit()")
         return results
 
     @property
     def _takes_two(self) -> bool:
-        """Whether `_build_and_fit_model` is one of KerasTuner 1.0, which takes the arguments of `fit` as two."""
+        """Whether `_build_and_fit_model` takes the arguments of `fit` as two parameters, as in KerasTuner 1.0."""
         parameters = list(signature(self._build_and_fit_model).parameters.values())[1:]
         plain = [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
         two = len(parameters) == len(plain) == 2
@@ -174,12 +174,12 @@ class Tuner(KeepsModels):
 
     def _build_and_fit_model(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         if self._takes_two and len(args) == 2:
-            # Called by `super()`, as it was called itself.
+            # Called by `super()` in the same form.
             args, kwargs = args
         hp = trial.hyperparameters
         model = self._try_build(hp)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
-        # The hypermodel's own fit may leave the callbacks out.
+        # The hypermodel's own fit may ignore the callbacks.
         save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
         return results
 
@@ -188,28 +188,28 @@ class Tuner(KeepsModels):
         return super()._try_build(hp)
 
     def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Reports an epoch of a custom training loop; in `fit` a callback does.
+        """Report an epoch of a custom training loop; in `fit` a callback does.
 
-        Afterwards `model.stop_training` says whether to stop, as the server wants it or the model did already.
+        Afterwards `model.stop_training` says whether to stop, because the server asks for it or the model did already.
 
         Args:
-            trial: what is running.
-            model: what is trained.
-            epoch: from 0 on.
+            trial: the running trial.
+            model: the model in training.
+            epoch: the epoch, from 0 on.
             logs: the epoch's metrics.
         """
         reporter = self.oracle.reporter(trial.trial_id)
         if reporter is None or reporter.fitting:
             return
         reporter.epoch(epoch, logs)
-        # A model that was never fitted lacks it.
+        # A model that was never fitted lacks the attribute.
         model.stop_training = reporter.should_stop or getattr(model, "stop_training", False)
 
     # --- models
 
     def _build_hypermodel(self, hp: HyperParameters) -> Any:
         if not self._bars:
-            # KerasTuner clears Keras's session before each model, and that forgets the setting.
+            # KerasTuner clears Keras's session before each model, which resets the setting.
             keras.config.disable_interactive_logging()
         return super()._build_hypermodel(hp)
 
@@ -219,7 +219,7 @@ class Tuner(KeepsModels):
             return
         given = {"optimizer": self.optimizer, "loss": self.loss, "metrics": self.metrics}
         if isinstance(self.optimizer, keras.optimizers.Optimizer):
-            # An optimizer belongs to one model.
+            # An optimizer belongs to one model only.
             given["optimizer"] = keras.optimizers.deserialize(keras.optimizers.serialize(self.optimizer))
         if any(given.values()):
             model.compile(**{name: value for name, value in given.items() if value})
@@ -228,16 +228,16 @@ class Tuner(KeepsModels):
         log_trial(callbacks, trial, lambda folder: self._get_tensorboard_dir(folder, trial.trial_id, execution))
 
     def load_model(self, trial: Trial) -> Any:
-        """The trial's model with the weights of its best epoch, whichever worker trained it.
+        """Return the trial's model with the weights of its best epoch, whichever worker trained it.
 
         Args:
-            trial: whose weights are to be loaded.
+            trial: the trial whose weights are loaded.
 
         Raises:
-            FileNotFoundError: they are not kept.
+            FileNotFoundError: the weights are no longer stored.
         """
         number = int(trial.trial_id)
-        # One that runs here may have saved a model already.
+        # A running trial may have saved a model already.
         running = self.oracle.running(trial.trial_id)
         saved = None if running is None else self._models.saved_at(number, trial.best_step)
         if saved is None:
@@ -245,13 +245,13 @@ class Tuner(KeepsModels):
         if self.hypermodel is None:
             return keras.models.load_model(saved or self._models.path(number, WHOLE))
         model = self._try_build(trial.hyperparameters)
-        # KerasTuner makes the variables of an unbuilt model outside the scope.
+        # KerasTuner creates the variables of an unbuilt model outside the scope.
         with maybe_distribute(self.distribution_strategy):
             self._load_weights(model, trial.trial_id, saved)
         return model
 
     def _restore(self, model: Any, trial_id: str) -> None:
-        """Gives a model the weights of a trial's best epoch, and the optimizer's state of that epoch."""
+        """Load the weights of a trial's best epoch, and the optimizer's state of that epoch, into a model."""
         self._models.fetch(int(trial_id))
         self._load_weights(model, trial_id)
 
@@ -259,6 +259,6 @@ class Tuner(KeepsModels):
         if not model.built:
             model.build_from_config(load_json(self._get_build_config_fname(trial_id)))
         if getattr(model, "optimizer", None) is not None:
-            # One that has no variables yet would take none from the file.
+            # An optimizer without variables would load none from the file.
             model.optimizer.build(model.trainable_variables)
         model.load_weights(path or self._get_checkpoint_fname(trial_id))

@@ -1,4 +1,4 @@
-"""KerasTuner's tuners that bring their oracle along, with their own arguments by construction."""
+"""KerasTuner's tuners that create their own oracle, with KerasTuner's arguments."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dodona.keras._tuners.tuner import Tuner
 
 
 class NamedTuner(Tuner):
-    """A tuner that takes the arguments of one of KerasTuner's and searches by an algorithm of the server.
+    """A tuner with the arguments of one of KerasTuner's tuners and an algorithm of the server.
 
     Args:
-        *args: as of keras_tuner's class of this name.
-        **kwargs: likewise, and those of `Tuner`.
+        *args: the arguments of keras_tuner's class of this name.
+        **kwargs: the same by name, and those of `Tuner`.
 
     """
 
@@ -28,5 +28,5 @@ class NamedTuner(Tuner):
         super().__init__(self._algorithm, **self._translate(arguments))
 
     def _translate(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Those of KerasTuner's arguments that `Tuner` takes otherwise."""
+        """Return KerasTuner's arguments as arguments of `Tuner`."""
         return arguments
