@@ -15,6 +15,7 @@ from keras_tuner.errors import FailedTrialError
 
 from dodona import Client, Study, TrialRecord
 from dodona.keras import CloudTuner
+from dodona.keras._process.state import process_state
 from dodona.keras._study import overwrite
 from dodona.keras._study.overwrite import _in_use
 from tests.keras.models import BlackBox, build, build_fixed
@@ -174,8 +175,8 @@ LONG_AGO, JUST_NOW = NOW - timedelta(minutes=2), NOW - timedelta(seconds=5)
     ],
 )
 def test_who_may_be_using_a_study(trials: list[TrialRecord], reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overwrite, "workers_of_this_process", {"me"})
-    monkeypatch.setattr(overwrite, "handed_back", {("s", 2), ("t", 1)})
+    monkeypatch.setattr(process_state, "workers", {"me"})
+    monkeypatch.setattr(process_state, "released", {("s", 2), ("t", 1)})
     found = _in_use("s", trials, NOW)
     assert found.startswith(reason) if reason else not found
 
@@ -198,7 +199,7 @@ def test_overwriting_what_another_has_just_used(
     arguments = {"tuner": BlackBox, "max_trials": 2, "overwrite": True}
     tune(**arguments).search(verbose=0)
     created = study().create_time
-    monkeypatch.setattr(overwrite, "workers_of_this_process", set())
+    monkeypatch.setattr(process_state, "workers", set())
     with caplog.at_level(logging.WARNING, "dodona"):
         tune(**arguments)
     assert study().create_time == created

@@ -17,8 +17,8 @@ from dodona.keras._errors import SearchInterrupted, outages_end_the_search
 from dodona.keras._mapping.results import MissingObjective, outcome_of
 from dodona.keras._mapping.trials import add_metrics, best_records, trial_of
 from dodona.keras._oracle.attachment import AttachedOracle, served
+from dodona.keras._process.state import process_state
 from dodona.keras._process.worker import NAMELESS
-from dodona.keras._study.overwrite import handed_back, workers_of_this_process
 from dodona.keras._study.requested_spec import max_trials_of
 from dodona.keras._training.active_trial import Running
 from dodona.keras._training.reporting import Reporter
@@ -69,7 +69,7 @@ class CloudOracle(AttachedOracle):
         return running.trial
 
     def _ask(self, worker: str) -> Running:
-        workers_of_this_process.add(worker)
+        process_state.workers.add(worker)
         with outages_end_the_search():
             # Of the replicas of one worker, the first renews the lease for all.
             patience = IDLE_AFTER_SECONDS if self._running else None
@@ -156,7 +156,7 @@ class CloudOracle(AttachedOracle):
         while self._running:
             _, running = self._running.popitem()
             if self.should_report and running.hand_back():
-                handed_back.add((self.study.name, running.handle.number))
+                process_state.released.add((self.study.name, running.handle.number))
 
     def leave(self, reason: SearchInterrupted) -> None:
         """Let the trials that run here expire with their leases; called when the search ends without a server.

@@ -12,15 +12,13 @@ import sys
 
 from dodona import Study
 from dodona._searched import searched_before, variables_of, write_down
+from dodona.keras._process.state import process_state
 
 # The folder in which the program was started, which its command line may need; None if it was deleted.
 try:
     _FOLDER: str | None = os.getcwd()
 except FileNotFoundError:
     _FOLDER = None
-
-# The names of the studies that this process has searched.
-_searched_here: set[str] = set()
 
 
 def check_restart(trials_per_process: int | None) -> None:
@@ -46,7 +44,7 @@ def restart(worker: str) -> None:
     Args:
         worker: the worker id to keep.
     """
-    os.environ |= {**variables_of([*searched_before(), *_searched_here]), "DODONA_WORKER": worker}
+    os.environ |= {**variables_of([*searched_before(), *process_state.searched]), "DODONA_WORKER": worker}
     if _FOLDER is not None:
         os.chdir(_FOLDER)
     sys.stdout.flush()
@@ -56,8 +54,8 @@ def restart(worker: str) -> None:
 
 def begin_search(study: Study) -> None:
     """Record that this program searches the study."""
-    if study.name not in _searched_here:
-        _searched_here.add(study.name)
+    if study.name not in process_state.searched:
+        process_state.searched.add(study.name)
         write_down(study.name)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from dodona.keras._compat import gradient_registry
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def graphs_released() -> Iterator[None]:
     function refers to the graph: some megabytes a trial. Traced functions still work without it. Only a gradient of an
     old graph can no longer be traced, and no training needs one.
     """
-    registry = _gradients()
+    registry = gradient_registry()
     before = set(registry)
     try:
         yield
@@ -24,10 +24,3 @@ def graphs_released() -> Iterator[None]:
         for name in registry.keys() - before:
             if name.startswith("CustomGradient-"):
                 del registry[name]
-
-
-def _gradients() -> MutableMapping[str, Any]:
-    """TensorFlow's gradients by name; nothing if it is not in use."""
-    ops = sys.modules.get("tensorflow.python.framework.ops")
-    registry: MutableMapping[str, Any] = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
-    return registry

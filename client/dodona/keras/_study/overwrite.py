@@ -22,16 +22,12 @@ from dodona import NotFound, Study, TrialRecord
 from dodona.keras._compat import files
 from dodona.keras._mapping.trials import UNFINISHED
 from dodona.keras._process.restart import goes_on
+from dodona.keras._process.state import process_state
 
 logger = logging.getLogger("dodona")
 
 # Longer than the delay between workers that start together, shorter than it takes to edit a script.
 QUIET = timedelta(minutes=1)
-
-# The ids under which this process has asked for trials.
-workers_of_this_process: set[str] = set()
-# The trials that it has handed back unfinished, by study and number; the server names no worker for them.
-handed_back: set[tuple[str, int]] = set()
 
 
 def start_over(study: Study) -> list[TrialRecord] | None:
@@ -63,7 +59,7 @@ def start_over(study: Study) -> list[TrialRecord] | None:
         if study.create_time != created:
             return None
         study.delete()
-        handed_back.difference_update([(study.name, trial.number) for trial in trials])
+        process_state.released.difference_update([(study.name, trial.number) for trial in trials])
     except NotFound:
         # Another worker was faster; its study is the one to join.
         return None
@@ -74,8 +70,8 @@ def _in_use(study: str, trials: list[TrialRecord], now: datetime) -> str:
     """Return why another worker may be using a study with these trials; empty if none can be."""
     if not trials:
         return "it has no trial yet, so somebody may have just made it"
-    others = [trial for trial in trials if trial.worker or (study, trial.number) not in handed_back]
-    if {trial.worker for trial in others} <= workers_of_this_process:
+    others = [trial for trial in trials if trial.worker or (study, trial.number) not in process_state.released]
+    if {trial.worker for trial in others} <= process_state.workers:
         return ""
     unfinished = [trial for trial in trials if trial.state in UNFINISHED]
     if unfinished:

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras_tuner import HyperModel, Objective
 
-from dodona.keras._compat import DefaultObjective
+from dodona.keras._compat import DefaultObjective, build_and_fit_of
 from dodona.keras._mapping.metrics import numbers
 from dodona.keras._mapping.objective import score
 from dodona.keras._mapping.results import missing_objective
@@ -55,7 +55,7 @@ def expects_objective(tuner: Any, callbacks: Sequence[Any]) -> bool:
         tuner: the trial's tuner.
         callbacks: the user's callbacks.
     """
-    methods = (tuner.run_trial, tuner._build_and_fit_model)  # noqa: SLF001 - what the user overrides
+    methods = (tuner.run_trial, build_and_fit_of(tuner))
     if not all(method.__module__.startswith("dodona.keras.") for method in methods):
         return False
     if isinstance(tuner.oracle.objective, DefaultObjective) or type(tuner.hypermodel).fit is not HyperModel.fit:

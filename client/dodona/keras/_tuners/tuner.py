@@ -12,7 +12,15 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 
 from dodona.keras._checkpoints.storage import WHOLE
-from dodona.keras._compat import TunerCallback, load_json, save_json
+from dodona.keras._compat import (
+    TunerCallback,
+    build_config_path,
+    checkpoint_path,
+    copied_callbacks,
+    load_json,
+    save_json,
+    tensorboard_folder,
+)
 from dodona.keras._mapping.epochs import NoteEpochs
 from dodona.keras._mapping.results import outcome_of
 from dodona.keras._process.garbage import OldObjects
@@ -126,18 +134,18 @@ class Tuner(KeepsModels):
         own_callbacks = callbacks_of(kwargs.pop("callbacks", None))
         reporter = self.oracle.reporter(trial.trial_id)
         # One callback for all executions, since it saves the best epoch of all.
-        checkpoint = SaveBestMeasuredEpoch(self.oracle.objective, self._get_checkpoint_fname(trial.trial_id), reporter)
+        checkpoint = SaveBestMeasuredEpoch(self.oracle.objective, checkpoint_path(self, trial.trial_id), reporter)
         training = self._training(trial, checkpoint)
         results: list[Any] = [] if training is None else training.results
         for execution in range(len(results), self.executions_per_trial):
-            callbacks = self._deepcopy_callbacks(own_callbacks)
+            callbacks = copied_callbacks(self, own_callbacks)
             self._configure_tensorboard_dir(callbacks, trial, execution)
             if reporter is not None:
                 reporter.epochs = []
                 callbacks.append(ReportEpochs(reporter))
             callbacks.extend(self.oracle.watchers(self.executions_per_trial))
             callbacks.append(TunerCallback(self, trial))
-            callbacks.append(SaveBuildConfig(self._get_build_config_fname(trial.trial_id)))
+            callbacks.append(SaveBuildConfig(build_config_path(self, trial.trial_id)))
             callbacks.append(checkpoint)
             callbacks.append(NoteEpochs())
             if expects_objective(self, own_callbacks):
@@ -180,7 +188,7 @@ class Tuner(KeepsModels):
         model = self._try_build(hp)
         results = self.hypermodel.fit(hp, model, *args, **kwargs)
         # The hypermodel's own fit may ignore the callbacks.
-        save_json(self._get_build_config_fname(trial.trial_id), model.get_build_config())
+        save_json(build_config_path(self, trial.trial_id), model.get_build_config())
         return results
 
     def _try_build(self, hp: HyperParameters) -> Any:
@@ -225,7 +233,7 @@ class Tuner(KeepsModels):
             model.compile(**{name: value for name, value in given.items() if value})
 
     def _configure_tensorboard_dir(self, callbacks: list[Any], trial: Trial, execution: int = 0) -> None:
-        log_trial(callbacks, trial, lambda folder: self._get_tensorboard_dir(folder, trial.trial_id, execution))
+        log_trial(callbacks, trial, lambda folder: tensorboard_folder(self, folder, trial.trial_id, execution))
 
     def load_model(self, trial: Trial) -> Any:
         """Return the trial's model with the weights of its best epoch, whichever worker trained it.
@@ -257,8 +265,8 @@ class Tuner(KeepsModels):
 
     def _load_weights(self, model: Any, trial_id: str, path: str | None = None) -> None:
         if not model.built:
-            model.build_from_config(load_json(self._get_build_config_fname(trial_id)))
+            model.build_from_config(load_json(build_config_path(self, trial_id)))
         if getattr(model, "optimizer", None) is not None:
             # An optimizer without variables would load none from the file.
             model.optimizer.build(model.trainable_variables)
-        model.load_weights(path or self._get_checkpoint_fname(trial_id))
+        model.load_weights(path or checkpoint_path(self, trial_id))
