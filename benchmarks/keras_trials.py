@@ -24,7 +24,7 @@ import keras
 import keras_tuner
 
 import dodona.keras
-from dodona.keras._process.garbage import OldObjects
+from dodona.keras._process.garbage import FrozenObjects
 
 KINDS = ("bare", "keras-tuner", "keras-tuner-frozen", "dodona")
 
@@ -101,9 +101,9 @@ def searches(url: str, folder: Path, trials: int, epochs: int, saves: bool, name
             raise RuntimeError(f"{tuner.remaining_trials} of {trials} trials were not run")
 
     def searched_frozen() -> None:
-        old = OldObjects()
-        with old.while_searching():
-            old.set_aside()
+        old = FrozenObjects()
+        with old.during_search():
+            old.freeze_all()
             searched(frozen)
 
     found = (bare, lambda: searched(theirs), searched_frozen, lambda: searched(ours))

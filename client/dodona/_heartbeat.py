@@ -8,18 +8,18 @@ import threading
 import time
 from collections.abc import Callable
 
+from dodona._active_trials import UNFINISHED, ActiveTrial
 from dodona._errors import Aborted, ApiError, FailedPrecondition, NotFound, ServerUnreachable
 from dodona._outbox import Outbox
-from dodona._run import UNFINISHED, Run
 from dodona._transport import BASIC_VIEW, Transport, pause_after
 from dodona_schemas import vertex
 
 logger = logging.getLogger("dodona")
 
 THREAD_NAME = "dodona-heartbeat"
-BEATS_IN_A_LEASE = 3
-BEAT_PATIENCE_SECONDS = 1.0
-LONGEST_BEAT_TIMEOUT_SECONDS = 10.0
+HEARTBEATS_PER_LEASE = 3
+PATIENCE_SECONDS = 1.0
+LONGEST_TIMEOUT_SECONDS = 10.0
 
 
 class Heartbeat:
@@ -31,13 +31,15 @@ class Heartbeat:
     Args:
         transport: the way to the server.
         lease_seconds: how long the server waits for a heartbeat or a report.
-        runs: returns the active trials.
+        active_trials: returns the active trials.
     """
 
-    def __init__(self, transport: Transport, lease_seconds: float, runs: Callable[[], list[Run]]) -> None:
+    def __init__(
+        self, transport: Transport, lease_seconds: float, active_trials: Callable[[], list[ActiveTrial]]
+    ) -> None:
         self._transport = transport
-        self._interval = lease_seconds / BEATS_IN_A_LEASE
-        self._runs = runs
+        self._interval = lease_seconds / HEARTBEATS_PER_LEASE
+        self._active_trials = active_trials
         self.outbox = Outbox(transport, self._flush_soon)
         self._closed = False
         self._complained = False
@@ -96,7 +98,7 @@ class Heartbeat:
     def _ended(self) -> bool:
         """Return whether there is nothing to do any more; the next trial then starts a new thread."""
         with self._lock:
-            if self._closed or not (self._runs() or self.outbox.pending):
+            if self._closed or not (self._active_trials() or self.outbox.pending):
                 self._thread = None
                 return True
         return False
@@ -106,43 +108,43 @@ class Heartbeat:
         try:
             if self.outbox.pending:
                 self.outbox.send()
-            for run in self._runs():
+            for trial in self._active_trials():
                 if self._closed:
                     break
-                if self._is_due(run):
-                    self._beat(run)
+                if self._is_due(trial):
+                    self._renew(trial)
         except ServerUnreachable as error:
             self._failures += 1
-            self._transport.outage.goes_on(error.cause, None)
+            self._transport.outage.call_failed(error.cause, None)
             return min(self._interval, pause_after(self._failures))
         self._failures = 0
         # A trial that becomes active meanwhile is not due before the thread's next round.
         return self._interval * random.uniform(0.4, 0.5)  # noqa: S311 - jitter needs no secrets
 
-    def _is_due(self, run: Run) -> bool:
+    def _is_due(self, trial: ActiveTrial) -> bool:
         """Return whether the trial's lease must be renewed now, because the next round would be too late."""
-        return run.state in UNFINISHED and time.monotonic() - run.signed >= self._interval / 2
+        return trial.state in UNFINISHED and time.monotonic() - trial.last_contact >= self._interval / 2
 
-    def _beat(self, run: Run) -> None:
-        if not run.in_hand:
+    def _renew(self, trial: ActiveTrial) -> None:
+        if not trial.is_active:
             # It was finished during the heartbeats of the others.
             return
         try:
             answer = self._transport.call(
                 "POST",
-                f"{run.path}:heartbeat?{BASIC_VIEW}",
-                vertex.HeartbeatTrialRequest(attempt=run.attempt, client_id=run.client_id),
+                f"{trial.path}:heartbeat?{BASIC_VIEW}",
+                vertex.HeartbeatTrialRequest(attempt=trial.attempt, client_id=trial.client_id),
                 vertex.Trial,
-                patience=min(BEAT_PATIENCE_SECONDS, self._interval),
-                timeout=min(LONGEST_BEAT_TIMEOUT_SECONDS, max(1.0, self._interval)),
+                patience=min(PATIENCE_SECONDS, self._interval),
+                timeout=min(LONGEST_TIMEOUT_SECONDS, max(1.0, self._interval)),
             )
         except (Aborted, NotFound, FailedPrecondition) as error:
-            if run.in_hand:
-                run.lose(error, aside=True)
+            if trial.is_active:
+                trial.mark_lost(error, in_background=True)
         except ApiError as error:
             if not self._complained:
                 self._complained = True
-                logger.warning("a heartbeat of trial %d was refused: %s", run.number, error)
+                logger.warning("a heartbeat of trial %d was refused: %s", trial.number, error)
         else:
             self._complained = False
-            run.learn(answer)
+            trial.update(answer)

@@ -24,7 +24,7 @@ class Outage:
         self._since: float | None = None
         self._warned = 0.0
 
-    def goes_on(self, cause: Exception, left_seconds: float | None) -> None:
+    def call_failed(self, cause: Exception, left_seconds: float | None) -> None:
         """Record that a call has failed and will be retried.
 
         Args:
@@ -42,7 +42,7 @@ class Outage:
         limit = "" if left_seconds is None else f" for up to {_spoken(left_seconds)}"
         logger.warning("the server at %s does not answer (%s); trying again%s", self._url, words, limit)
 
-    def over(self) -> None:
+    def call_answered(self) -> None:
         """Record that a call was answered."""
         if self._since is None:
             return

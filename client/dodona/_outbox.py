@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, chain, islice
 
+from dodona._active_trials import ActiveTrial
 from dodona._errors import (
     Aborted,
     ApiError,
@@ -20,11 +21,10 @@ from dodona._errors import (
     Unauthenticated,
 )
 from dodona._record import Verdict
-from dodona._run import Run
 from dodona._transport import BASIC_VIEW, Transport, pause_after
 from dodona_schemas import vertex
 
-MAX_HELD = 10_000
+MAX_BUFFERED = 10_000
 # The server's limits for one call: reports, and bytes with room for the rest of the message.
 MAX_BATCH = 1000
 MAX_BATCH_BYTES = 4 * 2**20
@@ -40,16 +40,16 @@ _LATER = (Unauthenticated, PermissionDenied, ResourceExhausted)
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
+class _Buffered:
     """A buffered report, sent as a call of its own or as a part of a batch."""
 
-    run: Run
+    trial: ActiveTrial
     body: vertex.AddTrialMeasurementRequest
 
     def in_batch(self) -> bytes:
         body = self.body
         report = vertex.TrialReport(
-            trial=str(self.run.number),
+            trial=str(self.trial.number),
             measurement=body.measurement,
             attempt=body.attempt,
             client_id=body.client_id,
@@ -66,13 +66,13 @@ class Outbox:
 
     Args:
         transport: the way to the server.
-        on_hold: called when a report is buffered, so that a thread sends it later.
+        on_buffered: called when a report is buffered, so that a thread sends it later.
     """
 
-    def __init__(self, transport: Transport, on_hold: Callable[[], None]) -> None:
+    def __init__(self, transport: Transport, on_buffered: Callable[[], None]) -> None:
         self._transport = transport
-        self._on_hold = on_hold
-        self._held: dict[str, deque[_Held]] = {}
+        self._on_buffered = on_buffered
+        self._buffered: dict[str, deque[_Buffered]] = {}
         self.after_fork()
 
     def after_fork(self) -> None:
@@ -80,9 +80,9 @@ class Outbox:
         self._lock = threading.Lock()
         # One thread sends at a time, else batches could overtake each other.
         self._sending = threading.Lock()
-        for held in chain.from_iterable(self._held.values()):
-            held.run.held = 0
-        self._held.clear()
+        for buffered in chain.from_iterable(self._buffered.values()):
+            buffered.trial.buffered = 0
+        self._buffered.clear()
         self._count = 0
         self._away_since: float | None = None
         self._cause: Exception = DodonaError("no call was made")
@@ -92,26 +92,26 @@ class Outbox:
         """How many reports are buffered."""
         return self._count
 
-    def report(self, run: Run, body: vertex.AddTrialMeasurementRequest) -> None:
+    def report(self, trial: ActiveTrial, body: vertex.AddTrialMeasurementRequest) -> None:
         """Send a report, or buffer it while the server is away.
 
         Args:
-            run: the trial.
+            trial: the trial.
             body: the measurement.
 
         Raises:
             ServerUnreachable: the server was away for too long, or too many reports are buffered; this one is not.
             ApiError: the server refused this report, or one that was buffered before.
         """
-        run.check()
-        if self._count and not self._emptied():
-            self._hold(run, body)
+        trial.check()
+        if self._count and not self._is_emptied():
+            self._buffer(trial, body)
             return
-        run.check()
+        trial.check()
         try:
             answer = self._transport.call(
                 "POST",
-                f"{run.path}:addTrialMeasurement?{BASIC_VIEW}",
+                f"{trial.path}:addTrialMeasurement?{BASIC_VIEW}",
                 body,
                 Verdict,
                 patience=DIRECT_PATIENCE_SECONDS,
@@ -119,17 +119,17 @@ class Outbox:
             )
         except ServerUnreachable as error:
             self._went_away(error.cause, time.monotonic() - error.waited_seconds)
-            self._hold(run, body)
+            self._buffer(trial, body)
         except (Aborted, NotFound) as error:
-            raise run.lose(error) from error
+            raise trial.mark_lost(error) from error
         else:
-            run.learn(answer)
+            trial.update(answer)
 
-    def deliver(self, run: Run, patience: float) -> None:
+    def deliver(self, trial: ActiveTrial, patience: float) -> None:
         """Send all buffered reports of a trial.
 
         Args:
-            run: the trial.
+            trial: the trial.
             patience: seconds to try.
 
         Raises:
@@ -137,7 +137,7 @@ class Outbox:
         """
         started = time.monotonic()
         tries = 0
-        while run.held:
+        while trial.buffered:
             try:
                 self.send(max(MIN_TIMEOUT_SECONDS, patience - (time.monotonic() - started)))
             except ServerUnreachable as error:
@@ -164,7 +164,7 @@ class Outbox:
             self._sending.release()
 
     def _send_all(self, timeout: float) -> None:
-        while study_path := next((path for path, held in self._held.copy().items() if held), None):
+        while study_path := next((path for path, buffered in self._buffered.copy().items() if buffered), None):
             try:
                 self._send_batch(study_path, timeout)
             except ServerUnreachable as error:
@@ -175,7 +175,7 @@ class Outbox:
                 raise self._transport.unreachable(time.monotonic() - since, error) from error
         self._away_since = None
 
-    def _emptied(self) -> bool:
+    def _is_emptied(self) -> bool:
         """Return whether no report is buffered any more; a server that is known to be away is not tried again here."""
         if self._away_since is not None:
             return False
@@ -192,44 +192,44 @@ class Outbox:
             self._cause = cause
             return self._away_since
 
-    def _hold(self, run: Run, body: vertex.AddTrialMeasurementRequest) -> None:
+    def _buffer(self, trial: ActiveTrial, body: vertex.AddTrialMeasurementRequest) -> None:
         with self._lock:
             since = self._away_since
             absence = 0.0 if since is None else time.monotonic() - since
             if since is not None and absence >= self._transport.patience_seconds:
                 raise self._transport.unreachable(absence, self._cause) from self._cause
-            if self._count >= MAX_HELD:
-                cause = DodonaError(f"{self._cause}; {MAX_HELD} reports are held in memory, and no more may be")
+            if self._count >= MAX_BUFFERED:
+                cause = DodonaError(f"{self._cause}; {MAX_BUFFERED} reports are held in memory, and no more may be")
                 raise self._transport.unreachable(absence, cause) from self._cause
-            self._held.setdefault(run.study_path, deque()).append(_Held(run, body))
+            self._buffered.setdefault(trial.study_path, deque()).append(_Buffered(trial, body))
             self._count += 1
-            run.held += 1
-        self._on_hold()
+            trial.buffered += 1
+        self._on_buffered()
 
     def _send_batch(self, study_path: str, timeout: float) -> None:
         """Send the first buffered reports of one study."""
         with self._lock:
-            queue = self._held[study_path]
+            queue = self._buffered[study_path]
             batch = list(islice(queue, MAX_BATCH))
         # Reports of a lost trial are pointless.
-        parts = [b"" if held.run.lost else held.in_batch() for held in batch]
+        parts = [b"" if buffered.trial.lost else buffered.in_batch() for buffered in batch]
         sizes = accumulate(map(len, parts))
         # At least one: the server answers a single report that is too large with its own error.
         fitting = max(1, sum(size <= MAX_BATCH_BYTES for size in sizes))
         batch, parts = batch[:fitting], parts[:fitting]
-        if len(batch) > 1 and self._taken(study_path, batch, parts, timeout):
+        if len(batch) > 1 and self._send_together(study_path, batch, parts, timeout):
             self._drop(queue, batch)
             return
         # A refused report must not take the others with it. Once it is found, the others may be a batch again.
-        for held in batch:
-            taken = self._took(held, timeout)
-            self._drop(queue, [held])
-            if not taken:
+        for buffered in batch:
+            accepted = self._send_one(buffered, timeout)
+            self._drop(queue, [buffered])
+            if not accepted:
                 return
 
-    def _taken(self, study_path: str, batch: list[_Held], parts: list[bytes], timeout: float) -> bool:
+    def _send_together(self, study_path: str, batch: list[_Buffered], parts: list[bytes], timeout: float) -> bool:
         """Return whether the server took a batch; it takes all of it or nothing."""
-        batch = [held for held, part in zip(batch, parts, strict=True) if part]
+        batch = [buffered for buffered, part in zip(batch, parts, strict=True) if part]
         if not batch:
             return True
         body = b'{"reports":[' + b",".join(filter(None, parts)) + b"]}"
@@ -246,20 +246,20 @@ class Outbox:
             raise
         except ApiError:
             return False
-        for held, wire in zip(batch, answer.trials, strict=False):
-            held.run.learn(wire)
+        for buffered, wire in zip(batch, answer.trials, strict=False):
+            buffered.trial.update(wire)
         return True
 
-    def _took(self, held: _Held, timeout: float) -> bool:
+    def _send_one(self, buffered: _Buffered, timeout: float) -> bool:
         """Return whether the server accepted a report sent alone; a refusal is passed to its trial."""
-        run = held.run
-        if run.lost is not None:
+        trial = buffered.trial
+        if trial.lost is not None:
             return True
         try:
             answer = self._transport.call(
                 "POST",
-                f"{run.path}:addTrialMeasurement?{BASIC_VIEW}",
-                held.body,
+                f"{trial.path}:addTrialMeasurement?{BASIC_VIEW}",
+                buffered.body,
                 Verdict,
                 patience=DIRECT_PATIENCE_SECONDS,
                 timeout=timeout,
@@ -267,17 +267,17 @@ class Outbox:
         except _LATER:
             raise
         except (Aborted, NotFound) as error:
-            run.lose(error, aside=True)
+            trial.mark_lost(error, in_background=True)
         except ApiError as error:
-            run.refuse(error)
+            trial.add_refusal(error)
         else:
-            run.learn(answer)
+            trial.update(answer)
             return True
         return False
 
-    def _drop(self, queue: deque[_Held], sent: list[_Held]) -> None:
+    def _drop(self, queue: deque[_Buffered], sent: list[_Buffered]) -> None:
         with self._lock:
-            for held in sent:
+            for buffered in sent:
                 queue.popleft()
-                held.run.held -= 1
+                buffered.trial.buffered -= 1
             self._count -= len(sent)

@@ -23,7 +23,7 @@ def searched_before(environment: Mapping[str, str] = os.environ) -> list[str]:
     return names
 
 
-def write_down(name: str) -> None:
+def record_search(name: str) -> None:
     """Record a study that is being searched, for the `dodona run` that started this process, if one did."""
     if path := os.environ.get(_FILE):
         # A killed `dodona run` has removed the file.

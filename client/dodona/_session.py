@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from dodona._active_trials import ActiveTrial, ActiveTrials
 from dodona._errors import ServerUnreachable
 from dodona._heartbeat import Heartbeat
 from dodona._outbox import Outbox
-from dodona._run import Hand, Run
 from dodona._status import status_file
 from dodona._transport import Retry, Transport
 from dodona_schemas import vertex
@@ -68,9 +68,9 @@ class Session:
         self.lease_seconds = address.lease_seconds
         self.worker = worker or unique_worker()
         self._named = worker is not None
-        self._hands: dict[tuple[str, str], Hand] = {}
+        self._active: dict[tuple[str, str], ActiveTrials] = {}
         self._of_parent: frozenset[str] = frozenset()
-        self._heartbeat = Heartbeat(transport, self.lease_seconds, self.runs)
+        self._heartbeat = Heartbeat(transport, self.lease_seconds, self.trials)
         self.status = status_file()
         _sessions.add(self)
 
@@ -79,7 +79,7 @@ class Session:
         """The outbox of the reports."""
         return self._heartbeat.outbox
 
-    def hand(self, study: str, worker: str) -> Hand:
+    def active_trials(self, study: str, worker: str) -> ActiveTrials:
         """Return the active trials of a worker of this process in a study.
 
         Args:
@@ -94,16 +94,18 @@ class Session:
                 f"this process was forked from the worker {worker!r}, and two processes cannot be one worker; "
                 "make a dodona.Client with another worker= in this process"
             )
-        return self._hands.setdefault((study, worker), Hand())
+        return self._active.setdefault((study, worker), ActiveTrials())
 
-    def take(self, run: Run, hand: Hand) -> None:
+    def activate(self, trial: ActiveTrial, active_trials: ActiveTrials) -> None:
         """Add an active trial, so that its lease is renewed."""
-        hand.runs[run.number] = run
+        active_trials.trials[trial.number] = trial
         self._heartbeat.start()
 
-    def runs(self) -> list[Run]:
+    def trials(self) -> list[ActiveTrial]:
         """Return all active trials."""
-        return [run for hand in self._hands.copy().values() for run in hand.runs.copy().values()]
+        return [
+            trial for active_trials in self._active.copy().values() for trial in active_trials.trials.copy().values()
+        ]
 
     def close(self) -> None:
         """End the heartbeat and close the connections; active trials expire with their leases."""
@@ -117,12 +119,12 @@ class Session:
 
     def after_fork(self) -> None:
         """Leave the trials, the reports and the connections to the parent; the child may report for trials itself."""
-        self._of_parent |= {worker for _, worker in self._hands} | ({self.worker} if self._named else set())
-        for hand in self._hands.values():
-            for run in hand.runs.values():
-                run.after_fork()
-            hand.runs.clear()
-        self._hands = {}
+        self._of_parent |= {worker for _, worker in self._active} | ({self.worker} if self._named else set())
+        for active_trials in self._active.values():
+            for trial in active_trials.trials.values():
+                trial.after_fork()
+            active_trials.trials.clear()
+        self._active = {}
         if not self._named:
             self._of_parent |= {self.worker}
             self.worker = unique_worker()

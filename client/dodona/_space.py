@@ -38,10 +38,10 @@ class Parameter(ABC):
 
     def __post_init__(self) -> None:
         try:
-            self._settle()
+            self._normalize()
             if self.default is not None:
                 self._set("default", self.check(self.default))
-            self._set("children", self._settled_children())
+            self._set("children", self._normalized_children())
         except ValueError as error:
             raise ValueError(f"{shown(self)}: {error}") from None
 
@@ -58,17 +58,17 @@ class Parameter(ABC):
         return (space for key, space in self.children.items() if value in values_of(key))
 
     @abstractmethod
-    def _settle(self) -> None:
+    def _normalize(self) -> None:
         """Normalize the declaration; raise ValueError if no value could satisfy it."""
 
-    def _settled_children(self) -> dict[Any, Space]:
-        settled: dict[Any, Space] = {}
+    def _normalized_children(self) -> dict[Any, Space]:
+        normalized: dict[Any, Space] = {}
         for key, space in self.children.items():
             values = tuple(self.check(value) for value in values_of(key))
             if not values:
                 raise ValueError("children under an empty tuple; name the values that they matter for")
-            settled[values[0] if len(values) == 1 else values] = dict(checked(space))
-        return settled
+            normalized[values[0] if len(values) == 1 else values] = dict(checked(space))
+        return normalized
 
     def _set(self, name: str, value: object) -> None:
         # The dataclasses are frozen for users, not for their own constructor.
@@ -103,7 +103,7 @@ class Float(Parameter):
             raise ValueError(f"{shown(value)} is no number from {self.min!r} to {self.max!r}")
         return float(found)
 
-    def _settle(self) -> None:
+    def _normalize(self) -> None:
         low, high = _checked_range((self.min, self.max), self.scale)
         self._set("min", float(low))
         self._set("max", float(high))
@@ -138,7 +138,7 @@ class Int(Parameter):
             raise ValueError(f"{shown(value)} is no integer from {self.min} to {self.max}")
         return int(found)
 
-    def _settle(self) -> None:
+    def _normalize(self) -> None:
         bounds = _checked_range((self.min, self.max), self.scale)
         for bound in bounds:
             if bound != int(bound):
@@ -174,7 +174,7 @@ class Categorical(Parameter):
             raise ValueError(f"{shown(value)} is none of {_listed(self.choices)}")
         return name
 
-    def _settle(self) -> None:
+    def _normalize(self) -> None:
         choices = tuple(plain(choice) for choice in _several(self.choices))
         for choice in choices:
             if not isinstance(choice, str):
@@ -209,7 +209,7 @@ class Discrete(Parameter):
             return declared
         raise ValueError(f"{shown(value)} is none of {_listed(self.values)}")
 
-    def _settle(self) -> None:
+    def _normalize(self) -> None:
         values = []
         for value in _several(self.values):
             found = number(value)
@@ -243,7 +243,7 @@ class Boolean(Parameter):
             raise ValueError(f"{shown(value)} is neither True nor False")
         return found
 
-    def _settle(self) -> None:
+    def _normalize(self) -> None:
         """Do nothing: there is nothing to normalize."""
 
 

@@ -12,12 +12,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
+from dodona._active_trials import ActiveTrial, ActiveTrials
 from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, named_problems
 from dodona._plots import Figures
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
-from dodona._run import Hand, Run
 from dodona._session import Session
 from dodona._space import Parameter, Space, Value
 from dodona._table import columns_of
@@ -148,14 +148,14 @@ class Study(Figures):
         """
         worker = checked(worker or self._session.worker, "worker")
         # A shared worker's trials are active in the other process, not here.
-        hand = Hand() if shared else self._session.hand(self.name, worker)
+        active_trials = ActiveTrials() if shared else self._session.active_trials(self.name, worker)
         # The first call does not wait: the server then answers at once that a study is paused.
         wait, pause = 0.0, FIRST_PAUSE_SECONDS
         began, told = time.monotonic(), False
         while True:
             asked = time.monotonic()
-            with hand.lock:
-                trial = self._suggested(worker, hand, wait, shared)
+            with active_trials.lock:
+                trial = self._next_trial(worker, active_trials, wait, shared)
             if trial is not None:
                 return trial
             left = math.inf if wait_seconds is None else began + wait_seconds - time.monotonic()
@@ -173,15 +173,15 @@ class Study(Figures):
             longest = LONG_POLL_SECONDS if told else NOTICE_AFTER_SECONDS
             wait = min(longest, self._transport.timeout * 2 / 3, left)
 
-    def _suggested(self, worker: str, hand: Hand, wait: float, shared: bool) -> Trial | None:
-        """Return a new active trial; None if the server has none now. The caller holds the lock of `hand`."""
+    def _next_trial(self, worker: str, active_trials: ActiveTrials, wait: float, shared: bool) -> Trial | None:
+        """Return a new active trial; None if the server has none now. The caller holds the lock of `active_trials`."""
         request = vertex.SuggestTrialsRequest(
             suggestion_count=1,
             client_id=worker,
             request_id=uuid.uuid4().hex,
             wait=wait or None,
             lease_duration=None if shared else self._session.lease_seconds,
-            held_trials=None if shared else [str(number) for number in hand.runs.copy()],
+            held_trials=None if shared else [str(number) for number in active_trials.trials.copy()],
         )
         operation = self._transport.call("POST", f"{self._path}/trials:suggest?{BASIC_VIEW}", request, vertex.Operation)
         answer = operation.response or vertex.SuggestTrialsResponse()
@@ -190,9 +190,9 @@ class Study(Figures):
                 if self._followed.get(worker) == number_of(wire):
                     continue
                 self._followed[worker] = number_of(wire)
-            before = hand.runs.get(number_of(wire))
+            before = active_trials.trials.get(number_of(wire))
             if before is None or before.attempt < (wire.attempt or 1):
-                return self._take(wire, hand, before)
+                return self._activate(wire, active_trials, before)
         if answer.study_state is StudyState.COMPLETED:
             self.refresh()
             raise StudyCompleted(self.display_name, self._wire.completion_reason or "")
@@ -202,16 +202,16 @@ class Study(Figures):
             raise FailedPrecondition(400, "FAILED_PRECONDITION", f"the study {self.display_name!r} is paused: {reason}")
         return None
 
-    def _take(self, wire: vertex.Trial, hand: Hand, before: Run | None) -> Trial:
+    def _activate(self, wire: vertex.Trial, active_trials: ActiveTrials, before: ActiveTrial | None) -> Trial:
         if before is not None:
             words = f"attempt {before.attempt} of trial {before.number} was lost: its lease ran out, and it began anew"
-            before.lose(Aborted(409, "ABORTED", words), aside=True)
+            before.mark_lost(Aborted(409, "ABORTED", words), in_background=True)
         (parameters,) = self._decoded([wire])
-        run = Run(self._path, wire, hand)
-        self._session.take(run, hand)
+        trial = ActiveTrial(self._path, wire, active_trials)
+        self._session.activate(trial, active_trials)
         if self._session.status is not None:
-            self._session.status.began(self._wire, wire.client_id or self._session.worker, run.number)
-        return Trial(self._session, run, wire, parameters, list(self.metrics))
+            self._session.status.began(self._wire, wire.client_id or self._session.worker, trial.number)
+        return Trial(self._session, trial, wire, parameters, list(self.metrics))
 
     def optimize(self, objective: Callable[[Trial], Metrics | None], n_trials: int | None = None) -> None:
         """Run trials until the study is completed.

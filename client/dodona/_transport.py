@@ -294,7 +294,7 @@ class Transport:
             outcome = self._try(request(), receive)
             if isinstance(outcome, httpx.Response):
                 self._reached = True
-                self.outage.over()
+                self.outage.call_answered()
                 return outcome
             waited = time.monotonic() - started
             left = (self._retry.patience_seconds if self._reached else self._retry.first_patience_seconds) - waited
@@ -302,7 +302,7 @@ class Transport:
                 left = min(left, patience - waited)
             if left <= 0:
                 raise self.unreachable(waited, outcome) from outcome
-            self.outage.goes_on(outcome, left if patience is None else None)
+            self.outage.call_failed(outcome, left if patience is None else None)
             time.sleep(min(left, pause_after(tries)))
 
     def _try(self, request: httpx.Request, receive: Callable[[httpx.Response], object]) -> httpx.Response | Exception:

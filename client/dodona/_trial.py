@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from dodona._active_trials import UNFINISHED, ActiveTrial
 from dodona._artifacts import Artifacts
 from dodona._errors import Aborted, DodonaError, NotFound, NothingReported, ServerUnreachable
 from dodona._record import Metrics, measurement_of, state_of
-from dodona._run import UNFINISHED, Run
 from dodona._session import Session
 from dodona._space import Value
 from dodona._text import MAX_REASON_LENGTH, checked, message_of, sendable, shortened, words_of
@@ -54,22 +54,22 @@ class Trial:
     def __init__(
         self,
         session: Session,
-        run: Run,
+        active: ActiveTrial,
         wire: vertex.Trial,
         parameters: dict[str, Value],
         metric_names: list[str],
     ) -> None:
-        self.number = run.number
+        self.number = active.number
         self.parameters = parameters
-        self.attempt = run.attempt
+        self.attempt = active.attempt
         self.last_step: int | None = wire.last_step
         self.checkpoint: str | None = wire.checkpoint or None
-        self.artifacts = Artifacts(session.transport, run.path, run.attempt)
+        self.artifacts = Artifacts(session.transport, active.path, active.attempt)
         self._session = session
         self._transport = session.transport
-        self._run = run
+        self._active = active
         self._metric_names = metric_names
-        self._mine: dict[str, Any] = {"attempt": run.attempt, "client_id": run.client_id}
+        self._mine: dict[str, Any] = {"attempt": active.attempt, "client_id": active.client_id}
         self._began = time.monotonic()
         self._last_moment = -1
 
@@ -85,12 +85,12 @@ class Trial:
     @property
     def state(self) -> str:
         """The state in the server's last answer: ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE; REQUESTED once released."""
-        return self._run.state
+        return self._active.state
 
     @property
     def lost(self) -> bool:
         """Whether the trial is no longer this worker's: its lease expired, or another client deleted or ended it."""
-        return self._run.lost is not None
+        return self._active.lost is not None
 
     @property
     def should_stop(self) -> bool:
@@ -118,11 +118,11 @@ class Trial:
             ApiError: the server refused this report, or one that was buffered before.
             ServerUnreachable: the server was away for longer than `Retry` allows, or 10 000 reports are buffered.
         """
-        place = None if checkpoint is None else _checked_place(os.fspath(checkpoint))
+        place = None if checkpoint is None else _checked_checkpoint(os.fspath(checkpoint))
         body = vertex.AddTrialMeasurementRequest(
             measurement=self._measurement(metrics, step or 0), **self._mine, checkpoint=place
         )
-        self._session.outbox.report(self._run, body)
+        self._session.outbox.report(self._active, body)
         if self._session.status is not None:
             self._session.status.reported(self.number, body.measurement)
         self.last_step = body.measurement.step_count
@@ -154,9 +154,9 @@ class Trial:
         if step is None:
             step = self.last_step or 0
         final = None if metrics is None else self._measurement(metrics, step)
-        self._run.check()
-        self._session.outbox.deliver(self._run, self._transport.patience_seconds)
-        self._run.check()
+        self._active.check()
+        self._session.outbox.deliver(self._active, self._transport.patience_seconds)
+        self._active.check()
         self._finish(vertex.CompleteTrialRequest(final_measurement=final, parameters=_listed(used), **self._mine))
 
     def fail(self, reason: str, used: Sequence[vertex.TrialParameter] | None = None) -> None:
@@ -172,9 +172,9 @@ class Trial:
             ServerUnreachable: the server does not answer.
         """
         reason = shortened(sendable(words_of(reason)), MAX_REASON_LENGTH)
-        self._session.outbox.deliver(self._run, self._transport.patience_seconds)
-        if self._run.lost is not None:
-            raise self._run.lost
+        self._session.outbox.deliver(self._active, self._transport.patience_seconds)
+        if self._active.lost is not None:
+            raise self._active.lost
         body = vertex.CompleteTrialRequest(
             trial_infeasible=True, infeasible_reason=reason, parameters=_listed(used), **self._mine
         )
@@ -192,15 +192,15 @@ class Trial:
             ServerUnreachable: the server does not answer; another worker gets the trial when its lease expires.
         """
         # Before the call: no heartbeat may follow it.
-        self._run.let_go()
+        self._active.deactivate()
         limit = self._transport.patience_seconds
-        self._session.outbox.deliver(self._run, limit if patience_seconds is None else patience_seconds)
-        if self._run.lost is not None:
-            raise self._run.lost
+        self._session.outbox.deliver(self._active, limit if patience_seconds is None else patience_seconds)
+        if self._active.lost is not None:
+            raise self._active.lost
         body = vertex.ReleaseTrialRequest(**self._mine, request_id=uuid.uuid4().hex)
         released = self._call("release", body, patience_seconds)
-        self._run.state = state_of(released)
-        self._tell(released)
+        self._active.state = state_of(released)
+        self._update_status(released)
 
     def stop(self) -> None:
         """Ask for the trial to end early: `should_stop` becomes true.
@@ -209,10 +209,10 @@ class Trial:
             ApiError: the server refused.
             ServerUnreachable: the server does not answer.
         """
-        if self._run.lost is not None:
+        if self._active.lost is not None:
             # The worker that has the trial now must not be stopped.
-            raise self._run.lost
-        self._run.learn(self._call("stop", None))
+            raise self._active.lost
+        self._active.update(self._call("stop", None))
 
     def __enter__(self) -> Self:
         return self
@@ -221,23 +221,23 @@ class Trial:
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         try:
-            if not self._run.in_hand or self.state not in UNFINISHED:
+            if not self._active.is_active or self.state not in UNFINISHED:
                 return
             if error is None:
                 self._complete_with_last_report()
             elif not isinstance(error, Exception):
-                self._hand_back()
+                self._release()
             elif not isinstance(error, ServerUnreachable):
                 self._fail_with(error)
         finally:
-            self._run.let_go()
+            self._active.deactivate()
 
     def _complete_with_last_report(self) -> None:
         if self.last_step is None:
             self.fail("the worker reported no result")
             raise NothingReported(self.number)
-        self._session.outbox.deliver(self._run, self._transport.patience_seconds)
-        if (refused := self._run.refusal()) is not None:
+        self._session.outbox.deliver(self._active, self._transport.patience_seconds)
+        if (refused := self._active.pop_refusal()) is not None:
             self._fail_with(refused)
             raise refused
         self.complete()
@@ -249,7 +249,7 @@ class Trial:
             # The block's own error matters more than this one.
             logger.warning("trial %d could not be marked infeasible: %s", self.number, refusal)
 
-    def _hand_back(self) -> None:
+    def _release(self) -> None:
         try:
             self.release(LEAVING_SECONDS)
         except DodonaError as refusal:
@@ -271,24 +271,24 @@ class Trial:
 
     def _finish(self, body: vertex.CompleteTrialRequest) -> None:
         ended = self._call("complete", body)
-        self._run.learn(ended)
-        self._run.let_go()
-        self._tell(ended)
+        self._active.update(ended)
+        self._active.deactivate()
+        self._update_status(ended)
 
-    def _tell(self, wire: vertex.Trial) -> None:
+    def _update_status(self, wire: vertex.Trial) -> None:
         if self._session.status is not None:
             self._session.status.ended(wire)
 
     def _call(self, verb: str, body: WireModel | None, patience: float | None = None) -> vertex.Trial:
-        path = f"{self._run.path}:{verb}?{BASIC_VIEW}"
+        path = f"{self._active.path}:{verb}?{BASIC_VIEW}"
         try:
             return self._transport.call("POST", path, body, vertex.Trial, patience=patience, timeout=patience)
         except (Aborted, NotFound) as error:
             # The trial was handed to another worker or deleted: no more calls about it from here.
-            raise self._run.lose(error) from error
+            raise self._active.mark_lost(error) from error
 
 
-def _checked_place(place: str) -> str:
+def _checked_checkpoint(place: str) -> str:
     if len(place) > MAX_CHECKPOINT_LENGTH:
         raise ValueError(f"checkpoint has {len(place)} characters; {MAX_CHECKPOINT_LENGTH} are allowed")
     return checked(place, "checkpoint")

@@ -186,7 +186,7 @@ def test_the_processes_of_one_worker_run_the_same_trials(server_url: str) -> Non
             with pytest.raises(StudyCompleted):
                 study.ask(shared=study is second)
         assert [record.attempt for record in first.trials()] == [1, 1]
-        assert other._session.runs() == []
+        assert other._session.trials() == []
 
 
 @pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit])

@@ -324,7 +324,7 @@ def test_an_outage_never_makes_a_finished_training_a_failed_trial(
     assert isinstance(caught.value, ServerUnreachable)
     assert states(study()) == ["ACTIVE"]
     session = tuner.oracle._shared.client._session
-    assert not session.runs(), "no heartbeat keeps it"
+    assert not session.trials(), "no heartbeat keeps it"
     session.transport._base = session.transport._base.replace("http://127.0.0.2", "http://127.0.0.1")
     (tuner if same else tune(build_fixed, **arguments)).search(**DATA, epochs=1, verbose=0)
     assert states(study()) == ["SUCCEEDED"]

@@ -15,8 +15,8 @@ from keras_tuner import Objective
 
 from dodona import Study
 from dodona.keras import CloudTuner
-from dodona.keras._checkpoints.retention import Models
-from dodona.keras._checkpoints.storage import MODEL, ServerVault
+from dodona.keras._checkpoints.retention import Checkpoints
+from dodona.keras._checkpoints.storage import MODEL, ServerFileStore
 from tests.keras.models import DATA, BlackBox, X, Y, build, build_fixed
 from tests.support.processes import ServerProcess
 
@@ -38,7 +38,7 @@ class Writes(BlackBox):
 
     def load(self, number: int) -> str:
         """The weights that are found of a trial."""
-        self._models.fetch(number)
+        self._checkpoints.fetch(number)
         return Path(self._get_checkpoint_fname(str(number))).read_text()
 
 
@@ -188,9 +188,9 @@ def test_of_many_trials_only_the_best_were_ever_sent(
             return -super().value(x, trial)
 
     saved, looked = [], []
-    save, prune = ServerVault.save, Models._prune
-    monkeypatch.setattr(ServerVault, "save", lambda *given: saved.append(given[1]) or save(*given))
-    monkeypatch.setattr(Models, "_prune", lambda self: looked.append(prune(self)))
+    save, prune = ServerFileStore.save, Checkpoints._prune
+    monkeypatch.setattr(ServerFileStore, "save", lambda *given: saved.append(given[1]) or save(*given))
+    monkeypatch.setattr(Checkpoints, "_prune", lambda self: looked.append(prune(self)))
     tune(tuner=Worse, **RANDOM, max_trials=8, keep_checkpoints=2).search()
     assert set(saved) == {1, 2}
     assert len(looked) <= 4, "nothing is looked up while nothing changes"
@@ -210,11 +210,11 @@ def test_what_runs_elsewhere_and_what_users_write_stays(tune: Tune, study: Calla
         trial = tuner.oracle.create_trial(tuner.tuner_id)
         tuner._try_run_and_update_trial(trial)
         tuner.on_trial_end(trial)
-    tuner._models.prune(in_any_case=True)
+    tuner._checkpoints.prune(in_any_case=True)
     assert folders(tmp_path / "tuning") == {1, 4}
     assert {one.trial for one in study().all_artifacts() if one.name == "checkpoint.weights.h5"} == {1, 4}
     running.fail("enough")
-    tuner._models.prune(in_any_case=True)
+    tuner._checkpoints.prune(in_any_case=True)
     assert folders(tmp_path / "tuning") == {4}
     assert [one.name for one in study().artifacts(1)] == ["curve.png"]
     assert notes.read_text() == "a user's own"
@@ -259,7 +259,7 @@ def test_hyperband_may_promote_any_trial_until_it_is_over(tune: Tune, study: Cal
         trial = tuner.oracle.create_trial(tuner.tuner_id)
         tuner._try_run_and_update_trial(trial)
         tuner.on_trial_end(trial)
-        tuner._models.prune(in_any_case=True)
+        tuner._checkpoints.prune(in_any_case=True)
         assert {one.trial for one in study().all_artifacts()} == set(range(1, done + 1))
     tuner.search()
     assert study().state == "COMPLETED"

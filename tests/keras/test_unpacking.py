@@ -7,20 +7,20 @@ import zipfile
 import pytest
 
 from dodona.keras._checkpoints import unpacking
-from dodona.keras._checkpoints.unpacking import opened
+from dodona.keras._checkpoints.unpacking import open_archive
 
 
 def test_what_workers_write_is_opened(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("weights", b"w" * 100_000)
-    with opened(str(tmp_path / "x.zip")) as archive:
+    with open_archive(str(tmp_path / "x.zip")) as archive:
         assert archive.read("weights") == b"w" * 100_000
 
 
 def test_what_grows_when_it_is_unpacked_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb", b"0" * 10_000_000)
-    with pytest.raises(zipfile.BadZipFile, match="into 10000000"), opened(str(tmp_path / "x.zip")):
+    with pytest.raises(zipfile.BadZipFile, match="into 10000000"), open_archive(str(tmp_path / "x.zip")):
         pass
 
 
@@ -29,5 +29,5 @@ def test_too_many_entries_are_refused(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         for number in range(4):
             archive.writestr(str(number), b"")
-    with pytest.raises(zipfile.BadZipFile, match="4 entries"), opened(str(tmp_path / "x.zip")):
+    with pytest.raises(zipfile.BadZipFile, match="4 entries"), open_archive(str(tmp_path / "x.zip")):
         pass

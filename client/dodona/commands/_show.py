@@ -30,7 +30,7 @@ class Show:
         self._console = console
         self._workers = workers
         self._live: Live | None = None
-        self._said: dict[str, tuple[str, int]] = {}
+        self._printed: dict[str, tuple[str, int]] = {}
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -39,7 +39,7 @@ class Show:
             try:
                 yield
             finally:
-                self.say(summary([status for worker in self._workers if (status := worker.status)]))
+                self.print_line(summary([status for worker in self._workers if (status := worker.status)]))
             return
         with Live(
             get_renderable=lambda: table(self._workers), console=self._console, refresh_per_second=REFRESHES_PER_SECOND
@@ -47,21 +47,21 @@ class Show:
             yield
         self._live = None
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Print what has changed, if there is no table."""
         if self._live is not None:
             return
         for worker in self._workers:
             state, status = worker.state.partition(", again")[0], worker.status
             now = (state, status.finished if status else 0)
-            before = self._said.get(worker.name)
+            before = self._printed.get(worker.name)
             if now == before:
                 continue
-            self._said[worker.name] = now
+            self._printed[worker.name] = now
             result = f"  {_finished(status)}" if status and before and now[1] > before[1] else ""
-            self.say(f"{worker.name}: {worker.state}{result}")
+            self.print_line(f"{worker.name}: {worker.state}{result}")
 
-    def say(self, line: str) -> None:
+    def print_line(self, line: str) -> None:
         """Print a line, above the table if there is one."""
         # A closed terminal takes no more lines, but the workers must exit all the same.
         with suppress(OSError):
@@ -77,8 +77,8 @@ def table(workers: Sequence[Worker]) -> Group:
     for head in ("trial", "step", "value", "best so far", "finished", "restarts"):
         shown.add_column(head, justify="right")
     for worker, status in zip(workers, statuses, strict=True):
-        told = _cells(status) if status else ("",) * 5
-        shown.add_row(worker.name, _styled(worker), *told, str(worker.restarts or ""))
+        cells = _cells(status) if status else ("",) * 5
+        shown.add_row(worker.name, _styled(worker), *cells, str(worker.restarts or ""))
     return Group(shown, Text(summary([status for status in statuses if status])))
 
 

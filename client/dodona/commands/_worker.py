@@ -30,7 +30,7 @@ class Worker:
         command: the command line.
         variables: environment variables, added to those of this process.
         log: the file for its output, restarts included.
-        told: the status file that the process writes.
+        status_path: the status file that the process writes.
         searched: the studies that this and the other workers have searched.
 
     Attributes:
@@ -45,7 +45,7 @@ class Worker:
         command: Sequence[str],
         variables: Mapping[str, str],
         log: Path,
-        told: Path,
+        status_path: Path,
         searched: SearchedFile,
     ) -> None:
         self.name = name
@@ -58,9 +58,9 @@ class Worker:
             "PYTHONUNBUFFERED": "1",
             **variables,
             "DODONA_WORKER": name,
-            VARIABLE: str(told),
+            VARIABLE: str(status_path),
         }
-        self._told = told
+        self._status_path = status_path
         self._searched = searched
         self._process: subprocess.Popen[bytes] | None = None
         self._before: Status | None = None
@@ -71,7 +71,7 @@ class Worker:
     @property
     def status(self) -> Status | None:
         """Its last status; None before the first."""
-        return read_status(self._told)
+        return read_status(self._status_path)
 
     @property
     def ended(self) -> bool:
@@ -82,9 +82,9 @@ class Worker:
     def state(self) -> str:
         """The state in a few words, for people."""
         if self._again_at is not None:
-            return f"{self._how()}, again in {max(0, round(self._again_at - time.monotonic()))} s"
+            return f"{self._exit_text()}, again in {max(0, round(self._again_at - time.monotonic()))} s"
         if self._process is None:
-            return f"given up: {self._how()}" if self.given_up else self._how()
+            return f"given up: {self._exit_text()}" if self.given_up else self._exit_text()
         return "starting" if self.status == self._before else "running"
 
     def start(self) -> None:
@@ -103,24 +103,24 @@ class Worker:
                 start_new_session=True,
             )
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Record a death, and restart the process when its pause is over."""
         if self._again_at is not None and time.monotonic() >= self._again_at:
             self.restarts += 1
             self.start()
         if self._process is None or self._process.poll() is None:
             return
-        self._bury()
+        self._collect()
         if self._code == 0:
             return
-        self._deaths = 1 if self._got_on() else self._deaths + 1
+        self._deaths = 1 if self._made_progress() else self._deaths + 1
         if self._deaths >= MOST_DEATHS:
             self.given_up = True
             return
         pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** (self._deaths - 1))
         self._again_at = time.monotonic() + pause
 
-    def leave(self) -> None:
+    def interrupt(self) -> None:
         """Ask the process to release its trial and exit; it is not restarted."""
         self._again_at = None
         if self._process is not None:
@@ -128,10 +128,10 @@ class Worker:
             # kill a script that does not handle it.
             self._process.send_signal(signal.SIGINT)
 
-    def gone(self) -> bool:
-        """Return whether the process has ended after `leave`."""
+    def has_exited(self) -> bool:
+        """Return whether the process has ended after `interrupt`."""
         if self._process is not None and self._process.poll() is not None:
-            self._bury()
+            self._collect()
         return self._process is None
 
     def kill(self) -> None:
@@ -140,16 +140,16 @@ class Worker:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            self._bury()
+            self._collect()
 
-    def last_words(self) -> str:
+    def last_lines(self) -> str:
         """Return the last lines of its output."""
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
         return "\n".join(lines[-LAST_LINES:])
 
-    def _bury(self) -> None:
+    def _collect(self) -> None:
         assert self._process is not None  # noqa: S101 - for mypy
         self._code = self._process.returncode
         # Its children, such as data loaders, must not keep a GPU.
@@ -157,13 +157,13 @@ class Worker:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process = None
 
-    def _got_on(self) -> bool:
+    def _made_progress(self) -> bool:
         status, before = self.status, self._before
         if status is None or status == before:
             return False
         return status.step is not None or status.finished > (before.finished if before else 0)
 
-    def _how(self) -> str:
+    def _exit_text(self) -> str:
         """Return how the process ended."""
         if self._code is None:
             return "not started"

@@ -22,7 +22,7 @@ from dodona.commands._gpus import VISIBLE, TooFewGpus, shares
 from dodona.commands._show import Show
 from dodona.commands._worker import Worker
 
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 app = typer.Typer(add_completion=False)
 
@@ -53,10 +53,10 @@ def run(
     # With a DODONA_WORKER of its own, a `dodona run` that starts again after a crash gets its trials back at once.
     prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(2)}"
     command = [sys.executable, str(script), *(arguments or ())]
-    with tempfile.TemporaryDirectory(prefix="dodona-run-") as told:
-        searched = SearchedFile(Path(told) / "searched")
+    with tempfile.TemporaryDirectory(prefix="dodona-run-") as folder:
+        searched = SearchedFile(Path(folder) / "searched")
         crew = [
-            Worker(name, command, mine, logs / f"{name}.log", Path(told) / f"{name}.json", searched)
+            Worker(name, command, mine, logs / f"{name}.log", Path(folder) / f"{name}.json", searched)
             for name, mine in ((f"{prefix}-{index}", mine) for index, mine in enumerate(variables, 1))
         ]
         for worker, mine in zip(crew, variables, strict=True):
@@ -82,18 +82,18 @@ class _Run:
 
     def until_done(self) -> int:
         """Run the workers to their end; return the exit code."""
-        before = {number: signal.signal(number, self._on_signal) for number in _endings()}
+        before = {number: signal.signal(number, self._on_signal) for number in _exit_signals()}
         try:
             with self._show.shown():
-                clash = self._work()
-                if clash or self._signals:
-                    self._dismiss()
+                shared_id = self._work()
+                if shared_id or self._signals:
+                    self._stop()
         finally:
             for worker in self._crew:
                 worker.kill()
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return self._told(clash)
+        return self._report_end(shared_id)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signals.append(number)
@@ -103,15 +103,15 @@ class _Run:
         for worker in self._crew:
             worker.start()
         while not self._signals and not all(worker.ended for worker in self._crew):
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
             for worker in self._crew:
-                worker.look()
-            self._show.look()
-            if (clash := self._clash()) is not None:
-                return clash
+                worker.check()
+            self._show.check()
+            if (shared_id := self._shared_id()) is not None:
+                return shared_id
         return None
 
-    def _clash(self) -> str | None:
+    def _shared_id(self) -> str | None:
         """Return an error if two workers use the same id and so would get the same trials."""
         called: dict[str, str] = {}
         for worker in self._crew:
@@ -125,25 +125,25 @@ class _Run:
                 )
         return None
 
-    def _dismiss(self) -> None:
+    def _stop(self) -> None:
         """Ask every worker to release its trial and exit, and kill those that do not end in time."""
         heard = len(self._signals)
         for worker in self._crew:
-            worker.leave()
-        self._show.say("every worker hands its trial back ...")
+            worker.interrupt()
+        self._show.print_line("every worker hands its trial back ...")
         deadline = time.monotonic() + self._grace
-        while left := [worker for worker in self._crew if not worker.gone()]:
+        while left := [worker for worker in self._crew if not worker.has_exited()]:
             if time.monotonic() >= deadline or len(self._signals) > heard:
                 break
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         for worker in left:
-            self._show.say(f"{worker.name} did not end, and is killed")
+            self._show.print_line(f"{worker.name} did not end, and is killed")
             worker.kill()
 
-    def _told(self, clash: str | None) -> int:
+    def _report_end(self, shared_id: str | None) -> int:
         """Print how the workers ended; return the exit code."""
-        if clash:
-            typer.echo(f"dodona: {clash}", err=True)
+        if shared_id:
+            typer.echo(f"dodona: {shared_id}", err=True)
             return 2
         if self._signals:
             return 128 + self._signals[0]
@@ -151,15 +151,15 @@ class _Run:
         if lost:
             names = ", ".join(worker.name for worker in lost)
             typer.echo(f"dodona: {names} died again and again; the end of {lost[-1].log}:", err=True)
-            typer.echo(lost[-1].last_words(), err=True)
+            typer.echo(lost[-1].last_lines(), err=True)
         return 1 if lost else 0
 
 
-def _endings() -> list[signal.Signals]:
+def _exit_signals() -> list[signal.Signals]:
     """Return the signals that ask this process to exit."""
-    endings = [signal.SIGINT, signal.SIGTERM]
+    signals = [signal.SIGINT, signal.SIGTERM]
     hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
     # Under `nohup` the workers continue when the terminal is closed.
     if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
-        endings.append(hangup)
-    return endings
+        signals.append(hangup)
+    return signals

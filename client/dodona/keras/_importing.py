@@ -24,7 +24,7 @@ from dodona.keras._checkpoints.storage import MODEL
 from dodona.keras._mapping.objective import metrics_of
 from dodona.keras._mapping.search_space import Space, filled
 from dodona.keras._mapping.trials import reason_of, step_of
-from dodona.keras._mapping.wire_values import written
+from dodona.keras._mapping.wire_values import encoded_values
 from dodona.keras._study.requested_spec import check_objective
 from dodona_schemas.vertex import (
     CreateTrialRequest,
@@ -176,7 +176,7 @@ def _request(trial: Trial, objective: Objective, space: Space) -> CreateTrialReq
     values = filled(space.hyperparameters, trial.hyperparameters.values).values
     notes = {name: one for name, one in trial.hyperparameters.values.items() if name.startswith(_NOTES)}
     body = CreateTrialRequest(
-        parameters=list(written(space.specs, values)),
+        parameters=list(encoded_values(space.specs, values)),
         metadata={"keras_tuner": json.dumps({"trial_id": trial.trial_id, "values": notes})},
     )
     if trial.status not in (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.INVALID):

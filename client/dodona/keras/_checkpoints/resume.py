@@ -23,13 +23,13 @@ import keras
 import numpy as np
 
 import dodona
-from dodona.keras._checkpoints.retention import Models
+from dodona.keras._checkpoints.retention import Checkpoints
 from dodona.keras._checkpoints.storage import BUILD_CONFIG, CHECKPOINT
-from dodona.keras._checkpoints.unpacking import opened
+from dodona.keras._checkpoints.unpacking import open_archive
 from dodona.keras._compat import SaveBestEpoch, set_initial_epoch
 from dodona.keras._mapping.epochs import Epochs, as_history, epochs_of, fill
 from dodona.keras._mapping.metrics import number_of, numbers
-from dodona.keras._training.active_trial import Running
+from dodona.keras._training.active_trial import ActiveTrial
 
 logger = logging.getLogger("dodona")
 
@@ -45,8 +45,8 @@ class Training:
     """The training of a trial, from its first epoch or from its last backup.
 
     Args:
-        models: stores the backups.
-        running: the trial.
+        checkpoints: stores the backups.
+        active: the trial.
         identity: distinguishes this trial from one with the same number in a deleted study.
         checkpoint: the callback that saves the best epoch.
         seconds: how long to train before the next backup; None to make and use no backups.
@@ -57,29 +57,34 @@ class Training:
     """
 
     def __init__(
-        self, models: Models, running: Running, identity: str, checkpoint: SaveBestEpoch, seconds: float | None
+        self,
+        checkpoints: Checkpoints,
+        active: ActiveTrial,
+        identity: str,
+        checkpoint: SaveBestEpoch,
+        seconds: float | None,
     ) -> None:
         self.results: list[Any] = []
         self.checkpoint = checkpoint
         self.seconds = seconds
-        self.running = running
-        self._models = models
+        self.active = active
+        self._checkpoints = checkpoints
         self._identity = identity
         self._folder = tempfile.mkdtemp(prefix="dodona-backup-")
         weakref.finalize(self, shutil.rmtree, self._folder)
         self._state: dict[str, Any] | None = None
         self._names: set[str] = set()
-        running.trainings += 1
+        active.trainings += 1
         if seconds is None:
             return
-        if running.trainings > 1:
+        if active.trainings > 1:
             # One of several trainings of a run, such as one per fold: an epoch does not say to which one it belongs.
             self.seconds = None
-            self.forget()
-        elif running.may_go_on:
+            self.remove_backups()
+        elif active.may_resume:
             self._find()
-        elif running.failures:
-            self.forget()
+        elif active.failures:
+            self.remove_backups()
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
         """Return the callbacks that make the backups of the next execution and resume from the existing one."""
@@ -88,8 +93,8 @@ class Training:
         state, self._state = self._state, None
         if state is None:
             return [_Backup(self)]
-        history = _WholeHistory(state["epochs"])
-        return [history, _Restoring(self, state, history)]
+        history = _ResumedHistory(state["epochs"])
+        return [history, _Resume(self, state, history)]
 
     def path(self, name: str) -> str:
         """Return the temporary path of a part of the backup."""
@@ -97,14 +102,14 @@ class Training:
 
     def _find(self) -> None:
         """Load the newest intact backup."""
-        number = self.running.handle.number
+        number = self.active.handle.number
         try:
-            names = self._models.backups(number)
+            names = self._checkpoints.backups(number)
             self._names = set(names)
             for name in names:
-                self._models.load(number, name, self.path("backup.zip"))
+                self._checkpoints.load(number, name, self.path("backup.zip"))
                 if (state := self._read()) is not None:
-                    self._take_over(state)
+                    self._load_state(state)
                     return
         except (dodona.DodonaError, OSError) as error:
             # Training from the beginning takes longer, but is correct.
@@ -113,32 +118,32 @@ class Training:
     def _read(self) -> dict[str, Any] | None:
         """Return the state in the backup and unpack its files; None if it is broken or belongs to another trial."""
         try:
-            with opened(self.path("backup.zip")) as archive:
+            with open_archive(self.path("backup.zip")) as archive:
                 for name in (LATEST, CHECKPOINT, BUILD_CONFIG):
                     if name in archive.namelist():
                         archive.extract(name, self._folder)
                 state: dict[str, Any] = json.loads(archive.read(STATE))
         except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
-            logger.warning("a backup of trial %d is broken: %s", self.running.handle.number, error)
+            logger.warning("a backup of trial %d is broken: %s", self.active.handle.number, error)
             return None
         return state if state["identity"] == self._identity and "epochs" in state else None
 
-    def _take_over(self, state: dict[str, Any]) -> None:
+    def _load_state(self, state: dict[str, Any]) -> None:
         self._state = state
         self.results = [_result_of(one) for one in state["results"]]
         base = state["steps"][0]
-        self.running.reporter.go_on(base, base)
-        number = self.running.handle.number
+        self.active.reporter.continue_from(base, base)
+        number = self.active.handle.number
         for name in (CHECKPOINT, BUILD_CONFIG):
             if os.path.exists(self.path(name)):
-                target = Path(self._models.path(number, name))
+                target = Path(self._checkpoints.path(number, name))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(Path(self.path(name)).read_bytes())
 
-    def go_on(self, state: Mapping[str, Any]) -> None:
+    def continue_from(self, state: Mapping[str, Any]) -> None:
         """Continue after the model has loaded the backup."""
-        logger.warning("trial %d goes on from epoch %d", self.running.handle.number, state["epoch"] + 1)
-        self.running.reporter.go_on(*state["steps"])
+        logger.warning("trial %d goes on from epoch %d", self.active.handle.number, state["epoch"] + 1)
+        self.active.reporter.continue_from(*state["steps"])
         if state["best_value"] is not None:
             self.checkpoint.best_value = state["best_value"]
 
@@ -150,7 +155,7 @@ class Training:
             epoch: how many epochs of this execution are finished.
             epochs: their numbers and metrics.
         """
-        handle, reporter = self.running.handle, self.running.reporter
+        handle, reporter = self.active.handle, self.active.reporter
         try:
             best = self.checkpoint.best_value
             state = {
@@ -165,30 +170,32 @@ class Training:
             with zipfile.ZipFile(self.path("backup.zip"), "w", zipfile.ZIP_STORED) as archive:
                 archive.write(self.path(LATEST), LATEST)
                 for name in (CHECKPOINT, BUILD_CONFIG):
-                    if os.path.exists(self._models.path(handle.number, name)):
-                        archive.write(self._models.path(handle.number, name), name)
+                    if os.path.exists(self._checkpoints.path(handle.number, name)):
+                        archive.write(self._checkpoints.path(handle.number, name), name)
                 archive.writestr(STATE, json.dumps(state))
             name, archived = f"backup-{handle.attempt}-{reporter.steps[1]}.zip", self.path("backup.zip")
-            reporter.checkpoint = self._models.save(handle.number, name, archived, handle.attempt, PATIENCE_SECONDS)
+            reporter.checkpoint = self._checkpoints.save(
+                handle.number, name, archived, handle.attempt, PATIENCE_SECONDS
+            )
             self._names, older = {name}, self._names - {name}
             for one in older:
-                self._models.delete(handle.number, one, PATIENCE_SECONDS)
+                self._checkpoints.delete(handle.number, one, PATIENCE_SECONDS)
         except Exception as error:  # noqa: BLE001 - no room, no server, a model of other code: the training is worth more
             logger.warning("trial %d has no new backup: %s", handle.number, error)
 
-    def begin_anew(self, reason: object) -> None:
+    def start_again(self, reason: object) -> None:
         """Start from the beginning because the backup cannot be used."""
-        logger.warning("trial %d begins anew, its backup does not fit: %s", self.running.handle.number, reason)
-        base = self.running.reporter.steps[0]
-        self.running.reporter.go_on(base, base)
+        logger.warning("trial %d begins anew, its backup does not fit: %s", self.active.handle.number, reason)
+        base = self.active.reporter.steps[0]
+        self.active.reporter.continue_from(base, base)
         self.checkpoint.best_value = -np.inf if self.checkpoint.objective.direction == "max" else np.inf
 
-    def forget(self) -> None:
+    def remove_backups(self) -> None:
         """Remove the trial's backups."""
-        number = self.running.handle.number
+        number = self.active.handle.number
         try:
-            for name in self._models.backups(number):
-                self._models.delete(number, name)
+            for name in self._checkpoints.backups(number):
+                self._checkpoints.delete(number, name)
         except (dodona.DodonaError, OSError) as error:
             logger.warning("the backups of trial %d could not be removed: %s", number, error)
 
@@ -219,7 +226,7 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
         self._fits += 1
         if self._fits == 2:
             # An epoch alone no longer identifies the state of the training.
-            self._training.forget()
+            self._training.remove_backups()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Make a backup, if one is due."""
@@ -227,14 +234,14 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
         began = time.monotonic()
         seconds = self._training.seconds
         pause = max(seconds, self._cost / LARGEST_PART) if seconds else 0.0
-        wanted = self.in_fit and self._fits == 1 and not self._training.running.reporter.lost
-        if wanted and began - self._last >= pause:
+        due = self.in_fit and self._fits == 1 and not self._training.active.reporter.lost
+        if due and began - self._last >= pause:
             self._training.save(self.model, int(epoch) + 1, self._epochs)
             self._last = time.monotonic()
             self._cost = self._last - began
 
 
-class _Restoring(_Backup):
+class _Resume(_Backup):
     """A callback that resumes an execution from a backup, and then makes further backups.
 
     Args:
@@ -244,10 +251,10 @@ class _Restoring(_Backup):
 
     """
 
-    def __init__(self, training: Training, state: dict[str, Any], history: _WholeHistory) -> None:
+    def __init__(self, training: Training, state: dict[str, Any], history: _ResumedHistory) -> None:
         super().__init__(training)
         self._state = state
-        self._whole = history
+        self._history = history
         # The model's earlier variables, until its first epoch shows that the backup can be used.
         self._before: list[tuple[Any, Any]] = []
         self._pending = False
@@ -258,7 +265,7 @@ class _Restoring(_Backup):
         if self._fits > 1:
             return
         if not self.in_fit:
-            self._begin_anew("it is not Keras's own fit that trains")
+            self._start_again("it is not Keras's own fit that trains")
             return
         optimizer = getattr(self.model, "optimizer", None)
         try:
@@ -271,10 +278,10 @@ class _Restoring(_Backup):
             self._before = [(variable, keras.ops.convert_to_numpy(variable)) for variable in variables]
             self.model.load_weights(self._training.path(LATEST))
         except Exception as error:  # noqa: BLE001 - whatever a model of other code says to these weights
-            self._begin_anew(error)
+            self._start_again(error)
             return
         self._epochs = list(self._state["epochs"])
-        self._training.go_on(self._state)
+        self._training.continue_from(self._state)
         set_initial_epoch(self.model, self._state["epoch"])
         self._pending = True
 
@@ -284,7 +291,7 @@ class _Restoring(_Backup):
             return
         self._leave_fit_alone()
         if epoch != self._state["epoch"]:
-            self._begin_anew(f"training begins with epoch {epoch + 1}")
+            self._start_again(f"training begins with epoch {epoch + 1}")
         self._before = []
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
@@ -297,15 +304,15 @@ class _Restoring(_Backup):
         set_initial_epoch(self.model, None)
         self._pending = False
 
-    def _begin_anew(self, reason: object) -> None:
+    def _start_again(self, reason: object) -> None:
         for variable, value in self._before:
             variable.assign(value)
         self._before, self._epochs = [], []
-        self._whole.forget()
-        self._training.begin_anew(reason)
+        self._history.remove()
+        self._training.start_again(reason)
 
 
-class _WholeHistory(keras.callbacks.History):  # type: ignore[misc]  # keras has no types
+class _ResumedHistory(keras.callbacks.History):  # type: ignore[misc]  # keras has no types
     """The History of a resumed training, with the epochs before the crash."""
 
     def __init__(self, earlier: Epochs) -> None:
@@ -317,7 +324,7 @@ class _WholeHistory(keras.callbacks.History):  # type: ignore[misc]  # keras has
         earlier, self._earlier = self._earlier, ()
         fill(self, earlier)
 
-    def forget(self) -> None:
+    def remove(self) -> None:
         """Remove the epochs before the crash."""
         fill(self, ())
 

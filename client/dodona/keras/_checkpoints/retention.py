@@ -16,28 +16,28 @@ from keras_tuner import Objective
 import dodona
 from dodona import Study
 from dodona.keras._checkpoints.storage import (
-    AT_STEP,
     BACKUP,
     CHECKPOINT,
     MODEL,
     SAVED,
-    WHOLE,
-    FolderVault,
-    ServerVault,
-    Vault,
-    copy_whole,
+    SAVED_STEP,
+    WHOLE_MODEL,
+    FileStore,
+    FolderFileStore,
+    ServerFileStore,
+    copy_atomically,
     is_ours,
 )
-from dodona.keras._checkpoints.unpacking import opened
+from dodona.keras._checkpoints.unpacking import open_archive
 from dodona.keras._mapping.objective import score
 from dodona.keras._mapping.trials import UNFINISHED, best_records
-from dodona.keras._training.active_trial import Running
+from dodona.keras._training.active_trial import ActiveTrial
 from dodona_schemas.vertex import Algorithm
 
 logger = logging.getLogger("dodona")
 
 
-class Models:
+class Checkpoints:
     """The checkpoints of a study's trials, on this machine and in the storage that all workers share.
 
     Args:
@@ -64,48 +64,48 @@ class Models:
         self._study = study
         self._objective = objective
         self._here = here
-        self._local = FolderVault(here)
+        self._local = FolderFileStore(here)
         self._keep = keep
-        self._vault = self._vault_at(place)
+        self._store = self._store_at(place)
         self._user_saves = user_saves
         self._whole_here: set[int] = set()
         self._changed = True
         self._surplus: set[int] = set()
 
-    def _vault_at(self, place: str | None) -> Vault:
+    def _store_at(self, place: str | None) -> FileStore:
         if place is None:
-            return ServerVault(self._study)
-        return self._local if place == self._here else FolderVault(place)
+            return ServerFileStore(self._study)
+        return self._local if place == self._here else FolderFileStore(place)
 
     def path(self, trial: int, name: str) -> str:
         """Return the path of a trial's file on this machine."""
         return os.path.join(self._here, f"trial_{trial}", name)
 
-    def begin(self, running: Running) -> None:
+    def begin(self, active: ActiveTrial) -> None:
         """Make room for a trial that begins, and remove older files that could be mistaken for its own."""
         self.prune()
-        number = running.handle.number
-        if running.handle.attempt == 1 and running.handle.last_step is None:
+        number = active.handle.number
+        if active.handle.attempt == 1 and active.handle.last_step is None:
             self._safely("clear", lambda: self._clear(number))
 
     def _clear(self, number: int) -> None:
-        for vault in (self._local, self._vault):
-            if isinstance(vault, FolderVault):
-                for name in vault.names(number):
-                    vault.delete(number, name)
+        for store in (self._local, self._store):
+            if isinstance(store, FolderFileStore):
+                for name in store.names(number):
+                    store.delete(number, name)
 
-    def finish(self, running: Running) -> None:
+    def finish(self, active: ActiveTrial) -> None:
         """Upload the model of a successful trial for all workers, before the trial ends.
 
         A failure is logged and does not affect the trial.
         """
-        number, value = running.handle.number, self._value_of(running)
-        if value is None or running.reporter.lost:
+        number, value = active.handle.number, self._value_of(active)
+        if value is None or active.reporter.lost:
             return
-        self.settle(number, running.trial.metrics.get_best_step(self._objective().name))
+        self.choose_step(number, active.trial.metrics.get_best_step(self._objective().name))
         if not self._is_here(number) and not self._saved_by_user(number):
             return
-        self._safely("keep", lambda: self._finish(number, value, running.handle.attempt))
+        self._safely("keep", lambda: self._finish(number, value, active.handle.attempt))
 
     def _finish(self, number: int, value: float, attempt: int) -> None:
         if not self._is_among_the_best(value):
@@ -113,7 +113,7 @@ class Models:
             self._surplus.add(number)
             return
         self.publish(number, attempt)
-        if self._vault is not self._local and (paths := self._saved_by_user(number)):
+        if self._store is not self._local and (paths := self._saved_by_user(number)):
             self._save_zipped(number, paths, attempt)
         self._whole_here.add(number)
 
@@ -124,7 +124,7 @@ class Models:
             number: the trial's number.
             attempt: the attempt that this worker runs; None if it runs none.
         """
-        for name in (*MODEL, WHOLE):
+        for name in (*MODEL, WHOLE_MODEL):
             if os.path.exists(self.path(number, name)):
                 self.save(number, name, self.path(number, name), attempt)
 
@@ -142,31 +142,31 @@ class Models:
         save(unfinished)
         os.replace(unfinished, self.path(number, f"saved-{int(step)}{ending}"))
 
-    def forget_steps(self, number: int, kept: Collection[int]) -> None:
+    def remove_steps(self, number: int, kept: Collection[int]) -> None:
         """Remove the models that were saved at other steps than these."""
         for step, path in self._steps(number).items():
             if step not in kept:
                 os.unlink(path)
 
-    def settle(self, number: int, best_step: int | None) -> None:
+    def choose_step(self, number: int, best_step: int | None) -> None:
         """Make the model of the best step the trial's model; without one of that step, the latest model."""
         if (chosen := self.saved_at(number, best_step)) is not None:
-            os.replace(chosen, self.path(number, WHOLE if chosen.endswith(".keras") else CHECKPOINT))
-            self.forget_steps(number, ())
+            os.replace(chosen, self.path(number, WHOLE_MODEL if chosen.endswith(".keras") else CHECKPOINT))
+            self.remove_steps(number, ())
 
     def saved_at(self, number: int, best_step: int | None) -> str | None:
-        """Return the file that `settle` would choose; None without one."""
+        """Return the file that `choose_step` would choose; None without one."""
         steps = self._steps(number)
         return steps.get(-1 if best_step is None else best_step, steps[max(steps)] if steps else None)
 
     def _steps(self, number: int) -> dict[int, str]:
         """Return the files of `save_model` on this machine, by step."""
         folder = Path(self.path(number, ""))
-        found = [AT_STEP.fullmatch(path.name) for path in folder.glob("saved-*")]
+        found = [SAVED_STEP.fullmatch(path.name) for path in folder.glob("saved-*")]
         return {int(match[1]): str(folder / match[0]) for match in found if match is not None}
 
     def _is_here(self, number: int) -> bool:
-        return any(os.path.exists(self.path(number, name)) for name in (CHECKPOINT, WHOLE))
+        return any(os.path.exists(self.path(number, name)) for name in (CHECKPOINT, WHOLE_MODEL))
 
     def _saved_by_user(self, number: int) -> list[Path]:
         """Return the user's files in a trial's folder on this machine."""
@@ -184,10 +184,10 @@ class Models:
             self.save(number, SAVED, zipped, attempt)
 
     def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
-        """Store a file for all workers; see `Vault.save`."""
+        """Store a file for all workers; see `FileStore.save`."""
         self._changed = True
         try:
-            return self._vault.save(trial, name, path, attempt, patience_seconds)
+            return self._store.save(trial, name, path, attempt, patience_seconds)
         except dodona.FailedPrecondition as error:
             # This worker's folder is better than no storage at all.
             logger.warning(
@@ -196,8 +196,8 @@ class Models:
                 self._here,
                 error,
             )
-            self._vault = self._local
-            return self._vault.save(trial, name, path, attempt)
+            self._store = self._local
+            return self._store.save(trial, name, path, attempt)
 
     def fetch(self, trial: int) -> None:
         """Download a trial's model to this machine.
@@ -206,9 +206,9 @@ class Models:
             FileNotFoundError: it is neither here nor in the shared storage.
         """
         missing = FileNotFoundError()
-        for name in (*MODEL, WHOLE):
+        for name in (*MODEL, WHOLE_MODEL):
             try:
-                self._vault.load(trial, name, self.path(trial, name))
+                self._store.load(trial, name, self.path(trial, name))
             except FileNotFoundError as error:
                 missing = missing if missing.args else error
         if not self._is_here(trial):
@@ -216,18 +216,18 @@ class Models:
 
     def fetch_all(self, trial: int) -> None:
         """Download what exists of a trial's model elsewhere: its checkpoint, and the user's own files."""
-        if self._vault is self._local or trial in self._whole_here:
+        if self._store is self._local or trial in self._whole_here:
             return
-        for name in (*MODEL, WHOLE):
+        for name in (*MODEL, WHOLE_MODEL):
             with contextlib.suppress(FileNotFoundError):
-                self._vault.load(trial, name, self.path(trial, name))
+                self._store.load(trial, name, self.path(trial, name))
         with tempfile.TemporaryDirectory(prefix="dodona-") as folder, contextlib.suppress(FileNotFoundError):
             zipped = os.path.join(folder, SAVED)
-            self._vault.load(trial, SAVED, zipped)
-            with opened(zipped) as archive:
+            self._store.load(trial, SAVED, zipped)
+            with open_archive(zipped) as archive:
                 for name in archive.namelist():
                     unzipped = archive.extract(name, folder)
-                    copy_whole(unzipped, self.path(trial, os.path.relpath(unzipped, folder)))
+                    copy_atomically(unzipped, self.path(trial, os.path.relpath(unzipped, folder)))
         self._whole_here.add(trial)
 
     def load(self, trial: int, name: str, path: str) -> None:
@@ -236,17 +236,17 @@ class Models:
         Raises:
             FileNotFoundError: it does not exist.
         """
-        self._vault.load(trial, name, path)
+        self._store.load(trial, name, path)
 
     def backups(self, trial: int) -> list[str]:
         """Return the names of the trial's backups, newest first."""
-        found = [match for name in self._vault.names(trial) if (match := BACKUP.fullmatch(name))]
+        found = [match for name in self._store.names(trial) if (match := BACKUP.fullmatch(name))]
         found.sort(key=lambda match: (int(match[1]), int(match[2])), reverse=True)
         return [match[0] for match in found]
 
     def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:
-        """Remove a file of a trial from the shared storage; see `Vault.delete`."""
-        self._vault.delete(trial, name, patience_seconds)
+        """Remove a file of a trial from the shared storage; see `FileStore.delete`."""
+        self._store.delete(trial, name, patience_seconds)
 
     def prune(self, *, in_any_case: bool = False) -> None:
         """Remove files that belong neither to the best trials nor to unfinished ones.
@@ -265,9 +265,9 @@ class Models:
             self._delete_from(self._local, number, self._local.names(number))
 
     def _prune(self) -> None:
-        vaults = [self._local] if self._vault is self._local else [self._local, self._vault]
-        held = [(vault, vault.held()) for vault in vaults]
-        numbers = {number for _, found in held for number in found}
+        stores = [self._local] if self._store is self._local else [self._local, self._store]
+        all_names = [(store, store.all_names()) for store in stores]
+        numbers = {number for _, found in all_names for number in found}
         if not numbers:
             return
         study = self._study()
@@ -278,14 +278,14 @@ class Models:
             best |= self._best(study, numbers)
         if self._may_be_promoted(study):
             best |= others
-        for vault, found in held:
+        for store, found in all_names:
             for number, names in found.items():
                 if number in others - best:
-                    self._delete_from(vault, number, names)
+                    self._delete_from(store, number, names)
                     continue
                 backups = {name for name in names if BACKUP.fullmatch(name)}
                 if backups and number in best and _is_finished(study, number):
-                    self._delete_from(vault, number, backups)
+                    self._delete_from(store, number, backups)
 
     def _best(self, study: Study, numbers: set[int]) -> set[int]:
         """Return the trials whose checkpoints are kept, out of these."""
@@ -310,14 +310,14 @@ class Models:
         worst = score(objective, best[-1].metrics)
         return worst is None or bool(objective.better_than(value, worst))
 
-    def _value_of(self, running: Running) -> float | None:
-        metrics, name = running.trial.metrics, self._objective().name
+    def _value_of(self, active: ActiveTrial) -> float | None:
+        metrics, name = active.trial.metrics, self._objective().name
         value = metrics.get_best_value(name) if metrics.exists(name) else None
         return None if value is None or math.isnan(value) else float(value)
 
-    def _delete_from(self, vault: Vault, number: int, names: set[str]) -> None:
+    def _delete_from(self, store: FileStore, number: int, names: set[str]) -> None:
         for name in names:
-            vault.delete(number, name)
+            store.delete(number, name)
 
     def _missing(self, trial: int, error: FileNotFoundError) -> FileNotFoundError:
         record = self._study().trial(trial)

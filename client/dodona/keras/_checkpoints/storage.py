@@ -25,9 +25,9 @@ CHECKPOINT = "checkpoint.weights.h5"
 BUILD_CONFIG = "build_config.json"
 MODEL = (CHECKPOINT, BUILD_CONFIG)
 # A model with its architecture, for tuners without a hypermodel.
-WHOLE = "model.keras"
+WHOLE_MODEL = "model.keras"
 # The files of `save_model` while the trial runs, by step.
-AT_STEP = re.compile(r"saved-(\d+)(\.weights\.h5|\.keras)")
+SAVED_STEP = re.compile(r"saved-(\d+)(\.weights\.h5|\.keras)")
 # The files of a user's own `save_model`, for workers that do not share the folder.
 SAVED = "saved.zip"
 BACKUP = re.compile(r"backup-(\d+)-(\d+)\.zip")
@@ -35,7 +35,7 @@ BACKUP = re.compile(r"backup-(\d+)-(\d+)\.zip")
 
 def is_ours(name: str) -> bool:
     """Return whether a file of that name is stored and later removed by these modules."""
-    return name in (*MODEL, WHOLE, SAVED) or any(kind.fullmatch(name) for kind in (BACKUP, AT_STEP))
+    return name in (*MODEL, WHOLE_MODEL, SAVED) or any(kind.fullmatch(name) for kind in (BACKUP, SAVED_STEP))
 
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ T = TypeVar("T")
 TRIES = 5
 
 
-class Vault(Protocol):
+class FileStore(Protocol):
     """A storage of trials' files by name; each file appears and disappears completely."""
 
     def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
@@ -72,14 +72,14 @@ class Vault(Protocol):
     def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:
         """Remove a file if it exists; otherwise see `save`."""
 
-    def held(self) -> dict[int, set[str]]:
+    def all_names(self) -> dict[int, set[str]]:
         """Return the names of all files, by trial."""
 
     def names(self, trial: int) -> set[str]:
         """Return the names of the files of one trial."""
 
 
-class ServerVault:
+class ServerFileStore:
     """The server's artifact store, for workers that share no disk.
 
     Args:
@@ -90,12 +90,12 @@ class ServerVault:
         self._study = study
 
     def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:
-        """See `Vault.save`."""
+        """See `FileStore.save`."""
         self._study().artifacts(trial, attempt, patience_seconds).save(name, path)
         return f"{self._study().name}/trials/{trial}/artifacts/{name}"
 
     def load(self, trial: int, name: str, path: str) -> None:
-        """See `Vault.load`."""
+        """See `FileStore.load`."""
         files = self._study().artifacts(trial)
         try:
             there = files.find(name)
@@ -106,12 +106,12 @@ class ServerVault:
             raise FileNotFoundError(str(error)) from error
 
     def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:
-        """See `Vault.delete`."""
+        """See `FileStore.delete`."""
         with contextlib.suppress(NotFound):
             self._study().artifacts(trial, patience_seconds=patience_seconds).delete(name)
 
-    def held(self) -> dict[int, set[str]]:
-        """See `Vault.held`."""
+    def all_names(self) -> dict[int, set[str]]:
+        """See `FileStore.all_names`."""
         found: dict[int, set[str]] = {}
         for artifact in self._study().all_artifacts():
             if is_ours(artifact.name):
@@ -119,11 +119,11 @@ class ServerVault:
         return found
 
     def names(self, trial: int) -> set[str]:
-        """See `Vault.names`."""
+        """See `FileStore.names`."""
         return {artifact.name for artifact in self._study().artifacts(trial) if is_ours(artifact.name)}
 
 
-class FolderVault:
+class FolderFileStore:
     """A folder, on this machine or shared, or any URL that fsspec supports; each trial has a folder in it.
 
     Args:
@@ -140,35 +140,35 @@ class FolderVault:
         self._local = isinstance(files, fsspec.implementations.local.LocalFileSystem)
 
     def save(self, trial: int, name: str, path: str, attempt: int | None, patience_seconds: float | None = None) -> str:  # noqa: ARG002 - a server's
-        """See `Vault.save`."""
+        """See `FileStore.save`."""
         target = self._path(trial, name)
         if self._local:
             if os.path.abspath(path) != os.path.abspath(target):
-                copy_whole(path, target)
+                copy_atomically(path, target)
             return target
         # An object becomes visible only when all of it is stored.
-        _tried(lambda: self._files.put_file(path, target))
+        _with_retries(lambda: self._files.put_file(path, target))
         return str(self._files.unstrip_protocol(target))
 
     def load(self, trial: int, name: str, path: str) -> None:
-        """See `Vault.load`."""
+        """See `FileStore.load`."""
         source = self._path(trial, name)
         if self._local and os.path.abspath(path) == os.path.abspath(source) and os.path.exists(path):
             return
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        _tried(lambda: self._files.get_file(source, path))
+        _with_retries(lambda: self._files.get_file(source, path))
 
     def delete(self, trial: int, name: str, patience_seconds: float | None = None) -> None:  # noqa: ARG002 - a server's
-        """See `Vault.delete`."""
+        """See `FileStore.delete`."""
         with contextlib.suppress(FileNotFoundError):
-            _tried(lambda: self._files.rm_file(self._path(trial, name)))
+            _with_retries(lambda: self._files.rm_file(self._path(trial, name)))
         if self._local:
             # Folders with other content stay; other kinds of storage have no empty folders.
             with contextlib.suppress(OSError):
                 os.rmdir(os.path.dirname(self._path(trial, name)))
 
-    def held(self) -> dict[int, set[str]]:
-        """See `Vault.held`."""
+    def all_names(self) -> dict[int, set[str]]:
+        """See `FileStore.all_names`."""
         found: dict[int, set[str]] = {}
         for folder in self._listed(self._root):
             number = re.fullmatch(r"trial_(\d+)", folder)
@@ -177,14 +177,14 @@ class FolderVault:
         return found
 
     def names(self, trial: int) -> set[str]:
-        """See `Vault.names`."""
+        """See `FileStore.names`."""
         return {name for name in self._listed(f"{self._root}/trial_{trial}") if is_ours(name)}
 
     def _listed(self, folder: str) -> list[str]:
         # Without the cache: other workers may have written files meanwhile.
         self._files.invalidate_cache()
         try:
-            found: list[str] = _tried(lambda: self._files.ls(folder, detail=False))
+            found: list[str] = _with_retries(lambda: self._files.ls(folder, detail=False))
         except FileNotFoundError:
             return []
         return [path.rstrip("/").rpartition("/")[2] for path in found]
@@ -193,7 +193,7 @@ class FolderVault:
         return f"{self._root}/trial_{trial}/{name}"
 
 
-def copy_whole(path: str, target: str) -> None:
+def copy_atomically(path: str, target: str) -> None:
     """Copy a file so that no reader sees a part of it."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.{uuid.uuid4().hex}"
@@ -206,7 +206,7 @@ def copy_whole(path: str, target: str) -> None:
         raise
 
 
-def _tried(call: Callable[[], T]) -> T:
+def _with_retries(call: Callable[[], T]) -> T:
     """Return the result of `call`, which is repeated if it fails.
 
     Raises:

@@ -11,7 +11,7 @@ MAX_ENTRIES = 10_000
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[zipfile.ZipFile]:
+def open_archive(path: str) -> Iterator[zipfile.ZipFile]:
     """Open an archive that unpacks into no more bytes than it has, as workers' archives do: they are not compressed.
 
     Args:

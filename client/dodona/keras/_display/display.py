@@ -48,7 +48,7 @@ class Display:
     @property
     def wants_progress(self) -> bool:
         """Whether progress is wanted and the output is watched."""
-        return bool(self.verbose) and watched()
+        return bool(self.verbose) and is_watched()
 
     @contextmanager
     def live(self, progress: Progress) -> Iterator[None]:
@@ -77,7 +77,7 @@ class Display:
         if self.progress is not None:
             self.progress.trial_began(trial, limit)
             self._refresh(at_once=True)
-        elif watched():
+        elif is_watched():
             self.show(f"{_title(trial, limit)} begins: {_values(trial)}")
 
     def on_step(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -116,13 +116,13 @@ class Display:
         if self.verbose:
             _print(line_of(line))
 
-    def watchers(self, executions: int) -> list[keras.callbacks.Callback]:
+    def progress_callbacks(self, executions: int) -> list[keras.callbacks.Callback]:
         """Return the callbacks that update the progress of `fit`; none if nothing is shown live.
 
         Args:
             executions: how often the trial is trained.
         """
-        return [] if self.progress is None else [_Watch(self.progress, executions, self._refresh)]
+        return [] if self.progress is None else [_UpdateProgress(self.progress, executions, self._refresh)]
 
     def _refresh(self, *, at_once: bool = False) -> None:
         if isinstance(self._board, _Notebook):
@@ -168,7 +168,7 @@ class _Notebook:
             self._next = time.monotonic() + 1 / REFRESHES_PER_SECOND
 
 
-class _Watch(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
+class _UpdateProgress(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no types
     """A callback that updates the number of epochs and the share of the current epoch."""
 
     def __init__(self, progress: Progress, executions: int, refresh: Any) -> None:
@@ -216,7 +216,7 @@ def in_notebook() -> bool:
     return hasattr(shell, "kernel")
 
 
-def watched() -> bool:
+def is_watched() -> bool:
     """Return whether the output goes to a terminal or a notebook, and not to a log file."""
     return sys.stdout.isatty() or in_notebook()
 

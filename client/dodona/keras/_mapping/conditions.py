@@ -31,14 +31,14 @@ Path: TypeAlias = tuple[tuple[str, tuple[Value, ...]], ...]
 
 
 @dataclass(frozen=True)
-class Place:
+class Node:
     """A parameter and its place in the tree."""
 
     path: Path
     spec: ParameterSpec
 
 
-class Tree:
+class ConditionTree:
     """A search space that grows.
 
     Args:
@@ -47,17 +47,17 @@ class Tree:
 
     def __init__(self, specs: Iterable[ParameterSpec]) -> None:
         self.specs = [spec.model_copy(deep=True) for spec in specs]
-        self._places: dict[str, list[Place]] = {}
+        self._nodes: dict[str, list[Node]] = {}
         self._added: set[int] = set()
         self._next_position = 0
-        for place in walk(self.specs):
-            self._remember(place)
+        for node in walk(self.specs):
+            self._remember(node)
 
     def add(self, hp: HyperParameter) -> bool:
         """Add a hyperparameter to the tree; return whether it got a new place."""
         found = False
         position = self._next_position
-        for path, parent in self._spots(hp.conditions):
+        for path, parent in self._parents(hp.conditions):
             open_path = self._still_open(hp.name, path)
             if open_path is None:
                 continue
@@ -66,7 +66,7 @@ class Tree:
                 self.specs.append(spec)
             else:
                 parent.conditional_parameter_specs.append(_child(parent, open_path[-1][1], spec))
-            self._remember(Place(open_path, spec))
+            self._remember(Node(open_path, spec))
             self._added.add(id(spec))
             found = True
         return found
@@ -87,27 +87,27 @@ class Tree:
                 children.append(child.model_copy(update={"parameter_spec": pruned}))
         return spec.model_copy(update={"conditional_parameter_specs": children}) if children else None
 
-    def _remember(self, place: Place) -> None:
-        self._places.setdefault(place.spec.parameter_id, []).append(place)
-        position = position_of(place.spec)
+    def _remember(self, node: Node) -> None:
+        self._nodes.setdefault(node.spec.parameter_id, []).append(node)
+        position = position_of(node.spec)
         self._next_position = max(self._next_position, self._next_position if position is None else position) + 1
 
-    def _spots(self, conditions: Sequence[Parent]) -> list[tuple[Path, ParameterSpec | None]]:
+    def _parents(self, conditions: Sequence[Parent]) -> list[tuple[Path, ParameterSpec | None]]:
         """Return the places for a hyperparameter with these conditions: one under each twin of its innermost parent."""
         for condition in reversed(conditions):
-            spots: list[tuple[Path, ParameterSpec | None]] = []
-            for place in self._places.get(condition.name, []):
-                values = _encoded_all(place.spec, condition.values)
-                if values and not self._contradicts(place.path, conditions):
-                    spots.append(((*place.path, (condition.name, values)), place.spec))
-            if spots:
-                return spots
+            parents: list[tuple[Path, ParameterSpec | None]] = []
+            for node in self._nodes.get(condition.name, []):
+                values = _encoded_all(node.spec, condition.values)
+                if values and not self._contradicts(node.path, conditions):
+                    parents.append(((*node.path, (condition.name, values)), node.spec))
+            if parents:
+                return parents
         return [((), None)]
 
     def _contradicts(self, path: Path, conditions: Sequence[Parent]) -> bool:
         """Return whether a place can never be active when all of the conditions hold."""
         for name, values in path:
-            parent = self._places[name][0].spec
+            parent = self._nodes[name][0].spec
             for condition in conditions:
                 if condition.name == name and not set(values) & set(_encoded_all(parent, condition.values)):
                     return True
@@ -115,23 +115,23 @@ class Tree:
 
     def _still_open(self, name: str, path: Path) -> Path | None:
         """Return the path without values of its last parent that another place covers; None if all are covered."""
-        for place in self._places.get(name, []):
-            if _exclusive(path, place.path):
+        for node in self._nodes.get(name, []):
+            if _exclusive(path, node.path):
                 continue
-            if not path or not place.path or path[:-1] != place.path[:-1] or path[-1][0] != place.path[-1][0]:
+            if not path or not node.path or path[:-1] != node.path[:-1] or path[-1][0] != node.path[-1][0]:
                 return None
             parent, values = path[-1]
-            left = tuple(value for value in values if value not in place.path[-1][1])
+            left = tuple(value for value in values if value not in node.path[-1][1])
             if not left:
                 return None
             path = (*path[:-1], (parent, left))
         return path
 
 
-def walk(specs: Iterable[ParameterSpec], path: Path = ()) -> Iterable[Place]:
+def walk(specs: Iterable[ParameterSpec], path: Path = ()) -> Iterable[Node]:
     """Yield every parameter with its place, parents before children."""
     for spec in specs:
-        yield Place(path, spec)
+        yield Node(path, spec)
         for child in spec.conditional_parameter_specs:
             yield from walk([child.parameter_spec], (*path, (spec.parameter_id, values_of(child))))
 

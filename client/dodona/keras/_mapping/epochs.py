@@ -23,7 +23,7 @@ UNKNOWN = -1
 _measured: WeakKeyDictionary[History, dict[str, list[int]]] = WeakKeyDictionary()
 
 
-class NoteEpochs(Callback):  # type: ignore[misc]  # keras has no types
+class RecordEpochs(Callback):  # type: ignore[misc]  # keras has no types
     """A callback that records in which epochs `fit` measured each metric of its History."""
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
@@ -70,18 +70,18 @@ def epochs_of(history: History) -> list[tuple[int, dict[str, float]]]:
     longest = max(map(len, lists.values()), default=0)
     # A History that a user filled has no epoch numbers.
     trained = list(getattr(history, "epoch", None) or range(longest))
-    noted = _measured.get(history, {})
+    recorded = _measured.get(history, {})
     found: dict[tuple[int, str], dict[str, Any]] = {}
     for name, values in lists.items():
-        measured, group = noted.get(name, []), ""
+        measured, group = recorded.get(name, []), ""
         if len(measured) != len(values):
-            measured, group = _told_by_count(name, len(values), trained)
+            measured, group = _epochs_by_count(name, len(values), trained)
         for epoch, value in zip(measured, values, strict=True):
             found.setdefault((epoch, group), {})[name] = value
     return [(epoch, numbers(metrics)) for (epoch, _), metrics in sorted(found.items(), key=lambda one: one[0])]
 
 
-def _told_by_count(name: str, count: int, trained: list[int]) -> tuple[list[int], str]:
+def _epochs_by_count(name: str, count: int, trained: list[int]) -> tuple[list[int], str]:
     """Return the epochs in which a metric was measured; for unknown ones also the group of metrics measured together.
 
     Args:

@@ -23,7 +23,9 @@ class MissingObjective(FatalValueError, FatalTypeError):  # type: ignore[misc]  
     """The objective is missing in a trial's metrics and would be in every other trial: the search ends."""
 
 
-def outcome_of(results: Any, objective: Objective, source: str = "Tuner.run_trial()") -> tuple[dict[str, float], int]:
+def metrics_and_epoch(
+    results: Any, objective: Objective, source: str = "Tuner.run_trial()"
+) -> tuple[dict[str, float], int]:
     """Return the metrics and their epoch, from 0 on; UNKNOWN if the number of their epoch is not known.
 
     Args:
@@ -37,11 +39,11 @@ def outcome_of(results: Any, objective: Objective, source: str = "Tuner.run_tria
         ValueError: the objective's value is not a number.
     """
     if isinstance(results, list) and results:
-        return _mean([outcome_of(one, objective, source) for one in results])
+        return _mean([metrics_and_epoch(one, objective, source) for one in results])
     epochs, given, where = _read(results, objective, source)
     best = best_of(epochs, objective)
     if best is None:
-        raise _lacking(given, objective, where)
+        raise _missing_value(given, objective, where)
     epoch, metrics = best
     return metrics, max(epoch, UNKNOWN)
 
@@ -86,7 +88,7 @@ def is_better(objective: Objective, value: float, than: float | None) -> bool:
     return bool(objective.better_than(value, than))
 
 
-def _lacking(given: Mapping[Any, Any], objective: Objective, where: str) -> Exception:
+def _missing_value(given: Mapping[Any, Any], objective: Objective, where: str) -> Exception:
     """Return the error for metrics without a usable value of the objective."""
     parts = _parts(objective)
     if objective.name not in given and any(part not in given for part in parts):

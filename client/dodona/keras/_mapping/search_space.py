@@ -9,7 +9,7 @@ from keras_tuner.engine.hyperparameters import HyperParameter
 
 from dodona._codec import TUNER_PREFIX
 from dodona.keras._compat import Parent, knows
-from dodona.keras._mapping.conditions import Tree, values_of
+from dodona.keras._mapping.conditions import ConditionTree, values_of
 from dodona.keras._mapping.hyperparameters import HyperParameters
 from dodona.keras._mapping.parameter import Value, hyperparameter_of, position_of, value_of
 from dodona_schemas.vertex import ParameterSpec
@@ -29,9 +29,9 @@ class Space:
     def __init__(self, specs: Iterable[ParameterSpec] = ()) -> None:
         self.specs: list[ParameterSpec] = []
         self.hyperparameters = HyperParameters()
-        self.learn(specs)
+        self.update(specs)
 
-    def learn(self, specs: Iterable[ParameterSpec], more: Iterable[HyperParameter] = ()) -> None:
+    def update(self, specs: Iterable[ParameterSpec], more: Iterable[HyperParameter] = ()) -> None:
         """Replace the parameters by the study's current ones; hyperparameters that only this process knows stay.
 
         Args:
@@ -61,9 +61,9 @@ class Space:
         same = [(ours, hp) for ours, hp in pairs if (ours.name, ours.conditions) == (hp.name, hp.conditions)]
         return [f"{ours!r}, not {hp!r}" for ours, hp in same if ours.get_config() != hp.get_config()]
 
-    def grown(self, new: Iterable[HyperParameter]) -> Tree:
-        """Return the space with `new` added; this object changes only in `learn`."""
-        tree = Tree(self.specs)
+    def grown(self, new: Iterable[HyperParameter]) -> ConditionTree:
+        """Return the space with `new` added; this object changes only in `update`."""
+        tree = ConditionTree(self.specs)
         for hp in new:
             tree.add(hp)
         return tree

@@ -12,7 +12,7 @@ from dodona.keras._mapping.search_space import Space, filled
 from dodona_schemas.vertex import ParameterSpec, TrialParameter
 
 
-def written(specs: Iterable[ParameterSpec], values: Mapping[str, Value]) -> Iterator[TrialParameter]:
+def encoded_values(specs: Iterable[ParameterSpec], values: Mapping[str, Value]) -> Iterator[TrialParameter]:
     """Yield the values of active parameters in wire form, parents first; impossible values are left out.
 
     Args:
@@ -22,16 +22,16 @@ def written(specs: Iterable[ParameterSpec], values: Mapping[str, Value]) -> Iter
     for spec in specs:
         if spec.parameter_id not in values:
             continue
-        value = _written(spec, values[spec.parameter_id])
+        value = _encoded(spec, values[spec.parameter_id])
         if value is None:
             continue
         yield TrialParameter(parameter_id=spec.parameter_id, value=value)
         for child in spec.conditional_parameter_specs:
             if value in values_of(child):
-                yield from written([child.parameter_spec], values)
+                yield from encoded_values([child.parameter_spec], values)
 
 
-def used_by(
+def used_values(
     space: Space, hyperparameters: HyperParameters, suggested: Mapping[str, Value]
 ) -> list[TrialParameter] | None:
     """Return the values that a trial really used, in wire form; None if they are the suggested ones.
@@ -45,11 +45,11 @@ def used_by(
     values = {name: value for name, value in hyperparameters.values.items() if hyperparameters.is_active(name)}
     # For a range with many steps the server may have suggested a value between steps; its own value is kept.
     exact = {name: suggested[name] for name in suggested.keys() & values.keys() if values[name] == begun.get(name)}
-    used = list(written(space.specs, values | exact))
-    return None if used == list(written(space.specs, suggested)) else used
+    used = list(encoded_values(space.specs, values | exact))
+    return None if used == list(encoded_values(space.specs, suggested)) else used
 
 
-def _written(spec: ParameterSpec, value: Value) -> Value | None:
+def _encoded(spec: ParameterSpec, value: Value) -> Value | None:
     real = spec.double_value_spec
     if real is None:
         return encoded(spec, value)

@@ -39,7 +39,7 @@ _OF_ALL_ORACLES = (
 BAYESIAN_DEFAULTS = {"num_initial_points": None, "alpha": 1e-4, "beta": 2.6}
 
 
-def given_oracle(
+def oracle_of(
     oracle: object, settings: Mapping[str, Any], project_name: str | None, worker: str | None, overwrite: bool
 ) -> CloudOracle:
     """Return the oracle on the server for a tuner's `oracle` argument.

@@ -13,9 +13,9 @@ import dodona
 from dodona.keras._display.display import Display
 from dodona.keras._errors import outages_end_the_search
 from dodona.keras._process.worker import worker_id
-from dodona.keras._study.requested_spec import max_trials_of, wanted_spec
+from dodona.keras._study.requested_spec import max_trials_of, requested_spec
 from dodona.keras._study.shared_study import SharedStudy
-from dodona.keras._training.active_trial import Running
+from dodona.keras._training.active_trial import ActiveTrial
 
 
 def served(read: Callable[[AttachedOracle], Any]) -> property:
@@ -80,7 +80,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         max_retries_per_trial: int = 0,
         max_consecutive_failed_trials: int = 3,
     ) -> None:
-        wanted = wanted_spec(
+        requested = requested_spec(
             study_config,
             objective=objective,
             hyperparameters=hyperparameters,
@@ -90,8 +90,8 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
             seed=seed,
         )
         client = dodona.Client(url, token, project_id, region, worker=worker_id(worker))
-        self._shared = SharedStudy(client, study_id, wanted, objective, hyperparameters, overwrite)
-        declared = hyperparameters is not None or bool(wanted.parameters)
+        self._shared = SharedStudy(client, study_id, requested, objective, hyperparameters, overwrite)
+        declared = hyperparameters is not None or bool(requested.parameters)
         super().__init__(
             objective=self._shared.objective,
             hyperparameters=self._shared.space.hyperparameters if declared else None,
@@ -102,7 +102,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         )
         self._display = Display()
         # State of CloudOracle, created here so that only one constructor lists the arguments.
-        self._running: dict[str, Running] = {}
+        self._active: dict[str, ActiveTrial] = {}
         self._failures_in_a_row = 0
         self._any_begun = False
         self.constructed = True
@@ -160,7 +160,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
 
     def _set_project_dir(self, directory: str, project_name: str) -> None:
         super()._set_project_dir(directory, project_name)
-        self._shared.locate(str(directory), project_name)
+        self._shared.set_project(str(directory), project_name)
 
     # --- the search space
 
@@ -195,7 +195,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         if new and not self.allow_new_entries:
             raise RuntimeError(f"`allow_new_entries` is `False`, but found new entries {new}")
         if new and not self.tune_new_entries:
-            self._shared.keep(new)
+            self._shared.add_untuned(new)
         elif new:
             with outages_end_the_search():
                 self._shared.add(new)
@@ -203,7 +203,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
     @served
     def ongoing_trials(self) -> dict[str, Trial]:
         """Return the trials that run here, by worker id."""
-        return {running.worker: running.trial for running in self._running.values()}
+        return {active.worker: active.trial for active in self._active.values()}
 
     # --- what the server makes unnecessary
 

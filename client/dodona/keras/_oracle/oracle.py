@@ -14,13 +14,13 @@ import dodona
 from dodona.keras._display.display import result_of
 from dodona.keras._display.progress import Progress
 from dodona.keras._errors import SearchInterrupted, outages_end_the_search
-from dodona.keras._mapping.results import MissingObjective, outcome_of
+from dodona.keras._mapping.results import MissingObjective, metrics_and_epoch
 from dodona.keras._mapping.trials import add_metrics, best_records, trial_of
 from dodona.keras._oracle.attachment import AttachedOracle, served
 from dodona.keras._process.state import process_state
 from dodona.keras._process.worker import NAMELESS
 from dodona.keras._study.requested_spec import max_trials_of
-from dodona.keras._training.active_trial import Running
+from dodona.keras._training.active_trial import ActiveTrial
 from dodona.keras._training.reporting import Reporter
 
 logger = logging.getLogger("dodona")
@@ -50,12 +50,12 @@ class CloudOracle(AttachedOracle):
 
         """
         worker = self.worker if tuner_id == NAMELESS else tuner_id
-        for trial_id in [name for name, one in self._running.items() if one.handle.lost]:
-            del self._running[trial_id]
+        for trial_id in [name for name, one in self._active.items() if one.handle.lost]:
+            del self._active[trial_id]
         # A trial that this process has begun already was interrupted, or is to be retried.
-        running = next((one for one in self._running.values() if one.worker == worker), None)
+        active = next((one for one in self._active.values() if one.worker == worker), None)
         try:
-            running = running or self._ask(worker)
+            active = active or self._ask(worker)
         except dodona.StudyCompleted as error:
             if not self._any_begun:
                 self._display.show(str(error))
@@ -64,29 +64,29 @@ class CloudOracle(AttachedOracle):
         except TimeoutError:
             return Trial(self._shared.space.hyperparameters.copy(), status=TrialStatus.IDLE)
         self._any_begun = True
-        running.begin(self._shared.space.hyperparameters)
-        self._display.on_trial_begin(running.trial, self.max_trials)
-        return running.trial
+        active.begin(self._shared.space.hyperparameters)
+        self._display.on_trial_begin(active.trial, self.max_trials)
+        return active.trial
 
-    def _ask(self, worker: str) -> Running:
+    def _ask(self, worker: str) -> ActiveTrial:
         process_state.workers.add(worker)
         with outages_end_the_search():
             # Of the replicas of one worker, the first renews the lease for all.
-            patience = IDLE_AFTER_SECONDS if self._running else None
+            patience = IDLE_AFTER_SECONDS if self._active else None
             handle = self.study.ask(worker, shared=not self.should_report, wait_seconds=patience)
         # The trial may belong to a space that another worker has extended.
         self._shared.sync()
-        running = self._running[str(handle.number)] = Running(handle, worker, self.objective, self._display.on_step)
-        return running
+        active = self._active[str(handle.number)] = ActiveTrial(handle, worker, self.objective, self._display.on_step)
+        return active
 
-    def running(self, trial_id: str) -> Running | None:
+    def active_trial(self, trial_id: str) -> ActiveTrial | None:
         """Return the trial of that id; None if it does not run here or another replica reports for it."""
-        return self._running.get(trial_id) if self.should_report else None
+        return self._active.get(trial_id) if self.should_report else None
 
     def reporter(self, trial_id: str) -> Reporter | None:
         """Return the reporter of a trial; None if it does not run here or another replica reports for it."""
-        running = self.running(trial_id)
-        return None if running is None else running.reporter
+        active = self.active_trial(trial_id)
+        return None if active is None else active.reporter
 
     def update_trial(self, trial_id: str, metrics: Mapping[str, float], step: int = 0) -> Trial:
         """Record a result, which is sent when the trial ends.
@@ -101,9 +101,9 @@ class CloudOracle(AttachedOracle):
             MissingObjective: the objective is missing; this is a ValueError and ends the search.
             ValueError: the objective is not a number.
         """
-        trial = self._running[trial_id].trial
+        trial = self._active[trial_id].trial
         try:
-            counted, _ = outcome_of(metrics, self.objective, "Oracle.update_trial()")
+            counted, _ = metrics_and_epoch(metrics, self.objective, "Oracle.update_trial()")
         except MissingObjective as error:
             raise MissingObjective(f"Objective value missing in metrics reported to the Oracle. {error}") from None
         add_metrics(trial, counted, self.objective, step)
@@ -121,19 +121,19 @@ class CloudOracle(AttachedOracle):
                 hyperparameters that the trial used.
             SearchInterrupted: the server does not answer.
         """
-        running = self._running.get(trial if isinstance(trial, str) else trial.trial_id)
-        if running is None:
+        active = self._active.get(trial if isinstance(trial, str) else trial.trial_id)
+        if active is None:
             return
-        mine = running.trial
+        mine = active.trial
         if isinstance(trial, str):
             mine.status, trial = status, mine
         mine.hyperparameters, mine.status, mine.message = trial.hyperparameters, trial.status, trial.message
         if mine.status == TrialStatus.COMPLETED:
-            running.score()
+            active.score()
         if not self.should_report:
             # Of the replicas of one worker, only the first reports.
-            del self._running[mine.trial_id]
-        counted = self.should_report and self._conclude(running)
+            del self._active[mine.trial_id]
+        counted = self.should_report and self._finish(active)
         for name in ("score", "best_step", "status", "message", "metrics"):
             setattr(trial, name, getattr(mine, name))
         if counted:
@@ -146,17 +146,17 @@ class CloudOracle(AttachedOracle):
             trial_id: the id of a trial that runs here.
             reason: the reason, for people.
         """
-        running = self._running.pop(trial_id, None)
-        if running is not None and self.should_report:
-            running.trial.status, running.trial.message = TrialStatus.FAILED, reason
-            running.hand_in(self._shared.space)
+        active = self._active.pop(trial_id, None)
+        if active is not None and self.should_report:
+            active.trial.status, active.trial.message = TrialStatus.FAILED, reason
+            active.send_result(self._shared.space)
 
     def hand_back(self) -> None:
         """Release the trials that run here for other workers; called when the process exits."""
-        while self._running:
-            _, running = self._running.popitem()
-            if self.should_report and running.hand_back():
-                process_state.released.add((self.study.name, running.handle.number))
+        while self._active:
+            _, active = self._active.popitem()
+            if self.should_report and active.hand_back():
+                process_state.released.add((self.study.name, active.handle.number))
 
     def leave(self, reason: SearchInterrupted) -> None:
         """Let the trials that run here expire with their leases; called when the search ends without a server.
@@ -164,38 +164,38 @@ class CloudOracle(AttachedOracle):
         Args:
             reason: the error that ends the search.
         """
-        while self._running:
-            _, running = self._running.popitem()
+        while self._active:
+            _, active = self._active.popitem()
             # This stops the heartbeats, which would otherwise continue as long as the process lives.
-            running.handle.__exit__(type(reason), reason, None)
+            active.handle.__exit__(type(reason), reason, None)
 
-    def _conclude(self, running: Running) -> bool:
+    def _finish(self, active: ActiveTrial) -> bool:
         """Send the trial's result; return False if the trial is to run again, or was no longer this worker's."""
-        trial = running.trial
-        self._teach(running)
+        trial = active.trial
+        self._add_found(active)
         if trial.status == TrialStatus.INVALID:
-            running.failures += 1
-            left = self.max_retries_per_trial + 1 - running.failures
-            if left > 0 and not running.reporter.lost:
-                self._display.show(f"trial {trial.trial_id} failed {running.failures} times; {left} retries left")
+            active.failures += 1
+            left = self.max_retries_per_trial + 1 - active.failures
+            if left > 0 and not active.reporter.lost:
+                self._display.show(f"trial {trial.trial_id} failed {active.failures} times; {left} retries left")
                 return False
             trial.status = TrialStatus.FAILED
         with outages_end_the_search():
-            taken = running.hand_in(self._shared.space)
-            del self._running[trial.trial_id]
+            taken = active.send_result(self._shared.space)
+            del self._active[trial.trial_id]
             best = self._best() if self._display.verbose else None
         self._display.on_trial_end(trial, self.max_trials, self.objective.name, best)
         return taken
 
-    def _teach(self, running: Running) -> None:
+    def _add_found(self, active: ActiveTrial) -> None:
         """Add to the study the hyperparameters that the trial used and the study lacks."""
         try:
-            self.update_space(running.trial.hyperparameters)
+            self.update_space(active.trial.hyperparameters)
         except (dodona.ApiError, ValueError) as error:
             # Such as a name with characters that databases refuse.
-            logger.warning("the hyperparameters found in trial %d were not taken: %s", running.handle.number, error)
+            logger.warning("the hyperparameters found in trial %d were not taken: %s", active.handle.number, error)
         except RuntimeError as error:
-            self.abandon(running.trial.trial_id, str(error))
+            self.abandon(active.trial.trial_id, str(error))
             raise
 
     def _count_failures(self, trial: Trial) -> None:
@@ -221,13 +221,13 @@ class CloudOracle(AttachedOracle):
         with self._display.live(progress):
             yield
 
-    def watchers(self, executions: int) -> list[Any]:
+    def progress_callbacks(self, executions: int) -> list[Any]:
         """Return the callbacks that show the progress of `fit`; none if nothing is shown live.
 
         Args:
             executions: how often the trial is trained.
         """
-        return list(self._display.watchers(executions))
+        return list(self._display.progress_callbacks(executions))
 
     def _best(self) -> Trial | None:
         """Return the best completed trial of all workers."""
@@ -242,7 +242,7 @@ class CloudOracle(AttachedOracle):
         with outages_end_the_search():
             records = self.study.trials()
         fetched = {str(record.number): self._trial_of(record) for record in records}
-        return fetched | {trial_id: running.trial for trial_id, running in self._running.items()}
+        return fetched | {trial_id: active.trial for trial_id, active in self._active.items()}
 
     @served
     def start_order(self) -> list[str]:
@@ -268,8 +268,8 @@ class CloudOracle(AttachedOracle):
         Raises:
             KeyError: there is no such trial.
         """
-        if trial_id in self._running:
-            return self._running[trial_id].trial
+        if trial_id in self._active:
+            return self._active[trial_id].trial
         try:
             with outages_end_the_search():
                 return self._trial_of(self.study.trial(int(trial_id)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class OldObjects:
+class FrozenObjects:
     """The objects from before a search's first model: no later collection of the search visits them.
 
     KerasTuner collects twice before each model, to free the last one. Each time, Python would visit all objects that
@@ -18,7 +18,7 @@ class OldObjects:
         self._searching = False
 
     @contextmanager
-    def while_searching(self) -> Iterator[None]:
+    def during_search(self) -> Iterator[None]:
         """Return all objects to the collector at the end of the search."""
         self._searching = not gc.get_freeze_count()  # otherwise the program manages it
         try:
@@ -28,7 +28,7 @@ class OldObjects:
                 gc.unfreeze()
             self._searching = False
 
-    def set_aside(self) -> None:
+    def freeze_all(self) -> None:
         """Exclude all objects from later collections, once in a search, and collect garbage first."""
         if self._searching and not gc.get_freeze_count():
             gc.collect()

@@ -10,8 +10,7 @@ import builtins
 import os
 import sys
 
-from dodona import Study
-from dodona._searched import searched_before, variables_of, write_down
+from dodona import Study, _searched
 from dodona.keras._process.state import process_state
 
 # The folder in which the program was started, which its command line may need; None if it was deleted.
@@ -44,7 +43,10 @@ def restart(worker: str) -> None:
     Args:
         worker: the worker id to keep.
     """
-    os.environ |= {**variables_of([*searched_before(), *process_state.searched]), "DODONA_WORKER": worker}
+    os.environ |= {
+        **_searched.variables_of([*_searched.searched_before(), *process_state.searched]),
+        "DODONA_WORKER": worker,
+    }
     if _FOLDER is not None:
         os.chdir(_FOLDER)
     sys.stdout.flush()
@@ -52,13 +54,13 @@ def restart(worker: str) -> None:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - its own command line
 
 
-def begin_search(study: Study) -> None:
+def record_search(study: Study) -> None:
     """Record that this program searches the study."""
     if study.name not in process_state.searched:
         process_state.searched.add(study.name)
-        write_down(study.name)
+        _searched.record_search(study.name)
 
 
-def goes_on(study: Study) -> bool:
+def was_searched_before(study: Study) -> bool:
     """Return whether this program has searched the study before its restart."""
-    return study.name in searched_before()
+    return study.name in _searched.searched_before()

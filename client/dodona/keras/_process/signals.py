@@ -11,7 +11,7 @@ from types import FrameType
 
 
 @contextmanager
-def sigterm_leaves() -> Iterator[None]:
+def sigterm_exits() -> Iterator[None]:
     """Make SIGTERM end the block by SystemExit, as Ctrl-C ends it by KeyboardInterrupt.
 
     By default, SIGTERM ends Python at once. A handler that the program has set stays.

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from dodona import NotFound, Study, TrialRecord
 from dodona.keras._compat import files
 from dodona.keras._mapping.trials import UNFINISHED
-from dodona.keras._process.restart import goes_on
+from dodona.keras._process.restart import was_searched_before
 from dodona.keras._process.state import process_state
 
 logger = logging.getLogger("dodona")
@@ -40,7 +40,7 @@ def start_over(study: Study) -> list[TrialRecord] | None:
         The deleted trials; None if the worker should join the study.
 
     """
-    if goes_on(study):
+    if was_searched_before(study):
         return None
     trials = study.trials()
     reason = _in_use(study.name, trials, datetime.now(UTC))

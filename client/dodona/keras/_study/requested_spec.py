@@ -14,10 +14,10 @@ from dodona.keras._mapping.objective import directions, parts_in, parts_of, word
 from dodona.keras._study.ai_platform import read_study_config
 from dodona_schemas.vertex import Algorithm, MetricSpec, StudySpec, StudyStoppingConfig
 
-Given = TypeVar("Given")
+Argument = TypeVar("Argument")
 
 
-def wanted_spec(
+def requested_spec(
     study_config: Mapping[str, Any] | StudySpec | None,
     *,
     objective: object = None,
@@ -47,20 +47,20 @@ def wanted_spec(
     if hyperparameters is not None and spec.parameters:
         raise ValueError("study_config has parameters already; leave hyperparameters= out")
     stopping = spec.study_stopping_config or StudyStoppingConfig()
-    limit = _said_once("max_trials", max_trials, "studyStoppingConfig.maxNumTrials", stopping.max_num_trials)
+    limit = _given_once("max_trials", max_trials, "studyStoppingConfig.maxNumTrials", stopping.max_num_trials)
     if limit is not None:
         spec.study_stopping_config = stopping.model_copy(update={"max_num_trials": limit})
     if algorithm is not None:
         chosen = Algorithm.parse(algorithm.upper())
-        spec.algorithm = _said_once("algorithm", chosen, "algorithm", spec.algorithm or None) or chosen
+        spec.algorithm = _given_once("algorithm", chosen, "algorithm", spec.algorithm or None) or chosen
     options = dict(algorithm_options or {}) or None
     configured = spec.algorithm_options or None
-    spec.algorithm_options = _said_once("algorithm_options", options, "algorithmOptions", configured) or {}
-    spec.seed = _said_once("seed", seed, "seed", spec.seed)
+    spec.algorithm_options = _given_once("algorithm_options", options, "algorithmOptions", configured) or {}
+    spec.seed = _given_once("seed", seed, "seed", spec.seed)
     return spec
 
 
-def _said_once(name: str, given: Given | None, field: str, configured: Given | None) -> Given | None:
+def _given_once(name: str, given: Argument | None, field: str, configured: Argument | None) -> Argument | None:
     if given is None or configured is None or given == configured:
         return configured if given is None else given
     raise ValueError(f"{name} is {given}, but study_config has {field} {configured}; say it once")
@@ -71,19 +71,19 @@ def max_trials_of(spec: StudySpec) -> int | None:
     return spec.study_stopping_config.max_num_trials if spec.study_stopping_config else None
 
 
-def check_objective(study: Study, wanted: list[MetricSpec]) -> None:
+def check_objective(study: Study, requested: list[MetricSpec]) -> None:
     """Refuse a study with another objective.
 
     Args:
         study: the existing study.
-        wanted: the metrics of the script.
+        requested: the metrics of the script.
 
     Raises:
         ValueError: they differ from the study's metrics.
     """
-    if directions(wanted) != directions(study.spec.metrics):
+    if directions(requested) != directions(study.spec.metrics):
         raise ValueError(
-            f"the study {study.display_name!r} optimizes {worded(study.spec.metrics)}, not {worded(wanted)}; "
+            f"the study {study.display_name!r} optimizes {worded(study.spec.metrics)}, not {worded(requested)}; "
             "give another study_id, or delete the study first"
         )
 
@@ -98,22 +98,22 @@ def check_parts(study: Study, objective: Objective) -> None:
     Raises:
         ValueError: its parts differ from the study's.
     """
-    there, wanted = parts_in(study.metadata), parts_in(parts_of(objective))
-    if there and wanted and there != wanted:
+    there, requested = parts_in(study.metadata), parts_in(parts_of(objective))
+    if there and requested and there != requested:
         raise ValueError(
             f"the study {study.display_name!r} optimizes the sum of {worded_parts(there)}, not of "
-            f"{worded_parts(wanted)}; give another study_id, or delete the study first"
+            f"{worded_parts(requested)}; give another study_id, or delete the study first"
         )
 
 
-def differences(study: Study, wanted: StudySpec) -> list[str]:
+def differences(study: Study, requested: StudySpec) -> list[str]:
     """Return the differences between the script and the study that it joins, for people.
 
     Args:
         study: the existing study, whose values apply.
-        wanted: the spec of the script.
+        requested: the spec of the script.
     """
-    ours, theirs = wanted, study.spec
+    ours, theirs = requested, study.spec
     pairs: list[tuple[str, object, object]] = [
         ("max_trials", max_trials_of(ours), max_trials_of(theirs)),
         ("algorithm", ours.algorithm.name if ours.algorithm else None, theirs.algorithm.name),

@@ -32,8 +32,8 @@ class SharedStudy:
     Args:
         client: the connection.
         study_id: the study's name; None to take the project's.
-        wanted: the spec of the script.
-        objective: KerasTuner's objective; None for that of `wanted` or of the existing study, or KerasTuner's default.
+        requested: the spec of the script.
+        objective: KerasTuner's objective; None for that of `requested` or of the existing study, or its default.
         hyperparameters: hyperparameters that are declared in advance.
         overwrite: whether to start the study over, by the rule of `overwrite`.
 
@@ -49,7 +49,7 @@ class SharedStudy:
         self,
         client: Client,
         study_id: str | None,
-        wanted: StudySpec,
+        requested: StudySpec,
         objective: object,
         hyperparameters: HyperParameters | None,
         overwrite: bool,
@@ -58,26 +58,28 @@ class SharedStudy:
         self.joined = False
         self._study_id = study_id
         self._folder: str | None = None
-        self._wanted = wanted
-        self._objective_is_said = objective is not None or bool(wanted.metrics)
-        self.objective: Objective = objective_of(wanted.metrics) if wanted.metrics else create_objective(objective)
-        wanted.metrics = wanted.metrics or metrics_of(self.objective)
-        self.space = Space(wanted.parameters)
+        self._requested = requested
+        self._objective_is_given = objective is not None or bool(requested.metrics)
+        self.objective: Objective = (
+            objective_of(requested.metrics) if requested.metrics else create_objective(objective)
+        )
+        requested.metrics = requested.metrics or metrics_of(self.objective)
+        self.space = Space(requested.parameters)
         # The hyperparameters that only this worker knows.
-        self._kept = HyperParameters()
+        self._untuned = HyperParameters()
         self.overwrite = overwrite
         self._looked_up = False
         self._study: Study | None = None
-        self._seen: StudySpec | None = None
+        self._last_spec: StudySpec | None = None
         if hyperparameters is not None:
             self.add(hyperparameters.space)
 
     @property
     def spec(self) -> StudySpec:
         """The study's spec; before the study exists, the script's."""
-        return self._study.spec if self._study is not None else self._wanted
+        return self._study.spec if self._study is not None else self._requested
 
-    def locate(self, directory: str, project: str) -> None:
+    def set_project(self, directory: str, project: str) -> None:
         """Set the project; a study without a name gets its name.
 
         Args:
@@ -112,7 +114,7 @@ class SharedStudy:
         Raises:
             ValueError: the study has another objective.
         """
-        return self.look_up() or self._make()
+        return self.look_up() or self._create()
 
     def refresh(self) -> None:
         """Fetch the current space, if the study exists."""
@@ -123,9 +125,9 @@ class SharedStudy:
 
     def sync(self) -> None:
         """Apply the space of the last fetched study; asking for a trial may fetch it too."""
-        if self._study is not None and self._study.spec is not self._seen:
-            self._seen = self._study.spec
-            self.space.learn(self._seen.parameters)
+        if self._study is not None and self._study.spec is not self._last_spec:
+            self._last_spec = self._study.spec
+            self.space.update(self._last_spec.parameters)
 
     def add(self, new: Iterable[HyperParameter]) -> None:
         """Add hyperparameters to the space: at once if the study exists, else when it is created.
@@ -136,25 +138,25 @@ class SharedStudy:
         new = list(new)
         tree = self.space.grown(new)
         if self._study is None:
-            self.space.learn(tree.specs, new)
+            self.space.update(tree.specs, new)
             return
         if tree.additions:
             self._study.add_parameters(tree.additions)
-        self.space.learn(self._study.spec.parameters, new)
+        self.space.update(self._study.spec.parameters, new)
 
-    def keep(self, new: Iterable[HyperParameter]) -> None:
+    def add_untuned(self, new: Iterable[HyperParameter]) -> None:
         """Add hyperparameters that only this worker knows; they have their defaults in all trials and are never tuned.
 
         Args:
             new: hyperparameters that the space lacks.
         """
-        self._kept.merge(list(new))
-        self.space.learn(self.space.specs, self._kept.space)
+        self._untuned.merge(list(new))
+        self.space.update(self.space.specs, self._untuned.space)
 
     @property
     def tuned(self) -> HyperParameters:
         """The space without the hyperparameters that only this worker knows."""
-        untuned = [hp for hp in self._kept.space if not knows(Space(self.space.specs).hyperparameters, hp)]
+        untuned = [hp for hp in self._untuned.space if not knows(Space(self.space.specs).hyperparameters, hp)]
         return self.space.without(untuned)
 
     @property
@@ -171,27 +173,27 @@ class SharedStudy:
         except NotFound:
             return None
 
-    def _make(self) -> Study:
-        spec = self._wanted.model_copy(update={"parameters": self.space.specs})
+    def _create(self) -> Study:
+        spec = self._requested.model_copy(update={"parameters": self.space.specs})
         try:
             self._study = self.client.create_study(self.study_id, spec=spec, metadata=parts_of(self.objective))
         except AlreadyExists:
             # Another worker was faster, with a slightly different space: the missing part is added.
             return self._join(self.client.get_study(self.study_id))
-        self.space.learn(self._study.spec.parameters)
+        self.space.update(self._study.spec.parameters)
         return self._study
 
     def _join(self, study: Study) -> Study:
-        if self._objective_is_said:
-            check_objective(study, self._wanted.metrics)
+        if self._objective_is_given:
+            check_objective(study, self._requested.metrics)
             check_parts(study, self.objective)
         else:
             self.objective = objective_of(study.spec.metrics)
         found, self.space = self.space.hyperparameters, Space(study.spec.parameters)
-        others = differences(study, self._wanted) + self.space.differences(found)
+        others = differences(study, self._requested) + self.space.differences(found)
         if others:
             logger.warning("joining the study %r as it is: %s", study.display_name, "; ".join(others))
         self._study, self.joined = study, True
-        self.add(hp for hp in self.space.missing(found) if not knows(self._kept, hp))
-        self.keep(())
+        self.add(hp for hp in self.space.missing(found) if not knows(self._untuned, hp))
+        self.add_untuned(())
         return study

@@ -13,7 +13,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 import dodona
 from dodona.keras._mapping.search_space import Space, filled
 from dodona.keras._mapping.trials import reason_of, step_of
-from dodona.keras._mapping.wire_values import used_by
+from dodona.keras._mapping.wire_values import used_values
 from dodona.keras._training.reporting import LOST, Reporter
 from dodona_schemas.vertex import TrialParameter
 
@@ -24,7 +24,7 @@ LEAVING_SECONDS = 3.0
 
 
 @dataclass
-class Running:
+class ActiveTrial:
     """A trial between `create_trial` and `end_trial`.
 
     Args:
@@ -37,7 +37,7 @@ class Running:
         trial: KerasTuner's trial; its metrics are the tuner's results, never the reports of single epochs.
         reporter: sends the reports of the epochs.
         failures: how many runs of the trial have failed.
-        may_go_on: whether this run may resume from the backup of an interrupted earlier run.
+        may_resume: whether this run may resume from the backup of an interrupted earlier run.
         trainings: how many trainings this run has begun.
 
     """
@@ -49,7 +49,7 @@ class Running:
     trial: Trial = field(init=False)
     reporter: Reporter = field(init=False)
     failures: int = 0
-    may_go_on: bool = False
+    may_resume: bool = False
     trainings: int = 0
 
     def begin(self, space: HyperParameters) -> None:
@@ -62,7 +62,7 @@ class Running:
         self.trial = Trial(values, str(self.handle.number), TrialStatus.RUNNING)
         self.reporter = Reporter(self.handle, self.objective, self.on_step)
         # A retry after a failure starts from the beginning; and later `last_step` includes this run's own steps.
-        self.may_go_on = not self.failures and (self.handle.attempt > 1 or self.handle.last_step is not None)
+        self.may_resume = not self.failures and (self.handle.attempt > 1 or self.handle.last_step is not None)
         self.trainings = 0
 
     def score(self) -> None:
@@ -81,7 +81,7 @@ class Running:
         trial.best_step = best(values, key=lambda step: values[step])
         trial.score = float(values[trial.best_step])
 
-    def hand_in(self, space: Space) -> bool:
+    def send_result(self, space: Space) -> bool:
         """End the trial on the server with the values it used; return False if it was no longer this worker's.
 
         Args:
@@ -94,7 +94,7 @@ class Running:
         trial, handle = self.trial, self.handle
         try:
             if not self.reporter.lost:
-                self._end(used_by(space, trial.hyperparameters, handle.parameters))
+                self._end(used_values(space, trial.hyperparameters, handle.parameters))
         except LOST as error:
             logger.warning("the result of trial %d was not taken, going on with the next: %s", handle.number, error)
             self.reporter.lost = True

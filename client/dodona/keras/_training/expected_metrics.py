@@ -61,10 +61,10 @@ def expects_objective(tuner: Any, callbacks: Sequence[Any]) -> bool:
     if isinstance(tuner.oracle.objective, DefaultObjective) or type(tuner.hypermodel).fit is not HyperModel.fit:
         return False
     hooks = [*(callback.on_epoch_end for callback in callbacks), tuner.on_epoch_end]
-    return not any(_may_add(hook) for hook in hooks)
+    return not any(_may_add_metrics(hook) for hook in hooks)
 
 
-def _may_add(hook: Any) -> bool:
+def _may_add_metrics(hook: Any) -> bool:
     """Return whether a hook at the end of an epoch uses its last argument, the logs, and so may add metrics.
 
     It may do so in every second epoch only.

@@ -68,10 +68,10 @@ class Reporter:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """The step before the first epoch of this execution, and the last step: the arguments of `go_on`."""
+        """The step before the first epoch of this execution, and the last step: the arguments of `continue_from`."""
         return self._base, self._last_step
 
-    def go_on(self, base: int, last_step: int) -> None:
+    def continue_from(self, base: int, last_step: int) -> None:
         """Continue the count of steps from there."""
         self._base, self._last_step = base, last_step
 

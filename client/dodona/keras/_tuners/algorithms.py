@@ -11,7 +11,7 @@ from keras_tuner import HyperModel, HyperParameters, Objective
 from dodona.keras._oracle.arguments import BAYESIAN_DEFAULTS, GRID_OPTIONS, warn_of_bayesian
 from dodona.keras._tuners.base import BaseTuner
 from dodona.keras._tuners.tuner import Tuner
-from dodona.keras._tuners.with_oracle import NamedTuner
+from dodona.keras._tuners.with_oracle import AlgorithmTuner
 
 Build: TypeAlias = HyperModel | Callable[[HyperParameters], Any] | None
 Objectives: TypeAlias = str | Objective | list[str | Objective] | None
@@ -74,7 +74,7 @@ class CloudTuner(Tuner):
         )
 
 
-class RandomSearch(NamedTuner):
+class RandomSearch(AlgorithmTuner):
     """keras_tuner.RandomSearch: draws each trial independently.
 
     Args:
@@ -84,11 +84,11 @@ class RandomSearch(NamedTuner):
 
     """
 
-    _theirs = keras_tuner.RandomSearch
+    _keras_tuner_class = keras_tuner.RandomSearch
     _algorithm = "RANDOM_SEARCH"
 
 
-class GridSearch(NamedTuner):
+class GridSearch(AlgorithmTuner):
     """keras_tuner.GridSearch: tries every combination once; a Float without a step has eleven values with both ends.
 
     Args:
@@ -97,14 +97,14 @@ class GridSearch(NamedTuner):
 
     """
 
-    _theirs = keras_tuner.GridSearch
+    _keras_tuner_class = keras_tuner.GridSearch
     _algorithm = "GRID_SEARCH"
 
-    def _translate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _tuner_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return arguments | {"algorithm_options": GRID_OPTIONS}
 
 
-class BayesianOptimization(NamedTuner):
+class BayesianOptimization(AlgorithmTuner):
     """keras_tuner.BayesianOptimization, by Dodona's own GP_BANDIT.
 
     Args:
@@ -116,10 +116,10 @@ class BayesianOptimization(NamedTuner):
 
     """
 
-    _theirs = keras_tuner.BayesianOptimization
+    _keras_tuner_class = keras_tuner.BayesianOptimization
     _algorithm = "GP_BANDIT"
 
-    def _translate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _tuner_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
         warn_of_bayesian({name: arguments.pop(name) for name in BAYESIAN_DEFAULTS})
         return arguments
 

@@ -19,12 +19,12 @@ from dodona._text import message_of
 from dodona.keras._compat import files
 from dodona.keras._display.display import printed_safely
 from dodona.keras._errors import SearchInterrupted
-from dodona.keras._mapping.results import MissingObjective, missing_objective, outcome_of
-from dodona.keras._oracle.arguments import ORACLE_SETTINGS, given_oracle
+from dodona.keras._mapping.results import MissingObjective, metrics_and_epoch, missing_objective
+from dodona.keras._oracle.arguments import ORACLE_SETTINGS, oracle_of
 from dodona.keras._oracle.oracle import CloudOracle
 from dodona.keras._process.out_of_memory import out_of_memory
-from dodona.keras._process.restart import begin_search, check_restart, restart
-from dodona.keras._process.signals import sigterm_leaves
+from dodona.keras._process.restart import check_restart, record_search, restart
+from dodona.keras._process.signals import sigterm_exits
 from dodona.keras._process.worker import NAMELESS, without_chief
 from dodona.keras._study.folders import project_folder
 from dodona.keras._tuners.first_build import explore
@@ -66,7 +66,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
     ) -> None:
         settings = {name: kwargs.pop(name) for name in ORACLE_SETTINGS & kwargs.keys()}
         worker = kwargs.pop("tuner_id", None)
-        served = given_oracle(oracle, settings, project_name, worker, overwrite)
+        served = oracle_of(oracle, settings, project_name, worker, overwrite)
         check_restart(trials_per_process)
         self._trials_per_process = trials_per_process
         self._trials_here = 0
@@ -119,10 +119,10 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             SystemExit: SIGTERM, unless the program handles it; the running trial was released too.
             Exception: an error of a hook or of KerasTuner outside of a trial's run; the running trial was released too.
         """
-        begin_search(self.oracle.study)
+        record_search(self.oracle.study)
         self._bars = "verbose" in fit_kwargs
         shown = nullcontext() if self._bars else self.oracle.shown_live()
-        with without_chief(), _progress_bars(self._bars), sigterm_leaves(), shown:
+        with without_chief(), _progress_bars(self._bars), sigterm_exits(), shown:
             try:
                 super().search(*fit_args, **fit_kwargs)
             except SearchInterrupted as error:
@@ -159,26 +159,26 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             # The same values would not fit the next time either, so there is no retry.
             raise FailedTrialError(f"out of memory: {reason}") from error
         if not self.oracle.get_trial(trial.trial_id).metrics.exists(self.oracle.objective.name):
-            self.oracle.update_trial(trial.trial_id, *self._outcome_of(trial, results))
+            self.oracle.update_trial(trial.trial_id, *self._metrics_and_epoch(trial, results))
         # Otherwise it is an older program, which passes the result to the oracle itself.
 
-    def _outcome_of(self, trial: Trial, results: Any) -> tuple[dict[str, float], int]:
+    def _metrics_and_epoch(self, trial: Trial, results: Any) -> tuple[dict[str, float], int]:
         """Return a trial's metrics and their epoch, from the result of `run_trial` or else from the reports."""
         objective, reporter = self.oracle.objective, self.oracle.reporter(trial.trial_id)
         if reporter is None:
-            return outcome_of(results, objective)
+            return metrics_and_epoch(results, objective)
         if results is None and reporter.best is not None:
             # Even older programs only call on_epoch_end.
             return reporter.best
         if results is None and reporter.seen:
             raise missing_objective(objective, reporter.seen, "the epochs of Tuner.run_trial()")
         try:
-            return outcome_of(reporter.completed(results), objective)
+            return metrics_and_epoch(reporter.completed(results), objective)
         except MissingObjective as error:
             if not reporter.should_stop:
                 raise
             if isinstance(results, list) and len(results) > 1:
-                return outcome_of(results[:-1], objective)
+                return metrics_and_epoch(results[:-1], objective)
             # The trial ended before the objective was measured.
             raise FailedTrialError(f"the trial was stopped: {error}") from error
 

@@ -13,12 +13,12 @@ from keras_tuner import HyperModel, HyperParameters
 from keras_tuner.engine.trial import Trial
 
 from dodona.keras._oracle.arguments import hyperband_options
-from dodona.keras._tuners.with_oracle import NamedTuner
+from dodona.keras._tuners.with_oracle import AlgorithmTuner
 
 logger = logging.getLogger("dodona")
 
 
-class Hyperband(NamedTuner):
+class Hyperband(AlgorithmTuner):
     """keras_tuner.Hyperband: the server says how many epochs each trial trains; the best trials continue.
 
     A promoted trial begins with the best weights and the optimizer's state of the trial that it continues, and trains
@@ -34,10 +34,10 @@ class Hyperband(NamedTuner):
 
     """
 
-    _theirs = keras_tuner.Hyperband
+    _keras_tuner_class = keras_tuner.Hyperband
     _algorithm = "HYPERBAND"
 
-    def _translate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _tuner_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
         options = hyperband_options(*(arguments.pop(name) for name in ("max_epochs", "factor", "hyperband_iterations")))
         return arguments | {"algorithm_options": options}
 
@@ -65,7 +65,7 @@ class Hyperband(NamedTuner):
         if parent is None:
             return None
         try:
-            self._models.fetch(int(parent))
+            self._checkpoints.fetch(int(parent))
         except FileNotFoundError as error:
             logger.warning(
                 "trial %s trains from the beginning for all of its %d epochs, since it cannot go on where trial %s "

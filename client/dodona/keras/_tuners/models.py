@@ -12,14 +12,14 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from dodona.keras._checkpoints.resume import Training
-from dodona.keras._checkpoints.retention import Models
-from dodona.keras._checkpoints.storage import BUILD_CONFIG, FolderVault
+from dodona.keras._checkpoints.retention import Checkpoints
+from dodona.keras._checkpoints.storage import BUILD_CONFIG, FolderFileStore
 from dodona.keras._compat import SaveBestEpoch, save_json
 from dodona.keras._study.folders import project_folder
 from dodona.keras._tuners.base import BaseTuner
 
 
-class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
+class CheckpointTuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_tuner has no types
     """A tuner of Keras models whose weights all workers can find.
 
     Args:
@@ -53,7 +53,7 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         remote = "://" in place
         if remote:
             # An unsupported URL fails before anything is created.
-            FolderVault(place)
+            FolderFileStore(place)
             temporary = tempfile.TemporaryDirectory(prefix="dodona-")
             self._end = weakref.finalize(self, temporary.cleanup)
             directory = temporary.name
@@ -62,19 +62,19 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         shared = self.project_dir
         if remote:
             shared = project_folder(place.rstrip("/"), self.project_name, tells=True)
-        self._models = Models(
+        self._checkpoints = Checkpoints(
             lambda: self.oracle.study,
             lambda: self.oracle.objective,
             self.project_dir,
             None if upload and not remote else shared,
             keep_checkpoints,
-            user_saves=type(self).save_model is not KeepsModels.save_model,
+            user_saves=type(self).save_model is not CheckpointTuner.save_model,
         )
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> None:
         """See keras_tuner.Tuner.search; afterwards only the checkpoints to keep are left."""
         super().search(*fit_args, **fit_kwargs)
-        self._models.prune(in_any_case=True)
+        self._checkpoints.prune(in_any_case=True)
 
     def save_model(self, trial_id: str, model: Any, step: int = 0) -> None:
         """Save a trial's model, so that `load_model` finds it on any machine.
@@ -96,36 +96,36 @@ class KeepsModels(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # keras_
         if not isinstance(model, keras.Model):
             kind = type(model).__name__
             raise TypeError(f"model is a {kind}, not a keras.Model; override save_model and load_model to save it")
-        number, running = int(trial_id), self.oracle.running(trial_id)
-        if not self.oracle.should_report or (running is not None and running.reporter.lost):
+        number, active = int(trial_id), self.oracle.active_trial(trial_id)
+        if not self.oracle.should_report or (active is not None and active.reporter.lost):
             return
         if self.hypermodel is None:
-            self._models.save_at(number, step, ".keras", model.save)
+            self._checkpoints.save_at(number, step, ".keras", model.save)
         else:
-            self._models.save_at(number, step, ".weights.h5", model.save_weights)
-            save_json(self._models.path(number, BUILD_CONFIG), model.get_build_config())
-        if running is None or running.trial.status != TrialStatus.RUNNING:
-            self._models.settle(number, step)
-            self._models.publish(number, None if running is None else running.handle.attempt)
+            self._checkpoints.save_at(number, step, ".weights.h5", model.save_weights)
+            save_json(self._checkpoints.path(number, BUILD_CONFIG), model.get_build_config())
+        if active is None or active.trial.status != TrialStatus.RUNNING:
+            self._checkpoints.choose_step(number, step)
+            self._checkpoints.publish(number, None if active is None else active.handle.attempt)
         else:
-            best = running.reporter.best
-            self._models.forget_steps(number, {int(step), best[1] if best is not None else int(step)})
+            best = active.reporter.best
+            self._checkpoints.remove_steps(number, {int(step), best[1] if best is not None else int(step)})
 
     def _try_run_and_update_trial(self, trial: Trial, *fit_args: Any, **fit_kwargs: Any) -> None:
-        running = self.oracle.running(trial.trial_id)
-        if running is not None:
-            self._models.begin(running)
+        active = self.oracle.active_trial(trial.trial_id)
+        if active is not None:
+            self._checkpoints.begin(active)
         super()._try_run_and_update_trial(trial, *fit_args, **fit_kwargs)
-        if running is not None and trial.status == TrialStatus.COMPLETED:
-            self._models.finish(running)
+        if active is not None and trial.status == TrialStatus.COMPLETED:
+            self._checkpoints.finish(active)
 
     def _training(self, trial: Trial, checkpoint: SaveBestEpoch) -> Training | None:
         """Return the training of a trial, from its last backup on; None if another replica runs it."""
-        running = self.oracle.running(trial.trial_id)
-        if running is None:
+        active = self.oracle.active_trial(trial.trial_id)
+        if active is None:
             return None
         study = self.oracle.study
         # It is not known what an override trains, and how often: it gets no backups.
         known = getattr(self.run_trial, "__module__", "").startswith("dodona.keras.")
         identity = f"{study.name}/trials/{trial.trial_id} of {study.create_time}"
-        return Training(self._models, running, identity, checkpoint, self._backup_seconds if known else None)
+        return Training(self._checkpoints, active, identity, checkpoint, self._backup_seconds if known else None)

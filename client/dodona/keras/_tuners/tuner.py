@@ -11,7 +11,7 @@ from keras_tuner import HyperModel, HyperParameters, Oracle
 from keras_tuner.engine.trial import Trial
 from keras_tuner.engine.tuner import maybe_distribute
 
-from dodona.keras._checkpoints.storage import WHOLE
+from dodona.keras._checkpoints.storage import WHOLE_MODEL
 from dodona.keras._compat import (
     TunerCallback,
     build_config_path,
@@ -21,18 +21,18 @@ from dodona.keras._compat import (
     save_json,
     tensorboard_folder,
 )
-from dodona.keras._mapping.epochs import NoteEpochs
-from dodona.keras._mapping.results import outcome_of
-from dodona.keras._process.garbage import OldObjects
+from dodona.keras._mapping.epochs import RecordEpochs
+from dodona.keras._mapping.results import metrics_and_epoch
+from dodona.keras._process.garbage import FrozenObjects
 from dodona.keras._process.tf_graphs import graphs_released
 from dodona.keras._training.callbacks import SaveBestMeasuredEpoch, SaveBuildConfig, callbacks_of
 from dodona.keras._training.expected_metrics import ExpectObjective, expects_objective
 from dodona.keras._training.reporting import ReportEpochs, Reporter
 from dodona.keras._training.tensorboard import log_trial
-from dodona.keras._tuners.models import KeepsModels
+from dodona.keras._tuners.models import CheckpointTuner
 
 
-class Tuner(KeepsModels):
+class Tuner(CheckpointTuner):
     """keras_tuner.Tuner: tunes a Keras model together with the study's other workers.
 
     Args:
@@ -44,13 +44,13 @@ class Tuner(KeepsModels):
         loss: the same for the loss.
         metrics: the same for the metrics.
         distribution_strategy: the strategy in whose scope each trial runs.
-        directory: the working directory, for weights; a path or a URL, see `KeepsModels`.
+        directory: the working directory, for weights; a path or a URL, see `CheckpointTuner`.
         project_name: the project's folder in it, and the study's name if `study_id` is not given.
         logger: ignored with a warning, as in KerasTuner.
         tuner_id: this worker's id.
         overwrite: whether to start the study over if no other worker can be using it.
         executions_per_trial: how often each trial is trained.
-        **kwargs: further arguments of `KeepsModels` (upload, keep_checkpoints, backup_seconds) and of `BaseTuner`
+        **kwargs: further arguments of `CheckpointTuner` (upload, keep_checkpoints, backup_seconds) and of `BaseTuner`
             (objective, max_trials, study_id, url, token, trials_per_process and so on).
 
     Raises:
@@ -78,7 +78,7 @@ class Tuner(KeepsModels):
         if hypermodel is None and type(self).run_trial is Tuner.run_trial:
             why = "without a hypermodel there is nothing to train; give one, or override run_trial"
             raise ValueError(f"Received `hypermodel=None`: {why}")
-        self._old_objects = OldObjects()
+        self._frozen_objects = FrozenObjects()
         super().__init__(
             oracle,
             hypermodel,
@@ -100,7 +100,7 @@ class Tuner(KeepsModels):
             own: Callable[[Trial], Any] = self.load_model
 
             def load_model(trial: Trial) -> Any:
-                self._models.fetch_all(int(trial.trial_id))
+                self._checkpoints.fetch_all(int(trial.trial_id))
                 return own(trial)
 
             self.load_model = load_model  # type: ignore[method-assign]
@@ -116,7 +116,7 @@ class Tuner(KeepsModels):
         if "callbacks" in fit_kwargs:
             # Overridden methods get a list, as KerasTuner documents.
             fit_kwargs["callbacks"] = callbacks_of(fit_kwargs["callbacks"])
-        with self._old_objects.while_searching():
+        with self._frozen_objects.during_search():
             super().search(*fit_args, **fit_kwargs)
 
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
@@ -143,11 +143,11 @@ class Tuner(KeepsModels):
             if reporter is not None:
                 reporter.epochs = []
                 callbacks.append(ReportEpochs(reporter))
-            callbacks.extend(self.oracle.watchers(self.executions_per_trial))
+            callbacks.extend(self.oracle.progress_callbacks(self.executions_per_trial))
             callbacks.append(TunerCallback(self, trial))
             callbacks.append(SaveBuildConfig(build_config_path(self, trial.trial_id)))
             callbacks.append(checkpoint)
-            callbacks.append(NoteEpochs())
+            callbacks.append(RecordEpochs())
             if expects_objective(self, own_callbacks):
                 callbacks.append(ExpectObjective(self.oracle.objective, kwargs.get("validation_freq", 1)))
             if training is not None:
@@ -169,7 +169,7 @@ class Tuner(KeepsModels):
             results = reporter.completed(results)
         if reporter is None or not reporter.should_stop:
             # A missing objective fails before the next execution.
-            outcome_of(results, self.oracle.objective, "HyperModel.fit()")
+            metrics_and_epoch(results, self.oracle.objective, "HyperModel.fit()")
         return results
 
     @property
@@ -192,7 +192,7 @@ class Tuner(KeepsModels):
         return results
 
     def _try_build(self, hp: HyperParameters) -> Any:
-        self._old_objects.set_aside()
+        self._frozen_objects.freeze_all()
         return super()._try_build(hp)
 
     def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -246,12 +246,12 @@ class Tuner(KeepsModels):
         """
         number = int(trial.trial_id)
         # A running trial may have saved a model already.
-        running = self.oracle.running(trial.trial_id)
-        saved = None if running is None else self._models.saved_at(number, trial.best_step)
+        active = self.oracle.active_trial(trial.trial_id)
+        saved = None if active is None else self._checkpoints.saved_at(number, trial.best_step)
         if saved is None:
-            self._models.fetch(number)
+            self._checkpoints.fetch(number)
         if self.hypermodel is None:
-            return keras.models.load_model(saved or self._models.path(number, WHOLE))
+            return keras.models.load_model(saved or self._checkpoints.path(number, WHOLE_MODEL))
         model = self._try_build(trial.hyperparameters)
         # KerasTuner creates the variables of an unbuilt model outside the scope.
         with maybe_distribute(self.distribution_strategy):
@@ -260,7 +260,7 @@ class Tuner(KeepsModels):
 
     def _restore(self, model: Any, trial_id: str) -> None:
         """Load the weights of a trial's best epoch, and the optimizer's state of that epoch, into a model."""
-        self._models.fetch(int(trial_id))
+        self._checkpoints.fetch(int(trial_id))
         self._load_weights(model, trial_id)
 
     def _load_weights(self, model: Any, trial_id: str, path: str | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from dodona.keras._tuners.tuner import Tuner
 
 
-class NamedTuner(Tuner):
+class AlgorithmTuner(Tuner):
     """A tuner with the arguments of one of KerasTuner's tuners and an algorithm of the server.
 
     Args:
@@ -17,16 +17,16 @@ class NamedTuner(Tuner):
 
     """
 
-    _theirs: ClassVar[type]
+    _keras_tuner_class: ClassVar[type]
     _algorithm: ClassVar[str]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        bound = inspect.signature(self._theirs).bind(*args, **kwargs)
+        bound = inspect.signature(self._keras_tuner_class).bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = bound.arguments | bound.arguments.pop("kwargs")
         self.seed = arguments["seed"]
-        super().__init__(self._algorithm, **self._translate(arguments))
+        super().__init__(self._algorithm, **self._tuner_arguments(arguments))
 
-    def _translate(self, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _tuner_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return KerasTuner's arguments as arguments of `Tuner`."""
         return arguments

@@ -20,7 +20,7 @@ _ORDER = {"REQUESTED": 0, "ACTIVE": 1, "STOPPING": 2, "SUCCEEDED": 3, "INFEASIBL
 
 
 @dataclass
-class Hand:
+class ActiveTrials:
     """The active trials of one worker of this process in one study, by number.
 
     The worker sends their numbers when it asks for another trial: the server takes its other active trials for lost.
@@ -29,16 +29,16 @@ class Hand:
     """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    runs: dict[int, Run] = field(default_factory=dict)
+    trials: dict[int, ActiveTrial] = field(default_factory=dict)
 
 
-class Run:
+class ActiveTrial:
     """An attempt at a trial that this process runs.
 
     Args:
         study_path: the study's path, below the location.
         wire: the trial as it was handed out.
-        hand: the worker's active trials, of which this is one until it is finished, released or lost.
+        active_trials: the worker's active trials, of which this is one until it is finished, released or lost.
 
     Attributes:
         number: the trial's number.
@@ -47,12 +47,12 @@ class Run:
         path: the trial's path, below the location.
         state: the state in the server's last answer.
         lost: the error for the next call, once the trial is no longer this worker's.
-        signed: when the server last heard of the trial, by `time.monotonic`.
-        held: how many of its reports are buffered; the outbox keeps the count.
+        last_contact: when the server last heard of the trial, by `time.monotonic`.
+        buffered: how many of its reports are buffered; the outbox keeps the count.
 
     """
 
-    def __init__(self, study_path: str, wire: vertex.Trial, hand: Hand) -> None:
+    def __init__(self, study_path: str, wire: vertex.Trial, active_trials: ActiveTrials) -> None:
         self.number = number_of(wire)
         self.attempt = wire.attempt or 1
         self.client_id = wire.client_id
@@ -60,36 +60,36 @@ class Run:
         self.path = f"{study_path}/trials/{self.number}"
         self.state = state_of(wire)
         self.lost: Aborted | None = None
-        self.signed = time.monotonic()
-        self.held = 0
-        self._hand = hand
+        self.last_contact = time.monotonic()
+        self.buffered = 0
+        self._active_trials = active_trials
         self._lock = threading.Lock()
         self._refusals: list[ApiError] = []
 
     @property
-    def in_hand(self) -> bool:
+    def is_active(self) -> bool:
         """Whether this process runs the trial."""
-        return self._hand.runs.get(self.number) is self
+        return self._active_trials.trials.get(self.number) is self
 
-    def let_go(self) -> None:
+    def deactivate(self) -> None:
         """Remove the trial from the active ones, unless a newer attempt has taken its place."""
-        if self.in_hand:
-            del self._hand.runs[self.number]
+        if self.is_active:
+            del self._active_trials.trials[self.number]
 
-    def learn(self, wire: vertex.Trial | Verdict) -> None:
+    def update(self, wire: vertex.Trial | Verdict) -> None:
         """Apply the server's answer to a heartbeat or a report."""
-        self.signed = time.monotonic()
+        self.last_contact = time.monotonic()
         state = state_of(wire)
         with self._lock:
             if _ORDER.get(state, 0) > _ORDER.get(self.state, 0):
                 self.state = state
 
-    def lose(self, error: ApiError, *, aside: bool = False) -> Aborted:
+    def mark_lost(self, error: ApiError, *, in_background: bool = False) -> Aborted:
         """Record that the trial is no longer this worker's.
 
         Args:
             error: the server's error.
-            aside: whether no caller gets an exception now, so that a warning is logged instead.
+            in_background: whether no caller gets an exception now, so that a warning is logged instead.
 
         Returns:
             The error that every further call for the trial raises.
@@ -98,18 +98,18 @@ class Run:
         with self._lock:
             first = self.lost is None
             self.lost = self.lost or Aborted(409, "ABORTED", error.message)
-        self.let_go()
-        if first and aside:
+        self.deactivate()
+        if first and in_background:
             logger.warning("trial %d is no longer this worker's: %s", self.number, error)
         return self.lost
 
-    def refuse(self, error: ApiError) -> None:
+    def add_refusal(self, error: ApiError) -> None:
         """Record that the server refused a buffered report."""
         logger.warning("a report of trial %d was refused: %s", self.number, error)
         with self._lock:
             self._refusals.append(error)
 
-    def refusal(self) -> ApiError | None:
+    def pop_refusal(self) -> ApiError | None:
         """Return the first refusal of a buffered report, once; further ones were only logged."""
         with self._lock:
             first = next(iter(self._refusals), None)
@@ -125,7 +125,7 @@ class Run:
         """
         if self.lost is not None:
             raise self.lost
-        if self._refusals and (refused := self.refusal()) is not None:
+        if self._refusals and (refused := self.pop_refusal()) is not None:
             raise refused
 
     def after_fork(self) -> None:
