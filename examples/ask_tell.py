@@ -30,7 +30,7 @@ SPACE = {
 
 
 def accuracy(trial: dodona.Trial) -> float:
-    """The mean accuracy over five folds."""
+    """Return the mean accuracy over five folds."""
     parameters = dict(trial.parameters)
     weight = "balanced" if parameters.pop("balanced") else None
     model = make_pipeline(StandardScaler(), SVC(class_weight=weight, **parameters))
@@ -38,7 +38,7 @@ def accuracy(trial: dodona.Trial) -> float:
 
 
 def main() -> None:
-    """Runs trials until the study has all of its 15."""
+    """Run trials until the study has all of its 15."""
     with dodona.Client() as client:
         study = client.create_study("breast-cancer-svc", SPACE, goal="maximize", metric="accuracy", max_trials=15)
         while True:

@@ -56,7 +56,7 @@ Processes = dict[str, subprocess.Popen[bytes]]
 
 
 def main() -> None:
-    """Runs it all, and stops what it started, however it ends."""
+    """Run it all, and stops what it started, however it ends."""
     os.chdir(ROOT)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def demonstrate(stack: ExitStack) -> None:
-    """The server, the workers, their progress and the result."""
+    """Return the server, the workers, their progress and the result."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     page = f"{url}/studies/default/local/{STUDY}"
@@ -108,7 +108,7 @@ def demonstrate(stack: ExitStack) -> None:
 
 
 def free_port() -> int:
-    """The usual port, or any other if that is taken."""
+    """Return the usual port, or any other if that is taken."""
     for port in (USUAL_PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,7 +123,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(name: str, command: Sequence[str], worker: str = "") -> Iterator[subprocess.Popen[bytes]]:
-    """A process that writes to a log of its own, and is stopped at the end."""
+    """Return a process that writes to a log of its own, and is stopped at the end."""
     with log_of(name).open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -148,7 +148,7 @@ def log_of(name: str) -> Path:
 
 
 def fail(reason: str, name: str) -> NoReturn:
-    """Ends the demo with the last words of a process."""
+    """End the demo with the last words of a process."""
     lines = log_of(name).read_text(errors="replace").splitlines()[-LOG_LINES:]
     console.print(f"\n[bold red]{reason}[/]; the end of {log_of(name)}:\n", soft_wrap=True)
     console.print("\n".join(lines), markup=False, soft_wrap=True)
@@ -156,7 +156,7 @@ def fail(reason: str, name: str) -> NoReturn:
 
 
 def check(processes: Processes) -> None:
-    """Ends the demo if a process failed."""
+    """End the demo if a process failed."""
     for name, process in processes.items():
         code = process.poll()
         if code or (code == 0 and name == "server"):
@@ -164,7 +164,7 @@ def check(processes: Processes) -> None:
 
 
 def wait_until_ready(url: str, processes: Processes) -> None:
-    """Returns when the server can be worked with."""
+    """Return when the server can be worked with."""
     while True:
         check(processes)
         try:
@@ -176,7 +176,7 @@ def wait_until_ready(url: str, processes: Processes) -> None:
 
 
 def follow(client: dodona.Client, processes: Processes) -> None:
-    """Tells of each trial as it finishes, until both workers have ended."""
+    """Tell of each trial as it finishes, until both workers have ended."""
     told: set[int] = set()
     best: dodona.TrialRecord | None = None
     with Live(console=console, transient=True) as live:
@@ -197,7 +197,7 @@ def follow(client: dodona.Client, processes: Processes) -> None:
 
 
 def trials_of(client: dodona.Client) -> list[dodona.TrialRecord]:
-    """The trials of the study; none before a worker has made it."""
+    """Return the trials of the study; none before a worker has made it."""
     try:
         return client.get_study(STUDY).trials()
     except dodona.NotFound:
@@ -209,14 +209,14 @@ def finished(trials: list[dodona.TrialRecord]) -> list[dodona.TrialRecord]:
 
 
 def line(trial: dodona.TrialRecord, best: dodona.TrialRecord | None) -> str:
-    """One trial's result, and the best up to then."""
+    """Return one trial's result, and the best up to then."""
     said = f"trial {trial.number:2}  {trial.worker}  "
     said += f"{METRIC} {trial.metrics[METRIC]:.4f}" if trial.metrics else f"failed: {trial.infeasible_reason}"
     return f"{said}   best so far {best.metrics[METRIC]:.4f}, trial {best.number}" if best else said
 
 
 def now(trials: list[dodona.TrialRecord]) -> Table:
-    """What the workers are doing."""
+    """Return what the workers are doing."""
     grid = Table.grid(padding=(0, 2))
     for trial in trials:
         if trial.state == "ACTIVE":
@@ -241,7 +241,7 @@ def table(trials: list[dodona.TrialRecord]) -> Table:
 
 
 def test_accuracy() -> float:
-    """That of the study's best model, in a process that knows only what server and checkpoint tell it."""
+    """Return that of the study's best model, in a process that knows only what server and checkpoint tell it."""
     with log_of("test").open("wb") as log:
         command = [sys.executable, "-c", TEST]
         test = subprocess.run(command, env={**os.environ, "PYTHONPATH": "examples"}, stdout=subprocess.PIPE, stderr=log)

@@ -14,7 +14,7 @@ from dodona.keras import CloudTuner
 
 
 def load_data():
-    """The digits as (x, y) for training, validation and test."""
+    """Return the digits as (x, y) for training, validation and test."""
     x, y = load_digits(return_X_y=True)
     x, x_test, y, y_test = train_test_split(x / 16.0, y, test_size=0.2, random_state=0, stratify=y)
     x, x_val, y, y_val = train_test_split(x, y, test_size=0.25, random_state=0, stratify=y)
@@ -22,7 +22,7 @@ def load_data():
 
 
 def build_model(hp):
-    """A network with the hyperparameters `hp`; whatever it asks for is tuned."""
+    """Return a network with the hyperparameters `hp`; whatever it asks for is tuned."""
     model = keras.Sequential([keras.Input((64,))])
     for _ in range(hp.Int("layers", 1, 3)):
         units = hp.Int("units", 16, 128, step=16)
@@ -38,7 +38,7 @@ def build_model(hp):
 
 
 def make_tuner():
-    """A worker of the study; made again later, it gives access to the results of all workers."""
+    """Return a worker of the study; made again later, it gives access to the results of all workers."""
     return CloudTuner(
         build_model,
         objective="val_accuracy",
