@@ -94,12 +94,12 @@ class Acquisition:
     def _evaluate(self, z: Array, active: Mask, *, slopes: bool) -> tuple[Array, Array]:
         value, by_z = np.zeros(len(z)), np.zeros(z.shape)
         if self.objective is not None:
-            at = self.objective.predict(z, active)
+            at = self.objective.predict(z, active, slopes=slopes)
             value, by_mean, by_variance = log_expected_improvement(at.mean, at.variance, self.best)
             if slopes:
                 by_z = self.objective.pull_back(z, at, by_mean, by_variance)
         for constraint in self.constraints:
-            at = constraint.model.predict(z, active)
+            at = constraint.model.predict(z, active, slopes=slopes)
             limit = constraint.limit
             log_p, by_mean, by_variance = log_feasibility(at.mean, at.variance, limit.most)
             weight = limit.power * np.where(log_p < LOG_EVEN, limit.steepness, 1.0)

@@ -34,8 +34,14 @@ def squared_distances(left: Array, right: Array) -> Array:
 
 def matern(r2: Array) -> Array:
     """Matérn-5/2 correlations, shape as `r2`."""
-    u = np.sqrt(5.0 * r2)
-    return (1.0 + u + u * u / 3.0) * np.exp(-u)
+    u = SQRT5 * np.sqrt(r2)
+    decay = np.exp(-u)
+    polynomial = u / 3.0
+    polynomial += 1.0
+    polynomial *= u
+    polynomial += 1.0
+    polynomial *= decay
+    return polynomial
 
 
 def matern_and_slope(r2: Array) -> tuple[Array, Array]:

@@ -62,8 +62,9 @@ class Optimizer:
         reached = acquisition(polished, self._encoding.activity(polished))
         order = np.argsort(-reached, kind="stable")
         found = [self._search(acquisition, polished[index], pace) for index in order[:SEARCHED]]
-        every = np.concatenate([np.array(found), polished, z])
-        value = acquisition(every, self._encoding.activity(every))
+        searched = np.array(found)
+        every = np.concatenate([searched, polished, z])
+        value = np.concatenate([acquisition(searched, self._encoding.activity(searched)), reached, value])
         return iter(every[np.argsort(-value, kind="stable")])
 
     def _spread(self, count: int) -> Array:

@@ -88,13 +88,17 @@ class Surrogate:
         k += (self._predictions(z, active) * self.hyper.basis) @ self._basis.T
         return np.asarray(k @ self.alpha)
 
-    def predict(self, z: Array, active: Mask) -> Prediction:
-        """Mean and variance at the points, with what their derivatives need."""
+    def predict(self, z: Array, active: Mask, *, slopes: bool = True) -> Prediction:
+        """Mean and variance at the points, with what `pull_back` needs if `slopes`."""
         scaled = self._scale(self.features(z, active))
-        parts = [model.predict(z, active) for model in self.basis]
+        parts = [model.predict(z, active, slopes=slopes) for model in self.basis]
         basis = np.concatenate([np.empty((len(z), 0)), *[part.mean for part in parts]], axis=1)
-        correlation, slope = matern_and_slope(squared_distances(scaled, self._scaled))
-        k = self.hyper.scale * correlation + MEAN_VARIANCE + (basis * self.hyper.basis) @ self._basis.T
+        r2 = squared_distances(scaled, self._scaled)
+        correlation, slope = matern_and_slope(r2) if slopes else (matern(r2), np.empty(0))
+        k = self.hyper.scale * correlation
+        k += MEAN_VARIANCE
+        if self.basis:
+            k += (basis * self.hyper.basis) @ self._basis.T
         solved = k @ self._inverse  # m x n
         own = self.hyper.scale + MEAN_VARIANCE + (basis * basis) @ self.hyper.basis
         variance = np.maximum(own - np.einsum("ij,ij->i", k, solved), LEAST_VARIANCE)
