@@ -15,6 +15,28 @@ from dodona_server.api.read import read_message
 from dodona_server.domain.names import Location, StudyName, TrialName
 
 
+class _Read(Request):
+    """A request whose body is read already.
+
+    Args:
+        request: that one.
+        content: its body.
+        message: what the body says, as JSON values.
+    """
+
+    def __init__(self, request: Request, content: bytes, message: object) -> None:
+        super().__init__(request.scope, request.receive)
+        self._content, self._message = content, message
+
+    async def body(self) -> bytes:
+        """Return the body."""
+        return self._content
+
+    async def json(self) -> Any:
+        """Return what it says."""
+        return self._message
+
+
 class LenientRoute(APIRoute):
     """A route that takes an empty body as `{}`, as Google's servers do; `WholeBody` lets in nothing but JSON.
 
@@ -40,10 +62,8 @@ class LenientRoute(APIRoute):
         model = cast("type[WireModel]", self.body_field.field_info.annotation)
 
         async def lenient(request: Request) -> Response:
-            body = await request.body()
-            request._body = body or b"{}"  # noqa: SLF001 - where Request keeps the body that it has read
-            request._json = await read_message(model, body)  # noqa: SLF001 - and what it has made of it
-            return await handler(request)
+            content = await request.body()
+            return await handler(_Read(request, content or b"{}", await read_message(model, content)))
 
         return lenient
 
