@@ -28,13 +28,13 @@ def merged(present: tuple[Parameter, ...], added: Iterable[Parameter]) -> tuple[
 
 
 def _merged_branches(present: tuple[Branch, ...], added: tuple[Branch, ...]) -> tuple[Branch, ...]:
-    merged = list(present)
+    branches = list(present)
     for branch in added:
-        for index, known in enumerate(merged):
+        for index, known in enumerate(branches):
             if known.values == branch.values and known.parameter.id == branch.parameter.id:
                 (parameter,) = merged((known.parameter,), (branch.parameter,))
-                merged[index] = Branch(known.values, parameter)
+                branches[index] = Branch(known.values, parameter)
                 break
         else:
-            merged.append(branch)
-    return tuple(merged)
+            branches.append(branch)
+    return tuple(branches)
