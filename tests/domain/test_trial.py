@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.domain.errors import FailedPrecondition
-from dodona_server.domain.lifecycle import TRANSITIONS, Move, Refuse, Verb, diagram, outcome
+from dodona_server.domain.lifecycle import TRANSITIONS, Move, Refuse, Verb, diagram, effect
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Goal, Metric, Selection, StudySpec
 from dodona_server.domain.trial import (
@@ -59,7 +59,7 @@ def test_every_verb_has_an_outcome_in_every_state():
 def test_no_sequence_of_verbs_changes_a_finished_trial(verbs):
     state = TrialState.REQUESTED
     for verb in verbs:
-        result = outcome(verb, state)
+        result = effect(verb, state)
         if state in (TrialState.SUCCEEDED, TrialState.INFEASIBLE):
             assert not isinstance(result, Move)
         if isinstance(result, Move):

@@ -11,13 +11,13 @@ class Artifact:
 
     Args:
         number: the trial's.
-        name: the file's, one of a trial's.
-        blob: the name under which the artifact store has the content.
-        attempt: which attempt at the trial has saved it.
+        name: the file's, unique within the trial.
+        blob: the name of the content in the artifact store.
+        attempt: the attempt at the trial that saved it.
         size: in bytes.
         sha256: of the content, in hexadecimal digits.
-        create_time: when it was sent, in seconds since the epoch.
-        key: its place in the order in which artifacts were sent.
+        create_time: when the upload began, in seconds since the epoch.
+        key: a number that grows with each upload.
     """
 
     number: int

@@ -1,13 +1,13 @@
-"""The errors a caller can meet, one class per reaction.
+"""The errors that a caller can receive, one class for each reaction.
 
     DodonaError
-    ├── InvalidArgument       the request can never succeed: mend it
-    ├── FailedPrecondition    not in the state the resource is in: look at it first
-    ├── NotFound              no such resource
-    ├── AlreadyExists         the name is taken by something else
-    ├── Aborted               somebody else has it now: go on with something else
-    ├── TooLarge              more than this server takes
-    ├── StorageFull           no room left on the server: somebody has to make some
+    ├── InvalidArgument       the request can never succeed: correct it
+    ├── FailedPrecondition    the resource's state does not allow it: read the resource first
+    ├── NotFound              there is no such resource
+    ├── AlreadyExists         the name belongs to a different resource
+    ├── Aborted               another worker has the trial now: ask for another trial
+    ├── TooLarge              more than this server accepts
+    ├── StorageFull           the server has no space left: an operator has to free some
     └── Unavailable           not now: send the same request again
 
 The message is for people and names the field, the value and what is allowed. `api.errors` maps the classes to HTTP.
@@ -28,7 +28,7 @@ class DodonaError(Exception):
 
 
 class InvalidArgument(DodonaError):
-    """The request can never succeed. `field` says where it is wrong, `problem` what is wrong there."""
+    """The request can never succeed. `field` names the wrong field, `problem` says what is wrong with it."""
 
     def __init__(self, problem: str, field: str = "") -> None:
         super().__init__(f"{field}: {problem}" if field else problem)
@@ -45,11 +45,11 @@ class NotFound(DodonaError):
 
 
 class AlreadyExists(DodonaError):
-    """The name belongs to a resource that differs from the one asked for."""
+    """The name belongs to a resource that differs from the requested one."""
 
 
 class Aborted(DodonaError):
-    """The caller has lost what it speaks of: it was handed on, or ended by somebody else."""
+    """The caller no longer owns the trial: it was reassigned, or somebody else ended it."""
 
 
 class TooLarge(DodonaError):
@@ -57,7 +57,7 @@ class TooLarge(DodonaError):
 
 
 class StorageFull(DodonaError):
-    """The server has no room left for what the request brings; somebody has to make some."""
+    """The server has no space left for the request's content; an operator has to free some."""
 
 
 class Unavailable(DodonaError):
@@ -66,7 +66,7 @@ class Unavailable(DodonaError):
 
 @contextmanager
 def inside(field: str) -> Iterator[None]:
-    """Puts `field` before the field that an InvalidArgument raised inside names."""
+    """Prefix the field of an InvalidArgument raised inside with `field`."""
     try:
         yield
     except InvalidArgument as error:

@@ -1,4 +1,4 @@
-"""Events: what has happened in a study, in order."""
+"""Events: what happened in a study, in order."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class EventKind(enum.StrEnum):
-    """What has happened."""
+    """What happened."""
 
     STUDY_CREATED = "STUDY_CREATED"
     STUDY_PAUSED = "STUDY_PAUSED"
@@ -27,14 +27,14 @@ class EventKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that has happened.
+    """One thing that happened in a study.
 
     Args:
-        kind: what.
+        kind: what happened.
         time: when, in seconds since the epoch.
-        trial_number: with which trial, if with any.
-        detail: more words for people, such as the reason or the client.
-        number: its place among the study's events, from 1 on without gaps; 0 while it has none.
+        trial_number: of the trial, if it is about one.
+        detail: text for people, such as the reason or the client.
+        number: its number among the study's events, from 1 without gaps; 0 while it has none.
     """
 
     kind: EventKind

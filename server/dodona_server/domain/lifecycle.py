@@ -1,7 +1,6 @@
-"""The state machines of trials and studies: what each verb does in each state, as tables.
+"""The state machines of trials and studies: tables of what each verb does in each state.
 
-A finished trial never changes. A verb that finds its work done already is a no-op, so that every call may be
-sent again.
+A finished trial never changes. A verb whose work is already done changes nothing, so every call may be sent again.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ from dodona_server.domain.trial import TrialState as S
 
 
 class Verb(enum.StrEnum):
-    """What can be done to a trial."""
+    """An action on a trial."""
 
     ASSIGN = "suggest"
     MEASURE = "addTrialMeasurement"
     RECLAIM = "late report"
-    BEAT = "heartbeat"
+    HEARTBEAT = "heartbeat"
     RELEASE = "release"
-    LOSE = "lease expires"
+    EXPIRE = "lease expires"
     STOP = "stop"
     SUCCEED = "complete"
     FAIL = "complete as infeasible"
 
 
 class StudyVerb(enum.StrEnum):
-    """What can be done to a study's state."""
+    """An action on a study's state."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -38,36 +37,36 @@ class StudyVerb(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The verb takes the trial to `to`, which may be where it is."""
+    """The verb moves the trial to the state `to`, which may be its present state."""
 
     to: S
 
 
 @dataclass(frozen=True, slots=True)
 class MoveStudy:
-    """The verb takes the study to `to`."""
+    """The verb moves the study to the state `to`."""
 
     to: StudyState
 
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """The verb changes nothing and is answered with the trial as it is."""
+    """The verb changes nothing; the answer is the trial as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The verb is refused, unless the request repeats exactly what the trial has already."""
+    """The verb is refused, unless the request repeats exactly what the trial already has."""
 
     reason: str
 
 
-Outcome = Move | Ignore | Refuse
+Effect = Move | Ignore | Refuse
 
 _NOT_STARTED = Refuse("nobody is running it; ask for it with trials:suggest first")
 _FINISHED = Refuse("it is finished, and a finished trial never changes")
 
-TRANSITIONS: dict[Verb, dict[S, Outcome]] = {
+TRANSITIONS: dict[Verb, dict[S, Effect]] = {
     Verb.ASSIGN: {
         S.REQUESTED: Move(S.ACTIVE),
         S.ACTIVE: Ignore(),
@@ -89,7 +88,7 @@ TRANSITIONS: dict[Verb, dict[S, Outcome]] = {
         S.SUCCEEDED: _FINISHED,
         S.INFEASIBLE: _FINISHED,
     },
-    Verb.BEAT: {
+    Verb.HEARTBEAT: {
         S.REQUESTED: _NOT_STARTED,
         S.ACTIVE: Move(S.ACTIVE),
         S.STOPPING: Move(S.STOPPING),
@@ -103,7 +102,7 @@ TRANSITIONS: dict[Verb, dict[S, Outcome]] = {
         S.SUCCEEDED: _FINISHED,
         S.INFEASIBLE: _FINISHED,
     },
-    Verb.LOSE: {
+    Verb.EXPIRE: {
         S.REQUESTED: Ignore(),
         S.ACTIVE: Move(S.REQUESTED),
         S.STOPPING: Move(S.SUCCEEDED),
@@ -138,7 +137,7 @@ STUDY_TRANSITIONS: dict[StudyVerb, dict[StudyState, MoveStudy | Ignore | Refuse]
     StudyVerb.PAUSE: {
         StudyState.ACTIVE: MoveStudy(StudyState.INACTIVE),
         StudyState.INACTIVE: Ignore(),
-        StudyState.COMPLETED: Refuse("it hands nothing out that could be paused"),
+        StudyState.COMPLETED: Refuse("it suggests no trials that could be paused"),
     },
     StudyVerb.RESUME: {
         StudyState.ACTIVE: Ignore(),
@@ -153,25 +152,25 @@ STUDY_TRANSITIONS: dict[StudyVerb, dict[StudyState, MoveStudy | Ignore | Refuse]
 }
 
 
-def outcome(verb: Verb, state: S) -> Outcome:
-    """What `verb` does to a trial in `state`."""
+def effect(verb: Verb, state: S) -> Effect:
+    """Return the effect of `verb` on a trial in `state`."""
     return TRANSITIONS[verb][state]
 
 
 def refusal(verb: Verb | StudyVerb, state: S | StudyState, name: object, reason: str) -> FailedPrecondition:
-    """The error for a verb that the state does not allow.
+    """Return the error for a verb that the state does not allow.
 
     Args:
-        verb: what was asked for.
+        verb: the refused action.
         state: the trial's or study's.
         name: the trial's or study's.
-        reason: the table's.
+        reason: from the table.
     """
     return FailedPrecondition(f"cannot {verb} {name}, which is {state}: {reason}")
 
 
 def diagram() -> str:
-    """The trial's state machine as a Mermaid diagram, for the documentation."""
+    """Return the trial's state machine as a Mermaid diagram, for the documentation."""
     lines = ["stateDiagram-v2", f"    [*] --> {S.REQUESTED}: create", f"    [*] --> {S.ACTIVE}: {Verb.ASSIGN}"]
     lines.append(f"    [*] --> {S.SUCCEEDED}: create with a result")
     for state in S:

@@ -1,4 +1,4 @@
-"""Metadata: what clients want to remember of a study or a trial, as a map of strings that means nothing here."""
+"""Metadata: strings that clients store with a study or a trial, by key. The server does not interpret them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_VALUE_LENGTH = 65_536
 
 
 class WrittenMetadata(Mapping[str, str]):
-    """Metadata that stay the JSON that they are kept as, until somebody looks into them: most of who reads does not.
+    """Metadata that stay stored JSON until an entry is read: most readers of a trial never read them.
 
     Args:
         text: the JSON.
@@ -39,10 +39,10 @@ class WrittenMetadata(Mapping[str, str]):
 
 
 def merge(present: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
-    """`present` with the entries of `changes`, of which an empty one removes what is there.
+    """Return `present` with the entries of `changes`; an empty value removes the entry.
 
     Raises:
-        InvalidArgument: there would be too many entries, or a key or a value is too long, or a key empty.
+        InvalidArgument: there would be too many entries, a key is empty or too long, or a value is too long.
     """
     for key, value in changes.items():
         if len(value) > MAX_VALUE_LENGTH:

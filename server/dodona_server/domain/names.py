@@ -1,6 +1,6 @@
-"""Resource names, parsed and written in this one place.
+"""Resource names: the only place that parses and writes them.
 
-`*_id` is one part of a name, a name is the whole path: `projects/p/locations/l/studies/s/trials/7`.
+A `*_id` is one segment; a name is the whole path: `projects/p/locations/l/studies/s/trials/7`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,23 @@ from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument, NotFound
 
-# Not "." and "..", which paths of URLs take for something else.
+# Not "." and "..", which have another meaning in the path of a URL.
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 MAX_ARTIFACT_ID_LENGTH = 100
 
 
 def is_id(value: str) -> bool:
-    """Whether `value` can be part of a name."""
+    """Return whether `value` can be a segment of a name."""
     return _ID.fullmatch(value) is not None
 
 
 def check_id(value: str, field: str) -> str:
-    """`value`, if it can be part of a name."""
+    """Return `value`.
+
+    Raises:
+        InvalidArgument: it cannot be a segment of a name.
+    """
     if not is_id(value):
         raise InvalidArgument(
             f"{value!r} is no valid id; 1 to 128 letters, digits, '_', '.' and '-' are allowed, but not '.' or '..'",
@@ -33,7 +37,7 @@ def check_id(value: str, field: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where studies live; Dodona takes any project and location."""
+    """The project and the location of studies; Dodona accepts any."""
 
     project: str
     location: str
@@ -69,10 +73,10 @@ class TrialName:
 
     @classmethod
     def of(cls, study: StudyName, trial_id: str) -> TrialName:
-        """The name of the trial that `trial_id`, a decimal number, stands for.
+        """Return the name of the trial whose number is `trial_id`, in decimal digits.
 
         Raises:
-            NotFound: `trial_id` is no number from 1 on, so no trial has it.
+            NotFound: `trial_id` is not a number from 1 on, so no trial has it.
         """
         if not _NUMBER.fullmatch(trial_id):
             raise NotFound(f"{study}/trials/{trial_id} does not exist; trials are numbered from 1 on")

@@ -1,4 +1,4 @@
-"""A part of a list."""
+"""A page of a list."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some entries of a list in order, and whether there are more behind them."""
+    """Some entries of a list in order, and whether more follow."""
 
     entries: list[T]
     more: bool = False

@@ -1,4 +1,4 @@
-"""The best trials of a study with several metrics, and how much they have reached together."""
+"""The Pareto front of a study with several metrics, and its hypervolume."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Losses = tuple[float, ...]
 
 
 class Front:
-    """The trials that no other one dominates, in their order, and the worst values that any trial has had.
+    """The trials that no other trial dominates, in order, and the worst value of each metric.
 
     Args:
         spec: the study's.
-        trials: which have succeeded.
+        trials: the succeeded trials.
     """
 
     def __init__(self, spec: StudySpec, trials: Iterable[Trial]) -> None:
@@ -42,9 +42,10 @@ class Front:
         self.trials.append(trial)
 
     def hypervolume(self) -> float | None:
-        """How much of the space between the front and the worst values the front dominates.
+        """Return the volume that the front dominates, with the worst values as the reference point.
 
-        None if there is no trial, or if it would take too long: with over four metrics, or over two and 200 trials.
+        None if there is no trial, or if it would take too long: with more than 4 metrics, or with more than 2 metrics
+        and more than 200 trials in the front.
         """
         metrics = len(self._spec.metrics)
         if not self.trials or metrics > MOST_METRICS or (metrics > 2 and len(self.trials) > MOST_POINTS):
@@ -59,7 +60,7 @@ class Front:
 
 
 def dominates(spec: StudySpec, better: Measurement, worse: Measurement) -> bool:
-    """Whether `better` is at least as good as `worse` in all of the study's metrics and better in one."""
+    """Return whether `better` is at least as good as `worse` in all of the study's metrics and better in one."""
     strictly = False
     for metric in spec.metrics:
         ahead = better.metrics[metric.id] - worse.metrics[metric.id]
@@ -72,14 +73,14 @@ def dominates(spec: StudySpec, better: Measurement, worse: Measurement) -> bool:
 
 
 def volume(points: Sequence[Losses], reference: Losses) -> float:
-    """The volume that lies between any of the points and the reference.
+    """Return the volume between the points and the reference, counting overlaps once.
 
-    The volume of each point in turn, less what the points after it dominate of it (While, Bradstreet and Barone,
+    It sums the volume of each point, less what later points dominate of it (While, Bradstreet and Barone,
     "A fast way of calculating exact hypervolumes", 2012).
 
     Args:
-        points: each with a loss for every objective, none above that of the reference.
-        reference: the corner that all of them dominate.
+        points: each with a loss for every objective, none greater than that of the reference.
+        reference: the corner that all points dominate.
     """
     if len(reference) == 2:
         return _area(points, reference)
@@ -108,9 +109,9 @@ def _box(point: Losses, reference: Losses) -> float:
 
 
 def _undominated(points: Sequence[Losses]) -> list[Losses]:
-    """The points without those that another one is at least as good as, one of equal ones."""
+    """Return the points that no other point is at least as good as; of equal points, one."""
     kept: list[Losses] = []
-    for point in sorted(set(points)):  # what dominates a point comes before it
+    for point in sorted(set(points)):  # points that dominate another come before it
         if not any(all(map(float.__le__, other, point)) for other in kept):
             kept.append(point)
     return kept

@@ -1,4 +1,4 @@
-"""Studies: what is searched, for what, how, and how far it has come."""
+"""Studies: the search space, the metrics, the settings of the search, and its progress."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Goal(enum.StrEnum):
 
 
 class StudyState(enum.StrEnum):
-    """ACTIVE studies hand out trials, INACTIVE ones are paused, COMPLETED ones have nothing left."""
+    """ACTIVE studies suggest trials, INACTIVE ones are paused, COMPLETED ones have nothing left to suggest."""
 
     ACTIVE = "ACTIVE"
     INACTIVE = "INACTIVE"
@@ -39,7 +39,7 @@ class StudyState(enum.StrEnum):
 
 
 class Selection(enum.StrEnum):
-    """Which measurement becomes the final one of a trial that is completed without any."""
+    """Which measurement becomes the final one, if a trial is completed without one."""
 
     LAST = "LAST"
     BEST = "BEST"
@@ -55,7 +55,7 @@ class Noise(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Safety:
-    """Makes a metric a constraint: values worse than the threshold are unsafe."""
+    """A safety constraint on a metric: values worse than the threshold are unsafe."""
 
     threshold: float
     desired_min_safe_trials_fraction: float | None = None
@@ -77,7 +77,7 @@ class Metric:
     safety: Safety | None = None
 
     def is_better(self, one: float, other: float) -> bool:
-        """Whether the value `one` beats the value `other`."""
+        """Return whether the value `one` is better than the value `other`."""
         return one > other if self.goal is Goal.MAXIMIZE else one < other
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class TimeConstraint:
-    """A length of time or a moment (both in seconds; the moment since the epoch), exactly one of them."""
+    """Either a duration in seconds or an end time in seconds since the epoch, never both."""
 
     max_duration: float | None = None
     end_time: float | None = None
@@ -101,7 +101,7 @@ class TimeConstraint:
             raise InvalidArgument(f"{self.max_duration!r} is below 0", "maxDuration")
 
     def end(self, start: float) -> float:
-        """The moment that is meant, for a study that was made at `start`; both in seconds since the epoch."""
+        """Return the end time for a study created at `start`; both in seconds since the epoch."""
         if self.end_time is not None:
             return self.end_time
         return start + (self.max_duration or 0.0)
@@ -109,9 +109,9 @@ class TimeConstraint:
 
 @dataclass(frozen=True, slots=True)
 class StoppingConfig:
-    """The budget of a study: it has reached its end when one of the maximums is reached, but not before the minimums.
+    """The budget of a study: the study ends at the first maximum reached, but not before all minimums.
 
-    `max_num_trials` alone holds in any case. With `should_stop_asap` the trials that run are asked to stop as well.
+    `max_num_trials` holds whatever the minimums are. With `should_stop_asap`, running trials are asked to stop too.
     """
 
     should_stop_asap: bool | None = None
@@ -135,17 +135,17 @@ class StoppingConfig:
 
     @property
     def needs_progress(self) -> bool:
-        """Whether the progress of the study matters to its budget."""
+        """Whether the budget depends on the study's progress."""
         limits = (self.min_num_trials, self.max_failed_trials, self.max_num_trials_no_progress)
         return any(limit is not None for limit in limits) or self.max_duration_no_progress is not None
 
     def reached(self, progress: Progress, create_time: float, now: float) -> str:
-        """Which limit is reached beside the number of trials, in words; empty for none.
+        """Return which limit other than the number of trials is reached, as text; empty for none.
 
         Args:
-            progress: of the study.
-            create_time: when the study was made, in seconds since the epoch.
-            now: likewise.
+            progress: the study's.
+            create_time: when the study was created, in seconds since the epoch.
+            now: the current time, in seconds since the epoch.
         """
         if self.minimum_runtime is not None and now < self.minimum_runtime.end(create_time):
             return ""
@@ -163,7 +163,7 @@ class StoppingConfig:
         return ""
 
     def check_time(self, progress: Progress, create_time: float) -> float | None:
-        """When time alone may next bring the study to its end, in seconds since the epoch; None for never."""
+        """Return when the study may next end without a new trial, in seconds since the epoch; None for never."""
         ends = []
         if self.maximum_runtime is not None:
             ends.append(self.maximum_runtime.end(create_time))
@@ -177,7 +177,7 @@ class StoppingConfig:
 
 @dataclass(frozen=True, slots=True)
 class StoppingRule:
-    """A rule for stopping trials early, by Vertex's name of its spec, with its options. Kept, not acted on so far."""
+    """A rule for stopping trials early: the field name of its spec in Vertex, and its options. No rule acts yet."""
 
     name: str
     options: Mapping[str, bool | int | str]
@@ -185,10 +185,10 @@ class StoppingRule:
 
 @dataclass(frozen=True, slots=True)
 class StudySpec:
-    """What is searched, for what, and how.
+    """The search space, the metrics, and the settings of the search.
 
-    `algorithm_options` are the algorithm's own; `prior_studies` are the names of studies to learn from; a trial whose
-    worker was lost `max_attempts` times is infeasible.
+    `algorithm_options` are options of the algorithm. `prior_studies` names the studies to learn from. A trial becomes
+    infeasible when `max_attempts` attempts at it were lost.
     """
 
     metrics: tuple[Metric, ...]
@@ -219,25 +219,25 @@ class StudySpec:
 
     @property
     def objective(self) -> Metric:
-        """The first metric: the one that ranks trials where a single number is needed."""
+        """The first metric, which ranks trials where a single number is needed."""
         return self.metrics[0]
 
     @property
     def objectives(self) -> tuple[Metric, ...]:
-        """The metrics to optimize: those that are no safety constraints, or all where all are constraints."""
+        """The metrics to optimize: all that are not safety constraints; if all are constraints, all."""
         return tuple(metric for metric in self.metrics if metric.safety is None) or self.metrics
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the budget of a study is measured by, beside the number of its trials.
+    """What a study's budget depends on, besides the number of trials.
 
     Args:
-        finished: how many trials have ended.
-        failed: how many of them as infeasible.
+        finished: the number of finished trials.
+        failed: the number of infeasible trials among them.
         best: the best value of the first metric.
         best_time: when it was reached, in seconds since the epoch.
-        since_best: how many trials have ended since.
+        since_best: the number of trials finished since then.
     """
 
     finished: int = 0
@@ -247,7 +247,7 @@ class Progress:
     since_best: int = 0
 
     def after(self, spec: StudySpec, objective: float | None, now: float) -> Progress:
-        """The progress after one more trial has ended, with `objective`, or None if it was infeasible."""
+        """Return the progress after one more finished trial; `objective` is None if it is infeasible."""
         failed = self.failed + (objective is None)
         if objective is not None and (self.best is None or spec.objective.is_better(objective, self.best)):
             return Progress(self.finished + 1, failed, objective, now, 0)
@@ -266,9 +266,9 @@ class Version(NamedTuple):
 class Study:
     """A study and how far it has come.
 
-    `key` is its number in the database; times are seconds since the epoch; `revision` grows with each change of `spec`.
-    `position` counts the suggestions that its algorithm has made, `algorithm_failures` how often that failed since the
-    last one. `inactive_reason` says why the study is INACTIVE, or what completed it.
+    `key` is its number in the database. Times are in seconds since the epoch. `revision` grows with each change of
+    `spec`. `position` counts the suggestions of its algorithm, `algorithm_failures` the failures since the last one.
+    `inactive_reason` says why the study is INACTIVE, or why it was completed.
     """
 
     key: int
@@ -289,39 +289,39 @@ class Study:
 
     @property
     def rng(self) -> random.Random:
-        """The generator for the next suggestions: from the seed and the next trial's number alone.
+        """The random generator for the next suggestions, derived from the seed and the next trial's number alone.
 
-        So any server makes the same suggestions of the same history.
+        So every server makes the same suggestions from the same history.
         """
         return random.Random(f"{self.seed}/{self.next_trial_number}")  # noqa: S311 - a search needs no secrets
 
     @property
     def has_grown(self) -> bool:
-        """Whether its search space has grown since it was made."""
+        """Whether its search space has grown since it was created."""
         return self.revision > 1
 
     @property
     def version(self) -> Version:
-        """What changes when that is void which was computed of the study.
+        """A value that changes when computed suggestions become invalid.
 
-        That is when its spec changes, when a trial is deleted, and when the study is: `key` and name may come again.
+        It changes when the spec changes and when a trial or the study is deleted: keys and names may be reused.
         """
         return Version(self.create_time, self.revision, self.next_trial_number - 1 - self.trial_count)
 
     @property
     def remaining_trials(self) -> int | None:
-        """How many trials the budget still allows; None without a limit."""
+        """The number of trials that the budget still allows; None without a limit."""
         limit = self.spec.stopping.max_num_trials
         return None if limit is None else max(0, limit - self.trial_count)
 
 
 def first_difference(ours: object, theirs: object, path: str = "") -> str | None:
-    """Where two specs first differ: "parameters['lr'].maxValue is 0.1, not 1.0"; None if they are equal.
+    """Return where two specs first differ: "parameters['lr'].maxValue is 0.1, not 1.0"; None if they are equal.
 
     Args:
-        ours: what there is.
-        theirs: what was asked for.
-        path: where in the spec the two stand.
+        ours: the spec that exists, or a part of it.
+        theirs: the requested one.
+        path: the path of both in the spec.
     """
     if ours == theirs:
         return None
@@ -337,7 +337,7 @@ def first_difference(ours: object, theirs: object, path: str = "") -> str | None
     return f"{path} is {_worded(ours)}, not {_worded(theirs)}"
 
 
-# What the wire calls the fields that have another name there; "" for those whose content stands in their owner.
+# The fields that have another name on the wire; "" for fields whose content belongs to the parent message there.
 _WIRE_NAMES = {
     "space": "",
     "kind": "",
@@ -368,6 +368,6 @@ def _worded(value: object) -> str:
 
 
 def camel_case(name: str) -> str:
-    """A field's name as the wire has it."""
+    """Return a field's name on the wire."""
     head, *tail = name.split("_")
     return head + "".join(part.capitalize() for part in tail)

@@ -13,7 +13,7 @@ from dodona_server.domain.study import Goal, Selection, StudySpec
 
 
 class TrialState(enum.StrEnum):
-    """Where a trial stands; SUCCEEDED and INFEASIBLE are final."""
+    """The state of a trial; SUCCEEDED and INFEASIBLE are final."""
 
     REQUESTED = "REQUESTED"
     ACTIVE = "ACTIVE"
@@ -24,10 +24,9 @@ class TrialState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Metrics at one moment of a trial.
+    """Metrics at one step of a trial.
 
-    A measurement is told apart from the others of its attempt by its step and, where no steps are counted (step 0),
-    by the seconds elapsed.
+    Its step identifies it within its attempt; if no steps are counted (step 0), the elapsed seconds do.
     """
 
     metrics: Mapping[str, float]
@@ -37,10 +36,10 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """For how long a trial is a client's without a sign of life.
+    """The time that a client keeps a trial without sending a heartbeat.
 
-    `seconds` is the whole length; `left` of them were left by the database's clock when the trial was read, and end at
-    `expiry`, in seconds since the epoch.
+    `seconds` is the whole length. `left` is the part that was left, by the database's clock, when the trial was read.
+    It ends at `expiry`, in seconds since the epoch.
     """
 
     seconds: float
@@ -48,17 +47,17 @@ class Lease:
     left: float = 0.0
 
     def renewed(self) -> Lease:
-        """The same lease, begun anew."""
+        """Return the lease, renewed for its whole length."""
         return Lease(self.seconds, self.expiry - self.left + self.seconds, self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One evaluation; times are seconds since the epoch, `client_id` is empty while nobody holds it.
+    """One evaluation of the objective. Times are in seconds since the epoch.
 
-    `attempt` counts how often it was handed out, `lost_attempts` those of them whose worker was lost, the last one
-    being `lost_client_id`; `checkpoint` is what the worker named as the place to go on from, `last_step` the last step
-    that earlier attempts reported, where somebody has to know.
+    `client_id` is empty while no client runs it. `attempt` counts the attempts, `lost_attempts` those whose worker was
+    lost, `lost_client_id` is the last of these workers. `checkpoint` is where the next attempt can resume, as the
+    worker named it. `last_step` is the last step that earlier attempts reported, if it was asked for.
     """
 
     number: int
@@ -81,18 +80,18 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a succeeded trial stands among the others: its value of the first metric, and its number."""
+class RankingPosition:
+    """A position in the ranking of succeeded trials: the value of the first metric, and the trial's number."""
 
     objective: float
     number: int
 
 
 def joined(attempts: Sequence[Sequence[Measurement]]) -> list[Measurement]:
-    """The one curve that the attempts of a trial make, in the order of the steps.
+    """Return one curve made of the attempts of a trial, in the order of the steps.
 
-    An attempt goes on from a checkpoint or begins anew: its first step tells where, and what earlier attempts measured
-    from there on does not count.
+    An attempt resumes from a checkpoint or restarts. What earlier attempts measured from its first step on does not
+    count.
 
     Args:
         attempts: the measurements of each attempt in order, the first attempt first.
@@ -106,11 +105,11 @@ def joined(attempts: Sequence[Sequence[Measurement]]) -> list[Measurement]:
 
 
 def final_measurement(spec: StudySpec, given: Measurement | None, measured: Sequence[Measurement]) -> Measurement:
-    """The measurement that a completed trial is judged by: the given one, else one of those measured.
+    """Return the measurement that becomes a completed trial's result: the given one, else one of those reported.
 
     Args:
         spec: the study's.
-        given: what came with the completion.
+        given: the one sent with the completion.
         measured: the trial's measurements in order.
 
     Raises:
@@ -126,7 +125,7 @@ def final_measurement(spec: StudySpec, given: Measurement | None, measured: Sequ
 
 
 def infeasibility(spec: StudySpec, measurement: Measurement) -> str:
-    """Why `measurement` cannot stand as a result; empty if it can."""
+    """Return why `measurement` is not a valid result; empty if it is."""
     for metric in spec.metrics:
         value = measurement.metrics.get(metric.id)
         if value is None:
@@ -138,7 +137,7 @@ def infeasibility(spec: StudySpec, measurement: Measurement) -> str:
 
 
 def _merit(spec: StudySpec, measurement: Measurement) -> tuple[bool, float]:
-    """What ranks the measurements of a trial, the best having the most: first of all, those that can stand."""
+    """Return the rank of a measurement within its trial, higher is better: valid results first."""
     value = measurement.metrics.get(spec.objective.id, math.nan)
     if math.isnan(value):
         return False, -math.inf
@@ -146,7 +145,7 @@ def _merit(spec: StudySpec, measurement: Measurement) -> tuple[bool, float]:
 
 
 def _in_study_order(spec: StudySpec, measurement: Measurement) -> Measurement:
-    """The same with the study's metrics first: some clients rank trials by whichever metric stands first."""
+    """Return the measurement with the study's metrics first: some clients rank trials by the first metric."""
     names = [metric.id for metric in spec.metrics if metric.id in measurement.metrics]
     names += [name for name in measurement.metrics if name not in names]
     ordered = {name: measurement.metrics[name] for name in names}

@@ -1,4 +1,4 @@
-"""Parameters that are added to those of a search space."""
+"""Merge new parameters into those of a search space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dodona_server.domain.space.tree import Branch, Parameter
 
 
 def merged(present: tuple[Parameter, ...], added: Iterable[Parameter]) -> tuple[Parameter, ...]:
-    """Return the parameters with `added` joined in; see `SearchSpace.grow`."""
+    """Return the parameters with `added` merged in; see `SearchSpace.grow`."""
     by_id = {parameter.id: parameter for parameter in present}
     for parameter in added:
         known = by_id.get(parameter.id)

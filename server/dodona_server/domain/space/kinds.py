@@ -24,13 +24,13 @@ MAX_DOUBLE = sys.float_info.max
 MAX_DISCRETE_VALUES = 1000
 MAX_CATEGORICAL_VALUES = 10_000
 MIN_DISCRETE_GAP = 1e-10
-# Rounding errors of computed values stay below these, and declared values are further apart.
+# Rounding errors of computed values stay below these; declared values are further apart.
 _RELATIVE_ERROR = 1e-12
 _ABSOLUTE_ERROR = 1e-12
 
 
 class Scale(enum.StrEnum):
-    """How a numeric parameter's values are spread over the unit interval."""
+    """How a numeric parameter's values map to the unit interval."""
 
     LINEAR = "LINEAR"
     LOG = "LOG"
@@ -38,8 +38,8 @@ class Scale(enum.StrEnum):
 
 
 def is_number(value: object) -> bool:
-    """Whether `value` is a finite number and no boolean."""
-    # Not math.isfinite, which fails on integers beyond the range of doubles; NaN is within no bounds.
+    """Return whether `value` is a finite number and not a boolean."""
+    # Not math.isfinite, which fails on integers beyond the range of doubles. NaN is within no bounds.
     return isinstance(value, int | float) and not isinstance(value, bool) and -MAX_DOUBLE <= value <= MAX_DOUBLE
 
 
@@ -68,7 +68,7 @@ class Double:
         _check_default(self)
 
     def check(self, value: object) -> float:
-        """`value` as a float of the interval."""
+        """Return `value` as a float of the interval."""
         if not is_number(value) or not self.min_value <= value <= self.max_value:  # type: ignore[operator]
             raise InvalidArgument(f"{value!r} is not a number from {self.min_value!r} to {self.max_value!r}")
         return float(value)  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ class Integer:
         _check_default(self)
 
     def check(self, value: object) -> int:
-        """`value` as an int of the range; a float without a fraction is taken too."""
+        """Return `value` as an int of the range; a float without a fraction is accepted too."""
         if not is_number(value) or value != int(value) or not self.min_value <= value <= self.max_value:  # type: ignore[operator, call-overload]
             raise InvalidArgument(f"{value!r} is not an integer from {self.min_value} to {self.max_value}")
         return int(value)  # type: ignore[call-overload, no-any-return]
@@ -100,7 +100,7 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Categorical:
-    """A set of names without an order."""
+    """An unordered set of names."""
 
     values: tuple[str, ...]
     default_value: str | None = None
@@ -111,7 +111,7 @@ class Categorical:
         _check_default(self)
 
     def check(self, value: object) -> str:
-        """`value`, if it is one of the names."""
+        """Return `value`, which must be one of the names."""
         if not isinstance(value, str) or value not in self.values:
             raise InvalidArgument(f"{value!r} is none of {listed(self.values)}")
         return value
@@ -140,16 +140,16 @@ class Discrete:
         _check_default(self)
 
     def check(self, value: object) -> int | float:
-        """The declared number that `value` is, up to rounding errors."""
+        """Return the declared number that equals `value` up to rounding errors."""
         if is_number(value) and (declared := closest(self.values, value)) is not None:  # type: ignore[arg-type]
             return declared
         raise InvalidArgument(f"{value!r} is none of {listed(self.values)}")
 
 
 def closest(declared: Iterable[int | float], value: float) -> int | float | None:
-    """The declared number that `value` is, up to the rounding errors of computed steps; None if there is none.
+    """Return the declared number that equals `value` up to rounding errors of computed steps; None if there is none.
 
-    0.1 + 0.2 is 0.3. Whole numbers are compared exactly, as they have no such errors.
+    So 0.1 + 0.2 is 0.3. Whole numbers are compared exactly, as they have no such errors.
     """
     near = [one for one in declared if one == value or _rounded_alike(one, value)]
     return min(near, key=lambda one: abs(one - value), default=None)
@@ -162,7 +162,7 @@ def _rounded_alike(one: float, other: float) -> bool:
 
 
 def agrees(values: Values, context: Mapping[str, object]) -> bool:
-    """Whether a point has the values of a context, up to rounding errors."""
+    """Return whether `values` match those of a context, up to rounding errors."""
     return all(name in values and _same(values[name], wanted) for name, wanted in context.items())
 
 

@@ -1,4 +1,4 @@
-"""The part of a parameter's tree where some parameters have a given value."""
+"""Restrict a parameter and those below it to given values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dodona_server.domain.space.tree import Branch, Parameter
 
 
 def check_any(parameters: Sequence[Parameter], value: object) -> None:
-    """Refuses a value that none of the parameters, all of one name, can have."""
+    """Refuse a value that none of the parameters, all with the same name, can have."""
     for index, parameter in enumerate(parameters, start=1):
         try:
             with inside(f"parameters[{parameter.id!r}]"):
@@ -25,10 +25,10 @@ def check_any(parameters: Sequence[Parameter], value: object) -> None:
 
 
 def restricted(parameter: Parameter, fixed: Mapping[str, object]) -> Parameter:
-    """The parameter with nothing left but what `fixed` allows.
+    """Return the parameter with only the values and branches that `fixed` allows.
 
     Raises:
-        InvalidArgument: that is nothing.
+        InvalidArgument: nothing is left.
     """
     kind = parameter.kind
     if parameter.id in fixed:
@@ -42,7 +42,7 @@ def restricted(parameter: Parameter, fixed: Mapping[str, object]) -> Parameter:
         try:
             possible.append(Branch(branch.values, restricted(branch.parameter, fixed)))
         except InvalidArgument as error:
-            # A name may stand in several branches, with a range in each: the values that lead here are out.
+            # A name may appear in several branches with different ranges: exclude the values that lead here.
             excluded.update(branch.values)
             if (left := _without(parameter.kind, excluded)) is None:
                 raise error
@@ -63,11 +63,11 @@ def _has(kind: Kind, value: Value) -> bool:
 
 
 def _without(kind: Kind, excluded: Collection[Value]) -> Kind | None:
-    """The kind without some of its values; None if none is left."""
+    """Return the kind without the excluded values; None if none is left."""
     if isinstance(kind, Double):
         return kind
     if isinstance(kind, Integer):
-        # A range has no gaps: the longest part that is free of them.
+        # A range has no gaps: take the longest part without an excluded value.
         ends = sorted({kind.min_value - 1, *(int(value) for value in excluded), kind.max_value + 1})
         low, high = max(itertools.pairwise(ends), key=lambda pair: pair[1] - pair[0])
         return Integer(low + 1, high - 1, kind.scale) if high - low > 1 else None
@@ -76,7 +76,7 @@ def _without(kind: Kind, excluded: Collection[Value]) -> Kind | None:
 
 
 def _only(kind: Kind, value: Value) -> Kind:
-    """The kind with a single value left, one that it has checked."""
+    """Return the kind with `value`, which is already checked, as its only value."""
     match kind:
         case Double():
             return Double(float(value), float(value), kind.scale)

@@ -1,4 +1,4 @@
-"""The search space of a study: which values of its parameters a trial may have."""
+"""The search space of a study: the values that a trial's parameters may have."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_PARAMETERS = 1000
 class SearchSpace:
     """All parameters of a study.
 
-    A name may stand in two branches if they can never be active together.
+    A name may appear in two branches if they can never be active together.
     """
 
     parameters: tuple[Parameter, ...] = ()
@@ -35,7 +35,7 @@ class SearchSpace:
             seen[parameter.id].append(path)
 
     def walk(self) -> Iterator[tuple[Path, Parameter]]:
-        """Every parameter with its path, parents before children."""
+        """Yield every parameter with its path, parents before children."""
         stack: list[tuple[Path, Parameter]] = [((), parameter) for parameter in reversed(self.parameters)]
         while stack:
             path, parameter = stack.pop()
@@ -45,7 +45,7 @@ class SearchSpace:
             )
 
     def check(self, values: Mapping[str, object]) -> dict[str, Value]:
-        """`values` in the kinds' types: exactly the active parameters, defaults filled in.
+        """Return `values` in the kinds' types: exactly the active parameters, with defaults filled in.
 
         Raises:
             InvalidArgument: a value is missing, out of its parameter's range, or of no active parameter.
@@ -53,15 +53,15 @@ class SearchSpace:
         return self._check(values, defaults=True, whole=True)
 
     def check_queued(self, values: Mapping[str, object]) -> dict[str, Value]:
-        """`values` in the kinds' types, defaults filled in; a parameter without a default may be left open.
+        """Return `values` in the kinds' types, with defaults filled in; other parameters may have no value.
 
         Raises:
-            InvalidArgument: a value is out of its parameter's range, or of no parameter that is sure to be active.
+            InvalidArgument: a value is out of its parameter's range, or its parameter is not certain to be active.
         """
         return self._check(values, defaults=True, whole=False)
 
     def is_whole(self, values: Mapping[str, Value]) -> bool:
-        """Whether every active parameter has a value."""
+        """Return whether every active parameter has a value."""
         pending = list(self.parameters)
         while pending:
             parameter = pending.pop()
@@ -71,7 +71,7 @@ class SearchSpace:
         return True
 
     def check_used(self, values: Mapping[str, object]) -> dict[str, Value]:
-        """`values` in the kinds' types: those that a trial has used, which may be fewer than all active ones.
+        """Return `values` in the kinds' types: those that a trial used, which may be fewer than all active ones.
 
         Raises:
             InvalidArgument: a value is out of its parameter's range, or of no active parameter.
@@ -101,10 +101,10 @@ class SearchSpace:
         return checked
 
     def restrict(self, fixed: Mapping[str, object]) -> SearchSpace:
-        """The part of the space where the parameters of `fixed` have those values, or are not active.
+        """Return the part of the space where each parameter of `fixed` has its value, or is not active.
 
         Raises:
-            InvalidArgument: there is no such parameter, or none of that name that can be active can have the value.
+            InvalidArgument: there is no such parameter, or no parameter of that name can be active with the value.
         """
         places: dict[str, list[Parameter]] = {}
         for _, parameter in self.walk():
@@ -117,9 +117,11 @@ class SearchSpace:
         return SearchSpace(tuple(restricted(parameter, fixed) for parameter in self.parameters))
 
     def grow(self, added: Iterable[Parameter]) -> SearchSpace:
-        """The space with `added` joined in: new parameters at the end, new branches under parents of the same kind.
+        """Return the space with `added` merged in.
+
+        New parameters come at the end, new branches under the existing parent, which must be of the same kind.
 
         Raises:
-            InvalidArgument: a parameter is here already with another range or kind.
+            InvalidArgument: a parameter already exists with another range or kind.
         """
         return SearchSpace(merged(self.parameters, added))

@@ -13,7 +13,7 @@ MAX_DEPTH = 32
 
 
 def check_depth(depth: int) -> None:
-    """Refuses conditional parameters that are nested too deep; those at the root have the depth 1."""
+    """Refuse conditional parameters that are nested too deeply; parameters at the root have depth 1."""
     if depth > MAX_DEPTH:
         raise InvalidArgument(f"nested more than {MAX_DEPTH} deep, which is allowed", "conditionalParameterSpecs")
 
@@ -28,9 +28,9 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A named dimension of the search, with those that depend on it.
+    """A named dimension of the search, with the parameters that depend on it.
 
-    `metadata` is the client's own and means nothing here.
+    `metadata` belongs to the client; the server does not interpret it.
     """
 
     id: str
@@ -53,22 +53,22 @@ class Parameter:
             with inside(f"conditionalParameterSpecs[{index}]"):
                 if not branch.values:
                     raise InvalidArgument(f"names no value of the parent {self.id!r}; at least one is needed")
-                # In the kind's own numbers, since trials have those.
+                # In the kind's own type, which trials use too.
                 values = tuple(self.kind.check(value) for value in branch.values)
                 branches.append(Branch(values, branch.parameter))
         object.__setattr__(self, "branches", tuple(branches))
 
     def active_branches(self, value: Value) -> Iterator[Parameter]:
-        """The children that are active when this parameter has `value`."""
+        """Return the child parameters that are active when this parameter has `value`."""
         return (branch.parameter for branch in self.branches if value in branch.values)
 
 
-# Where a parameter stands: the (parent, values) conditions from the root to it.
+# The position of a parameter in the tree: the (parent, values) conditions from the root to it.
 Path = tuple[tuple[str, tuple[Value, ...]], ...]
 
 
 def exclusive(path: Path, other: Path) -> bool:
-    """Whether two paths part at a common parent into branches that share no value."""
+    """Return whether two paths diverge at a common parent into branches that share no value."""
     for (parent, values), (other_parent, other_values) in zip(path, other, strict=False):
         if parent != other_parent:
             return False
