@@ -28,7 +28,7 @@ from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
 from dodona_server.service.feed import Feed
-from dodona_server.service.maintenance import Keeper
+from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
@@ -99,11 +99,11 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     pool = FittingPool(store, options.fitting_processes, register=options.register)
     schedule = Schedule(pool, options.deadline_seconds)
     artifacts = ArtifactService(store, _blobs(store, options), time.time, options.max_artifact_bytes)
-    keeper = Keeper(store, time.time, stopping, artifacts)
+    maintenance = Maintenance(store, time.time, stopping, artifacts)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        keeping = asyncio.create_task(keeper.run())
+        keeping = asyncio.create_task(maintenance.run())
         yield
         keeping.cancel()
         schedule.close()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.contract.results import INFEASIBLE, Judge, Outcome
+from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader, TrialResult
 from dodona_server.algorithms.evolution.variation import crossed, mutated, mutated_once
 from dodona_server.algorithms.registry import Problem, algorithm_for
 from dodona_server.algorithms.shared.nondominated import arrays, crowding, fronts, survivors
@@ -64,18 +64,18 @@ def test_objectives_are_losses_and_safety_metrics_are_limits():
         Metric("heat", Goal.MINIMIZE, Safety(10.0)),
         Metric("grip", Goal.MAXIMIZE, Safety(1.0)),
     )
-    judge = Judge(StudySpec(metrics, SearchSpace((Parameter("x", Double(0, 1)),))))
-    assert judge.outcome(finished(1, {}, a=2.0, b=3.0, heat=9.0, grip=2.0)) == Outcome((-2.0, 3.0), 0.0)
-    assert judge.outcome(finished(1, {}, a=2.0, b=3.0, heat=11.5, grip=0.5)) == Outcome((-2.0, 3.0), 2.0)
-    assert judge.outcome(finished(1, {}, a=2.0, b=3.0, heat=9.0)) == INFEASIBLE
-    assert judge.merits([finished(1, {}, a=2.0, b=3.0, heat=9.0, grip=2.0)]) == [(0.0, 1.0)]
+    reader = ResultReader(StudySpec(metrics, SearchSpace((Parameter("x", Double(0, 1)),))))
+    assert reader.result(finished(1, {}, a=2.0, b=3.0, heat=9.0, grip=2.0)) == TrialResult((-2.0, 3.0), 0.0)
+    assert reader.result(finished(1, {}, a=2.0, b=3.0, heat=11.5, grip=0.5)) == TrialResult((-2.0, 3.0), 2.0)
+    assert reader.result(finished(1, {}, a=2.0, b=3.0, heat=9.0)) == INFEASIBLE
+    assert reader.merits([finished(1, {}, a=2.0, b=3.0, heat=9.0, grip=2.0)]) == [(0.0, 1.0)]
 
 
 @given(st.lists(st.one_of(st.floats(), st.none()), max_size=20), st.sampled_from(Goal))
 def test_the_short_way_to_merits_is_the_long_one(values, goal):
-    judge = Judge(StudySpec((Metric("m", goal),), SearchSpace((Parameter("x", Double(0, 1)),))))
+    reader = ResultReader(StudySpec((Metric("m", goal),), SearchSpace((Parameter("x", Double(0, 1)),))))
     trials = [finished(n, {}, **({} if value is None else {"m": value})) for n, value in enumerate(values)]
-    assert judge.merits(trials) == [judge.outcome(trial).merit for trial in trials]
+    assert reader.merits(trials) == [reader.result(trial).merit for trial in trials]
 
 
 # --- variation
@@ -165,11 +165,11 @@ def test_crowding_by_hand():
 
 def test_survivors_are_safe_ones_first():
     outcomes = [
-        Outcome((9.0, 9.0)),
-        Outcome((0.0, 0.0), 2.0),
-        Outcome((0.0, 0.0), 1.0),
+        TrialResult((9.0, 9.0)),
+        TrialResult((0.0, 0.0), 2.0),
+        TrialResult((0.0, 0.0), 1.0),
         INFEASIBLE,
-        Outcome((1.0, 1.0)),
+        TrialResult((1.0, 1.0)),
     ]
     assert survivors(outcomes, 5) == [4, 0, 2, 1, 3]
     losses, violation = arrays([INFEASIBLE])

@@ -22,7 +22,7 @@ from dodona_server.algorithms.gp.fit import fit
 from dodona_server.algorithms.gp.history import choose
 from dodona_server.algorithms.gp.kernel import matern, matern_and_slope, warp, warp_slopes
 from dodona_server.algorithms.gp.likelihood import Hyperparameters, Layout, NoisePrior, Posterior
-from dodona_server.algorithms.gp.outputs import finite, standardise, warp_outputs
+from dodona_server.algorithms.gp.outputs import finite, standardize, warp_outputs
 from dodona_server.algorithms.gp.surrogate import Surrogate
 from dodona_server.algorithms.gp.targets import pareto, target, weights
 from dodona_server.algorithms.simple.random_search import sample
@@ -191,7 +191,7 @@ def test_the_posterior_of_hyperparameters_has_the_right_gradient(warped):
     generator = np.random.default_rng(2)
     basis = generator.standard_normal((15, 2))
     layout = Layout(features.groups, len(features.numeric), 2, warped)
-    y = standardise(generator.standard_normal(15))
+    y = standardize(generator.standard_normal(15))
     found = Posterior(features(z, active), y, basis, features.group, layout, 4.0, NoisePrior())
     theta = np.clip(found.medians + 0.3 * generator.standard_normal(len(found.medians)), *found.bounds.T)
     _, gradient = found(theta)
@@ -268,10 +268,10 @@ def test_a_fit_finds_noise_and_the_axis_that_matters():
     smooth = np.sin(6 * z[:, 0])
     features = Features(encoding, z, active)
     nothing = np.empty((80, 0))
-    hyper = fit(features, features(z, active), standardise(smooth), nothing, 3.0, NoisePrior())
+    hyper = fit(features, features(z, active), standardize(smooth), nothing, 3.0, NoisePrior())
     assert hyper.noise < 1e-3
     assert hyper.length[0] < 0.3 * hyper.length[1:].min()
-    noisy = standardise(smooth + 0.5 * smooth.std() * generator.standard_normal(80))
+    noisy = standardize(smooth + 0.5 * smooth.std() * generator.standard_normal(80))
     hyper = fit(features, features(z, active), noisy, nothing, 3.0, NoisePrior())
     assert 0.1 < hyper.noise < 0.4  # 0.2 by construction
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from dodona_server.algorithms.contract.results import INFEASIBLE, Judge, Outcome
+from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader, TrialResult
 from dodona_server.algorithms.registry import ALGORITHMS, Problem
 from dodona_server.domain.space import MAX_DOUBLE, Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
@@ -27,10 +27,10 @@ def succeeded(metrics, number=1):
 
 
 def test_a_sum_of_huge_losses_is_finite():
-    assert Outcome((-1.7e308, -1.7e308)).merit == (0.0, -MAX_DOUBLE)
-    assert Outcome((1.7e308, 1.7e308)).merit == (0.0, MAX_DOUBLE)
-    assert Outcome((1.5, -4.0)).loss == -2.5
-    assert Outcome(()).loss == math.inf
+    assert TrialResult((-1.7e308, -1.7e308)).merit == (0.0, -MAX_DOUBLE)
+    assert TrialResult((1.7e308, 1.7e308)).merit == (0.0, MAX_DOUBLE)
+    assert TrialResult((1.5, -4.0)).loss == -2.5
+    assert TrialResult(()).loss == math.inf
 
 
 @pytest.mark.parametrize("name", ["SKOPT_FOREST", "TPE", "NSGA2"])
@@ -45,10 +45,10 @@ def test_huge_metrics_of_several_objectives_are_searched(name):
 @pytest.mark.parametrize("goal", Goal)
 def test_a_safety_metric_that_is_not_a_number_is_not_safe(goal):
     spec = StudySpec((Metric("m", Goal.MINIMIZE), Metric("s", goal, Safety(0.5))), SPACE)
-    judge = Judge(spec)
-    assert judge.outcome(succeeded({"m": 1.0, "s": math.nan})) == INFEASIBLE
-    assert judge.outcome(succeeded({"m": 1.0, "s": 0.5})) == Outcome((1.0,), 0.0)
-    assert {judge.outcome(succeeded({"m": 1.0, "s": value})).violation for value in (0.0, 1.0)} == {0.0, 0.5}
+    reader = ResultReader(spec)
+    assert reader.result(succeeded({"m": 1.0, "s": math.nan})) == INFEASIBLE
+    assert reader.result(succeeded({"m": 1.0, "s": 0.5})) == TrialResult((1.0,), 0.0)
+    assert {reader.result(succeeded({"m": 1.0, "s": value})).violation for value in (0.0, 1.0)} == {0.0, 0.5}
 
 
 @pytest.mark.parametrize("name", ["GP_BANDIT", "TPE", "SKOPT_FOREST"])
@@ -57,7 +57,7 @@ def test_where_all_metrics_are_constraints_all_are_objectives_too(name):
     metrics = tuple(Metric(metric, Goal.MINIMIZE, Safety(0.5)) for metric in ("m", "n"))
     spec = StudySpec(metrics, SPACE, name)
     assert spec.objectives == metrics
-    assert Judge(spec).outcome(succeeded({"m": 0.25, "n": 1.0})) == Outcome((0.25, 1.0), 0.5)
+    assert ResultReader(spec).result(succeeded({"m": 0.25, "n": 1.0})) == TrialResult((0.25, 1.0), 0.5)
     # The second metric decides: it is best at 0, the first one is the same everywhere.
     completed = [succeeded({"m": 0.1, "n": number / 100}, number) for number in range(1, 31)]
     found = ALGORITHMS[name].suggest(Problem(spec, len(completed), (), 1), completed, (), 8, random.Random(1))

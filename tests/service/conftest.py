@@ -16,8 +16,8 @@ from dodona_server.domain.study import Goal, Metric, Study, StudySpec
 from dodona_server.domain.trial import Trial
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import Schedule
-from dodona_server.service.maintenance import Keeper
-from dodona_server.service.operations import Handout, OperationService
+from dodona_server.service.maintenance import Maintenance
+from dodona_server.service.operations import OperationService, SuggestResult
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.suggest import SuggestionService
@@ -44,7 +44,7 @@ class Services:
         self.suggestions = SuggestionService(store, time.time, self.stopping, schedule)
         self.queries = TrialQueries(store)
         self.operations = OperationService(store, time.time)
-        self.keeper = Keeper(store, time.time, self.stopping)
+        self.keeper = Maintenance(store, time.time, self.stopping)
         self.schedule = schedule
         self._runner = asyncio.Runner()
         self.run(self.keeper.look())  # the first time it gives all leases longer
@@ -61,7 +61,7 @@ class Services:
         given = {"metrics": METRICS, "space": SPACE, "algorithm": "RANDOM_SEARCH", **spec}
         return self.run(self.studies.create(HERE, study_id, study_id, StudySpec(**given), 7))
 
-    def handout(self, client: str = "w", count: int = 1, wait: float = 0.0, **more: Any) -> Handout:
+    def handout(self, client: str = "w", count: int = 1, wait: float = 0.0, **more: Any) -> SuggestResult:
         """What a call to suggest for the study "s" is answered with."""
         return self.run(self.suggestions.suggest(NAME, SuggestRequest(client, count, **more), wait))
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.service.maintenance import Keeper
+from dodona_server.service.maintenance import Maintenance
 from dodona_server.storage import studies, tables, trials
 from dodona_server.storage.opening import open_store
 from tests.storage.crowded import SPEC
@@ -60,7 +60,7 @@ class Passing:
 
 def look(store, study, *clock_set_by):
     passing = Passing(store)
-    keeper = Keeper(store, time.time, threading.Event(), monotonic=passing)
+    keeper = Maintenance(store, time.time, threading.Event(), monotonic=passing)
     asyncio.run(keeper.look())
     for seconds in clock_set_by:
         passing.set(seconds)
@@ -80,7 +80,7 @@ def test_a_lease_that_has_run_out_by_itself_ends(store, study, caplog):
     early = tables.trials.update().values(lease_expiry=sa.literal(1.0))
     look(store, study)
     asyncio.run(store.run(lambda transaction: transaction.execute(early)))
-    keeper = Keeper(store, time.time, threading.Event())
+    keeper = Maintenance(store, time.time, threading.Event())
     asyncio.run(keeper.look())  # the grace of a server that has just come
     asyncio.run(store.run(lambda transaction: transaction.execute(early)))
     asyncio.run(keeper.look())

@@ -9,7 +9,7 @@ import pytest
 
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.trial import Measurement, Place, Trial, TrialState
+from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.storage import events, measurements, ranking, studies, trials
 from dodona_server.storage.opening import open_store
@@ -124,7 +124,7 @@ def test_the_ranking_comes_in_such_pages(store, study):
         sizes.append(len(page.entries))
         if not page.more:
             break
-        place = Place(ranking.objective(study, page.entries[-1]), page.entries[-1].number)
+        place = RankingPosition(ranking.objective(study, page.entries[-1]), page.entries[-1].number)
     assert seen == order
     assert len(sizes) == 2
 

@@ -19,7 +19,7 @@ from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import Goal, Metric, Study, StudyState
-from dodona_server.domain.trial import Lease, Measurement, Place, Trial, TrialState
+from dodona_server.domain.trial import Lease, Measurement, RankingPosition, Trial, TrialState
 from dodona_server.storage import (
     artifacts,
     events,
@@ -39,7 +39,7 @@ from tests.storage.crowded import BIG, BIG_KEY, LEASED, QUEUED, RUNNING, SPEC, T
 from tests.support.postgres import fresh_database
 
 BIG_TABLES = {"trials", "measurements", "operations", "events", "requests", "artifacts"}
-MIDDLE = Place(0.5, 501)
+MIDDLE = RankingPosition(0.5, 501)
 RESULT = Measurement({"loss": 0.5}, 3, 1.5)
 RUN = Trial(RUNNING, TrialState.ACTIVE, {"x": 0.5}, "worker-1", attempt=1, lease=Lease(60.0))
 ENDED = dataclasses.replace(RUN, state=TrialState.SUCCEEDED, end_time=THEN, final_measurement=RESULT)

@@ -16,7 +16,7 @@ from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import StudyState
 from dodona_server.service import maintenance
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
-from dodona_server.service.maintenance import Keeper, clear_all
+from dodona_server.service.maintenance import Maintenance, clear_all
 from dodona_server.serving import options_of
 from dodona_server.settings import Settings
 from dodona_server.storage import measurements, operations, requests, studies, tables, trials
@@ -212,7 +212,7 @@ class TestForgetting:
         assert REMEMBERED_SECONDS == 24 * 3600
         passed = 0.0
         # However the clock was set meanwhile, it looks every ten minutes.
-        kept = Keeper(store, lambda: NOW + clock_set_by + passed, threading.Event(), monotonic=lambda: passed)
+        kept = Maintenance(store, lambda: NOW + clock_set_by + passed, threading.Event(), monotonic=lambda: passed)
         clock_set_by = 0.0
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"23.99", "0"}, {"23.99", "0"})
@@ -245,7 +245,7 @@ class TestForgetting:
                 requests.remember(transaction, HERE, f"old {index}", "report", NOW - 48 * 3600)
 
         asyncio.run(store.run(many))
-        kept = Keeper(store, lambda: NOW, threading.Event())
+        kept = Maintenance(store, lambda: NOW, threading.Event())
         assert asyncio.run(kept.look()), "there is more to do"
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"23.99", "0"}, {"23.99", "0"})

@@ -14,7 +14,7 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
-from dodona_server.domain.trial import Measurement, Place, Trial, TrialState
+from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.storage import leases, measurements, operations, ranking, studies, trials
 from dodona_server.storage.opening import open_store
@@ -155,7 +155,7 @@ class TestTrials:
             behind = None
             while page := read(store, lambda t, b=behind, n=size: ranking.ranking(t, study, b, n)):
                 ranked += [trial.number for trial in page]
-                behind = Place(values[ranked[-1]], ranked[-1])
+                behind = RankingPosition(values[ranked[-1]], ranked[-1])
             assert ranked == order
         assert read(store, lambda t: ranking.best(t, study)) == order[:1]
         assert len(read(store, lambda t: list(ranking.succeeded(t, study)))) == 5

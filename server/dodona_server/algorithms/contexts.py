@@ -1,4 +1,4 @@
-"""Suggestions within contexts: values that some of the trials must have."""
+"""Suggestions within contexts: values that the requested trials must have."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from dodona_server.algorithms.contract.algorithm import Algorithm, Problem, Suggestions
-from dodona_server.algorithms.registry import stand_in
+from dodona_server.algorithms.registry import fallback_for
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.trial import Trial, TrialState
@@ -22,16 +22,16 @@ def suggest_in(
     count: int,
     rng: random.Random,
 ) -> Suggestions:
-    """The next `count` points to try, shared out among the parts of the search space that contexts leave.
+    """Return the next `count` points to try, divided among the parts of the search space that contexts allow.
 
     Args:
-        spaces: the parts; none for the whole space.
-        algorithm: searches each of them.
-        problem: that of the whole study.
-        completed: as of `Algorithm.suggest`.
-        pending: likewise.
-        count: likewise.
-        rng: likewise.
+        spaces: the parts; empty for the whole space.
+        algorithm: searches each part.
+        problem: of the whole study.
+        completed: see `Algorithm.suggest`.
+        pending: see `Algorithm.suggest`.
+        count: see `Algorithm.suggest`.
+        rng: see `Algorithm.suggest`.
     """
     if not spaces:
         return algorithm.suggest(problem, completed, pending, count, rng)
@@ -43,14 +43,14 @@ def suggest_in(
         spec = dataclasses.replace(problem.spec, space=space)
         position = problem.position + len(points)
         part = dataclasses.replace(problem, spec=spec, position=position, whole=problem.spec.space)
-        # The parts may overlap, and contexts be the same: each has to know what the others suggest.
+        # Parts may overlap and contexts may be equal: each part has to know the points of the others.
         ahead = [Trial(number + index, TrialState.REQUESTED, point) for index, point in enumerate(points)]
         answer = algorithm.suggest(part, completed, [*pending, *ahead], share, rng)
         points += answer.parameters
         notes += [answer.note] if answer.note else []
-        if not answer.wait and stand_in(spec.algorithm) is not None:
-            # What a context fixes leaves few points or one, which is no end of the search: they come again. Only where
-            # nothing may stand in for the algorithm is its end the end.
+        if not answer.wait and fallback_for(spec.algorithm) is not None:
+            # A context may leave few points or one. That does not end the search: points are repeated. Only an
+            # algorithm without a fallback ends it.
             points += [sample(space, rng) for _ in range(share - len(answer.parameters))]
         wait = wait or answer.wait
     return Suggestions(points, "; ".join(dict.fromkeys(notes)), wait)

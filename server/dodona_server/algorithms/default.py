@@ -1,4 +1,4 @@
-"""The server's best: what a study is searched with that names no algorithm."""
+"""The default: the algorithm of a study that names none."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
 
 
-class Best:
-    """The Gaussian-process bandit; with more objectives than it can take, NSGA-II."""
+class DefaultAlgorithm:
+    """The Gaussian-process bandit; NSGA-II for more objectives than the bandit supports."""
 
     inline = False
     one_by_one = True
@@ -37,5 +37,5 @@ class Best:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next points; see `Algorithm.suggest`."""
+        """Return the next points; see `Algorithm.suggest`."""
         return self._for(problem.spec).suggest(problem, completed, pending, count, rng)

@@ -1,13 +1,13 @@
-"""The search algorithms: pure functions of domain values, without SQL, HTTP or a clock.
+"""The registry of the search algorithms.
 
-One registry names them. Adding one is a file here and a line in `ALGORITHMS`.
+To add an algorithm, add a package beside this module, a line in `ALGORITHMS`, and its name in the schema of a study.
 """
 
 from __future__ import annotations
 
 from dodona_server.algorithms.cmaes.search import CmaEs
 from dodona_server.algorithms.contract.algorithm import Algorithm, Prior, Problem, Suggestions
-from dodona_server.algorithms.default import Best
+from dodona_server.algorithms.default import DefaultAlgorithm
 from dodona_server.algorithms.evolution.nsga2 import Nsga2
 from dodona_server.algorithms.evolution.regularized import RegularizedEvolution
 from dodona_server.algorithms.gp.algorithm import GpBandit
@@ -29,8 +29,8 @@ __all__ = [
     "Suggestions",
     "algorithm_for",
     "ends_when_exhausted",
+    "fallback_for",
     "needs_history",
-    "stand_in",
 ]
 
 ALGORITHMS: dict[str, Algorithm] = {
@@ -47,7 +47,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "SKOPT_GBRT": SkoptSearch(GBRT),
     "SKOPT_GP": SkoptSearch(GP),
     "TPE": Tpe(),
-    "ALGORITHM_UNSPECIFIED": Best(),
+    "ALGORITHM_UNSPECIFIED": DefaultAlgorithm(),
 }
 
 
@@ -55,9 +55,9 @@ QUASI_RANDOM = QuasiRandomSearch()
 
 
 def needs_history(study: Study) -> bool:
-    """Whether the study's algorithm has to know its trials, and so is asked in a process of its own.
+    """Return whether the study's algorithm needs its trials, and so runs in a process.
 
-    That are all but the simple ones; and of those, the ones that must not repeat what no counter tells.
+    All but the simple algorithms do. A simple one does if only the trials say which points it must not repeat.
 
     Raises:
         InvalidArgument: this server does not have the algorithm.
@@ -69,18 +69,18 @@ def needs_history(study: Study) -> bool:
 
 
 def ends_when_exhausted(study: Study) -> bool:
-    """Whether the study is over when all points of a finite space have been tried, that of no parameters among them."""
+    """Return whether the study ends when all points of a finite space, or of an empty one, have been tried."""
     return isinstance(algorithm_for(study.spec.algorithm), GridSearch | RandomSearch)
 
 
-def stand_in(name: str) -> Algorithm | None:
-    """What suggests in the place of an algorithm that fails or takes too long; None if nothing can."""
-    # A trial without a place in a bracket would be trained by no rule.
+def fallback_for(name: str) -> Algorithm | None:
+    """Return the algorithm that replaces one that fails or takes too long; None if none can."""
+    # A trial outside the brackets would have no number of epochs.
     return None if name == "HYPERBAND" else QUASI_RANDOM
 
 
 def algorithm_for(name: str) -> Algorithm:
-    """The algorithm that a study's spec names.
+    """Return the algorithm of that name.
 
     Raises:
         InvalidArgument: this server has none of that name; the message lists those it has.

@@ -9,7 +9,7 @@ import struct
 
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import is_id
-from dodona_server.domain.trial import Place
+from dodona_server.domain.trial import RankingPosition
 
 MAX_PAGE_SIZE = 1000
 _PLACE = re.compile(r"([0-9a-f]{16})\.([0-9]{1,18})")
@@ -44,12 +44,12 @@ def read_token(order: str, token: str) -> int:
     return int(last)
 
 
-def write_place(order: str, last: Place) -> str:
+def write_place(order: str, last: RankingPosition) -> str:
     """The token of the page behind a trial's place in the ranking: it holds also when that trial is deleted."""
     return write_token(order, f"{struct.pack('>d', last.objective).hex()}.{last.number}")
 
 
-def read_place(order: str, token: str) -> Place | None:
+def read_place(order: str, token: str) -> RankingPosition | None:
     """The place behind which the token's page begins; None for the first page.
 
     Raises:
@@ -60,7 +60,7 @@ def read_place(order: str, token: str) -> Place | None:
         if token:
             raise _foreign(token)
         return None
-    return Place(struct.unpack(">d", bytes.fromhex(match[1]))[0], int(match[2]))
+    return RankingPosition(struct.unpack(">d", bytes.fromhex(match[1]))[0], int(match[2]))
 
 
 def read_text_token(order: str, token: str) -> str:

@@ -1,4 +1,4 @@
-"""What can be done with the files that belong to trials."""
+"""Save, read and delete artifacts, the files of trials."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, TooLarge, Unavailable
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
 from dodona_server.domain.study import Study
-from dodona_server.service.idempotency import Once
-from dodona_server.service.studies.lookup import found
-from dodona_server.service.trials.attempts import Attempt, check_attempt, existing, named
+from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.studies.lookup import get_study
+from dodona_server.service.trials.attempts import Attempt, check_attempt, lock_trial, require_trial
 from dodona_server.storage import artifacts, trials
 from dodona_server.storage.blobs import Blobs, Written
 from dodona_server.storage.store import Store, Transaction
@@ -22,20 +22,20 @@ from dodona_server.storage.store import Store, Transaction
 logger = logging.getLogger("dodona")
 
 MAX_ARTIFACTS = 100
-# How long an upload may take; what is there of one that never ended is removed after that time.
+# The longest time for an upload; the content of one that never ended is deleted after it.
 UPLOAD_SECONDS = 24 * 3600.0
 MAX_REMOVED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file on its way to the server.
+    """A file that a client sends.
 
     Args:
-        content: in pieces.
-        attempt: which one at the trial the sender runs; None for the last one.
-        size: in bytes, if the sender has announced it.
-        sha256: of the content, in hexadecimal digits, if the sender has told it.
+        content: in chunks.
+        attempt: the one that the sender runs; None for the last one.
+        size: in bytes, if the sender announced it.
+        sha256: of the content, in hexadecimal digits, if the sender announced it.
     """
 
     content: AsyncIterator[bytes]
@@ -48,10 +48,10 @@ class ArtifactService:
     """Saves, finds and deletes the files of trials.
 
     Args:
-        store: what is known of them.
-        blobs: their content; None for a server that was not told where to keep it.
+        store: of their records.
+        blobs: of their content; None if the server has no artifact store.
         clock: the time, in seconds since the epoch.
-        max_bytes: how large a file may be.
+        max_bytes: the largest size of a file.
     """
 
     def __init__(self, store: Store, blobs: Blobs | None, clock: Callable[[], float], max_bytes: int) -> None:
@@ -62,23 +62,23 @@ class ArtifactService:
         self._removes = True
 
     async def save(self, name: ArtifactName, upload: Upload) -> Artifact:
-        """The artifact, kept with its content, in the place of an earlier one of that name.
+        """Save the artifact with its content in place of an earlier one of that name, and return it.
 
-        Before the content is there, whole and as it was announced, nobody sees any of it.
+        Readers see it only when the whole content has arrived and matches what was announced.
 
         Args:
             name: the artifact's.
-            upload: what is to be kept.
+            upload: the content.
 
         Raises:
             NotFound: there is no such study or trial.
-            Aborted: the attempt was lost, and the trial was handed on.
+            Aborted: the attempt was lost, and the trial was reassigned.
             TooLarge: the content is larger than this server allows.
-            InvalidArgument: the content is not what its digest says, or the trial has too many artifacts.
-            StorageFull: there is no room for it.
-            FailedPrecondition: the server was not told where to keep artifacts.
+            InvalidArgument: the content does not match its digest, or the trial has too many artifacts.
+            StorageFull: there is no space for it.
+            FailedPrecondition: the server has no artifact store.
         """
-        blobs = self._place()
+        blobs = self._artifact_store()
         if upload.size is not None and upload.size > self._max_bytes:
             raise TooLarge(f"{name} has {upload.size} bytes; this server allows {self._max_bytes}")
         await blobs.check_room(upload.size or 0)
@@ -86,7 +86,7 @@ class ArtifactService:
         written = await blobs.write(reserved.blob, upload.content, self._max_bytes)
 
         def keep(transaction: Transaction) -> Artifact:
-            now = found(transaction, name.trial.study)
+            now = get_study(transaction, name.trial.study)
             if (now.key, now.create_time) != (study.key, study.create_time):
                 raise NotFound(f"{name.trial.study} was deleted while the content came in; this is another one")
             return self._keep(transaction, name, upload, reserved, written)
@@ -94,13 +94,13 @@ class ArtifactService:
         try:
             return await self._store.run(keep)
         except (Aborted, InvalidArgument, NotFound):
-            # After any other failure the database may have kept it all the same.
+            # After any other failure the transaction may have been committed all the same.
             await blobs.remove(reserved.blob)
             raise
 
     def _reserve(self, transaction: Transaction, name: ArtifactName, attempt: Attempt | None) -> tuple[Study, Artifact]:
-        study = found(transaction, name.trial.study)
-        study_key, trial = named(transaction, name.trial)
+        study = get_study(transaction, name.trial.study)
+        study_key, trial = lock_trial(transaction, name.trial)
         check_attempt(trial, name.trial, attempt)
         if artifacts.find(transaction, study_key, trial.number, name.artifact_id) is None:
             _check_room(transaction, study_key, name)
@@ -113,16 +113,16 @@ class ArtifactService:
     ) -> Artifact:
         if upload.sha256 is not None and upload.sha256 != written.sha256:
             raise InvalidArgument(f"the content's SHA-256 is {written.sha256}, not {upload.sha256}", "Content-Digest")
-        # Once more: the trial may have been handed on while the content came in.
-        study_key, trial = named(transaction, name.trial)
+        # Check again: the trial may have been reassigned during the upload.
+        study_key, trial = lock_trial(transaction, name.trial)
         check_attempt(trial, name.trial, upload.attempt)
         before = artifacts.find(transaction, study_key, trial.number, name.artifact_id, lock=True)
         if before is not None and before.key > reserved.key:
-            # One that was sent later has overtaken it.
+            # A later upload finished first.
             artifacts.discard(transaction, reserved, self._clock())
             return before
         if before is None:
-            # Others may have come in meanwhile.
+            # Other artifacts may have been saved meanwhile.
             _check_room(transaction, study_key, name)
         else:
             artifacts.discard(transaction, before, self._clock())
@@ -132,7 +132,7 @@ class ArtifactService:
         return kept
 
     async def get(self, name: ArtifactName) -> Artifact:
-        """What is known of the artifact.
+        """Return the artifact's record.
 
         Raises:
             NotFound: there is no such study, trial or artifact.
@@ -145,13 +145,13 @@ class ArtifactService:
         return await self._store.read(query)
 
     async def read(self, name: ArtifactName) -> tuple[Artifact, AsyncIterator[bytes]]:
-        """The artifact and its content, in pieces.
+        """Return the artifact and its content, in chunks.
 
         Raises:
             NotFound: there is no such study, trial or artifact, or its content is lost.
-            FailedPrecondition: the server was not told where to keep artifacts.
+            FailedPrecondition: the server has no artifact store.
         """
-        blobs = self._place()
+        blobs = self._artifact_store()
         artifact = await self.get(name)
         try:
             return artifact, await blobs.read(artifact.blob)
@@ -162,7 +162,7 @@ class ArtifactService:
             return replaced, await blobs.read(replaced.blob)
 
     async def of_trial(self, name: TrialName) -> list[Artifact]:
-        """The trial's artifacts, by name.
+        """Return the trial's artifacts, by name.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -174,34 +174,34 @@ class ArtifactService:
         return await self._store.read(query)
 
     async def page(self, name: StudyName, after: tuple[int, str], limit: int) -> list[Artifact]:
-        """Up to `limit` artifacts of the study behind that trial's number and name, in the order of these.
+        """Return up to `limit` artifacts of the study behind that trial number and name, in this order.
 
         Raises:
             NotFound: there is no such study.
         """
         return await self._store.read(
-            lambda transaction: artifacts.page(transaction, found(transaction, name).key, after, limit)
+            lambda transaction: artifacts.page(transaction, get_study(transaction, name).key, after, limit)
         )
 
     async def delete(self, name: ArtifactName, attempt: Attempt | None = None, request_id: str | None = None) -> None:
-        """Removes the artifact.
+        """Delete the artifact.
 
         Raises:
             NotFound: there is no such study, trial or artifact.
-            Aborted: the attempt was lost, and the trial was handed on.
+            Aborted: the attempt was lost, and the trial was reassigned.
         """
 
         def use_case(transaction: Transaction) -> None:
-            study_key, trial = named(transaction, name.trial)
+            study_key, trial = lock_trial(transaction, name.trial)
             check_attempt(trial, name.trial, attempt)
             there = artifacts.find(transaction, study_key, trial.number, name.artifact_id, lock=True)
             artifacts.discard(transaction, _found(there, name), self._clock())
 
-        once = Once(request_id, f"delete {name}", name.trial.study.parent, self._clock())
+        once = IdempotentCall(request_id, f"delete {name}", name.trial.study.parent, self._clock())
         await self._store.run(once(use_case, lambda _: None))
 
     async def sweep(self) -> bool:
-        """Removes some of the content that no artifact refers to any more; whether there may be more at once."""
+        """Delete some content that no artifact refers to, and return whether there may be more."""
         if self._blobs is None:
             return False
         now = self._clock()
@@ -214,7 +214,7 @@ class ArtifactService:
             for _, blob in found_blobs:
                 await self._blobs.remove(blob)
         except (Unavailable, FailedPrecondition) as error:
-            # Leases do not wait for a bucket: the next look tries again.
+            # Leases must not wait for a bucket: the next round tries again.
             if self._removes:
                 logger.warning("deleted artifacts cannot be removed: %s", error)
             self._removes = False
@@ -224,11 +224,11 @@ class ArtifactService:
         return len(found_blobs) == MAX_REMOVED_AT_ONCE
 
     def close(self) -> None:
-        """Finishes what is running."""
+        """Close the artifact store."""
         if self._blobs is not None:
             self._blobs.close()
 
-    def _place(self) -> Blobs:
+    def _artifact_store(self) -> Blobs:
         if self._blobs is None:
             raise FailedPrecondition(
                 "this server has no place for artifacts: set DODONA_ARTIFACTS to a folder that all its servers share, "
@@ -237,8 +237,8 @@ class ArtifactService:
         return self._blobs
 
     def _study_of(self, transaction: Transaction, name: TrialName) -> int:
-        study = found(transaction, name.study)
-        existing(trials.find(transaction, study, name.number), name)
+        study = get_study(transaction, name.study)
+        require_trial(trials.find(transaction, study, name.number), name)
         return study.key
 
 

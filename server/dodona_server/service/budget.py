@@ -1,4 +1,4 @@
-"""When a study is done."""
+"""The end of a study whose budget is used up."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction
 
 
-def settle(transaction: Transaction, study: Study, now: float) -> Study:
-    """The study, COMPLETED if its budget is used up: its last trial is finished, or another limit is reached.
+def complete_if_over(transaction: Transaction, study: Study, now: float) -> Study:
+    """Complete the study if its last trial is finished or another limit of its budget is reached; return the study.
 
     Args:
-        transaction: in which the study is held: of two last trials that end at once, the later one sees both.
+        transaction: that has locked the study: if two last trials end at once, the later one sees both.
         study: as it is now.
         now: the time, in seconds since the epoch.
     """
@@ -25,11 +25,11 @@ def settle(transaction: Transaction, study: Study, now: float) -> Study:
         _stop_running(transaction, study, now)
     if not reason and study.remaining_trials == 0 and not trials.any_unfinished(transaction, study):
         reason = "the budget is used up"
-    return complete(transaction, study, reason, now) if reason else study
+    return complete_study(transaction, study, reason, now) if reason else study
 
 
-def complete(transaction: Transaction, study: Study, reason: str, now: float) -> Study:
-    """The study, which is held, COMPLETED for that reason."""
+def complete_study(transaction: Transaction, study: Study, reason: str, now: float) -> Study:
+    """Complete a locked study for that reason, and return it."""
     studies.set_state(transaction, study, StudyState.COMPLETED, reason)
     events.append(transaction, study.key, [Event(EventKind.STUDY_COMPLETED, now, detail=reason)])
     return dataclasses.replace(study, state=StudyState.COMPLETED, inactive_reason=reason)

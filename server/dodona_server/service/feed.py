@@ -1,4 +1,4 @@
-"""What happens in studies: told page by page, or to those who follow a study as it happens."""
+"""The events of studies, in pages or as a stream."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.page import Page
-from dodona_server.service.studies.lookup import found
+from dodona_server.service.studies.lookup import get_study
 from dodona_server.storage import events, studies
 from dodona_server.storage.store import Store, Transaction
 
 MAX_PAGE = 1000
-# However many follow, there is one look for all of them.
+# The time between two queries, one for all followers together.
 LOOK_SECONDS = 0.5
-# A word now and then keeps what stands between from closing a connection on which nothing happens.
+# An empty message after this time keeps proxies from closing an idle connection.
 SILENT_SECONDS = 15.0
 MAX_FOLLOWERS = 500
 
 
 class _Follower:
-    """One who follows a study: up to which event, and what wakes it."""
+    """A stream of one study's events: the last event it has sent, and what wakes it."""
 
     def __init__(self, study_key: int, seen: int) -> None:
         self.study_key = study_key
@@ -33,12 +33,12 @@ class _Follower:
 
 
 class Feed:
-    """Tells what happens in studies.
+    """Reads the events of studies.
 
     Args:
-        store: where it is kept.
-        stopping: set when the server is to stop; who follows a study is then let go.
-        max_followers: how many may follow at once, of all studies together.
+        store: where they are kept.
+        stopping: set when the server is to stop; streams then end.
+        max_followers: the largest number of streams at once, of all studies together.
     """
 
     def __init__(self, store: Store, stopping: threading.Event, max_followers: int = MAX_FOLLOWERS) -> None:
@@ -49,7 +49,7 @@ class Feed:
         self._looking: asyncio.Task[None] | None = None
 
     async def page(self, name: StudyName, after: int, limit: int) -> Page[Event]:
-        """The page of up to `limit` events with numbers above `after`; who goes on from the last one misses none.
+        """Return up to `limit` events with numbers above `after`. A reader that continues from the last misses none.
 
         Raises:
             NotFound: there is no such study.
@@ -57,20 +57,20 @@ class Feed:
         return (await self._begin(name, after, limit))[1]
 
     async def follow(self, name: StudyName, after: int) -> AsyncIterator[list[Event]]:
-        """The events with numbers above `after`, as they happen, in order; none now and then if nothing does.
+        """Yield the events with numbers above `after` in order, as they happen, and an empty list while nothing does.
 
-        It ends with the study, and with the server.
+        It ends when the study is deleted or the server stops.
 
         Raises:
             NotFound: there is no such study.
-            Unavailable: too many follow already.
+            Unavailable: there are too many streams.
         """
         if len(self._followers) >= self._max_followers:
             raise Unavailable(
                 f"{self._max_followers} streams of events are open, as many as this server keeps: close some, or ask "
                 "for pages of events now and then"
             )
-        # A place is taken before anything is waited for.
+        # Count the stream before the first await.
         follower = _Follower(0, after)
         self._followers.add(follower)
         try:
@@ -86,17 +86,17 @@ class Feed:
             self._followers.discard(follower)
 
     async def _begin(self, name: StudyName, after: int, limit: int) -> tuple[int, Page[Event]]:
-        """The study's key and a page of its events, all of which have numbers from now on."""
+        """Number the study's events, and return its key and a page of them."""
 
         def use_case(transaction: Transaction) -> tuple[int, Page[Event]]:
-            study = found(transaction, name, lock=True)
+            study = get_study(transaction, name, lock=True)
             events.number(transaction, study)
             return study.key, events.page(transaction, study.key, after, limit)
 
         return await self._store.run(use_case)
 
     async def _behind(self, follower: _Follower) -> Page[Event]:
-        """The events that the follower has not seen."""
+        """Return the events that the stream has not sent."""
         try:
             return await self._store.read(
                 lambda transaction: events.page(transaction, follower.study_key, follower.seen, MAX_PAGE)
@@ -106,9 +106,9 @@ class Feed:
             return Page([])
 
     async def _wait(self, follower: _Follower) -> None:
-        """Waits until something has happened in the follower's study, or nothing for long."""
+        """Wait until something happens in the stream's study, or `SILENT_SECONDS` have passed."""
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_again_and_again())
+            self._looking = asyncio.create_task(self._watch())
         try:
             async with asyncio.timeout(SILENT_SECONDS):
                 await follower.woken.wait()
@@ -116,15 +116,15 @@ class Feed:
             return
         follower.woken.clear()
 
-    async def _look_again_and_again(self) -> None:
-        """Wakes those in whose studies something has happened, as long as anybody follows one."""
+    async def _watch(self) -> None:
+        """Wake the streams in whose studies something happened, while there are streams."""
         while self._followers and not self._stopping.is_set():
             await asyncio.sleep(LOOK_SECONDS)
             followed = {follower.study_key for follower in self._followers if follower.study_key}
             try:
                 last = await self._last_numbers(followed)
             except Unavailable:
-                # It answers again, or who follows goes.
+                # Try again until the database answers or the clients give up.
                 continue
             for follower in self._followers:
                 if follower.study_key in followed:
@@ -136,7 +136,7 @@ class Feed:
             follower.woken.set()
 
     async def _last_numbers(self, study_keys: set[int]) -> dict[int, int]:
-        """The number of the last event of each study that is not deleted."""
+        """Return the number of the last event of each study that is not deleted."""
         newest = await self._store.read(lambda transaction: events.newest(transaction, list(study_keys)))
         last = {key: number for key, (number, _) in newest.items()}
         for key in [key for key, (_, unnumbered) in newest.items() if unnumbered]:
@@ -145,7 +145,7 @@ class Feed:
 
 
 def _number(transaction: Transaction, study_key: int) -> int:
-    """Numbers the study's events, and gives the last one's; 0 for a study that is deleted meanwhile."""
+    """Number the study's events and return the last number; 0 if the study was deleted meanwhile."""
     named = studies.find_key(transaction, study_key)
     study = named and studies.find(transaction, named.name, lock=True)
     if study is None or study.key != study_key:

@@ -1,4 +1,4 @@
-"""Calls that carry an id are done once, however often they are sent."""
+"""Idempotency: a call with a request id is done once, however often it is sent."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dodona_server.storage.store import Transaction
 
 T = TypeVar("T")
 
-# How long an id is remembered.
+# How long a request id is remembered.
 REMEMBERED_SECONDS = 24 * 3600.0
 MAX_REQUEST_ID_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
-    """One call of one resource under the id that the client gave it.
+class IdempotentCall:
+    """A call to a resource with the request id that the client chose.
 
     Args:
-        request_id: the client's; empty for a call that carries none.
+        request_id: the client's; empty for a call without one.
         call: the verb and the resource's name.
-        parent: where the id is known.
+        parent: the location within which the id is unique.
         now: the time, in seconds since the epoch.
     """
 
@@ -37,10 +37,10 @@ class Once:
     def __call__(
         self, use_case: Callable[[Transaction], T], again: Callable[[Transaction], T]
     ) -> Callable[[Transaction], T]:
-        """`use_case`, in whose place `again` finds the answer if the call was done before.
+        """Return a use case that runs `use_case` the first time, and `again` if the call was done before.
 
         Raises:
-            InvalidArgument: the id stands for another call, or is too long.
+            InvalidArgument: the id belongs to another call, or is too long.
         """
         request_id = self.request_id
         if not request_id:

@@ -1,6 +1,6 @@
-"""The keeper: does what is due without anybody asking for it.
+"""Background work that no call asks for.
 
-Any number of servers may share a database; each step takes a lock in it, so that one of them does the work.
+Any number of servers may share a database. Each step takes a lock in the database, so only one server does it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 from dodona_server.domain.errors import Unavailable
 from dodona_server.service.artifacts import ArtifactService
-from dodona_server.service.budget import settle
+from dodona_server.service.budget import complete_if_over
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
-from dodona_server.service.trials.ending import lose
+from dodona_server.service.trials.ending import expire
 from dodona_server.storage import leases, operations, requests, studies
 from dodona_server.storage.clock import database_time
 from dodona_server.storage.locks import keeper_lock
@@ -26,23 +26,23 @@ logger = logging.getLogger("dodona")
 
 LOOK_SECONDS = 1.0
 PURGE_SECONDS = 600.0
-# How much is done in one transaction: others wait for it that long.
+# The work of one transaction, which other transactions wait for.
 MAX_LEASES = 100
 MAX_STUDIES = 20
 MAX_ROWS = 500
-# By how much the database's clock may run off from one look to the next before somebody must have set it.
+# If the database's clock drifts by more than this between two rounds, somebody has set it.
 MAX_DRIFT_SECONDS = 2.0
 
 
-class Keeper:
-    """Expires leases, ends studies whose time is over, and clears away what is deleted or forgotten.
+class Maintenance:
+    """Expires leases, completes studies whose time is over, and deletes old rows and files.
 
     Args:
-        store: where all of it is kept.
+        store: to work on.
         clock: the time, in seconds since the epoch; leases go by the database's.
         stopping: set when the server is to stop.
-        artifacts: whose content is removed after they are deleted; None for a server without any.
-        monotonic: what tells how long something lasts, in seconds.
+        artifacts: deletes the content of deleted artifacts; None for a server without artifacts.
+        monotonic: a clock for durations, in seconds.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Keeper:
         self._stopping = stopping
         self._artifacts = artifacts
         self._purged = -math.inf
-        # By how much the database's clock is ahead of the monotonic one: at least, at most.
+        # The database's clock minus the monotonic one: at least, at most.
         self._ahead = (-math.inf, math.inf)
         self._answers = True
         self._was_away = True
         self._sweeping: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Works until it is cancelled, also while the database fails now and then."""
+        """Work until cancelled, even if the database fails from time to time."""
         try:
             await self._run()
         finally:
@@ -85,20 +85,20 @@ class Keeper:
                     logger.warning("leases cannot be kept: %s", error)
                 self._answers = False
             except Exception:
-                # A fault in one step must not end the keeping of all leases for ever.
+                # An error in one step must not stop the expiry of leases for good.
                 busy = False
-                logger.exception("the keeper failed; it goes on")
+                logger.exception("maintenance failed; it runs again")
             await asyncio.sleep(0 if busy else LOOK_SECONDS)
 
     async def look(self) -> bool:
-        """Does some of what is due; whether there may be more at once."""
+        """Do some of the work that is due, and return whether there may be more at once."""
         if self._was_away:
-            # Nobody could give a sign of life meanwhile: those who are alive get the time to do so.
+            # No worker could send a heartbeat meanwhile: give them time to do so.
             await self._store.run(leases.grant_grace)
             self._was_away = False
         was_set, overdue, due, removed = await self._store.read(self._due)
         if was_set:
-            logger.warning("the database's clock was set to another time: every lease begins anew")
+            logger.warning("the database's clock was set to another time: all leases are renewed")
             await self._store.run(leases.begin_anew)
         elif overdue:
             await self._store.run(self._expire_leases)
@@ -106,7 +106,7 @@ class Keeper:
             await self._store.run(self._end_studies)
         more = False
         if removed:
-            # What another server clears away is not looked for again and again.
+            # If another server deletes the rows, this one does not look for them again at once.
             more = await self._store.run(_clear_removed)
         now = self._monotonic()
         if now - self._purged >= PURGE_SECONDS:
@@ -115,12 +115,12 @@ class Keeper:
                 self._purged = now
             more |= left
         if self._artifacts is not None and (self._sweeping is None or self._sweeping.done()):
-            # Leases do not wait for a bucket.
+            # Leases must not wait for a bucket.
             self._sweeping = asyncio.create_task(_sweep(self._artifacts))
         return overdue == MAX_LEASES or more
 
     def _was_set(self, transaction: Transaction) -> bool:
-        """Whether the database's clock has gone on by another time than has passed since the last look."""
+        """Return whether the database's clock was set since the last round."""
         before = self._monotonic()
         now = database_time(transaction)
         least, most = self._ahead
@@ -128,9 +128,9 @@ class Keeper:
         return self._ahead[0] > most + MAX_DRIFT_SECONDS or self._ahead[1] < least - MAX_DRIFT_SECONDS
 
     def _due(self, transaction: Transaction) -> tuple[bool, int, bool, bool]:
-        """Whether the clock was set, how many leases have run out, and whether studies are over or removed.
+        """Return whether the clock was set, the number of expired leases, whether studies are over or deleted.
 
-        Most of the time nothing is.
+        Most of the time nothing is due.
         """
         was_set = self._was_set(transaction)
         overdue = len(leases.run_out(transaction, MAX_LEASES, lock=False))
@@ -145,22 +145,22 @@ class Keeper:
             if study is not None and study.spec.stopping.needs_progress:
                 study = studies.find(transaction, study.name, lock=True)
             if study is None:
-                # Deleted: the rows are on their way out.
+                # The study is deleted; its rows will be too.
                 leases.requeue(transaction, study_key, trial)
             else:
-                lose(transaction, study, trial, self._clock())
+                expire(transaction, study, trial, self._clock())
 
     def _end_studies(self, transaction: Transaction) -> None:
         if not keeper_lock(transaction):
             return
         now = self._clock()
         for study in studies.due(transaction, now, MAX_STUDIES):
-            if study.state is settle(transaction, study, now).state:
-                # A minimum holds it back that time alone does not lift: the next trial to end looks again.
+            if study.state is complete_if_over(transaction, study, now).state:
+                # A minimum that does not depend on time keeps it open: the next trial that ends checks again.
                 studies.set_check_time(transaction, study, None)
 
     def _purge(self, transaction: Transaction) -> bool:
-        """Forgets some of what is older than a day; whether there may be more."""
+        """Delete some requests and operations older than a day, and return whether there may be more."""
         before = self._clock() - REMEMBERED_SECONDS
         forgotten = requests.purge(transaction, before, MAX_ROWS)
         return max(forgotten, operations.purge(transaction, operations.oldest_id(before), MAX_ROWS)) == MAX_ROWS
@@ -171,18 +171,18 @@ async def _sweep(artifacts: ArtifactService) -> None:
         while await artifacts.sweep():
             pass
     except Unavailable:
-        return  # the keeper's own look says so
+        return  # the round itself logs it
     except Exception:
         logger.exception("deleted artifacts cannot be removed; this is tried again")
 
 
 def _clear_removed(transaction: Transaction) -> bool:
-    """Whether some rows of deleted studies were cleared away; not if another server is at it."""
+    """Delete some rows of deleted studies, and return whether there were any; False if another server does it."""
     return keeper_lock(transaction) and studies.clear_removed(transaction, MAX_ROWS)
 
 
 async def clear_all(store: Store) -> int:
-    """Clears away every deleted study at once, and tells how many there were."""
+    """Delete the rows of every deleted study at once, and return the number of studies."""
     removed = await store.read(studies.count_removed)
     while await store.read(studies.any_removed):
         await store.run(_clear_removed)

@@ -1,4 +1,4 @@
-"""What calls that answer with an operation were answered with."""
+"""Operations: the stored answers to calls that return one."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from dodona_server.domain.names import Location, OperationName, StudyName, Trial
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import StudyState
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.service.idempotency import Once
-from dodona_server.service.studies.lookup import found
+from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.studies.lookup import get_study
 from dodona_server.storage import measurements, operations, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.paging import PAGE_BYTES
 from dodona_server.storage.store import Store, Transaction
 
-# A page of operations ends behind the one with which it has so many trials.
+# A page of operations ends when it contains this many trials.
 MAX_TRIALS_LISTED = 1000
 _STOP_CHECK = re.compile(r"stopcheck\.([\w.-]{1,128})\.([0-9]{1,18})\.([01])\.([0-9]{1,14})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Handout:
-    """What a call to suggest is answered with.
+class SuggestResult:
+    """The answer to a call that asks for trials.
 
-    No trials and the state COMPLETED mean that the study has nothing left; `create_time` is in seconds since the
-    epoch.
+    No trials and the state COMPLETED mean that the study has nothing left to suggest. `create_time` is in seconds
+    since the epoch.
     """
 
     name: OperationName
@@ -43,9 +43,9 @@ class Handout:
 
 @dataclass(frozen=True, slots=True)
 class StopCheck:
-    """Whether a trial was to stop early when somebody asked; `time` is in milliseconds since the epoch.
+    """Whether a trial should stop early at the time of the call; `time` is in milliseconds since the epoch.
 
-    A check changes nothing, so nothing of it is kept: its operation's id says it all.
+    A check changes nothing, so nothing is stored: the operation's id contains the answer.
     """
 
     trial: TrialName
@@ -61,7 +61,7 @@ class StopCheck:
 
     @classmethod
     def from_id(cls, parent: Location, operation_id: str) -> Self | None:
-        """The check that an operation's id stands for; None if it is another operation's."""
+        """Return the check that an operation's id contains; None if it is another operation's."""
         match = _STOP_CHECK.fullmatch(operation_id)
         if match is None:
             return None
@@ -70,7 +70,7 @@ class StopCheck:
 
 
 class OperationService:
-    """Checks trials and finds earlier operations.
+    """Checks whether trials should stop, and finds earlier operations.
 
     Args:
         store: where they are kept.
@@ -82,14 +82,14 @@ class OperationService:
         self._clock = clock
 
     async def check_stopping(self, name: TrialName) -> StopCheck:
-        """Whether the trial should stop early.
+        """Return whether the trial should stop early.
 
         Raises:
             NotFound: there is no such study or trial.
         """
 
         def query(transaction: Transaction) -> bool:
-            trial = trials.find(transaction, found(transaction, name.study), name.number)
+            trial = trials.find(transaction, get_study(transaction, name.study), name.number)
             if trial is None:
                 raise NotFound(f"{name} does not exist")
             return trial.state is TrialState.STOPPING
@@ -97,10 +97,10 @@ class OperationService:
         should_stop = await self._store.read(query)
         return StopCheck(name, should_stop, round(self._clock() * 1000))
 
-    async def get(self, parent: Location, operation_id: str, *, measured: bool = True) -> Handout | StopCheck:
-        """What an earlier call was answered with, its trials as they are now, without metadata.
+    async def get(self, parent: Location, operation_id: str, *, measured: bool = True) -> SuggestResult | StopCheck:
+        """Return the answer to an earlier call, with its trials as they are now, without metadata.
 
-        If they are to be `measured`, as many of the first as fit on a page have their measurements.
+        If `measured`, as many of the first trials as fit on a page come with their measurements.
 
         Raises:
             NotFound: there is no such operation.
@@ -113,18 +113,18 @@ class OperationService:
 
     async def page(
         self, parent: Location, study_id: str | None, after: str, limit: int, *, measured: bool = True
-    ) -> Page[Handout]:
-        """The page of up to `limit` calls to suggest whose operation's id comes behind `after`, of one study or of all.
+    ) -> Page[SuggestResult]:
+        """Return up to `limit` calls for trials with operation ids behind `after`, of one study or of all.
 
-        Their trials are on the page too, which may so have room for few.
+        Their trials are on the page too, so it may have room for few calls.
         """
         if study_id is not None:
             check_id(study_id, "study")
 
-        def query(transaction: Transaction) -> Page[Handout]:
+        def query(transaction: Transaction) -> Page[SuggestResult]:
             kept = operations.page(transaction, parent.project, parent.location, study_id, after, limit + 1)
             room, bytes_left = MAX_TRIALS_LISTED, PAGE_BYTES
-            listed: list[Handout] = []
+            listed: list[SuggestResult] = []
             for key, study, operation in kept[:limit]:
                 room -= len(operation.trial_numbers)
                 if measured:
@@ -137,7 +137,7 @@ class OperationService:
         return await self._store.read(query)
 
     async def delete(self, parent: Location, operation_id: str, request_id: str | None = None) -> None:
-        """Forgets an operation; its trials stay.
+        """Delete an operation; its trials stay.
 
         Raises:
             NotFound: there is no such operation.
@@ -149,11 +149,11 @@ class OperationService:
             _existing(transaction, parent, operation_id, measured=False)
             operations.delete(transaction, operation_id)
 
-        once = Once(request_id, f"delete {parent}/operations/{operation_id}", parent, self._clock())
+        once = IdempotentCall(request_id, f"delete {parent}/operations/{operation_id}", parent, self._clock())
         await self._store.run(once(use_case, lambda _: None))
 
 
-def _existing(transaction: Transaction, parent: Location, operation_id: str, measured: bool) -> Handout:
+def _existing(transaction: Transaction, parent: Location, operation_id: str, measured: bool) -> SuggestResult:
     known = is_id(operation_id)
     there = operations.find(transaction, parent.project, parent.location, operation_id) if known else None
     if there is None:
@@ -164,9 +164,9 @@ def _existing(transaction: Transaction, parent: Location, operation_id: str, mea
 
 def _shown(
     transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation, measured: bool
-) -> Handout:
-    """What the operation was answered with, its trials as they are now; see `OperationService.get`."""
-    there = handout(transaction, name, study_key, operation, brief=True)
+) -> SuggestResult:
+    """Return the answer to the operation's call; see `OperationService.get`."""
+    there = suggest_result(transaction, name, study_key, operation, brief=True)
     if not measured:
         return there
     known = measurements.of_page(transaction, study_key, [trial.number for trial in there.trials])
@@ -174,11 +174,11 @@ def _shown(
     return dataclasses.replace(there, trials=shown)
 
 
-def handout(
+def suggest_result(
     transaction: Transaction, name: StudyName, study_key: int, operation: SuggestOperation, *, brief: bool = False
-) -> Handout:
-    """What the operation was answered with, its trials as they are now; if it is `brief`, without their metadata."""
-    return Handout(
+) -> SuggestResult:
+    """Return the answer to the operation's call, with its trials as they are now; without metadata if `brief`."""
+    return SuggestResult(
         name=OperationName(name, operation.operation_id),
         client_id=operation.client_id,
         trials=with_last_steps(
@@ -190,10 +190,10 @@ def handout(
     )
 
 
-def with_last_steps(transaction: Transaction, study_key: int, handed: list[Trial]) -> list[Trial]:
-    """The trials, those that were handed out before with the last step that was reported of them."""
-    again = [trial.number for trial in handed if trial.attempt > 1]
+def with_last_steps(transaction: Transaction, study_key: int, assigned: list[Trial]) -> list[Trial]:
+    """Return the trials; those with earlier attempts come with the last step that these reported."""
+    again = [trial.number for trial in assigned if trial.attempt > 1]
     if not again:
-        return handed
+        return assigned
     steps = measurements.last_steps(transaction, study_key, again)
-    return [dataclasses.replace(trial, last_step=steps.get(trial.number)) for trial in handed]
+    return [dataclasses.replace(trial, last_step=steps.get(trial.number)) for trial in assigned]

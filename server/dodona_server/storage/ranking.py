@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Goal, Study
-from dodona_server.domain.trial import Place, Trial, TrialState
+from dodona_server.domain.trial import RankingPosition, Trial, TrialState
 from dodona_server.storage import codec
 from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Statement, one_of
@@ -71,7 +71,7 @@ _SIZES_BEHIND = {goal: sizes(_ranking_behind(goal), *ALL_TEXTS) for goal in Goal
 _BRIEF_RANKING = {goal: Statement(_ranking(goal, BRIEF)) for goal in Goal}
 
 
-def ranking(transaction: Transaction, study: Study, behind: Place | None, limit: int) -> list[Trial]:
+def ranking(transaction: Transaction, study: Study, behind: RankingPosition | None, limit: int) -> list[Trial]:
     """Up to `limit` succeeded trials by the first metric, best first, those of one value by number.
 
     Args:
@@ -85,7 +85,7 @@ def ranking(transaction: Transaction, study: Study, behind: Place | None, limit:
     return [read_trial(row) for row in statement.rows(transaction, _behind(study, behind, limit))]
 
 
-def listed(transaction: Transaction, study: Study, behind: Place | None, limit: int) -> Page[Trial]:
+def listed(transaction: Transaction, study: Study, behind: RankingPosition | None, limit: int) -> Page[Trial]:
     """The page of that ranking."""
     goal = study.spec.objective.goal
     rows, of_rows = (_RANKING, _SIZES) if behind is None else (_RANKING_BEHIND, _SIZES_BEHIND)
@@ -98,7 +98,7 @@ def first_ranks(transaction: Transaction, study: Study, limit: int) -> list[Tria
     return [read_trial(row) for row in _BRIEF_RANKING[study.spec.objective.goal].rows(transaction, parameters)]
 
 
-def _behind(study: Study, behind: Place | None, limit: int) -> dict[str, Any]:
+def _behind(study: Study, behind: RankingPosition | None, limit: int) -> dict[str, Any]:
     """The parameters of the ranking behind a place."""
     place = {} if behind is None else {"best": behind.objective, "after": behind.number}
     return {"of_study": study.key, "limit": limit, **place}

@@ -1,16 +1,16 @@
-"""The state of a CMA-ES, found again from the trials.
+"""The state of a CMA-ES, reconstructed from the trials.
 
-The trials are cut into generations in the order in which they finished; what is told does not have to be what that
-very state had asked for, which is also how pending trials of earlier generations take part. A trial's coordinate
-is drawn from the whole cell of its value, by the trial's place in the order: what it was rounded from is not known,
-and with the cells' centres alone the variance would collapse to less than a cell. An inactive or unknown parameter
-has a cell that is the whole interval, so it teaches nothing.
+The trials are divided into generations in the order in which they finished. A generation need not consist of points
+that its state suggested, so late trials of earlier generations take part too. A trial's coordinate is drawn from the
+whole cell of its value, by the trial's position in the order: the unrounded coordinate is not known, and with the
+cells' centers the variance would collapse to less than a cell. The cell of an inactive or unknown parameter is the
+whole interval, so it adds no information.
 
-Running every generation again would cost more and more, so a study is cut into epochs of `EPOCH` generations: a new
-one starts at the best trial before it. A run that has converged starts again anywhere with twice the population
-(Auger and Hansen, "A restart CMA evolution strategy with increasing population size", 2005).
+The cost of replaying all generations would grow, so a study is divided into epochs of `EPOCH` generations. Each epoch
+starts at the best trial before it. A run that has converged restarts at a random point with twice the population (Auger
+and Hansen, "A restart CMA evolution strategy with increasing population size", 2005).
 
-Symbols: x (n,) places of the ordered parameters in the unit interval, padded with idle ones up to two.
+Symbols: x (n,) positions of the ordered parameters in the unit interval, padded with unused ones up to two.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 from cmaes import CMA, CatCMA, SepCMA
 
 from dodona_server.algorithms.space.tree import Cells, Dimension, Tree
-from dodona_server.algorithms.space.unit_interval import CENTRE
+from dodona_server.algorithms.space.unit_interval import CENTER
 from dodona_server.domain.space import Value
 
 if TYPE_CHECKING:
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 EPOCH = 150
-# With more ordered parameters than this the full covariance is too costly, and too much to learn.
+# With more ordered parameters than this, the full covariance costs too much and needs too many trials.
 MAX_FULL = 40
 _MAX_POPULATION = 1000
 _WHOLE = (0.0, 1.0)
-# How often a point outside the interval is drawn again before it is moved to its ends.
+# How often a point outside the interval is drawn again before it is clipped.
 _MAX_RESAMPLING = 20
 
 
 class Replay:
-    """A CMA-ES over a tree.
+    """A CMA-ES over a tree of conditions.
 
     Args:
         tree: the space; at least one of its parameters has two values.
-        sigma: the first standard deviation, as a part of the unit interval.
+        sigma: the initial standard deviation, in units of the interval.
         population_size: 0 for the usual one.
         seed: the study's.
     """
@@ -63,18 +63,18 @@ class Replay:
         self._optimizer = self._start(self._defaults(), self._population)
 
     def run(self, parameters: Sequence[Mapping[str, Value]], merits: Sequence[tuple[float, float]]) -> None:
-        """Tells the finished trials of the last epoch, generation by generation; what is left over waits.
+        """Update the state with the finished trials of the last epoch; an incomplete last generation is left out.
 
         Args:
             parameters: of the trials, in the order in which they finished.
-            merits: of the same, the least being the best.
+            merits: of the same trials, lower is better.
         """
         length = EPOCH * self._population
         epoch = len(parameters) // length
         first = epoch * length
         if first:
             best = min(range(first), key=merits.__getitem__)
-            start, _ = self._coordinates(self._tree.cells(parameters[best]), np.full(self._width, CENTRE))
+            start, _ = self._coordinates(self._tree.cells(parameters[best]), np.full(self._width, CENTER))
             self._optimizer = self._start(start, self._population)
         rng = np.random.default_rng([abs(self._seed), epoch])
         told: list[tuple[object, tuple[float, float]]] = []
@@ -89,11 +89,11 @@ class Replay:
                     self._optimizer = self._start(rng.random(self._n), size)
 
     def reseed(self, seed: int) -> None:
-        """Sets what the next points are drawn by."""
+        """Set the seed of the next points."""
         self._optimizer.reseed_rng(seed)
 
     def draw(self) -> Mapping[str, Value]:
-        """A point of the present distribution."""
+        """Return a point drawn from the present distribution."""
         if self._named:
             x, chosen = self._optimizer.ask()
             categories = np.argmax(chosen, axis=1)
@@ -105,8 +105,8 @@ class Replay:
             if index in self._ordered:
                 return axis.value(min(max(float(x[self._ordered[index]]), 0.0), 1.0))
             if index in self._named:
-                return axis.value((int(categories[self._named[index]]) + CENTRE) / (axis.levels or 1))
-            return axis.value(CENTRE)
+                return axis.value((int(categories[self._named[index]]) + CENTER) / (axis.levels or 1))
+            return axis.value(CENTER)
 
         return self._tree.point(choose)
 
@@ -127,8 +127,8 @@ class Replay:
         return CMA(**arguments) if self._n <= MAX_FULL else SepCMA(**arguments)
 
     def _defaults(self) -> Floats:
-        """The places of the default values, (n,); the centre for parameters without one."""
-        mean = np.full(self._n, CENTRE)
+        """Return the positions of the default values, (n,); the center for parameters without one."""
+        mean = np.full(self._n, CENTER)
         for index, place in self._ordered.items():
             axis = self._tree.dimensions[index].axis
             cell = None if axis.kind.default_value is None else axis.cell(axis.kind.default_value)
@@ -137,7 +137,7 @@ class Replay:
         return mean
 
     def _coordinates(self, cells: Cells, u: Floats) -> tuple[Floats, list[int]]:
-        """X and the categories of a trial, drawn by `u`, (width,), where they are not known."""
+        """Return x and the categories of a trial; where they are not known, `u`, (width,), draws them."""
         x = u[: self._n].copy()
         for index, place in self._ordered.items():
             low, high = cells.get(index, _WHOLE)
@@ -155,6 +155,6 @@ class Replay:
         return result
 
     def _tell(self, told: Sequence[tuple[object, tuple[float, float]]]) -> None:
-        # Ranks are all that matters, and they are finite.
+        # Only ranks matter, and they are finite.
         ranked = sorted(told, key=lambda one: one[1])
         self._optimizer.tell([(solution, float(rank)) for rank, (solution, _) in enumerate(ranked)])

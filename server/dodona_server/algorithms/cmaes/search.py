@@ -1,9 +1,9 @@
 """CMA-ES: a Gaussian whose mean, step and covariance follow the better half of each generation.
 
 Hansen and Ostermeier, "Completely Derandomized Self-Adaptation in Evolution Strategies" (2001); the `cmaes` package's
-implementation (Nomura and Shibata, 2024). With categorical parameters CatCMA (Hamano et al., 2024), which has a
-distribution of categories besides; with very many numeric ones sep-CMA-ES (Ros and Hansen, 2008), which learns the
-variances alone.
+implementation (Nomura and Shibata, 2024). With categorical parameters it is CatCMA (Hamano et al., 2024), which also
+has a distribution of categories. With very many numeric parameters it is sep-CMA-ES (Ros and Hansen, 2008), which
+learns only the variances.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ import random
 from collections.abc import Sequence
 
 from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import integer, only, real
-from dodona_server.algorithms.contract.results import Judge, by_arrival
-from dodona_server.algorithms.shared.seen import Tried
+from dodona_server.algorithms.contract.options import check_names, integer, real
+from dodona_server.algorithms.contract.results import ResultReader, by_arrival
+from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
 
-# Of the unit interval: six standard deviations span it.
+# Six standard deviations span the unit interval.
 DEFAULT_SIGMA = 1 / 6
 MIN_SIGMA, MAX_SIGMA = 1e-6, 1.0
 MAX_POPULATION = 1000
 
 
 class CmaEs:
-    """Finds the state again by running the generations over the trials, in the order in which they finished.
+    """Reconstructs the state by replaying the generations over the trials, in the order in which they finished.
 
-    Integers and discrete values are rounded from the unit interval. Conditional parameters take part at all times;
-    where they are inactive their values are noise. See `cma_replay`.
+    Integers and discrete values are rounded from the unit interval. Conditional parameters always take part; where they
+    are inactive their values are noise. See `replay`.
     """
 
     inline = False
@@ -38,7 +38,7 @@ class CmaEs:
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
-        only(spec, ("sigma", "population_size"))
+        check_names(spec, ("sigma", "population_size"))
         _sigma(spec)
         _population_size(spec)
 
@@ -50,17 +50,17 @@ class CmaEs:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points; see `Algorithm.suggest`."""
-        # NumPy is loaded by whoever searches, not by the server process.
+        """Return the next `count` points; see `Algorithm.suggest`."""
+        # The process that searches imports NumPy; the server process does not.
         from dodona_server.algorithms.cmaes.replay import Replay
 
         spec = problem.spec
-        tried, tree = Tried(spec.space, completed, pending), Tree(spec.space)
+        tried, tree = SeenPoints(spec.space, completed, pending), Tree(spec.space)
         if all(dimension.axis.levels == 1 for dimension in tree.dimensions):
             return Suggestions([sample(spec.space, rng) for _ in range(count)])
         replay = Replay(tree, _sigma(spec), _population_size(spec), problem.seed)
         arrived = by_arrival(completed)
-        replay.run([trial.parameters for trial in arrived], Judge(spec).merits(arrived))
+        replay.run([trial.parameters for trial in arrived], ResultReader(spec).merits(arrived))
         replay.reseed(rng.getrandbits(31))
         return Suggestions([tried.new(replay.draw, rng) for _ in range(count)])
 
@@ -70,5 +70,5 @@ def _sigma(spec: StudySpec) -> float:
 
 
 def _population_size(spec: StudySpec) -> int:
-    """The size of a generation; 0 for the usual one, which grows with the number of parameters."""
+    """Return the size of a generation; 0 for the usual size, which grows with the number of parameters."""
     return integer(spec, "population_size", 0, 0, MAX_POPULATION)

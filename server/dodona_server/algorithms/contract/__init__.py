@@ -1,1 +1,1 @@
-"""What an algorithm is given and what it returns."""
+"""The contract of the algorithms: their input, their output, and helpers to read both."""

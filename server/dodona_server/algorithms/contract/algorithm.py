@@ -22,15 +22,15 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What an algorithm has to solve.
+    """The problem that an algorithm has to solve.
 
     Args:
         spec: the study's: its space, metrics, noise, and the algorithm's options.
-        position: how many suggestions the algorithm has made for the study so far; it never goes back.
-        priors: earlier studies that the spec names, as far as they exist.
+        position: the number of suggestions that the algorithm has made for the study; it never decreases.
+        priors: earlier studies that the spec names, if they exist.
         seed: the study's, the same at every call.
-        has_grown: whether parameters have been added to the space since the study was made.
-        whole: the study's space, if that of `spec` is only the part that a context leaves.
+        has_grown: whether parameters were added to the space since the study was created.
+        whole: the study's space, if the space of `spec` is only the part that a context allows.
     """
 
     spec: StudySpec
@@ -43,13 +43,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """What to try next.
+    """The points to try next.
 
     Args:
-        parameters: one mapping a trial, each with a value for every active parameter; fewer than asked for only when
-            the search has come to its end, or has to `wait`.
-        note: why a simpler method stood in for the algorithm; empty if none did.
-        wait: that there are fewer than asked for only now: more will come when pending trials have finished.
+        parameters: one mapping for each trial, with a value for every active parameter. There are fewer than requested
+            only if the search is over or has to `wait`.
+        note: why a simpler method replaced the algorithm; empty if none did.
+        wait: whether there will be more points when pending trials have finished.
     """
 
     parameters: Sequence[Mapping[str, Value]]
@@ -58,21 +58,21 @@ class Suggestions:
 
 
 class Algorithm(Protocol):
-    """A stateless search algorithm: the same arguments always give the same suggestions.
+    """A stateless search algorithm: the same arguments always return the same suggestions.
 
-    `inline` says that it costs microseconds and needs no history: it is then called inside the transaction that
-    hands its suggestions out, with neither completed nor pending trials, unless `registry.needs_history` says that the
-    study needs them. The others run in a process of their own.
-    `one_by_one` says that a further point costs a good part of the first one: several are then asked for one after the
-    other, each with those before it pending, and each is handed out as soon as it is chosen.
-    Importing the class's module imports no numerical library: that happens when `suggest` is first called.
+    `inline`: it costs microseconds and needs no history. It is called in the transaction that assigns its suggestions,
+    without completed and pending trials, unless `registry.needs_history` says that the study needs them. Other
+    algorithms run in a process.
+    `one_by_one`: each further point costs nearly as much as the first one. Several points are then requested one after
+    the other, each with those before it pending, and each is assigned as soon as it is chosen.
+    Importing the class's module must not import a numerical library: the first call of `suggest` does.
     """
 
     inline: bool
     one_by_one: bool
 
     def check(self, spec: StudySpec) -> None:
-        """Refuses a spec that the algorithm cannot search, or options that it does not have.
+        """Refuse a spec that the algorithm does not support, or options that it does not have.
 
         Raises:
             InvalidArgument: the message names the field, its value and what is allowed.
@@ -87,14 +87,14 @@ class Algorithm(Protocol):
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points to try.
+        """Return the next `count` points to try.
 
         Args:
-            problem: the study's spec and what is known beside its own trials.
-            completed: the finished trials (SUCCEEDED and INFEASIBLE), in the order of their numbers; of very large
-                studies there may be 100 000.
-            pending: the unfinished trials, whose results are to come.
-            count: how many points are asked for, at least 1.
+            problem: the study's spec and what is known besides its own trials.
+            completed: the finished trials (SUCCEEDED and INFEASIBLE), in the order of their numbers. A very large study
+                may have 100 000.
+            pending: the unfinished trials, which have no results yet.
+            count: the number of points, at least 1.
             rng: derived from the study's seed and the number of the first trial that will run the suggestions.
         """
         ...

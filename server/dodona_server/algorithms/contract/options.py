@@ -1,4 +1,4 @@
-"""What the algorithms have alike in reading their options."""
+"""Read the options of an algorithm from a study's spec."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.study import Option, StudySpec
 
 
-def only(spec: StudySpec, allowed: Collection[str]) -> None:
-    """Refuses options that the algorithm does not have.
+def check_names(spec: StudySpec, allowed: Collection[str]) -> None:
+    """Refuse options that the algorithm does not have.
 
     Raises:
-        InvalidArgument: one is none of `allowed`.
+        InvalidArgument: one is not among `allowed`.
     """
     for name in spec.algorithm_options:
         if name not in allowed:
@@ -22,32 +22,32 @@ def only(spec: StudySpec, allowed: Collection[str]) -> None:
 
 
 def no_options(spec: StudySpec) -> None:
-    """Refuses any option; see `only`."""
-    only(spec, ())
+    """Refuse all options; see `check_names`."""
+    check_names(spec, ())
 
 
 def integer(spec: StudySpec, name: str, default: int, low: int, high: int) -> int:
-    """An option that is a whole number.
+    """Return the value of an option that is a whole number.
 
     Args:
         spec: the study's.
         name: of the option.
-        default: what it is when it is not given.
+        default: its value if the spec does not have it.
         low: the smallest value allowed.
         high: the largest.
 
     Raises:
-        InvalidArgument: it is none, or out of range.
+        InvalidArgument: it is not a whole number, or out of range.
     """
     value = spec.algorithm_options.get(name, default)
-    # A client may write 5 as 5.0: JSON knows one kind of number.
+    # A client may write 5 as 5.0: JSON has one type of number.
     if isinstance(value, bool | str) or value != value // 1 or not low <= value <= high:
         _refuse(name, value, f"a whole number from {low} to {high}")
     return int(value)
 
 
 def real(spec: StudySpec, name: str, default: float, low: float, high: float) -> float:
-    """An option that is a number; see `integer`."""
+    """Return the value of an option that is a number; see `integer`."""
     value = spec.algorithm_options.get(name, default)
     if isinstance(value, bool | str) or not low <= value <= high:
         _refuse(name, value, f"a number from {low:g} to {high:g}")
@@ -55,7 +55,7 @@ def real(spec: StudySpec, name: str, default: float, low: float, high: float) ->
 
 
 def choice(spec: StudySpec, name: str, default: str, allowed: Sequence[str]) -> str:
-    """An option that is one of some names; see `integer`."""
+    """Return the value of an option that is one of the allowed names; see `integer`."""
     value = spec.algorithm_options.get(name, default)
     if value not in allowed:
         _refuse(name, value, f"one of {', '.join(allowed)}")

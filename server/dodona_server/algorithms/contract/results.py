@@ -1,8 +1,8 @@
-"""What a trial's result is worth to an algorithm: losses to minimize, and how far it is from being allowed.
+"""The results of trials as algorithms see them: losses to minimize, and the violation of safety constraints.
 
-Several objectives, safety metrics and infeasible trials are brought to one form here, so that every algorithm treats
-them alike: Deb's constraint rules ("An efficient constraint handling method for genetic algorithms", 2000) put what
-violates less before what violates more, whatever the losses.
+All algorithms treat several objectives, safety metrics and infeasible trials in the same way, by Deb's constraint rules
+("An efficient constraint handling method for genetic algorithms", 2000): a smaller violation ranks before a larger one,
+whatever the losses.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from dodona_server.domain.trial import Trial, TrialState
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialResult:
     """The result of a finished trial.
 
     Args:
-        losses: one for each objective, finite, less being better; empty if the trial has no valid result.
-        violation: how far the safety metrics are beyond their thresholds, in sum; 0 for an allowed trial, infinite
-            for one without a valid result.
+        losses: one for each objective, finite, lower is better; empty if the trial has no valid result.
+        violation: the sum of the amounts by which safety metrics exceed their thresholds. It is 0 for a safe trial and
+            infinite for one without a valid result.
     """
 
     losses: tuple[float, ...]
@@ -31,19 +31,19 @@ class Outcome:
 
     @property
     def loss(self) -> float:
-        """The losses' sum, as KerasTuner joins several objectives; infinite without a valid result, and only then."""
+        """The sum of the losses, as in KerasTuner; infinite if and only if there is no valid result."""
         return min(max(sum(self.losses), -MAX_DOUBLE), MAX_DOUBLE) if self.losses else math.inf
 
     @property
     def merit(self) -> tuple[float, float]:
-        """What ranks trials by a single number: the best has the least."""
+        """The sort key of the trial: the best trial has the least."""
         return self.violation, self.loss
 
 
-INFEASIBLE = Outcome((), math.inf)
+INFEASIBLE = TrialResult((), math.inf)
 
 
-class Judge:
+class ResultReader:
     """Reads the results of a study's trials.
 
     Args:
@@ -57,10 +57,10 @@ class Judge:
         ]
 
     def merits(self, trials: Sequence[Trial]) -> list[tuple[float, float]]:
-        """What ranks the trials by a single number each; see `Outcome.merit`."""
+        """Return the sort key of each trial; see `TrialResult.merit`."""
         if len(self._signs) > 1 or self._limits:
-            return [self.outcome(trial).merit for trial in trials]
-        # The common case without objects in between: there may be 100 000 trials.
+            return [self.result(trial).merit for trial in trials]
+        # The common case, without an object for each trial: there may be 100 000.
         ((name, sign),) = self._signs
         merits = []
         for trial in trials:
@@ -72,8 +72,8 @@ class Judge:
             merits.append((0.0, loss) if -MAX_DOUBLE <= loss <= MAX_DOUBLE else INFEASIBLE.merit)
         return merits
 
-    def outcome(self, trial: Trial) -> Outcome:
-        """The trial's; that of an infeasible one if a metric is missing, infinite or not a number."""
+    def result(self, trial: Trial) -> TrialResult:
+        """Return the trial's result; that of an infeasible trial if a metric is missing, infinite or NaN."""
         if trial.state is not TrialState.SUCCEEDED or trial.final_measurement is None:
             return INFEASIBLE
         metrics = trial.final_measurement.metrics
@@ -88,7 +88,7 @@ class Judge:
         for loss in losses:
             if not -MAX_DOUBLE <= loss <= MAX_DOUBLE:
                 return INFEASIBLE
-        return Outcome(losses, violation) if violation == violation else INFEASIBLE
+        return TrialResult(losses, violation) if violation == violation else INFEASIBLE
 
 
 def _sign(metric: Metric) -> float:
@@ -96,8 +96,8 @@ def _sign(metric: Metric) -> float:
 
 
 def by_arrival(trials: Sequence[Trial]) -> list[Trial]:
-    """Finished trials in the order in which they finished.
+    """Return finished trials in the order in which they finished.
 
-    A history in this order only ever grows at its end: a slow trial does not change what is known of earlier ones.
+    A history in this order grows only at its end: a slow trial does not change the order of earlier ones.
     """
     return sorted(trials, key=lambda trial: (trial.end_time or 0.0, trial.number))

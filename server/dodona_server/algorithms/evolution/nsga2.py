@@ -1,4 +1,4 @@
-"""NSGA-II: evolution towards the whole Pareto front.
+"""NSGA-II: evolution toward the whole Pareto front.
 
 Deb, Pratap, Agarwal and Meyarivan, "A fast and elitist multiobjective genetic algorithm: NSGA-II" (2002).
 """
@@ -9,11 +9,11 @@ import random
 from collections.abc import Mapping, Sequence
 
 from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import integer, only, real
-from dodona_server.algorithms.contract.results import Judge, by_arrival
+from dodona_server.algorithms.contract.options import check_names, integer, real
+from dodona_server.algorithms.contract.results import ResultReader, by_arrival
 from dodona_server.algorithms.evolution.variation import crossed, mutated
-from dodona_server.algorithms.shared.initial_design import Opening
-from dodona_server.algorithms.shared.seen import Tried
+from dodona_server.algorithms.shared.initial_design import InitialDesign
+from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import StudySpec
@@ -25,11 +25,11 @@ DEFAULT_CROSSOVER = 0.9
 
 
 class Nsga2:
-    """Children of two parents, each the better of two by front and crowding, from the survivors of all trials so far.
+    """Creates children of two parents, each the better of two survivors by front and crowding.
 
-    The survivors are found by running the generations again over the finished trials, in the order in which they
-    finished. With a single objective it is a plain genetic algorithm. Unsafe trials come after safe ones, infeasible
-    ones last (Deb's constrained domination).
+    The survivors follow from replaying the generations over the finished trials, in the order in which they finished.
+    With a single objective it is a plain genetic algorithm. Unsafe trials rank after safe ones, infeasible ones last
+    (Deb's constrained domination).
     """
 
     inline = False
@@ -37,7 +37,7 @@ class Nsga2:
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
-        only(spec, ("population_size", "crossover_probability"))
+        check_names(spec, ("population_size", "crossover_probability"))
         _population_size(spec)
         _crossover(spec)
 
@@ -49,17 +49,17 @@ class Nsga2:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points; see `Algorithm.suggest`."""
-        # NumPy is loaded by whoever searches, not by the server process.
+        """Return the next `count` points; see `Algorithm.suggest`."""
+        # The process that searches imports NumPy; the server process does not.
         from dodona_server.algorithms.shared.nondominated import survivors
 
         spec = problem.spec
         size, crossover = _population_size(spec), _crossover(spec)
-        tree, judge, opening = Tree(spec.space), Judge(spec), Opening(problem)
-        tried = Tried(spec.space, completed, pending)
+        tree, reader, initial = Tree(spec.space), ResultReader(spec), InitialDesign(problem)
+        tried = SeenPoints(spec.space, completed, pending)
         arrived = by_arrival(completed)
         # Best first: by front, then by crowding.
-        alive = survivors([judge.outcome(trial) for trial in arrived], size)
+        alive = survivors([reader.result(trial) for trial in arrived], size)
         genes = {index: tree.read(arrived[index].parameters) for index in alive}
 
         def parent() -> Mapping[int, Value]:
@@ -73,7 +73,7 @@ class Nsga2:
         suggested = []
         for index in range(count):
             opens = not alive or known + index < size
-            suggested.append(tried.new(opening if opens else child, rng))
+            suggested.append(tried.new(initial if opens else child, rng))
         return Suggestions(suggested)
 
 

@@ -1,4 +1,4 @@
-"""Regularized evolution: tournaments in a population whose oldest member dies, whatever its merit.
+"""Regularized evolution: tournaments in a population whose oldest member is removed, whatever its merit.
 
 Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture Search" (2019).
 """
@@ -9,11 +9,11 @@ import random
 from collections.abc import Mapping, Sequence
 
 from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import integer, only
-from dodona_server.algorithms.contract.results import Judge, by_arrival
+from dodona_server.algorithms.contract.options import check_names, integer
+from dodona_server.algorithms.contract.results import ResultReader, by_arrival
 from dodona_server.algorithms.evolution.variation import mutated_once
-from dodona_server.algorithms.shared.initial_design import Opening
-from dodona_server.algorithms.shared.seen import Tried
+from dodona_server.algorithms.shared.initial_design import InitialDesign
+from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import StudySpec
@@ -26,10 +26,10 @@ MAX_POPULATION = 10_000
 
 
 class RegularizedEvolution:
-    """Each child is the best of a random few of the youngest trials, with one parameter changed.
+    """Changes one parameter of the best of a few trials, drawn at random from the youngest.
 
-    The population is the trials that finished last, so it needs no state beside the history; infeasible trials take
-    part as the worst. Quasi-random points come first, until there is a population.
+    The population is the trials that finished last, so it needs no state besides the history. Infeasible trials take
+    part as the worst. The first points are quasi-random, until there is a population.
     """
 
     inline = False
@@ -37,7 +37,7 @@ class RegularizedEvolution:
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
-        only(spec, ("population_size", "tournament_size"))
+        check_names(spec, ("population_size", "tournament_size"))
         _population_size(spec)
         _tournament_size(spec)
 
@@ -49,13 +49,13 @@ class RegularizedEvolution:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points; see `Algorithm.suggest`."""
+        """Return the next `count` points; see `Algorithm.suggest`."""
         spec = problem.spec
         size = _population_size(spec)
-        tree, opening = Tree(spec.space), Opening(problem)
-        tried = Tried(spec.space, completed, pending)
+        tree, initial = Tree(spec.space), InitialDesign(problem)
+        tried = SeenPoints(spec.space, completed, pending)
         youngest = by_arrival(completed)[-size:]
-        population = list(zip(Judge(spec).merits(youngest), youngest, strict=True))
+        population = list(zip(ResultReader(spec).merits(youngest), youngest, strict=True))
 
         def child() -> Mapping[str, Value]:
             entrants = rng.sample(population, min(_tournament_size(spec), len(population)))
@@ -66,7 +66,7 @@ class RegularizedEvolution:
         suggested = []
         for index in range(count):
             opens = not population or known + index < size
-            suggested.append(tried.new(opening if opens else child, rng))
+            suggested.append(tried.new(initial if opens else child, rng))
         return Suggestions(suggested)
 
 

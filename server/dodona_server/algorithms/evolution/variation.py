@@ -1,7 +1,7 @@
-"""Variation of points for the evolutionary algorithms: mutation and crossover on a tree of conditions.
+"""Mutation and crossover of points on a tree of conditions.
 
-Genes are a parent's values by dimension. A child takes over those of its parents wherever they are active in it, so a
-changed condition costs only what depends on it.
+Genes are a parent's values by dimension. A child takes its parents' values wherever they are active in it, so a changed
+condition changes only the parameters that depend on it.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dodona_server.domain.space import Value
 
 Genes = Mapping[int, Value]
 
-# Of the mutations of an ordered parameter, the part that forgets the old value, and the length of the other steps.
+# The share of mutations of an ordered parameter that ignore the old value, and the step size of the others.
 _FAR = 0.1
 _STEP = 0.15
 _MAX_DRAWS = 20
 
-# Deb's distribution indices, as usual for NSGA-II: the larger, the closer children stay to their parents.
+# Deb's distribution indices, usual for NSGA-II: the larger, the closer children are to their parents.
 _ETA_CROSSOVER = 15.0
 _ETA_MUTATION = 20.0
 
@@ -28,7 +28,7 @@ _ETA_MUTATION = 20.0
 def build(
     tree: Tree, genes: Genes, rng: random.Random, change: Callable[[Dimension, Value], Value]
 ) -> dict[str, Value]:
-    """A point with the values of `genes`, each passed through `change`; those it lacks are drawn at random."""
+    """Return a point with the values of `genes`, each passed through `change`; missing values are drawn at random."""
 
     def choose(dimension: Dimension) -> Value:
         if dimension.index not in genes:
@@ -39,7 +39,7 @@ def build(
 
 
 def mutated_once(tree: Tree, genes: Genes, rng: random.Random) -> dict[str, Value]:
-    """The parent with one of its parameters changed, if any can be."""
+    """Return the parent with one of its parameters changed, if any can be."""
     free = [index for index in genes if tree.dimensions[index].axis.levels != 1]
     chosen = rng.choice(free) if free else None
 
@@ -50,7 +50,7 @@ def mutated_once(tree: Tree, genes: Genes, rng: random.Random) -> dict[str, Valu
 
 
 def _other(axis: Axis, value: Value, rng: random.Random) -> Value:
-    """Another value of the axis, mostly a near one if they are ordered."""
+    """Return another value of the axis, usually a near one if the axis is ordered."""
     place = axis.place(value) or 0.0
     for _ in range(_MAX_DRAWS):
         far = not axis.ordered or rng.random() < _FAR
@@ -58,15 +58,15 @@ def _other(axis: Axis, value: Value, rng: random.Random) -> Value:
         found = axis.value(u) if 0 <= u <= 1 else value
         if found != value:
             return found
-    # The neighbours of a short list may be further away than any step.
+    # The neighbors in a short list may be farther away than any step.
     return axis.value(rng.random())
 
 
 def crossed(tree: Tree, first: Genes, second: Genes, rng: random.Random) -> dict[int, Value]:
-    """The genes of a child of two: simulated binary crossover of ordered values, one parent's each otherwise.
+    """Return the genes of a child: simulated binary crossover of ordered values, one parent's value for the others.
 
-    Deb and Agrawal, "Simulated binary crossover for continuous search space" (1995). Of a parameter that only one
-    parent has, that one's value.
+    Deb and Agrawal, "Simulated binary crossover for continuous search space" (1995). If only one parent has a
+    parameter, the child gets its value.
     """
     genes: dict[int, Value] = {}
     for index in sorted(first.keys() | second.keys()):
@@ -89,7 +89,7 @@ def _between(axis: Axis, ours: Value, theirs: Value, rng: random.Random) -> Valu
 
 
 def mutated(tree: Tree, genes: Genes, rng: random.Random) -> dict[str, Value]:
-    """The child with each parameter changed with probability 1 / d: polynomial mutation, or any other category.
+    """Return a child with each parameter changed with probability 1 / d: polynomial mutation, or any category.
 
     Deb and Goyal, "A combined genetic adaptive search (GeneAS) for engineering design" (1996).
     """
@@ -107,7 +107,7 @@ def mutated(tree: Tree, genes: Genes, rng: random.Random) -> dict[str, Value]:
 
 def _polynomial(axis: Axis, value: Value, rng: random.Random) -> Value:
     cell = axis.cell(value) or (0.0, 1.0)
-    # From anywhere in the cell, so that the steps reach over the border of a wide one.
+    # Start anywhere in the cell, so that steps can leave a wide one.
     place = cell[0] + rng.random() * (cell[1] - cell[0])
     u = rng.random()
     exponent = 1 / (_ETA_MUTATION + 1)

@@ -1,18 +1,18 @@
-"""The Gaussian-process bandit in parts, each a module of its own; `bandit.suggest` puts them together.
+"""The Gaussian-process bandit, one module for each part; `bandit.suggest` combines them.
 
-The notation of the whole package, after which the arrays are named:
+The notation of the whole package, which also names the arrays:
 
 | symbol | meaning | shape or range |
 | --- | --- | --- |
-| n | observations the model is fitted to | |
+| n | observations that the model is fitted to | |
 | a | axes: the parameters of the space, each once | |
-| f | kernel features: a column a numeric axis, several a categorical one | |
-| m | points evaluated at once | |
-| s | fantasies of the pending trials' results | |
-| `z` | places of the points on the axes: the unit interval on the parameter's scale, or a category's number | m x a |
-| `active` | which axes the point really has | m x a, bool |
+| f | kernel features: one column for a numeric axis, several for a categorical one | |
+| m | points evaluated together | |
+| s | fantasies: draws of the pending trials' results | |
+| `z` | positions of the points on the axes: in the unit interval on the axis's scale, or a category's number | m x a |
+| `active` | whether each axis is active in the point | m x a, bool |
 | `x` | kernel features | m x f |
-| `y` | objective, to be minimised, warped and standardised | n |
+| `y` | objective, to be minimized, warped and standardized | n |
 
-Its modules import NumPy and SciPy, but for `algorithm`, which imports the others when it is first asked.
+All modules import NumPy or SciPy except `algorithm`, which imports the others at its first call.
 """

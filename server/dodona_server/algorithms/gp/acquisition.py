@@ -1,13 +1,13 @@
-"""The acquisition function: what a trial at a point promises, in logarithms.
+"""The acquisition function: log expected improvement with constraints.
 
 log EI(x) = log of the mean over fantasies s of  sigma h((best_s - mean_s) / sigma),  h(u) = phi(u) + u Phi(u), plus
-log P(feasible | x) for each constraint. The logarithm keeps its slope where the improvement itself underflows, which is
-most of the space once the optimum is nearly found.
+log P(feasible | x) for each constraint. The logarithm keeps a slope where the improvement itself underflows, which is
+most of the space when the optimum is nearly found.
 
-Where trials fail, log P falls `STEEPNESS` times as fast below an even chance. Where an objective improves towards a
-region that fails, no result ever reins the improvement in that is expected there, and a model of failures smears their
-edge: a product with P alone buys that improvement with trials that fail, 38 of 50 instead of 24 in the cases that were
-tried, and finds less. A safety metric is measured on both sides of its limit and needs none of that.
+For failures, log P falls `STEEPNESS` times as fast below a probability of 1/2. If an objective improves toward a region
+where trials fail, no result ever corrects the improvement expected there, and a model of failures blurs the region's
+edge. A product with P alone then spends more trials on failures (38 of 50 instead of 24 in the tested cases) and finds
+less. A safety metric is measured on both sides of its limit and does not need this.
 
 Sources: Ament, Daulton, Eriksson, Balandat and Bakshy, Unexpected Improvements to Expected Improvement for Bayesian
 Optimization (2023), for the stable logarithm; Snoek, Larochelle and Adams, Practical Bayesian Optimization of Machine
@@ -30,12 +30,12 @@ HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 ROOT_HALF_PI = float(np.sqrt(np.pi / 2))
 STEEPNESS = 50.0
 LOG_EVEN = float(np.log(0.5))
-# Below this, 1 - |u| sqrt(pi / 2) erfcx(|u| / sqrt 2) has no digits left, and is 1 / u² to all that doubles hold.
+# Below this, 1 - |u| sqrt(pi / 2) erfcx(|u| / sqrt 2) has no significant digits left; it equals 1 / u² in doubles.
 FAR = -1e4
 
 
 def log_h(u: Array) -> Array:
-    """log(phi(u) + u Phi(u)), shape as `u`; exact to rounding for any u."""
+    """Return log(phi(u) + u Phi(u)), shape as `u`; exact up to rounding for any u."""
     value = np.empty_like(u)
     is_near = u > -1.0
     near = u[is_near]
@@ -50,12 +50,12 @@ def log_h(u: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """What a quantity must not exceed, and how much that matters.
+    """The limit of a quantity, and its weight.
 
     Args:
-        most: the greatest allowed value (standardised).
-        power: how many times the logarithm of the probability counts.
-        steepness: how many times that again below an even chance.
+        most: the greatest allowed value (standardized).
+        power: the factor of the log probability.
+        steepness: a further factor where the probability is below 1/2.
     """
 
     most: float
@@ -72,23 +72,23 @@ class Constraint:
 
 
 class Acquisition:
-    """Log expected improvement, to be maximised.
+    """Log expected improvement, to maximize.
 
     Args:
-        objective: the model; its columns are fantasies. None if nothing is known but the constraints.
-        best: what is to be improved on, under each fantasy, s.
-        constraints: what must hold besides.
+        objective: the model; its columns are fantasies. None if only the constraints are known.
+        best: the value to improve on, under each fantasy, s.
+        constraints: the constraints to satisfy.
     """
 
     def __init__(self, objective: Surrogate | None, best: Array, constraints: Sequence[Constraint] = ()) -> None:
         self.objective, self.best, self.constraints = objective, best, constraints
 
     def __call__(self, z: Array, active: Mask) -> Array:
-        """Values at the points, m."""
+        """Return the values at the points, m."""
         return self._evaluate(z, active, slopes=False)[0]
 
     def with_slopes(self, z: Array, active: Mask) -> tuple[Array, Array]:
-        """Values, m, and their derivatives by the numeric places, m x a."""
+        """Return the values, m, and their derivatives by the numeric positions, m x a."""
         return self._evaluate(z, active, slopes=True)
 
     def _evaluate(self, z: Array, active: Mask, *, slopes: bool) -> tuple[Array, Array]:
@@ -110,7 +110,7 @@ class Acquisition:
 
 
 def log_expected_improvement(mean: Array, variance: Array, best: Array) -> tuple[Array, Array, Array]:
-    """Log of the expected improvement, averaged over fantasies, and its derivatives.
+    """Return Log of the expected improvement, averaged over fantasies, and its derivatives.
 
     Args:
         mean: m x s.
@@ -128,14 +128,14 @@ def log_expected_improvement(mean: Array, variance: Array, best: Array) -> tuple
     total = share.sum(axis=1, keepdims=True)
     value = (top + np.log(total / u.shape[1]) + np.log(sigma))[:, 0]
     share /= total
-    # d log h / du = Phi / h, and by sigma the two terms together give phi / h.
+    # d log h / du = Phi / h; by sigma the two terms together give phi / h.
     by_mean = -share * np.exp(log_ndtr(u) - log_each) / sigma
     by_sigma = (share * np.exp(-0.5 * u * u - HALF_LOG_2PI - log_each)).sum(axis=1) / sigma[:, 0]
     return value, by_mean, by_sigma / (2.0 * sigma[:, 0])
 
 
 def log_feasibility(mean: Array, variance: Array, limit: float) -> tuple[Array, Array, Array]:
-    """Log of the probability that a quantity is at most `limit`, and its derivatives.
+    """Return Log of the probability that a quantity is at most `limit`, and its derivatives.
 
     Args:
         mean: m x 1.

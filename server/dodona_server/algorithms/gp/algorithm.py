@@ -1,6 +1,6 @@
-"""The Gaussian-process bandit, the default: learns from every trial where the next one promises most.
+"""The Gaussian-process bandit, the default algorithm.
 
-The work is done by the package `gp`, which is imported, and NumPy with it, when a suggestion is first asked for.
+The other modules of the package, and NumPy with them, are imported at the first call of `suggest`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_OBJECTIVES = 4
 
 
 class GpBandit:
-    """Bayesian optimization by a Gaussian process and expected improvement; see the package `gp`."""
+    """Bayesian optimization with a Gaussian process and expected improvement; see the package `gp`."""
 
     inline = False
     one_by_one = True
@@ -40,7 +40,7 @@ class GpBandit:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points; see `Algorithm.suggest`."""
+        """Return the next `count` points; see `Algorithm.suggest`."""
         from dodona_server.algorithms.gp.bandit import suggest
 
         return suggest(problem, completed, pending, count, rng)

@@ -1,8 +1,8 @@
-"""Axes: how one parameter's values lie on the unit interval.
+"""Axes: the positions of a parameter's values on the unit interval.
 
-A numeric value's place is its position on the parameter's scale, 0 at the lower and 1 at the upper bound, so that
-equal distances mean equal effects. A declared set of numbers without a logarithmic scale is spaced evenly by rank:
-whoever writes 16, 32, 64, 128 holds each step for about as large as the next. A categorical value's place is its index.
+A numeric value is at its position on the parameter's scale, 0 at the lower and 1 at the upper bound, so that equal
+distances mean equal effects. A declared set of numbers without a logarithmic scale is spaced evenly by rank: a user who
+writes 16, 32, 64, 128 regards the steps as about equal. The position of a categorical value is its index.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-# A range of integers up to this size is a table of its values; a larger one is a rounded interval.
+# A range of integers up to this size is a table of values; a larger one is a rounded interval.
 MAX_TABLE = 1024
-# Beyond this many integers, rounding no longer shows in a double's unit interval.
+# With more integers than this, rounding is no longer visible in a double in [0, 1].
 MAX_ROUNDED = 2**40
-# Doubles so large blur the values of a range up to MAX_ROUNDED wide. Its offset is taken off first, in integers; and it
-# is so narrow for its place that all scales are the same there.
+# Doubles this large cannot represent all values of a range up to MAX_ROUNDED wide. So its offset is subtracted first,
+# in integers. The range is so narrow relative to its offset that all scales are equal there.
 FAR = 2**48
-# How far outside its bounds a value of another study's trial may lie on the axis.
+# How far outside [0, 1] the position of a value from another study may be.
 OVERHANG = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A Double, or an Integer of so many values that a table of them would be long.
+    """A Double, or an Integer with too many values for a table.
 
     Args:
         kind: the parameter's.
-        size: how many values there are; infinite for a Double.
+        size: the number of values; infinite for a Double.
     """
 
     kind: Double | Integer
@@ -48,13 +48,13 @@ class Interval:
     categorical = False
 
     def place(self, value: Value) -> float:
-        """Where `value` lies, at most `OVERHANG` outside [0, 1]; the middle if it is no number."""
+        """Return the position of `value`, at most `OVERHANG` outside [0, 1]; the middle if it is not a number."""
         if isinstance(value, str) or not math.isfinite(value):
             return 0.5
         return min(max(_position(self.kind, value), -OVERHANG), 1 + OVERHANG)
 
     def value(self, place: float) -> Value:
-        """The value at `place`, within the bounds."""
+        """Return the value at `place`, within the bounds."""
         kind, place = self.kind, min(max(place, 0.0), 1.0)
         if isinstance(kind, Integer):
             if _is_far(kind.min_value, kind.max_value):
@@ -64,7 +64,7 @@ class Interval:
         return min(max(_at(kind, place), kind.min_value), kind.max_value)
 
     def snap(self, places: Array) -> Array:
-        """The nearest places that are values', shape as given."""
+        """Return the nearest positions of values, shape as given."""
         places = np.clip(places, 0.0, 1.0)
         if isinstance(self.kind, Double) or self.size > MAX_ROUNDED:
             return places
@@ -73,15 +73,15 @@ class Interval:
         )
 
     def spread(self, u: Array) -> Array:
-        """Places of values that random search would draw, from uniform `u`."""
+        """Return positions of values as random search would draw them, from uniform `u`."""
         return self.snap(u)
 
     def beside(self, place: float) -> list[float]:
-        """Places of other values near by, for a local search; none on a continuous axis."""
+        """Return positions of nearby values for a local search; none on a continuous axis."""
         if isinstance(self.kind, Double) or self.size > MAX_ROUNDED:
             return []
-        centre = int(self.value(place))
-        near = (centre + step for step in (-2, -1, 1, 2))
+        center = int(self.value(place))
+        near = (center + step for step in (-2, -1, 1, 2))
         return [_position(self.kind, other) for other in near if self.kind.min_value <= other <= self.kind.max_value]
 
 
@@ -91,8 +91,8 @@ class Table:
 
     Args:
         values: in ascending order.
-        places: of the values, ascending from 0 to 1.
-        edges: of the cells of the unit interval that stand for the values when drawing at random; one less.
+        places: positions of the values, ascending from 0 to 1.
+        edges: between the cells of the unit interval for random draws; one fewer than the values.
     """
 
     values: tuple[int | float, ...]
@@ -103,11 +103,11 @@ class Table:
 
     @property
     def size(self) -> float:
-        """How many values there are."""
+        """The number of values."""
         return len(self.values)
 
     def place(self, value: Value) -> float:
-        """Where `value` lies, between the declared ones if it is none of them; the middle if it is no number."""
+        """Return the position of `value`, interpolated if it is not in the table; the middle if it is not a number."""
         if isinstance(value, str) or not math.isfinite(value):
             return 0.5
         offset = self.values[0] if _is_far(self.values[0], self.values[-1]) else 0
@@ -115,19 +115,19 @@ class Table:
         return float(np.interp(float(value - offset), known, self.places))
 
     def value(self, place: float) -> Value:
-        """The value nearest to `place`."""
+        """Return the value nearest to `place`."""
         return self.values[int(self._nearest(np.array(place)))]
 
     def snap(self, places: Array) -> Array:
-        """The nearest places that are values', shape as given."""
+        """Return the nearest positions of values, shape as given."""
         return self.places[self._nearest(places)]
 
     def spread(self, u: Array) -> Array:
-        """Places of values that random search would draw, from uniform `u`."""
+        """Return positions of values as random search would draw them, from uniform `u`."""
         return self.places[np.searchsorted(self.edges, u, side="right")]
 
     def beside(self, place: float) -> list[float]:
-        """Places of other values for a local search: all of a short list, else the nearest four."""
+        """Return positions of other values for a local search: all of a short list, else the nearest four."""
         own = int(self._nearest(np.array(place)))
         reach = len(self.values) if len(self.values) <= 12 else 2
         low, high = max(0, own - reach), min(len(self.values), own + reach + 1)
@@ -139,7 +139,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A Categorical: places are the values' numbers, and no two are nearer than others."""
+    """A Categorical: positions are the values' numbers, and all are equally far from each other."""
 
     values: tuple[str, ...]
     index: dict[Value, int]
@@ -148,27 +148,27 @@ class Choice:
 
     @property
     def size(self) -> float:
-        """How many values there are."""
+        """The number of values."""
         return len(self.values)
 
     def place(self, value: Value) -> float:
-        """The number of `value`; -1 if it is none of the values."""
+        """Return the number of `value`; -1 if it is not among the values."""
         return float(self.index.get(value, -1))
 
     def value(self, place: float) -> Value:
-        """The value of that number."""
+        """Return the value of that number."""
         return self.values[int(place)]
 
     def snap(self, places: Array) -> Array:
-        """The places as they are, within the numbers that there are."""
+        """Return the positions as whole numbers of values."""
         return np.clip(np.floor(places), 0, len(self.values) - 1)
 
     def spread(self, u: Array) -> Array:
-        """Places of values that random search would draw, from uniform `u`."""
+        """Return positions of values as random search would draw them, from uniform `u`."""
         return np.minimum(np.floor(u * len(self.values)), len(self.values) - 1)
 
     def beside(self, place: float) -> list[float]:
-        """Places of all other values."""
+        """Return the positions of all other values."""
         return [float(index) for index in range(len(self.values)) if index != int(place)]
 
 
@@ -176,7 +176,7 @@ Axis = Interval | Table | Choice
 
 
 def axis_of(kind: Kind) -> Axis:
-    """The axis of a parameter's kind."""
+    """Return the axis of a parameter's kind."""
     match kind:
         case Categorical():
             return Choice(kind.values, {value: index for index, value in enumerate(kind.values)})
@@ -201,13 +201,13 @@ def _table(values: Sequence[int | float], kind: Discrete | Integer) -> Table:
     places = np.array([_logarithmic(float(value), low, high, kind.scale) for value in values])
     if isinstance(kind, Discrete):
         return Table(tuple(values), places, even)
-    # As random search draws them: the integer v stands for [v, v + 1).
+    # As random search draws them: the integer v covers [v, v + 1).
     edges = np.array([_logarithmic(float(value), low, high + 1, kind.scale) for value in values[1:]])
     return Table(tuple(values), places, edges)
 
 
 def _is_far(low: float, high: float) -> bool:
-    """Whether the range lies farther from 0 than its values can be told apart there, give or take rounding errors."""
+    """Return whether the range is so far from 0 that doubles cannot distinguish its values."""
     return max(abs(low), abs(high)) > FAR and high - low <= MAX_ROUNDED
 
 
@@ -218,7 +218,7 @@ def _position(kind: Double | Integer, value: float) -> float:
     if kind.scale is not Scale.LINEAR and not (isinstance(kind, Integer) and _is_far(low, high)):
         return _logarithmic(float(value), float(low), float(high), kind.scale)
     span = high - low
-    # The difference of two doubles may overflow; that of their halves does not.
+    # The difference of two doubles may overflow; the difference of their halves does not.
     return (value - low) / span if math.isfinite(span) else (value / 2 - low / 2) / (high / 2 - low / 2)
 
 

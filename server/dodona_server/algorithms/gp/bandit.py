@@ -1,4 +1,4 @@
-"""The Gaussian-process bandit: from trials to suggestions, the first ones without a model."""
+"""The Gaussian-process bandit: suggestions from the initial design, then from the models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dodona_server.algorithms.gp import initial_design
 from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.history import read
-from dodona_server.algorithms.gp.seen import Tried
+from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
 from dodona_server.domain.trial import Trial
 
@@ -24,28 +24,28 @@ def suggest(
     count: int,
     rng: random.Random,
 ) -> Suggestions:
-    """The next points; see `Algorithm.suggest`."""
+    """Return the next points; see `Algorithm.suggest`."""
     generator = np.random.default_rng(rng.getrandbits(64))
     encoding = Encoding(problem.spec.space, problem.whole)
-    tried = Tried(encoding, [trial.parameters for trial in (*completed, *pending)])
+    tried = SeenPoints(encoding, [trial.parameters for trial in (*completed, *pending)])
     search = Search(problem, encoding, read(problem.spec, completed), tried, generator)
     waiting = [trial.parameters for trial in pending]
     if not _is_enough_known(search):
-        return _opened(search, waiting, count)
-    # SciPy takes longer to import than the workers of a new study should wait for their first points.
-    from dodona_server.algorithms.gp.suggest import modelled
+        return _initial_points(search, waiting, count)
+    # Importing SciPy takes longer than the workers of a new study should wait for their first points.
+    from dodona_server.algorithms.gp.suggest import suggest_by_model
 
-    return modelled(search, waiting, count)
+    return suggest_by_model(search, waiting, count)
 
 
 def _is_enough_known(search: Search) -> bool:
-    """Whether there is something to model."""
+    """Return whether there are enough trials for a model."""
     tried, finished = len(search.tried), len(search.history.trials)
     return tried >= initial_design.size(search.dimensions) and finished >= 2 and bool(search.encoding.free.any())
 
 
-def _opened(search: Search, waiting: Sequence[Point], count: int) -> Suggestions:
-    """Points from before there is a model."""
+def _initial_points(search: Search, waiting: Sequence[Point], count: int) -> Suggestions:
+    """Return points of the initial design."""
     found: list[dict[str, Value]] = []
     while len(found) < count:
         point = initial_design.point(search, [*waiting, *found])

@@ -1,4 +1,4 @@
-"""What stays the same over the points of one call."""
+"""The data shared by all points of a call."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from dodona_server.algorithms.contract.algorithm import Problem
 from dodona_server.algorithms.gp.axes import Array
 from dodona_server.algorithms.gp.encoding import Encoding
 from dodona_server.algorithms.gp.history import History
-from dodona_server.algorithms.gp.seen import Tried
+from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
 
-# How many proposals that were tried before are passed over until the points left are looked at one by one.
+# After this many proposals that were tried before, a point is chosen from those left.
 PATIENCE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """The study at this moment.
+    """A study at the time of a call.
 
     Args:
-        problem: its spec and what is known beside its own trials.
+        problem: its spec and what is known besides its own trials.
         encoding: of its space.
         history: its finished trials.
-        tried: the points of all its trials, and of those suggested in this call.
-        generator: of all that is drawn in this call.
+        tried: the points of all its trials, and those suggested in this call.
+        generator: of all random numbers in this call.
     """
 
     problem: Problem
     encoding: Encoding
     history: History
-    tried: Tried
+    tried: SeenPoints
     generator: np.random.Generator
 
     @property
     def dimensions(self) -> float:
-        """How many axes with a choice are active in a point, on average over the space."""
+        """The number of axes with more than one value that are active in a point, on average over the space."""
         encoding = self.encoding
         if not encoding.conditional:
             return float(encoding.free.sum())
@@ -47,9 +47,9 @@ class Search:
         return float((encoding.activity(encoding.spread(u)) & encoding.free).sum(axis=1).mean())
 
     def first_new(self, proposals: Iterable[Array]) -> dict[str, Value] | None:
-        """The first point of the proposed places, each a, that was not tried yet; None if the space has none.
+        """Return the first proposed point, from positions a, that was not tried yet; None if the space has none.
 
-        Where all proposals were tried, any other point serves.
+        If all proposals were tried, return any other point.
         """
         for z in itertools.islice(proposals, PATIENCE):
             point = self.encoding.decode(z)

@@ -1,8 +1,8 @@
-"""The search space as a flat list of axes, conditions included.
+"""The search space as a flat list of axes, with its conditions.
 
-A parameter that stands in several branches with the same name and kind is one axis: what was learned of it under one
-branch holds for the other. Every point has a place on each axis; `active` says which of them it really has. So a
-search may change a parent without a thought for its children: theirs are there already.
+A parameter with the same name and kind in several branches is one axis: what the model learns in one branch holds in
+the other. Every point has a position on each axis; `active` says which axes are active in it. So a search may change a
+parent and the children already have positions.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Integer, Kind, Parameter, SearchSpace, Value
 
 Point = Mapping[str, Value]
-# Two places nearer than this are one.
+# Two positions nearer than this are equal.
 SAME_PLACE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A parameter where it stands in the tree: its axis, its parent's node (-1: none) and the places it needs there."""
+    """A parameter in the tree: its axis, its parent's node (-1: none), and the parent's positions that activate it."""
 
     axis: int
     parent: int
@@ -32,16 +32,16 @@ class _Node:
 
 
 class Encoding:
-    """Maps a space's points to places on axes and back.
+    """Maps points of a space to positions on axes and back.
 
     Args:
-        space: what points are wanted of: the study's space, or the part of it that a context leaves.
-        whole: the study's; where only values are fixed in `space`, its axes are those of the whole, so that trials
-            outside are not mistaken for such as have those values.
+        space: the space to suggest in: the study's, or the part that a context allows.
+        whole: the study's space. If `space` only fixes values, the axes are those of the whole space, so that trials
+            outside the part keep their own values.
 
     Attributes:
-        free: the axes that have more than one value.
-        movable: those of them that have also in `space`.
+        free: the axes with more than one value.
+        movable: those of them with more than one value in `space` too.
     """
 
     def __init__(self, space: SearchSpace, whole: SearchSpace | None = None) -> None:
@@ -85,16 +85,16 @@ class Encoding:
 
     @property
     def pinned(self) -> bool:
-        """Whether points are wanted of a part of the space alone."""
+        """Whether points are suggested only in a part of the study's space."""
         return bool(self._pins)
 
     @property
     def size(self) -> int:
-        """How many axes there are."""
+        """The number of axes."""
         return len(self.axes)
 
     def activity(self, z: Array) -> Mask:
-        """Which axes are active in the points `z`, m x a."""
+        """Return whether each axis is active in the points `z`, m x a."""
         active = np.zeros(z.shape, dtype=bool)
         alive: list[Mask] = []
         for node in self._nodes:
@@ -109,10 +109,10 @@ class Encoding:
         return active
 
     def encode(self, points: Sequence[Point]) -> tuple[Array, Mask]:
-        """Places (m x a) of `points` and which are there (m x a).
+        """Return the positions (m x a) of `points`, and which axes are active (m x a).
 
-        A parameter that a point lacks, as one from before the space grew, counts as inactive, and so does a value
-        that is no longer allowed; what a point has besides is passed over.
+        A parameter that a point lacks, because the space has grown since, counts as inactive, and so does a value that
+        is not allowed. Other parameters of a point are ignored.
         """
         z = np.full((len(points), self.size), 0.5)
         there = np.zeros(z.shape, dtype=bool)
@@ -125,26 +125,26 @@ class Encoding:
                     z[row, column] = place if there[row, column] else 0.0
             if axis.categorical:
                 z[~there[:, column], column] = 0.0
-        # Of equal names, only the one in the branch that is taken.
+        # Of axes with equal names, only the one in the active branch.
         if len(set(self.ids)) < len(self.ids):
             there &= self.activity(self._nearest(z))
         return z, there
 
     def snap(self, z: Array) -> Array:
-        """The points nearest to `z` that are wanted, m x a."""
+        """Return the points of the part nearest to `z`, m x a."""
         snapped = self._nearest(z)
         snapped[:, self._pinned] = self._pinned_places
         return snapped
 
     def _nearest(self, z: Array) -> Array:
-        """The points nearest to `z` that the space has, m x a."""
+        """Return the points of the whole space nearest to `z`, m x a."""
         snapped = np.clip(z, 0.0, 1.0)
         for column in np.flatnonzero(~self.continuous):
             snapped[:, column] = self.axes[column].snap(z[:, column])
         return snapped
 
     def spread(self, u: Array) -> Array:
-        """Points as random search draws them, from uniform `u`, m x a."""
+        """Return points as random search draws them, from uniform `u`, m x a."""
         z = u.copy()
         for column in np.flatnonzero(~self.continuous):
             z[:, column] = self.axes[column].spread(u[:, column])
@@ -152,20 +152,20 @@ class Encoding:
         return z
 
     def decode(self, z: Array) -> dict[str, Value]:
-        """The values of one point, a: a value for each active parameter."""
+        """Return the values of one point, a: a value for each active parameter."""
         values: dict[str, Value] = {}
         pending = list(reversed(self.space.parameters))
         while pending:
             parameter = pending.pop()
             column = self._index[parameter.id, parameter.kind]
             pinned = self._pins.get(column)
-            # The very value, not what its place in a double gives.
+            # The exact value, not the one computed from its position.
             value = values[parameter.id] = self.axes[column].value(float(z[column])) if pinned is None else pinned
             pending.extend(reversed(list(parameter.active_branches(value))))
         return values
 
     def default(self) -> Array:
-        """The point of the declared defaults, and of the middle where there are none, a."""
+        """Return the point of the declared defaults, with the middle where there is none, a."""
         z = np.empty(self.size)
         for column, (kind, axis) in enumerate(zip(self.kinds, self.axes, strict=True)):
             if kind.default_value is not None:
@@ -176,16 +176,16 @@ class Encoding:
         return z
 
     def points(self, most: int) -> int | None:
-        """How many points are wanted; None if more than `most`."""
+        """Return the number of points in the part; None if more than `most`."""
         return _count(self._part.parameters, most, {})
 
     def all_points(self) -> list[dict[str, Value]]:
-        """Every wanted point, if their number is finite; ask `points` first."""
+        """Return every point of the part, which must be finite: call `points` first."""
         return _all(self._part.parameters)
 
 
 def _pins(part: SearchSpace, whole: SearchSpace) -> dict[tuple[str, Kind], Value] | None:
-    """What `part` fixes of the parameters of `whole`; None if it is anything else but them with fixed values."""
+    """Return the values that `part` fixes of parameters of `whole`; None if it differs in any other way."""
     kinds: dict[str, set[Kind]] = {}
     for _, parameter in whole.walk():
         kinds.setdefault(parameter.id, set()).add(parameter.kind)
@@ -222,12 +222,12 @@ def _values(parameter: Parameter) -> list[Value]:
 
 
 def _count(parameters: Iterable[Parameter], most: int, known: dict[int, int | None]) -> int | None:
-    """How many points `parameters` have together; None if more than `most`.
+    """Return the number of points of `parameters` together; None if more than `most`.
 
     Args:
         parameters: that are active together.
-        most: of the whole and so of each part.
-        known: what was counted before, by parameter object: in nested conditions many values lead to the same one.
+        most: the limit, for the whole and for each part.
+        known: counts so far by parameter object: in nested conditions many values lead to the same one.
     """
     total = 1
     for parameter in parameters:

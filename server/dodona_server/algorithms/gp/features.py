@@ -1,9 +1,9 @@
-"""Kernel features: what of a point the kernel compares.
+"""Kernel features: the form of a point that the kernel compares.
 
-A numeric axis gives one column, its place; an inactive one lies at the middle, so that a point without the parameter
-is no nearer to one end than to the other (its parent's value tells the two apart besides). A categorical axis gives a
-column for each category that was seen and one for all others, valued sqrt(1/2), so that two categories have the
-squared distance 1, the Hamming distance. Columns of one axis share a length scale: its group.
+A numeric axis gives one column, its position. An inactive axis is at the middle, so that a point without the parameter
+is equally far from both ends (the parent's value distinguishes the two as well). A categorical axis gives a column for
+each category seen and one for all others, with the value sqrt(1/2), so that two categories have the squared distance 1,
+the Hamming distance. The columns of an axis share a length scale: they are one group.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from dodona_server.algorithms.gp.axes import Array, Mask
 from dodona_server.algorithms.gp.encoding import Encoding
 
 MIDDLE = 0.5
-# A categorical axis of more values than this has columns for those seen alone.
+# A categorical axis with more values than this has columns only for the values seen.
 MAX_CATEGORIES = 16
 
 
 class Features:
-    """Turns places into kernel features; made for one model.
+    """Converts positions to kernel features, for one model.
 
     Args:
         encoding: the space's.
-        z: places of all points that the model will be conditioned on, n x a.
-        active: which of them are there, n x a.
+        z: positions of all points that the model will be conditioned on, n x a.
+        active: whether each axis is active in the point, n x a.
     """
 
     def __init__(self, encoding: Encoding, z: Array, active: Mask) -> None:
@@ -44,7 +44,7 @@ class Features:
         self.axes = np.concatenate([self.numeric, [axis for axis, _ in self._categories]]).astype(np.intp)
 
     def __call__(self, z: Array, active: Mask) -> Array:
-        """Features of the points, m x f."""
+        """Return the features of the points, m x f."""
         x = np.zeros((len(z), len(self.group)))
         x[:, : len(self.numeric)] = np.where(active[:, self.numeric], z[:, self.numeric], MIDDLE)
         column = len(self.numeric)

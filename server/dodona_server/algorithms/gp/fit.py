@@ -1,4 +1,4 @@
-"""Fits the hyperparameters: the best of a few L-BFGS-B runs on their log posterior."""
+"""Fit the hyperparameters: the best of a few L-BFGS-B runs on their log posterior."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dodona_server.algorithms.gp.axes import Array
 from dodona_server.algorithms.gp.features import Features
 from dodona_server.algorithms.gp.likelihood import Hyperparameters, Layout, NoisePrior, Posterior
 
-# Fewer observations than this do not tell a warp from a bend.
+# With fewer observations than this a warp cannot be distinguished from a curved objective.
 LEAST_WARPED = 12
-# A run ends when a step raises the log density by less than this share: what is left is below a thousandth.
+# A run ends when a step raises the log density by less than this share; the rest is below a thousandth.
 TOLERANCE = 1e-6
 
 
@@ -27,16 +27,16 @@ def fit(
     iterations: int = 40,
     warped: bool = True,
 ) -> Hyperparameters:
-    """The hyperparameters of greatest posterior density.
+    """Return the hyperparameters with the greatest posterior density.
 
     Args:
         features: of the model.
         x: features of the observations, n x f.
-        y: observations, standardised, n.
+        y: observations, standardized, n.
         basis: earlier studies' predictions, n x number of them.
         dimensions: active dimensions of a point, on average.
         noise: the prior of the noise.
-        iterations: of each run; a run's cost is about twice as many Cholesky factorisations.
+        iterations: of each run; a run costs about twice as many Cholesky factorizations.
         warped: whether to fit a warp of the numeric axes.
     """
     warped = warped and len(y) >= LEAST_WARPED and len(features.numeric) > 0
@@ -45,13 +45,13 @@ def fit(
     return layout.hyperparameters(_theta(data, layout, dimensions, noise, iterations))
 
 
-# The points that are chosen one after the other from the same results share a fit, and so do the models of an earlier
-# study, which never changes.
+# Points chosen one after the other from the same results share a fit, and so do the models of an earlier study, which
+# never changes.
 @functools.lru_cache(maxsize=64)
 def _theta(
     data: tuple[bytes, bytes, bytes, bytes], layout: Layout, dimensions: float, noise: NoisePrior, iterations: int
 ) -> Array:
-    """The mode of the posterior, given the bytes of `x`, `y`, `basis` and the features' groups; not to be changed."""
+    """Return the mode of the posterior; do not modify it. `data`: bytes of `x`, `y`, `basis`, the feature groups."""
     y, group = np.frombuffer(data[1]), np.frombuffer(data[3], dtype=np.intp)
     x, basis = (np.frombuffer(data[at]).reshape(len(y), -1) for at in (0, 2))
     target = Posterior(x, y, basis, group, layout, dimensions, noise)
@@ -65,7 +65,7 @@ def _theta(
 
 
 def _starts(target: Posterior, layout: Layout) -> list[Array]:
-    """Where the runs begin: the prior's medians with l shortened, and an objective that bends much and has noise."""
+    """Return the starts of the runs: the prior's medians with a smaller l, and with a much smaller l and more noise."""
     smooth, rough = target.medians.copy(), target.medians.copy()
     smooth[: layout.groups] -= 1.0
     rough[: layout.groups] -= 2.5

@@ -1,4 +1,4 @@
-"""What the trials say: points, metrics in the sense of minimisation, and which failed; and which of them to model."""
+"""The results of the trials as arrays, and the choice of those to model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dodona_server.algorithms.gp.encoding import Point
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Trial, TrialState
 
-# Most observations that a model takes: its cost grows with their cube.
+# The largest number of observations in a model: its cost grows with their cube.
 MOST = 256
-# Shares of them that are the best and the latest; the rest are drawn from all others.
+# The shares of the best and of the latest among them; the rest are drawn from the others.
 BEST_SHARE, LATEST_SHARE = 0.5, 0.2
 
 Rows = npt.NDArray[np.intp]
@@ -26,9 +26,9 @@ class History:
     """Finished trials as arrays.
 
     Args:
-        trials: in their order.
-        values: metrics in the spec's order, lower is better, n x number of metrics; NaN where there is none.
-        feasible: which have all their metrics, n.
+        trials: in order.
+        values: metrics in the spec's order, lower is better, n x number of metrics; NaN where one is missing.
+        feasible: whether the trial has all metrics, n.
     """
 
     trials: Sequence[Trial]
@@ -36,12 +36,12 @@ class History:
     feasible: Mask
 
     def points(self, rows: Rows) -> list[Point]:
-        """The parameters of those trials."""
+        """Return the parameters of those trials."""
         return [self.trials[row].parameters for row in rows]
 
 
 def read(spec: StudySpec, completed: Sequence[Trial]) -> History:
-    """The history of a study's finished trials."""
+    """Return the history of a study's finished trials."""
     ids = [metric.id for metric in spec.metrics]
     nothing = (np.nan,) * len(ids)
     rows = []
@@ -58,23 +58,23 @@ def read(spec: StudySpec, completed: Sequence[Trial]) -> History:
 
 
 def columns(spec: StudySpec) -> list[int]:
-    """Where the objectives stand among the metrics."""
+    """Return the indices of the objectives among the metrics."""
     return [spec.metrics.index(metric) for metric in spec.objectives]
 
 
 def limit(metric: Metric) -> float:
-    """The greatest safe value of a safety metric, in the sense of minimisation."""
+    """Return the greatest safe value of a safety metric, lower being better."""
     if metric.safety is None:
         return float("inf")
     return metric.safety.threshold if metric.goal is Goal.MINIMIZE else -metric.safety.threshold
 
 
 def choose(rank: Array, most: int, generator: np.random.Generator) -> Rows:
-    """Which rows to model, ascending: all, or the best, the latest and a sample of the others.
+    """Return the rows to model, ascending: all, or the best, the latest and a sample of the others.
 
     Args:
-        rank: what to prefer low, n.
-        most: how many.
+        rank: lower is preferred, n.
+        most: the largest number of rows.
         generator: for the sample.
     """
     count = len(rank)

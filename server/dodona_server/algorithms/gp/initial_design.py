@@ -1,7 +1,7 @@
-"""The first points, before there is a model: the defaults, then a sequential Latin hypercube.
+"""The initial design, before there is a model: the defaults, then a sequential Latin hypercube.
 
-Each new point falls, on every axis, into a part that has been tried least, and is the one of a few such draws that is
-farthest from all others. Unlike a fixed sequence it takes account of what users and other workers try meanwhile.
+Each new point is, on every axis, in a part that was tried least. It is the draw farthest from all other points out of a
+few such draws. Unlike a fixed sequence it takes the points of users and other workers into account.
 
 Source: McKay, Beckman and Conover, A Comparison of Three Methods for Selecting Values of Input Variables (1979), for
 the hypercube; Mitchell, Spectrally Optimal Sampling for Distribution Ray Tracing (1991), for the farthest draw.
@@ -19,31 +19,31 @@ from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.domain.space import Value, agrees
 
 DRAWS = 64
-# Pending trials beyond this many, the oldest, are not looked at.
+# Of more pending trials than this, the oldest are ignored.
 MOST_PENDING = 64
 
 
 def size(dimensions: float) -> int:
-    """How many points to try before modelling, for that many active dimensions."""
+    """Return the number of points before the first model, for that many active dimensions."""
     return int(min(max(np.ceil(dimensions) + 1, 4), 10))
 
 
 def point(search: Search, waiting: Sequence[Point]) -> dict[str, Value] | None:
-    """The next point that was not tried yet; None if there is none.
+    """Return the next point that was not tried yet; None if there is none.
 
     Args:
         search: the study.
-        waiting: points of trials whose results are to come.
+        waiting: points of trials without results.
     """
     return search.first_new(_proposals(search, waiting))
 
 
 def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
-    """The defaults, what was best in earlier studies, and what lies between; places, each a."""
+    """Yield the defaults, the best points of earlier studies, and Latin hypercube draws; positions, each a."""
     encoding, finished = search.encoding, len(search.history.trials)
     known = [*search.history.points(np.arange(max(0, finished - MOST_PENDING), finished)), *waiting[-MOST_PENDING:]]
     default = encoding.default()
-    # A worker that found the parameters while it ran has run the very defaults, not what their places round to.
+    # A worker that found the parameters while it ran used the exact defaults, not what their positions round to.
     if not any(agrees(one, encoding.decode(default)) for one in known):
         yield default
     strata = max(size(search.dimensions), len(known) + 1)
@@ -56,13 +56,13 @@ def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
 
 
 def draws(encoding: Encoding, tried: Array, strata: int, generator: np.random.Generator) -> Array:
-    """Candidates for the next point, `DRAWS` x a, best first.
+    """Return candidates for the next point, `DRAWS` x a, best first.
 
     Args:
         encoding: the space's.
-        tried: places of the trials so far, n x a.
-        strata: parts that each axis is divided into.
-        generator: of the draws.
+        tried: positions of the trials so far, n x a.
+        strata: the number of parts of each axis.
+        generator: for the draws.
     """
     unit = _unit(encoding, tried)
     u = np.empty((DRAWS, encoding.size))
@@ -78,7 +78,7 @@ def draws(encoding: Encoding, tried: Array, strata: int, generator: np.random.Ge
 
 
 def _unit(encoding: Encoding, z: Array) -> Array:
-    """The places in the unit interval, those of categories too, n x a."""
+    """Return the positions in the unit interval, including those of categories, n x a."""
     unit = np.clip(z, 0.0, None)
     unit[:, encoding.categorical] = (unit[:, encoding.categorical] + 0.5) / encoding.sizes[encoding.categorical]
     return np.clip(unit, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The kernel: Matérn-5/2 with a length scale a group of features, after a monotone warp of the numeric ones.
+"""The kernel: Matérn-5/2 with a length scale for each group of features, after a monotone warp of the numeric ones.
 
 | symbol | meaning | shape |
 | --- | --- | --- |
@@ -6,8 +6,8 @@
 | `r2` | squared scaled distance, sum of weight (x - x')² | m x n |
 | `a`, `b` | exponents of the warp w(x) = 1 - (1 - x^a)^b of each numeric feature | number of numeric |
 
-With u = sqrt(5 r2):  k(r2) = (1 + u + u²/3) exp(-u)  and  dk/d(r2) = -5/6 (1 + u) exp(-u): written in r2, it has no
-singularity at equal points.
+With u = sqrt(5 r2):  k(r2) = (1 + u + u²/3) exp(-u)  and  dk/d(r2) = -5/6 (1 + u) exp(-u). As a function of r2 it has
+no singularity at equal points.
 
 Sources: Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), chapter 4. Snoek, Swersky, Zemel and
 Adams, Input Warping for Bayesian Optimization of Non-Stationary Functions (2014), for the Kumaraswamy warp.
@@ -20,12 +20,12 @@ import numpy as np
 from dodona_server.algorithms.gp.axes import Array
 
 SQRT5 = float(np.sqrt(5.0))
-# The warp's slope has a pole at an end where an exponent is below 1: keep this far from it.
+# The warp's slope has a pole at an end if an exponent is below 1: keep this distance from it.
 WARP_MARGIN = 1e-2
 
 
 def squared_distances(left: Array, right: Array) -> Array:
-    """Pairwise squared Euclidean distances of the rows, m x n; never below 0."""
+    """Return the pairwise squared Euclidean distances of the rows, m x n; never below 0."""
     squares = left @ (-2.0 * right.T)
     squares += np.einsum("ij,ij->i", left, left)[:, None]
     squares += np.einsum("ij,ij->i", right, right)
@@ -33,7 +33,7 @@ def squared_distances(left: Array, right: Array) -> Array:
 
 
 def matern(r2: Array) -> Array:
-    """Matérn-5/2 correlations, shape as `r2`."""
+    """Return Matérn-5/2 correlations, shape as `r2`."""
     u = SQRT5 * np.sqrt(r2)
     decay = np.exp(-u)
     polynomial = u / 3.0
@@ -45,7 +45,7 @@ def matern(r2: Array) -> Array:
 
 
 def matern_and_slope(r2: Array) -> tuple[Array, Array]:
-    """Matérn-5/2 correlations and their derivative by `r2`, shapes as `r2`."""
+    """Return Matérn-5/2 correlations and their derivatives by `r2`, shapes as `r2`."""
     u = SQRT5 * np.sqrt(r2)
     decay = np.exp(-u)
     slope = u + 1.0
@@ -59,14 +59,14 @@ def matern_and_slope(r2: Array) -> tuple[Array, Array]:
 
 
 def warp(x: Array, a: Array, b: Array) -> Array:
-    """The warped numeric features, m x number of numeric; those outside [0, 1] are moved along by their excess."""
+    """Return the warped numeric features, m x number of numeric; outside [0, 1] the warp continues with slope 1."""
     inside = np.minimum(np.maximum(x, 0.0), 1.0)
     t = WARP_MARGIN + (1 - 2 * WARP_MARGIN) * inside
     return 1.0 - (1.0 - t**a) ** b + (x - inside)
 
 
 def warp_slopes(x: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Derivatives of `warp` by x, by log a and by log b, each m x number of numeric."""
+    """Return the derivatives of `warp` by x, by log a and by log b, each m x number of numeric."""
     t = WARP_MARGIN + (1 - 2 * WARP_MARGIN) * np.minimum(np.maximum(x, 0.0), 1.0)
     log_t = np.log(t)
     power = np.exp(a * log_t)

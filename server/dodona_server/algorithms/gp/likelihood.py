@@ -1,19 +1,22 @@
 """The log posterior of the hyperparameters, with its gradient.
 
-The model of the observations:  K = s² k(r2) + c² 1 1' + sum of t² p p' + noise I.  The second term is a constant mean
-with the prior N(0, c²), the third one regression on the predictions p of earlier studies, both integrated out, so that
-neither needs an estimate and a useless prediction loses its weight t.
+The covariance of the observations:  K = s² k(r2) + c² 1 1' + sum of t² p p' + noise I.  The second term is a constant
+mean with the prior N(0, c²). The third term is a regression on the predictions p of earlier studies. Both are
+integrated out, so neither needs an estimate, and a useless prediction loses its weight t.
 
 | symbol | meaning | shape |
 | --- | --- | --- |
-| `theta` | logarithms of l (each group), s², noise, a and b (each numeric feature), t² (each prediction) | in a row |
+| `theta` | logarithms of l (each group), s², noise, a and b (each numeric feature), t² (each prediction) | 1-d |
 | `basis` | predictions of the earlier studies at the observations | n x number of them |
 
-Priors (all normal, on the logarithms): the l of all groups share a level, whose median grows with the square root of
-the number of dimensions, as distances do, and differ from it by less, so that in many dimensions the data need only
-tell the level and the exceptions; s² around the variance of the data; noise below it, see `NoisePrior`; a and b around
-1, no warp. The growth with the dimensions is that of Hvarfner, Hellsten and Nardi, Vanilla Bayesian Optimization
-Performs Great in High Dimensions (2024).
+Priors, all normal on the logarithms:
+
+- l: all groups share a level, whose median grows with the square root of the number of dimensions, as distances do.
+  Each l differs from the level by less, so in many dimensions the data have to determine only the level and the
+  exceptions. The growth is that of Hvarfner, Hellsten and Nardi, Vanilla Bayesian Optimization Performs Great in High
+  Dimensions (2024).
+- s²: around the variance of the data. Noise: below it, see `NoisePrior`.
+- a and b: around 1, which is no warp.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ BASIS_BOUNDS = (-12.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class NoisePrior:
-    """What is held of the noise's variance beforehand, in units of the observations' variance.
+    """The prior of the noise variance, in units of the observations' variance.
 
     Args:
         median: of the log-normal prior.
@@ -75,11 +78,11 @@ class Hyperparameters:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the parts stand in `theta`.
+    """The layout of `theta`.
 
     Args:
         groups: number of length scales.
-        numeric: number of numeric features; they stand first among the features.
+        numeric: number of numeric features, the first ones of all features.
         basis: number of predictions.
         warped: whether the warp is fitted; without it a and b are 1.
     """
@@ -90,7 +93,7 @@ class Layout:
     warped: bool
 
     def split(self, theta: Array) -> tuple[Array, float, float, Array, Array, Array]:
-        """The parts of `theta`: log l, log s², log noise, log a, log b, log t²."""
+        """Return the parts of `theta`: log l, log s², log noise, log a, log b, log t²."""
         at = self.groups
         lengths, scale, noise = theta[:at], float(theta[at]), float(theta[at + 1])
         at += 2
@@ -101,7 +104,7 @@ class Layout:
         return lengths, scale, noise, log_a, log_b, theta[at + 2 * count :]
 
     def hyperparameters(self, theta: Array) -> Hyperparameters:
-        """The natural values of `theta`."""
+        """Return the natural values of `theta`."""
         lengths, scale, noise, log_a, log_b, log_t = self.split(theta)
         return Hyperparameters(
             np.exp(lengths),
@@ -113,7 +116,7 @@ class Layout:
         )
 
     def prior(self, dimensions: float, noise: NoisePrior) -> tuple[Array, Array, Array]:
-        """Medians, spreads and bounds (2 columns) of `theta` under the prior, for that many active dimensions."""
+        """Return medians, spreads and bounds (2 columns) of `theta` under the prior, for `dimensions` active ones."""
         count = 2 * self.numeric if self.warped else 0
         length = np.log(LENGTH_MEDIAN) + 0.5 * np.log(max(dimensions, 1.0))
         parts = [
@@ -130,7 +133,7 @@ class Layout:
 
 
 def inverse(k: Array) -> tuple[Array, Array, float]:
-    """The Cholesky factor (lower), the inverse, and the log determinant of a positive definite matrix, n x n.
+    """Return the Cholesky factor (lower), the inverse, and the log determinant of a positive definite matrix, n x n.
 
     Raises:
         numpy.linalg.LinAlgError: it is not positive definite, even with a little added to its diagonal.
@@ -149,7 +152,7 @@ def inverse(k: Array) -> tuple[Array, Array, float]:
 
 
 class Posterior:
-    """The negative log posterior of `theta` as a function to minimise.
+    """The negative log posterior of `theta`, to minimize.
 
     Args:
         x: features of the observations, n x f.
@@ -175,7 +178,7 @@ class Posterior:
         self.medians, self.spreads, self.bounds = layout.prior(dimensions, noise)
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
-        """The value and its gradient by `theta`."""
+        """Return the value and its gradient by `theta`."""
         away = theta - self.medians
         pull = away / self.spreads**2
         groups = self.layout.groups
@@ -206,7 +209,7 @@ class Posterior:
         slope *= hyper.scale
         rows = slope.sum(axis=1)
         moved = slope @ scaled  # n x f
-        # Of each feature: sum over pairs of the slope times (x - x')² / l², of which r2 falls by two for each log l.
+        # For each feature: the sum over pairs of slope times (x - x')² / l²; d r2 / d log l is -2 (x - x')² / l².
         away = rows[:, None] * scaled - moved
         spread = -4.0 * np.einsum("ij,ij->j", scaled, away)
         parts: list[Array] = [

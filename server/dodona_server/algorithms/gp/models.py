@@ -1,4 +1,4 @@
-"""The models of one study at one moment: of its objective, its safety metrics, and where trials fail."""
+"""The models of a study: of its objective, of its safety metrics, and of failures."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from dodona_server.algorithms.gp.transfer import predictors
 
 FANTASIES = 16
 SEEDS = 8
-# Observations that a model of where trials fail is fitted to.
+# The largest number of observations in a model of failures.
 MOST_LABELS = 128
-# Hyperparameters are known well enough from this many observations, and their fit is what costs most.
+# This many observations determine the hyperparameters well enough, and the fit is the largest cost.
 MOST_FITTED = 128
 LABEL_NOISE = NoisePrior(median=0.05, spread=1.5, low=1e-3)
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """A quantity's observations with the hyperparameters of its model.
+class FittedModel:
+    """The observations of a quantity, and the hyperparameters of its model.
 
     Args:
-        z: places, n x a.
+        z: positions, n x a.
         active: n x a.
-        y: the quantity, standardised, n.
-        hyper: fitted to them.
-        basis: earlier studies' models of it.
+        y: the quantity, standardized, n.
+        hyper: fitted to the observations.
+        basis: earlier studies' models of the quantity.
     """
 
     z: Array
@@ -48,12 +48,12 @@ class Fitted:
     basis: Sequence[Surrogate] = ()
 
     def surrogate(self, encoding: Encoding) -> Surrogate:
-        """The model given the observations alone."""
+        """Return the model given the observations."""
         features = Features(encoding, self.z, self.active)
         return Surrogate(features, self.hyper, self.z, self.active, self.y[:, None], self.basis)
 
     def with_expected(self, encoding: Encoding, z: Array, active: Mask) -> Surrogate:
-        """The model given besides that trials at `z`, q x a, bring what it expects, which it is then surer of."""
+        """Return the model given also that trials at `z`, q x a, give the results it expects."""
         known = self.surrogate(encoding)
         if not len(z):
             return known
@@ -62,7 +62,7 @@ class Fitted:
         return Surrogate(Features(encoding, every_z, every_active), self.hyper, every_z, every_active, y, self.basis)
 
     def with_pending(self, encoding: Encoding, z: Array, active: Mask, generator: np.random.Generator) -> Surrogate:
-        """The model given besides what trials at `z`, q x a, may bring, in `FANTASIES` joint draws."""
+        """Return the model given also `FANTASIES` joint draws of the results of trials at `z`, q x a."""
         if not len(z):
             return self.surrogate(encoding)
         every_z, every_active = np.concatenate([self.z, z]), np.concatenate([self.active, active])
@@ -74,21 +74,21 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Models:
-    """All that a suggestion is made from.
+class StudyModels:
+    """All models for a suggestion.
 
     Args:
         encoding: the space's.
         objective: None while no trial has succeeded.
-        eligible: which observations of the objective keep the constraints, n.
-        constraints: each quantity with its limit.
-        seeds: places of the best trials, best first, k x a.
+        eligible: which observations of the objective satisfy the constraints, n.
+        constraints: the model of each constrained quantity with its limit.
+        seeds: positions of the best trials, best first, k x a.
     """
 
     encoding: Encoding
-    objective: Fitted | None
+    objective: FittedModel | None
     eligible: Mask
-    constraints: Sequence[tuple[Fitted, Limit]]
+    constraints: Sequence[tuple[FittedModel, Limit]]
     seeds: Array
 
     @property
@@ -101,9 +101,9 @@ class Models:
         return pace
 
     def acquisition(self, pending: Sequence[Point], generator: np.random.Generator) -> Acquisition:
-        """What to maximise, given the trials whose results are to come."""
+        """Return the acquisition function, given the pending trials."""
         z, active = self.encoding.encode(pending)
-        # Without an objective, which takes account of pending trials best, the constraints have to keep workers apart.
+        # The objective's fantasies keep workers apart. Without an objective the constraints have to.
         known = len(z) if self.objective is None else 0
         constraints = [
             Constraint(fitted.with_expected(self.encoding, z[:known], active[:known]), limit)
@@ -115,7 +115,7 @@ class Models:
         eligible = np.concatenate([self.eligible, np.ones(len(z), dtype=bool)])
         fitted = model.fitted
         if self.encoding.pinned:
-            # Within a context, what is best elsewhere may be out of reach.
+            # Within a context, the best point elsewhere may be out of reach.
             there = self.encoding.snap(model.z)
             fitted = model.mean(there, self.encoding.activity(there))
         return Acquisition(model, fitted[eligible].min(axis=0), constraints)
@@ -128,8 +128,8 @@ def build(
     noise: NoisePrior,
     dimensions: float,
     generator: np.random.Generator,
-) -> Models:
-    """Fits the models to a study's history.
+) -> StudyModels:
+    """Fit the models to a study's history, and return them.
 
     Args:
         problem: the study's.
@@ -137,7 +137,7 @@ def build(
         history: its finished trials.
         noise: the prior of the objective's noise.
         dimensions: active dimensions of a point, on average.
-        generator: of samples and of the weights of several objectives.
+        generator: for samples and the weights of several objectives.
 
     Raises:
         numpy.linalg.LinAlgError: a kernel matrix could not be inverted.
@@ -146,18 +146,18 @@ def build(
     succeeded = np.flatnonzero(history.feasible)
     wanted = history.values[:, columns(spec)]
     rows = succeeded[_chosen(wanted[succeeded], generator)] if len(succeeded) else succeeded
-    constraints: list[tuple[Fitted, Limit]] = []
+    constraints: list[tuple[FittedModel, Limit]] = []
     objective, eligible = None, np.ones(len(rows), dtype=bool)
     if len(rows):
         weighting = weights(wanted.shape[1], generator)
         basis = predictors(spec, encoding, problem.priors, weighting, generator)
-        objective = _fitted(encoding, history, rows, target(wanted[rows], weighting), noise, dimensions, basis)
+        objective = _fit_model(encoding, history, rows, target(wanted[rows], weighting), noise, dimensions, basis)
         for index, metric in enumerate(spec.metrics):
             if metric.safety is not None:
-                values, most = _centred(history.values[rows, index], limit(metric))
+                values, most = _centered(history.values[rows, index], limit(metric))
                 eligible &= values <= most
                 power = _power(metric.safety.desired_min_safe_trials_fraction, float(np.mean(values <= most)))
-                constraints.append((_fitted(encoding, history, rows, values, noise, dimensions), Limit(most, power)))
+                constraints.append((_fit_model(encoding, history, rows, values, noise, dimensions), Limit(most, power)))
         if not eligible.any():
             objective, eligible = None, eligible[:0]
     if len(succeeded) < len(history.trials):
@@ -165,18 +165,18 @@ def build(
         if objective is not None:
             objective = _with_failures(encoding, history, objective, float(objective.y[eligible].min()))
             eligible = np.concatenate([eligible, np.zeros(len(objective.y) - len(eligible), dtype=bool)])
-    return Models(encoding, objective, eligible, constraints, _seeds(encoding, history, objective, eligible))
+    return StudyModels(encoding, objective, eligible, constraints, _seeds(encoding, history, objective, eligible))
 
 
 def _chosen(values: Array, generator: np.random.Generator) -> Rows:
-    """Which observations to model, by their mean rank over the objectives."""
+    """Return the observations to model, by their mean rank over the objectives."""
     if len(values) <= MOST:
         return np.arange(len(values))
     rank = np.mean([np.argsort(np.argsort(finite(column))) for column in values.T], axis=0)
     return choose(rank, MOST, generator)
 
 
-def _fitted(
+def _fit_model(
     encoding: Encoding,
     history: History,
     rows: Rows,
@@ -184,22 +184,22 @@ def _fitted(
     noise: NoisePrior,
     dimensions: float,
     basis: Sequence[Surrogate] = (),
-) -> Fitted:
+) -> FittedModel:
     z, active = encoding.encode(history.points(rows))
     features = Features(encoding, z, active)
     sample = np.arange(len(y))
     if len(y) > MOST_FITTED:
-        # The best, which tell of the region that counts, and others spread evenly over the rest.
+        # The best, from the region that matters, and others spread evenly over the rest.
         best = np.argsort(y, kind="stable")[: MOST_FITTED // 2]
         others = np.setdiff1d(sample, best)
         sample = np.union1d(best, others[np.linspace(0, len(others) - 1, MOST_FITTED - len(best)).astype(int)])
     known = np.concatenate([np.empty((len(sample), 0)), *[m.mean(z[sample], active[sample]) for m in basis]], axis=1)
     hyper = fit(features, features(z, active)[sample], y[sample], known, dimensions, noise)
-    return Fitted(z, active, y, hyper, basis)
+    return FittedModel(z, active, y, hyper, basis)
 
 
-def _with_failures(encoding: Encoding, history: History, objective: Fitted, best: float) -> Fitted:
-    """The objective with the latest failures as observations no better than the best, so that none is sought there."""
+def _with_failures(encoding: Encoding, history: History, objective: FittedModel, best: float) -> FittedModel:
+    """Add the latest failures to the objective as no better than the best, so that it does not improve there."""
     latest = np.flatnonzero(~history.feasible)[-MOST_LABELS:]
     z, active = encoding.encode(history.points(latest))
     expected = objective.surrogate(encoding).mean(z, active)[:, 0]
@@ -211,22 +211,22 @@ def _with_failures(encoding: Encoding, history: History, objective: Fitted, best
     )
 
 
-def _failures(encoding: Encoding, history: History, dimensions: float, generator: np.random.Generator) -> Fitted:
-    """The model of failure: 1 where a trial failed, 0 where it succeeded, held for a failure above 0.5."""
+def _failures(encoding: Encoding, history: History, dimensions: float, generator: np.random.Generator) -> FittedModel:
+    """Return the model of failures: 1 for a failed trial, 0 for a succeeded one; above 0.5 predicts a failure."""
     failed = ~history.feasible
-    # Of a long history failures first: they are what is to be avoided.
+    # Prefer failures in a long history, since they are to be avoided.
     rows = choose(np.where(failed, 0.0, 1.0) + 1e-9 * np.arange(len(failed)), MOST_LABELS, generator)
     labels = failed[rows].astype(float)
-    return _fitted(encoding, history, rows, labels, LABEL_NOISE, dimensions)
+    return _fit_model(encoding, history, rows, labels, LABEL_NOISE, dimensions)
 
 
-def _centred(values: Array, most: float) -> tuple[Array, float]:
-    """Values of a safety metric and its limit, both in units of the values' spread, the limit's side kept."""
+def _centered(values: Array, most: float) -> tuple[Array, float]:
+    """Return the values of a safety metric and its limit in units of the values' spread; safe values stay safe."""
     values = finite(values)
     middle = float(np.median(values))
     spread = float(np.median(np.abs(values - middle))) * 1.5 or float(values.std()) or 1.0
     scaled, bound = (values - middle) / spread, float(np.clip((most - middle) / spread, -HUGE, HUGE))
-    # Far values are drawn in, by a logarithm that is straight at first; the order is kept.
+    # Compress far values by a logarithm that is linear near 0; the order is kept.
     warped = np.sign(scaled) * np.log1p(np.abs(scaled))
     limit_warped = float(np.sign(bound) * np.log1p(abs(bound)))
     mean, deviation = float(warped.mean()), float(warped.std()) or 1.0
@@ -234,11 +234,11 @@ def _centred(values: Array, most: float) -> tuple[Array, float]:
 
 
 def _power(desired: float | None, share: float) -> float:
-    """How strongly safety weighs: more while fewer trials are safe than are wished for."""
+    """Return the weight of a safety constraint: larger while fewer trials are safe than desired."""
     return 1.0 if desired is None or share >= desired else 1.0 + 4.0 * (desired - share)
 
 
-def _seeds(encoding: Encoding, history: History, objective: Fitted | None, eligible: Mask) -> Array:
+def _seeds(encoding: Encoding, history: History, objective: FittedModel | None, eligible: Mask) -> Array:
     if objective is None:
         latest = np.arange(max(0, len(history.trials) - SEEDS), len(history.trials))
         return encoding.snap(encoding.encode(history.points(latest))[0])

@@ -1,8 +1,10 @@
-"""Finds the point of greatest acquisition in a mixed and conditional space.
+"""Find the point with the greatest acquisition in a mixed and conditional space.
 
-Three steps: many candidates, spread over the space and strewn round the best trials; L-BFGS-B from the most promising,
-on the numeric axes; and a local search over the values of the others, after each move of which L-BFGS-B runs again.
-Points count by what they are on the grid, never by what lies between.
+1. Many candidates, spread over the space and scattered around the best trials.
+2. L-BFGS-B on the numeric axes, from the best candidates.
+3. A local search over the values of the other axes; L-BFGS-B runs again after each move.
+
+Points are always compared by their values on the grid, never by positions between.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from dodona_server.algorithms.gp.encoding import Encoding
 
 SPREAD, STREWN = 512, 512
 STARTS = 4  # of each of the two kinds
-# Of L-BFGS-B. The tolerance and the steps of a line search end runs that rounding alone would keep going.
+# Options of L-BFGS-B. The tolerance and the limit of line-search steps end runs that only rounding errors prolong.
 POLISHING = {"maxiter": 40, "ftol": 1e-6, "maxls": 10}
 SEARCHED, SEARCH_ROUNDS = 3, 4
-MOST_NEIGHBOURS = 400
-# A numeric grid of more values than this is searched as if it were continuous first.
+MOST_NEIGHBORS = 400
+# A numeric grid of more values than this is first searched as if it were continuous.
 FINE_GRID = 12
 
 
@@ -41,12 +43,12 @@ class Optimizer:
         self._stepped = np.flatnonzero(encoding.movable & ~encoding.continuous)
 
     def best_first(self, acquisition: Acquisition, seeds: Array, pace: Array) -> Iterator[Array]:
-        """Points, a, the most promising first; later ones are for the case that the first was tried already.
+        """Yield points, a, best acquisition first; the later ones serve if the first ones were tried already.
 
         Args:
-            acquisition: to maximise.
+            acquisition: to maximize.
             seeds: the best trials so far, best first, at least one, k x a.
-            pace: how far a numeric axis must go to matter (its length scale), a.
+            pace: the length scale of each axis, a.
         """
         spread, strewn = self._spread(SPREAD), self._strewn(seeds, STREWN)
         z = np.concatenate([spread, strewn])
@@ -68,13 +70,13 @@ class Optimizer:
         return iter(every[np.argsort(-value, kind="stable")])
 
     def _spread(self, count: int) -> Array:
-        """A Latin hypercube over the space, count x a."""
+        """Return a Latin hypercube over the space, count x a."""
         size = self._encoding.size
         cells = self._generator.permuted(np.tile(np.arange(count), (size, 1)), axis=1).T
         return self._encoding.spread((cells + self._generator.random((count, size))) / count)
 
     def _strewn(self, seeds: Array, count: int) -> Array:
-        """Points round the seeds, count x a: half moved a little on all axes, half drawn anew on a few."""
+        """Return points around the seeds, count x a: half moved a little on all axes, half redrawn on a few axes."""
         generator, size = self._generator, self._encoding.size
         z = seeds[np.minimum(generator.geometric(0.35, count) - 1, len(seeds) - 1)].copy()
         fresh = self._spread(count)
@@ -87,7 +89,7 @@ class Optimizer:
         return self._encoding.snap(np.concatenate([near[:half], far[half:]]))
 
     def _polish(self, acquisition: Acquisition, z: Array, pace: Array) -> Array:
-        """The points moved uphill on their numeric axes, m x a, on the grid."""
+        """Return the points moved uphill on their numeric axes, m x a, on the grid."""
         relaxed = self._relaxed
         if not len(relaxed):
             return z
@@ -109,12 +111,12 @@ class Optimizer:
         return self._encoding.snap(moved)
 
     def _search(self, acquisition: Acquisition, z: Array, pace: Array) -> Array:
-        """The point after steps to the best neighbours on the axes that have steps, a."""
+        """Return the point after steps to the best neighbors on the axes with discrete values, a."""
         if not len(self._stepped):
             return z
         value = float(acquisition(z[None], self._encoding.activity(z[None]))[0])
         for _ in range(SEARCH_ROUNDS):
-            near = self._neighbours(z)
+            near = self._neighbors(z)
             if not len(near):
                 break
             reached = acquisition(near, self._encoding.activity(near))
@@ -127,16 +129,16 @@ class Optimizer:
             z, value = moved[top], float(reached[top])
         return z
 
-    def _neighbours(self, z: Array) -> Array:
-        """Points that differ from one in a single step on an active axis, m x a."""
+    def _neighbors(self, z: Array) -> Array:
+        """Return the points that differ from `z` by one step on one active axis, m x a."""
         active = self._encoding.activity(z[None])[0]
         steps = [
             (int(axis), place)
             for axis in self._stepped[active[self._stepped]]
             for place in self._encoding.axes[axis].beside(float(z[axis]))
         ]
-        if len(steps) > MOST_NEIGHBOURS:
-            picked: npt.NDArray[np.intp] = self._generator.choice(len(steps), MOST_NEIGHBOURS, replace=False)
+        if len(steps) > MOST_NEIGHBORS:
+            picked: npt.NDArray[np.intp] = self._generator.choice(len(steps), MOST_NEIGHBORS, replace=False)
             steps = [steps[index] for index in picked]
         near = np.repeat(z[None], len(steps), axis=0)
         for row, (axis, place) in enumerate(steps):

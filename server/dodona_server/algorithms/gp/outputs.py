@@ -1,7 +1,8 @@
-"""Output warping: makes a metric's values fit for a Gaussian process.
+"""Output warping: transform a metric's values for a Gaussian process.
 
-Losses have heavy tails: a diverged training is worse than a good one by orders of magnitude, and standardising alone
-would press all good ones together. What matters is told by the good half; the rest need only be known as bad.
+Losses have heavy tails: a diverged training is worse than a good one by orders of magnitude, and standardizing alone
+would press all good ones together. The good half carries the information; of the rest it matters only that they are
+bad.
 
 Source: Song et al., The Vizier Gaussian Process Bandit Algorithm (2024), for the half-rank warp.
 """
@@ -13,19 +14,19 @@ from scipy.special import ndtri
 
 from dodona_server.algorithms.gp.axes import Array
 
-# Metrics beyond this are taken for this: their squares would overflow.
+# Larger metrics are clipped to this: their squares would overflow.
 HUGE = 1e100
 
 
-def standardise(y: Array) -> Array:
-    """`y` with mean 0 and variance 1, n; zeros if it is constant."""
+def standardize(y: Array) -> Array:
+    """Return `y` with mean 0 and variance 1, n; zeros if it is constant."""
     y = y - y.mean()
     spread = float(np.sqrt(np.mean(y * y)))
     return y / spread if spread > 0 else np.zeros(len(y))
 
 
 def finite(y: Array) -> Array:
-    """`y` without infinities, n: NaN and +inf as the worst of the others, -inf and the huge as the best."""
+    """Return `y` without infinities, n: NaN and +inf become the worst of the others, -inf and huge values the best."""
     known = y[np.isfinite(y)]
     if not len(known):
         return np.zeros(len(y))
@@ -34,15 +35,15 @@ def finite(y: Array) -> Array:
 
 
 def warp_outputs(y: Array) -> Array:
-    """Warped and standardised values to be minimised, n; the order is kept, ties are."""
+    """Return warped and standardized values to minimize, n; order and ties are kept."""
     y = _unit(finite(y))
     if not y.any():
         return y
-    return standardise(_half_rank(y))
+    return standardize(_half_rank(y))
 
 
 def _unit(y: Array) -> Array:
-    """`y` moved and scaled to [0, 1], in steps that overflow nowhere."""
+    """Return `y` shifted and scaled to [0, 1], in steps that cannot overflow."""
     low = y.min()
     y = y / 2 - low / 2
     top = y.max()
@@ -50,7 +51,7 @@ def _unit(y: Array) -> Array:
 
 
 def _half_rank(y: Array) -> Array:
-    """The values above the median by Gaussian ranks, on the scale of those below it."""
+    """Return `y` with the values above the median replaced by Gaussian ranks, on the scale of those below it."""
     middle = float(np.median(y))
     good = y <= middle
     scale = float(np.sqrt(np.mean((y[good] - middle) ** 2)))

@@ -1,4 +1,4 @@
-"""What was tried, so that nothing is suggested twice, and what is left of a finite space."""
+"""Deduplication: the points tried, and those left in a finite space."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from dodona_server.domain.space import Value
 DRAWS = 1000
 
 
-class Tried:
+class SeenPoints:
     """The points of all trials.
 
     Args:
         encoding: the space's.
-        points: of the trials, those with parameters that the space does not have included.
+        points: of the trials, including those with parameters that the space does not have.
     """
 
     def __init__(self, encoding: Encoding, points: Sequence[Point]) -> None:
         self._encoding = encoding
-        # A list and not a set: comparing one point with all costs less than hashing all for the one question.
+        # A list, not a set: for one question, comparing a point with all costs less than hashing all.
         self._points: list[Point] = list(points)
 
     def __len__(self) -> int:
-        """How many trials there are."""
+        """Return the number of trials."""
         return len(self._points)
 
     def __contains__(self, point: Point) -> bool:
-        """Whether `point` was tried."""
+        """Return whether `point` was tried."""
         return point in self._points
 
     def add(self, point: Point) -> None:
-        """Counts `point` as tried."""
+        """Add `point` to the points tried."""
         self._points.append(point)
 
     def left(self, most: int) -> list[dict[str, Value]] | None:
-        """The points not tried yet; None if the space has more than `most` points in all."""
+        """Return the points not tried yet; None if the space has more than `most` points."""
         if self._encoding.points(most) is None:
             return None
         tried = {frozenset(point.items()) for point in self._points}
         return [point for point in self._encoding.all_points() if frozenset(point.items()) not in tried]
 
     def another(self, generator: np.random.Generator) -> dict[str, Value] | None:
-        """A random point not tried yet; None if there is none."""
+        """Return a random point not tried yet; None if there is none."""
         left = self.left(2 * len(self._points) + DRAWS)
         if left is not None:
             return left[generator.integers(len(left))] if left else None

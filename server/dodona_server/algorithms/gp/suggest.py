@@ -1,6 +1,6 @@
-"""Points that a model promises most of.
+"""Suggest points with the models.
 
-A call fits the model once, then picks the points one by one, each as if those before it were pending trials.
+A call fits the models once, then chooses the points one by one, each with those before it as pending trials.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dodona_server.algorithms.gp.acquisition import Acquisition
 from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.likelihood import NoisePrior
-from dodona_server.algorithms.gp.models import Models, build
+from dodona_server.algorithms.gp.models import StudyModels, build
 from dodona_server.algorithms.gp.optimizer import Optimizer
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Noise
 
-# A finite space of at most this many points is searched by trying the acquisition at each of them.
+# In a finite space of at most this many points the acquisition is evaluated at each of them.
 FEW_POINTS = 2000
 
 NOISE = {
@@ -32,17 +32,17 @@ NOISE = {
 }
 
 
-def modelled(search: Search, waiting: Sequence[Point], count: int) -> Suggestions:
-    """The next points.
+def suggest_by_model(search: Search, waiting: Sequence[Point], count: int) -> Suggestions:
+    """Return the next points.
 
     Args:
         search: the study.
-        waiting: points of trials whose results are to come.
-        count: how many points.
+        waiting: points of trials without results.
+        count: the number of points.
     """
-    # On one thread: for matrices this small more threads cost time, and their number would show in the last digits.
+    # One thread: for matrices this small more threads cost time, and their number changes the last digits.
     with _libraries().limit(limits=1, user_api="blas"):
-        return _modelled(search, waiting, count)
+        return _suggest_by_model(search, waiting, count)
 
 
 @functools.cache
@@ -50,15 +50,17 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _modelled(search: Search, waiting: Sequence[Point], count: int) -> Suggestions:
+def _suggest_by_model(search: Search, waiting: Sequence[Point], count: int) -> Suggestions:
     models, note, found = None, "", list[dict[str, Value]]()
     while len(found) < count:
         ahead = [*waiting, *found]
         try:
-            # With several objectives each point has weights, and so a model, of its own.
+            # With several objectives each point has its own weights and so its own models.
             if not found or (models is not None and len(search.problem.spec.objectives) > 1):
                 models = _models(search)
-            point = _promising(search, models, ahead) if models is not None else initial_design.point(search, ahead)
+            point = (
+                _most_promising(search, models, ahead) if models is not None else initial_design.point(search, ahead)
+            )
         except np.linalg.LinAlgError as error:
             note = f"space-filling points, since no model could be fitted: {error}"
             models, point = None, initial_design.point(search, ahead)
@@ -69,13 +71,13 @@ def _modelled(search: Search, waiting: Sequence[Point], count: int) -> Suggestio
     return Suggestions(found, note)
 
 
-def _models(search: Search) -> Models:
+def _models(search: Search) -> StudyModels:
     noise = NOISE[search.problem.spec.noise]
     return build(search.problem, search.encoding, search.history, noise, search.dimensions, search.generator)
 
 
-def _promising(search: Search, models: Models, waiting: Sequence[Point]) -> dict[str, Value] | None:
-    """The most promising point that was not tried yet; None if there is none."""
+def _most_promising(search: Search, models: StudyModels, waiting: Sequence[Point]) -> dict[str, Value] | None:
+    """Return the point with the best acquisition that was not tried yet; None if there is none."""
     acquisition = models.acquisition(waiting[-initial_design.MOST_PENDING :], search.generator)
     left = search.tried.left(FEW_POINTS)
     if left is not None:

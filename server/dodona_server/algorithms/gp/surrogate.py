@@ -1,4 +1,4 @@
-"""The fitted model: predictions at any points, their derivatives, and what pending trials might bring.
+"""The fitted model: predictions, their derivatives, and draws of the results of pending trials.
 
 | symbol | meaning | shape |
 | --- | --- | --- |
@@ -26,7 +26,7 @@ LEAST_VARIANCE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What `Surrogate.predict` found, with what `Surrogate.pull_back` needs of it."""
+    """The result of `Surrogate.predict`, with the terms that `Surrogate.pull_back` needs."""
 
     mean: Array
     variance: Array
@@ -42,12 +42,12 @@ class Surrogate:
     """A Gaussian process with its hyperparameters, conditioned on observations.
 
     Args:
-        features: made for the observations.
-        hyper: fitted.
-        z: places of the observations, n x a.
+        features: of the observations.
+        hyper: the fitted values.
+        z: positions of the observations, n x a.
         active: n x a.
-        y: n x s: one column, or one a fantasy.
-        basis: earlier studies' models, which predict what this one corrects.
+        y: n x s: one column, or one for each fantasy.
+        basis: earlier studies' models, whose predictions this one corrects.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class Surrogate:
         return np.concatenate([model.mean(z, active) for model in self.basis], axis=1)
 
     def mean(self, z: Array, active: Mask) -> Array:
-        """The posterior mean alone, m x s."""
+        """Return the posterior mean, m x s."""
         scaled = self._scale(self.features(z, active))
         k = self.hyper.scale * matern(squared_distances(scaled, self._scaled)) + MEAN_VARIANCE
         k += (self._predictions(z, active) * self.hyper.basis) @ self._basis.T
         return np.asarray(k @ self.alpha)
 
     def predict(self, z: Array, active: Mask, *, slopes: bool = True) -> Prediction:
-        """Mean and variance at the points, with what `pull_back` needs if `slopes`."""
+        """Return mean and variance at the points; if `slopes`, with the terms that `pull_back` needs."""
         scaled = self._scale(self.features(z, active))
         parts = [model.predict(z, active, slopes=slopes) for model in self.basis]
         basis = np.concatenate([np.empty((len(z), 0)), *[part.mean for part in parts]], axis=1)
@@ -105,7 +105,7 @@ class Surrogate:
         return Prediction(k @ self.alpha, variance, scaled, slope, k, solved, basis, parts)
 
     def pull_back(self, z: Array, prediction: Prediction, by_mean: Array, by_variance: Array) -> Array:
-        """Derivatives by the numeric places, m x a, from those by mean (m x s) and by variance (m)."""
+        """Return derivatives by the numeric positions, m x a, from those by mean (m x s) and by variance (m)."""
         by_k = by_mean @ self.alpha.T - 2.0 * by_variance[:, None] * prediction.solved  # m x n
         pull = by_k * prediction.slope * self.hyper.scale
         by_scaled = 2.0 * (pull.sum(axis=1)[:, None] * prediction.scaled - pull @ self._scaled)
@@ -121,7 +121,7 @@ class Surrogate:
         return by_z
 
     def draws(self, z: Array, active: Mask, normal: Array) -> Array:
-        """Joint draws of the noisy observations at q points, q x s, from standard `normal`, q x s."""
+        """Return joint draws of noisy observations at q points, q x s, from standard `normal`, q x s."""
         at = self.predict(z, active)
         prior = self.hyper.scale * matern(squared_distances(at.scaled, at.scaled)) + MEAN_VARIANCE
         prior += (at.basis * self.hyper.basis) @ at.basis.T

@@ -1,7 +1,7 @@
-"""The one number that each trial is modelled by, from one or several objectives.
+"""The target of the model: one number for each trial, from one or several objectives.
 
-Several objectives are joined by the augmented Chebyshev norm with weights drawn anew for each suggestion, so that the
-suggestions spread along the Pareto front, its concave parts included.
+Several objectives are combined by the augmented Chebyshev norm with new random weights for each suggestion, so that the
+suggestions spread along the Pareto front, including its concave parts.
 
 Source: Knowles, ParEGO (2006).
 """
@@ -17,13 +17,13 @@ AUGMENTATION = 0.05
 
 
 def weights(count: int, generator: np.random.Generator) -> Array:
-    """Random weights of so many objectives, uniform among those that sum to 1."""
+    """Return random weights of `count` objectives, uniform among those with sum 1."""
     drawn = generator.exponential(np.ones(count))
     return np.asarray(drawn / drawn.sum())
 
 
 def target(values: Array, weighting: Array) -> Array:
-    """What to minimise, standardised, n.
+    """Return the target to minimize, standardized, n.
 
     Args:
         values: objectives, lower is better, n x number of objectives.
@@ -37,7 +37,7 @@ def target(values: Array, weighting: Array) -> Array:
 
 
 def _unit(y: Array, front: Mask) -> Array:
-    """`y` with its range on the Pareto front scaled to [0, 1]."""
+    """Return `y` scaled so that its range on the Pareto front is [0, 1]."""
     low, high = y[front].min(), y[front].max()
     if high <= low:
         high = y.max()
@@ -45,7 +45,7 @@ def _unit(y: Array, front: Mask) -> Array:
 
 
 def pareto(values: Array) -> Mask:
-    """Which rows no other row dominates, n; of equal rows all or none."""
+    """Return which rows no other row dominates, n; equal rows do not dominate each other."""
     no_worse = (values[:, None, :] <= values[None, :, :]).all(axis=2)
     better = (values[:, None, :] < values[None, :, :]).any(axis=2)
     return np.asarray(~(no_worse & better).any(axis=0))

@@ -1,9 +1,9 @@
-"""Learning from earlier studies: their models' predictions, as far as this study's own trials bear them out.
+"""Transfer from earlier studies: their models' predictions, weighted by how well they fit this study's trials.
 
-Each earlier study gives one prediction, the mean of a Gaussian process of its trials over the parameters that both
-have. The study's own model regresses on the predictions and models what they leave (see `likelihood`): the weight of
-each is learned together with all else, and a misleading one gets none. Until there is a model, every second point is
-one of the earlier studies' best, so that misleading ones cost no more than half of the first points.
+Each earlier study gives one prediction: the mean of a Gaussian process of its trials over the common parameters. The
+study's own model regresses on the predictions and models the residual (see `likelihood`). The weights are fitted with
+the other hyperparameters, and a misleading prediction gets none. Until there is a model, every second point is one of
+the earlier studies' best, so misleading ones cost at most half of the first points.
 
 Source: after Golovin et al., Google Vizier (2017), section 3.3, and Poloczek, Wang and Frazier, Warm Starting Bayesian
 Optimization (2016), with regression weights instead of a stack or of covariances between the studies.
@@ -26,28 +26,28 @@ from dodona_server.algorithms.gp.surrogate import Surrogate
 from dodona_server.algorithms.gp.targets import target
 from dodona_server.domain.study import StudySpec
 
-# An earlier study of fewer trials tells too little of its objective's shape.
+# An earlier study with fewer trials says too little about its objective.
 LEAST = 4
-# Trials of all earlier studies together that are modelled, and of any one at least and at most.
+# The number of trials modeled from all earlier studies together, and from each at least and at most.
 MOST_TOGETHER, FEWEST_EACH, MOST_EACH = 512, 48, 128
 FIT_ITERATIONS = 25
-# The length scale of an axis that the earlier study does not have: nothing depends on it.
+# The length scale of an axis that the earlier study does not have: its model does not depend on it.
 ENDLESS = 1e6
-# Best points taken of each earlier study.
+# The number of best points from each earlier study.
 BEST_EACH = 3
 
 
 def predictors(
     spec: StudySpec, encoding: Encoding, priors: Sequence[Prior], weights: Array, generator: np.random.Generator
 ) -> list[Surrogate]:
-    """A model of each earlier study that has enough trials, a metric, and a parameter in common with this one.
+    """Return a model of each earlier study with enough trials and with a metric and a parameter in common.
 
     Args:
-        spec: of the study that is searched.
+        spec: of the present study.
         encoding: of its space.
         priors: the earlier studies.
         weights: of the objectives.
-        generator: of the sample of a long study's trials.
+        generator: for the sample of a long study's trials.
 
     Raises:
         numpy.linalg.LinAlgError: a kernel matrix could not be inverted.
@@ -58,13 +58,13 @@ def predictors(
 
 
 def best_points(spec: StudySpec, encoding: Encoding, priors: Sequence[Prior], fill: Array) -> Array:
-    """The best points of the earlier studies, the studies in turn, k x a.
+    """Return the best points of the earlier studies, one study after the other in turn, k x a.
 
     Args:
-        spec: of the study that is searched.
+        spec: of the present study.
         encoding: of its space.
         priors: the earlier studies.
-        fill: places for the axes that an earlier study lacks, a.
+        fill: positions for the axes that an earlier study lacks, a.
     """
     found = []
     for number, prior in enumerate(priors):
@@ -79,9 +79,9 @@ def best_points(spec: StudySpec, encoding: Encoding, priors: Sequence[Prior], fi
 
 
 def _values(spec: StudySpec, prior: Prior) -> tuple[Array | None, Rows]:
-    """The earlier trials' objectives, n x number of objectives, and their rows; None if it lacks one.
+    """Return the earlier trials' objectives, n x number of objectives, and their rows; None if an objective is missing.
 
-    A study of a single objective learns from whatever the other one optimised first, if the names differ.
+    If the names differ, a study with a single objective learns from the first metric of the earlier one.
     """
     wanted = [metric.id for metric in spec.objectives]
     known = [metric.id for metric in prior.spec.metrics]

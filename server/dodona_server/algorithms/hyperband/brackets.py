@@ -1,10 +1,10 @@
-"""Hyperband's brackets, read back from a study's trials.
+"""Hyperband's brackets, reconstructed from a study's trials.
 
 Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
-Optimization" (2018); sizes, epochs and the moment of a promotion are KerasTuner's.
+Optimization" (2018); sizes, epochs and the time of a promotion are KerasTuner's.
 
-A bracket runs many trials for a few epochs, then promotes the best into the next round, where they go on for more.
-Bracket b has rounds 0 to b; the highest b halves most aggressively and comes first. One iteration is all brackets.
+A bracket runs many trials for a few epochs, then promotes the best to the next round, where they train further.
+Bracket b has rounds 0 to b; the highest b discards most and comes first. An iteration runs all brackets once.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ EPOCHS, INITIAL_EPOCH = "tuner/epochs", "tuner/initial_epoch"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The sizes that all brackets have.
+    """The sizes of the brackets.
 
     Args:
-        max_epochs: how long the last round of each bracket trains.
-        factor: by how much each round has fewer trials and more epochs.
+        max_epochs: the number of epochs up to which the last round of each bracket trains.
+        factor: the ratio of the trials, and of the epochs, of successive rounds.
     """
 
     max_epochs: int
@@ -33,7 +33,7 @@ class Plan:
 
     @property
     def brackets(self) -> int:
-        """How many brackets an iteration has."""
+        """The number of brackets in an iteration."""
         count, epochs = 0, float(self.max_epochs)
         while epochs >= 1:
             epochs /= self.factor
@@ -41,25 +41,25 @@ class Plan:
         return count
 
     def size(self, bracket: int, round_number: int) -> int:
-        """How many trials a round has."""
+        """Return the number of trials in a round."""
         last = math.ceil(1 + math.log(self.max_epochs, self.factor)) / (bracket + 1)
         return math.ceil(last * float(self.factor) ** (bracket - round_number))
 
     def epochs(self, bracket: int, round_number: int) -> int:
-        """Up to which epoch a round trains."""
+        """Return the epoch up to which a round trains."""
         return math.ceil(self.max_epochs / float(self.factor) ** (bracket - round_number))
 
 
 @dataclass(slots=True, eq=False)
-class Run:
-    """A trial as Hyperband sees it.
+class BracketTrial:
+    """A trial in a bracket.
 
     Args:
-        trial_id: the trial's number in text, as KerasTuner names trials; empty for one suggested just now.
+        trial_id: the trial's number as text, as in KerasTuner; empty for one that is being suggested.
         values: its parameters.
-        merit: what ranks it, the least being the best; None while it runs, and if it is infeasible.
-        finished: whether it is.
-        promoted: whether another trial goes on from it.
+        merit: its sort key, lower is better; None while it runs, and if it is infeasible.
+        finished: whether it is finished.
+        promoted: whether another trial continues it.
     """
 
     trial_id: str
@@ -71,90 +71,90 @@ class Run:
 
 @dataclass(slots=True, eq=False)
 class Bracket:
-    """One bracket of one iteration, with the trials that it has so far."""
+    """One bracket of one iteration, with its trials so far."""
 
     plan: Plan
     number: int
-    rounds: list[list[Run]] = field(default_factory=list)
+    rounds: list[list[BracketTrial]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rounds = self.rounds or [[] for _ in range(self.number + 1)]
 
     @property
     def opens(self) -> bool:
-        """Whether its first round lacks trials."""
+        """Whether its first round needs more trials."""
         return len(self.rounds[0]) < self.plan.size(self.number, 0)
 
-    def promotions(self) -> Iterator[tuple[int, Run]]:
-        """The trials that may be promoted now, best first, with the round they go to.
+    def promotions(self) -> Iterator[tuple[int, BracketTrial]]:
+        """Yield the trials that may be promoted now, best first, with the round they go to.
 
-        A trial is promoted as soon as it is sure to be among the best that its round sends on: whatever becomes of
-        those that are still to finish. Infeasible trials count as finished, so nobody waits for them in vain.
+        A trial is promoted as soon as it is certain to be among the best of its round, whatever the results of the
+        unfinished trials. Infeasible trials count as finished, so no worker waits for them.
         """
         for number in range(1, self.number + 1):
             before, places = self.rounds[number - 1], self._places_left(number)
-            unknown = self._final_size(number - 1) - sum(run.finished for run in before)
+            unknown = self._final_size(number - 1) - sum(trial.finished for trial in before)
             candidates = sorted(
-                (run for run in before if run.merit is not None and not run.promoted),
-                key=lambda run: run.merit or (),
+                (trial for trial in before if trial.merit is not None and not trial.promoted),
+                key=lambda trial: trial.merit or (),
             )
-            for run in candidates[: max(0, places - unknown)]:
-                yield number, run
+            for trial in candidates[: max(0, places - unknown)]:
+                yield number, trial
 
     @property
     def closed(self) -> bool:
-        """Whether no trial will ever be added."""
+        """Whether no trial will be added."""
         return all(self._is_closed(number) for number in range(self.number + 1))
 
     def _places_left(self, number: int) -> int:
         return self.plan.size(self.number, number) - len(self.rounds[number])
 
     def _is_closed(self, number: int) -> bool:
-        """Whether a round gets no more trials: it is full, or the one before has finished and has none to promote."""
+        """Return whether a round gets no more trials: it is full, or the round before has none left to promote."""
         if self._places_left(number) <= 0:
             return True
         if number == 0 or not self._is_closed(number - 1):
             return False
-        return all(run.finished and (run.promoted or run.merit is None) for run in self.rounds[number - 1])
+        return all(trial.finished and (trial.promoted or trial.merit is None) for trial in self.rounds[number - 1])
 
     def _final_size(self, number: int) -> int:
-        """How many trials a round will have had at its end, at most."""
+        """Return the largest number of trials that a round can have at its end."""
         return len(self.rounds[number]) if self._is_closed(number) else self.plan.size(self.number, number)
 
 
-def brackets_of(plan: Plan, runs: Iterable[Run], iterations: int) -> list[Bracket]:
-    """The brackets begun so far, in their order.
+def brackets_of(plan: Plan, trials: Iterable[BracketTrial], iterations: int) -> list[Bracket]:
+    """Return the brackets begun so far, in order.
 
     Args:
         plan: the study's.
-        iterations: how often all brackets are run; 0 for without end.
-        runs: its trials, in the order of their numbers. Those that are not Hyperband's, such as points that a user
+        iterations: the number of iterations; 0 for no limit.
+        trials: the study's, in the order of their numbers. Those that are not Hyperband's, such as points that a user
             queued, and those whose parent has been deleted belong to no bracket.
 
     Returns:
-        All brackets up to the last one that has a trial. The trials of the first rounds fill the brackets of their
-        number one after another, so those of a later iteration come after those of an earlier one.
+        All brackets up to the last one with a trial. The trials of first rounds fill the brackets with their number one
+        after another, so the brackets of a later iteration come after those of an earlier one.
     """
     begun: dict[int, list[Bracket]] = {number: [] for number in range(plan.brackets)}
-    home: dict[str, tuple[Bracket, Run]] = {}
-    for run in runs:
-        number, round_number = run.values.get(BRACKET), run.values.get(ROUND)
+    home: dict[str, tuple[Bracket, BracketTrial]] = {}
+    for trial in trials:
+        number, round_number = trial.values.get(BRACKET), trial.values.get(ROUND)
         if number not in begun or not isinstance(round_number, int | float):
             continue
         if round_number == 0:
             ours = begun[int(number)]
-            # One too many, which a worker may get while the study changes, begins no bracket that is not planned.
+            # A surplus trial, which a worker may get while the study changes, begins no unplanned bracket.
             if not ours or (not ours[-1].opens and len(ours) != iterations):
                 ours.append(Bracket(plan, int(number)))
             bracket = ours[-1]
-        elif (parent := home.get(str(run.values.get(PARENT)))) is not None:
+        elif (parent := home.get(str(trial.values.get(PARENT)))) is not None:
             bracket = parent[0]
             parent[1].promoted = True
         else:
             continue
         if round_number <= bracket.number:
-            bracket.rounds[int(round_number)].append(run)
-            home[run.trial_id] = bracket, run
+            bracket.rounds[int(round_number)].append(trial)
+            home[trial.trial_id] = bracket, trial
     return _in_order(plan, begun)
 
 

@@ -1,4 +1,4 @@
-"""Hyperband: many short trainings, of which the best go on (Li et al., 2018), with KerasTuner's semantics.
+"""Hyperband: many short trainings, of which the best continue (Li et al., 2018), with KerasTuner's semantics.
 
 See `brackets` for the rules.
 """
@@ -10,8 +10,8 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 
 from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import integer, only
-from dodona_server.algorithms.contract.results import Judge
+from dodona_server.algorithms.contract.options import check_names, integer
+from dodona_server.algorithms.contract.results import ResultReader
 from dodona_server.algorithms.hyperband.brackets import (
     BRACKET,
     EPOCHS,
@@ -19,11 +19,11 @@ from dodona_server.algorithms.hyperband.brackets import (
     PARENT,
     ROUND,
     Bracket,
+    BracketTrial,
     Plan,
-    Run,
     brackets_of,
 )
-from dodona_server.algorithms.shared.seen import Tried, without_tuner_values
+from dodona_server.algorithms.shared.seen import SeenPoints, without_tuner_values
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import SearchSpace, Value
@@ -37,11 +37,10 @@ MAX_ITERATIONS = 1_000_000
 
 
 class Hyperband:
-    """Random points for the first rounds, promotions for the later ones, each with the epochs it is to train.
+    """Suggests random points for first rounds and promotions for later ones, each with the epochs to train.
 
-    While a bracket has to wait for its trials the next one begins, so that no worker is idle before the last bracket.
-    Only there, with nothing left to begin, does the answer say that workers should `wait`. Within a part of the space
-    those trials alone are promoted that lie in it; the others are left to who asks for them.
+    While a bracket waits for its trials the next one begins, so that no worker is idle before the last bracket. Only
+    there the answer says that workers should `wait`. In a part of the space only the trials inside it are promoted.
     """
 
     inline = False
@@ -49,7 +48,7 @@ class Hyperband:
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
-        only(spec, ("max_epochs", "factor", "hyperband_iterations"))
+        check_names(spec, ("max_epochs", "factor", "hyperband_iterations"))
         _plan(spec)
         _iterations(spec)
 
@@ -61,25 +60,25 @@ class Hyperband:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points, each with its `tuner/` values; see `Algorithm.suggest`."""
+        """Return the next `count` points, each with its `tuner/` values; see `Algorithm.suggest`."""
         spec = problem.spec
-        tried = Tried(spec.space, completed, pending)
+        tried = SeenPoints(spec.space, completed, pending)
         plan, iterations = _plan(spec), _iterations(spec)
-        brackets = brackets_of(plan, _runs(spec, completed, pending), iterations)
+        brackets = brackets_of(plan, _bracket_trials(spec, completed, pending), iterations)
         suggested: list[Mapping[str, Value]] = []
         while len(suggested) < count:
             promotion = next(_promotions(brackets, spec.space, rng), None)
-            opening = next((bracket for bracket in brackets if bracket.opens), None)
-            if opening is None and promotion is None and (not iterations or len(brackets) < iterations * plan.brackets):
-                opening = Bracket(plan, plan.brackets - 1 - len(brackets) % plan.brackets)
-                brackets.append(opening)
-            # As KerasTuner does, the bracket that began first is served first.
-            if opening is not None and (promotion is None or brackets.index(opening) <= promotion[0]):
+            opened = next((bracket for bracket in brackets if bracket.opens), None)
+            if opened is None and promotion is None and (not iterations or len(brackets) < iterations * plan.brackets):
+                opened = Bracket(plan, plan.brackets - 1 - len(brackets) % plan.brackets)
+                brackets.append(opened)
+            # As in KerasTuner, the bracket that began first comes first.
+            if opened is not None and (promotion is None or brackets.index(opened) <= promotion[0]):
                 values = dict(tried.new(lambda: sample(spec.space, rng), rng))
-                suggested.append(_started(opening, values))
+                suggested.append(_start(opened, values))
             elif promotion is not None:
-                index, round_number, run, adapted = promotion
-                suggested.append(_promoted(brackets[index], round_number, run, adapted))
+                index, round_number, trial, adapted = promotion
+                suggested.append(_promote(brackets[index], round_number, trial, adapted))
             else:
                 break
         waits = len(suggested) < count and any(not bracket.closed for bracket in brackets)
@@ -88,16 +87,16 @@ class Hyperband:
 
 def _promotions(
     brackets: Sequence[Bracket], space: SearchSpace, rng: random.Random
-) -> Iterator[tuple[int, int, Run, Mapping[str, Value]]]:
-    """The promotions that `space` allows: bracket, round, the trial to promote and the values it goes on with."""
+) -> Iterator[tuple[int, int, BracketTrial, Mapping[str, Value]]]:
+    """Yield the promotions that `space` allows: bracket, round, the trial to promote and its values in that round."""
     for index, bracket in enumerate(brackets):
-        for round_number, run in bracket.promotions():
-            adapted = _adapted(space, run, rng)
+        for round_number, trial in bracket.promotions():
+            adapted = _adapted(space, trial, rng)
             if adapted is not None:
-                yield index, round_number, run, adapted
+                yield index, round_number, trial, adapted
 
 
-def _started(bracket: Bracket, values: Mapping[str, Value]) -> Mapping[str, Value]:
+def _start(bracket: Bracket, values: Mapping[str, Value]) -> Mapping[str, Value]:
     values = {
         **values,
         EPOCHS: bracket.plan.epochs(bracket.number, 0),
@@ -105,30 +104,32 @@ def _started(bracket: Bracket, values: Mapping[str, Value]) -> Mapping[str, Valu
         BRACKET: bracket.number,
         ROUND: 0,
     }
-    bracket.rounds[0].append(Run("", values))
+    bracket.rounds[0].append(BracketTrial("", values))
     return values
 
 
-def _promoted(bracket: Bracket, round_number: int, run: Run, values: Mapping[str, Value]) -> Mapping[str, Value]:
+def _promote(
+    bracket: Bracket, round_number: int, trial: BracketTrial, values: Mapping[str, Value]
+) -> Mapping[str, Value]:
     values = {
         **values,
         EPOCHS: bracket.plan.epochs(bracket.number, round_number),
         INITIAL_EPOCH: bracket.plan.epochs(bracket.number, round_number - 1),
         BRACKET: bracket.number,
         ROUND: round_number,
-        PARENT: run.trial_id,
+        PARENT: trial.trial_id,
     }
-    run.promoted = True
-    bracket.rounds[round_number].append(Run("", values))
+    trial.promoted = True
+    bracket.rounds[round_number].append(BracketTrial("", values))
     return values
 
 
-def _adapted(space: SearchSpace, run: Run, rng: random.Random) -> Mapping[str, Value] | None:
-    """The values of a trial to promote; if the space has grown since, with the defaults of what is new.
+def _adapted(space: SearchSpace, trial: BracketTrial, rng: random.Random) -> Mapping[str, Value] | None:
+    """Return the values of a trial to promote; if the space has grown since, with the defaults of new parameters.
 
-    None if the trial lies outside the space, which may be a part of the study's.
+    None if the trial is outside the space, which may be a part of the study's.
     """
-    values = without_tuner_values(run.values)
+    values = without_tuner_values(trial.values)
     drawn: dict[str, Value] = {}
     waiting = list(reversed(space.parameters))
     while waiting:
@@ -146,12 +147,12 @@ def _adapted(space: SearchSpace, run: Run, rng: random.Random) -> Mapping[str, V
         return None
 
 
-def _runs(spec: StudySpec, completed: Sequence[Trial], pending: Sequence[Trial]) -> list[Run]:
-    runs = [(trial.number, Run(str(trial.number), trial.parameters)) for trial in pending]
-    for trial, merit in zip(completed, Judge(spec).merits(completed), strict=True):
+def _bracket_trials(spec: StudySpec, completed: Sequence[Trial], pending: Sequence[Trial]) -> list[BracketTrial]:
+    trials = [(trial.number, BracketTrial(str(trial.number), trial.parameters)) for trial in pending]
+    for trial, merit in zip(completed, ResultReader(spec).merits(completed), strict=True):
         ranked = merit if math.isfinite(merit[1]) else None
-        runs.append((trial.number, Run(str(trial.number), trial.parameters, ranked, finished=True)))
-    return [run for _, run in sorted(runs, key=lambda numbered: numbered[0])]
+        trials.append((trial.number, BracketTrial(str(trial.number), trial.parameters, ranked, finished=True)))
+    return [trial for _, trial in sorted(trials, key=lambda numbered: numbered[0])]
 
 
 def _plan(spec: StudySpec) -> Plan:
@@ -162,5 +163,5 @@ def _plan(spec: StudySpec) -> Plan:
 
 
 def _iterations(spec: StudySpec) -> int:
-    """How many times all brackets are run; 0 for without end."""
+    """Return the number of iterations over all brackets; 0 for no limit."""
     return integer(spec, "hyperband_iterations", 1, 0, MAX_ITERATIONS)

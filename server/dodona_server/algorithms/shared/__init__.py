@@ -1,1 +1,1 @@
-"""What several algorithms need of a history."""
+"""Parts that several algorithms share."""

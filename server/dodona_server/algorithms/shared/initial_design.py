@@ -1,4 +1,4 @@
-"""The first points of the algorithms that need some results before they can learn."""
+"""The initial design: the first points of algorithms that need results before they can learn."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from dodona_server.algorithms.simple.quasi_random import quasi_random
 from dodona_server.domain.space import Value
 
 
-class Opening:
-    """The study's quasi-random sequence, from where the study has come to.
+class InitialDesign:
+    """The study's quasi-random sequence, from its present position.
 
     Args:
         problem: the study.
@@ -22,6 +22,6 @@ class Opening:
         self._positions = itertools.count(problem.position)
 
     def __call__(self) -> Mapping[str, Value]:
-        """The next point."""
+        """Return the next point."""
         (point,) = quasi_random(self._problem, next(self._positions), 1)
         return point

@@ -1,7 +1,7 @@
 """Non-dominated sorting and crowding (Deb et al., NSGA-II, 2002).
 
-Symbols: n trials, m objectives; `losses` is an (n, m) array, less being better; `violation` an (n,) array, 0 for
-allowed trials and infinite for those without a result. Indices count the trials as given.
+Symbols: n trials, m objectives. `losses` is an (n, m) array, lower is better. `violation` is an (n,) array, 0 for safe
+trials and infinite for those without a result. Indices refer to the trials in the given order.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dodona_server.algorithms.contract.results import Outcome
+from dodona_server.algorithms.contract.results import TrialResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,41 +19,41 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.intp]
 
-# Generations of a very long history are joined, so that there are no more than this many to run again.
+# Generations of a very long history are merged, so that at most this many are replayed.
 _MAX_GENERATIONS = 200
 
 
-def survivors(outcomes: Sequence[Outcome], size: int) -> list[int]:
-    """The population after all `outcomes`, best first, in generations of `size`.
+def survivors(results: Sequence[TrialResult], size: int) -> list[int]:
+    """Return the population after all `results`, best first, in generations of `size`.
 
     Args:
-        outcomes: of the finished trials, in the order in which they finished.
-        size: how many survive each generation.
+        results: of the finished trials, in the order in which they finished.
+        size: the number of survivors of each generation.
 
     Returns:
         Up to `size` indices, ordered by front and then by crowding.
     """
-    if not outcomes:
+    if not results:
         return []
-    losses, violation = arrays(outcomes)
-    step = max(size, -(-len(outcomes) // _MAX_GENERATIONS))
+    losses, violation = arrays(results)
+    step = max(size, -(-len(results) // _MAX_GENERATIONS))
     alive = np.empty(0, dtype=np.intp)
-    for start in range(0, len(outcomes), step):
-        together = np.concatenate([alive, np.arange(start, min(start + step, len(outcomes)))])
+    for start in range(0, len(results), step):
+        together = np.concatenate([alive, np.arange(start, min(start + step, len(results)))])
         alive = together[best(losses[together], violation[together], size)]
     return [int(index) for index in alive]
 
 
-def arrays(outcomes: Sequence[Outcome]) -> tuple[Floats, Floats]:
-    """The outcomes as `losses` and `violation`; losses are 0 where there is no result."""
-    width = max(len(outcome.losses) for outcome in outcomes)
+def arrays(results: Sequence[TrialResult]) -> tuple[Floats, Floats]:
+    """Return the results as `losses` and `violation`; the losses are 0 where there is no result."""
+    width = max(len(result.losses) for result in results)
     empty = (0.0,) * width
-    losses = np.array([outcome.losses or empty for outcome in outcomes], dtype=np.float64)
-    return losses.reshape(len(outcomes), width), np.array([outcome.violation for outcome in outcomes])
+    losses = np.array([result.losses or empty for result in results], dtype=np.float64)
+    return losses.reshape(len(results), width), np.array([result.violation for result in results])
 
 
 def best(losses: Floats, violation: Floats, size: int) -> Ints:
-    """The indices of the best `size` trials, by front and then by crowding."""
+    """Return the indices of the best `size` trials, by front and then by crowding."""
     chosen: list[Ints] = []
     missing = size
     for front in fronts(losses, violation, size):
@@ -64,9 +64,9 @@ def best(losses: Floats, violation: Floats, size: int) -> Ints:
 
 
 def fronts(losses: Floats, violation: Floats, size: int) -> list[Ints]:
-    """The fronts, best first, until they hold `size` trials or all.
+    """Return the fronts, best first, until they contain `size` trials or all.
 
-    A trial of less violation dominates one of more; among equals the losses decide.
+    A trial with a smaller violation dominates one with a larger violation; if both are equal, the losses decide.
     """
     dominated = _dominated(losses, violation)
     count = dominated.sum(axis=0)  # how many dominate each
@@ -83,7 +83,7 @@ def fronts(losses: Floats, violation: Floats, size: int) -> list[Ints]:
 
 
 def _dominated(losses: Floats, violation: Floats) -> NDArray[np.bool_]:
-    """(n, n): whether the row's trial dominates the column's."""
+    """Return (n, n): whether the row's trial dominates the column's."""
     no_worse = np.ones((len(losses), len(losses)), dtype=bool)
     better = np.zeros_like(no_worse)
     for column in losses.T:
@@ -96,7 +96,7 @@ def _dominated(losses: Floats, violation: Floats) -> NDArray[np.bool_]:
 
 
 def crowding(losses: Floats) -> Floats:
-    """The crowding distance (n,) of the trials of one front: infinite at the ends of each objective."""
+    """Return the crowding distance (n,) of the trials of one front: infinite at the ends of each objective."""
     n = len(losses)
     distance = np.zeros(n)
     for column in losses.T:

@@ -1,4 +1,4 @@
-"""Keeps suggestions from repeating what has been tried or is under way."""
+"""Deduplication: suggest no point that was tried or is running."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dodona_server.algorithms.space.finite import small_grid
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.trial import Trial
 
-# How often a proposal is made anew, and then a random one, before a repeat is put up with.
+# How many proposals, and then how many random points, are drawn before a repeat is accepted.
 MAX_PROPOSALS = 10
 MAX_RANDOM = 100
 
 
-class Tried:
-    """The points of a study so far, those suggested in the same call among them.
+class SeenPoints:
+    """The points of a study so far, including those suggested in the same call.
 
     Args:
         space: what is searched.
@@ -31,22 +31,22 @@ class Tried:
         ]
 
     def __contains__(self, point: Mapping[str, Value]) -> bool:
-        # Comparing mappings one by one is faster than hashing thousands of them for the sake of one look.
+        # For one question, comparing mappings one by one is faster than hashing thousands of them.
         return point in self._points
 
     def add(self, point: Mapping[str, Value]) -> None:
-        """Counts `point` among those tried."""
+        """Add `point` to the points tried."""
         self._points.append(point)
 
     def new(self, propose: Callable[[], Mapping[str, Value]], rng: random.Random) -> Mapping[str, Value]:
-        """A point that has not been tried, and counts as tried from now on.
+        """Return a point that has not been tried, and add it to the points tried.
 
         Args:
-            propose: makes a proposal, another one at every call.
-            rng: for random points in the place of proposals that repeat; of a small space one of those left.
+            propose: returns a proposal, a different one at every call.
+            rng: for random points that replace repeated proposals; in a small space, one of the points left.
 
         Returns:
-            The first new proposal, else a random new point; a repeat if the space is exhausted.
+            The first new proposal, or else a new random point; a repeat if the space is exhausted.
         """
         for attempt in range(MAX_PROPOSALS + MAX_RANDOM):
             point = propose() if attempt < MAX_PROPOSALS else sample(self._space, rng)
@@ -58,7 +58,7 @@ class Tried:
         return point
 
     def _left(self, rng: random.Random) -> Mapping[str, Value] | None:
-        """A point of a small space that has not been tried."""
+        """Return a point of a small space that has not been tried."""
         grid = small_grid(self._space)
         if grid is None:
             return None
@@ -71,12 +71,12 @@ class Tried:
         return None
 
 
-# What Hyperband adds to a trial's parameters, by KerasTuner's names.
+# The prefix of the parameters that Hyperband adds, under KerasTuner's names.
 TUNER_PREFIX = "tuner/"
 
 
 def without_tuner_values(values: Mapping[str, Value]) -> Mapping[str, Value]:
-    """A trial's parameters without those that say how it is to be run."""
+    """Return a trial's parameters without the `tuner/` ones."""
     if "tuner/epochs" not in values:
         return values
     return {name: value for name, value in values.items() if not name.startswith(TUNER_PREFIX)}

@@ -1,7 +1,7 @@
-"""Which points of a space a study's trials stand for, where the space may have grown since.
+"""The points of a space that a study's trials cover, if the space may have grown since.
 
-A trial stands for every point that has all of its values. One that ran before a parameter was found lacks it, and so
-stands for each of that parameter's values: it is the same training.
+A trial covers every point that has all of its values. A trial that ran before a parameter was added lacks it, and so
+covers all values of that parameter: the training is the same.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Covered:
     """The points that trials stand for.
 
     Args:
-        completed: the finished trials. One without any parameter tells nothing, since it ran before there were any.
-        pending: the unfinished ones; what they lack they may turn out to use.
+        completed: the finished trials. One without parameters is ignored, since it ran before there were any.
+        pending: the unfinished ones; they may still use parameters that they lack.
     """
 
     def __init__(self, completed: Sequence[Trial], pending: Sequence[Trial]) -> None:
@@ -27,27 +27,27 @@ class Covered:
         self._pending = _by_names(pending)
 
     def by(self, point: Mapping[str, Value]) -> frozenset[str] | None:
-        """The names that a trial which stands for `point` has; None if there is no such trial."""
+        """Return the names of the parameters of a trial that covers `point`; None if there is no such trial."""
         names = _found(self._finished, point)
         if names is None:
             names = _found(self._pending, point)
         return None if names is None else frozenset(names)
 
     def may_be_left(self, point: Mapping[str, Value]) -> bool:
-        """Whether a point that is covered may turn out to be left: only a pending trial that may change covers it."""
+        """Return whether a covered point may still become free: only a pending trial that may change covers it."""
         if _found(self._finished, point) is not None:
             return False
         names = _names(point)
         return _values(point, names) not in self._pending.get(names, ())
 
     def add(self, point: Mapping[str, Value]) -> None:
-        """Counts `point` among those of the pending trials."""
+        """Add `point` to those of the pending trials."""
         names = _names(point)
         self._pending.setdefault(names, set()).add(_values(point, names))
 
 
 def _by_names(trials: Iterable[Trial]) -> dict[_Names, set[tuple[Value, ...]]]:
-    """The trials' values by the names that they have."""
+    """Return the trials' values by the names of their parameters."""
     found: dict[_Names, set[tuple[Value, ...]]] = {}
     for trial in trials:
         names = _names(trial.parameters)

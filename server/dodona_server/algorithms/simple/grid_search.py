@@ -1,4 +1,4 @@
-"""Grid search: every point of a grid once, then the end."""
+"""Grid search: every point of a grid once; then the search ends."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import integer, only
+from dodona_server.algorithms.contract.options import check_names, integer
 from dodona_server.algorithms.simple.covered import Covered
 from dodona_server.algorithms.space.grid import Grid
 from dodona_server.algorithms.space.permutation import Permutation
@@ -20,13 +20,13 @@ MAX_POINTS = 1_000_000
 
 
 class GridSearch:
-    """Goes through a grid; which values are on it says `grid.grid_values`.
+    """Suggests the points of a grid; see `grid.grid_values` for the values on it.
 
-    It goes by `problem.position` until the space grows. From then on it asks for the study's trials, and leaves out the
-    points that those stand for, so that it goes on instead of beginning anew.
+    The next point follows from `problem.position` until the space grows. From then on the search needs the study's
+    trials and leaves out the points that they cover, so that it continues instead of restarting.
 
     Args:
-        shuffled: in random order rather than with the last parameter changing fastest.
+        shuffled: whether the order is random; otherwise the last parameter changes fastest.
     """
 
     inline = True
@@ -37,7 +37,7 @@ class GridSearch:
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
-        only(spec, ("points",))
+        check_names(spec, ("points",))
         _points(spec)
 
     def needs_history(self, study: Study) -> bool:
@@ -50,13 +50,13 @@ class GridSearch:
         completed: Sequence[Trial],
         pending: Sequence[Trial],
         count: int,
-        rng: random.Random,  # noqa: ARG002 - it differs from call to call, the order must not
+        rng: random.Random,  # noqa: ARG002 - it differs in each call, but the order must not
     ) -> Suggestions:
-        """The next `count` points, fewer at the end of the grid; see `Algorithm.suggest`."""
+        """Return the next `count` points, fewer at the end of the grid; see `Algorithm.suggest`."""
         grid = Grid(problem.spec.space, _points(problem.spec))
         order = Permutation(grid.size, str(problem.seed)) if self._shuffled else range(grid.size)
         if problem.has_grown:
-            # However a worker changes what it runs, the search ends: no grid is suggested more than twice over.
+            # The search ends even if workers change the values they use: no grid is suggested more than twice.
             left = min(count, max(0, 2 * grid.size - problem.position))
             return _left_over(grid, order, Covered(completed, pending), left)
         numbers = range(problem.position, min(problem.position + count, grid.size))
@@ -64,7 +64,7 @@ class GridSearch:
 
 
 def _left_over(grid: Grid, order: Sequence[int] | Permutation, covered: Covered, count: int) -> Suggestions:
-    """The first `count` points of a grid, in that order, that no trial stands for."""
+    """Return the first `count` points of a grid, in that order, that no trial covers."""
     found: list[Mapping[str, Value]] = []
     wait = False
     place = 0

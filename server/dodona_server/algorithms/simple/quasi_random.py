@@ -18,8 +18,8 @@ from dodona_server.domain.trial import Trial
 class QuasiRandomSearch:
     """Points of a scrambled Sobol sequence, numbered by `problem.position` and scrambled by `problem.seed`.
 
-    A coordinate for every parameter, the roots first, active or not: a conditional parameter's values are spread over
-    those points that activate it. A small space without conditions is gone through in random order instead.
+    Every parameter has a coordinate, active or not, the roots first. So a conditional parameter's values are spread
+    over the points that activate it. A small space without conditions is visited in random order instead.
     """
 
     inline = True
@@ -32,17 +32,17 @@ class QuasiRandomSearch:
     def suggest(
         self,
         problem: Problem,
-        completed: Sequence[Trial],  # noqa: ARG002 - the contract's; the sequence learns nothing
+        completed: Sequence[Trial],  # noqa: ARG002 - part of the contract; the sequence does not learn
         pending: Sequence[Trial],  # noqa: ARG002
         count: int,
-        rng: random.Random,  # noqa: ARG002 - it differs from call to call, the scrambling must not
+        rng: random.Random,  # noqa: ARG002 - it differs in each call, but the scrambling must not
     ) -> Suggestions:
-        """The next `count` points; see `Algorithm.suggest`."""
+        """Return the next `count` points; see `Algorithm.suggest`."""
         return Suggestions(quasi_random(problem, problem.position, count))
 
 
 def quasi_random(problem: Problem, position: int, count: int) -> list[Mapping[str, Value]]:
-    """Points `position` to `position + count - 1` of the study's sequence."""
+    """Return points `position` to `position + count - 1` of the study's sequence."""
     small = without_repeats(problem.spec.space, problem.seed, position, count)
     if small is not None:
         return small

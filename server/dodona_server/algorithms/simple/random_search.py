@@ -1,4 +1,4 @@
-"""Random search: independent draws, each parameter by its scale (Bergstra and Bengio, 2012)."""
+"""Random search: independent draws of each parameter on its scale (Bergstra and Bengio, 2012)."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from dodona_server.domain.space import (
 from dodona_server.domain.study import Study, StudySpec
 from dodona_server.domain.trial import Trial
 
-# KerasTuner's number: after so many draws in a row that were tried before, a space counts as exhausted.
+# KerasTuner's number: after this many repeated draws in a row, a space counts as exhausted.
 MAX_COLLISIONS = 20
-# Up to so many points of a space are looked at one by one to find those that are left.
+# In a space of at most this many points, the points left are found by checking each one.
 MAX_LISTED = 100_000
 
 
 class RandomSearch:
-    """Draws every active parameter independently; a conditional one only under the parent's drawn value.
+    """Draws every active parameter independently; a conditional one only if the parent's drawn value activates it.
 
-    A finite space comes to its end when all of it has been tried, as KerasTuner's does. A small one without conditions
-    is gone through in random order. In other finite spaces, and in one that has grown, points that the study's trials
-    stand for are drawn again; in a large one only when half of it has been suggested. In a space without an end no
-    history is needed: two draws are never the same.
+    The search ends when all points of a finite space have been tried, as in KerasTuner. In a small space without
+    conditions the points come in random order. In other finite spaces, and in a grown one, points that trials cover are
+    drawn again; in a large space only after half of it has been suggested. An infinite space needs no history: no two
+    draws are equal.
     """
 
     inline = True
@@ -59,7 +59,7 @@ class RandomSearch:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points; see `Algorithm.suggest`."""
+        """Return the next `count` points; see `Algorithm.suggest`."""
         space = problem.spec.space
         trials = len(completed) + len(pending)
         if _may_repeat(space, problem.position, max(trials, problem.position), problem.has_grown):
@@ -71,12 +71,12 @@ class RandomSearch:
 
 
 def _may_repeat(space: SearchSpace, position: int, trials: int, has_grown: bool) -> bool:
-    """Whether only the study's trials tell which points of a finite space are left.
+    """Return whether only the study's trials say which points of a finite space are left.
 
     Args:
         space: what is searched.
-        position: how many suggestions the algorithm has made.
-        trials: how many trials the study has had: more than these, if points were queued or imported.
+        position: the number of suggestions that the algorithm has made.
+        trials: the number of trials so far: larger than `position` if trials were queued or imported.
         has_grown: whether the space has grown.
     """
     size = count_points(space)
@@ -88,7 +88,7 @@ def _may_repeat(space: SearchSpace, position: int, trials: int, has_grown: bool)
 
 
 def _new_points(space: SearchSpace, covered: Covered, count: int, rng: random.Random) -> Suggestions:
-    """Up to `count` random points that no trial stands for; fewer, when none is left."""
+    """Return up to `count` random points that no trial covers; fewer if no more are left."""
     found: list[Mapping[str, Value]] = []
     new: Mapping[str, Value] | None
     while len(found) < count:
@@ -106,14 +106,14 @@ def _new_points(space: SearchSpace, covered: Covered, count: int, rng: random.Ra
 
 
 def _all_points(space: SearchSpace) -> Iterator[Mapping[str, Value]]:
-    """The points of a finite space; none of a very large one, which ends after its collisions, as KerasTuner's does."""
+    """Yield the points of a finite space; none of a very large one, which ends after repeats, as in KerasTuner."""
     if (count_points(space) or MAX_LISTED + 1) <= MAX_LISTED:
         grid = Grid(space, 1)
         yield from (grid[index] for index in range(grid.size))
 
 
 def sample(space: SearchSpace, rng: random.Random) -> dict[str, Value]:
-    """One random point of `space`: a value for each active parameter."""
+    """Return a random point of `space`: a value for each active parameter."""
     values: dict[str, Value] = {}
     pending: list[Parameter] = list(reversed(space.parameters))
     while pending:
@@ -132,7 +132,7 @@ def _draw(parameter: Parameter, rng: random.Random) -> Value:
         case Integer(scale=Scale.LINEAR):
             return rng.randint(kind.min_value, kind.max_value)
         case Integer():
-            # Each integer n stands for [n, n + 1), so that the last one is drawn like the others.
+            # Each integer n covers [n, n + 1), so that the last one is as likely as the others.
             drawn = spread(rng.random(), kind.min_value, kind.max_value + 1, kind.scale)
             return min(max(math.floor(drawn), kind.min_value), kind.max_value)
         case Categorical() | Discrete():

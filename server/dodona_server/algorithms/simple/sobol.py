@@ -2,9 +2,9 @@
 
 Sobol, "On the distribution of points in a cube" (1967); Owen, "Randomly permuted (t,m,s)-nets and (t,s)-sequences"
 (1995). The scrambling is hash-based, as is the shuffling that pads the sequence to any number of dimensions: Burley,
-"Practical Hash-based Owen Scrambling" (2020). No NumPy: the server process that calls it never loads that.
+"Practical Hash-based Owen Scrambling" (2020). It does not use NumPy, which the server process never imports.
 
-Symbols: i, the index of a point; d, a dimension; x, a coordinate as 32 binary digits after the point.
+Symbols: i, the index of a point; d, a dimension; x, a coordinate as 32 binary digits after the binary point.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HALF_A_STEP = 0.5
 
 @functools.cache
 def _table() -> tuple[tuple[int, ...], ...]:
-    """The direction numbers v of each dimension, as 32-bit fractions; v[0] belongs to the lowest bit of the index."""
+    """Return the direction numbers v of each dimension, as 32-bit fractions; v[0] is for the index's lowest bit."""
     first = tuple(1 << (BITS - 1 - bit) for bit in range(BITS))
     return (first, *(_directions(*map(int, row.split())) for row in ROWS.splitlines()))
 
@@ -41,17 +41,17 @@ class Sobol:
     """A scrambled sequence.
 
     Args:
-        key: what the scrambling depends on; the same key is the same sequence.
+        key: determines the scrambling; the same key gives the same sequence.
     """
 
     def __init__(self, key: str) -> None:
         self._key = key
 
     def coordinate(self, index: int, dimension: int) -> float:
-        """Coordinate `dimension` of point `index`, in (0, 1); both count from 0.
+        """Return coordinate `dimension` of point `index`, in (0, 1); both count from 0.
 
-        Beyond the last dimension of the table the first ones come again, in another order of the points and scrambled
-        otherwise, so that they are independent of those.
+        Dimensions beyond the table reuse the first ones, with the points in another order and with another scrambling,
+        so that they are independent.
         """
         table = _table()
         repeat, column = divmod(dimension, len(table))
@@ -76,10 +76,10 @@ def _reversed(x: int) -> int:
 
 
 def _scrambled(x: int, seed: int) -> int:
-    """Owen's scrambling: each digit is flipped or not by the digits before it and the seed.
+    """Apply Owen's scrambling: the digits before a digit and the seed decide whether it is flipped.
 
-    On the reversed number a digit's carries reach only those after it; the constants are those of Vegdahl's hash,
-    which Burley recommends for it.
+    In the reversed number a digit's carries reach only the digits after it. The constants are those of Vegdahl's hash,
+    which Burley recommends.
     """
     x = _reversed(x)
     x ^= x * 0x3D20ADEA & _MASK

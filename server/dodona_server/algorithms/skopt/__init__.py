@@ -1,1 +1,1 @@
-"""scikit-optimize's models."""
+"""Search with the models of scikit-optimize."""

@@ -1,7 +1,7 @@
 """scikit-optimize's optimizer over a tree of conditions.
 
-Symbols: n trials; x a list of coordinates, one for each dimension with more than one value: a place of the unit
-interval, or a category's index.
+Symbols: n trials; x a list of coordinates, one for each dimension with more than one value: a position in the unit
+interval, or the index of a category.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from skopt.space import Categorical, Real
 from skopt.utils import cook_estimator
 
 from dodona_server.algorithms.space.tree import Dimension, Tree
-from dodona_server.algorithms.space.unit_interval import CENTRE
+from dodona_server.algorithms.space.unit_interval import CENTER
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Option
 
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 Coordinates = list[float | int]
 
-# A column for each category is too much for a model beyond this; then they are taken as ordered.
+# Above this number, a column for each category is too much for a model; the categories then count as ordered.
 MAX_CATEGORIES = 50
-# Losses further than this from the median, in interquartile ranges, tell no more than that they are far off.
+# Losses are clipped to this range around the median, in interquartile ranges.
 _FAR_WORSE, _FAR_BETTER = 5.0, -1e3
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How to search.
+class SkoptSettings:
+    """The settings of a search.
 
     Args:
-        estimator: the model by its name in the package.
-        arguments: the model's.
-        acq_optimizer: how the acquisition is optimized.
-        acquisition: the function's name and arguments, and those of its optimization.
+        estimator: the name of the model in scikit-optimize.
+        arguments: of the model.
+        acq_optimizer: the method that optimizes the acquisition function.
+        acquisition: the name and arguments of the acquisition function, and the arguments of its optimization.
     """
 
     estimator: str
@@ -59,11 +59,11 @@ class Model:
 
     Args:
         tree: the space; at least one of its parameters has two values.
-        settings: how to search.
-        seed: of everything random.
+        settings: of the search.
+        seed: of all random numbers.
     """
 
-    def __init__(self, tree: Tree, settings: Settings, seed: int) -> None:
+    def __init__(self, tree: Tree, settings: SkoptSettings, seed: int) -> None:
         self._tree = tree
         self._free = [dimension for dimension in tree.dimensions if dimension.axis.levels != 1]
         self._column = {dimension.index: column for column, dimension in enumerate(self._free)}
@@ -91,32 +91,32 @@ class Model:
         self._fitted = False
 
     def learn(self, parameters: Sequence[Mapping[str, Value]], merits: Sequence[tuple[float, float]]) -> None:
-        """Takes in finished trials.
+        """Set the finished trials.
 
         Args:
             parameters: the trials'.
-            merits: of the same, the least being the best.
+            merits: of the same trials, lower is better.
         """
         self._points = [self._coordinates(values) for values in parameters]
         self._losses = [float(loss) for loss in tame(merits)]
         self._best = min(self._losses)
 
     def assume(self, parameters: Sequence[Mapping[str, Value]]) -> None:
-        """Takes in trials that are under way, as if they had turned out as well as the best."""
+        """Add running trials, with the best loss so far as their result."""
         self._points += [self._coordinates(values) for values in parameters]
         self._losses += [self._best] * len(parameters)
         self._fitted = False
 
     def propose(self) -> Mapping[str, Value]:
-        """The point that promises most; another one at every call."""
+        """Return the point with the best acquisition, a different one at every call."""
         with warnings.catch_warnings():
-            # The package and scikit-learn warn of what cannot be helped: bounds reached, points that repeat.
+            # Both packages warn of what cannot be avoided here: bounds reached, repeated points.
             warnings.simplefilter("ignore")
             return self._point(self._ask())
 
     def _ask(self) -> Coordinates:
         if self._fitted:
-            # What it promised is taken: the best of a few random points that it does not know.
+            # The best point is already taken: return a random one.
             (x,) = self._optimizer.space.rvs(1, random_state=self._optimizer.rng)
             return list(x)
         self._optimizer.Xi, self._optimizer.yi = [], []
@@ -132,7 +132,7 @@ class Model:
             cell = cells.get(dimension.index)
             if cell is None and axis.kind.default_value is not None:
                 cell = axis.cell(axis.kind.default_value)
-            place = CENTRE if cell is None else sum(cell) / 2
+            place = CENTER if cell is None else sum(cell) / 2
             x.append(int(place * (axis.levels or 1)) if _named(dimension) else place)
         return x
 
@@ -140,15 +140,15 @@ class Model:
         def choose(dimension: Dimension) -> Value:
             column = self._column.get(dimension.index)
             if column is None:
-                return dimension.axis.value(CENTRE)
-            place = (x[column] + CENTRE) / (dimension.axis.levels or 1) if _named(dimension) else x[column]
+                return dimension.axis.value(CENTER)
+            place = (x[column] + CENTER) / (dimension.axis.levels or 1) if _named(dimension) else x[column]
             return dimension.axis.value(min(max(float(place), 0.0), 1.0))
 
         return self._tree.point(choose)
 
 
 def tame(merits: Sequence[tuple[float, float]]) -> Floats:
-    """Losses (n,) that a model can be fitted to, whatever the merits: finite, of order 1, in the same order.
+    """Return losses (n,) that a model can be fitted to: finite, of order 1, in the order of the merits.
 
     Unsafe and infeasible trials are as bad as the worst safe one.
     """
@@ -158,9 +158,9 @@ def tame(merits: Sequence[tuple[float, float]]) -> Floats:
         valid = np.isfinite(loss)
     known = loss[valid]
     scale = max(float(np.abs(known).max()), np.finfo(np.float64).tiny)
-    known = known / scale  # so that differences of huge values do not overflow
+    known = known / scale  # differences of huge values would overflow
     low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
-    # Of mostly equal losses the middle half has no width.
+    # If most losses are equal, the interquartile range is 0.
     width = (high - low) or known.std() or 1.0
     result = np.empty(len(loss))
     result[valid] = np.clip((known - middle) / width, _FAR_BETTER, _FAR_WORSE)
@@ -180,28 +180,28 @@ def _dimension(dimension: Dimension) -> Real | Categorical:
 
 
 class Quantiles(GradientBoostingQuantileRegressor):  # type: ignore[misc]
-    """The package's boosted quantiles, mended for newer versions of what it stands on.
+    """scikit-optimize's boosted quantiles, corrected for newer versions of scikit-learn and NumPy.
 
     Since scikit-learn 1.6 the order of its base classes hides that it is a regressor, and `predict` calls a function
     that NumPy 2.4 no longer has.
     """
 
     def __sklearn_tags__(self) -> Any:
-        """What scikit-learn asks for."""
+        """Return the tags of a regressor."""
         tags = super().__sklearn_tags__()
         tags.estimator_type = "regressor"
         tags.regressor_tags = RegressorTags()
         return tags
 
     def predict(self, X: Floats, return_std: bool = False, return_quantiles: bool = False) -> Any:  # noqa: N803
-        """The median at `X`, (n, d), with half the distance of the outer quantiles, or all three quantiles (n, 3)."""
+        """Return the median at `X`, (n, d); also half the distance of the outer quantiles, or all quantiles (n, 3)."""
         low, middle, high = (regressor.predict(X) for regressor in self.regressors_)
         if return_quantiles:
             return np.array([low, middle, high]).T
         return (middle, (high - low) / 2) if return_std else middle
 
 
-def _estimator(settings: Settings, space: Sequence[Real | Categorical], seed: int) -> object:
+def _estimator(settings: SkoptSettings, space: Sequence[Real | Categorical], seed: int) -> object:
     if settings.estimator == "GBRT":
         trees = GradientBoostingRegressor(loss="quantile", **settings.arguments)
         return Quantiles(base_estimator=trees, random_state=seed)

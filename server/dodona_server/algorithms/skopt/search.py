@@ -1,6 +1,6 @@
-"""scikit-optimize's model-based search, wrapped (Head et al., scikit-optimize, 2021).
+"""Model-based search with scikit-optimize (Head et al., scikit-optimize, 2021).
 
-Its optimizer works on the unit cube of `tree`; `skopt_model` talks to the package.
+Its optimizer works on the unit cube of `space.tree`; `model` calls the package.
 """
 
 from __future__ import annotations
@@ -10,33 +10,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import choice, integer, only, real
-from dodona_server.algorithms.contract.results import Judge
-from dodona_server.algorithms.shared.initial_design import Opening
-from dodona_server.algorithms.shared.seen import Tried
+from dodona_server.algorithms.contract.options import check_names, choice, integer, real
+from dodona_server.algorithms.contract.results import ResultReader
+from dodona_server.algorithms.shared.initial_design import InitialDesign
+from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Option, StudySpec
 from dodona_server.domain.trial import Trial
 
-# "EIps" and "PIps" want to know seconds, "MES" and "PVRS" fail on categories; these work everywhere.
+# "EIps" and "PIps" need the duration of trials, "MES" and "PVRS" fail with categories; these always work.
 ACQUISITIONS = ("gp_hedge", "EI", "LCB", "PI")
 OPTIMIZERS = ("auto", "sampling", "lbfgs")
 _SEARCH_OPTIONS = ("acq_func", "acq_optimizer", "xi", "kappa", "n_initial_points", "n_points", "n_restarts_optimizer")
-# How many points of one call are modelled, each after the one before; the rest are quasi-random.
-MAX_MODELLED = 8
+# The number of points of a call that the model chooses, one after the other; the rest are quasi-random.
+MAX_MODELED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Regressor:
-    """A model of scikit-optimize that may be searched with.
+    """A model of scikit-optimize.
 
     Args:
         options: the names of its own options.
-        read: the model's name and its arguments as a spec has them; refuses wrong ones.
-        max_trials: how many trials it is fitted to at most, for the sake of its cost.
-        has_gradients: whether the acquisition can be followed by its gradient.
+        read: returns the model's name and its arguments from a spec; refuses wrong ones.
+        max_trials: the largest number of trials that it is fitted to, to limit the cost.
+        has_gradients: whether the acquisition has a gradient.
     """
 
     options: Sequence[str]
@@ -76,11 +76,11 @@ GBRT = Regressor(("n_estimators", "learning_rate", "max_depth"), _gbrt, max_tria
 
 
 class SkoptSearch:
-    """Fits a model to the trials and takes the point that promises most by an acquisition function.
+    """Fits a model to the trials and suggests the point with the best acquisition.
 
-    Inactive parameters stand at their default, or in the middle. Pending trials count as if they had turned out as
-    well as the best one so far (the package's `cl_min`), infeasible ones as bad as the worst. The memory of `gp_hedge`
-    does not outlast a call, so that it takes one of the three functions at random.
+    Inactive parameters have their default or the middle. Pending trials count as good as the best one so far (the
+    package's `cl_min`), infeasible ones as bad as the worst. `gp_hedge` does not keep its gains between calls, so it
+    takes one of its three functions at random.
 
     Args:
         regressor: the model.
@@ -94,10 +94,10 @@ class SkoptSearch:
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
-        only(spec, (*_SEARCH_OPTIONS, *self._regressor.options))
+        check_names(spec, (*_SEARCH_OPTIONS, *self._regressor.options))
         self._regressor.read(spec)
         _acquisition(spec)
-        _initial(spec)
+        _initial_points(spec)
         if choice(spec, "acq_optimizer", "auto", OPTIMIZERS) == "lbfgs" and not self._regressor.has_gradients:
             raise InvalidArgument(
                 f"'lbfgs' needs a model with gradients, which {spec.algorithm} has not; take 'sampling'",
@@ -112,34 +112,36 @@ class SkoptSearch:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points; see `Algorithm.suggest`."""
+        """Return the next `count` points; see `Algorithm.suggest`."""
         spec = problem.spec
-        tree, opening = Tree(spec.space), Opening(problem)
-        tried = Tried(spec.space, completed, pending)
-        merits = Judge(spec).merits(completed)
-        learnt = sum(merit[1] < float("inf") for merit in merits) >= _initial(spec)
-        if not learnt or all(dimension.axis.levels == 1 for dimension in tree.dimensions):
-            return Suggestions([tried.new(opening, rng) for _ in range(count)])
-        # scikit-learn is loaded by whoever searches, not by the server process.
-        from dodona_server.algorithms.skopt.model import Model, Settings
+        tree, initial = Tree(spec.space), InitialDesign(problem)
+        tried = SeenPoints(spec.space, completed, pending)
+        merits = ResultReader(spec).merits(completed)
+        is_enough = sum(merit[1] < float("inf") for merit in merits) >= _initial_points(spec)
+        if not is_enough or all(dimension.axis.levels == 1 for dimension in tree.dimensions):
+            return Suggestions([tried.new(initial, rng) for _ in range(count)])
+        # The process that searches imports scikit-learn; the server process does not.
+        from dodona_server.algorithms.skopt.model import Model, SkoptSettings
 
         kept = _subset(merits, self._regressor.max_trials)
         estimator, arguments = self._regressor.read(spec)
-        settings = Settings(estimator, arguments, choice(spec, "acq_optimizer", "auto", OPTIMIZERS), _acquisition(spec))
+        settings = SkoptSettings(
+            estimator, arguments, choice(spec, "acq_optimizer", "auto", OPTIMIZERS), _acquisition(spec)
+        )
         model = Model(tree, settings, rng.getrandbits(31))
         model.learn([completed[index].parameters for index in kept], [merits[index] for index in kept])
-        model.assume([trial.parameters for trial in pending[-MAX_MODELLED * 4 :]])
+        model.assume([trial.parameters for trial in pending[-MAX_MODELED * 4 :]])
         suggested: list[Mapping[str, Value]] = []
         for index in range(count):
-            point = tried.new(model.propose if index < MAX_MODELLED else opening, rng)
-            if index + 1 < min(count, MAX_MODELLED):
+            point = tried.new(model.propose if index < MAX_MODELED else initial, rng)
+            if index + 1 < min(count, MAX_MODELED):
                 model.assume([point])
             suggested.append(point)
         return Suggestions(suggested)
 
 
 def _subset(merits: Sequence[tuple[float, float]], size: int) -> list[int]:
-    """The indices of the trials that the model is fitted to: the best third, and of the others the latest."""
+    """Return the indices of the trials that the model is fitted to: the best third, and the latest of the others."""
     if len(merits) <= size:
         return list(range(len(merits)))
     ranked = sorted(range(len(merits)), key=merits.__getitem__)
@@ -147,12 +149,12 @@ def _subset(merits: Sequence[tuple[float, float]], size: int) -> list[int]:
     return sorted([*best, *others[len(best) - size :]])
 
 
-def _initial(spec: StudySpec) -> int:
+def _initial_points(spec: StudySpec) -> int:
     return integer(spec, "n_initial_points", 10, 1, 10_000)
 
 
 def _acquisition(spec: StudySpec) -> Mapping[str, Option]:
-    """The acquisition function with its arguments, as they are named in the options."""
+    """Return the acquisition function and its arguments, by the names of their options."""
     return {
         "acq_func": choice(spec, "acq_func", "gp_hedge", ACQUISITIONS),
         "xi": real(spec, "xi", 0.01, 0.0, 1e6),

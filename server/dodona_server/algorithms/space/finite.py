@@ -1,4 +1,4 @@
-"""Small finite spaces, whose points can be told one by one."""
+"""Small finite spaces, whose points can be listed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dodona_server.algorithms.space.grid import Grid, count_points
 from dodona_server.algorithms.space.permutation import Permutation
 from dodona_server.domain.space import Integer, Scale, SearchSpace, Value
 
-# Independent draws would soon repeat themselves in a space this small; in a larger one repeats are rare at first.
+# In a space this small independent draws would soon repeat; in a larger one repeats are rare at first.
 MAX_SMALL = 1000
 
 
 def small_grid(space: SearchSpace) -> Grid | None:
-    """All points of a space that has no more than `MAX_SMALL`."""
+    """Return the grid of all points of a space with at most `MAX_SMALL` points; None for a larger space."""
     size = count_points(space)
     return Grid(space, 1) if size is not None and size <= MAX_SMALL else None
 
@@ -21,11 +21,11 @@ def small_grid(space: SearchSpace) -> Grid | None:
 def without_repeats(
     space: SearchSpace, seed: int, position: int, count: int, rounds: int | None = None
 ) -> list[Mapping[str, Value]] | None:
-    """Points `position` and following of a walk over a small space: each round in an order of its own.
+    """Return up to `count` points from `position` on of a walk over a small space, each round in another order.
 
-    The walk ends after so many `rounds`, or never. None for a space that is not small, and for one whose points are not
-    all as likely as each other: with conditional parameters or logarithmic integers such a walk would not be random
-    search without repeats, but another search.
+    The walk ends after `rounds` rounds, or never. None for a space that is not small, and for one whose points are not
+    equally likely: with conditional parameters or logarithmic integers the walk would not be random search without
+    repeats.
     """
     for parameter in space.parameters:
         kind = parameter.kind

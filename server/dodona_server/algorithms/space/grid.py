@@ -1,7 +1,7 @@
-"""A grid over a search space, found by number and never written out.
+"""A grid over a search space: points are computed from their number and never listed.
 
-An axis has a list of values; below a value stands the product of the grids of the children that it activates. The
-number of points is thus a sum of products, and a point is found from its number by dividing with remainder.
+An axis has a list of values; below each value is the product of the grids of the children that it activates. So the
+number of points is a sum of products, and a point follows from its number by division with remainder.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Container, Sequence
 from typing import TypeVar
 
-from dodona_server.algorithms.space.unit_interval import CENTRE, spread
+from dodona_server.algorithms.space.unit_interval import CENTER, spread
 from dodona_server.domain.space import Double, Integer, Parameter, Scale, SearchSpace, Value
 
-# An integer has all its values on the grid up to this many; a wider range is thinned.
+# An integer with up to this many values has all of them on the grid; a wider range is thinned.
 MAX_INTEGER_VALUES = 1000
-# As many doubles are compared with each other, lest two of them be the same.
+# Up to this many doubles are compared with each other, so that no two are equal.
 MAX_LISTED = 1000
 
 _Number = TypeVar("_Number", bound=float)
@@ -27,7 +27,7 @@ class Grid:
 
     Args:
         space: what is searched.
-        points: how many values a Double has on the grid, and an Integer of more than `MAX_INTEGER_VALUES` values.
+        points: the number of grid values of a Double, and of an Integer with more than `MAX_INTEGER_VALUES` values.
     """
 
     def __init__(self, space: SearchSpace, points: int) -> None:
@@ -37,11 +37,11 @@ class Grid:
         self.size: int = math.prod(axis.size for axis in self._axes)
 
     def after(self, index: int, names: Container[str]) -> int:
-        """The number of the first point beyond `index` that differs from it in one of `names`, if the last ones do not.
+        """Return the number of the next point after `index`, skipping the values of the space's last parameters.
 
         Args:
             index: of a point.
-            names: parameters; where the last ones of the space are not among them, their values are skipped.
+            names: parameters not to skip; of the last parameters, those after the last one in `names` are skipped.
         """
         block = 1
         for name, axis in zip(reversed(self._names), reversed(self._axes), strict=True):
@@ -51,7 +51,7 @@ class Grid:
         return (index // block + 1) * block
 
     def __getitem__(self, index: int) -> dict[str, Value]:
-        """The point of that number: a value for each active parameter."""
+        """Return the point of that number: a value for each active parameter."""
         if not 0 <= index < self.size:
             raise IndexError(index)
         values: dict[str, Value] = {}
@@ -69,7 +69,7 @@ def _fill(values: dict[str, Value], axes: Sequence[_Axis], index: int) -> None:
 
 
 def _axis(parameter: Parameter, points: int, made: dict[int, _Axis]) -> _Axis:
-    """The axis of `parameter`, made once, however many values lead to it: by each of them there may be more below."""
+    """Return the axis of `parameter`, created only once: several values may lead to it, at each level of the tree."""
     axis = made.get(id(parameter))
     if axis is None:
         axis = made[id(parameter)] = _Axis(parameter, points, made)
@@ -77,10 +77,10 @@ def _axis(parameter: Parameter, points: int, made: dict[int, _Axis]) -> _Axis:
 
 
 class _Axis:
-    """A parameter's values on the grid and what stands below them.
+    """A parameter's values on the grid and the axes below them.
 
-    Most values of a long axis have nothing below them: only where something does (`_forks`, in ascending order) is
-    the numbering looked up, between two of those it runs on by one.
+    Most values of a long axis have nothing below them. Numbers are looked up only at the values that do (`_forks`, in
+    ascending order); between two of them they increase by one.
     """
 
     def __init__(self, parameter: Parameter, points: int, made: dict[int, _Axis]) -> None:
@@ -107,7 +107,7 @@ class _Axis:
         self.size: int = number + len(self._values) - position
 
     def fill(self, values: dict[str, Value], number: int) -> None:
-        """Puts in the value of point `number` of this axis, and of what stands below it."""
+        """Put in the value of point `number` of this axis, and of what stands below it."""
         last = bisect_right(self._starts, number) - 1
         if last < 0:
             values[self._name] = self._values[number]
@@ -122,13 +122,14 @@ class _Axis:
 
 
 def grid_values(parameter: Parameter, points: int) -> Sequence[Value]:
-    """A parameter's values on the grid.
+    """Return a parameter's values on the grid.
 
-    A categorical or discrete parameter has all its values, in the declared order, and so has an integer with up to
-    `MAX_INTEGER_VALUES`. Of a real interval there are `points` at even distances on its scale, both ends among them
-    (the middle alone, if one is asked for); of a wider range of integers those next to such places, besides the
-    values that have conditional parameters. Values that coincide are one, except where a long list of doubles, which is
-    never written out, has more of them than fit into the interval.
+    - A categorical or discrete parameter, or an integer with up to `MAX_INTEGER_VALUES` values: all values, in the
+      declared order.
+    - A real interval: `points` values at even distances on its scale, both ends included; the middle if `points` is 1.
+    - A wider range of integers: those next to such positions, and the values that have conditional parameters.
+
+    Equal values are merged, except in a list of more than `MAX_LISTED` doubles, which is never listed.
     """
     kind = parameter.kind
     match kind:
@@ -146,11 +147,11 @@ def grid_values(parameter: Parameter, points: int) -> Sequence[Value]:
 
 
 class _Found(Sequence[_Number]):
-    """Values that are found by their number and never written out: there may be a million on an axis.
+    """Values that are computed from their number and never listed: an axis may have a million.
 
     Args:
-        size: how many.
-        find: the value of that number.
+        size: the number of values.
+        find: returns the value of a number.
     """
 
     def __init__(self, size: int, find: Callable[[int], _Number]) -> None:
@@ -166,10 +167,10 @@ class _Found(Sequence[_Number]):
 
 
 def _even(low: float, high: float, scale: Scale, points: int) -> Sequence[float]:
-    """Values at even distances on a scale, in ascending order."""
+    """Return values at even distances on a scale, in ascending order."""
     if points == 1 or low == high:
-        return [spread(CENTRE, low, high, scale)]
-    # The ends as they were declared, without rounding errors.
+        return [spread(CENTER, low, high, scale)]
+    # The ends exactly as declared, without rounding errors.
     ends = {0: low, points - 1: high}
     return _Found(
         points, lambda index: ends[index] if index in ends else spread(index / (points - 1), low, high, scale)
@@ -177,7 +178,7 @@ def _even(low: float, high: float, scale: Scale, points: int) -> Sequence[float]
 
 
 def _even_integers(kind: Integer, points: int) -> Sequence[int]:
-    """Integers next to even distances on their scale, in ascending order, each once."""
+    """Return the integers nearest to even distances on their scale, in ascending order, each once."""
     low, high = kind.min_value, kind.max_value
     if kind.scale is not Scale.LINEAR:
         return sorted({min(max(round(value), low), high) for value in _even(low, high, kind.scale, points)})
@@ -189,7 +190,7 @@ def _even_integers(kind: Integer, points: int) -> Sequence[int]:
 
 
 def count_points(space: SearchSpace) -> int | None:
-    """How many points a space has; None if that is without end, for practical purposes."""
+    """Return the number of points of a space; None if it is infinite or nearly so."""
     for _, parameter in space.walk():
         kind = parameter.kind
         if isinstance(kind, Double) and kind.min_value < kind.max_value:

@@ -1,8 +1,8 @@
-"""A pseudo-random permutation of 0 .. n - 1 that is never written out, for n of any size.
+"""A pseudo-random permutation of 0 .. n - 1 that is never stored, for any n.
 
 A Feistel network permutes the numbers of 2 h bits, the smallest such range that holds n; walking along its cycle
 until a number below n turns up restricts it to these (Black and Rogaway, "Ciphers with Arbitrary Finite Domains",
-2002). The range is below 4 n, so that takes four steps on average at most.
+2002). The range is below 4 n, so this takes at most four steps on average.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Permutation:
     """A permutation of 0 .. size - 1.
 
     Args:
-        size: how many numbers there are, at least 1.
-        key: what it depends on.
+        size: the number of numbers, at least 1.
+        key: determines the permutation.
     """
 
     def __init__(self, size: int, key: str) -> None:
@@ -27,7 +27,7 @@ class Permutation:
         self._keyed = hashlib.shake_128(key.encode())
 
     def __getitem__(self, index: int) -> int:
-        """Where `index` goes."""
+        """Return the image of `index`."""
         if not 0 <= index < self._size:
             raise IndexError(index)
         found = self._encrypt(index)

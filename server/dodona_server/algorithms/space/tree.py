@@ -1,4 +1,4 @@
-"""The search space as numbered dimensions, one for each place in the tree of conditions."""
+"""The search space as numbered dimensions, one for each position in the tree of conditions."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 from dodona_server.algorithms.space.unit_interval import Axis
 from dodona_server.domain.space import Parameter, SearchSpace, Value
 
-# Where a value lies in the unit interval: from, to.
+# The part of the unit interval that represents a value: from, to.
 Cell = tuple[float, float]
-# Those of a trial's values, by dimension.
+# The cells of a trial's values, by dimension.
 Cells = Mapping[int, Cell]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dimension:
-    """A parameter at one place of the tree; a name that stands in two branches is two dimensions.
+    """A parameter at one position in the tree; a name in two branches is two dimensions.
 
     Args:
         index: its number: parents before children, all roots first.
         name: the parameter's.
-        axis: its values along the unit interval.
+        axis: its values on the unit interval.
         children: the dimensions below, each with the values of this one under which it is active.
     """
 
@@ -32,7 +32,7 @@ class Dimension:
     children: list[tuple[tuple[Value, ...], Dimension]] = field(default_factory=list)
 
     def active(self, value: Value) -> Iterator[Dimension]:
-        """The children that are active when this dimension has `value`."""
+        """Return the children that are active when this dimension has `value`."""
         return (child for values, child in self.children if value in values)
 
 
@@ -63,7 +63,7 @@ class Tree:
         return dimension
 
     def point(self, choose: Callable[[Dimension], Value]) -> dict[str, Value]:
-        """The values of all active parameters, chosen one after another, parents before children."""
+        """Return the values of all active parameters, chosen one after another, parents before children."""
         values: dict[str, Value] = {}
         pending = self._roots[::-1]
         while pending:
@@ -74,14 +74,14 @@ class Tree:
         return values
 
     def read(self, values: Mapping[str, Value]) -> dict[int, Value]:
-        """The values of a trial by dimension, those only that are active and possible.
+        """Return the values of a trial by dimension, only those that are active and possible.
 
-        Those that are missing (the space has grown since) or out of range are left out, and what depends on them.
+        Values that are missing (the space has grown since) or out of range are left out, and all that depend on them.
         """
         return {dimension.index: value for dimension, value, _ in self._walk(values)}
 
     def cells(self, values: Mapping[str, Value]) -> Cells:
-        """The cells of a trial's values in the unit interval, by dimension; see `read`."""
+        """Return the cells of a trial's values in the unit interval, by dimension; see `read`."""
         return {dimension.index: cell for dimension, _, cell in self._walk(values)}
 
     def _walk(self, values: Mapping[str, Value]) -> Iterator[tuple[Dimension, Value, Cell]]:

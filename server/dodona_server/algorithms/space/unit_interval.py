@@ -1,13 +1,13 @@
-"""Values of one parameter as places in the unit interval, and back.
+"""The mapping between a parameter's values and the unit interval.
 
-Every value of a finite kind stands for a cell of the interval, a Double for a point of it; drawing the interval
-uniformly draws the values as random search does. Symbols: `u` in [0, 1] is a place.
+A value of a finite kind has a cell of the interval, a value of a Double a point. A uniform draw from the interval draws
+the values as random search does. Symbol: `u` in [0, 1] is a position.
 
 - Double: linear or logarithmic between its ends.
-- Integer: n stands for [n, n + 1) on the scale, so that the last one is as likely as the others.
-- Discrete: cells of equal width in ascending order, whatever the gaps: numbers that people list by hand (16, 32, 64;
-  1e-4, 1e-3) are spread as they mean them to be tried.
-- Categorical: cells of equal width in the declared order, which means nothing.
+- Integer: n covers [n, n + 1) on the scale, so that the last one is as likely as the others.
+- Discrete: cells of equal width in ascending order, whatever the gaps, because people list numbers (16, 32, 64; 1e-4,
+  1e-3) that they mean to try equally often.
+- Categorical: cells of equal width in the declared order, which has no meaning.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from functools import cached_property
 
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Kind, Scale, Value
 
-CENTRE = 0.5
+CENTER = 0.5
 
 
 def spread(u: float, low: float, high: float, scale: Scale) -> float:
-    """The value of [low, high] at the place `u` on `scale`."""
+    """Return the value of [low, high] at position `u` on `scale`."""
     match scale:
         case Scale.LINEAR:
             value = low * (1 - u) + high * u  # not low + u * (high - low), which may overflow
@@ -33,7 +33,7 @@ def spread(u: float, low: float, high: float, scale: Scale) -> float:
 
 
 def place(value: float, low: float, high: float, scale: Scale) -> float:
-    """Where `value` lies in [low, high] on `scale`: the inverse of `spread`; the centre of an interval of one point."""
+    """Return the position of `value` in [low, high] on `scale`, the inverse of `spread`; the center if low is high."""
     match scale:
         case Scale.LINEAR:
             part, whole = value / 2 - low / 2, high / 2 - low / 2
@@ -42,18 +42,18 @@ def place(value: float, low: float, high: float, scale: Scale) -> float:
         case Scale.REVERSE_LOG:
             part = math.log(high) - math.log(max(high - value + low, low))
             whole = math.log(high) - math.log(low)
-    return min(max(part / whole, 0.0), 1.0) if whole > 0 and math.isfinite(part) else CENTRE
+    return min(max(part / whole, 0.0), 1.0) if whole > 0 and math.isfinite(part) else CENTER
 
 
 class Axis:
-    """A parameter's values along the unit interval.
+    """A parameter's values on the unit interval.
 
     Args:
         kind: the parameter's.
 
     Attributes:
-        levels: how many values there are; None for an interval of reals.
-        ordered: whether neighbouring places mean similar values.
+        levels: the number of values; None for an interval of reals.
+        ordered: whether neighboring positions mean similar values.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -76,7 +76,7 @@ class Axis:
         return {value: rank for rank, value in enumerate(self._values)}
 
     def value(self, u: float) -> Value:
-        """The value at the place `u`."""
+        """Return the value at position `u`."""
         kind = self.kind
         if isinstance(kind, Double):
             return spread(u, kind.min_value, kind.max_value, kind.scale)
@@ -94,7 +94,7 @@ class Axis:
         return min(max(found, kind.min_value), kind.max_value)
 
     def cell(self, value: object) -> tuple[float, float] | None:
-        """The ends of the value's cell, both the same for a Double; None if the parameter cannot have the value."""
+        """Return the ends of the value's cell, equal for a Double; None if the parameter cannot have the value."""
         kind = self.kind
         if not isinstance(kind, Double | Integer):
             rank = self._ranks.get(value)  # type: ignore[call-overload]
@@ -108,6 +108,6 @@ class Axis:
         return place(value, low, high + 1, kind.scale), place(value + 1, low, high + 1, kind.scale)
 
     def place(self, value: object) -> float | None:
-        """The middle of the value's cell; None if the parameter cannot have the value."""
+        """Return the middle of the value's cell; None if the parameter cannot have the value."""
         cell = self.cell(value)
         return None if cell is None else (cell[0] + cell[1]) / 2

@@ -1,9 +1,9 @@
-"""Parzen estimators over a tree of conditions: mixtures of kernels, one for each trial and one for the prior.
+"""Parzen estimators over a tree of conditions: mixtures with one kernel for each trial and one for the prior.
 
-A kernel is a product over the dimensions. On an ordered axis it is a Gaussian around the trial's place, cut off at
-the ends of the unit interval and, where values have cells, averaged over the cell; on a categorical one it puts most
-weight on the trial's value. How wide a Gaussian is, its neighbours among the kernels say (Bergstra et al., 2011), for
-each dimension by itself. Densities are relative to the uniform one, so a dimension that a trial lacks has 1.
+A kernel is a product over the dimensions. On an ordered axis it is a Gaussian around the trial's position, truncated to
+the unit interval and, where values have cells, averaged over the cell. On a categorical axis it puts most weight on the
+trial's value. The width of a Gaussian follows from its neighbors among the kernels (Bergstra et al., 2011), in each
+dimension separately. Densities are relative to the uniform one, so a dimension that a trial lacks contributes 1.
 
 Symbols: n kernels, the prior last; d dimensions; c candidates. `mean`, `width` are (n, d), NaN where the trial lacks
 the dimension; `low`, `high` are (c, d), the cells of the candidates, NaN where the dimension is inactive; `weight`
@@ -27,20 +27,21 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# The narrowest kernel, as a part of the interval, is 1 / (n + 1), or of many trials 1 / _MOST_STEPS; as a part of an
-# average cell it is _LEAST_CELL, or a value's neighbours would never be tried.
+# The narrowest kernel has the width 1 / (n + 1), with many trials 1 / _MOST_STEPS, and at least the part _LEAST_CELL of
+# an average cell: otherwise a value's neighbors would never be tried.
 _MOST_STEPS = 100
 _LEAST_CELL = 0.5
-# The newest trials have full weight, older ones less: the search has moved on.
+# The newest trials have full weight, older ones less, since the search has moved on.
 _FULL_WEIGHT = 25
-# Cells narrower than this part of a kernel are points: the difference of two distribution values would be rounding.
+# Cells narrower than this part of a kernel count as points: the difference of two distribution values would be
+# rounding error.
 _NARROW = 1e-3
 _TINY = 1e-300
 _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 class Mixture:
-    """The density of some trials.
+    """The estimated density of some trials.
 
     Args:
         tree: the space.
@@ -50,18 +51,18 @@ class Mixture:
     def __init__(self, tree: Tree, trials: Sequence[Cells]) -> None:
         self._tree = tree
         n, d = len(trials), len(tree.dimensions)
-        self.mean = np.full((n + 1, d), np.nan)  # the prior's row stays: it is uniform
+        self.mean = np.full((n + 1, d), np.nan)  # the prior's row stays NaN: it is uniform
         for row, cells in enumerate(trials):
             for index, (low, high) in cells.items():
                 self.mean[row, index] = (low + high) / 2
         least = [_LEAST_CELL / (dimension.axis.levels or math.inf) for dimension in tree.dimensions]
         self.width = np.maximum(widths(self.mean[:n]), least)
         self.weight = _weights(n)
-        # How much of each Gaussian lies inside the unit interval.
+        # The mass of each Gaussian inside the unit interval.
         self._inside = ndtr((1 - self.mean) / self.width) - ndtr(-self.mean / self.width)
 
     def log_density(self, low: Floats, high: Floats) -> Floats:
-        """The logarithm of the density (c,) at candidates with the cells `low` to `high`, (c, d)."""
+        """Return the logarithm of the density (c,) at candidates with the cells `low` to `high`, (c, d)."""
         total = np.broadcast_to(np.log(self.weight), (len(low), len(self.weight))).copy()  # (c, n)
         for dimension in self._tree.dimensions:
             column = low[:, dimension.index]
@@ -72,7 +73,7 @@ class Mixture:
         return result
 
     def _log_kernel(self, dimension: Dimension, low: Floats, high: Floats) -> Floats:
-        """(c, n): of one dimension; 0 where the trial lacks it."""
+        """Return (c, n): the log kernels of one dimension; 0 where the trial lacks it."""
         mean = self.mean[:, dimension.index]
         if not dimension.axis.ordered:
             found = self._log_category(dimension.axis.levels or 1, mean, (low + high) / 2)
@@ -81,7 +82,7 @@ class Mixture:
             cell = high - low
             if cell.max() > _NARROW * width.min():
                 upper, lower = (high[:, None] - mean) / width, (low[:, None] - mean) / width
-                # Both on the side where the distribution function is small and exact.
+                # Flip both to the side where the distribution function is small and exact.
                 flip = lower > 0
                 upper, lower = np.where(flip, -lower, upper), np.where(flip, -upper, lower)
                 mass = ndtr(upper) - ndtr(lower)
@@ -95,7 +96,7 @@ class Mixture:
         return result
 
     def _log_category(self, levels: int, mean: Floats, place: Floats) -> Floats:
-        """(c, n): the trial's own value but for the part that the prior has in it."""
+        """Return (c, n): the log probability of the candidate's category: the trial's own, less the prior's share."""
         n = len(mean) - 1
         own = np.floor(mean * levels) == np.floor(place * levels)[:, None]
         # Laplace's rule of one kernel among n + 1.
@@ -105,20 +106,20 @@ class Mixture:
         return result
 
     def draw(self, rng: np.random.Generator) -> dict[str, Value]:
-        """A point of the mixture: near one trial, where that lacks a dimension by the prior."""
+        """Return a point drawn from the mixture: near one trial, or from the prior where that lacks a dimension."""
         chosen = int(rng.choice(len(self.weight), p=self.weight))
         mean = self.mean[chosen]
         n = len(self.weight) - 1
 
         def choose(dimension: Dimension) -> Value:
             axis, u = dimension.axis, float(rng.random())
-            centre = float(mean[dimension.index])
-            if math.isnan(centre):
+            center = float(mean[dimension.index])
+            if math.isnan(center):
                 return axis.value(u)
             if not axis.ordered:
-                # As in `_log_category`: the trial's own value, but for the prior's part.
-                return axis.value(u) if rng.random() < 1 / (n + 2) else axis.value(centre)
-            return axis.value(_cut_gauss(centre, float(self.width[chosen, dimension.index]), u))
+                # As in `_log_category`: the trial's own value, less the prior's share.
+                return axis.value(u) if rng.random() < 1 / (n + 2) else axis.value(center)
+            return axis.value(_cut_gauss(center, float(self.width[chosen, dimension.index]), u))
 
         return self._tree.point(choose)
 
@@ -129,16 +130,16 @@ def _log_gauss(place: Floats, mean: Floats, width: Floats) -> Floats:
 
 
 def _cut_gauss(mean: float, width: float, u: float) -> float:
-    """The quantile `u` of a Gaussian cut off at 0 and 1."""
+    """Return the quantile `u` of a Gaussian truncated to [0, 1]."""
     below, above = ndtr(-mean / width), ndtr((1 - mean) / width)
     return min(max(float(mean + width * ndtri(below + u * (above - below))), 0.0), 1.0)
 
 
 def widths(mean: Floats) -> Floats:
-    """(n + 1, d): of the kernels around `mean`, (n, d): how far the further one of a place's neighbours is.
+    """Return the widths (n + 1, d) of the kernels around `mean`, (n, d): the distance to the farther neighbor.
 
-    An end of the interval is the neighbour of a place that has no other on its side, but not if there is one on the
-    other side. The last row is the prior's, which needs none.
+    A position without a neighbor on either side has the ends of the interval as neighbors. The last row is the prior's,
+    which needs no width.
     """
     n, d = mean.shape
     result = np.full((n + 1, d), 1.0)
@@ -156,7 +157,7 @@ def widths(mean: Floats) -> Floats:
 
 
 def _weights(n: int) -> Floats:
-    """(n + 1,): the newest kernels and the prior alike, older ones less down to 1 / n; of sum 1."""
+    """Return the weights (n + 1,), of sum 1: full for the newest and the prior, falling to 1 / n for the oldest."""
     ramp = np.linspace(1 / n, 1.0, n - _FULL_WEIGHT) if n > _FULL_WEIGHT else np.empty(0)
     weight = np.concatenate([ramp, np.ones(min(n, _FULL_WEIGHT) + 1)])
     result: Floats = weight / weight.sum()
@@ -164,13 +165,13 @@ def _weights(n: int) -> Floats:
 
 
 class Parzen:
-    """What is likely among the good trials, against what is among the others.
+    """The density of the good trials against that of the others.
 
     Args:
         tree: the space.
         good: the good trials' cells by dimension.
         bad: the others'.
-        seed: of the candidates.
+        seed: for the candidates.
     """
 
     def __init__(self, tree: Tree, good: Sequence[Cells], bad: Sequence[Cells], seed: int) -> None:
@@ -181,7 +182,7 @@ class Parzen:
         self._rng = np.random.default_rng(seed)
 
     def propose(self, candidates: int) -> Mapping[str, Value]:
-        """The best of some points drawn from the good ones: the one with the largest ratio of the two densities."""
+        """Return the point with the largest ratio of the densities, out of `candidates` draws from the good one."""
         points = [self._good.draw(self._rng) for _ in range(candidates)]
         low = np.full((candidates, len(self._tree.dimensions)), np.nan)
         high = low.copy()
@@ -192,6 +193,6 @@ class Parzen:
         return points[int(np.argmax(gain))]
 
     def avoid(self, cells: Cells) -> None:
-        """Counts a point among the bad ones, as it is under way from now on."""
+        """Add a point to the bad ones, because it will be running."""
         self._bad_cells.append(cells)
         self._bad = Mixture(self._tree, self._bad_cells)

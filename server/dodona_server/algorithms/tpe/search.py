@@ -14,10 +14,10 @@ import random
 from collections.abc import Mapping, Sequence
 
 from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import integer, only
-from dodona_server.algorithms.contract.results import Judge
-from dodona_server.algorithms.shared.initial_design import Opening
-from dodona_server.algorithms.shared.seen import Tried, without_tuner_values
+from dodona_server.algorithms.contract.options import check_names, integer
+from dodona_server.algorithms.contract.results import ResultReader
+from dodona_server.algorithms.shared.initial_design import InitialDesign
+from dodona_server.algorithms.shared.seen import SeenPoints, without_tuner_values
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import StudySpec
@@ -28,19 +28,19 @@ DEFAULT_CANDIDATES = 24
 MAX_INITIAL = 10_000
 MAX_CANDIDATES = 10_000
 
-# The best tenth is good, but no more than 25: with more, the good ones are no longer better than most.
+# The best tenth are the good trials, but at most 25: with more, they would not be better than most.
 _GOOD_SHARE = 0.1
 _MAX_GOOD = 25
-# Of the others, as many are modelled as keep a suggestion below a few hundredths of a second.
+# The largest number of other trials in the model, so that a suggestion takes a few hundredths of a second.
 _MAX_BAD = 300
 
 
 class Tpe:
-    """Proposes what is likely among the good trials and unlikely among the others.
+    """Proposes points that are likely among the good trials and unlikely among the others.
 
-    Pending trials count among the others, so that workers keep apart; infeasible trials do too. A parameter that a
-    trial lacks (inactive, or new since) has the prior's density in that trial's kernel: trials that share a branch
-    of a conditional space inform each other about it, and about what they have in common with all.
+    Pending trials count as others, so that workers try different points; infeasible trials do too. A parameter that a
+    trial lacks (inactive, or added since) has the prior's density in that trial's kernel. So trials in the same branch
+    of a conditional space share information about the branch, and all trials about their common parameters.
     """
 
     inline = False
@@ -48,8 +48,8 @@ class Tpe:
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
-        only(spec, ("n_initial_points", "n_candidates"))
-        _initial(spec)
+        check_names(spec, ("n_initial_points", "n_candidates"))
+        _initial_points(spec)
         _candidates(spec)
 
     def suggest(
@@ -60,16 +60,16 @@ class Tpe:
         count: int,
         rng: random.Random,
     ) -> Suggestions:
-        """The next `count` points; see `Algorithm.suggest`."""
-        # NumPy is loaded by whoever searches, not by the server process.
+        """Return the next `count` points; see `Algorithm.suggest`."""
+        # The process that searches imports NumPy; the server process does not.
         from dodona_server.algorithms.tpe.parzen import Parzen
 
         spec = problem.spec
-        tried, opening = Tried(spec.space, completed, pending), Opening(problem)
-        merits = Judge(spec).merits(completed)
+        tried, initial = SeenPoints(spec.space, completed, pending), InitialDesign(problem)
+        merits = ResultReader(spec).merits(completed)
         valid = sum(loss < math.inf for _, loss in merits)
-        if valid < _initial(spec):
-            return Suggestions([tried.new(opening, rng) for _ in range(count)])
+        if valid < _initial_points(spec):
+            return Suggestions([tried.new(initial, rng) for _ in range(count)])
         good, bad = split(spec, completed, merits, valid)
         tree = Tree(spec.space)
         others = [completed[index].parameters for index in _thinned(bad, _MAX_BAD)]
@@ -95,19 +95,19 @@ class Tpe:
 def split(
     spec: StudySpec, completed: Sequence[Trial], merits: Sequence[tuple[float, float]], valid: int
 ) -> tuple[list[int], list[int]]:
-    """The indices of the good trials and of the others, in the order of the trials.
+    """Return the indices of the good trials and of the others, both ascending.
 
     Args:
         spec: the study's; with several objectives, the trials of the first fronts are good.
         completed: the finished trials.
-        merits: of these.
-        valid: how many of them have a result.
+        merits: of these trials.
+        valid: the number of those with a result.
     """
     size = max(1, min(math.ceil(_GOOD_SHARE * valid), _MAX_GOOD))
     if len(spec.objectives) > 1:
         from dodona_server.algorithms.shared.nondominated import survivors
 
-        good = set(survivors([Judge(spec).outcome(trial) for trial in completed], size))
+        good = set(survivors([ResultReader(spec).result(trial) for trial in completed], size))
     else:
         ranked = heapq.nsmallest(size, zip(merits, itertools.count(), strict=False))
         good = {index for _, index in ranked}
@@ -115,7 +115,7 @@ def split(
 
 
 def _thinned(indices: Sequence[int], size: int) -> Sequence[int]:
-    """Half of them the latest, half evenly from all before, in their order."""
+    """Return `size` indices in order: one half the latest, the other half evenly spaced among those before."""
     if len(indices) <= size:
         return indices
     late = size // 2
@@ -124,7 +124,7 @@ def _thinned(indices: Sequence[int], size: int) -> Sequence[int]:
     return [*(early[len(early) * step // rest] for step in range(rest)), *indices[-late:]]
 
 
-def _initial(spec: StudySpec) -> int:
+def _initial_points(spec: StudySpec) -> int:
     return integer(spec, "n_initial_points", DEFAULT_INITIAL, 1, MAX_INITIAL)
 
 

@@ -12,7 +12,7 @@ from dodona_server.api.pieces import are_short, operation_in_pieces, trial_in_pi
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial
-from dodona_server.service.operations import Handout, StopCheck
+from dodona_server.service.operations import StopCheck, SuggestResult
 
 
 def trial(name: StudyName, value: Trial) -> Response:
@@ -22,7 +22,7 @@ def trial(name: StudyName, value: Trial) -> Response:
     return written(lambda enums_as_numbers: trial_pieces(name, value, enums_as_numbers))
 
 
-def operation(value: Handout | StopCheck) -> Response:
+def operation(value: SuggestResult | StopCheck) -> Response:
     """What a call was answered with."""
     if isinstance(value, StopCheck):
         return Answer(render.stop_check(value))

@@ -17,7 +17,7 @@ from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
 from dodona_server.domain.study import StudyState as State
 from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.service.operations import Handout, StopCheck
+from dodona_server.service.operations import StopCheck, SuggestResult
 
 _STATES = {
     TrialState.REQUESTED: wire.MlTrialState.REQUESTED,
@@ -80,7 +80,7 @@ def measurement(value: Measurement) -> wire.MlMeasurement:
     )
 
 
-def suggestion(handout: Handout) -> wire.MlOperation:
+def suggestion(handout: SuggestResult) -> wire.MlOperation:
     """An answered call to suggest as the wire has it, without its trials."""
     name, time = handout.name.study, timestamp(handout.create_time)
     return wire.MlOperation(

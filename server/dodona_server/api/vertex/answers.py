@@ -14,7 +14,7 @@ from dodona_server.api.vertex import render
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial
-from dodona_server.service.operations import Handout
+from dodona_server.service.operations import SuggestResult
 
 
 def trial(name: StudyName, value: Trial) -> Response:
@@ -24,7 +24,7 @@ def trial(name: StudyName, value: Trial) -> Response:
     return written(lambda enums_as_numbers: trial_pieces(name, value, enums_as_numbers))
 
 
-def handout(value: Handout) -> Response:
+def handout(value: SuggestResult) -> Response:
     """What a call to suggest is answered with."""
     if are_short(value.trials):
         return Answer(render.suggestion(value))
@@ -48,7 +48,9 @@ def trial_pieces(name: StudyName, value: Trial, enums_as_numbers: bool = False) 
     return trial_in_pieces(value, lambda one: render.trial(name, one), render.measurement, enums_as_numbers)
 
 
-def handout_pieces(value: Handout, enums_as_numbers: bool = False, *, for_google: bool = False) -> Iterator[bytes]:
+def handout_pieces(
+    value: SuggestResult, enums_as_numbers: bool = False, *, for_google: bool = False
+) -> Iterator[bytes]:
     """What a call to suggest is answered with, in pieces.
 
     Args:

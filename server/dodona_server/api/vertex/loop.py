@@ -91,7 +91,7 @@ class Loop:
             request_id=body.request_id or None,
             contexts=contexts,
             lease_seconds=body.lease_duration,
-            held=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
+            running=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
         )
         handout = await self._suggestions.suggest(study, request, body.wait or 0.0)
         if view is View.FULL:

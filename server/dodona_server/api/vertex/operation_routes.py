@@ -16,7 +16,7 @@ from dodona_server.api.vertex.loop import View
 from dodona_server.api.vertex.routes import ERRORS, OfView
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.parts import Operations
-from dodona_server.service.operations import Handout, StopCheck
+from dodona_server.service.operations import StopCheck, SuggestResult
 
 _LOCATION = "/projects/{project}/locations/{location}"
 # An operation's id is its own: the study and the trial in the path add nothing to it.
@@ -117,7 +117,7 @@ async def delete_operation(
     return Answer(wire.Empty())
 
 
-def _answered(value: Handout | StopCheck, *, for_google: bool) -> Response:
+def _answered(value: SuggestResult | StopCheck, *, for_google: bool) -> Response:
     if isinstance(value, StopCheck):
         return Answer(render.stop_check(value))
     return written(functools.partial(answers.handout_pieces, value, for_google=for_google))

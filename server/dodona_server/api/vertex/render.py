@@ -12,7 +12,7 @@ from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.service.operations import Handout, StopCheck
+from dodona_server.service.operations import StopCheck, SuggestResult
 from dodona_server.service.trials.attempts import Attempt
 
 # A page of trials has thousands of these.
@@ -87,7 +87,7 @@ def metrics(values: Mapping[str, float]) -> list[wire.Metric]:
     return [_metric(metric_id=name, value=number) for name, number in values.items()]
 
 
-def suggestion(handout: Handout, *, with_trials: bool = True) -> wire.Operation:
+def suggestion(handout: SuggestResult, *, with_trials: bool = True) -> wire.Operation:
     """An answered call to suggest as the wire has it, with its trials or without."""
     time = timestamp(handout.create_time)
     return wire.Operation(

@@ -1,4 +1,4 @@
-"""A call that needs points, and what it gets."""
+"""A call that needs points, and the points it gets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Point = Mapping[str, Value]
 
 
 class Source(enum.StrEnum):
-    """How a suggestion came about."""
+    """How a suggestion was made."""
 
     FRESH = "fresh"
     AHEAD = "ahead"
@@ -23,11 +23,11 @@ class Source(enum.StrEnum):
 
 
 class AlgorithmFailed(Exception):
-    """The algorithm raised, died or did not answer in time.
+    """The algorithm raised an exception, died, or did not answer in time.
 
     Args:
         reason: which of these.
-        counts: whether this is a failure of the algorithm that no other call was told of.
+        counts: whether this is a failure of the algorithm that no other call has reported.
     """
 
     def __init__(self, reason: str, *, counts: bool) -> None:
@@ -41,17 +41,17 @@ class Computed:
 
     Args:
         version: of the study that they were computed for.
-        spaces: in which they were asked for.
-        results: how many finished trials they take account of.
-        next_trial_number: the study's at that time; trials from this number on they take no account of.
+        spaces: the spaces they were requested in.
+        results: the number of finished trials that they take into account.
+        next_trial_number: the study's at that time; trials from this number on are not taken into account.
         source: fresh or ahead.
-        parameters: the points; fewer than asked for where the search is over or has to wait.
-        together: all points of that computation, which know of each other.
-        strict: whether they are void if other trials were created since.
-        over: whether the search has come to its end with them.
-        wait: whether more will come when trials that run have finished.
-        note: why a simpler method stood in for the algorithm.
-        used: to be set once the points are trials, or given up: the next computation waits for it.
+        parameters: the points; fewer than requested if the search is over or has to wait.
+        together: all points of that computation, each chosen with the others pending.
+        strict: whether they become invalid when other trials are created.
+        over: whether the search ends with them.
+        wait: whether there will be more points when running trials have finished.
+        note: why a simpler method replaced the algorithm.
+        used: set when the points are trials or were dropped: the next computation waits for it.
     """
 
     version: Version
@@ -74,10 +74,10 @@ class Ask:
 
     Args:
         study: as the call saw it.
-        spaces: in which to suggest, one after the other in turn; none for the study's own.
-        count: how many points.
-        results: how many finished trials the study had.
-        asked: when the call came, on the monotonic clock, in seconds.
+        spaces: the spaces to suggest in, in turn; empty for the study's own.
+        count: the number of points.
+        results: the number of the study's finished trials.
+        asked: when the call arrived, on the monotonic clock, in seconds.
     """
 
     study: Study
@@ -88,11 +88,11 @@ class Ask:
     points: asyncio.Future[Computed] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def knows_all(self, answer: Answer) -> bool:
-        """Whether the answer takes account of all that was known when the call came."""
+        """Return whether the answer takes all results into account that were known when the call arrived."""
         return answer.version == self.study.version and answer.results >= self.results
 
     def give_up(self) -> None:
-        """Says that nobody waits for the points any more."""
+        """Drop the points: nobody waits for them any more."""
         if not self.points.done():
             self.points.cancel()
         elif not self.points.cancelled() and self.points.exception() is None:

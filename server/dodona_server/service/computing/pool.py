@@ -1,7 +1,7 @@
-"""A pool of processes in which models are fitted, so that no algorithm holds the server up, whatever it does.
+"""A pool of processes that run the algorithms, so that none of them can block the server.
 
-Each process reads the histories that it needs from the database itself and remembers them: finished trials never
-change. It is started for its first job, and killed when it does not answer.
+Each process reads the histories that it needs from the database and keeps them: finished trials never change. A
+process starts with its first job and is killed when it does not answer.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Version
 from dodona_server.storage.store import Store, in_thread
 
-# How long a process may take before it is thought to hang.
+# A process that takes longer than this counts as hung.
 LIMIT_SECONDS = 120.0
 STOP_SECONDS = 5.0
 WORKER_PROCESS = "dodona_server.service.computing.worker_process"
@@ -32,12 +32,12 @@ class FittingFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a process is asked for.
+    """A request to a process.
 
     Args:
-        study_key: of which study.
-        count: how many suggestions.
-        spaces: in which spaces, one after the other in turn; none for the study's own.
+        study_key: the study's.
+        count: the number of suggestions.
+        spaces: the spaces to suggest in, in turn; empty for the study's own.
     """
 
     study_key: int
@@ -47,20 +47,20 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a process has computed.
+    """The answer of a process.
 
     Args:
         version: of the study that it was computed for.
-        results: how many finished trials it knows.
-        next_trial_number: the study's at that time; it does not know trials from this number on.
-        running: how many trials ran.
-        median_seconds: how long the latest trials took; None while none has finished.
-        seconds: how long it took to the first point.
-        parameters: the points to try, those of the same job's earlier answers first.
-        over: whether the search has come to its end with them.
-        wait: whether more will come when trials that run have finished.
-        note: why a simpler method stood in for the algorithm; empty if none did.
-        more: whether another answer follows, with further points.
+        results: the number of finished trials that it knows.
+        next_trial_number: the study's at that time; trials from this number on are unknown to it.
+        running: the number of running trials.
+        median_seconds: the median duration of the latest trials; None while none has finished.
+        seconds: the time to the first point.
+        parameters: the points to try, beginning with those of the same job's earlier answers.
+        over: whether the search ends with them.
+        wait: whether there will be more points when running trials have finished.
+        note: why a simpler method replaced the algorithm; empty if none did.
+        more: whether another answer with further points follows.
     """
 
     version: Version
@@ -77,13 +77,13 @@ class Answer:
 
 
 class FittingPool:
-    """Processes that fit models.
+    """Processes that run the algorithms.
 
     Args:
-        store: whose database the processes read.
-        processes: how many at most.
-        limit_seconds: how long a process may take before it is killed.
-        register: a module that registers further algorithms when it is imported; None for none.
+        store: its database is the one that the processes read.
+        processes: the largest number of them.
+        limit_seconds: a process that takes longer is killed.
+        register: a module that registers further algorithms when imported; None for none.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class FittingPool:
         self._processes = [_Process(store, limit_seconds, register, index) for index in range(processes)]
 
     async def fit(self, job: Job, found: Callable[[Answer], None], *, slow: bool, started: Callable[[], None]) -> None:
-        """Asks the least busy process; among equals, the one that knows the study's history.
+        """Give the job to the least busy process; among equals, to the one that knows the study's history.
 
         Args:
-            job: what to compute.
+            job: to compute.
             found: called with each answer; all but the last one have `more`.
-            slow: whether it will take long; one process is kept free of such jobs, so that the others go on.
-            started: called, in a thread, when a process begins with the job.
+            slow: whether it will take long; one process is kept free of slow jobs for the others.
+            started: called, in a thread, when a process begins the job.
 
         Raises:
             FittingFailed: there is no answer, or no further one.
@@ -113,17 +113,17 @@ class FittingPool:
         await process.ask(job, found, started)
 
     def start_another(self, study_key: int) -> None:
-        """Starts a second process, for what is asked while the one that a study begins with is busy."""
+        """Start a second process, for jobs that come while the first one prepares a study."""
         self._processes[(study_key + 1) % len(self._processes)].start()
 
     def close(self) -> None:
-        """Kills the processes."""
+        """Kill the processes."""
         for process in self._processes:
             process.close()
 
 
 class _Process:
-    """One process, and the thread that talks with it."""
+    """One process, and the thread that communicates with it."""
 
     def __init__(self, store: Store, limit_seconds: float, register: str | None, index: int) -> None:
         self.waiting = 0
@@ -142,12 +142,12 @@ class _Process:
     async def ask(self, job: Job, found: Callable[[Answer], None], started: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
 
-        def tell(answer: Answer) -> None:
+        def pass_on(answer: Answer) -> None:
             loop.call_soon_threadsafe(found, answer)
 
         self.waiting += 1
         try:
-            last = await in_thread(self._thread, lambda: self._ask(job, tell, started))
+            last = await in_thread(self._thread, lambda: self._ask(job, pass_on, started))
         finally:
             self.waiting -= 1
         found(last)
@@ -182,7 +182,7 @@ class _Process:
             if self._connection is None or self._child is None or self._child.poll() is not None:
                 # A fresh interpreter: a fork would inherit the server's threads and locks.
                 self._connection, theirs = multiprocessing.Pipe()
-                # With -P, as what lies in the working directory is not to stand in for any module.
+                # With -P, so that no file in the working directory replaces a module.
                 command = [
                     sys.executable,
                     "-P",
@@ -192,7 +192,7 @@ class _Process:
                 ]
                 self._child = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
                 theirs.close()
-                # Not in the command, which everybody on the machine can read: the URL may hold a password.
+                # Not in the command, which everybody on the machine can read: the URL may contain a password.
                 self._connection.send((self._store.secret_url, self._register, sys.path))
             return self._connection
 

@@ -1,20 +1,20 @@
-"""Decides which computations run, and which of the computed points each call gets.
+"""Decide which computations run, and which points each call gets.
 
-    fresh   knows every result that was acknowledged before the call asked
-    ahead   was computed before the call asked, and may lack the latest results
+    fresh   knows every result that was acknowledged before the call arrived
+    ahead   was computed before the call arrived, and may lack the latest results
 
 The rule: a call waits for a fresh point for up to `PATIENCE_SHARE` of the study's median trial, at least
-`LEAST_PATIENCE_SECONDS`; then it gets the first point that is ready, and after the deadline a quasi-random one.
+`LEAST_PATIENCE_SECONDS`. Then it gets the first point that is ready, and after the deadline a quasi-random one.
 
-A computation begins with each new result, since a worker that has reported one asks next, and with each call that
-finds no fresh point. One runs at a time; calls that wait together share the next one, which chooses their points
-jointly, and hands each out at once where the algorithm chooses `one_by_one`. Where a computation takes longer than a
-call has patience, it makes points for those who will ask meanwhile too, with all trials that run pending, and the next
-one begins as soon as a result has come in.
+A computation begins with each new result, since a worker that reported one asks next, and with each call that finds no
+fresh point. One runs at a time. Calls that wait together share the next one, which chooses their points jointly. If the
+algorithm chooses `one_by_one`, each point is given to its call at once. A computation that takes longer than a call
+waits also makes points for calls that will come meanwhile, with all running trials pending; the next one begins as soon
+as a result arrives.
 
-Nothing here is lost in a crash but time: points become trials in the caller's transaction, which checks that they were
-computed of the study as it is then. So of several servers the one that commits first counts, and the others compute
-their points again, with its trials pending.
+A crash loses nothing but time: points become trials in the caller's transaction, which checks that they were computed
+from the study's present state. Of several servers the one that commits first wins; the others compute their points
+again, with its trials pending.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from dodona_server.service.computing.asks import Ask, Computed
 from dodona_server.service.computing.computations import Computations, Shares
 from dodona_server.service.computing.pool import Answer, FittingPool, Job
 
-# How long a call waits for the algorithm before it gets a quasi-random suggestion.
+# A call that waits longer than this for the algorithm gets a quasi-random suggestion.
 DEADLINE_SECONDS = 10.0
-# Studies whose computations are remembered.
+# The number of studies whose computations are kept.
 MOST_STUDIES = 1000
 
 
@@ -42,7 +42,7 @@ class Schedule:
 
     Args:
         pool: the processes.
-        deadline_seconds: how long a call waits for its points.
+        deadline_seconds: the longest wait of a call for its points.
     """
 
     def __init__(self, pool: FittingPool, deadline_seconds: float = DEADLINE_SECONDS) -> None:
@@ -51,7 +51,7 @@ class Schedule:
         self._studies: dict[int, Computations] = {}
 
     def close(self) -> None:
-        """Ends the processes."""
+        """Stop the computations and the processes."""
         for of_study in self._studies.values():
             for task in (of_study.serving, of_study.computing_ahead):
                 if task is not None:
@@ -59,10 +59,10 @@ class Schedule:
         self._pool.close()
 
     async def points(self, ask: Ask) -> Computed:
-        """The points for a call, which sets their `used` when it is done with them.
+        """Return the points for a call. The caller sets their `used` when they are trials or not needed.
 
         Raises:
-            AlgorithmFailed: there are none, and why.
+            AlgorithmFailed: there are none; the message says why.
         """
         of_study = self._of(ask.study)
         of_study.waiting.append(ask)
@@ -79,14 +79,14 @@ class Schedule:
             raise
 
     def prepare(self, study: Study) -> None:
-        """Computes the first suggestion of a new study, so that processes are ready when workers come."""
+        """Compute the first suggestion of a new study, so that processes are ready when workers ask."""
         of_study = self._of(study)
         if _can_suggest(study) and of_study.computing_ahead is None:
             of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
             self._pool.start_another(study.key)
 
-    def learned(self, study: Study) -> None:
-        """Takes account of a new result: whoever brought it will ask next."""
+    def on_result(self, study: Study) -> None:
+        """Begin a computation after a new result, since the worker that reported it asks next."""
         of_study = self._studies.get(study.key)
         if of_study is not None and _can_suggest(study):
             of_study.outdated = True
@@ -101,11 +101,11 @@ class Schedule:
         return of_study
 
     def _arrange(self, study: Study, of_study: Computations) -> None:
-        """Begins what is to be computed next, if anything."""
-        of_study.hand_out_ahead()
+        """Begin the next computation, if one is needed."""
+        of_study.serve_cached()
         if of_study.serving is not None:
             return
-        # What is computed already will be there sooner than what begins now, and may well be as fresh.
+        # A computation in progress ends sooner than one that begins now, and may be as fresh.
         soon = of_study.computing_ahead is not None and (of_study.is_slow or not of_study.outdated)
         if of_study.unused or (of_study.waiting and not soon):
             of_study.serving = asyncio.create_task(self._serve(study, of_study))
@@ -113,7 +113,7 @@ class Schedule:
             of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
 
     async def _serve(self, study: Study, of_study: Computations) -> None:
-        """Computes points for those who wait, until nobody does."""
+        """Compute points for waiting calls until none waits."""
         try:
             await of_study.all_used()
             while of_study.waiting:
@@ -124,21 +124,21 @@ class Schedule:
         self._arrange(study, of_study)
 
     async def _compute(self, of_study: Computations, asks: Sequence[Ask]) -> None:
-        """Computes points for calls that wait together."""
+        """Compute points for calls that wait together."""
         job = Job(asks[0].study.key, sum(ask.count for ask in asks), asks[0].spaces)
         if of_study.is_slow and not job.spaces:
             job = dataclasses.replace(job, count=max(job.count, of_study.count_ahead))
         try:
             await self._fit(of_study, job, Shares(of_study, asks).take)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+        except Exception as error:  # noqa: BLE001 - waiting calls have to get any error
             of_study.fail(asks, error)
 
     async def _compute_ahead(self, study: Study, of_study: Computations) -> None:
-        """Computes points for those who will ask."""
+        """Compute points for calls that will come."""
         try:
             await of_study.all_used()
-            await self._fit(of_study, Job(study.key, of_study.count_ahead), of_study.keep)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait have to hear of it
+            await self._fit(of_study, Job(study.key, of_study.count_ahead), of_study.cache)
+        except Exception as error:  # noqa: BLE001 - waiting calls have to get any error
             of_study.durations.clear()
             if of_study.serving is None:
                 asks = list(of_study.waiting)
@@ -154,19 +154,19 @@ class Schedule:
 
         def found(answer: Answer) -> None:
             if not answer.more:
-                of_study.learn(answer)
+                of_study.record_cost(answer)
             take(answer)
 
-        of_study.started = of_study.told = of_study.outdated = False
+        of_study.started = of_study.failure_reported = of_study.outdated = False
         await self._pool.fit(job, found, slow=of_study.is_slow, started=started)
 
 
 def _can_suggest(study: Study) -> bool:
-    """Whether the study needs points that are computed in a process of their own."""
+    """Return whether the study needs points from a process."""
     if study.state is not StudyState.ACTIVE or study.remaining_trials == 0:
         return False
     if not study.spec.space.parameters:
-        # There is nothing to suggest yet: whoever made the study will add parameters.
+        # There is nothing to suggest yet: the first trial adds the parameters.
         return False
     try:
         return needs_history(study)

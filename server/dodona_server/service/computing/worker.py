@@ -1,4 +1,4 @@
-"""What a process of the pool does: reads a study's history and asks its algorithm."""
+"""The work of a process of the pool: read a study's history and run its algorithm."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from dodona_server.storage.opening import open_reader
 from dodona_server.storage.store import Transaction
 
 PAGE = 5000
-# Of so many latest trials the median length is taken.
+# The number of latest trials in the median duration.
 LATEST = 50
-# Histories that are remembered, and how much of each earlier study is learned from.
+# The number of histories kept, and of trials used from each earlier study.
 MAX_HISTORIES = 32
 MAX_PRIOR_TRIALS = 1000
 
 
 @dataclass(slots=True)
 class _History:
-    """The finished trials of a study, in order; of those up to `complete_to` none is still to come."""
+    """The finished trials of a study, in order. All trials with numbers up to `complete_to` are finished."""
 
     version: Version
     finished: list[Trial] = field(default_factory=list)
@@ -50,10 +50,10 @@ class Worker:
         self._histories: dict[int, _History] = {}
 
     def answers(self, job: Job) -> Iterator[Answer | str]:
-        """The answers to a job as soon as they are there, or why there are none, or no more."""
+        """Yield the answers to a job as soon as they exist, or the reason why there are no more."""
         try:
             yield from self._answers(job)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server has to hear of it
+        except Exception as error:  # noqa: BLE001 - the server has to get any error
             yield f"{type(error).__name__}: {error}"
 
     def _answers(self, job: Job) -> Iterator[Answer | str]:
@@ -96,7 +96,7 @@ class Worker:
             )
 
     def _finished(self, transaction: Transaction, study: Study, pending: Sequence[Trial]) -> list[Trial]:
-        """The study's finished trials, in order; only those that may be new are read."""
+        """Return the study's finished trials in order; read only those that may be new."""
         history = self._histories.pop(study.key, None)
         if history is None or history.version != study.version:
             history = _History(study.version)
@@ -113,7 +113,7 @@ class Worker:
         return kept
 
     def _prior(self, transaction: Transaction, study: Study, name: str) -> Prior | None:
-        """An earlier study, by its id in the same location or by its whole name; None if it is not there."""
+        """Return an earlier study, by its id in the same location or by its full name; None if it does not exist."""
         try:
             earlier = studies.find(transaction, _named(study, name))
         except DodonaError:
@@ -132,7 +132,7 @@ def _named(study: Study, name: str) -> StudyName:
 
 
 def _median_seconds(finished: Sequence[Trial]) -> float | None:
-    """How long the latest trials took; those that came with their results took no time and tell nothing."""
+    """Return the median duration of the latest trials, without those created with a result, which took no time."""
     took = (
         trial.end_time - trial.start_time
         for trial in reversed(finished)

@@ -1,8 +1,8 @@
-"""A process in which models are fitted: answers jobs until the server is gone.
+"""A process of the pool: answers jobs until the server ends.
 
     python -m dodona_server.service.computing.worker_process FILE_DESCRIPTOR
 
-The file descriptor is that of a connection. First comes what the process works with, then one job after the other.
+The file descriptor belongs to a connection. The settings come first, then one job after another.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 
-# How long a process that nobody has asked yet waits with what is not urgent.
+# How long a process without a job waits before work that is not urgent.
 IDLE_SECONDS = 0.3
 
 
 def main() -> None:
-    """Answers jobs."""
-    # A signal from the keyboard reaches the whole group; the server says when to end.
+    """Answer jobs until the connection closes."""
+    # A signal from the keyboard reaches the whole process group; the server decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Several threads for small matrices cost more than they bring, and take the cores from the other processes.
+    # For small matrices several threads cost more than they gain, and they take cores from the other processes.
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     with Connection(int(sys.argv[1])) as connection:
         url, register, sys.path[:] = connection.recv()
-        # Workers wait for what follows, and nothing of what is imported is garbage.
+        # Workers wait for the following, and imported modules are not garbage.
         gc.disable()
         if register is not None:
             importlib.import_module(register)
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _import_the_models(has_answered: threading.Event) -> None:
-    """Imports what a study's later suggestions need, which takes longer than workers should wait."""
+    """Import the modules for a study's later suggestions, which takes longer than workers should wait."""
     has_answered.wait(IDLE_SECONDS)
     importlib.import_module("dodona_server.algorithms.gp.suggest")
 

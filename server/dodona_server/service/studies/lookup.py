@@ -9,8 +9,8 @@ from dodona_server.storage import studies
 from dodona_server.storage.store import Transaction
 
 
-def found(transaction: Transaction, name: StudyName, *, lock: bool = False) -> Study:
-    """The study of that name; with `lock`, held until the transaction ends.
+def get_study(transaction: Transaction, name: StudyName, *, lock: bool = False) -> Study:
+    """Return the study of that name; with `lock`, lock it until the transaction ends.
 
     Raises:
         NotFound: there is none.

@@ -1,4 +1,4 @@
-"""What can be done with studies."""
+"""Create, find, change and delete studies."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.trial import TrialState
-from dodona_server.service.budget import settle
+from dodona_server.service.budget import complete_if_over
 from dodona_server.service.computing.schedule import Schedule
-from dodona_server.service.idempotency import Once
-from dodona_server.service.studies.lookup import found
+from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.studies.lookup import get_study
 from dodona_server.storage import events, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.studies import NO_METADATA
@@ -30,13 +30,13 @@ MAX_DISPLAY_NAME_LENGTH = 256
 
 
 class StudyService:
-    """Creates, finds, grows and deletes studies.
+    """Creates, finds, changes and deletes studies.
 
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
         schedule: computes the first suggestion of a new study.
-        strict: whether to create a study that is there already with an equal spec is an error, as it is at Vertex.
+        strict: whether creating a study that exists with an equal spec is an error, as in Vertex.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float], schedule: Schedule, *, strict: bool = False) -> None:
@@ -55,20 +55,20 @@ class StudyService:
         metadata: Mapping[str, str] = NO_METADATA,
         request_id: str | None = None,
     ) -> Study:
-        """The study of that id or display name: a new one, or the one there is if its spec is equal.
+        """Create a study and return it; if one of that id or display name exists with an equal spec, return that one.
 
         Args:
-            parent: where it lives.
+            parent: its project and location.
             study_id: the last part of its name; None lets the server choose a decimal number.
-            display_name: the name that people use; the id, if it is empty.
-            spec: what is searched, for what, and how.
-            seed: of all suggestions; None draws one, and agrees with any seed there is.
-            metadata: what the client wants to remember; of a study that is there, it is left as it is.
-            request_id: the same id again gets the same study, also if its search space has grown meanwhile.
+            display_name: the name that people use; empty for the id.
+            spec: the search space, the metrics and the settings.
+            seed: of all suggestions; None draws one, and matches any seed of an existing study.
+            metadata: strings to store with it; those of an existing study stay as they are.
+            request_id: the same id again returns the same study, even if its search space has grown since.
 
         Raises:
-            InvalidArgument: a name is malformed, or the spec's algorithm is none of this server's.
-            AlreadyExists: there is a study of that name with another spec; the message names the first difference.
+            InvalidArgument: a name is malformed, or this server does not have the spec's algorithm.
+            AlreadyExists: a study of that name exists with another spec; the message names the first difference.
         """
         with inside("studySpec"):
             algorithm_for(spec.algorithm).check(spec)
@@ -79,17 +79,17 @@ class StudyService:
             raise InvalidArgument(f"{len(label)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "displayName")
 
         def use_case(transaction: Transaction) -> Study:
-            there = existing(transaction)
-            if there is None:
+            known = existing(transaction)
+            if known is None:
                 drawn = secrets.randbits(62) if seed is None else seed
                 created = studies.insert(transaction, name, label, spec, drawn, self._clock(), kept)
-                self._happened(transaction, created, EventKind.STUDY_CREATED)
+                self._record(transaction, created, EventKind.STUDY_CREATED)
                 made.append(created)
                 return created
-            _check_same(there, study_id, label, spec, seed)
+            _check_same(known, study_id, label, spec, seed)
             if self._strict:
-                raise AlreadyExists(f"{there.name} exists already")
-            return there
+                raise AlreadyExists(f"{known.name} exists already")
+            return known
 
         def existing(transaction: Transaction) -> Study | None:
             return studies.find(transaction, name) or studies.find_displayed(transaction, parent, label)
@@ -97,26 +97,26 @@ class StudyService:
         def again(transaction: Transaction) -> Study:
             study = existing(transaction)
             if study is None:
-                raise NotFound(f"{name} was created by this request, and deleted since")
+                raise NotFound(f"{name} was created by this request and has been deleted since")
             return study
 
         made: list[Study] = []
-        once = Once(request_id, f"create a study in {parent}", parent, self._clock())
+        once = IdempotentCall(request_id, f"create a study in {parent}", parent, self._clock())
         study = await self._store.run(once(use_case, again))
-        for created in made[-1:]:  # a use case may run twice, where two servers collide
+        for created in made[-1:]:  # a use case may run twice if two servers collide
             self._schedule.prepare(created)
         return study
 
     async def get(self, name: StudyName) -> Study:
-        """The study of that name.
+        """Return the study of that name.
 
         Raises:
             NotFound: there is none.
         """
-        return await self._store.read(lambda transaction: found(transaction, name))
+        return await self._store.read(lambda transaction: get_study(transaction, name))
 
     async def lookup(self, parent: Location, display_name: str) -> Study:
-        """The study that people call `display_name`, or else the one of that id.
+        """Return the study of that display name, or else the one of that id.
 
         Raises:
             NotFound: there is none.
@@ -133,44 +133,44 @@ class StudyService:
         return await self._store.read(query)
 
     async def page(self, parent: Location, after: int, limit: int) -> Page[Study]:
-        """The page of up to `limit` studies whose key is above `after`, in the order they were created."""
+        """Return up to `limit` studies with keys above `after`, in the order of creation."""
         return await self._store.read(lambda transaction: studies.page(transaction, parent, after, limit))
 
     async def recent(self, limit: int) -> list[tuple[Study, int]]:
-        """Up to `limit` newest studies of all projects and locations, newest first, with how many trials have ended.
+        """Return up to `limit` studies of all projects, newest first, each with its number of finished trials.
 
-        They come without metadata; there are fewer where they are large.
+        They come without metadata. There may be fewer if they are large.
         """
 
         def query(transaction: Transaction) -> list[tuple[Study, int]]:
-            found = studies.recent(transaction, limit).entries
-            return list(zip(found, ranking.finished(transaction, found), strict=True))
+            newest = studies.recent(transaction, limit).entries
+            return list(zip(newest, ranking.finished(transaction, newest), strict=True))
 
         return await self._store.read(query)
 
     async def add_parameters(self, name: StudyName, added: Sequence[Parameter], request_id: str | None = None) -> Study:
-        """The study with its search space grown by parameters that it lacks; those it has already may be among them.
+        """Add parameters to the search space and return the study; parameters that it already has are ignored.
 
         Raises:
             NotFound: there is no such study.
-            InvalidArgument: a parameter is there with another range.
+            InvalidArgument: a parameter exists with another range.
         """
 
         def use_case(transaction: Transaction) -> Study:
-            study = found(transaction, name, lock=True)
+            study = get_study(transaction, name, lock=True)
             space = study.spec.space.grow(added)
             if space == study.spec.space:
                 return study
             spec = dataclasses.replace(study.spec, space=space)
             studies.set_spec(transaction, study, spec, study.state)
             names = ", ".join(parameter.id for parameter in added)
-            self._happened(transaction, study, EventKind.PARAMETERS_ADDED, names)
-            return found(transaction, name)
+            self._record(transaction, study, EventKind.PARAMETERS_ADDED, names)
+            return get_study(transaction, name)
 
         return await self._run(name, "addParameters", request_id, use_case)
 
     async def set_max_trials(self, name: StudyName, count: int, request_id: str | None = None) -> Study:
-        """The study with a budget of `count` trials; a completed one goes on if that is more than it had before.
+        """Set the budget to `count` trials and return the study; a completed one resumes if that is more than before.
 
         Raises:
             NotFound: there is no such study.
@@ -179,26 +179,26 @@ class StudyService:
         """
 
         def use_case(transaction: Transaction) -> Study:
-            study = found(transaction, name, lock=True)
+            study = get_study(transaction, name, lock=True)
             stopping = dataclasses.replace(study.spec.stopping, max_num_trials=count)
             if stopping == study.spec.stopping:
                 return study
             changed = studies.set_stopping(transaction, study, stopping)
-            self._happened(transaction, changed, EventKind.MAX_TRIALS_CHANGED, str(count))
+            self._record(transaction, changed, EventKind.MAX_TRIALS_CHANGED, str(count))
             before = study.spec.stopping.max_num_trials
             if study.state is StudyState.COMPLETED and before is not None and count > before:
                 self._check_anything_left(transaction, changed)
                 studies.set_state(transaction, changed, StudyState.ACTIVE)
-                self._happened(transaction, changed, EventKind.STUDY_RESUMED)
+                self._record(transaction, changed, EventKind.STUDY_RESUMED)
                 return dataclasses.replace(changed, state=StudyState.ACTIVE)
-            return settle(transaction, changed, self._clock())
+            return complete_if_over(transaction, changed, self._clock())
 
         return await self._run(name, "setMaxTrials", request_id, use_case)
 
     async def update_metadata(
         self, name: StudyName, changes: Mapping[str, str], request_id: str | None = None
     ) -> Study:
-        """The study with the changed metadata; an empty value removes an entry.
+        """Change the study's metadata and return the study; an empty value removes an entry.
 
         Raises:
             NotFound: there is no such study.
@@ -206,7 +206,7 @@ class StudyService:
         """
 
         def use_case(transaction: Transaction) -> Study:
-            study = found(transaction, name, lock=True)
+            study = get_study(transaction, name, lock=True)
             merged = merge(study.metadata, changes)
             studies.set_metadata(transaction, study, merged)
             return dataclasses.replace(study, metadata=merged)
@@ -214,13 +214,13 @@ class StudyService:
         return await self._run(name, "updateMetadata", request_id, use_case)
 
     async def move(self, name: StudyName, verb: StudyVerb, reason: str = "", request_id: str | None = None) -> Study:
-        """The study, paused, resumed or completed. Trials that run may go on in any case.
+        """Pause, resume or complete the study and return it. Running trials may continue in any case.
 
         Args:
             name: the study's.
-            verb: what to do with it.
+            verb: the action.
             reason: why it is paused, for people; a long one is cut.
-            request_id: the same id again gets the same answer, and moves nothing.
+            request_id: the same id again returns the same answer and changes nothing.
 
         Raises:
             NotFound: there is no such study.
@@ -229,7 +229,7 @@ class StudyService:
         reason = shortened(reason)
 
         def use_case(transaction: Transaction) -> Study:
-            study = found(transaction, name, lock=True)
+            study = get_study(transaction, name, lock=True)
             match STUDY_TRANSITIONS[verb][study.state]:
                 case Refuse(why):
                     raise refusal(verb, study.state, name, why)
@@ -237,10 +237,10 @@ class StudyService:
                     if study.state is StudyState.COMPLETED:
                         self._check_anything_left(transaction, study)
                     studies.set_state(transaction, study, state, reason)
-                    self._happened(transaction, study, _MOVED[verb], reason)
+                    self._record(transaction, study, _MOVED[verb], reason)
                     moved = dataclasses.replace(study, state=state, inactive_reason=reason)
-                    # While it was paused its last trial may have ended.
-                    return settle(transaction, moved, self._clock())
+                    # Its last trial may have ended while it was paused.
+                    return complete_if_over(transaction, moved, self._clock())
                 case Ignore():
                     return study
 
@@ -255,26 +255,26 @@ class StudyService:
             raise refusal(StudyVerb.RESUME, study.state, study.name, reason)
 
     async def delete(self, name: StudyName, request_id: str | None = None) -> None:
-        """Removes the study with its trials: at once for all callers; the keeper clears the rows away by and by.
+        """Delete the study with its trials. Callers no longer see it at once; maintenance deletes the rows later.
 
         Raises:
             NotFound: there is none.
         """
 
         def use_case(transaction: Transaction) -> None:
-            studies.remove(transaction, found(transaction, name, lock=True))
+            studies.remove(transaction, get_study(transaction, name, lock=True))
 
-        once = Once(request_id, f"delete {name}", name.parent, self._clock())
+        once = IdempotentCall(request_id, f"delete {name}", name.parent, self._clock())
         await self._store.run(once(use_case, lambda _: None))
 
     async def _run(
         self, name: StudyName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Study]
     ) -> Study:
-        """The answer of a use case that is done once for each request id."""
-        once = Once(request_id, f"{verb} {name}", name.parent, self._clock())
-        return await self._store.run(once(use_case, lambda transaction: found(transaction, name)))
+        """Run a use case once for each request id, and return its answer."""
+        once = IdempotentCall(request_id, f"{verb} {name}", name.parent, self._clock())
+        return await self._store.run(once(use_case, lambda transaction: get_study(transaction, name)))
 
-    def _happened(self, transaction: Transaction, study: Study, kind: EventKind, detail: str = "") -> None:
+    def _record(self, transaction: Transaction, study: Study, kind: EventKind, detail: str = "") -> None:
         events.append(transaction, study.key, [Event(kind, self._clock(), detail=detail)])
 
 
@@ -285,19 +285,19 @@ _MOVED = {
 }
 
 
-def _check_same(there: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:
-    difference = first_difference(there.spec, spec)
-    if study_id is not None and there.name.study_id != study_id:
-        difference = f"studyId is {there.name.study_id!r}, not {study_id!r}"
-    elif there.display_name != label:
-        difference = f"displayName is {there.display_name!r}, not {label!r}"
-    elif seed is not None and seed != there.seed:
-        difference = difference or f"seed is {there.seed}, not {seed}"
+def _check_same(known: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:
+    difference = first_difference(known.spec, spec)
+    if study_id is not None and known.name.study_id != study_id:
+        difference = f"studyId is {known.name.study_id!r}, not {study_id!r}"
+    elif known.display_name != label:
+        difference = f"displayName is {known.display_name!r}, not {label!r}"
+    elif seed is not None and seed != known.seed:
+        difference = difference or f"seed is {known.seed}, not {seed}"
     if difference:
-        raise AlreadyExists(f"{there.name} exists already and differs: {difference}")
+        raise AlreadyExists(f"{known.name} exists already and differs: {difference}")
 
 
 def _new_id(request_id: str | None) -> str:
-    """A decimal number; the same one for the same request."""
+    """Return a decimal number; the same one for the same request."""
     drawn = random.Random(request_id) if request_id else random.SystemRandom()  # noqa: S311 - a name is no secret
     return str(drawn.randrange(10**17, 10**18))

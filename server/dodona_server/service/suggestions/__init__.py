@@ -1,1 +1,1 @@
-"""How trials are handed out."""
+"""Suggestions: trials assigned to workers that ask for them."""

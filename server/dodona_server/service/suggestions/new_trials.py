@@ -1,4 +1,4 @@
-"""New trials for a call: where they are run, and what their suggestions were based on."""
+"""New trials for a call: their parameters, and what their suggestions were based on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dodona_server.algorithms.registry import (
     Problem,
     algorithm_for,
     ends_when_exhausted,
+    fallback_for,
     needs_history,
-    stand_in,
 )
 from dodona_server.domain.errors import inside
 from dodona_server.domain.event import Event, EventKind
@@ -26,18 +26,18 @@ from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction
 
-# Of the trials created while points were computed, how many they are compared with.
+# How many trials created during a computation its points are compared with.
 MAX_MADE_MEANWHILE = 1000
 
 
-class Missing(Exception):
-    """The algorithm has to be asked before the call can be answered; what the transaction did is undone.
+class PointsNeeded(Exception):
+    """The algorithm has to compute points before the call can be answered. The transaction is rolled back.
 
     Args:
         study: as the transaction saw it.
-        spaces: in which points are needed, one after the other in turn; none for the study's own.
-        count: how many points.
-        results: how many finished trials there are.
+        spaces: the spaces in which points are needed, in turn; empty for the study's own.
+        count: the number of points.
+        results: the number of finished trials.
     """
 
     def __init__(self, study: Study, spaces: Sequence[SearchSpace], count: int, results: int) -> None:
@@ -49,17 +49,17 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look for trials on behalf of a call.
+class SuggestRound:
+    """One attempt to find trials for a call.
 
     Args:
-        request: who asks for what.
-        arrived: when the call came, in seconds since the epoch.
-        waited_seconds: how long it has waited for the algorithm, and for others.
-        computed: points for it.
-        failure: why there are none.
-        is_last: whether the call is answered in any case.
-        before: the trials that earlier parts of the same call have handed out.
+        request: the client's.
+        arrived: when the call arrived, in seconds since the epoch.
+        waited_seconds: how long the call has waited for points.
+        computed: points for it, if the algorithm computed any.
+        failure: why the algorithm computed none, if it failed.
+        is_last: whether the call is answered even if there is no trial.
+        before: the trials that earlier transactions of the same call assigned.
     """
 
     request: SuggestRequest
@@ -73,7 +73,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """New trials, and whether the search is over with them."""
+    """New trials, and whether the search ends with them."""
 
     trials: list[Trial]
     over: bool
@@ -81,23 +81,23 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """Where new trials are to be run, whether the search is over with them, and what becomes their metadata."""
+    """The parameters of new trials, whether the search ends with them, and their metadata."""
 
     parameters: Sequence[Point]
     over: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def create(transaction: Transaction, study: Study, look: Look, count: int, now: float) -> Created:
-    """New trials for the client, `count` of them unless the budget or the search has come to its end."""
+def create(transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float) -> Created:
+    """Create up to `count` trials for the client; fewer if the budget or the search ends."""
     allowed = count if study.remaining_trials is None else min(count, study.remaining_trials)
     if allowed == 0:
         return Created([], over=count > 0)
-    points = _new_points(transaction, study, look, allowed, now)
+    points = _new_points(transaction, study, this_round, allowed, now)
     over = points.over or allowed < count
     if not points.parameters:
         return Created([], over)
-    request = look.request
+    request = this_round.request
     created = [
         Trial(
             number=study.next_trial_number + index,
@@ -122,36 +122,36 @@ def create(transaction: Transaction, study: Study, look: Look, count: int, now: 
     return Created(created, over)
 
 
-def _new_points(transaction: Transaction, study: Study, look: Look, count: int, now: float) -> _Points:
-    """Up to `count` points that the study's algorithm suggests, or what stands in for it.
+def _new_points(transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float) -> _Points:
+    """Return up to `count` points from the study's algorithm, or from its fallback.
 
     Raises:
-        Missing: the algorithm has to be asked first.
+        PointsNeeded: the algorithm has to compute points first.
     """
     with inside("contexts"):
-        spaces = [study.spec.space.restrict(context) for context in look.request.contexts]
+        spaces = [study.spec.space.restrict(context) for context in this_round.request.contexts]
     if not study.spec.space.parameters:
         before = _before_any_parameter(transaction, study, count)
         if study.spec.algorithm != "HYPERBAND" or not before.parameters:
             return before
-        # Each trial has a place in a bracket.
+        # Each trial belongs to a bracket.
         count = len(before.parameters)
-    return _suggested(transaction, study, spaces, look, count, now)
+    return _suggested(transaction, study, spaces, this_round, count, now)
 
 
-def fill(transaction: Transaction, study: Study, trial: Trial, look: Look, now: float) -> Trial:
-    """The queued trial with a value for each active parameter: those that it leaves open are suggested.
+def fill(transaction: Transaction, study: Study, trial: Trial, this_round: SuggestRound, now: float) -> Trial:
+    """Fill in the missing values of a queued trial, and return it.
 
-    It is run in any case: where the algorithm has nothing left or has failed, its open values are quasi-random.
+    It is run in any case: if the algorithm has nothing left or has failed, the values are quasi-random.
 
     Raises:
-        Missing: the algorithm has to be asked first.
+        PointsNeeded: the algorithm has to compute points first.
     """
     given = study.spec.space.check_queued(trial.parameters)
     points = _Points([given])
     if not study.spec.space.is_whole(given):
         spaces = [study.spec.space.restrict(given)]
-        points = _suggested(transaction, study, spaces, look, 1, now, trial.number)
+        points = _suggested(transaction, study, spaces, this_round, 1, now, trial.number)
         if not points.parameters:
             points = _inline(_numbered(study, trial.number), spaces, QUASI_RANDOM, 1)
     filled = dataclasses.replace(trial, parameters=points.parameters[0], metadata={**trial.metadata, **points.metadata})
@@ -163,47 +163,47 @@ def _suggested(
     transaction: Transaction,
     study: Study,
     spaces: Sequence[SearchSpace],
-    look: Look,
+    this_round: SuggestRound,
     count: int,
     now: float,
     number: int | None = None,
 ) -> _Points:
-    """Up to `count` points in those parts of the space, for the trial of that number or for new ones."""
+    """Return up to `count` points in these parts of the space, for the trial of that number or for new trials."""
     numbered = study if number is None else _numbered(study, number)
     if not needs_history(study):
         return _inline(numbered, spaces, algorithm_for(study.spec.algorithm), count)
     results = study.trial_count - trials.count_unfinished(transaction, study)
-    if look.failure:
-        other = stand_in(study.spec.algorithm)
+    if this_round.failure:
+        other = fallback_for(study.spec.algorithm)
         if other is None:
             return _Points([])
         made = _inline(numbered, spaces, other, count)
-        return dataclasses.replace(made, metadata=_provenance(Source.STAND_IN, 0, results, look))
-    computed = look.computed
+        return dataclasses.replace(made, metadata=_provenance(Source.STAND_IN, 0, results, this_round))
+    computed = this_round.computed
     if computed is None or computed.version != study.version or computed.spaces != tuple(spaces):
-        raise Missing(study, spaces, count, results)
+        raise PointsNeeded(study, spaces, count, results)
     points, alone = _still_new(transaction, study, computed, count)
     ended = computed.over or computed.wait
     if (computed.strict and not alone) or (len(points) < count and not ended):
-        raise Missing(study, spaces, count, results)
+        raise PointsNeeded(study, spaces, count, results)
     if study.algorithm_failures:
         studies.set_failures(transaction, study, 0)
     if computed.note:
         events.append(transaction, study.key, [Event(EventKind.SUGGESTION_FALLBACK, now, detail=computed.note)])
     over = computed.over and len(points) < count
-    return _Points(points, over, _provenance(computed.source, computed.results, results, look))
+    return _Points(points, over, _provenance(computed.source, computed.results, results, this_round))
 
 
 def _numbered(study: Study, number: int) -> Study:
-    """The study as inline algorithms are to see it for the trial of that number."""
+    """Return the study as inline algorithms should see it for the trial of that number."""
     return dataclasses.replace(study, next_trial_number=number, position=number)
 
 
 def _before_any_parameter(transaction: Transaction, study: Study, count: int) -> _Points:
-    """The points of a space without parameters, which may grow.
+    """Return points of a space that has no parameters yet.
 
-    One trial runs at a time until one has succeeded: what it finds decides on what there is to try, and others would
-    train the same meanwhile. One that was lost or failed has told nothing.
+    Only one trial runs until one has succeeded: it finds the parameters, and others would train the same model
+    meanwhile. A lost or failed trial has found none.
     """
     ends = ends_when_exhausted(study)
     if trials.any_succeeded(transaction, study) and not ends:
@@ -222,10 +222,10 @@ def _inline(study: Study, spaces: Sequence[SearchSpace], algorithm: Algorithm, c
 
 
 def _still_new(transaction: Transaction, study: Study, computed: Computed, count: int) -> tuple[Sequence[Point], bool]:
-    """The computed points that no trial has taken since, and whether no other trials were created since.
+    """Return the computed points that no trial has used since, and whether no other trials were created since.
 
-    Trials of the points that were computed together with these are none of the others. Another server may have computed
-    the very same points, of which each becomes one trial.
+    Trials of points computed together with these do not count as others. Another server may have computed the same
+    points; each of them becomes one trial.
     """
     points = computed.parameters[:count]
     if study.next_trial_number == computed.next_trial_number:
@@ -236,11 +236,11 @@ def _still_new(transaction: Transaction, study: Study, computed: Computed, count
     return left, len(left) == len(points) and all(point in together for point in made)
 
 
-def _provenance(source: Source, known: int, results: int, look: Look) -> dict[str, str]:
-    """What a suggestion was based on, as its trial's metadata."""
+def _provenance(source: Source, known: int, results: int, this_round: SuggestRound) -> dict[str, str]:
+    """Return the trial metadata that says what the suggestion was based on."""
     return {
         "suggestion/source": source.value,
         "suggestion/results_known": str(known),
         "suggestion/results_missed": str(max(0, results - known)),
-        "suggestion/waited_ms": str(round(1000 * look.waited_seconds)),
+        "suggestion/waited_ms": str(round(1000 * this_round.waited_seconds)),
     }

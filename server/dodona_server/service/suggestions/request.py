@@ -1,4 +1,4 @@
-"""What a call for trials asks for."""
+"""The request of a call for trials."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MAX_LEASE_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class SuggestRequest:
-    """Who asks for what.
+    """A client's request for trials.
 
     Args:
-        client_id: a worker that comes back under its id gets its unfinished trials again.
-        count: how many trials, at least 1.
-        request_id: the same id again gets the same answer.
-        contexts: values that the trials must have, each trial those of one context; none for any trials.
-        lease_seconds: how long the client has the trials without a sign of life; None for ever.
-        held: the numbers of the client's trials that it runs: others that are its own it has lost, and they count as
-            such; None for a client that does not tell, which gets its own trials as they are.
+        client_id: a worker that returns with the same id gets its unfinished trials again.
+        count: the number of trials, at least 1.
+        request_id: the same id again returns the same answer.
+        contexts: values that the trials must have, each trial those of one context; empty for any values.
+        lease_seconds: the time the client keeps a trial without a heartbeat; None for no limit.
+        running: the numbers of the client's trials that it still runs: its other trials count as lost. None if the
+            client does not say; it then gets its unfinished trials as they are.
 
     Raises:
         InvalidArgument: the client id is empty or too long, the count or the lease out of range, or there are too many
@@ -38,7 +38,7 @@ class SuggestRequest:
     request_id: str | None = None
     contexts: Sequence[Mapping[str, object]] = ()
     lease_seconds: float | None = None
-    held: Collection[int] | None = None
+    running: Collection[int] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.client_id) <= MAX_CLIENT_ID_LENGTH:
@@ -53,6 +53,6 @@ class SuggestRequest:
             raise InvalidArgument(f"{lease!r} is not from {allowed}", "leaseDuration")
 
     def lease(self, now: float) -> Lease | None:
-        """The lease that the client asks for; it says the server's time, and the database's counts."""
+        """Return the lease that the client asks for. Its expiry is by the server's clock; the database's decides."""
         seconds = self.lease_seconds
         return None if seconds is None else Lease(seconds, now + seconds, seconds)

@@ -1,4 +1,4 @@
-"""Hands out trials: the path of a suggestion, in one transaction."""
+"""Assign trials to a client that asks, in one transaction."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import MAX_PARAMETERS, agrees
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.service.budget import complete, settle
+from dodona_server.service.budget import complete_if_over, complete_study
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
-from dodona_server.service.operations import Handout, handout, with_last_steps
-from dodona_server.service.studies.lookup import found
-from dodona_server.service.suggestions.new_trials import Look, Missing, create, fill
+from dodona_server.service.operations import SuggestResult, suggest_result, with_last_steps
+from dodona_server.service.studies.lookup import get_study
+from dodona_server.service.suggestions.new_trials import PointsNeeded, SuggestRound, create, fill
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns
-from dodona_server.service.trials.ending import lose
+from dodona_server.service.trials.ending import expire
 from dodona_server.storage import events, leases, operations, studies, trials
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
 MAX_WAIT_SECONDS = 30.0
-# Of new trials in one transaction: so many take less than a tenth of a second, which other writes wait for.
+# The most values written for new trials in one transaction: less than 0.1 s, which other writes wait for.
 VALUES_AT_ONCE = 20_000
-# What a trial costs beside its values, in values.
+# The cost of a trial besides its values, in values.
 ROW_VALUES = 10
-# Of the queued trials, how many are searched for those that fit a context.
+# How many queued trials are searched for those that match a context.
 MAX_QUEUED_LOOKED_AT = 10_000
-# A study whose algorithm fails that often in a row is paused.
+# A study is paused after this many failures of its algorithm in a row.
 MAX_FAILURES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """The trials of a call that is to have more of them."""
+class PartialResult:
+    """The trials assigned so far to a call that gets more in another transaction."""
 
     trials: Sequence[Trial]
 
 
 class SuggestionService:
-    """Hands out trials and remembers to whom.
+    """Assigns trials to clients.
 
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
-        stopping: set when the server is to stop; a call that waits is then answered.
-        schedule: asks the algorithms that take their time.
+        stopping: set when the server is to stop; waiting calls are then answered.
+        schedule: computes the suggestions of algorithms that need a process.
     """
 
     def __init__(self, store: Store, clock: Callable[[], float], stopping: threading.Event, schedule: Schedule) -> None:
@@ -65,13 +65,13 @@ class SuggestionService:
         self._schedule = schedule
         self._turns = Turns(stopping)
 
-    async def suggest(self, name: StudyName, request: SuggestRequest, wait_seconds: float = 0.0) -> Handout:
-        """Up to `request.count` trials to run: the client's own first, then queued ones in order, then new ones.
+    async def suggest(self, name: StudyName, request: SuggestRequest, wait_seconds: float = 0.0) -> SuggestResult:
+        """Assign up to `request.count` trials: the client's own first, then queued ones in order, then new ones.
 
         Args:
             name: the study.
-            request: who asks for what.
-            wait_seconds: how long to wait for a trial while there is none but may be one later.
+            request: the client's.
+            wait_seconds: how long to wait if there is no trial now but may be one later.
 
         Raises:
             NotFound: there is no such study.
@@ -88,26 +88,26 @@ class SuggestionService:
             now = time.monotonic()
             left = began + wait_seconds - now
             is_last = left <= 0 or self._stopping.is_set()
-            look = Look(request, arrived, now - asked, computed, failure, is_last, before)
-            answer: Handout | SuggestOperation | Part | Missing | None
+            this_round = SuggestRound(request, arrived, now - asked, computed, failure, is_last, before)
+            answer: SuggestResult | SuggestOperation | PartialResult | PointsNeeded | None
             try:
-                answer = await self._store.run(functools.partial(self._suggest, name, look), name)
-            except Missing as missing:
+                answer = await self._store.run(functools.partial(self._suggest, name, this_round), name)
+            except PointsNeeded as missing:
                 answer = missing
             finally:
                 if computed is not None:
                     computed.used.set()
             computed = None
             match answer:
-                case Handout():
+                case SuggestResult():
                     self._turns.pass_on(name)
                     return answer
                 case SuggestOperation():
                     return await self._store.read(functools.partial(_again, name, answer))
-                case Part(trials):
-                    # An algorithm that has failed stays so for the rest of the call.
+                case PartialResult(trials):
+                    # A failure of the algorithm holds for the rest of the call.
                     before = trials
-                case Missing():
+                case PointsNeeded():
                     ask = Ask(answer.study, answer.spaces, answer.count, answer.results, asked)
                     try:
                         computed = await self._schedule.points(ask)
@@ -119,65 +119,65 @@ class SuggestionService:
                     asked = time.monotonic()
 
     def _suggest(
-        self, name: StudyName, look: Look, transaction: Transaction
-    ) -> Handout | SuggestOperation | Part | None:
-        """The answer, or a part of it, or what answered the same request before.
+        self, name: StudyName, this_round: SuggestRound, transaction: Transaction
+    ) -> SuggestResult | SuggestOperation | PartialResult | None:
+        """Return the answer, a part of it, or the stored answer to the same request.
 
-        None, if there is no trial now and that is not worth an answer yet.
+        None if there is no trial now and the call should wait.
         """
-        request = look.request
-        study = found(transaction, name, lock=True)
+        request = this_round.request
+        study = get_study(transaction, name, lock=True)
         if request.request_id and (there := operations.find_requested(transaction, study.key, request.request_id)):
             return there
         now = self._clock()
-        study = settle(transaction, study, now)
-        handed = list(look.before)
-        if not handed:
-            if look.failure:
-                study = _count_failure(transaction, study, look.failure, now)
-            handed, study = _own(transaction, study, request, look.arrived, now)
-        if study.state is StudyState.ACTIVE and len(handed) < request.count:
-            room = _at_once(study, request.count - len(handed))
-            queued, used_up = _queued(transaction, study, look, room, now)
-            handed += queued
+        study = complete_if_over(transaction, study, now)
+        assigned = list(this_round.before)
+        if not assigned:
+            if this_round.failure:
+                study = _count_failure(transaction, study, this_round.failure, now)
+            assigned, study = _own_trials(transaction, study, request, this_round.arrived, now)
+        if study.state is StudyState.ACTIVE and len(assigned) < request.count:
+            room = _at_once(study, request.count - len(assigned))
+            queued, used_up = _take_queued(transaction, study, this_round, room, now)
+            assigned += queued
             room -= len(queued)
             if room and not used_up:
-                created = create(transaction, study, look, room, now)
-                handed += created.trials
+                created = create(transaction, study, this_round, room, now)
+                assigned += created.trials
                 room -= len(created.trials)
                 if created.over:
-                    study = _over(transaction, study, request, now)
-            if len(handed) < request.count and (used_up or not room):
-                return Part(handed)
-        if not handed and study.state is not StudyState.COMPLETED and not look.is_last:
+                    study = _state_when_over(transaction, study, request, now)
+            if len(assigned) < request.count and (used_up or not room):
+                return PartialResult(assigned)
+        if not assigned and study.state is not StudyState.COMPLETED and not this_round.is_last:
             return None
         operation = SuggestOperation(
             operation_id=operations.new_id(now),
             client_id=request.client_id,
-            trial_numbers=[trial.number for trial in handed],
+            trial_numbers=[trial.number for trial in assigned],
             study_state=study.state,
             create_time=now,
             request_id=request.request_id,
             suggestion_count=request.count,
         )
         operations.insert(transaction, study.key, operation)
-        handed = with_last_steps(transaction, study.key, handed)
+        assigned = with_last_steps(transaction, study.key, assigned)
         operation_name = OperationName(name, operation.operation_id)
-        return Handout(operation_name, request.client_id, handed, study.state, now, request.count)
+        return SuggestResult(operation_name, request.client_id, assigned, study.state, now, request.count)
 
 
 def _at_once(study: Study, wanted: int) -> int:
-    """How many of the trials that are wanted one transaction hands out: others that write wait meanwhile."""
+    """Return how many of the wanted trials one transaction assigns: other writes wait for it."""
     if wanted <= VALUES_AT_ONCE // (MAX_PARAMETERS + ROW_VALUES):
         return wanted
     parameters = sum(1 for _ in study.spec.space.walk())
     return min(wanted, VALUES_AT_ONCE // (parameters + ROW_VALUES))
 
 
-def _again(name: StudyName, operation: SuggestOperation, transaction: Transaction) -> Handout:
-    """The answer to a call that is sent again: of what it handed out, that which nobody was given since."""
-    study = found(transaction, name)
-    before = handout(transaction, name, study.key, operation)
+def _again(name: StudyName, operation: SuggestOperation, transaction: Transaction) -> SuggestResult:
+    """Return the answer to a repeated call: its trials without those that were reassigned since."""
+    study = get_study(transaction, name)
+    before = suggest_result(transaction, name, study.key, operation)
     still = [
         trial
         for trial in before.trials
@@ -188,26 +188,26 @@ def _again(name: StudyName, operation: SuggestOperation, transaction: Transactio
     return dataclasses.replace(before, trials=still, study_state=study.state)
 
 
-def _over(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> Study:
-    """The study as it is told to a client for whom there is no further trial: COMPLETED, unless one may come back.
+def _state_when_over(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> Study:
+    """Return the study as a client without a further trial sees it: COMPLETED, unless a trial may become free.
 
-    A client that asks for leases knows that trials come back, and waits for those that others run.
+    A client that asks for leases knows that trials may be reassigned, so it waits for those that others run.
     """
     if request.lease_seconds and leases.run_elsewhere(transaction, study, request.client_id):
         return study
     if not request.contexts and trials.any_queued(transaction, study):
-        # Somebody else speaks of it at this moment; it is there at the next look.
+        # Another transaction has locked it at this moment; the next round finds it.
         return study
     if not trials.any_unfinished(transaction, study):
-        return complete(transaction, study, "nothing is left to try", now)
+        return complete_study(transaction, study, "nothing is left to try", now)
     # Trials may still run, but nothing is left beyond those handed out.
     return dataclasses.replace(study, state=StudyState.COMPLETED)
 
 
 def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFailed, now: float) -> Study:
-    """The study after its algorithm has failed, paused if that happens again and again.
+    """Count a failure of the algorithm and return the study, paused after `MAX_FAILURES` in a row.
 
-    However many workers waited for what failed, that was one failure.
+    One failed computation counts once, however many workers waited for it.
     """
     failures = study.algorithm_failures + failure.counts
     studies.set_failures(transaction, study, failures)
@@ -215,7 +215,7 @@ def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFai
     if failures >= MAX_FAILURES and study.state is StudyState.ACTIVE:
         reason = shortened(f"{study.spec.algorithm} failed {failures} times in a row; at last: {failure}")
         studies.set_state(transaction, study, StudyState.INACTIVE, reason)
-        # Who resumes it gives the algorithm as many tries again.
+        # When the study is resumed, the algorithm gets as many attempts again.
         studies.set_failures(transaction, study, 0)
         happened.append(Event(EventKind.STUDY_PAUSED, now, detail=reason))
         study = dataclasses.replace(study, state=StudyState.INACTIVE, inactive_reason=reason)
@@ -223,32 +223,32 @@ def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFai
     return study
 
 
-def _own(
+def _own_trials(
     transaction: Transaction, study: Study, request: SuggestRequest, arrived: float, now: float
 ) -> tuple[list[Trial], Study]:
-    """The client's own trials; those that it has lost as new attempts, unless they were lost too often.
+    """Return the client's unfinished trials, and the study, which their expiry may have ended.
 
-    And the study, which they may have ended. What the client was given since the call arrived is not lost: the call may
-    be one that waits though its process is dead, and the client has come back.
+    Trials that the client no longer runs begin a new attempt, unless they were lost too often. Trials assigned since
+    the call arrived are not lost: this call may belong to a dead process, and the client may have returned.
     """
-    held = request.held
-    limit = request.count + len(held or ())
+    running = request.running
+    limit = request.count + len(running or ())
     own = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, request.client_id, limit)
-    if held is None:
-        return [_leased(transaction, study, trial, request, now) for trial in own], study
-    handed: list[Trial] = []
+    if running is None:
+        return [_renew_lease(transaction, study, trial, request, now) for trial in own], study
+    assigned: list[Trial] = []
     for trial in own:
         given_before = trial.start_time is None or trial.start_time <= arrived
-        if trial.number not in held and given_before and len(handed) < request.count:
-            waiting = lose(transaction, study, trial, now)
-            study = found(transaction, study.name, lock=True)
+        if trial.number not in running and given_before and len(assigned) < request.count:
+            waiting = expire(transaction, study, trial, now)
+            study = get_study(transaction, study.name, lock=True)
             if waiting.state is TrialState.REQUESTED:
-                handed.append(_assigned(transaction, study, waiting, request, now))
-    return handed, study
+                assigned.append(_assign(transaction, study, waiting, request, now))
+    return assigned, study
 
 
-def _leased(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
-    """The trial, its lease begun anew if the client asks for one."""
+def _renew_lease(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
+    """Renew the trial's lease if the client asks for one, and return the trial."""
     if request.lease_seconds is None:
         return trial
     renewed = dataclasses.replace(trial, lease=request.lease(now))
@@ -256,32 +256,34 @@ def _leased(transaction: Transaction, study: Study, trial: Trial, request: Sugge
     return renewed
 
 
-def _queued(transaction: Transaction, study: Study, look: Look, count: int, now: float) -> tuple[list[Trial], bool]:
-    """Queued trials in order, now the client's; those only that fit one of the contexts if there are any.
+def _take_queued(
+    transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float
+) -> tuple[list[Trial], bool]:
+    """Assign queued trials in order, only those that match one of the contexts if there are any.
 
-    And whether what was computed is used up: it has filled in one of them.
+    Return them, and whether the computed points are used up because they filled in one of them.
     """
     if count <= 0:
         return [], False
-    request = look.request
+    request = this_round.request
     limit = MAX_QUEUED_LOOKED_AT if request.contexts else count
     waiting = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", limit)
     if request.contexts:
         waiting = [trial for trial in waiting if any(agrees(trial.parameters, context) for context in request.contexts)]
-    handed: list[Trial] = []
+    assigned: list[Trial] = []
     for trial in waiting[:count]:
-        # One that was run before is run again as it was.
+        # A trial that was run before keeps its parameters.
         if trial.attempt > 0 or study.spec.space.is_whole(trial.parameters):
-            handed.append(_assigned(transaction, study, trial, request, now))
+            assigned.append(_assign(transaction, study, trial, request, now))
             continue
-        handed.append(_assigned(transaction, study, fill(transaction, study, trial, look, now), request, now))
+        assigned.append(_assign(transaction, study, fill(transaction, study, trial, this_round, now), request, now))
         if needs_history(study):
-            return handed, True
-    return handed, False
+            return assigned, True
+    return assigned, False
 
 
-def _assigned(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
-    """A queued trial as the client's next attempt."""
+def _assign(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
+    """Assign a queued trial to the client as a new attempt, and return it."""
     assigned = dataclasses.replace(
         trial,
         state=TrialState.ACTIVE,

@@ -1,4 +1,4 @@
-"""Calls that wait for a trial take turns to look for one, so that many of them cost the database no more than one."""
+"""Waiting calls take turns to look for a trial, so that many of them cost the database no more than one."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections import deque
 
 from dodona_server.domain.names import StudyName
 
-# How often a call of each study looks again: another server may be the one that changes what there is.
+# The time between two looks for each study: another server may have created or freed a trial.
 LOOK_AGAIN_SECONDS = 0.5
-# How many of them look at a time, however many studies there are.
+# The largest number of calls that look at once, of all studies together.
 MOST_LOOKS = 100
 
 
 class Turns:
-    """Whose turn it is, by study.
+    """The queues of waiting calls, by study.
 
     Args:
-        stopping: set when the server is to stop; nobody waits any longer then.
+        stopping: set when the server is to stop; waiting then ends.
     """
 
     def __init__(self, stopping: threading.Event) -> None:
@@ -27,7 +27,7 @@ class Turns:
         self._clock: asyncio.Task[None] | None = None
 
     async def wait(self, study: StudyName, seconds: float) -> None:
-        """Returns when it is this call's turn, after at most that many seconds."""
+        """Wait until it is this call's turn, at most that many seconds."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(study, deque()).append(turn)
         if self._clock is None or self._clock.done():
@@ -36,7 +36,7 @@ class Turns:
         turn.cancel()
 
     def pass_on(self, study: StudyName) -> None:
-        """Lets the next call of the study look at once: there may be more where a trial was found."""
+        """Let the study's next call look at once: after one trial was found, there may be more."""
         queue = self._queues.get(study, deque())
         while queue:
             turn = queue.popleft()
@@ -53,6 +53,6 @@ class Turns:
                         self.pass_on(study)
             for study in list(self._queues)[:MOST_LOOKS]:
                 self.pass_on(study)
-                # To the end: the studies take turns too.
+                # Move it to the end: the studies take turns too.
                 if queue := self._queues.pop(study):
                     self._queues[study] = queue

@@ -1,1 +1,1 @@
-"""What can be done with trials."""
+"""Use cases of trials."""

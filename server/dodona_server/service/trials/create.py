@@ -1,4 +1,4 @@
-"""New trials with values that the user chose."""
+"""Create trials with values that the user chose."""
 
 from __future__ import annotations
 

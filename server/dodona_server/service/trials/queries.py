@@ -1,4 +1,4 @@
-"""What can be asked of trials."""
+"""Queries for trials."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.pareto import Front
 from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Place, Trial, TrialState
-from dodona_server.service.studies.lookup import found
-from dodona_server.service.trials.attempts import existing
+from dodona_server.domain.trial import RankingPosition, Trial, TrialState
+from dodona_server.service.studies.lookup import get_study
+from dodona_server.service.trials.attempts import require_trial
 from dodona_server.storage import measurements, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A study and how many trials it has in each state."""
+    """A study and the number of its trials in each state."""
 
     study: Study
     counts: Mapping[TrialState, int]
@@ -30,9 +30,9 @@ class Optimal:
     """The best trials of a study.
 
     Args:
-        numbers: theirs, in order.
-        hypervolume: of several metrics, how much their front dominates of what lies between it and `reference`.
-        reference: the worst value that any trial has had of each metric.
+        numbers: of the trials, in order.
+        hypervolume: with several metrics, the volume that their front dominates, with `reference` as the reference.
+        reference: the worst value of each metric in any trial.
     """
 
     numbers: list[int]
@@ -51,16 +51,16 @@ class TrialQueries:
         self._store = store
 
     async def get(self, name: TrialName, *, brief: bool = False, measured: bool = True) -> Trial:
-        """The trial, with its measurements if it is to be `measured`; if it is to be `brief`, without long metadata.
+        """Return the trial, with its measurements if `measured`; without long metadata if `brief`.
 
         Raises:
             NotFound: there is no such study or trial.
         """
 
         def query(transaction: Transaction) -> Trial:
-            study = found(transaction, name.study)
+            study = get_study(transaction, name.study)
             find = trials.find_brief if brief else trials.find
-            trial = existing(find(transaction, study, name.number), name)
+            trial = require_trial(find(transaction, study, name.number), name)
             if not measured:
                 return trial
             return dataclasses.replace(trial, measurements=measurements.measured(transaction, study.key, trial))
@@ -68,13 +68,13 @@ class TrialQueries:
         return await self._store.read(query)
 
     async def measured(self, name: StudyName, given: Sequence[Trial]) -> list[Trial]:
-        """The trials of the study, with their measurements as many of the first as fit on a page.
+        """Return the trials of the study; as many of the first as fit on a page come with their measurements.
 
-        The others are as they were given, and so are all of a study that is gone.
+        The others are returned as given, and so are all if the study no longer exists.
 
         Args:
             name: the study.
-            given: its trials, as another call has answered.
+            given: its trials, as another call returned them.
         """
         numbers = [trial.number for trial in given if trial.measurements is None]
         if not numbers:
@@ -94,21 +94,21 @@ class TrialQueries:
     async def page(
         self, name: StudyName, after: int, limit: int, *, brief: bool = False, measured: bool = True
     ) -> Page[Trial]:
-        """The page of up to `limit` trials with numbers above `after`, in order.
+        """Return the page of up to `limit` trials with numbers above `after`, in order.
 
         Args:
             name: the study.
-            after: the number behind which to begin.
-            limit: how many at most.
-            brief: whether they come without measurements and metadata, which are then not read.
-            measured: whether they come with their measurements.
+            after: the number after which to begin.
+            limit: the largest number of trials.
+            brief: whether to leave out measurements and metadata, which are then not read.
+            measured: whether to include their measurements.
 
         Raises:
             NotFound: there is no such study.
         """
 
         def query(transaction: Transaction) -> Page[Trial]:
-            study = found(transaction, name)
+            study = get_study(transaction, name)
             if brief:
                 return trials.page_briefly(transaction, study, after, limit)
             return _shown(transaction, study, trials.page(transaction, study, after, limit), measured)
@@ -116,101 +116,103 @@ class TrialQueries:
         return await self._store.read(query)
 
     async def numbered(self, name: StudyName, numbers: Sequence[int], *, measured: bool = True) -> Page[Trial]:
-        """As many of the first trials of these numbers as fit on a page, of those that still exist, in that order.
+        """Return the trials of these numbers that still exist, in that order, as many of the first as fit on a page.
 
         Args:
             name: the study.
-            numbers: the trials'.
-            measured: whether they come with their measurements.
+            numbers: of the trials.
+            measured: whether to include their measurements.
 
         Raises:
             NotFound: there is no such study.
         """
 
         def query(transaction: Transaction) -> Page[Trial]:
-            study = found(transaction, name)
+            study = get_study(transaction, name)
             return _shown(transaction, study, trials.numbered(transaction, study.key, numbers), measured)
 
         return await self._store.read(query)
 
     async def best(self, name: StudyName, limit: int) -> list[Trial]:
-        """The `limit` best trials, best first, without measurements and metadata.
+        """Return the `limit` best trials, best first, without measurements and metadata.
 
         Raises:
             NotFound: there is no such study.
         """
         return await self._store.read(
-            lambda transaction: ranking.first_ranks(transaction, found(transaction, name), limit)
+            lambda transaction: ranking.first_ranks(transaction, get_study(transaction, name), limit)
         )
 
     async def ranking(
-        self, name: StudyName, behind: Place | None, limit: int, *, measured: bool = False
-    ) -> tuple[list[Trial], Place | None]:
-        """The page of up to `limit` succeeded trials, best first, and the place of the last one if there are more.
+        self, name: StudyName, behind: RankingPosition | None, limit: int, *, measured: bool = False
+    ) -> tuple[list[Trial], RankingPosition | None]:
+        """Return up to `limit` succeeded trials, best first, and the position of the last one if more follow.
 
         Args:
             name: the study.
-            behind: the place behind which to begin; None for the best.
-            limit: how many at most.
-            measured: whether they come with their measurements.
+            behind: the position after which to begin; None for the best.
+            limit: the largest number of trials.
+            measured: whether to include their measurements.
 
         Raises:
             NotFound: there is no such study.
         """
 
-        def query(transaction: Transaction) -> tuple[list[Trial], Place | None]:
-            study = found(transaction, name)
+        def query(transaction: Transaction) -> tuple[list[Trial], RankingPosition | None]:
+            study = get_study(transaction, name)
             page = _shown(transaction, study, ranking.listed(transaction, study, behind, limit), measured)
             if not page.more:
                 return page.entries, None
             last = page.entries[-1]
-            return page.entries, Place(ranking.objective(study, last) or 0.0, last.number)
+            return page.entries, RankingPosition(ranking.objective(study, last) or 0.0, last.number)
 
         return await self._store.read(query)
 
     async def overview(self, name: StudyName) -> Overview:
-        """The study with the number of its trials in each state.
+        """Return the study and the number of its trials in each state.
 
         Raises:
             NotFound: there is no such study.
         """
 
         def query(transaction: Transaction) -> Overview:
-            study = found(transaction, name)
+            study = get_study(transaction, name)
             return Overview(study, ranking.counts(transaction, study))
 
         return await self._store.read(query)
 
     async def latest(self, name: StudyName, limit: int) -> list[Trial]:
-        """The `limit` newest trials, the newest first.
+        """Return the `limit` newest trials, the newest first.
 
         Raises:
             NotFound: there is no such study.
         """
-        return await self._store.read(lambda transaction: trials.latest(transaction, found(transaction, name), limit))
+        return await self._store.read(
+            lambda transaction: trials.latest(transaction, get_study(transaction, name), limit)
+        )
 
     async def history(self, name: StudyName, limit: int) -> list[tuple[int, float]]:
-        """Number and objective of succeeded trials in order, at most `limit`, evenly thinned if there are more.
+        """Return number and objective of up to `limit` succeeded trials in order, evenly thinned if there are more.
 
         Raises:
             NotFound: there is no such study.
         """
 
         def query(transaction: Transaction) -> list[tuple[int, float]]:
-            study = found(transaction, name)
+            study = get_study(transaction, name)
             return ranking.history(transaction, study, every=-(-study.next_trial_number // limit))
 
         return await self._store.read(query)
 
     async def optimal(self, name: StudyName) -> Optimal:
-        """The trials with the best value; the Pareto front, if the study has several metrics.
+        """Return the trials with the best value, or the Pareto front if the study has several metrics.
 
         Raises:
             NotFound: there is no such study.
         """
 
         def query(transaction: Transaction) -> Optimal:
-            study = found(transaction, name)
+            study = get_study(transaction, name)
             if len(study.spec.metrics) == 1:
                 return Optimal(ranking.best(transaction, study))
             front = Front(study.spec, ranking.succeeded(transaction, study))
@@ -220,7 +222,7 @@ class TrialQueries:
 
 
 def _shown(transaction: Transaction, study: Study, page: Page[Trial], measured: bool) -> Page[Trial]:
-    """The page, with as many of its trials as fit there with their measurements if these are wanted."""
+    """Return the page; if `measured`, only as many of its trials as fit with their measurements."""
     if not measured or not page.entries:
         return page
     numbers = [trial.number for trial in page.entries]

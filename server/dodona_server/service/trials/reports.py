@@ -1,4 +1,4 @@
-"""What workers and users say of trials, and what of it is refused before anything is asked of the database."""
+"""Reports of workers and users: what they contain, checks without the database, and how they are kept."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument, inside
-from dodona_server.domain.lifecycle import Move, Refuse, Verb, outcome
+from dodona_server.domain.lifecycle import Move, Refuse, Verb, effect
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH
 from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.service.trials.attempts import Attempt, alive, attempted, refusal_to, same
+from dodona_server.service.trials.attempts import Attempt, lock_attempted, refusal_to, renew_lease, same
 from dodona_server.storage import measurements
 from dodona_server.storage.store import Transaction
 
@@ -20,12 +20,12 @@ MAX_METRICS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a worker measured.
+    """A measurement that a worker reports.
 
     Args:
         measurement: the metrics at one step.
-        attempt: which one the worker runs; None for the last one.
-        checkpoint: the place from which the trial can go on; empty to leave it as it is.
+        attempt: the one the worker runs; None for the last one.
+        checkpoint: where the next attempt can resume; empty to leave it as it is.
     """
 
     measurement: Measurement
@@ -35,9 +35,9 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a trial that was run elsewhere: its final measurement, or what was measured on the way, or both.
+    """The result of a trial that was run elsewhere: its final measurement, its other measurements, or both.
 
-    One with a reason why it is infeasible needs neither.
+    An infeasible one needs neither.
     """
 
     final: Measurement | None
@@ -46,10 +46,10 @@ class Result:
 
 
 def check_result(result: Result) -> None:
-    """Refuses a result with too many measurements, or one that is not valid.
+    """Refuse a result with too many measurements or with an invalid one.
 
     Raises:
-        InvalidArgument: as of `check`.
+        InvalidArgument: there are too many, or see `check`.
     """
     if result.final is not None and result.final.metrics:
         check(result.final)
@@ -61,7 +61,7 @@ def check_result(result: Result) -> None:
 
 
 def check(measurement: Measurement) -> None:
-    """Refuses a measurement that no trial can have.
+    """Refuse a measurement that no trial can have.
 
     Raises:
         InvalidArgument: it has no metric, too many or one with a long name, or a negative step or time.
@@ -93,11 +93,11 @@ def keep_report(transaction: Transaction, name: TrialName, report: Report, now: 
         FailedPrecondition: no worker runs the trial, or it is finished with other measurements.
         Aborted: the report's attempt was lost, and the trial was reassigned or has ended since.
     """
-    study_key, trial = attempted(transaction, name, report.attempt, now)
-    verdict = outcome(Verb.MEASURE, trial.state)
+    study_key, trial = lock_attempted(transaction, name, report.attempt, now)
+    verdict = effect(Verb.MEASURE, trial.state)
     if isinstance(verdict, Move):
         measurements.measure(transaction, study_key, name.number, trial.attempt, report.measurement)
-        return alive(transaction, study_key, trial, report.checkpoint)
+        return renew_lease(transaction, study_key, trial, report.checkpoint)
     if isinstance(verdict, Refuse):
         known = measurements.measured(transaction, study_key, trial)
         if not any(same(report.measurement, one) for one in known):

@@ -1,4 +1,4 @@
-"""What can be done to trials; `queries` finds them, `service.suggestions` hands them out."""
+"""Create, measure and end trials. `queries` finds them, `service.suggestions` assigns them to workers."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dodona_server.algorithms.shared.seen import TUNER_PREFIX
 from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, inside
 from dodona_server.domain.event import Event, EventKind
-from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, outcome, refusal
+from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, effect, refusal
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.computing.schedule import Schedule
-from dodona_server.service.idempotency import Once
-from dodona_server.service.studies.lookup import found
+from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import (
     Attempt,
-    alive,
-    attempted,
     check_attempt,
-    existing,
-    named,
-    reclaimed,
+    lock_attempted,
+    lock_trial,
+    reclaim,
     refusal_to,
+    renew_lease,
     repeats,
+    require_trial,
 )
 from dodona_server.service.trials.create import new_trial
-from dodona_server.service.trials.ending import count, end, happened, infeasible, judged, release
+from dodona_server.service.trials.ending import completed, count_ended, end, infeasible, record_state, release
 from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_report
 from dodona_server.storage import artifacts, events, measurements, studies, trials
 from dodona_server.storage.store import Store, Transaction
@@ -42,8 +42,8 @@ class TrialService:
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
-        schedule: computes suggestions, and has to hear of new results.
-        kept_measurements: how many measurements of a trial are kept when it is completed; None for all.
+        schedule: computes suggestions; it is informed of new results.
+        kept_measurements: the number of measurements kept of a completed trial; None for all.
     """
 
     def __init__(
@@ -63,16 +63,16 @@ class TrialService:
         metadata: Mapping[str, str] = NO_METADATA,
         measured: Sequence[Measurement] = (),
     ) -> Trial:
-        """A trial with values that the user chose: queued, or finished already if it comes with a result.
+        """Create a trial with values that the user chose, and return it: queued, or finished if it has a result.
 
         Args:
             name: the study.
-            parameters: a value for each active parameter; those that have a default may be left out. A queued trial
-                may leave others open: the algorithm chooses their values when it is handed out.
+            parameters: a value for each active parameter; those with a default may be left out. A queued trial may
+                leave out others: the algorithm chooses their values when the trial is assigned.
             result: of a trial that was run elsewhere.
-            request_id: the same id again gets the same trial.
-            metadata: what the client wants to remember of the trial.
-            measured: what is known of a queued trial already; the attempts at it go on from there.
+            request_id: the same id again returns the same trial.
+            metadata: strings to store with the trial.
+            measured: measurements of a queued trial that are already known; attempts at it continue from there.
 
         Raises:
             NotFound: there is no such study.
@@ -82,7 +82,7 @@ class TrialService:
         check_result(result or Result(None, measured))
 
         def use_case(transaction: Transaction) -> Trial:
-            study = found(transaction, name, lock=True)
+            study = get_study(transaction, name, lock=True)
             if request_id and (there := trials.find_requested(transaction, study, request_id)):
                 return there
             if study.remaining_trials == 0:
@@ -97,43 +97,43 @@ class TrialService:
             for measurement in trial.measurements or ():
                 measurements.measure(transaction, study.key, trial.number, trial.attempt, measurement)
             studies.add_trials(transaction, study, 1)
-            happened(transaction, study.key, trial, trial.create_time)
+            record_state(transaction, study.key, trial, trial.create_time)
             if result is not None:
-                count(transaction, found(transaction, name), trial, trial.create_time)
-                learned.append(study)
+                count_ended(transaction, get_study(transaction, name), trial, trial.create_time)
+                with_results.append(study)
             return trial
 
-        learned: list[Study] = []
+        with_results: list[Study] = []
         answer = await self._store.run(use_case, name)
-        for study in learned[-1:]:  # a use case may run twice, where two servers collide
-            self._schedule.learned(study)
+        for study in with_results[-1:]:  # a use case may run twice if two servers collide
+            self._schedule.on_result(study)
         return answer
 
     async def delete(self, name: TrialName, request_id: str | None = None) -> None:
-        """Removes the trial; the budget has one more again.
+        """Delete the trial; the budget allows one more again.
 
         Raises:
             NotFound: there is no such study or trial.
         """
 
         def use_case(transaction: Transaction) -> None:
-            study = found(transaction, name.study, lock=True)
-            existing(trials.find(transaction, study, name.number, lock=True), name)
+            study = get_study(transaction, name.study, lock=True)
+            require_trial(trials.find(transaction, study, name.number, lock=True), name)
             artifacts.discard_of_trial(transaction, study.key, name.number, self._clock())
             trials.delete(transaction, study, name.number)
             studies.remove_trial(transaction, study)
             deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number)
             events.append(transaction, study.key, [deleted])
 
-        await self._store.run(self._once(name, "delete", request_id)(use_case, lambda _: None), name.study)
+        await self._store.run(self._idempotent(name, "delete", request_id)(use_case, lambda _: None), name.study)
 
     async def measure(self, name: TrialName, report: Report, request_id: str | None = None) -> Trial:
-        """The trial, with the report's measurement kept; the state STOPPING tells the worker to stop early.
+        """Keep the report's measurement and return the trial; its state STOPPING asks the worker to stop early.
 
         Raises:
             NotFound: there is no such study or trial.
-            FailedPrecondition: nobody runs the trial, or it is finished.
-            Aborted: the report is of an attempt that was lost, and the trial was handed on or has ended since.
+            FailedPrecondition: no worker runs the trial, or it is finished.
+            Aborted: the report's attempt was lost, and the trial was reassigned or has ended since.
             InvalidArgument: the measurement has no metric, or a negative step or time.
         """
         check(report.measurement)
@@ -146,17 +146,17 @@ class TrialService:
     async def measure_all(
         self, study: StudyName, reports: Sequence[tuple[TrialName, Report]], request_id: str | None = None
     ) -> list[Trial]:
-        """The trial of each report, with all measurements kept, or none if one is refused.
+        """Keep the measurements of all reports, or of none if one is refused, and return the trial of each report.
 
         Args:
-            study: whose trials they are.
-            reports: of any number of trials, in the order in which they were measured.
-            request_id: the same id again gets the same answer.
+            study: the trials'.
+            reports: of any number of trials, in the order of measuring.
+            request_id: the same id again returns the same answer.
 
         Raises:
             NotFound: there is no such study or trial.
-            FailedPrecondition: nobody runs one of the trials, or it is finished.
-            Aborted: a report is of an attempt that was lost, and the trial was handed on or has ended since.
+            FailedPrecondition: no worker runs one of the trials, or it is finished.
+            Aborted: a report's attempt was lost, and the trial was reassigned or has ended since.
             InvalidArgument: a measurement has no metric, or a negative step or time; or there are too many.
         """
         if not 1 <= len(reports) <= MAX_REPORTS:
@@ -169,58 +169,58 @@ class TrialService:
             return [keep_report(transaction, name, report, self._clock()) for name, report in reports]
 
         def again(transaction: Transaction) -> list[Trial]:
-            return [named(transaction, name)[1] for name, _ in reports]
+            return [lock_trial(transaction, name)[1] for name, _ in reports]
 
-        once = Once(request_id, f"report {study}", study.parent, self._clock())
+        once = IdempotentCall(request_id, f"report {study}", study.parent, self._clock())
         return await self._store.run(once(use_case, again), study)
 
     async def beat(
         self, name: TrialName, attempt: Attempt | None = None, checkpoint: str = "", request_id: str | None = None
     ) -> Trial:
-        """The trial, whose lease begins anew; the state STOPPING tells the worker to stop early.
+        """Renew the trial's lease and return the trial; its state STOPPING asks the worker to stop early.
 
         Args:
             name: the trial's.
-            attempt: which one the worker runs; None for the last one.
-            checkpoint: the place from which the trial can go on; empty to leave it as it is.
-            request_id: the same id again gets the same answer.
+            attempt: the one the worker runs; None for the last one.
+            checkpoint: where the next attempt can resume; empty to leave it as it is.
+            request_id: the same id again returns the same answer.
 
         Raises:
             NotFound: there is no such study or trial.
-            FailedPrecondition: nobody runs the trial.
-            Aborted: the attempt was lost, and the trial was handed on.
+            FailedPrecondition: no worker runs the trial.
+            Aborted: the attempt was lost, and the trial was reassigned.
         """
 
         def use_case(transaction: Transaction) -> Trial:
-            study_key, trial = attempted(transaction, name, attempt, self._clock())
-            match outcome(Verb.BEAT, trial.state):
+            study_key, trial = lock_attempted(transaction, name, attempt, self._clock())
+            match effect(Verb.HEARTBEAT, trial.state):
                 case Move():
-                    return alive(transaction, study_key, trial, checkpoint, in_any_case=True)
+                    return renew_lease(transaction, study_key, trial, checkpoint, in_any_case=True)
                 case Refuse(reason):
-                    raise refusal(Verb.BEAT, trial.state, name, reason)
+                    raise refusal(Verb.HEARTBEAT, trial.state, name, reason)
                 case Ignore():
                     return trial
 
         return await self._run(name, "heartbeat", request_id, use_case)
 
     async def release(self, name: TrialName, attempt: Attempt | None = None, request_id: str | None = None) -> Trial:
-        """The trial, handed back by its worker: it waits for the next one that asks.
+        """Take the trial back from its worker and return it: it waits for the next worker that asks.
 
         Args:
             name: the trial's.
-            attempt: which one the worker ran; None for the last one.
-            request_id: the same id again gets the same answer.
+            attempt: the one the worker ran; None for the last one.
+            request_id: the same id again returns the same answer.
 
         Raises:
             NotFound: there is no such study or trial.
             FailedPrecondition: it is finished.
-            Aborted: the attempt was lost, and the trial was handed on.
+            Aborted: the attempt was lost, and the trial was reassigned.
         """
 
         def use_case(transaction: Transaction) -> Trial:
             study, trial = self._to_end(transaction, name)
             check_attempt(trial, name, attempt)
-            match outcome(Verb.RELEASE, trial.state):
+            match effect(Verb.RELEASE, trial.state):
                 case Move():
                     return release(transaction, study, trial, self._clock())
                 case Refuse(reason):
@@ -233,7 +233,7 @@ class TrialService:
     async def update_metadata(
         self, name: TrialName, changes: Mapping[str, str], request_id: str | None = None
     ) -> Trial:
-        """The trial with the changed metadata, in any state; an empty value removes an entry.
+        """Change the trial's metadata, in any state, and return the trial; an empty value removes an entry.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -241,7 +241,7 @@ class TrialService:
         """
 
         def use_case(transaction: Transaction) -> Trial:
-            study_key, trial = named(transaction, name)
+            study_key, trial = lock_trial(transaction, name)
             merged = merge(trial.metadata, changes)
             trials.set_metadata(transaction, study_key, name.number, merged)
             return dataclasses.replace(trial, metadata=merged)
@@ -249,20 +249,20 @@ class TrialService:
         return await self._run(name, "updateMetadata", request_id, use_case)
 
     async def stop(self, name: TrialName, request_id: str | None = None) -> Trial:
-        """The trial, on its way to an early end: its worker learns of it at its next report.
+        """Ask for an early end of the trial, and return it: the next report tells its worker.
 
         Raises:
             NotFound: there is no such study or trial.
-            FailedPrecondition: nobody runs the trial, or it is infeasible already.
+            FailedPrecondition: no worker runs the trial, or it is infeasible.
         """
 
         def use_case(transaction: Transaction) -> Trial:
-            study_key, trial = named(transaction, name)
-            match outcome(Verb.STOP, trial.state):
+            study_key, trial = lock_trial(transaction, name)
+            match effect(Verb.STOP, trial.state):
                 case Move(state):
                     trials.set_state(transaction, study_key, name.number, state)
                     stopping = dataclasses.replace(trial, state=state)
-                    happened(transaction, study_key, stopping, self._clock())
+                    record_state(transaction, study_key, stopping, self._clock())
                     return stopping
                 case Ignore():
                     return trial
@@ -279,33 +279,33 @@ class TrialService:
         request_id: str | None = None,
         used: Mapping[str, object] | None = None,
     ) -> Trial:
-        """The trial, finished with the given measurement, else with one of those reported.
+        """Complete the trial with the given measurement, or with one of those reported, and return it.
 
-        A result without one of the study's metrics, or with one that is not finite, makes the trial infeasible.
+        The trial becomes infeasible if the result lacks one of the study's metrics or has one that is not finite.
 
         Args:
             name: the trial's.
             given: its final measurement.
-            attempt: which one the worker ran; None for the last one.
-            request_id: the same id again gets the same answer.
-            used: the values that the trial turned out to use, which become its parameters; None to leave them.
+            attempt: the one the worker ran; None for the last one.
+            request_id: the same id again returns the same answer.
+            used: the values that the trial actually used, which become its parameters; None to leave them.
 
         Raises:
             NotFound: there is no such study or trial.
-            FailedPrecondition: nobody runs the trial, it is finished with another result, or it has no measurement.
-            Aborted: the attempt was lost, and the trial was handed on or has ended since.
-            InvalidArgument: the measurement has a negative step or time, or a value is none of its parameter's.
+            FailedPrecondition: no worker runs the trial, it is finished with another result, or it has no measurement.
+            Aborted: the attempt was lost, and the trial was reassigned or has ended since.
+            InvalidArgument: the measurement has a negative step or time, or a value is not allowed for its parameter.
         """
         if given is not None and given.metrics:
             check(given)
 
-        def judge(transaction: Transaction, study: Study, trial: Trial) -> Trial:
+        def finish(transaction: Transaction, study: Study, trial: Trial) -> Trial:
             if trial.state is TrialState.SUCCEEDED and (given is None or not given.metrics):
-                # Once more, and the measurement that it was judged by may have been thinned out since.
+                # A repeated call. The measurement it was completed with may have been thinned out since.
                 return trial
-            return judged(transaction, study, trial, given)
+            return completed(transaction, study, trial, given)
 
-        return await self._end(name, Verb.SUCCEED, judge, attempt, request_id, used)
+        return await self._end(name, Verb.SUCCEED, finish, attempt, request_id, used)
 
     async def fail(
         self,
@@ -315,12 +315,12 @@ class TrialService:
         request_id: str | None = None,
         used: Mapping[str, object] | None = None,
     ) -> Trial:
-        """The trial, finished as infeasible; see `complete` for `used`.
+        """Finish the trial as infeasible and return it; see `complete` for `used`.
 
         Raises:
             NotFound: there is no such study or trial.
-            FailedPrecondition: nobody runs the trial, or it is finished otherwise.
-            Aborted: the attempt was lost, and the trial was handed on or has ended since.
+            FailedPrecondition: no worker runs the trial, or it is finished with another result.
+            Aborted: the attempt was lost, and the trial was reassigned or has ended since.
         """
         return await self._end(
             name,
@@ -335,7 +335,7 @@ class TrialService:
         self,
         name: TrialName,
         verb: Verb,
-        judge: Callable[[Transaction, Study, Trial], Trial],
+        finish: Callable[[Transaction, Study, Trial], Trial],
         attempt: Attempt | None,
         request_id: str | None,
         used: Mapping[str, object] | None,
@@ -343,49 +343,49 @@ class TrialService:
         def use_case(transaction: Transaction) -> Trial:
             study, trial = self._to_end(transaction, name)
             check_attempt(trial, name, attempt)
-            trial = reclaimed(transaction, study.key, trial, attempt, self._clock())
+            trial = reclaim(transaction, study.key, trial, attempt, self._clock())
             run = trial if used is None else dataclasses.replace(trial, parameters=_used(study, trial, used))
-            verdict = outcome(verb, trial.state)
+            verdict = effect(verb, trial.state)
             if isinstance(verdict, Refuse):
-                if trial.end_time is None or not repeats(lambda: judge(transaction, study, run), trial):
+                if trial.end_time is None or not repeats(lambda: finish(transaction, study, run), trial):
                     raise refusal_to(verb, trial, name, verdict.reason, attempt)
                 return trial
-            ended = judge(transaction, study, run)
+            ended = finish(transaction, study, run)
             ended = end(transaction, study, ended, self._clock())
             if self._kept_measurements is not None:
                 measurements.thin(transaction, study.key, ended, self._kept_measurements)
-            learned.append(study)
+            with_results.append(study)
             return ended
 
-        learned: list[Study] = []
+        with_results: list[Study] = []
         answer = await self._run(name, str(verb), request_id, use_case)
-        for study in learned[-1:]:  # a use case may run twice, where two servers collide
-            self._schedule.learned(study)
+        for study in with_results[-1:]:  # a use case may run twice if two servers collide
+            self._schedule.on_result(study)
         return answer
 
     def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
-        """The study, held if the trial's end may be its own, and the trial, held."""
-        study = found(transaction, name.study)
+        """Return the study, locked if the trial's end may end it, and the locked trial."""
+        study = get_study(transaction, name.study)
         if study.spec.stopping.needs_progress or study.remaining_trials == 0:
-            # The end of the trial may be the study's. Held before the trial: the other way round, of two servers that
-            # end trials at once each would wait for the other.
-            study = found(transaction, name.study, lock=True)
-        return study, existing(trials.find(transaction, study, name.number, lock=True), name)
+            # The end of the trial may end the study. Lock it before the trial: in the other order two servers that end
+            # trials at once would deadlock.
+            study = get_study(transaction, name.study, lock=True)
+        return study, require_trial(trials.find(transaction, study, name.number, lock=True), name)
 
     async def _run(
         self, name: TrialName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Trial]
     ) -> Trial:
-        """The answer of a use case that is done once for each request id."""
+        """Run a use case once for each request id, and return its answer."""
         if not request_id:
             return await self._store.run(use_case, name.study)
-        once = self._once(name, verb, request_id)
-        return await self._store.run(once(use_case, lambda transaction: named(transaction, name)[1]), name.study)
+        once = self._idempotent(name, verb, request_id)
+        return await self._store.run(once(use_case, lambda transaction: lock_trial(transaction, name)[1]), name.study)
 
-    def _once(self, name: TrialName, verb: str, request_id: str | None) -> Once:
-        return Once(request_id, f"{verb} {name}", name.study.parent, self._clock())
+    def _idempotent(self, name: TrialName, verb: str, request_id: str | None) -> IdempotentCall:
+        return IdempotentCall(request_id, f"{verb} {name}", name.study.parent, self._clock())
 
 
 def _used(study: Study, trial: Trial, used: Mapping[str, object]) -> dict[str, Value]:
-    """The parameters of a trial that turned out to use these values; how it was to be run stays."""
+    """Return the parameters of a trial that used these values; its `tuner/` values stay."""
     values = study.spec.space.check_used(used)
     return values | {name: value for name, value in trial.parameters.items() if name.startswith(TUNER_PREFIX)}
