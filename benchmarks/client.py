@@ -61,7 +61,7 @@ class Results:
     busy: list[Busy] = field(default_factory=list)
 
     def report(self) -> str:
-        """The conditions and all tables, as Markdown."""
+        """Return the conditions and all tables, as Markdown."""
         parts = [json.dumps(self.conditions, indent=1)]
         if self.costs:
             parts += ["A trial beyond its training, in ms: medians", cost_table(self.costs)]
@@ -73,7 +73,7 @@ class Results:
 
 
 def cost_table(costs: Sequence[Cost]) -> str:
-    """A row for each number of epochs and kind; "x keras-tuner" is the median of the ratios within each repeat."""
+    """Return a row for each number of epochs and kind; "x keras-tuner" is the median of the ratios within each repeat."""
     rows = []
     for epochs, saves in sorted({(cost["epochs"], cost["saves"]) for cost in costs}):
         for kind in KINDS[1:]:
@@ -91,7 +91,7 @@ def cost_table(costs: Sequence[Cost]) -> str:
 
 
 def epoch_table(costs: Sequence[Cost]) -> str:
-    """A row for each kind, of the trials that save the first epoch alone."""
+    """Return a row for each kind, of the trials that save the first epoch alone."""
     few, many = (pick(cost["epochs"] for cost in costs) for pick in (min, max))
     rows = []
     for kind in KINDS[1:]:
@@ -104,7 +104,7 @@ def epoch_table(costs: Sequence[Cost]) -> str:
 
 
 def busy_table(runs: Sequence[Busy]) -> str:
-    """A row for each run."""
+    """Return a row for each run."""
     rows = []
     for run in runs:
         shares = [f"{share:.1%}" for share in (run.share, run.lowest)]
@@ -113,7 +113,7 @@ def busy_table(runs: Sequence[Busy]) -> str:
 
 
 def _beyond(costs: Sequence[Cost], kind: str, epochs: int, saves: bool, figure: str) -> list[float]:
-    """The figure of each repeat, without that of the bare training."""
+    """Return the figure of each repeat, without that of the bare training."""
     cell = [cost for cost in costs if (cost["epochs"], cost["saves"]) == (epochs, saves)]
     bare = {cost["repeat"]: cost[figure] for cost in cell if cost["kind"] == "bare"}
     return [cost[figure] - bare[cost["repeat"]] for cost in cell if cost["kind"] == kind]
@@ -125,7 +125,7 @@ def _ratio(costs: Sequence[Cost], kind: str, epochs: int, saves: bool, figure: s
 
 
 def measured_costs(server: Server, folder: Path, options: argparse.Namespace) -> list[Cost]:
-    """What `keras_trials` finds."""
+    """Return what `keras_trials` finds."""
     command = [sys.executable, "-m", "keras_trials", f"http://127.0.0.1:{server.port}", str(folder / "trials")]
     command += [f"--trials={options.trials}", f"--repeats={options.repeats}"]
     with pinned(options.load_core), (folder / "trials.log").open("w") as log:
@@ -141,7 +141,7 @@ def measured_costs(server: Server, folder: Path, options: argparse.Namespace) ->
 
 
 def measured_busy(server: Server, folder: Path, options: argparse.Namespace, algorithm: str, repeat: int) -> Busy:
-    """What workers that are started together find."""
+    """Return what workers that are started together find."""
     trials = options.workers * options.sleeps
     arguments = [f"http://127.0.0.1:{server.port}", f"{algorithm}-{repeat}", algorithm, str(trials), "1.0"]
     with ExitStack() as stack:

@@ -17,7 +17,7 @@ DRIVERS = ("raw", "client", "optuna", "keras-tuner")
 
 
 def session_opener(driver: str, address: str) -> Callable[[int], Session]:
-    """What makes the session of the worker of a number.
+    """Return what makes the session of the worker of a number.
 
     Args:
         driver: one of DRIVERS.

@@ -76,7 +76,7 @@ class Commits:
         self._waiting: list[asyncio.Future[None]] = []
 
     async def write(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        """The rows that the statement returns, once it is on disk."""
+        """Return the rows that the statement returns, once it is on disk."""
         if not self._shared:
             return self._connection.execute(statement, values).fetchall()
         loop = asyncio.get_running_loop()
@@ -97,7 +97,7 @@ class Commits:
 
 
 def create_floor(path: Path, *, shared: bool = False) -> FastAPI:
-    """The bare service on the database file `path`."""
+    """Return the bare service on the database file `path`."""
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in (
         "PRAGMA journal_mode=WAL",
@@ -191,7 +191,7 @@ def drawn() -> dict[str, float | int | str]:
 def rendered(
     study: str, number: int, state: str, parameters: dict[str, Any], client_id: str, started: str
 ) -> dict[str, Any]:
-    """A trial as the wire has it."""
+    """Return a trial as the wire has it."""
     return {
         "name": f"{study}/trials/{number}",
         "id": str(number),

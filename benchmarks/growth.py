@@ -25,7 +25,7 @@ WORKERS = 8
 
 
 def fill(database_url: str, study: str, count: int) -> None:
-    """Adds succeeded trials to a study, each with its measurements, its events and the operation that handed it out.
+    """Add succeeded trials to a study, each with its measurements, its events and the operation that handed it out.
 
     Args:
         database_url: as for `dodona serve`; no server may have it open if it is SQLite.

@@ -81,7 +81,7 @@ NAMES = ["relu", "tanh", "gelu"]
 
 
 def searches(url: str, folder: Path, trials: int, epochs: int, saves: bool, name: str) -> dict[str, Callable[[], None]]:
-    """What to measure, by kind: each runs so many trials of a study of its own."""
+    """Return what to measure, by kind: each runs so many trials of a study of its own."""
     hypermodel = Untrained(saves)
     common = {"objective": "val_loss", "max_trials": trials, "directory": folder, "seed": 1}
 
@@ -111,7 +111,7 @@ def searches(url: str, folder: Path, trials: int, epochs: int, saves: bool, name
 
 
 def costs(url: str, folder: Path, trials: int, epochs: int, saves: bool, repeats: int) -> Iterator[Cost]:
-    """Measures each kind in each repeat, every other time in the opposite order."""
+    """Measure each kind in each repeat, every other time in the opposite order."""
     for repeat in range(-1, repeats):
         # The first round warms up.
         count = trials if repeat >= 0 else 3

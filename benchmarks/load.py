@@ -76,11 +76,11 @@ class Session(Protocol):
     """What one worker does, over and over."""
 
     def cycle(self) -> Iterator[Call]:
-        """One trial: ask, 3 reports, complete."""
+        """Return one trial: ask, 3 reports, complete."""
 
 
 def timed(kind: str, function: Callable[[], Result]) -> tuple[Call, Result]:
-    """A call of that kind, and what it returned."""
+    """Return a call of that kind, and what it returned."""
     began = time.monotonic()
     result = function()
     ended = time.monotonic()
@@ -96,7 +96,7 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def post(self, path: str, body: str) -> bytes:
-        """The answer's body.
+        """Return the answer's body.
 
         Raises:
             RuntimeError: the server refused, or closed the connection.
@@ -109,7 +109,7 @@ class Connection:
         )
 
     def get(self, path: str) -> bytes:
-        """The answer's body.
+        """Return the answer's body.
 
         Raises:
             RuntimeError: as of `post`.
@@ -156,7 +156,7 @@ class RawSession:
         self._connection: Connection | None = Connection(port)
 
     def cycle(self) -> Iterator[Call]:
-        """As of `Session`; after a failure on a new connection."""
+        """Return as of `Session`; after a failure on a new connection."""
         if self._connection is None:
             self._connection = Connection(self._port)
         connection, self._connection = self._connection, None
@@ -214,11 +214,11 @@ class Workers:
             self._pipes.append(ours)
 
     def wait_until_ready(self) -> None:
-        """Returns at the moment the load begins."""
+        """Return at the moment the load begins."""
         self._ready.wait(TIMEOUT_SECONDS)
 
     def calls(self) -> list[Call]:
-        """All calls, once all workers are done."""
+        """Return all calls, once all workers are done."""
         calls = [Call(*call) for pipe in self._pipes for call in pipe.recv()]
         for process in self._processes:
             process.join()
@@ -244,12 +244,12 @@ def _work(
 
 
 def percentile(calls: list[Call], kind: str, share: float) -> float:
-    """The latency in milliseconds that `share` (0 to 1) of the calls of that kind keep; nan without any."""
+    """Return the latency in milliseconds that `share` (0 to 1) of the calls of that kind keep; nan without any."""
     return quantile([call.seconds for call in calls if call.kind == kind], share)
 
 
 def quantile(seconds: list[float], share: float) -> float:
-    """What `share` (0 to 1) of these keep, in milliseconds; nan without any."""
+    """Return what `share` (0 to 1) of these keep, in milliseconds; nan without any."""
     ordered = sorted(seconds)
     if not ordered:
         return math.nan

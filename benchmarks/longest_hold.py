@@ -48,13 +48,13 @@ class Holds:
         self.begin()
 
     def begin(self) -> None:
-        """Forgets what was measured."""
+        """Forget what was measured."""
         self.longest = 0.0
         # The same in the time that this process was at work, which other processes of the machine do not add to.
         self.longest_at_work = 0.0
 
     async def measure(self) -> None:
-        """Measures until it is cancelled."""
+        """Measure until it is cancelled."""
         while True:
             due, before = time.perf_counter() + BEAT_SECONDS, time.process_time()
             await asyncio.sleep(BEAT_SECONDS)
@@ -64,7 +64,7 @@ class Holds:
 
 
 def look(port: int, ask: multiprocessing.connection.Connection) -> None:
-    """Asks for the server's health again and again, and tells how long the longest took when it is asked to."""
+    """Ask for the server's health again and again, and tells how long the longest took when it is asked to."""
     longest = 0.0
     while True:
         began = time.perf_counter()
@@ -79,7 +79,7 @@ def look(port: int, ask: multiprocessing.connection.Connection) -> None:
 
 @contextmanager
 def served(database: str) -> Iterator[tuple[int, Holds]]:
-    """A server in a thread of this process: its port and how its loop was held."""
+    """Return a server in a thread of this process: its port and how its loop was held."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         holds = Holds()
         app = create_app(open_store(database))
@@ -106,7 +106,7 @@ def served(database: str) -> Iterator[tuple[int, Holds]]:
 
 
 def _call(port: int, method: str, path: str, body: bytes | None = None) -> tuple[int, int]:
-    """The status and the size of an answer."""
+    """Return the status and the size of an answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     connection.request(method, path, body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -118,7 +118,7 @@ def _call(port: int, method: str, path: str, body: bytes | None = None) -> tuple
 
 
 def cases(parameters: int, trials: int) -> dict[str, tuple[str, str, bytes | None]]:
-    """What is asked for: a name, then method, path and body."""
+    """Return what is asked for: a name, then method, path and body."""
     study = f"{HERE}/large"
     specs = [{"parameterId": f"p{n}", "doubleValueSpec": {"maxValue": 1}} for n in range(parameters)]
     names = [
@@ -169,7 +169,7 @@ def _body(message: Any) -> bytes:
 
 
 def main() -> None:
-    """Prints a table: what was asked for, what came, and for how long others waited."""
+    """Print a table: what was asked for, what came, and for how long others waited."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parameters", type=int, default=1000)
     parser.add_argument("--trials", type=int, default=300)
@@ -203,7 +203,7 @@ def row(
     holds: Holds,
     call: Callable[[], list[tuple[int, int]]],
 ) -> None:
-    """Prints what a call took, of the server and of others."""
+    """Print what a call took, of the server and of others."""
     looking.send(None)
     looking.recv()
     holds.begin()
@@ -220,7 +220,7 @@ def row(
 
 
 def at_once(port: int, count: int, method: str, path: str, body: bytes | None) -> list[tuple[int, int]]:
-    """The answers to the same call, made several times at once."""
+    """Return the answers to the same call, made several times at once."""
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(lambda _: _call(port, method, path, body), range(count)))
 

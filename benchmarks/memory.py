@@ -29,7 +29,7 @@ Y = (X.sum(axis=1) > 0).astype("int32")
 
 
 def build(hp: keras_tuner.HyperParameters) -> keras.Model:
-    """A network of up to a million weights, traced as a graph."""
+    """Return a network of up to a million weights, traced as a graph."""
     model = keras.Sequential([keras.Input((32,))])
     for _ in range(hp.Int("layers", 1, 3)):
         model.add(keras.layers.Dense(hp.Int("units", 64, 512, step=64), activation="relu"))
@@ -40,7 +40,7 @@ def build(hp: keras_tuner.HyperParameters) -> keras.Model:
 
 
 def watched(tuner: type[keras_tuner.Tuner], seen: list[float], tenth: int) -> type[keras_tuner.Tuner]:
-    """The tuner, noting the resident memory in MB after each trial, and printing it after each tenth."""
+    """Return the tuner, noting the resident memory in MB after each trial, and printing it after each tenth."""
 
     class Watched(tuner):
         def on_trial_end(self, trial: Any) -> None:
@@ -53,7 +53,7 @@ def watched(tuner: type[keras_tuner.Tuner], seen: list[float], tenth: int) -> ty
 
 
 def main() -> None:
-    """Runs one search and prints the table."""
+    """Run one search and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tuner", choices=["dodona", "keras-tuner"])
     parser.add_argument("--trials", type=int, default=200)

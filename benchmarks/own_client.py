@@ -23,7 +23,7 @@ class ClientSession:
         self._study = dodona.Client(f"http://127.0.0.1:{port}", worker=worker).get_study(study.rpartition("/")[2])
 
     def cycle(self) -> Iterator[Call]:
-        """As of `load.Session`."""
+        """Return as of `load.Session`."""
         call, trial = timed("ask", self._study.ask)
         yield call
         loss = random.random()

@@ -42,7 +42,7 @@ def pinned(core: int | None) -> Iterator[None]:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         for line in information.read_text().splitlines():
@@ -52,14 +52,14 @@ def processor() -> str:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """Return a port of loopback that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """The process and all that it started, directly or not."""
+    """Return the process and all that it started, directly or not."""
     return [process, *process.children(recursive=True)]
 
 
@@ -76,7 +76,7 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def _exact_seconds(pid: int) -> float | None:
-    """The CPU time of a process of one thread, where the system tells more than its ticks of 10 ms; else None.
+    """Return the CPU time of a process of one thread, where the system tells more than its ticks of 10 ms; else None.
 
     Each of many workers may use less than a tick in all of a run.
     """
@@ -119,7 +119,7 @@ class Server:
         self.start_seconds = self.start()
 
     def start(self) -> float:
-        """Starts it; the seconds until it was ready."""
+        """Start it; the seconds until it was ready."""
         log = self._folder / "server.log"
         began = time.monotonic()
         with log.open("wb") as output, pinned(self._core):
@@ -145,7 +145,7 @@ class Server:
         return psutil.Process(self._process.pid)
 
     def resident_megabytes(self) -> float:
-        """The resident memory of all its processes."""
+        """Return the resident memory of all its processes."""
         return float(sum(process.memory_info().rss for process in family(self.process))) / 1e6
 
     def kill(self) -> None:
@@ -187,18 +187,18 @@ class Postgres:
         return psutil.Process(self._server.get_pid())
 
     def create_database(self, template: str | None = None) -> str:
-        """The URL of a new database, empty or a copy of another one."""
+        """Return the URL of a new database, empty or a copy of another one."""
         name = f"benchmark_{uuid.uuid4().hex[:12]}"
         copied = f" TEMPLATE {_database_of(template)}" if template else ""
         self._server.psql(f"CREATE DATABASE {name}{copied};")
         return str(self._server.get_uri(name))
 
     def drop_database(self, url: str) -> None:
-        """Drops what `create_database` made."""
+        """Drop what `create_database` made."""
         self._server.psql(f"DROP DATABASE {_database_of(url)} WITH (FORCE);")
 
     def settings(self) -> dict[str, str]:
-        """Those that say what is on disk when a commit returns, and the version."""
+        """Return those that say what is on disk when a commit returns, and the version."""
         shown = {name: self._server.psql(f"SHOW {name};") for name in ("server_version", "fsync", "synchronous_commit")}
         return {name: table.splitlines()[2].strip() for name, table in shown.items()}
 
@@ -209,7 +209,7 @@ class Postgres:
         first.wait(STOP_SECONDS)
 
     def start(self) -> None:
-        """Starts it again."""
+        """Start it again."""
         with pinned(self._core):
             for _ in range(50):
                 try:
@@ -221,7 +221,7 @@ class Postgres:
         raise RuntimeError("PostgreSQL did not come back")
 
     def close(self) -> None:
-        """Stops it and removes its data."""
+        """Stop it and removes its data."""
         self._server.cleanup()
         self._folder.cleanup()
 
@@ -274,7 +274,7 @@ class Load:
         return psutil.Process(self._process.pid)
 
     def calls(self) -> list[Call]:
-        """All calls, once all workers are done."""
+        """Return all calls, once all workers are done."""
         calls: list[list[Any]] = json.loads(self._line())
         self._process.wait(STOP_SECONDS)
         self._errors.close()
@@ -289,7 +289,7 @@ class Load:
         return line
 
     def stop(self) -> None:
-        """Ends it, wherever it is."""
+        """End it, wherever it is."""
         if self._process.poll() is None:
             for process in family(self.process):
                 with suppress(psutil.NoSuchProcess):

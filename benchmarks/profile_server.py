@@ -49,7 +49,7 @@ OTHER = "other"
 
 
 def layer_of(frames: list[str]) -> str:
-    """The layer that a stack counts for.
+    """Return the layer that a stack counts for.
 
     Args:
         frames: from the outermost to the innermost.
@@ -63,13 +63,13 @@ def layer_of(frames: list[str]) -> str:
 
 
 def stacks(lines: Iterable[str]) -> list[tuple[list[str], int]]:
-    """The stacks of py-spy's raw format with their numbers of samples."""
+    """Return the stacks of py-spy's raw format with their numbers of samples."""
     split = [line.rsplit(" ", 1) for line in lines if line.strip()]
     return [(frames.split(";"), int(count)) for frames, count in split]
 
 
 def report(samples: list[tuple[list[str], int]], functions: int) -> str:
-    """The layers ranked, and our functions and the ones of SQLAlchemy by the share of time spent in or below them."""
+    """Return the layers ranked, and our functions and the ones of SQLAlchemy by the share of time spent in or below them."""
     total = sum(count for _, count in samples)
     layers: Counter[str] = Counter()
     inside: Counter[str] = Counter()

@@ -23,7 +23,7 @@ class Results:
     failures: list[str] = field(default_factory=list)
 
     def report(self) -> str:
-        """The conditions and all tables, as Markdown."""
+        """Return the conditions and all tables, as Markdown."""
         parts = [json.dumps(self.conditions, indent=1), *self.failures]
         if self.under_load:
             seconds = self.conditions["seconds"]
@@ -42,12 +42,12 @@ class Results:
         return "\n\n".join(parts)
 
     def write(self, path: Path) -> None:
-        """Keeps all of it as JSON."""
+        """Keep all of it as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
 def read(path: Path) -> Results:
-    """What `Results.write` has kept."""
+    """Return what `Results.write` has kept."""
     kept = json.loads(path.read_text())
     return Results(
         kept["conditions"],
@@ -59,7 +59,7 @@ def read(path: Path) -> Results:
 
 
 def joined(paths: Sequence[Path]) -> Results:
-    """Several kept results as one; the conditions are the first one's."""
+    """Return several kept results as one; the conditions are the first one's."""
     first, *others = map(read, paths)
     for other in others:
         first.under_load += other.under_load

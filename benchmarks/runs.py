@@ -97,13 +97,13 @@ class Meter:
         return [cpu_seconds(part) if part else 0.0 for part in (self._server, self._database, self._load)]
 
     def read(self) -> tuple[float, list[float]]:
-        """The moment, and the seconds of CPU used since the beginning: server, database, load."""
+        """Return the moment, and the seconds of CPU used since the beginning: server, database, load."""
         used = [after - before for after, before in zip(self._used(), self._before, strict=True)]
         return time.monotonic(), used
 
 
 def throughput(target: str, workers: int, repeat: int, seconds: float, machine: Machine, folder: Path) -> Figures:
-    """A fresh server and study under load for some seconds, after one to warm up."""
+    """Return a fresh server and study under load for some seconds, after one to warm up."""
     running = Running(TARGETS[target], machine, folder / f"{target}-{workers}-{repeat}")
     load = None
     try:
@@ -132,7 +132,7 @@ def throughput(target: str, workers: int, repeat: int, seconds: float, machine: 
 
 
 def growth(target: str, trials: int, repeat: int, machine: Machine, folder: Path) -> Figures:
-    """A cold server of Dodona's and one raw worker on a study that has `trials` trials already."""
+    """Return a cold server of Dodona's and one raw worker on a study that has `trials` trials already."""
     postgres = machine.postgres if TARGETS[target].postgres else None
     where = folder / f"{target}-growth-{trials}-{repeat}"
     where.mkdir(parents=True)
@@ -169,7 +169,7 @@ def growth(target: str, trials: int, repeat: int, machine: Machine, folder: Path
 
 
 def _filled(target: str, trials: int, machine: Machine, folder: Path) -> str:
-    """The filled database to copy, made on the first call: a file or a URL."""
+    """Return the filled database to copy, made on the first call: a file or a URL."""
     note = folder / f"{target}-filled-{trials}.txt"
     if note.exists():
         return note.read_text()
@@ -182,7 +182,7 @@ def _filled(target: str, trials: int, machine: Machine, folder: Path) -> str:
 
 
 def _copied(filled: Path, copy: Path) -> Path:
-    """A copy of an SQLite file, with what its write-ahead log holds."""
+    """Return a copy of an SQLite file, with what its write-ahead log holds."""
     with closing(sqlite3.connect(filled)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     return copy
@@ -193,7 +193,7 @@ def _cycles(session: RawSession, count: int) -> list[Call]:
 
 
 def _reads(connection: Connection) -> dict[str, float]:
-    """The medians of the queries, each asked several times, in milliseconds."""
+    """Return the medians of the queries, each asked several times, in milliseconds."""
     paths = {
         "study": STUDY,
         "best": f"{STUDY}/trials?orderBy=objective&pageSize=1",
@@ -255,7 +255,7 @@ def recovery(target: str, repeat: int, machine: Machine, folder: Path) -> Return
 
 
 def running_start(running: Running) -> float:
-    """The seconds that the target takes to start."""
+    """Return the seconds that the target takes to start."""
     return running.server.start_seconds if running.server else 0.0
 
 

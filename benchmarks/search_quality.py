@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    """Makes the runs that the file lacks, seed by seed, so that it is even whenever it is stopped."""
+    """Make the runs that the file lacks, seed by seed, so that it is even whenever it is stopped."""
     path: Path = arguments.runs
     lines = path.read_text().splitlines() if path.exists() else []
     done = {_key(json.loads(line)) for line in lines}
@@ -85,7 +85,7 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 def measure_through_server(arguments: argparse.Namespace) -> None:
-    """Makes the pairs of runs that the file lacks, so many studies of one server at a time."""
+    """Make the pairs of runs that the file lacks, so many studies of one server at a time."""
     path: Path = arguments.runs
     lines = path.read_text().splitlines() if path.exists() else []
     done = {_pair(json.loads(line)) for line in lines}

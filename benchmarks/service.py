@@ -65,7 +65,7 @@ class Benchmark:
                 self.targets.append(name)
 
     def measure(self) -> None:
-        """Runs everything, the repeats of one cell as far apart as possible."""
+        """Run everything, the repeats of one cell as far apart as possible."""
         for line in self.results.failures:
             _say(line)
         for repeat in range(self._options.repeats):
@@ -107,7 +107,7 @@ class Benchmark:
             _say(f"{name}, killed: {run.back} of {run.workers} back after {run.last:.2f} s")
 
     def _try(self, what: str, run: Callable[[], Result]) -> Result | None:
-        """The run's result; None, and a line among the failures, if it failed."""
+        """Return the run's result; None, and a line among the failures, if it failed."""
         try:
             return run()
         except Exception as error:  # noqa: BLE001 - the other runs are worth having
@@ -123,7 +123,7 @@ def _say(line: str) -> None:
 
 
 def sync_milliseconds(folder: Path) -> float:
-    """The median time to bring 4 KiB to the disk that holds the databases."""
+    """Return the median time to bring 4 KiB to the disk that holds the databases."""
     took = []
     with (folder / "probe").open("wb", buffering=0) as probe:
         for _ in range(SYNC_PROBES):
@@ -135,7 +135,7 @@ def sync_milliseconds(folder: Path) -> float:
 
 
 def conditions(options: argparse.Namespace, machine: Machine, folder: Path) -> dict[str, Any]:
-    """What the figures depend on."""
+    """Return what the figures depend on."""
     return {
         "date": time.strftime("%Y-%m-%d %H:%M"),
         "seconds": options.seconds,

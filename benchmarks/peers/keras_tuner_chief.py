@@ -25,7 +25,7 @@ MAX_TRIALS = 10_000_000
 
 
 def create_oracle() -> keras_tuner.Oracle:
-    """Random search over the benchmark's ten parameters."""
+    """Return random search over the benchmark's ten parameters."""
     space = keras_tuner.HyperParameters()
     for index in range(4):
         space.Float(f"rate_{index}", 1e-5, 1e-1, sampling="log")
@@ -46,7 +46,7 @@ class KerasTunerSession:
         self._client = OracleClient(create_oracle())
 
     def cycle(self) -> Iterator[Call]:
-        """As of `load.Session`."""
+        """Return as of `load.Session`."""
         client = self._client
         call, trial = timed("ask", lambda: client.create_trial(client.tuner_id))
         yield call

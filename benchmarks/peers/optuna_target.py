@@ -32,7 +32,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def open_storage(address: str) -> BaseStorage:
-    """The storage behind a database's URL, or behind grpc://HOST:PORT."""
+    """Return the storage behind a database's URL, or behind grpc://HOST:PORT."""
     if address.startswith("grpc://"):
         host, _, port = address.removeprefix("grpc://").rpartition(":")
         return GrpcStorageProxy(host=host, port=int(port))
@@ -48,7 +48,7 @@ class OptunaSession:
         )
 
     def cycle(self) -> Iterator[Call]:
-        """As of `load.Session`."""
+        """Return as of `load.Session`."""
         study = self._study
         call, trial = timed("ask", lambda: study.ask(SPACE))
         yield call

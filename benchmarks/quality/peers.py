@@ -29,13 +29,13 @@ Point = dict[str, Value]
 
 
 class Peer(Protocol):
-    """An optimizer that asks for trials and is told their values, which are to be minimised."""
+    """An optimizer that asks for trials and is told their values, which are to be minimized."""
 
     def ask(self) -> tuple[Any, Point]:
-        """A token and the point to try."""
+        """Return a token and the point to try."""
 
     def tell(self, token: Any, value: float) -> None:
-        """The value of what was asked."""
+        """Return the value of what was asked."""
 
 
 class Dodona:
@@ -332,7 +332,7 @@ def _in_range(kind: Any, value: Any) -> Any:
 
 
 def make(name: str, space: SearchSpace, seed: int, budget: int) -> Peer:
-    """The peer of that name: one of `NAMES`, or an algorithm of ours by its registered name."""
+    """Return the peer of that name: one of `NAMES`, or an algorithm of ours by its registered name."""
     match name:
         case "optuna_tpe" | "optuna_gp":
             return Optuna(space, seed, name.removeprefix("optuna_"))

@@ -34,7 +34,7 @@ Values = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to minimise.
+    """Something to minimize.
 
     Args:
         name: of the problem.
@@ -53,12 +53,12 @@ class Problem:
     noise: Callable[[random.Random], float] = lambda _: 0.0
 
     def measure(self, values: Values, rng: random.Random) -> float:
-        """What a trial reports."""
+        """Return what a trial reports."""
         return self.true(values) + self.noise(rng)
 
 
 def bbob(function: int, dimensions: int, instance: int, suite: str = "bbob") -> Problem:
-    """A function of COCO's noiseless suite on [-5, 5]^d, or of its suite for many dimensions."""
+    """Return a function of COCO's noiseless suite on [-5, 5]^d, or of its suite for many dimensions."""
     import cocoex
 
     problem = cocoex.Suite(
@@ -73,7 +73,7 @@ def bbob(function: int, dimensions: int, instance: int, suite: str = "bbob") -> 
 
 
 def _optimum(problem: Any) -> float:
-    """The least value of a COCO problem, which writes where it lies into the working folder and nowhere else."""
+    """Return the least value of a COCO problem, which writes where it lies into the working folder and nowhere else."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         problem._best_parameter("print")
         (written,) = Path(folder).iterdir()
@@ -81,7 +81,7 @@ def _optimum(problem: Any) -> float:
 
 
 def mixint(function: int, dimensions: int, instance: int) -> Problem:
-    """A function of COCO's mixed-integer suite: four fifths of the parameters are integers of 2 to 16 values."""
+    """Return a function of COCO's mixed-integer suite: four fifths of the parameters are integers of 2 to 16 values."""
     import cocoex
 
     problem = cocoex.Suite(
@@ -128,7 +128,7 @@ def table(family: str, dataset: str) -> Problem:
 
 
 def conditional() -> Problem:
-    """A choice of optimizer with its own parameters, and of a number of layers with a width each."""
+    """Return a choice of optimizer with its own parameters, and of a number of layers with a width each."""
     rate = Parameter("lr", Double(1e-5, 1.0, Scale.LOG))
     momentum = Parameter("momentum", Double(0.0, 0.99))
     beta = Parameter("beta", Double(0.9, 0.9999, Scale.REVERSE_LOG))
@@ -158,7 +158,7 @@ def conditional() -> Problem:
 
 
 def branches() -> Problem:
-    """Three models with parameters of their own, of which the one that is best by default is not the best."""
+    """Return three models with parameters of their own, of which the one that is best by default is not the best."""
 
     def numbers(prefix: str, count: int) -> tuple[Branch, ...]:
         return tuple(Branch((prefix,), Parameter(f"{prefix}{index}", Double(0.0, 1.0))) for index in range(count))
@@ -178,7 +178,7 @@ def branches() -> Problem:
 
 
 def pipeline() -> Problem:
-    """A choice of preprocessing and one of a model, each with parameters of its own, some shared by two models."""
+    """Return a choice of preprocessing and one of a model, each with parameters of its own, some shared by two models."""
     prepare = Parameter(
         "prepare",
         Categorical(("none", "pca", "select")),
@@ -192,7 +192,7 @@ def pipeline() -> Problem:
         "model",
         Categorical(("knn", "svm", "boosting", "mlp")),
         (
-            Branch(("knn",), Parameter("neighbours", Integer(1, 50, Scale.LOG))),
+            Branch(("knn",), Parameter("neighbors", Integer(1, 50, Scale.LOG))),
             Branch(("svm",), Parameter("C", Double(1e-3, 1e3, Scale.LOG))),
             Branch(("svm",), Parameter("gamma", Double(1e-4, 1e1, Scale.LOG))),
             Branch(("boosting", "mlp"), rate),
@@ -207,7 +207,7 @@ def pipeline() -> Problem:
         share = kept[str(v["prepare"])]
         match str(v["model"]):
             case "knn":
-                loss = 0.2 + 0.05 * (math.log(float(v["neighbours"]) / 7)) ** 2 + 0.3 * abs(share - 0.2)
+                loss = 0.2 + 0.05 * (math.log(float(v["neighbors"]) / 7)) ** 2 + 0.3 * abs(share - 0.2)
             case "svm":
                 ridge = math.log10(float(v["C"])) + math.log10(float(v["gamma"]))
                 loss = 0.03 * ridge**2 + 0.04 * (math.log10(float(v["gamma"])) + 2) ** 2 + 0.2 * (share - 0.5) ** 2
@@ -222,7 +222,7 @@ def pipeline() -> Problem:
 
 
 def layered(depth: int) -> Problem:
-    """A network whose layers each may have a regularizer, which then has a strength: conditions in conditions."""
+    """Return a network whose layers each may have a regularizer, which then has a strength: conditions in conditions."""
 
     def layer(index: int) -> Parameter:
         strength = Parameter(f"l2_{index}", Double(1e-6, 1e-1, Scale.LOG))
@@ -246,7 +246,7 @@ def layered(depth: int) -> Problem:
 
 
 def noisy_at(name: str, dimensions: int, true: Callable[[Sequence[float]], float], deviation: float) -> Problem:
-    """A function on the unit cube with its least value, 0, somewhere inside, whose trials scatter by `deviation`."""
+    """Return a function on the unit cube with its least value, 0, somewhere inside, whose trials scatter by `deviation`."""
     parameters = tuple(Parameter(f"x{index}", Double(0.0, 1.0)) for index in range(dimensions))
 
     def at(v: Values) -> float:
@@ -293,8 +293,8 @@ _P = (
 def _hartmann6(v: Values) -> float:
     x = [float(v[f"x{index}"]) for index in range(6)]
     return -sum(
-        alpha * math.exp(-sum(a * (xi - p) ** 2 for a, xi, p in zip(row, x, centre, strict=True)))
-        for alpha, row, centre in zip(_ALPHA, _A, _P, strict=True)
+        alpha * math.exp(-sum(a * (xi - p) ** 2 for a, xi, p in zip(row, x, center, strict=True)))
+        for alpha, row, center in zip(_ALPHA, _A, _P, strict=True)
     )
 
 
@@ -353,7 +353,7 @@ def _large() -> dict[str, Callable[[], Problem]]:
 
 
 def _held_out() -> dict[str, Callable[[], Problem]]:
-    """Each function once, in dimensions that take turns."""
+    """Return each function once, in dimensions that take turns."""
     made: dict[str, Callable[[], Problem]] = {}
     for function, dimensions in zip(HELD_OUT_FUNCTIONS, itertools.cycle((2, 5, 10, 20))):
         made[f"bbob f{function} {dimensions}-D instance 2"] = functools.partial(bbob, function, dimensions, 2)

@@ -22,7 +22,7 @@ MARKS = (25, 50, 100)
 
 
 def write(records: Sequence[Record], results: Path | None, pictures: Path | None) -> None:
-    """Prints the tables; writes them to `results` and curves into the folder `pictures`, where given."""
+    """Print the tables; writes them to `results` and curves into the folder `pictures`, where given."""
     kept: list[dict[str, Any]] = []
     for pending in sorted({record["pending"] for record in records}):
         of_mode = [record for record in records if record["pending"] == pending]

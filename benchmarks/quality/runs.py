@@ -20,10 +20,10 @@ Trace = dict[int, float]
 
 
 def run(problem: Problem, make: Callable[[], Peer], seed: int, budget: int, pending: int) -> tuple[Trace, float]:
-    """The true value of the trial that measured best, at each mark; and seconds of the median suggestion.
+    """Return the true value of the trial that measured best, at each mark; and seconds of the median suggestion.
 
     Args:
-        problem: what to minimise.
+        problem: what to minimize.
         make: the peer.
         seed: of noise and of the order in which pending trials end.
         budget: finished trials.
@@ -58,7 +58,7 @@ def run(problem: Problem, make: Callable[[], Peer], seed: int, budget: int, pend
 
 
 def baseline(problem: Problem, budget: int) -> dict[int, float]:
-    """The median over `BASELINE_SEEDS` random searches of the best at each mark."""
+    """Return the median over `BASELINE_SEEDS` random searches of the best at each mark."""
     traces: list[Trace] = []
     for seed in range(BASELINE_SEEDS):
         rng = random.Random(f"baseline/{problem.name}/{seed}")

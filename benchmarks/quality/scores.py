@@ -1,4 +1,4 @@
-"""From runs to figures: normalised scores, log regret, mean ranks with bootstrap intervals."""
+"""From runs to figures: normalized scores, log regret, mean ranks with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Record = Mapping[str, Any]
 
 
 def score(value: float, baseline: float, best: float) -> float:
-    """The part of the gap between random search's median and the best value that was closed, within [-1, 1]."""
+    """Return the part of the gap between random search's median and the best value that was closed, within [-1, 1]."""
     if baseline <= best:
         return 0.0
     return min(max((baseline - value) / (baseline - best), -1.0), 1.0)
@@ -33,7 +33,7 @@ def log_regret(value: float, baseline: float, best: float) -> float:
 
 
 def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """A row a peer: mean score, log regret and rank with intervals, over problems that all peers have runs of.
+    """Return a row a peer: mean score, log regret and rank with intervals, over problems that all peers have runs of.
 
     One interval of the rank is over problems, as if others were drawn; the other one over seeds, as if these same
     problems were run again.
@@ -90,7 +90,7 @@ def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> l
 def _seed_intervals(
     values: Mapping[str, Mapping[str, Sequence[float]]], problems: Sequence[str]
 ) -> dict[str, tuple[float, float]]:
-    """The 95 % bootstrap interval of each peer's mean rank over the seeds: of the very same problems, run again."""
+    """Return the 95 % bootstrap interval of each peer's mean rank over the seeds: of the very same problems, run again."""
     generator = np.random.default_rng(0)
     peers = list(values)
     ranks = dict.fromkeys(peers, np.ones(RESAMPLES))
@@ -109,7 +109,7 @@ def _seed_intervals(
 
 
 def _ranks(runs: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The mean rank of each peer on one problem, over all pairs of runs: 1 is best."""
+    """Return the mean rank of each peer on one problem, over all pairs of runs: 1 is best."""
     ranks = {}
     for peer, own in runs.items():
         rank = 1.0
@@ -122,7 +122,7 @@ def _ranks(runs: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean over problems."""
+    """Return the 95 % bootstrap interval of the mean over problems."""
     rng = random.Random(0)
     means = sorted(statistics.mean(rng.choices(values, k=len(values))) for _ in range(RESAMPLES))
     return means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]

@@ -14,7 +14,7 @@ MARK = "50"
 
 
 def compare(records: Sequence[dict[str, Any]]) -> None:
-    """Prints a row for each number of workers and length of trials."""
+    """Print a row for each number of workers and length of trials."""
     heads = ["workers", "suggestions a trial", "pairs", "score direct", "score served", "log10 regret direct", "served"]
     heads += ["difference", "95 % interval", "fresh", "missed a suggestion", "busy"]
     print("| " + " | ".join(heads) + " |")

@@ -51,7 +51,7 @@ class Course:
     suggestions: float
 
     def length(self, number: int) -> float:
-        """The length of a trial, 1 on average."""
+        """Return the length of a trial, 1 on average."""
         rng = random.Random(f"length/{self.seed}/{number}")
         return rng.lognormvariate(-SPREAD * SPREAD / 2, SPREAD)
 
@@ -64,7 +64,7 @@ class Best:
         self._finished, self._measured, self._true = 0, float("inf"), float("nan")
 
     def finish(self, measured: float, true: float) -> None:
-        """Takes account of one more finished trial."""
+        """Take account of one more finished trial."""
         self._finished += 1
         if measured < self._measured:
             self._measured, self._true = measured, true
@@ -73,7 +73,7 @@ class Best:
 
 
 def directly(problem: Problem, algorithm: str, course: Course) -> tuple[Trace, float]:
-    """The best values, and the mean seconds of a suggestion, of the algorithm called in this process."""
+    """Return the best values, and the mean seconds of a suggestion, of the algorithm called in this process."""
     peer, best = Dodona(problem.space, course.seed, algorithm), Best()
     under_way: list[tuple[float, int, Any, float, float]] = []
     now, asked, spent = 0.0, 0, 0.0
@@ -98,7 +98,7 @@ def _measured(problem: Problem, course: Course, number: int, values: Any) -> tup
 
 @contextmanager
 def server(folder: Path, python: str) -> Iterator[int]:
-    """The port of a server with an empty SQLite database."""
+    """Return the port of a server with an empty SQLite database."""
     database = f"sqlite:///{folder / 'quality.db'}"
     command = [python, "-m", "dodona_server", "serve", "--port={port}", f"--database-url={database}"]
     started = Server(command, folder, None, SERVES)
@@ -128,7 +128,7 @@ class Served:
 
 
 def through_server(problem: Problem, algorithm: str, course: Course, port: int, seconds: float) -> Served:
-    """The study with `course.workers` clients; a mean trial lasts that many `seconds`."""
+    """Return the study with `course.workers` clients; a mean trial lasts that many `seconds`."""
     study = f"{HERE}/s-{random.SystemRandom().getrandbits(48):x}"
     spec = StudySpec((Metric("value", Goal.MINIMIZE),), problem.space, algorithm)
     wire = json.loads(write_spec(spec, course.seed).to_json())

@@ -47,7 +47,7 @@ _OF_JSON = {int, float, str}
 
 
 def _with_null(field: JsonSchemaValue, *, null: bool) -> JsonSchemaValue:
-    """The schema of a field that may be null, as an absent one in a request may be, or never is, as in answers."""
+    """Return the schema of a field that may be null, as an absent one in a request may be, or never is, as in answers."""
     about: JsonSchemaValue = {
         key: field[key] for key in ("title", "description", "default", "examples") if key in field
     }
@@ -90,13 +90,13 @@ class WireModel(BaseModel):
         return described
 
     def to_json(self, *, enums_as_numbers: bool = False) -> bytes:
-        """The message as JSON; fields without a value are left out, zeros and empty lists are not."""
+        """Return the message as JSON; fields without a value are left out, zeros and empty lists are not."""
         context = _ENUMS_AS_NUMBERS if enums_as_numbers else None
         return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True, context=context)
 
 
 def unchecked(model: Callable[Fields, Message]) -> Callable[Fields, Message]:
-    """The model's constructor without its look at the values, for those that have the model's own types already.
+    """Return the model's constructor without its look at the values, for those that have the model's own types already.
 
     It costs a fifth of the constructor with many fields, two thirds with two. Pydantic's `model_construct` costs as
     much as the look: it finds the defaults anew each time.
@@ -125,7 +125,7 @@ class WireEnum(enum.IntEnum):
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """The member that a name or a number stands for.
+        """Return the member that a name or a number stands for.
 
         Raises:
             ValueError: no member has it; the message names those that there are.
@@ -167,7 +167,7 @@ _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-
 
 
 def parse_duration(value: Any) -> Any:
-    """Seconds from "3.5s", {"seconds": 3, "nanos": 500000000} or a number.
+    """Return seconds from "3.5s", {"seconds": 3, "nanos": 500000000} or a number.
 
     Raises:
         ValueError: the value is none of these, or longer than ten thousand years.
@@ -191,13 +191,13 @@ def _count(value: Any) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration as proto3's JSON has it, to the microsecond: "3.500s"."""
+    """Return a duration as proto3's JSON has it, to the microsecond: "3.500s"."""
     whole, fraction = f"{seconds:.6f}".split(".")
     return f"{whole}.{fraction[:3] if fraction.endswith('000') else fraction}s"
 
 
 def _no_boolean(value: Any) -> Any:
-    """The value; an integer of NumPy as Python's own, which pydantic would take for a float."""
+    """Return the value; an integer of NumPy as Python's own, which pydantic would take for a float."""
     kind = type(value)
     if kind in _OF_JSON:
         return value

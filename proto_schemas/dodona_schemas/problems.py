@@ -36,7 +36,7 @@ _WORDS = {
 
 
 def problem_of(errors: Sequence[Mapping[str, Any]], field: str = "") -> str:
-    """The first thing that is wrong, behind the name of its field.
+    """Return the first thing that is wrong, behind the name of its field.
 
     Args:
         errors: pydantic's list.
@@ -55,7 +55,7 @@ def problem_of(errors: Sequence[Mapping[str, Any]], field: str = "") -> str:
 
 
 def problem_in(error: ValidationError, field: str = "") -> str:
-    """The same for the error itself."""
+    """Return the same for the error itself."""
     return problem_of(error.errors(include_url=False), field)
 
 
