@@ -73,7 +73,7 @@ class Results:
 
 
 def cost_table(costs: Sequence[Cost]) -> str:
-    """Return a row for each number of epochs and kind; "x keras-tuner" is the median of the ratios within each repeat."""
+    """Return a row for each number of epochs and kind; "x keras-tuner" is the median ratio over the repeats."""
     rows = []
     for epochs, saves in sorted({(cost["epochs"], cost["saves"]) for cost in costs}):
         for kind in KINDS[1:]:

@@ -69,7 +69,7 @@ def stacks(lines: Iterable[str]) -> list[tuple[list[str], int]]:
 
 
 def report(samples: list[tuple[list[str], int]], functions: int) -> str:
-    """Return the layers ranked, and our functions and the ones of SQLAlchemy by the share of time spent in or below them."""
+    """Return the layers, our functions and those of SQLAlchemy, ranked by the share of time spent in or below them."""
     total = sum(count for _, count in samples)
     layers: Counter[str] = Counter()
     inside: Counter[str] = Counter()

@@ -178,7 +178,7 @@ def branches() -> Problem:
 
 
 def pipeline() -> Problem:
-    """Return a choice of preprocessing and one of a model, each with parameters of its own, some shared by two models."""
+    """Return a choice of preprocessing and one of a model, each with its own parameters, some shared by two models."""
     prepare = Parameter(
         "prepare",
         Categorical(("none", "pca", "select")),
@@ -222,7 +222,7 @@ def pipeline() -> Problem:
 
 
 def layered(depth: int) -> Problem:
-    """Return a network whose layers each may have a regularizer, which then has a strength: conditions in conditions."""
+    """Return a network whose layers may have a regularizer, which has a strength: nested conditions."""
 
     def layer(index: int) -> Parameter:
         strength = Parameter(f"l2_{index}", Double(1e-6, 1e-1, Scale.LOG))
@@ -246,7 +246,7 @@ def layered(depth: int) -> Problem:
 
 
 def noisy_at(name: str, dimensions: int, true: Callable[[Sequence[float]], float], deviation: float) -> Problem:
-    """Return a function on the unit cube with its least value, 0, somewhere inside, whose trials scatter by `deviation`."""
+    """Return a function on the unit cube whose least value, 0, is inside; its trials have the noise `deviation`."""
     parameters = tuple(Parameter(f"x{index}", Double(0.0, 1.0)) for index in range(dimensions))
 
     def at(v: Values) -> float:

@@ -90,7 +90,7 @@ def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> l
 def _seed_intervals(
     values: Mapping[str, Mapping[str, Sequence[float]]], problems: Sequence[str]
 ) -> dict[str, tuple[float, float]]:
-    """Return the 95 % bootstrap interval of each peer's mean rank over the seeds: of the very same problems, run again."""
+    """Return the 95 % bootstrap interval of each peer's mean rank, over the seeds of the same problems."""
     generator = np.random.default_rng(0)
     peers = list(values)
     ranks = dict.fromkeys(peers, np.ones(RESAMPLES))
