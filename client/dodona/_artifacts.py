@@ -117,7 +117,7 @@ class Artifacts:
                     fetches += 1
                     if _is_received(response, file):
                         return
-                    message = f"{name} came {fetches} times otherwise than its digest says"
+                    message = f"{name} did not match its digest in {fetches} downloads"
                     if fetches == MAX_FETCHES:
                         raise ServerError(500, "DATA_LOSS", message)
                     raise httpx.ReadError(message)

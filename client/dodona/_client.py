@@ -158,7 +158,7 @@ class Client:
         if spec is None:
             spec = _spec(space, _goals(goal, metric, metrics), max_trials, algorithm, seed)
         elif any(given is not None for given in (space, goal, metrics, max_trials, algorithm, seed)):
-            raise ValueError("spec says all there is to say; give either spec or the other arguments")
+            raise ValueError("spec describes the whole study; pass either spec or the other arguments")
         with named_problems("spec"):
             spec = vertex.StudySpec.model_validate(spec)
         body = vertex.CreateStudyRequest(
@@ -230,7 +230,7 @@ class Client:
             return name
         if (match[1], match[2]) != self._place:
             raise ValueError(
-                f"{name!r} is in another place than this client; "
+                f"{name!r} belongs to another project or location than this client; "
                 f"use Client(project={match[1]!r}, location={match[2]!r}).get_study({match[3]!r})"
             )
         return match[3]
@@ -257,7 +257,7 @@ def _client_at(address: Address) -> Client:
 
 def _goals(goal: Goal | None, metric: str, metrics: Mapping[str, Goal] | None) -> Mapping[str, Goal]:
     if (goal is None) == (metrics is None):
-        raise ValueError("say what to search for: goal='minimize' or goal='maximize', or metrics={name: goal, ...}")
+        raise ValueError("name the goal: goal='minimize' or goal='maximize', or metrics={name: goal, ...}")
     goals = {metric: goal} if goal is not None else metrics or {}
     for name, wanted in goals.items():
         checked(name, "a metric's name")

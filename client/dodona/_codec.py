@@ -85,7 +85,7 @@ def encode(space: Space, values: Mapping[str, Value]) -> list[TrialParameter]:
             pending.update(child)
     if unknown := values.keys() - encoded.keys():
         wrong = min(unknown, key=str)
-        raise ValueError(f"{wrong!r} is no parameter that matters here; those that do are {', '.join(sorted(active))}")
+        raise ValueError(f"{wrong!r} is not an active parameter here; the active ones are {', '.join(sorted(active))}")
     return [TrialParameter(parameter_id=name, value=value) for name, value in encoded.items()]
 
 

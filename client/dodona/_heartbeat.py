@@ -62,7 +62,7 @@ class Heartbeat:
                     thread.start()
                 except RuntimeError as error:
                     # The process is ending, or may start no more threads; reports renew the lease as well.
-                    logger.warning("there is no heartbeat: %s", error)
+                    logger.warning("the heartbeat thread cannot start: %s", error)
                 else:
                     self._thread = thread
 
@@ -90,7 +90,7 @@ class Heartbeat:
                     # The connections were closed during a call.
                     return
                 # Whatever failed, the other trials still need their heartbeats.
-                logger.exception("a round of heartbeats failed; the next one comes")
+                logger.exception("a round of heartbeats failed; the next round follows")
                 pause = self._interval
             self._wake.wait(pause)
             self._wake.clear()

@@ -199,7 +199,7 @@ class Outbox:
             if since is not None and absence >= self._transport.patience_seconds:
                 raise self._transport.unreachable(absence, self._cause) from self._cause
             if self._count >= MAX_BUFFERED:
-                cause = DodonaError(f"{self._cause}; {MAX_BUFFERED} reports are held in memory, and no more may be")
+                cause = DodonaError(f"{self._cause}; {MAX_BUFFERED} reports are buffered in memory, which is the limit")
                 raise self._transport.unreachable(absence, cause) from self._cause
             self._buffered.setdefault(trial.study_path, deque()).append(_Buffered(trial, body))
             self._count += 1

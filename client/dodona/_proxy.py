@@ -71,7 +71,7 @@ def _checked(url: str, source: str) -> Proxy:
     if scheme not in _SCHEMES or not host:
         # The message leaves the address out: it may hold a password.
         allowed = ", ".join(f"{one}://" for one in _SCHEMES)
-        raise ValueError(f"{source} is no address of a proxy; write it as in 'http://proxy:3128', with {allowed}")
+        raise ValueError(f"{source} is not the address of a proxy; write it as in 'http://proxy:3128', with {allowed}")
     return Proxy(url, source)
 
 

@@ -66,7 +66,7 @@ class Parameter(ABC):
         for key, space in self.children.items():
             values = tuple(self.check(value) for value in values_of(key))
             if not values:
-                raise ValueError("children under an empty tuple; name the values that they matter for")
+                raise ValueError("children under an empty tuple; name the values under which they are active")
             normalized[values[0] if len(values) == 1 else values] = dict(checked(space))
         return normalized
 
@@ -301,7 +301,7 @@ def _checked_range(bounds: tuple[float, float], scale: Scale) -> tuple[float, fl
     if scale not in get_args(Scale):
         raise ValueError(f"scale {scale!r} is none of {_listed(get_args(Scale))}")
     if scale != "linear" and low <= 0:
-        raise ValueError(f"{low!r} has no place on a logarithmic scale; the lowest value must be above 0")
+        raise ValueError(f"{low!r} cannot be on a logarithmic scale; the lowest value must be above 0")
     return low, high
 
 

@@ -204,7 +204,9 @@ class Study(Figures):
 
     def _activate(self, wire: vertex.Trial, active_trials: ActiveTrials, before: ActiveTrial | None) -> Trial:
         if before is not None:
-            words = f"attempt {before.attempt} of trial {before.number} was lost: its lease ran out, and it began anew"
+            words = (
+                f"attempt {before.attempt} of trial {before.number} was lost: its lease expired, and a new one began"
+            )
             before.mark_lost(Aborted(409, "ABORTED", words), in_background=True)
         (parameters,) = self._decoded([wire])
         trial = ActiveTrial(self._path, wire, active_trials)
@@ -238,7 +240,7 @@ class Study(Figures):
                     if result is not None:
                         trial.complete(result)
             except Aborted as error:
-                logger.warning("trial %d was lost, going on with the next: %s", trial.number, error)
+                logger.warning("trial %d was lost, continuing with the next: %s", trial.number, error)
 
     def add_trial(self, parameters: Mapping[str, Value], metrics: Metrics | None = None) -> TrialRecord:
         """Add a trial with your own values; it is handed out next, or is finished already if it has metrics.

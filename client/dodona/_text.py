@@ -65,6 +65,6 @@ def checked(text: str, field: str) -> str:
     if sendable(text) != text:
         raise ValueError(
             f"{field} is {shortened(text, 200)!r}; it must have neither the character U+0000 nor a lone surrogate, "
-            "which no database keeps"
+            "which databases refuse"
         )
     return text

@@ -151,7 +151,7 @@ class Transport:
         error = error_from_answer(response.status_code, response.content, self._between)
         path = _parsed(self.url).path.rstrip("/")
         if path and response.status_code in _NOTHING_THERE and not _is_of_resource(error):
-            error.message += f"; does Dodona really live below the path {path!r} of {self.url}?"
+            error.message += f"; is Dodona really below the path {path!r} of {self.url}?"
         return error
 
     @property
@@ -352,9 +352,9 @@ def _checked_url(url: str) -> str:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ValueError(f"{url!r} is no address of a server: {error}") from error
+        raise ValueError(f"{url!r} is not the address of a server: {error}") from error
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError(f"{url!r} is no address of a server; write it as in 'http://127.0.0.1:8080'")
+        raise ValueError(f"{url!r} is not the address of a server; write it as in 'http://127.0.0.1:8080'")
     if page := _PAGE.search(parsed.path):
         # The address was copied from the browser.
         url = str(parsed.copy_with(path=parsed.path[: page.start()] or "/", query=None, fragment=None))

@@ -255,7 +255,7 @@ class Trial:
         except DodonaError as refusal:
             seconds = self._session.lease_seconds
             logger.warning(
-                "trial %d could not be handed back, others have it when its lease of %g s is over: %s",
+                "trial %d could not be released; other workers get it when its lease of %g s expires: %s",
                 self.number,
                 seconds,
                 refusal,

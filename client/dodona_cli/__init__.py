@@ -35,4 +35,4 @@ def missing(entry: EntryPoint | None, error: ImportError) -> str:
         error: the import error.
     """
     name, extra = ("dodona", "cli") if entry is None else (f"dodona {entry.name}", entry.extras[0])
-    return f"{name} is not installed whole ({error}): pip install 'dodona[{extra}]'"
+    return f"{name} is not fully installed ({error}): pip install 'dodona[{extra}]'"

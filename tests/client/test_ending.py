@@ -82,7 +82,7 @@ def test_another_spec(run: Callable[..., Ended], server_url: str) -> None:
         ('client.create_study("s", goal="minimize", max_trials="many")', "max_trials"),
         ('client.create_study("s", spec=3)', "spec"),
         ("dodona.Float(2, 1)", "min 2 is above max 1"),
-        ('dodona.Client("nowhere")', "'nowhere' is no address of a server"),
+        ('dodona.Client("nowhere")', "'nowhere' is not the address of a server"),
     ],
 )
 def test_arguments_that_make_no_sense(run: Callable[..., Ended], server_url: str, line: str, reason: str) -> None:

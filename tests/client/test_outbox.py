@@ -171,7 +171,7 @@ def test_too_many_reports_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     network.always = "refuse"
     for step in range(1, 11):
         trial.report(0.5, step=step)
-    with pytest.raises(ServerUnreachable, match="connection refused; 10 reports are held in memory, and no more may"):
+    with pytest.raises(ServerUnreachable, match="connection refused; 10 reports are buffered in memory, which is"):
         trial.report(0.5, step=11)
     network.always = "pass"
     trial.complete()

@@ -120,8 +120,8 @@ def test_numpy_numbers_are_taken() -> None:
         ({"optimizer": "adamw"}, "parameter 'optimizer': 'adamw' is none of 'adam', 'sgd'"),
         ({"batch": 48}, "parameter 'batch': 48 is none of 16, 32, 64"),
         ({"augment": "yes"}, "parameter 'augment': 'yes' is neither True nor False"),
-        ({"momentum": 0.5}, "'momentum' is no parameter that matters here; those that do are augment, batch, la"),
-        ({"optimizer": "adam", "momentum": 0.5}, "'momentum' is no parameter that matters here"),
+        ({"momentum": 0.5}, "'momentum' is not an active parameter here; the active ones are augment, batch, la"),
+        ({"optimizer": "adam", "momentum": 0.5}, "'momentum' is not an active parameter here"),
     ],
 )
 def test_a_wrong_value_is_named(values: dict[str, Any], message: str) -> None:
@@ -140,7 +140,7 @@ def test_children_follow_the_default_of_a_parent_that_is_left_out() -> None:
         (lambda: Float(1, 0), r"Float\(min=1, max=0.*: min 1 is above max 0"),
         (lambda: Float(0, math.inf), "inf is no finite number"),
         (lambda: Float("0", 1), "'0' is no finite number"),  # type: ignore[arg-type]
-        (lambda: Float(0, 1, scale="log"), "0 has no place on a logarithmic scale"),
+        (lambda: Float(0, 1, scale="log"), "0 cannot be on a logarithmic scale"),
         (lambda: Float(0, 1, scale="cubic"), "scale 'cubic' is none of 'linear', 'log', 'reverse_log'"),  # type: ignore[arg-type]
         (lambda: Float(0, 1, default=2), "2 is no number from 0.0 to 1.0"),
         (lambda: Int(0, 1.5), "1.5 is no integer; use Float"),  # type: ignore[arg-type]
@@ -155,7 +155,7 @@ def test_children_follow_the_default_of_a_parent_that_is_left_out() -> None:
         (lambda: Categorical(["a"], children={"b": {"x": Int(0, 1)}}), "'b' is none of 'a'"),
         (lambda: Categorical(["a"], children={"a": {"x": 3}}), "parameter 'x' is 3; write it as Float"),  # type: ignore[dict-item]
         (lambda: Discrete(["a"]), "'a' is no finite number; use Categorical"),  # type: ignore[list-item]
-        (lambda: Discrete([0, 1], scale="log"), "0 has no place on a logarithmic scale"),
+        (lambda: Discrete([0, 1], scale="log"), "0 cannot be on a logarithmic scale"),
         (lambda: Discrete([1, 1.0]), "1.0 appears twice"),
         (lambda: Discrete([1, 2], default=3), "3 is none of 1, 2"),
         (lambda: Boolean(default="yes"), "'yes' is neither True nor False"),  # type: ignore[arg-type]

@@ -188,7 +188,7 @@ def test_the_token_is_never_told(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("url", ["localhost:8080", "oracle", "ftp://oracle", "http://", "http://oracle:port"])
 def test_what_is_no_address_is_refused_at_once(url: str) -> None:
-    with pytest.raises(ValueError, match="is no address of a server"):
+    with pytest.raises(ValueError, match="is not the address of a server"):
         Client(url)
 
 
@@ -268,7 +268,9 @@ def test_a_proxy_that_cannot_be_used_says_what_to_do(monkeypatch: pytest.MonkeyP
     assert "secret" not in str(caught.value)
     for wrong in ("socks://proxy:1080", "http://proxy:port", "http://"):
         monkeypatch.setenv("ALL_PROXY", wrong)
-        with pytest.raises(ValueError, match="ALL_PROXY is no address of a proxy; write it as in 'http://proxy:3128'"):
+        with pytest.raises(
+            ValueError, match="ALL_PROXY is not the address of a proxy; write it as in 'http://proxy:3128'"
+        ):
             Client("http://oracle:8080")
 
 
@@ -321,7 +323,7 @@ def test_a_path_that_leads_nowhere_is_named() -> None:
         return httpx.Response(404, json={"error": error})
 
     client = Client("http://oracle/wrong", transport=httpx.MockTransport(nowhere))
-    with pytest.raises(NotFound, match="does Dodona really live below the path '/wrong' of http://oracle/wrong"):
+    with pytest.raises(NotFound, match="is Dodona really below the path '/wrong' of http://oracle/wrong"):
         client.get_study("s")
 
 

@@ -154,7 +154,7 @@ def test_a_process_that_leaves_does_not_wait_for_a_server_that_is_away(
     with pytest.raises(KeyboardInterrupt):
         study.optimize(interrupted)
     assert clock.now - began == pytest.approx(LEAVING_SECONDS)
-    assert "trial 1 could not be handed back, others have it when its lease of 60 s is over" in caplog.text
+    assert "trial 1 could not be released; other workers get it when its lease of 60 s expires" in caplog.text
 
 
 def test_a_trial_is_handed_back_by_hand() -> None:

@@ -119,7 +119,7 @@ def test_weights_that_are_elsewhere(tune: Tune, tmp_path: Path, caplog: pytest.L
     # The promoted one has no weights to begin with, and so trains all of its epochs.
     assert [[one.step for one in record.measurements] for record in records] == [[1], [1], [1, 2]]
     (warning,) = [record.getMessage() for record in caplog.records if "from the beginning" in record.message]
-    assert warning.startswith("trial 3 trains from the beginning for all of its 2 epochs, since it cannot go on where")
+    assert warning.startswith("trial 3 trains from the beginning for all of its 2 epochs, because it cannot continue")
     assert "the weights of trial" in warning
 
 

@@ -164,7 +164,7 @@ class TestErrors:
         self, project: Path, tmp_path: Path, client: Client, server_url: str
     ) -> None:
         (tmp_path / "oracle.json").write_text((project / "oracle.json").read_text())
-        with pytest.raises(ValueError, match=r"cannot be told.*say it, as in val_loss:min"):
+        with pytest.raises(ValueError, match=r"is unclear.*pass it, as in val_loss:min"):
             import_project(tmp_path)
         with pytest.raises(ValueError, match=r"write mine:min or mine:max"):
             import_project(tmp_path, objective="mine")

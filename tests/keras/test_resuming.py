@@ -227,7 +227,7 @@ def test_a_backup_that_does_not_fit_is_left(
 ) -> None:
     with caplog.at_level(logging.WARNING, "dodona"):
         assert interrupted(2, build_fixed, build_wider) == [0, 1, 2]
-    assert "trial 1 begins anew, its backup does not fit" in caplog.text
+    assert "trial 1 starts from the beginning, its backup does not fit" in caplog.text
     assert steps(study) == [1, 2, 3]
     (record,) = study().trials()
     assert record.metrics["val_loss"] == min(measured.metrics["val_loss"] for measured in record.measurements)

@@ -325,7 +325,7 @@ def test_a_study_config(tune: Tune, study: Callable[[], Study]) -> None:
         {"max_trials": 5},
         {"algorithm": "grid_search"},
     ):
-        with pytest.raises(ValueError, match=r"already|say it once"):
+        with pytest.raises(ValueError, match=r"already|pass it once"):
             tune(study_config=config, tuner=Tuner, **twice)
 
 

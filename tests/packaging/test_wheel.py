@@ -64,7 +64,7 @@ def test_the_base_install_is_the_thin_client(base):
 def test_the_command_says_what_it_lacks(base, command, extra):
     said = base.run("dodona", command)
     assert said.returncode == 1
-    lacks = rf"dodona {command} is not installed whole \(No module named '\w+'\): pip install 'dodona\[{extra}\]'\n"
+    lacks = rf"dodona {command} is not fully installed \(No module named '\w+'\): pip install 'dodona\[{extra}\]'\n"
     assert re.fullmatch(lacks, said.stderr)
 
 
@@ -80,5 +80,5 @@ def test_workers_need_no_server_on_their_machine(with_cli, tmp_path):
         assert said.returncode == 1
         assert said.stderr.endswith("pip install 'dodona[server]'\n")
     listed = re.sub(r"[\s│]+", " ", with_cli.run("dodona", "--help").stdout)
-    assert "serve dodona serve is not installed whole" in listed
+    assert "serve dodona serve is not fully installed" in listed
     assert listed.count("pip install 'dodona[server]'") == 2

@@ -10,12 +10,12 @@ import typer
 from dodona import Client, DodonaError
 from dodona._text import line_of
 
-app = typer.Typer(help="Bring what other programs have tuned into a study.", no_args_is_help=True)
+app = typer.Typer(help="Import what other programs have tuned into a study.", no_args_is_help=True)
 
 
 @app.callback()
 def root() -> None:
-    """Bring what other programs have tuned into a study."""
+    """Import what other programs have tuned into a study."""
 
 
 @app.command("keras-tuner")
@@ -27,7 +27,7 @@ def keras_tuner(
     ] = None,
     url: Annotated[str | None, typer.Option(help="The server's address [default: DODONA_URL]")] = None,
 ) -> None:
-    """Bring a project of KerasTuner into a study: search space, trials and weights. A second time adds nothing."""
+    """Import a project of KerasTuner into a study: search space, trials and weights. A second time adds nothing."""
     if not (directory / "oracle.json").is_file():
         # Checked first, because TensorFlow takes seconds to load.
         below = sorted(one.parent for one in directory.glob("*/oracle.json"))

@@ -30,13 +30,13 @@ app = typer.Typer(add_completion=False)
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     script: Annotated[Path, typer.Argument(help="A Python script that tunes", exists=True, dir_okay=False)],
-    arguments: Annotated[list[str] | None, typer.Argument(help="What the script is given")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help="Arguments of the script")] = None,
     workers: Annotated[int, typer.Option(help="How many processes run the script", min=1)] = 1,
     gpus_per_worker: Annotated[
         int | None, typer.Option(help="GPUs of each worker; 0 for none [default: all see all]", min=0)
     ] = None,
     logs: Annotated[Path, typer.Option(help="Folder for the workers' output")] = Path("dodona-logs"),
-    grace: Annotated[float, typer.Option(help="Seconds that a worker has to leave", min=0)] = 30.0,
+    grace: Annotated[float, typer.Option(help="Seconds that a worker has to exit", min=0)] = 30.0,
 ) -> None:
     """Run several workers of a script on this machine, until the study is done.
 
@@ -130,14 +130,14 @@ class _Run:
         heard = len(self._signals)
         for worker in self._crew:
             worker.interrupt()
-        self._show.print_line("every worker hands its trial back ...")
+        self._show.print_line("every worker releases its trial ...")
         deadline = time.monotonic() + self._grace
         while left := [worker for worker in self._crew if not worker.has_exited()]:
             if time.monotonic() >= deadline or len(self._signals) > heard:
                 break
             time.sleep(POLL_SECONDS)
         for worker in left:
-            self._show.print_line(f"{worker.name} did not end, and is killed")
+            self._show.print_line(f"{worker.name} did not exit in time and is killed")
             worker.kill()
 
     def _report_end(self, shared_id: str | None) -> int:
@@ -150,7 +150,7 @@ class _Run:
         lost = [worker for worker in self._crew if worker.given_up]
         if lost:
             names = ", ".join(worker.name for worker in lost)
-            typer.echo(f"dodona: {names} died again and again; the end of {lost[-1].log}:", err=True)
+            typer.echo(f"dodona: {names} died repeatedly; the end of {lost[-1].log}:", err=True)
             typer.echo(lost[-1].last_lines(), err=True)
         return 1 if lost else 0
 

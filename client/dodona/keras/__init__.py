@@ -17,7 +17,7 @@ except ImportError as error:
     raise ImportError(
         f"dodona.keras needs Keras with its backend, and KerasTuner ({error}). Install them with: "
         "pip install 'dodona[keras]', or 'dodona[keras-cpu]' on a machine without a GPU. They bring TensorFlow; for "
-        "another backend install jax or torch besides and set KERAS_BACKEND"
+        "another backend also install jax or torch and set KERAS_BACKEND"
     ) from error
 
 from dodona.keras._errors import SearchInterrupted

@@ -140,7 +140,7 @@ def _objective_of(directory: Path, trials: list[Trial], said: str | None) -> Obj
     fitting = sorted(name for name in names if all(_is_scored_by(trial, name) for trial in scored))
     if len(fitting) != 1:
         found = f"it may be any of {', '.join(fitting)}" if fitting else "no metric agrees with the scores"
-        raise ValueError(f"the objective of {directory} cannot be told, {found}; say it, as in val_loss:min")
+        raise ValueError(f"the objective of {directory} is unclear, {found}; pass it, as in val_loss:min")
     return Objective(fitting[0], _direction(scored, fitting[0]))
 
 

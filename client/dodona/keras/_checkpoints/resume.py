@@ -113,7 +113,7 @@ class Training:
                     return
         except (dodona.DodonaError, OSError) as error:
             # Training from the beginning takes longer, but is correct.
-            logger.warning("trial %d begins anew, its backup cannot be used: %s", number, error)
+            logger.warning("trial %d starts from the beginning, its backup cannot be used: %s", number, error)
 
     def _read(self) -> dict[str, Any] | None:
         """Return the state in the backup and unpack its files; None if it is broken or belongs to another trial."""
@@ -142,7 +142,7 @@ class Training:
 
     def continue_from(self, state: Mapping[str, Any]) -> None:
         """Continue after the model has loaded the backup."""
-        logger.warning("trial %d goes on from epoch %d", self.active.handle.number, state["epoch"] + 1)
+        logger.warning("trial %d continues from epoch %d", self.active.handle.number, state["epoch"] + 1)
         self.active.reporter.continue_from(*state["steps"])
         if state["best_value"] is not None:
             self.checkpoint.best_value = state["best_value"]
@@ -185,7 +185,9 @@ class Training:
 
     def start_again(self, reason: object) -> None:
         """Start from the beginning because the backup cannot be used."""
-        logger.warning("trial %d begins anew, its backup does not fit: %s", self.active.handle.number, reason)
+        logger.warning(
+            "trial %d starts from the beginning, its backup does not fit: %s", self.active.handle.number, reason
+        )
         base = self.active.reporter.steps[0]
         self.active.reporter.continue_from(base, base)
         self.checkpoint.best_value = -np.inf if self.checkpoint.objective.direction == "max" else np.inf
@@ -265,7 +267,7 @@ class _Resume(_Backup):
         if self._fits > 1:
             return
         if not self.in_fit:
-            self._start_again("it is not Keras's own fit that trains")
+            self._start_again("the training is not Keras's own fit")
             return
         optimizer = getattr(self.model, "optimizer", None)
         try:

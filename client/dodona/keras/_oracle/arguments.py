@@ -79,7 +79,7 @@ def oracle_of(
 
 def _refuse_twice(names: Any, said: str) -> None:
     if names:
-        raise ValueError(f"{said}, and so are {', '.join(sorted(names))}, which belong to the oracle; say them once")
+        raise ValueError(f"{said}, and so are {', '.join(sorted(names))}, which belong to the oracle; pass them once")
 
 
 def _settings_of(oracle: Any) -> dict[str, Any]:

@@ -193,7 +193,7 @@ class CloudOracle(AttachedOracle):
             self.update_space(active.trial.hyperparameters)
         except (dodona.ApiError, ValueError) as error:
             # Such as a name with characters that databases refuse.
-            logger.warning("the hyperparameters found in trial %d were not taken: %s", active.handle.number, error)
+            logger.warning("the hyperparameters found in trial %d were refused: %s", active.handle.number, error)
         except RuntimeError as error:
             self.abandon(active.trial.trial_id, str(error))
             raise

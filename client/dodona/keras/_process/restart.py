@@ -34,7 +34,7 @@ def check_restart(trials_per_process: int | None) -> None:
     if trials_per_process < 1:
         raise ValueError(f"trials_per_process is {trials_per_process}; it is at least 1, or None for no limit")
     if hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__"):
-        raise ValueError("trials_per_process needs a program that can be started anew, not a notebook or a prompt")
+        raise ValueError("trials_per_process needs a program that can be restarted, not a notebook or a prompt")
 
 
 def restart(worker: str) -> None:

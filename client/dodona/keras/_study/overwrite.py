@@ -46,7 +46,7 @@ def start_over(study: Study) -> list[TrialRecord] | None:
     reason = _in_use(study.name, trials, datetime.now(UTC))
     if reason:
         logger.warning(
-            "overwrite=True: joining the study %r instead of starting it over: %s. To start over all the same: "
+            "overwrite=True: joining the study %r instead of starting it over: %s. To start over anyway: "
             "dodona.Client().delete_study(%r)",
             study.display_name,
             reason,
@@ -69,7 +69,7 @@ def start_over(study: Study) -> list[TrialRecord] | None:
 def _in_use(study: str, trials: list[TrialRecord], now: datetime) -> str:
     """Return why another worker may be using a study with these trials; empty if none can be."""
     if not trials:
-        return "it has no trial yet, so somebody may have just made it"
+        return "it has no trial yet, so another worker may have just created it"
     others = [trial for trial in trials if trial.worker or (study, trial.number) not in process_state.released]
     if {trial.worker for trial in others} <= process_state.workers:
         return ""
@@ -78,7 +78,7 @@ def _in_use(study: str, trials: list[TrialRecord], now: datetime) -> str:
         return f"trial {unfinished[0].number} is {unfinished[0].state} with {unfinished[0].worker or 'nobody'}"
     idle = now - max(trial.end for trial in trials if trial.end is not None)
     if idle < QUIET:
-        return f"its last trial ended {idle.total_seconds():.0f} s ago, so others may still be at it"
+        return f"its last trial ended {idle.total_seconds():.0f} s ago, so other workers may still be using it"
     return ""
 
 

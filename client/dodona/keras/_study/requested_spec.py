@@ -63,7 +63,7 @@ def requested_spec(
 def _given_once(name: str, given: Argument | None, field: str, configured: Argument | None) -> Argument | None:
     if given is None or configured is None or given == configured:
         return configured if given is None else given
-    raise ValueError(f"{name} is {given}, but study_config has {field} {configured}; say it once")
+    raise ValueError(f"{name} is {given}, but study_config has {field} {configured}; pass it once")
 
 
 def max_trials_of(spec: StudySpec) -> int | None:

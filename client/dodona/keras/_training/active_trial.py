@@ -70,7 +70,7 @@ class ActiveTrial:
         trial, name = self.trial, self.objective.name
         if not trial.metrics.exists(name):
             trial.status = TrialStatus.INVALID
-            trial.message = f"nobody handed in a value of {name}"
+            trial.message = f"no value was reported for {name}"
             return
         values = {one.step: one.mean() for one in trial.metrics.get_history(name) if not math.isnan(one.mean())}
         if not values:
@@ -96,7 +96,7 @@ class ActiveTrial:
             if not self.reporter.lost:
                 self._end(used_values(space, trial.hyperparameters, handle.parameters))
         except LOST as error:
-            logger.warning("the result of trial %d was not taken, going on with the next: %s", handle.number, error)
+            logger.warning("the result of trial %d was refused, continuing with the next: %s", handle.number, error)
             self.reporter.lost = True
         if self.reporter.lost:
             trial.status, trial.message = TrialStatus.FAILED, "it was no longer this worker's"
@@ -114,7 +114,7 @@ class ActiveTrial:
             if used is None:
                 raise
             # The result matters more than the further values.
-            logger.warning("the values that trial %d used were not taken: %s", self.handle.number, error)
+            logger.warning("the values that trial %d used were refused: %s", self.handle.number, error)
             self._end(None)
 
     def hand_back(self) -> bool:
@@ -122,7 +122,7 @@ class ActiveTrial:
         try:
             self.handle.release(LEAVING_SECONDS)
         except dodona.DodonaError as error:
-            logger.warning("trial %d could not be handed back: %s", self.handle.number, error)
+            logger.warning("trial %d could not be released: %s", self.handle.number, error)
             return False
         return True
 

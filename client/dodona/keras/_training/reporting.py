@@ -98,11 +98,13 @@ class Reporter:
                 self._trial.report(metrics, step, _place(self.checkpoint))
         except LOST as error:
             self.lost = True
-            logger.warning("trial %d is no longer this worker's, going on with the next: %s", self._trial.number, error)
+            logger.warning(
+                "trial %d is no longer this worker's, continuing with the next: %s", self._trial.number, error
+            )
         except dodona.ApiError as error:
             # Training matters more than one of its reports.
             if not self._warned:
-                logger.warning("the metrics of trial %d were not taken: %s", self._trial.number, error)
+                logger.warning("the metrics of trial %d were refused: %s", self._trial.number, error)
             self._warned = True
 
     def completed(self, results: Any) -> Any:

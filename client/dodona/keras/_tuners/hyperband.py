@@ -68,8 +68,8 @@ class Hyperband(AlgorithmTuner):
             self._checkpoints.fetch(int(parent))
         except FileNotFoundError as error:
             logger.warning(
-                "trial %s trains from the beginning for all of its %d epochs, since it cannot go on where trial %s "
-                "ended: %s. Does your own fit save no weights? That of Keras does, and so does Tuner.save_model()",
+                "trial %s trains from the beginning for all of its %d epochs, because it cannot continue trial "
+                "%s: %s. Does your own fit save no weights? Keras's fit does, and so does Tuner.save_model()",
                 trial.trial_id,
                 values["tuner/epochs"],
                 parent,
