@@ -1,6 +1,6 @@
-"""Tunes something that is no Keras model: a classifier by nearest neighbours, in NumPy.
+"""Tunes something other than a Keras model: a nearest-neighbour classifier in NumPy.
 
-`examples/ask_tell.py` does such a thing without Keras being installed.
+`examples/ask_tell.py` does this without Keras.
 
 dodona serve                  # in another terminal
 python examples/anything.py   # as often as you like: all share the study "anything"
@@ -16,7 +16,7 @@ from dodona.keras import CloudTuner
 
 
 class NeighbourTuner(CloudTuner):
-    """Without a hypermodel: `run_trial` is all there is."""
+    """A tuner without a hypermodel: it only has `run_trial`."""
 
     def run_trial(self, trial, train, validation):
         hp = trial.hyperparameters

@@ -1,4 +1,4 @@
-"""Tunes a scikit-learn model by ask and tell: no Keras, any metric, any number of these processes at once.
+"""Tunes a scikit-learn model by ask and tell, without Keras, with any number of these processes at once.
 
 dodona serve                  # in another terminal
 python examples/ask_tell.py   # DODONA_URL=http://host:8080 for a server elsewhere
@@ -38,7 +38,7 @@ def accuracy(trial: dodona.Trial) -> float:
 
 
 def main() -> None:
-    """Run trials until the study has all of its 15."""
+    """Run trials until the study has 15."""
     with dodona.Client() as client:
         study = client.create_study("breast-cancer-svc", SPACE, goal="maximize", metric="accuracy", max_trials=15)
         while True:

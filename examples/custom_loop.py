@@ -1,4 +1,4 @@
-"""Tunes a training loop of your own, with GradientTape: reports each epoch, and stops early if the server says so.
+"""Tunes a custom training loop with GradientTape: it reports each epoch, and stops early if the server asks for it.
 
 dodona serve                     # in another terminal
 python examples/custom_loop.py   # as often as you like: all share the study "custom-loop"
@@ -14,7 +14,7 @@ EPOCHS = 2
 
 
 class LoopTuner(CloudTuner):
-    """Trains by its own loop; what `run_trial` returns is the trial's result."""
+    """Trains in its own loop; the return value of `run_trial` is the trial's result."""
 
     def run_trial(self, trial, train, validation):
         hp = trial.hyperparameters

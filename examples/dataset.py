@@ -1,4 +1,4 @@
-"""Tunes the data together with the model: how much noise is added to the training images, and the size of a batch.
+"""Tunes the data together with the model: the noise in the training images, and the batch size.
 
 dodona serve                 # in another terminal
 python examples/dataset.py   # as often as you like: all share the study "dataset"

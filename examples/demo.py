@@ -1,6 +1,6 @@
-"""What `make demo` runs: a server, and two workers that tune a Keras model on handwritten digits in one study.
+"""The program behind `make demo`: a server, and two workers that tune a Keras model on handwritten digits in one study.
 
-All that it leaves behind lies in the folder "demo": the server's database, the checkpoints and the logs.
+It writes everything into the folder "demo": the server's database, the checkpoints and the logs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LOG_LINES = 25
 SERVE = [str(Path(sys.executable).with_name("dodona")), "serve", "--database-url", f"sqlite:///{FOLDER}/dodona.db"]
 USUAL_PORT = 8080
 
-# The workers share the machine's cores; with one thread each they do not get into each other's way.
+# The workers share the machine's cores: one thread each.
 QUIET_AND_SMALL = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "OMP_NUM_THREADS": "1",
@@ -56,7 +56,7 @@ Processes = dict[str, subprocess.Popen[bytes]]
 
 
 def main() -> None:
-    """Run it all, and stops what it started, however it ends."""
+    """Run the demo, and stop the processes that it started, however it ends."""
     os.chdir(ROOT)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
@@ -70,12 +70,12 @@ def main() -> None:
 
 
 def demonstrate(stack: ExitStack) -> None:
-    """Return the server, the workers, their progress and the result."""
+    """Run the server and the workers, and show their progress and the result."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     page = f"{url}/studies/default/local/{STUDY}"
     serve = SERVE if port == USUAL_PORT else [*SERVE, "--port", str(port)]
-    # The client's own settings would lead it, or the workers, elsewhere.
+    # Existing settings of the client would lead it, or the workers, to another server.
     for name in [name for name in os.environ if name.startswith("DODONA_") and name != "DODONA_DEMO_TRIALS"]:
         del os.environ[name]
     os.environ |= {**QUIET_AND_SMALL, "DODONA_URL": url}
@@ -108,7 +108,7 @@ def demonstrate(stack: ExitStack) -> None:
 
 
 def free_port() -> int:
-    """Return the usual port, or any other if that is taken."""
+    """Return the usual port, or a free one if it is taken."""
     for port in (USUAL_PORT, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,14 +123,14 @@ def free_port() -> int:
 
 @contextmanager
 def running(name: str, command: Sequence[str], worker: str = "") -> Iterator[subprocess.Popen[bytes]]:
-    """Return a process that writes to a log of its own, and is stopped at the end."""
+    """Start a process that writes to its own log, and stop it at the end of the block."""
     with log_of(name).open("wb") as log:
         process = subprocess.Popen(
             command,
             env={**os.environ, "DODONA_WORKER": worker},
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C is for this process, which stops the others in the right order
+            start_new_session=True,  # Ctrl-C reaches only this process, which stops the others in the right order
         )
     try:
         yield process
@@ -148,7 +148,7 @@ def log_of(name: str) -> Path:
 
 
 def fail(reason: str, name: str) -> NoReturn:
-    """End the demo with the last words of a process."""
+    """End the demo and print the last lines of a process's log."""
     lines = log_of(name).read_text(errors="replace").splitlines()[-LOG_LINES:]
     console.print(f"\n[bold red]{reason}[/]; the end of {log_of(name)}:\n", soft_wrap=True)
     console.print("\n".join(lines), markup=False, soft_wrap=True)
@@ -156,7 +156,7 @@ def fail(reason: str, name: str) -> NoReturn:
 
 
 def check(processes: Processes) -> None:
-    """End the demo if a process failed."""
+    """End the demo if a process has failed."""
     for name, process in processes.items():
         code = process.poll()
         if code or (code == 0 and name == "server"):
@@ -164,7 +164,7 @@ def check(processes: Processes) -> None:
 
 
 def wait_until_ready(url: str, processes: Processes) -> None:
-    """Return when the server can be worked with."""
+    """Wait until the server is ready."""
     while True:
         check(processes)
         try:
@@ -176,7 +176,7 @@ def wait_until_ready(url: str, processes: Processes) -> None:
 
 
 def follow(client: dodona.Client, processes: Processes) -> None:
-    """Tell of each trial as it finishes, until both workers have ended."""
+    """Print each trial as it finishes, until both workers have ended."""
     told: set[int] = set()
     best: dodona.TrialRecord | None = None
     with Live(console=console, transient=True) as live:
@@ -197,7 +197,7 @@ def follow(client: dodona.Client, processes: Processes) -> None:
 
 
 def trials_of(client: dodona.Client) -> list[dodona.TrialRecord]:
-    """Return the trials of the study; none before a worker has made it."""
+    """Return the trials of the study; none before a worker has created it."""
     try:
         return client.get_study(STUDY).trials()
     except dodona.NotFound:
@@ -209,14 +209,14 @@ def finished(trials: list[dodona.TrialRecord]) -> list[dodona.TrialRecord]:
 
 
 def line(trial: dodona.TrialRecord, best: dodona.TrialRecord | None) -> str:
-    """Return one trial's result, and the best up to then."""
+    """Return a line with one trial's result, and the best result so far."""
     said = f"trial {trial.number:2}  {trial.worker}  "
     said += f"{METRIC} {trial.metrics[METRIC]:.4f}" if trial.metrics else f"failed: {trial.infeasible_reason}"
     return f"{said}   best so far {best.metrics[METRIC]:.4f}, trial {best.number}" if best else said
 
 
 def now(trials: list[dodona.TrialRecord]) -> Table:
-    """Return what the workers are doing."""
+    """Return a line for each active trial."""
     grid = Table.grid(padding=(0, 2))
     for trial in trials:
         if trial.state == "ACTIVE":
@@ -229,7 +229,7 @@ def now(trials: list[dodona.TrialRecord]) -> Table:
 
 
 def table(trials: list[dodona.TrialRecord]) -> Table:
-    """Trials with what was tried and who ran them."""
+    """Return a table of trials with their values and workers."""
     result = Table("trial", "worker", METRIC, "parameters")
     for trial in trials:
         parameters = ", ".join(
@@ -241,7 +241,7 @@ def table(trials: list[dodona.TrialRecord]) -> Table:
 
 
 def test_accuracy() -> float:
-    """Return that of the study's best model, in a process that knows only what server and checkpoint tell it."""
+    """Return the test accuracy of the study's best model, from a new process."""
     with log_of("test").open("wb") as log:
         command = [sys.executable, "-c", TEST]
         test = subprocess.run(command, env={**os.environ, "PYTHONPATH": "examples"}, stdout=subprocess.PIPE, stderr=log)

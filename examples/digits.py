@@ -1,7 +1,7 @@
 """Tunes a Keras model on scikit-learn's handwritten digits.
 
-Start a server with `dodona serve` and this script as often as you like, on any machines that DODONA_URL leads to the
-server: all of them share the study "digits".
+Start a server with `dodona serve`, and this script as often as you like, on any machines whose DODONA_URL names the
+server: they all share the study "digits".
 """
 
 import os
@@ -22,7 +22,7 @@ def load_data():
 
 
 def build_model(hp):
-    """Return a network with the hyperparameters `hp`; whatever it asks for is tuned."""
+    """Return a network; every hyperparameter that it reads from `hp` is tuned."""
     model = keras.Sequential([keras.Input((64,))])
     for _ in range(hp.Int("layers", 1, 3)):
         units = hp.Int("units", 16, 128, step=16)
@@ -38,7 +38,7 @@ def build_model(hp):
 
 
 def make_tuner():
-    """Return a worker of the study; made again later, it gives access to the results of all workers."""
+    """Return a tuner of the study, to run trials or to read the results of all workers."""
     return CloudTuner(
         build_model,
         objective="val_accuracy",

@@ -1,4 +1,4 @@
-"""Hyperband: many trials train for one epoch, and the best of them go on, from the weights that they had.
+"""Hyperband: many trials train for one epoch, and the best of them continue from their weights.
 
 dodona serve                   # in another terminal
 python examples/hyperband.py   # as often as you like: all share the study "hyperband"

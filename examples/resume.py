@@ -1,10 +1,10 @@
-"""A search that is interrupted and goes on: press Ctrl-C whenever you like, and start it again.
+"""A search that resumes after an interruption: press Ctrl-C at any time, and start it again.
 
-The trial in hand goes back to the server, and the next worker that asks has it, here or on another machine.
+The running trial is released, and the next worker that asks gets it, on this machine or another.
 
 dodona serve                            # in another terminal
-python examples/resume.py               # Ctrl-C, and again; or without hands:
-python examples/resume.py --interrupt   # is interrupted in its second trial
+python examples/resume.py               # press Ctrl-C, and run it again; or without pressing it:
+python examples/resume.py --interrupt   # interrupts itself in its second trial
 """
 
 import sys
@@ -16,7 +16,7 @@ from dodona.keras import CloudTuner
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Ctrl-C in the third epoch of all."""
+    """Raises KeyboardInterrupt in the third epoch of the search."""
 
     epochs = 0
 

@@ -15,7 +15,7 @@ if __name__ == "__main__":
     gpus = tf.config.list_physical_devices("GPU")
     print(f"{os.environ['DODONA_WORKER']} sees {len(gpus)} GPUs")
     for gpu in gpus:
-        # Else TensorFlow takes all of a GPU's memory, which somebody else may want too.
+        # By default TensorFlow takes all of a GPU's memory.
         tf.config.experimental.set_memory_growth(gpu, True)
     (x, y), validation_data, _ = load_data()
     tuner = CloudTuner(build_model, objective="val_accuracy", max_trials=4, study_id="several-gpus", directory="models")

@@ -1,4 +1,4 @@
-"""Cross-validates models of scikit-learn: which kind, and with which settings.
+"""Cross-validates scikit-learn models, and tunes their kind and their settings.
 
 dodona serve                        # in another terminal
 python examples/sklearn_models.py   # as often as you like: all share the study "sklearn"
