@@ -12,7 +12,7 @@ SECONDS_BETWEEN_WARNINGS = 30.0
 
 
 class Outage:
-    """Warn once, and then every 30 s, that the server does not answer, however many threads wait.
+    """The warnings that the server does not answer: at once, then every 30 s, however many threads wait.
 
     Args:
         url: the server's address.

@@ -59,7 +59,7 @@ class _Buffered:
 
 
 class Outbox:
-    """Send the reports of a client's trials to the server.
+    """The queue of reports from a client's trials to the server.
 
     A report is one call; its answer says whether to stop. While the server does not answer, reports are buffered in
     memory. The next caller sends them first, so that they arrive in order. May be used by many threads.

@@ -132,10 +132,10 @@ def status_file() -> StatusFile | None:
 def read_status(path: Path) -> Status | None:
     """Return a worker's last status; None before its first."""
     try:
-        told: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         return None
-    return Status(**told)
+    return Status(**content)
 
 
 def _value(measured: vertex.Measurement, name: str) -> float | None:

@@ -151,7 +151,7 @@ class Study(Figures):
         active_trials = ActiveTrials() if shared else self._session.active_trials(self.name, worker)
         # The first call does not wait: the server then answers at once that a study is paused.
         wait, pause = 0.0, FIRST_PAUSE_SECONDS
-        began, told = time.monotonic(), False
+        began, warned = time.monotonic(), False
         while True:
             asked = time.monotonic()
             with active_trials.lock:
@@ -167,10 +167,10 @@ class Study(Figures):
                 # A server that is about to stop, or a proxy, does not let clients wait.
                 time.sleep(min(pause, left))
                 pause = min(LONGEST_PAUSE_SECONDS, pause * 1.5)
-            if not told and time.monotonic() - began >= NOTICE_AFTER_SECONDS:
-                told = True
+            if not warned and time.monotonic() - began >= NOTICE_AFTER_SECONDS:
+                warned = True
                 logger.warning(WAITING, self.display_name, worker)
-            longest = LONG_POLL_SECONDS if told else NOTICE_AFTER_SECONDS
+            longest = LONG_POLL_SECONDS if warned else NOTICE_AFTER_SECONDS
             wait = min(longest, self._transport.timeout * 2 / 3, left)
 
     def _next_trial(self, worker: str, active_trials: ActiveTrials, wait: float, shared: bool) -> Trial | None:

@@ -61,7 +61,7 @@ class Retry:
 
 
 class Transport:
-    """Sends calls to one project and location of one server; may be used by many threads at once.
+    """The connection to one project and location of a server; may be used by many threads at once.
 
     A call is sent again after a broken connection and after the answers 408, 502, 503 and 504, with full-jitter
     exponential back-off. That is safe for every call: calls that create something carry a request id, and the others

@@ -41,5 +41,5 @@ def keras_tuner(
     except (DodonaError, ValueError) as error:
         typer.echo(line_of(f"dodona import: {error}"), err=True)
         raise typer.Exit(2) from None
-    added = f"{done.added} trials added, {done.there} were there; weights of {done.weights} trials"
+    added = f"{done.added} trials added, {done.existing} were there; weights of {done.weights} trials"
     typer.echo(line_of(f"{done.study}: {added}"))

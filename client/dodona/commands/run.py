@@ -40,8 +40,8 @@ def run(
 ) -> None:
     """Run several workers of a script on this machine, until the study is done.
 
-    A worker that dies is started again. Ctrl-C, SIGTERM and a terminal that is closed make every worker hand its trial
-    back. A second Ctrl-C kills them.
+    A worker that dies is restarted. Ctrl-C, SIGTERM and a closed terminal make every worker release its trial. A second
+    Ctrl-C kills them.
     """
     console = Console()
     try:

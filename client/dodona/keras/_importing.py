@@ -37,7 +37,7 @@ from dodona_schemas.vertex import (
 logger = logging.getLogger("dodona")
 
 # Hyperband's own entries among the values; they are not hyperparameters.
-_NOTES = "tuner/"
+_HYPERBAND_PREFIX = "tuner/"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Imported:
 
     study: str
     added: int
-    there: int
+    existing: int
     weights: int
 
 
@@ -128,10 +128,10 @@ def _space(directory: Path, state: dict[str, Any], trials: list[Trial]) -> Hyper
     return known
 
 
-def _objective_of(directory: Path, trials: list[Trial], said: str | None) -> Objective:
-    if said is not None:
-        name, _, told = said.partition(":")
-        direction = told or _direction(trials, name)
+def _objective_of(directory: Path, trials: list[Trial], given: str | None) -> Objective:
+    if given is not None:
+        name, _, suffix = given.partition(":")
+        direction = suffix or _direction(trials, name)
         if direction not in ("min", "max"):
             raise ValueError(f"the direction of {name!r} is {direction or 'unknown'}; write {name}:min or {name}:max")
         return Objective(name, direction)
@@ -174,10 +174,12 @@ def _study(client: Client, name: str, objective: Objective, found: HyperParamete
 
 def _request(trial: Trial, objective: Objective, space: Space) -> CreateTrialRequest:
     values = filled(space.hyperparameters, trial.hyperparameters.values).values
-    notes = {name: one for name, one in trial.hyperparameters.values.items() if name.startswith(_NOTES)}
+    hyperband_values = {
+        name: one for name, one in trial.hyperparameters.values.items() if name.startswith(_HYPERBAND_PREFIX)
+    }
     body = CreateTrialRequest(
         parameters=list(encoded_values(space.specs, values)),
-        metadata={"keras_tuner": json.dumps({"trial_id": trial.trial_id, "values": notes})},
+        metadata={"keras_tuner": json.dumps({"trial_id": trial.trial_id, "values": hyperband_values})},
     )
     if trial.status not in (TrialStatus.COMPLETED, TrialStatus.FAILED, TrialStatus.INVALID):
         return body
@@ -216,9 +218,9 @@ def _upload(directory: Path, study: Study, imported: list[tuple[Trial, TrialReco
         if record.state != "SUCCEEDED" or not paths:
             continue
         try:
-            there = {one.name: one for one in study.artifacts(record.number)}
+            existing = {one.name: one for one in study.artifacts(record.number)}
             for path in paths:
-                if path.name not in there or not there[path.name].is_same_as(path):
+                if path.name not in existing or not existing[path.name].is_same_as(path):
                     study.artifacts(record.number).save(path.name, path)
         except FailedPrecondition as error:
             logger.warning("the weights stay where they are: %s", error)

@@ -56,30 +56,32 @@ def oracle_of(
     """
     match oracle:
         case CloudOracle():
-            _refuse_twice(settings.keys(), "a CloudOracle is given")
+            _refuse_duplicates(settings.keys(), "a CloudOracle is given")
             if overwrite:
                 oracle.overwrite()
             return oracle
         case None:
-            said: dict[str, Any] = {}
+            given: dict[str, Any] = {}
         case str():
-            said = {"algorithm": oracle}
+            given = {"algorithm": oracle}
         case keras_tuner.Oracle() if type(oracle) in _ALGORITHMS:
-            said = _settings_of(oracle)
+            given = _settings_of(oracle)
         case _:
             raise ValueError(
                 f"oracle is {oracle!r} of type {type(oracle).__name__}; it must be a CloudOracle, the name of an "
                 "algorithm, None, or a RandomSearchOracle, GridSearchOracle, BayesianOptimizationOracle or "
                 "HyperbandOracle of KerasTuner"
             )
-    _refuse_twice(settings.keys() & said.keys(), f"oracle is {oracle!r}")
-    said |= settings
-    return CloudOracle(**{**said, "study_id": said.get("study_id") or project_name}, worker=worker, overwrite=overwrite)
+    _refuse_duplicates(settings.keys() & given.keys(), f"oracle is {oracle!r}")
+    given |= settings
+    return CloudOracle(
+        **{**given, "study_id": given.get("study_id") or project_name}, worker=worker, overwrite=overwrite
+    )
 
 
-def _refuse_twice(names: Any, said: str) -> None:
+def _refuse_duplicates(names: Any, given: str) -> None:
     if names:
-        raise ValueError(f"{said}, and so are {', '.join(sorted(names))}, which belong to the oracle; pass them once")
+        raise ValueError(f"{given}, and so are {', '.join(sorted(names))}, which belong to the oracle; pass them once")
 
 
 def _settings_of(oracle: Any) -> dict[str, Any]:

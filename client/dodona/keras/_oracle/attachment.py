@@ -18,7 +18,7 @@ from dodona.keras._study.shared_study import SharedStudy
 from dodona.keras._training.active_trial import ActiveTrial
 
 
-def served(read: Callable[[AttachedOracle], Any]) -> property:
+def study_attribute(read: Callable[[AttachedOracle], Any]) -> property:
     """Return a property for an attribute of KerasTuner's oracle that the study has; only its constructor may set it."""
 
     def assign(oracle: AttachedOracle, _value: object) -> None:
@@ -138,22 +138,22 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         """Start the study over if no other worker can be using it; call this before the study is used."""
         self._shared.overwrite = True
 
-    @served
+    @study_attribute
     def objective(self) -> Objective:
         """Return the study's objective."""
         return self._shared.objective
 
-    @served
+    @study_attribute
     def max_trials(self) -> int | None:
         """Return how many trials the study may have; None without a limit."""
         return max_trials_of(self._shared.spec)
 
-    @served
+    @study_attribute
     def seed(self) -> int | None:
         """Return the seed of all suggestions; None until the server has drawn one."""
         return self._shared.spec.seed
 
-    @served
+    @study_attribute
     def hyperparameters(self) -> HyperParameters:
         """Return the search space as this worker last saw it."""
         return self._shared.tuned
@@ -200,7 +200,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
             with outages_end_the_search():
                 self._shared.add(new)
 
-    @served
+    @study_attribute
     def ongoing_trials(self) -> dict[str, Trial]:
         """Return the trials that run here, by worker id."""
         return {active.worker: active.trial for active in self._active.values()}

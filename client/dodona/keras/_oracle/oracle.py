@@ -16,7 +16,7 @@ from dodona.keras._display.progress import Progress
 from dodona.keras._errors import SearchInterrupted, outages_end_the_search
 from dodona.keras._mapping.results import MissingObjective, metrics_and_epoch
 from dodona.keras._mapping.trials import add_metrics, best_records, trial_of
-from dodona.keras._oracle.attachment import AttachedOracle, served
+from dodona.keras._oracle.attachment import AttachedOracle, study_attribute
 from dodona.keras._process.state import process_state
 from dodona.keras._process.worker import NAMELESS
 from dodona.keras._study.requested_spec import max_trials_of
@@ -236,7 +236,7 @@ class CloudOracle(AttachedOracle):
 
     # --- results
 
-    @served
+    @study_attribute
     def trials(self) -> dict[str, Trial]:
         """Return all trials of all workers by id, fetched now."""
         with outages_end_the_search():
@@ -244,12 +244,12 @@ class CloudOracle(AttachedOracle):
         fetched = {str(record.number): self._trial_of(record) for record in records}
         return fetched | {trial_id: active.trial for trial_id, active in self._active.items()}
 
-    @served
+    @study_attribute
     def start_order(self) -> list[str]:
         """Return the ids of all started trials in the order of their start, fetched now."""
         return self._in_order(lambda record: record.start)
 
-    @served
+    @study_attribute
     def end_order(self) -> list[str]:
         """Return the ids of all finished trials in the order of their end, fetched now."""
         return self._in_order(lambda record: record.end)

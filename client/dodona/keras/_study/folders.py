@@ -36,7 +36,7 @@ def folder_name(project: str) -> str:
     return f"{beginning or 'study'}-{hashlib.sha256(encoded).hexdigest()[:16]}"
 
 
-def project_folder(directory: str, project: str, *, tells: bool = False) -> str:
+def project_folder(directory: str, project: str, *, warn: bool = False) -> str:
     """Return the folder of a project; inside a folder of KerasTuner, a subfolder of our own.
 
     KerasTuner's trials there have the same numbers as ours, and their weights are not changed.
@@ -44,7 +44,7 @@ def project_folder(directory: str, project: str, *, tells: bool = False) -> str:
     Args:
         directory: the working directory, a path or a URL.
         project: the project's name.
-        tells: whether to log a warning if KerasTuner or an earlier version used another folder.
+        warn: whether to log a warning if KerasTuner or an earlier version used another folder.
     """
     name = folder_name(project)
     folder = os.path.join(directory, name)
@@ -52,13 +52,13 @@ def project_folder(directory: str, project: str, *, tells: bool = False) -> str:
     if name != project and _is_a_path(project) and _has_trials(before):
         if _is_inside(project):
             folder = before
-        elif tells:
+        elif warn:
             logger.warning("%s is outside of %s and is no longer used: files go to %s", before, directory, folder)
     files, path = fsspec.core.url_to_fs(folder)
     if not files.exists(f"{path}/oracle.json"):
         return folder
     ours = os.path.join(folder, "dodona")
-    if tells:
+    if warn:
         logger.warning("%s is a project of KerasTuner, whose files stay as they are: weights go to %s", folder, ours)
     return ours
 

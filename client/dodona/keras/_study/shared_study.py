@@ -86,7 +86,7 @@ class SharedStudy:
             directory: KerasTuner's working directory.
             project: the name of the project's folder in it.
         """
-        self._folder = project_folder(directory, project, tells=True)
+        self._folder = project_folder(directory, project, warn=True)
         if self._study_id is None and project != _UNNAMED_PROJECT:
             self._study_id = project
 

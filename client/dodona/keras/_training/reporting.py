@@ -25,7 +25,7 @@ LOST = (dodona.Aborted, dodona.NotFound, dodona.FailedPrecondition)
 
 
 class Reporter:
-    """Send the reports of one trial, however it is trained.
+    """The reports of one trial, however it is trained.
 
     Each epoch counts once, whether it comes from a callback in `fit` or from a custom loop that calls the tuner's
     `on_epoch_end`. Steps count the epochs of the whole trial: further executions continue the count.

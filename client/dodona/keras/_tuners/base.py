@@ -31,7 +31,7 @@ from dodona.keras._tuners.first_build import explore
 
 
 class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has no types
-    """Tune anything, together with the study's other workers; subclasses override `run_trial`.
+    """A tuner of anything, together with the study's other workers; subclasses override `run_trial`.
 
     Args:
         oracle: a `CloudOracle`; or the name of a search algorithm, such as "tpe"; or one of KerasTuner's own oracles,
@@ -66,15 +66,19 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
     ) -> None:
         settings = {name: kwargs.pop(name) for name in ORACLE_SETTINGS & kwargs.keys()}
         worker = kwargs.pop("tuner_id", None)
-        served = oracle_of(oracle, settings, project_name, worker, overwrite)
+        server_oracle = oracle_of(oracle, settings, project_name, worker, overwrite)
         check_restart(trials_per_process)
         self._trials_per_process = trials_per_process
         self._trials_here = 0
         with without_chief():
             super().__init__(
-                served, hypermodel, directory=directory, project_name=project_name or served.study_id, **kwargs
+                server_oracle,
+                hypermodel,
+                directory=directory,
+                project_name=project_name or server_oracle.study_id,
+                **kwargs,
             )
-        self.tuner_id = worker if worker not in (None, NAMELESS) else served.worker
+        self.tuner_id = worker if worker not in (None, NAMELESS) else server_oracle.worker
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> Self:
         """Return the tuner itself: KerasTuner copies the callbacks for each execution, and one may refer to it."""

@@ -61,7 +61,7 @@ class CheckpointTuner(BaseTuner, keras_tuner.Tuner):  # type: ignore[misc]  # ke
         super().__init__(oracle, hypermodel, directory=directory, **kwargs)
         shared = self.project_dir
         if remote:
-            shared = project_folder(place.rstrip("/"), self.project_name, tells=True)
+            shared = project_folder(place.rstrip("/"), self.project_name, warn=True)
         self._checkpoints = Checkpoints(
             lambda: self.oracle.study,
             lambda: self.oracle.objective,
