@@ -1,4 +1,4 @@
-"""Files that belong to trials: Dodona's own, in the style of Vertex."""
+"""Artifacts, the files of trials: Dodona's own, in the style of Vertex."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dodona_schemas.base import Int32, Int64, WireModel
 
 
 class Artifact(WireModel):
-    """A file of a trial; its content is what the same call answers with `alt=media`."""
+    """A file of a trial; with `alt=media` the same call returns its content."""
 
     name: str = ""
     size_bytes: Int64 = 0

@@ -1,8 +1,13 @@
-"""proto3's JSON mapping for pydantic: the base model, the enums and the scalars that JSON lacks.
+"""proto3's JSON mapping for pydantic: the base model, the enums, and the scalars that JSON lacks.
 
-Requests are read leniently, as protobuf's own parser does: camelCase and snake_case names, enums by name or
-number, 64-bit integers as numbers or strings, doubles also as "NaN" and "Infinity", durations as "3.5s" or as
-an object, an explicit null as an absent field, unknown fields ignored. Answers are written in one form only.
+Requests are read as protobuf's own parser reads them:
+
+- names in camelCase or snake_case, and unknown fields ignored;
+- enums by name or number, 64-bit integers as numbers or strings, doubles also as "NaN" and "Infinity";
+- durations as "3.5s" or as an object;
+- null as an absent field.
+
+Answers are written in one form only.
 """
 
 from __future__ import annotations
@@ -42,12 +47,12 @@ _PUT_VALUES, _PUT_FIELDS_SET, _PUT_EXTRA, _PUT_PRIVATE = (
     for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 )
 _NULL = {"type": "null"}
-# The types of a number on the wire.
+# The Python types of a number on the wire.
 _OF_JSON = {int, float, str}
 
 
 def _with_null(field: JsonSchemaValue, *, null: bool) -> JsonSchemaValue:
-    """Return the schema of a field that may be null, as an absent one in a request may be, or never is, as in answers."""
+    """Return the schema of a field that may be null (an absent field of a request) or never is (in answers)."""
     about: JsonSchemaValue = {
         key: field[key] for key in ("title", "description", "default", "examples") if key in field
     }
@@ -90,7 +95,7 @@ class WireModel(BaseModel):
         return described
 
     def to_json(self, *, enums_as_numbers: bool = False) -> bytes:
-        """Return the message as JSON; fields without a value are left out, zeros and empty lists are not."""
+        """Return the message as JSON, without fields that have no value; zeros and empty lists are included."""
         context = _ENUMS_AS_NUMBERS if enums_as_numbers else None
         return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True, context=context)
 
@@ -125,10 +130,10 @@ class WireEnum(enum.IntEnum):
 
     @classmethod
     def parse(cls, value: Any) -> Self:
-        """Return the member that a name or a number stands for.
+        """Return the member with that name or number.
 
         Raises:
-            ValueError: no member has it; the message names those that there are.
+            ValueError: no member has it; the message lists the members.
         """
         try:
             if isinstance(value, str):
@@ -170,7 +175,7 @@ def parse_duration(value: Any) -> Any:
     """Return seconds from "3.5s", {"seconds": 3, "nanos": 500000000} or a number.
 
     Raises:
-        ValueError: the value is none of these, or longer than ten thousand years.
+        ValueError: the value is none of these, or longer than 10 000 years.
     """
     try:
         if isinstance(value, dict) and value.keys() <= {"seconds", "nanos"}:
@@ -191,13 +196,13 @@ def _count(value: Any) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration as proto3's JSON has it, to the microsecond: "3.500s"."""
+    """Return a duration in proto3's JSON form, to the microsecond: "3.500s"."""
     whole, fraction = f"{seconds:.6f}".split(".")
     return f"{whole}.{fraction[:3] if fraction.endswith('000') else fraction}s"
 
 
 def _no_boolean(value: Any) -> Any:
-    """Return the value; an integer of NumPy as Python's own, which pydantic would take for a float."""
+    """Return the value; a NumPy integer as Python's own, because pydantic would read it as a float."""
     kind = type(value)
     if kind in _OF_JSON:
         return value
@@ -256,7 +261,7 @@ Double = Annotated[
     ),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _DECIMAL}]}, mode="validation"),
 ]
-"""A double; "NaN", "Infinity" and "-Infinity" stand for the values that JSON lacks."""
+"""A double; "NaN", "Infinity" and "-Infinity" are the values that JSON lacks."""
 
 Number = Annotated[
     int | float,
@@ -264,20 +269,20 @@ Number = Annotated[
     WithJsonSchema({"type": "number"}, mode="serialization"),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": _DECIMAL}]}, mode="validation"),
 ]
-"""A number that comes back as it was written: 64 is not 64.0."""
+"""A number that is returned as it was sent: 64 does not become 64.0."""
 
 Flag = Annotated[bool, Field(strict=True)]
-"""true or false, and nothing else that may be taken for it."""
+"""true or false, and no other value."""
 
 Item = TypeVar("Item")
-# Of a map. What is kept may be less: this bounds the work of looking at it.
+# The most entries of a map in a request, to bound the work; the server may store fewer.
 MAX_ENTRIES = 1000
 
 Repeated = Annotated[list[Item], FailFast()]
-"""A list; one that is wrong is looked at up to its first fault."""
+"""A list, checked up to its first wrong entry."""
 
 TextMap = Annotated[dict[str, str], Field(max_length=MAX_ENTRIES)]
-"""A map of texts."""
+"""A map of strings."""
 
 OptionMap = Annotated[dict[str, bool | int | float | str], Field(max_length=MAX_ENTRIES)]
 """A map of values of several types."""
@@ -305,4 +310,4 @@ Duration = Annotated[
 """Seconds; "3.500s" on the wire."""
 
 Timestamp = Annotated[datetime, BeforeValidator(_rfc_3339), AfterValidator(_in_utc)]
-"""A moment: RFC 3339 on the wire, with Z or an offset when it is read and with Z when it is written."""
+"""A time: RFC 3339 on the wire, read with Z or an offset, written with Z."""

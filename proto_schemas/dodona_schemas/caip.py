@@ -1,6 +1,6 @@
-"""The AI Platform v1 dialect, of which Google's name is `ml`: what tensorflow-cloud's tuner speaks.
+"""The AI Platform v1 dialect, called `ml` by Google, which tensorflow-cloud's tuner uses.
 
-The same studies and trials as in `vertex`, under other names and with other states; what is alike comes from there.
+It has the same studies and trials as `vertex`, with other names and states; common parts come from there.
 Fields under "Dodona's own" are not part of AI Platform's protocol; other clients ignore them.
 """
 
@@ -27,19 +27,19 @@ from dodona_schemas.vertex import (
 
 
 class MlTrialState(WireEnum):
-    """Where a trial stands."""
+    """The state of a trial."""
 
     STATE_UNSPECIFIED = 0
     REQUESTED = 1
     ACTIVE = 2
     COMPLETED = 3
     STOPPING = 4
-    # Dodona's own: AI Platform shows such trials as COMPLETED, and its clients then miss their finalMeasurement.
+    # Dodona's own: AI Platform shows such trials as COMPLETED, without the finalMeasurement that its clients expect.
     INFEASIBLE = 5
 
 
 class MlAlgorithm(WireEnum):
-    """The search algorithm; unspecified means the server's best."""
+    """The search algorithm; unspecified means the server's default."""
 
     ALGORITHM_UNSPECIFIED = 0
     GAUSSIAN_PROCESS_BANDIT = 1
@@ -68,7 +68,7 @@ class MlMetricSpec(WireModel):
 
 
 class MlParameterSpec(WireModel):
-    """A parameter with one of the four value specs; a child says under which of its parent's values it is active."""
+    """A parameter with one of the four value specs; a child names the parent's values that activate it."""
 
     parameter: str = ""
     type: MlParameterType = MlParameterType.PARAMETER_TYPE_UNSPECIFIED
@@ -96,14 +96,14 @@ class MlMedianStoppingConfig(WireModel):
 
 
 class MlAutomatedStoppingConfig(WireModel):
-    """The rule by which trials stop early, one of the two."""
+    """The rule for stopping trials early, one of the two."""
 
     decay_curve_stopping_config: MlDecayCurveStoppingConfig | None = None
     median_automated_stopping_config: MlMedianStoppingConfig | None = None
 
 
 class MlStudyConfig(WireModel):
-    """What is searched, for what, and how."""
+    """The search space, the metrics, and the settings of the search."""
 
     metrics: Repeated[MlMetricSpec] = []
     parameters: Repeated[MlParameterSpec] = []
@@ -143,7 +143,7 @@ class MlMetric(WireModel):
 
 
 class MlMeasurement(WireModel):
-    """Metrics at one moment of a trial."""
+    """Metrics at one step of a trial."""
 
     elapsed_time: Duration | None = None
     step_count: Int64 = 0
@@ -151,7 +151,7 @@ class MlMeasurement(WireModel):
 
 
 class MlTrial(WireModel):
-    """One evaluation: parameters handed to a client and what it measured."""
+    """One evaluation: the parameters that a client runs, and its measurements."""
 
     name: str | None = None
     state: MlTrialState | None = None
@@ -163,7 +163,7 @@ class MlTrial(WireModel):
     client_id: str | None = None
     trial_infeasible: Flag = False
     infeasible_reason: str | None = None
-    # Dodona's own here, Vertex's there: the last part of the name.
+    # Dodona's own here, part of Vertex's dialect: the last part of the name.
     id: str | None = None
 
 
@@ -183,26 +183,26 @@ class MlListTrialsResponse(WireModel):
 
 
 class MlListOptimalTrialsResponse(WireModel):
-    """The best trials: the Pareto front, if there are several metrics."""
+    """The best trials, or the Pareto front if there are several metrics."""
 
     trials: Repeated[MlTrial] = []
 
 
 class MlSuggestTrialsRequest(WireModel):
-    """Asks for trials to run."""
+    """A request for trials to run."""
 
     suggestion_count: Int32 = 0
     client_id: str = ""
 
 
 class MlAddTrialMeasurementRequest(WireModel):
-    """Reports a measurement."""
+    """A measurement to report."""
 
     measurement: MlMeasurement = MlMeasurement()
 
 
 class MlCompleteTrialRequest(WireModel):
-    """Ends a trial."""
+    """The end of a trial."""
 
     final_measurement: MlMeasurement | None = None
     trial_infeasible: Flag = False
@@ -210,7 +210,7 @@ class MlCompleteTrialRequest(WireModel):
 
 
 class MlSuggestTrialsMetadata(WireModel):
-    """Who asked for the trials."""
+    """The client and the time of the request."""
 
     type_: Literal["type.googleapis.com/google.cloud.ml.v1.SuggestTrialsMetadata"] = Field(
         default="type.googleapis.com/google.cloud.ml.v1.SuggestTrialsMetadata", alias="@type"
@@ -222,7 +222,7 @@ class MlSuggestTrialsMetadata(WireModel):
 
 
 class MlSuggestTrialsResponse(WireModel):
-    """The trials to run; none, and `study_state` COMPLETED, when the study has nothing left to hand out."""
+    """The trials to run; no trials and `study_state` COMPLETED mean that the study has nothing left to suggest."""
 
     type_: Literal["type.googleapis.com/google.cloud.ml.v1.SuggestTrialsResponse"] = Field(
         default="type.googleapis.com/google.cloud.ml.v1.SuggestTrialsResponse", alias="@type"
@@ -234,7 +234,7 @@ class MlSuggestTrialsResponse(WireModel):
 
 
 class MlCheckTrialEarlyStoppingStateMetadata(WireModel):
-    """Which trial was asked about. The name on the wire is misspelt: that is part of the protocol."""
+    """The trial of the request. The name on the wire is misspelled in the protocol."""
 
     type_: Literal["type.googleapis.com/google.cloud.ml.v1.CheckTrialEarlyStoppingStateMetatdata"] = Field(
         default="type.googleapis.com/google.cloud.ml.v1.CheckTrialEarlyStoppingStateMetatdata", alias="@type"
@@ -256,7 +256,7 @@ class MlCheckTrialEarlyStoppingStateResponse(WireModel):
 
 
 class MlOperation(WireModel):
-    """A call to suggest or to check a trial. Dodona's operations are finished inside the call: always done."""
+    """A call to suggest or to check a trial. Dodona completes operations within the call: they are always done."""
 
     name: str = ""
     done: Flag = False

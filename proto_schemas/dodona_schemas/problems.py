@@ -1,4 +1,4 @@
-"""What is wrong with a message, in the protocol's words: pydantic's own name classes of Python."""
+"""Validation errors in the protocol's words: pydantic's own texts name Python classes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-# The longest value that is quoted whole.
+# The longest value that is quoted in full.
 _MAX_SHOWN = 200
-# What pydantic puts behind a field that may be one of several.
+# The last parts of pydantic's location of a field with several possible types.
 _CHOICES = {"bool", "int", "float", "str"}
 
 _WORDS = {
@@ -36,11 +36,11 @@ _WORDS = {
 
 
 def problem_of(errors: Sequence[Mapping[str, Any]], field: str = "") -> str:
-    """Return the first thing that is wrong, behind the name of its field.
+    """Return the first error as text, after the name of its field.
 
     Args:
         errors: pydantic's list.
-        field: where the message stands; empty for a whole request.
+        field: the path of the message; empty for a whole request.
     """
     first = errors[0]
     place = tuple(first["loc"])
@@ -55,7 +55,7 @@ def problem_of(errors: Sequence[Mapping[str, Any]], field: str = "") -> str:
 
 
 def problem_in(error: ValidationError, field: str = "") -> str:
-    """Return the same for the error itself."""
+    """Return the same text for pydantic's exception."""
     return problem_of(error.errors(include_url=False), field)
 
 

@@ -1,4 +1,4 @@
-"""google.rpc.Status: the one shape of every error answer."""
+"""google.rpc.Status: the form of every error answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dodona_schemas.base import WireModel
 
 
 class Status(WireModel):
-    """What went wrong: the HTTP status, the words for people and the canonical name of the code."""
+    """An error: the HTTP status, a message for people, and the canonical name of the code."""
 
     code: int
     message: str
@@ -17,6 +17,6 @@ class Status(WireModel):
 
 
 class ErrorResponse(WireModel):
-    """The body of every answer that is not a success."""
+    """The body of every answer with an error."""
 
     error: Status

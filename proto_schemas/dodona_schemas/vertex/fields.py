@@ -1,4 +1,4 @@
-"""What several messages have in common."""
+"""Fields that several messages share."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pydantic import Field
 from dodona_schemas.base import WireModel
 
 MAX_CHECKPOINT_LENGTH = 4096
-# What a client calls one of its requests, so that it is done once however often it is sent.
+# A client's id for a request, so that the server does it once however often it is sent.
 RequestId = Annotated[str, Field(max_length=128)]
 
 
 class EmptyRequest(WireModel):
-    """A call without arguments of Vertex's."""
+    """A call without arguments in Vertex's protocol."""
 
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class Empty(WireModel):
-    """An answer without content."""
+    """An empty answer."""

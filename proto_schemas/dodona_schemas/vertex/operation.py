@@ -1,4 +1,4 @@
-"""Operations: what calls that may take their time are answered with; here they are always done."""
+"""Operations: the answers to calls that may take long in Vertex; here they are always done."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dodona_schemas.vertex.trial import Trial
 
 
 class GenericOperationMetadata(WireModel):
-    """When an operation began and last changed."""
+    """The times when an operation began and last changed."""
 
     create_time: datetime
     update_time: datetime
 
 
 class SuggestTrialsMetadata(WireModel):
-    """Who asked for the trials."""
+    """The client and the time of the request."""
 
     type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsMetadata"] = Field(
         default="type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsMetadata", alias="@type"
@@ -30,7 +30,7 @@ class SuggestTrialsMetadata(WireModel):
 
 
 class SuggestTrialsResponse(WireModel):
-    """The trials to run; none, and `study_state` COMPLETED, when the study has nothing left to hand out."""
+    """The trials to run; no trials and `study_state` COMPLETED mean that the study has nothing left to suggest."""
 
     type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsResponse"] = Field(
         default="type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsResponse", alias="@type"
@@ -42,7 +42,7 @@ class SuggestTrialsResponse(WireModel):
 
 
 class Operation(WireModel):
-    """A call to suggest. Dodona's operations are finished inside the call, so they always come back done."""
+    """A call to suggest. Dodona completes operations within the call, so they are always done."""
 
     name: str = ""
     done: bool = False
@@ -51,7 +51,7 @@ class Operation(WireModel):
 
 
 class CheckTrialEarlyStoppingStateMetadata(WireModel):
-    """Which trial was asked about. The name on the wire is misspelt: that is part of the protocol."""
+    """The trial of the request. The name on the wire is misspelled in the protocol."""
 
     type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateMetatdata"] = Field(
         default="type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateMetatdata", alias="@type"

@@ -19,7 +19,7 @@ from dodona_schemas.base import (
 
 
 class StudyState(WireEnum):
-    """ACTIVE studies hand out trials; INACTIVE ones are paused; COMPLETED ones have nothing left to hand out."""
+    """ACTIVE studies suggest trials; INACTIVE ones are paused; COMPLETED ones have nothing left to suggest."""
 
     STATE_UNSPECIFIED = 0
     ACTIVE = 1
@@ -36,7 +36,7 @@ class GoalType(WireEnum):
 
 
 class ScaleType(WireEnum):
-    """How the values of a parameter are spread; unspecified means linear."""
+    """The scale of a parameter's values; unspecified means linear."""
 
     SCALE_TYPE_UNSPECIFIED = 0
     UNIT_LINEAR_SCALE = 1
@@ -45,7 +45,7 @@ class ScaleType(WireEnum):
 
 
 class Algorithm(WireEnum):
-    """The search algorithm; unspecified means the server's best. Those from 100 on are Dodona's own."""
+    """The search algorithm; unspecified means the server's default. Numbers from 100 on are Dodona's own."""
 
     ALGORITHM_UNSPECIFIED = 0
     GRID_SEARCH = 2
@@ -72,7 +72,7 @@ class ObservationNoise(WireEnum):
 
 
 class MeasurementSelectionType(WireEnum):
-    """Which measurement becomes final when a trial is completed without one; unspecified means the last."""
+    """The measurement that becomes final if a trial is completed without one; unspecified means the last."""
 
     MEASUREMENT_SELECTION_TYPE_UNSPECIFIED = 0
     LAST_MEASUREMENT = 1
@@ -80,7 +80,7 @@ class MeasurementSelectionType(WireEnum):
 
 
 class SafetyMetricConfig(WireModel):
-    """Makes a metric a safety constraint."""
+    """A safety constraint on a metric."""
 
     safety_threshold: Double = 0.0
     desired_min_safe_trials_fraction: Double | None = None
@@ -125,19 +125,19 @@ class DiscreteValueSpec(WireModel):
 
 
 class DiscreteValueCondition(WireModel):
-    """The parent's values under which a child of a discrete parameter is active."""
+    """The values of a discrete parent that activate a child."""
 
     values: Repeated[Number] = []
 
 
 class IntValueCondition(WireModel):
-    """The parent's values under which a child of an integer parameter is active."""
+    """The values of an integer parent that activate a child."""
 
     values: Repeated[Int64] = []
 
 
 class CategoricalValueCondition(WireModel):
-    """The parent's values under which a child of a categorical parameter is active."""
+    """The values of a categorical parent that activate a child."""
 
     values: Repeated[str] = []
 
@@ -152,7 +152,7 @@ class ConditionalParameterSpec(WireModel):
 
 
 class ParameterSpec(WireModel):
-    """A parameter; exactly one of the four value specs is set and tells its kind."""
+    """A parameter; exactly one of the four value specs is set and defines its kind."""
 
     parameter_id: str = ""
     double_value_spec: DoubleValueSpec | None = None
@@ -161,12 +161,12 @@ class ParameterSpec(WireModel):
     discrete_value_spec: DiscreteValueSpec | None = None
     scale_type: ScaleType = ScaleType.SCALE_TYPE_UNSPECIFIED
     conditional_parameter_specs: Repeated[ConditionalParameterSpec] = []
-    # Dodona's own: what the client wants to remember of the parameter, such as its type in the user's program.
+    # Dodona's own: strings that the client stores with the parameter, such as its type in the user's program.
     metadata: TextMap = {}
 
 
 class StudyTimeConstraint(WireModel):
-    """A length of time or a moment, one of the two."""
+    """A duration or an end time, one of the two."""
 
     max_duration: Duration | None = None
     end_time: Timestamp | None = None
@@ -182,7 +182,7 @@ class StudyStoppingConfig(WireModel):
     max_num_trials: Int32 | None = None
     max_num_trials_no_progress: Int32 | None = None
     max_duration_no_progress: Duration | None = None
-    # Dodona's own: how many trials may be infeasible.
+    # Dodona's own: the study ends at this number of infeasible trials.
     max_failed_trials: Int32 | None = None
 
 
@@ -210,7 +210,7 @@ class ConvexAutomatedStoppingSpec(WireModel):
 
 
 class StudySpec(WireModel):
-    """What is searched, for what, and how."""
+    """The search space, the metrics, and the settings of the search."""
 
     metrics: Repeated[MetricSpec] = []
     parameters: Repeated[ParameterSpec] = []
@@ -223,13 +223,13 @@ class StudySpec(WireModel):
     decay_curve_stopping_spec: DecayCurveAutomatedStoppingSpec | None = None
     median_automated_stopping_spec: MedianAutomatedStoppingSpec | None = None
     convex_automated_stopping_spec: ConvexAutomatedStoppingSpec | None = None
-    # Dodona's own: the seed of all suggestions; the server draws one if it is not given.
+    # Dodona's own: the seed of all suggestions; without it the server draws one.
     seed: Int64 | None = None
-    # Dodona's own: the algorithm's options by name.
+    # Dodona's own: the options of the algorithm by name.
     algorithm_options: OptionMap = {}
     # Dodona's own: the names of earlier studies to learn from.
     prior_studies: Repeated[str] = []
-    # Dodona's own: a trial whose worker was lost that many times is infeasible; 3, if it is left out.
+    # Dodona's own: a trial becomes infeasible when this many attempts were lost; 3 if it is left out.
     max_attempts: Int32 | None = None
 
 
@@ -242,9 +242,9 @@ class Study(WireModel):
     state: StudyState | None = None
     create_time: Timestamp | None = None
     inactive_reason: str | None = None
-    # Dodona's own: what completed a study that is COMPLETED.
+    # Dodona's own: why the study was completed.
     completion_reason: str | None = None
-    # Dodona's own: the last part of the name, if the client wants to choose it; the server draws one otherwise.
+    # Dodona's own: the last part of the name, if the client chooses it; otherwise the server draws a number.
     study_id: str | None = None
-    # Dodona's own: what the client wants to remember of the study.
+    # Dodona's own: strings that the client stores with the study.
     metadata: TextMap = {}

@@ -12,7 +12,7 @@ from dodona_schemas.vertex.study import ParameterSpec, Study
 class CreateStudyRequest(Study):
     """A study to create."""
 
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
@@ -24,16 +24,16 @@ class ListStudiesResponse(WireModel):
 
 
 class LookupStudyRequest(WireModel):
-    """Finds a study by the name people gave it."""
+    """The display name of a study to find."""
 
     display_name: str = ""
 
 
 class AddParametersRequest(WireModel):
-    """Dodona's own: parameters by which a study's search space grows."""
+    """Dodona's own: parameters to add to a study's search space."""
 
     parameters: Repeated[ParameterSpec] = []
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
@@ -41,28 +41,28 @@ class UpdateMetadataRequest(WireModel):
     """Dodona's own: entries to set; an empty value removes one."""
 
     metadata: TextMap = {}
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class SetMaxTrialsRequest(WireModel):
-    """Dodona's own: gives the study another budget of trials."""
+    """Dodona's own: a new budget of trials."""
 
     max_num_trials: Int32
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class PauseStudyRequest(WireModel):
-    """Dodona's own: no trials are handed out until the study is resumed."""
+    """Dodona's own: the study suggests no trials until it is resumed."""
 
     reason: str = ""
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class Event(WireModel):
-    """Dodona's own: something that has happened in a study; `number` counts from 1 on without gaps."""
+    """Dodona's own: something that happened in a study; `number` counts from 1 without gaps."""
 
     number: Int64
     kind: str
@@ -72,6 +72,6 @@ class Event(WireModel):
 
 
 class ListEventsResponse(WireModel):
-    """Dodona's own: events in order; ask again with `after` set to the last number."""
+    """Dodona's own: events in order; for the next ones, set `after` to the last number."""
 
     events: Repeated[Event] = []

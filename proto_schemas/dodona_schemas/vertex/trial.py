@@ -1,4 +1,4 @@
-"""Trials and what they measure."""
+"""Trials and their measurements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dodona_schemas.base import Double, Duration, Int32, Int64, Repeated, TextMa
 
 
 class TrialState(WireEnum):
-    """Where a trial stands; SUCCEEDED and INFEASIBLE are final."""
+    """The state of a trial; SUCCEEDED and INFEASIBLE are final."""
 
     STATE_UNSPECIFIED = 0
     REQUESTED = 1
@@ -33,7 +33,7 @@ class Metric(WireModel):
 
 
 class Measurement(WireModel):
-    """Metrics at one moment of a trial."""
+    """Metrics at one step of a trial."""
 
     elapsed_duration: Duration | None = None
     step_count: Int64 = 0
@@ -41,7 +41,7 @@ class Measurement(WireModel):
 
 
 class Trial(WireModel):
-    """One evaluation: parameters handed to a client and what it measured."""
+    """One evaluation: the parameters that a client runs, and its measurements."""
 
     name: str | None = None
     id: str | None = None
@@ -53,14 +53,14 @@ class Trial(WireModel):
     end_time: Timestamp | None = None
     client_id: str | None = None
     infeasible_reason: str | None = None
-    # Dodona's own: how many times the trial was handed out.
+    # Dodona's own: the number of attempts at the trial.
     attempt: Int32 | None = None
-    # Dodona's own: what the client wants to remember of the trial.
+    # Dodona's own: strings that the client stores with the trial.
     metadata: TextMap = {}
-    # Dodona's own: how long the client has the trial without a sign of life, and when that time is over.
+    # Dodona's own: how long the client keeps the trial without a heartbeat, and when that time is over.
     lease_duration: Duration | None = None
     lease_expire_time: Timestamp | None = None
-    # Dodona's own: the place from which the trial can go on, as its worker named it.
+    # Dodona's own: where the next attempt can resume, as the worker named it.
     checkpoint: str | None = None
     # Dodona's own, in answers to suggest: the last step that earlier attempts reported.
     last_step: Int64 | None = None

@@ -10,9 +10,9 @@ from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext
 
 
 class OfAttempt(WireModel):
-    """Dodona's own: which attempt at the trial the caller runs, and the id under which it was given it.
+    """Dodona's own: the attempt at the trial that the caller runs, and the client id that it got the trial with.
 
-    The id tells apart the trials of two studies, the first of which was deleted.
+    The client id distinguishes the trials of a deleted study from those of a new study with the same name.
     """
 
     attempt: Int32 | None = None
@@ -31,74 +31,74 @@ class ReportTrialsRequest(WireModel):
     """Dodona's own: several measurements in one call, all of them kept or none."""
 
     reports: Repeated[TrialReport] = []
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class ReportTrialsResponse(WireModel):
-    """Dodona's own: the trial of each report; the state STOPPING says «stop early»."""
+    """Dodona's own: the trial of each report; the state STOPPING asks for an early stop."""
 
     trials: Repeated[Trial] = []
 
 
 class SuggestTrialsRequest(WireModel):
-    """Asks for trials to run."""
+    """A request for trials to run."""
 
     suggestion_count: Int32 = 0
     client_id: str = ""
     contexts: Repeated[TrialContext] = []
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
-    # Dodona's own: how long to wait for a trial while there is none but may be one later, up to 30 s.
+    # Dodona's own: how long to wait, up to 30 s, if there is no trial now but may be one later.
     wait: Duration | None = None
-    # Dodona's own: how long the client has the trials without a sign of life; left out, it has them for ever.
+    # Dodona's own: how long the client keeps the trials without a heartbeat; without it, there is no limit.
     lease_duration: Duration | None = None
-    # Dodona's own: the numbers of the client's trials that it runs. Others that are its own it has lost, and they come
-    # back as new attempts; left out, its own trials come back as they are.
+    # Dodona's own: the numbers of the client's trials that it still runs. Its other trials count as lost and come back
+    # as new attempts. Without this field its trials come back as they are.
     held_trials: list[str] | None = None
 
 
 class CreateTrialRequest(Trial):
-    """A trial to queue, or one that is done already."""
+    """A trial to queue, or a finished one."""
 
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class AddTrialMeasurementRequest(OfAttempt):
-    """Reports a measurement."""
+    """A measurement to report."""
 
     measurement: Measurement = Measurement()
-    # Dodona's own: the place from which the trial can go on.
+    # Dodona's own: where the next attempt can resume.
     checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class CompleteTrialRequest(OfAttempt):
-    """Ends a trial."""
+    """The end of a trial."""
 
     final_measurement: Measurement | None = None
     trial_infeasible: Flag = False
     infeasible_reason: str | None = None
-    # Dodona's own: the values that the trial turned out to use, all of them, which become its parameters.
+    # Dodona's own: all values that the trial actually used, which become its parameters.
     parameters: list[TrialParameter] | None = None
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class HeartbeatTrialRequest(OfAttempt):
-    """Dodona's own: a sign of life, by which the trial's lease begins anew."""
+    """Dodona's own: a heartbeat, which renews the trial's lease."""
 
     checkpoint: str | None = Field(default=None, max_length=MAX_CHECKPOINT_LENGTH)
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
 class ReleaseTrialRequest(OfAttempt):
-    """Dodona's own: hands a trial back, to be run by another worker."""
+    """Dodona's own: releases a trial for another worker."""
 
-    # Dodona's own: the same id again gets the same answer; it is remembered for a day.
+    # Dodona's own: the same id again returns the same answer, for a day.
     request_id: RequestId | None = None
 
 
@@ -110,10 +110,10 @@ class ListTrialsResponse(WireModel):
 
 
 class ListOptimalTrialsResponse(WireModel):
-    """The best trials: the Pareto front, if there are several metrics."""
+    """The best trials, or the Pareto front if there are several metrics."""
 
     optimal_trials: Repeated[Trial] = []
-    # Dodona's own, with several metrics: how much the front dominates of the space up to the reference point, which is
-    # the worst value that any trial has had of each metric; absent with over four metrics or very large fronts.
+    # Dodona's own, with several metrics: the volume that the front dominates up to the reference point, which has the
+    # worst value of each metric in any trial. Absent with more than 4 metrics or very large fronts.
     hypervolume: Double | None = None
     reference_point: list[Metric] | None = None
