@@ -165,7 +165,7 @@ def test_too_long_an_absence_is_an_error(clock: Clock) -> None:
 
 
 def test_too_many_reports_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_outbox, "MAX_HELD", 10)
+    monkeypatch.setattr(_outbox, "MAX_BUFFERED", 10)
     network, study = running()
     trial = study.ask()
     network.always = "refuse"

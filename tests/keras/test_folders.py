@@ -84,7 +84,7 @@ def test_an_old_folder_outside_is_left_alone(tmp_path: Path, caplog: pytest.LogC
     inside = tmp_path / "tuning" / "deep"
     inside.mkdir(parents=True)
     for name in ("../../x", str(tmp_path / "x")):
-        assert os.path.dirname(project_folder(str(inside), name, tells=True)) == str(inside)
+        assert os.path.dirname(project_folder(str(inside), name, warn=True)) == str(inside)
     assert caplog.text.count("is no longer used: files go to") == 2
 
 

@@ -68,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def imported(project: Path, client: Client, server_url: str) -> Study:
     done = import_project(project, client=Client(server_url))
-    assert (done.study, done.added, done.there, done.weights) == ("old", 10, 0, 0)
+    assert (done.study, done.added, done.existing, done.weights) == ("old", 10, 0, 0)
     return client.get_study("old")
 
 
@@ -106,7 +106,7 @@ def test_values_have_their_types(project: Path, imported: Study, server_url: str
 def test_a_second_time_adds_nothing(project: Path, imported: Study, server_url: str) -> None:
     before = imported.trials()
     again = import_project(project, client=Client(server_url))
-    assert (again.added, again.there) == (0, 10)
+    assert (again.added, again.existing) == (0, 10)
     assert imported.trials() == before
 
 

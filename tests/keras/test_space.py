@@ -128,7 +128,7 @@ def test_a_name_that_two_unrelated_conditions_may_hold_at_once() -> None:
     space = Space()
     grown = space.grown(hp.space)
     assert tree(grown.specs) == {"a": {"True": {"n": {}}}, "b": {}}
-    space.learn(grown.specs, hp.space)
+    space.update(grown.specs, hp.space)
     assert space.missing(hp) == []
     assert filled(space.hyperparameters, {"a": "True", "b": "True", "n": 7}).values == {"a": True, "b": True, "n": 7}
     assert filled(space.hyperparameters, {"a": "False", "b": "True"}).values == {"a": False, "b": True, "n": 5}
@@ -194,7 +194,7 @@ def test_a_space_grows_by_what_it_lacks_alone() -> None:
     # The server joins what is sent with what it has.
     grown = SearchSpace(read_parameters(space.specs)).grow(read_parameters(additions))
     assert grown == SearchSpace(read_parameters(space.grown(new).specs))
-    space.learn(space.grown(new).specs, new)
+    space.update(space.grown(new).specs, new)
     assert declared(space.hyperparameters.space) == declared(hp.space)
 
 
@@ -285,7 +285,7 @@ def test_any_space_is_understood_and_any_suggestion_has_the_declared_values(seed
     declare(hp, Random(seed))
     specs = sent(hp)
     known = Space(specs)
-    known.learn(specs, hp.space)
+    known.update(specs, hp.space)
     space = known.hyperparameters
     assert sorted(map(str, declared(space.space))) == sorted(map(str, declared(hp.space)))
     suggestion = sample(SearchSpace(read_parameters(specs)), Random(drawn))

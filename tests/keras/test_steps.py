@@ -72,7 +72,7 @@ def test_a_condition_on_a_computed_value(values: Any, declare: Any) -> None:
     with hp.name_scope("a"), hp.conditional_scope("rate", values):
         hp.Int("child", 1, 3)
     space = Space()
-    space.learn(space.grown(hp.space).specs)
+    space.update(space.grown(hp.space).specs)
     assert filled(space.hyperparameters, {"a/rate": 0.3, "a/child": 2}).values == {"a/rate": 0.3, "a/child": 2}
     assert filled(space.hyperparameters, {"a/rate": 0.1}).values.keys() == {"a/rate"}
 
