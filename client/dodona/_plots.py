@@ -64,7 +64,7 @@ class Figures(ABC):
         values = [trial.metrics[name] for trial in trials]
         bests = list(accumulate(values, max if goal == "maximize" else min))
         figure = self._figure(f"history of {name}")
-        figure.add_trace(plotly.Scatter(x=numbers, y=values, mode="markers", name="trial", text=_words(trials)))
+        figure.add_trace(plotly.Scatter(x=numbers, y=values, mode="markers", name="trial", text=_hover_texts(trials)))
         figure.add_trace(plotly.Scatter(x=numbers, y=bests, mode="lines", line_shape="hv", name="best so far"))
         return figure.update_layout(xaxis_title="trial", yaxis_title=name)
 
@@ -113,7 +113,7 @@ class Figures(ABC):
             marker = {"color": numbers, "colorscale": "Blues", "cmin": 0, "line": {"width": 0.5, "color": "gray"}}
             x = [axis.shown(trial.parameters[axis.name]) for trial in having]
             y = [trial.metrics[name] for trial in having]
-            dots = plotly.Scatter(x=x, y=y, mode="markers", marker=marker, text=_words(having), name=axis.name)
+            dots = plotly.Scatter(x=x, y=y, mode="markers", marker=marker, text=_hover_texts(having), name=axis.name)
             figure.add_trace(dots, row=1, col=column)
             figure.update_xaxes(title=axis.name, type=axis.kind, row=1, col=column)
         figure.update_yaxes(title=name, row=1, col=1)
@@ -252,12 +252,12 @@ def _with_result(trials: Iterable[TrialRecord], metric: str) -> list[TrialRecord
     return [trial for trial in done if math.isfinite(trial.metrics.get(metric, math.nan))]
 
 
-def _words(trials: Iterable[TrialRecord]) -> list[str]:
+def _hover_texts(trials: Iterable[TrialRecord]) -> list[str]:
     """Return the hover text of each trial."""
-    return [_in_words(trial.number, trial.parameters) for trial in trials]
+    return [_hover_text(trial.number, trial.parameters) for trial in trials]
 
 
-def _in_words(number: int, parameters: Mapping[str, Value]) -> str:
+def _hover_text(number: int, parameters: Mapping[str, Value]) -> str:
     pairs = parameters.items()
     values = [f"{name} = {value:.5g}" if isinstance(value, float) else f"{name} = {value}" for name, value in pairs]
     return "<br>".join([f"trial {number}", *values])

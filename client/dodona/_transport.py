@@ -110,7 +110,7 @@ class Transport:
             self._headers["Authorization"] = f"Bearer {_checked_token(token)}"
         self._given = transport
         self._proxy = proxy_for(_parsed(self.url)) if transport is None else None
-        self.outage = Outage(self._where)
+        self.outage = Outage(self._address_text)
         self._wire = transport or self._connected()
 
     def _connected(self) -> httpx.BaseTransport:
@@ -127,15 +127,15 @@ class Transport:
 
     def after_fork(self) -> None:
         """Leave the connections to the parent; the child opens its own."""
-        self.outage = Outage(self._where)
+        self.outage = Outage(self._address_text)
         self._wire = self._given or self._connected()
 
     @property
-    def _between(self) -> str | None:
+    def _proxy_text(self) -> str | None:
         return None if self._proxy is None else str(self._proxy)
 
     @property
-    def _where(self) -> str:
+    def _address_text(self) -> str:
         return self.url if self._proxy is None else f"{self.url} (through {self._proxy})"
 
     def unreachable(self, waited_seconds: float, cause: Exception) -> ServerUnreachable:
@@ -145,10 +145,10 @@ class Transport:
             waited_seconds: how long the client tried.
             cause: the last failure.
         """
-        return ServerUnreachable(self.url, waited_seconds, cause, self._between)
+        return ServerUnreachable(self.url, waited_seconds, cause, self._proxy_text)
 
     def _refusal(self, response: httpx.Response) -> ApiError:
-        error = error_from_answer(response.status_code, response.content, self._between)
+        error = error_from_answer(response.status_code, response.content, self._proxy_text)
         path = _parsed(self.url).path.rstrip("/")
         if path and response.status_code in _NOTHING_THERE and not _is_of_resource(error):
             error.message += f"; is Dodona really below the path {path!r} of {self.url}?"
@@ -259,7 +259,7 @@ class Transport:
         try:
             return answer.model_validate_json(response.content)
         except ValidationError as error:
-            message = f"the answer of {self._where} is not Dodona's; does DODONA_URL name another server?"
+            message = f"the answer of {self._address_text} is not Dodona's; does DODONA_URL name another server?"
             raise ApiError(response.status_code, "UNKNOWN", message) from error
 
     def pages(self, path: str, answer: type[Page]) -> Iterator[Page]:

@@ -44,7 +44,7 @@ __all__ = [
     "files",
     "get_best_step",
     "gradient_registry",
-    "knows",
+    "has_hyperparameter",
     "load_json",
     "save_json",
     "scoped_name",
@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 
-def knows(hyperparameters: HyperParameters, hp: HyperParameter) -> bool:
+def has_hyperparameter(hyperparameters: HyperParameters, hp: HyperParameter) -> bool:
     """Return whether the space has a hyperparameter with this name and these conditions."""
     return bool(hyperparameters._exists(hp.name, hp.conditions))  # noqa: SLF001 - see above
 

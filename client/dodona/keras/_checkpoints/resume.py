@@ -27,7 +27,7 @@ from dodona.keras._checkpoints.retention import Checkpoints
 from dodona.keras._checkpoints.storage import BUILD_CONFIG, CHECKPOINT
 from dodona.keras._checkpoints.unpacking import open_archive
 from dodona.keras._compat import SaveBestEpoch, set_initial_epoch
-from dodona.keras._mapping.epochs import Epochs, as_history, epochs_of, fill
+from dodona.keras._mapping.epochs import Epochs, as_history, epochs_of, set_epochs
 from dodona.keras._mapping.metrics import number_of, numbers
 from dodona.keras._training.active_trial import ActiveTrial
 
@@ -291,7 +291,7 @@ class _Resume(_Backup):
         """Check whether training continues at the backup's epoch."""
         if not self._pending:
             return
-        self._leave_fit_alone()
+        self._reset_initial_epoch()
         if epoch != self._state["epoch"]:
             self._start_again(f"training begins with epoch {epoch + 1}")
         self._before = []
@@ -299,9 +299,9 @@ class _Resume(_Backup):
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Make a further `fit` train all its epochs, if this one had none left."""
         if self._pending:
-            self._leave_fit_alone()
+            self._reset_initial_epoch()
 
-    def _leave_fit_alone(self) -> None:
+    def _reset_initial_epoch(self) -> None:
         # Keras itself never resets it.
         set_initial_epoch(self.model, None)
         self._pending = False
@@ -324,11 +324,11 @@ class _ResumedHistory(keras.callbacks.History):  # type: ignore[misc]  # keras h
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Begin with the earlier epochs."""
         earlier, self._earlier = self._earlier, ()
-        fill(self, earlier)
+        set_epochs(self, earlier)
 
     def remove(self) -> None:
         """Remove the epochs before the crash."""
-        fill(self, ())
+        set_epochs(self, ())
 
 
 def _plain(result: Any) -> Any:
@@ -349,5 +349,5 @@ def _result_of(plain: Any) -> Any:
     if "metrics" in plain:
         return plain["metrics"]
     history = keras.callbacks.History()
-    fill(history, plain["epochs"])
+    set_epochs(history, plain["epochs"])
     return history

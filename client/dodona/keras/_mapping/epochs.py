@@ -38,7 +38,7 @@ class RecordEpochs(Callback):  # type: ignore[misc]  # keras has no types
                 _measured.setdefault(history, {}).setdefault(name, []).append(int(epoch))
 
 
-def fill(history: History, epochs: Epochs) -> None:
+def set_epochs(history: History, epochs: Epochs) -> None:
     """Replace a History's content by these epochs.
 
     Args:

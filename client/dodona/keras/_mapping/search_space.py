@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from keras_tuner.engine.hyperparameters import HyperParameter
 
 from dodona._codec import TUNER_PREFIX
-from dodona.keras._compat import Parent, knows
+from dodona.keras._compat import Parent, has_hyperparameter
 from dodona.keras._mapping.conditions import ConditionTree, values_of
 from dodona.keras._mapping.hyperparameters import HyperParameters
 from dodona.keras._mapping.parameter import Value, hyperparameter_of, position_of, value_of
@@ -46,7 +46,7 @@ class Space:
 
     def missing(self, hyperparameters: HyperParameters) -> list[HyperParameter]:
         """Return the hyperparameters that the space lacks, by name and conditions."""
-        return [hp for hp in hyperparameters.space if not knows(self.hyperparameters, hp)]
+        return [hp for hp in hyperparameters.space if not has_hyperparameter(self.hyperparameters, hp)]
 
     def without(self, left_out: Iterable[HyperParameter]) -> HyperParameters:
         """Return a copy of the hyperparameters without those of these names and conditions."""

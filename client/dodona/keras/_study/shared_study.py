@@ -9,7 +9,7 @@ from keras_tuner import HyperParameters, Objective
 from keras_tuner.engine.hyperparameters import HyperParameter
 
 from dodona import AlreadyExists, Client, NotFound, Study
-from dodona.keras._compat import create_objective, knows
+from dodona.keras._compat import create_objective, has_hyperparameter
 from dodona.keras._mapping.objective import metrics_of, objective_of, parts_of
 from dodona.keras._mapping.search_space import Space
 from dodona.keras._study.folders import project_folder
@@ -156,7 +156,9 @@ class SharedStudy:
     @property
     def tuned(self) -> HyperParameters:
         """The space without the hyperparameters that only this worker knows."""
-        untuned = [hp for hp in self._untuned.space if not knows(Space(self.space.specs).hyperparameters, hp)]
+        untuned = [
+            hp for hp in self._untuned.space if not has_hyperparameter(Space(self.space.specs).hyperparameters, hp)
+        ]
         return self.space.without(untuned)
 
     @property
@@ -194,6 +196,6 @@ class SharedStudy:
         if others:
             logger.warning("joining the study %r as it is: %s", study.display_name, "; ".join(others))
         self._study, self.joined = study, True
-        self.add(hp for hp in self.space.missing(found) if not knows(self._untuned, hp))
+        self.add(hp for hp in self.space.missing(found) if not has_hyperparameter(self._untuned, hp))
         self.add_untuned(())
         return study

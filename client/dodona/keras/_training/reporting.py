@@ -12,7 +12,7 @@ from keras_tuner import Objective
 import dodona
 from dodona._text import sendable
 from dodona.keras._errors import outages_end_the_search
-from dodona.keras._mapping.epochs import fill
+from dodona.keras._mapping.epochs import set_epochs
 from dodona.keras._mapping.metrics import numbers
 from dodona.keras._mapping.objective import score
 from dodona.keras._mapping.results import is_better
@@ -88,7 +88,7 @@ class Reporter:
         metrics = numbers(logs or {})
         if (value := score(self._objective, metrics)) is not None:
             metrics[self._objective.name] = value
-        self._note(metrics, int(epoch))
+        self._record(metrics, int(epoch))
         step = self._step(int(epoch))
         self._on_step(step, metrics)
         if not metrics or self.lost:
@@ -112,10 +112,10 @@ class Reporter:
         if isinstance(results, list) and len(results) == 1:
             return [self.completed(results[0])]
         if isinstance(results, keras.callbacks.History) and not results.history:
-            fill(results, self.epochs)
+            set_epochs(results, self.epochs)
         return results
 
-    def _note(self, metrics: dict[str, float], epoch: int) -> None:
+    def _record(self, metrics: dict[str, float], epoch: int) -> None:
         self.epochs.append((epoch, metrics))
         self.seen |= metrics.keys()
         name = self._objective.name

@@ -29,7 +29,7 @@ from dodona.keras._training.callbacks import SaveBestMeasuredEpoch, SaveBuildCon
 from dodona.keras._training.expected_metrics import ExpectObjective, expects_objective
 from dodona.keras._training.reporting import ReportEpochs, Reporter
 from dodona.keras._training.tensorboard import log_trial
-from dodona.keras._tuners.models import CheckpointTuner
+from dodona.keras._tuners.checkpoints import CheckpointTuner
 
 
 class Tuner(CheckpointTuner):
