@@ -1,9 +1,8 @@
-"""What the Keras client costs: a trial beyond its training against plain KerasTuner, and how busy eight workers are.
+"""Measure the cost of the Keras client: the overhead per trial against plain KerasTuner, and how busy workers are.
 
-KerasTuner's search and ours run in one process and in turn, with a training that does nothing; ours talks to a server
-of its own, on another core. The CPU time is this process's, without the server's; it hardly depends on what else the
-machine does, while the time on the clock does. Then eight workers sleep a second a trial: what counts is the share of
-their time that they sleep.
+KerasTuner's search and ours run in one process in turn, with a training that does nothing; ours uses its own server on
+another core. The CPU time is this process's, without the server's. It hardly depends on other load of the machine; the
+elapsed time does. Then eight workers sleep a second per trial; the figure is the share of their time that they sleep.
 
     python benchmarks/client.py
     python benchmarks/client.py --trials 10 --repeats 1 --workers 2      a quick look
@@ -41,7 +40,7 @@ Cost = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """How much of their time some workers trained."""
+    """The share of their time that some workers trained."""
 
     algorithm: str
     workers: int
@@ -54,7 +53,7 @@ class Busy:
 
 @dataclass(slots=True)
 class Results:
-    """All runs of one call of the benchmark, and what they were measured on."""
+    """All runs of one call of the benchmark, and the conditions."""
 
     conditions: dict[str, Any]
     costs: list[Cost] = field(default_factory=list)
@@ -91,7 +90,7 @@ def cost_table(costs: Sequence[Cost]) -> str:
 
 
 def epoch_table(costs: Sequence[Cost]) -> str:
-    """Return a row for each kind, of the trials that save the first epoch alone."""
+    """Return a row for each kind, for the trials that save only the first epoch."""
     few, many = (pick(cost["epochs"] for cost in costs) for pick in (min, max))
     rows = []
     for kind in KINDS[1:]:
@@ -113,7 +112,7 @@ def busy_table(runs: Sequence[Busy]) -> str:
 
 
 def _beyond(costs: Sequence[Cost], kind: str, epochs: int, saves: bool, figure: str) -> list[float]:
-    """Return the figure of each repeat, without that of the bare training."""
+    """Return the figure of each repeat, less that of the bare training."""
     cell = [cost for cost in costs if (cost["epochs"], cost["saves"]) == (epochs, saves)]
     bare = {cost["repeat"]: cost[figure] for cost in cell if cost["kind"] == "bare"}
     return [cost[figure] - bare[cost["repeat"]] for cost in cell if cost["kind"] == kind]
@@ -125,7 +124,7 @@ def _ratio(costs: Sequence[Cost], kind: str, epochs: int, saves: bool, figure: s
 
 
 def measured_costs(server: Server, folder: Path, options: argparse.Namespace) -> list[Cost]:
-    """Return what `keras_trials` finds."""
+    """Return the results of `keras_trials`."""
     command = [sys.executable, "-m", "keras_trials", f"http://127.0.0.1:{server.port}", str(folder / "trials")]
     command += [f"--trials={options.trials}", f"--repeats={options.repeats}"]
     with pinned(options.load_core), (folder / "trials.log").open("w") as log:
@@ -141,7 +140,7 @@ def measured_costs(server: Server, folder: Path, options: argparse.Namespace) ->
 
 
 def measured_busy(server: Server, folder: Path, options: argparse.Namespace, algorithm: str, repeat: int) -> Busy:
-    """Return what workers that are started together find."""
+    """Return the results of workers that start together."""
     trials = options.workers * options.sleeps
     arguments = [f"http://127.0.0.1:{server.port}", f"{algorithm}-{repeat}", algorithm, str(trials), "1.0"]
     with ExitStack() as stack:

@@ -1,6 +1,6 @@
-"""Puts one target under load, in the interpreter that has its client, and writes the calls as JSON.
+"""Put one target under load, in the interpreter that has its client, and write the calls as JSON.
 
-Says "ready" on standard output at the moment the load begins; `targets.Load` starts it.
+It prints "ready" when the load begins; `processes.Load` starts it.
 
     python -m drive raw 127.0.0.1:8080/v1/projects/default/locations/local/studies/x --workers 4 --seconds 5
 """
@@ -17,11 +17,11 @@ DRIVERS = ("raw", "client", "optuna", "keras-tuner")
 
 
 def session_opener(driver: str, address: str) -> Callable[[int], Session]:
-    """Return what makes the session of the worker of a number.
+    """Return the function that opens the session of a worker, by the worker's number.
 
     Args:
         driver: one of DRIVERS.
-        address: HOST:PORT/STUDY for Dodona and the floor, else as the peer's module takes it.
+        address: HOST:PORT/STUDY for Dodona and the floor, otherwise as the peer's module expects.
 
     """
     if driver == "optuna":

@@ -1,7 +1,7 @@
-"""The floor: what five durable JSON calls cost with FastAPI and SQLite and nothing else.
+"""The floor: the cost of five durable JSON calls with only FastAPI and SQLite.
 
-The same paths, bodies and answers as Dodona's, one row and one commit a call, on the event loop. There is no check
-of what comes in beyond the types, no state, no budget, no second delivery, no error: a bound, not a service.
+It has the same paths, bodies and answers as Dodona, one row and one commit per call, on the event loop. It checks only
+types, and has no states, budgets, repeated requests or errors: a bound, not a service.
 
     python benchmarks/floor.py --port 0 --database floor.db
 """
@@ -62,11 +62,11 @@ class CompleteTrial(Message):
 
 
 class Commits:
-    """When what was written becomes durable: each call by itself, or all calls of one turn of the loop at once.
+    """Commits each call separately, or all calls of one turn of the event loop together.
 
     Args:
         connection: in SQLite's autocommit mode.
-        shared: let the calls of one turn share a commit.
+        shared: whether the calls of one turn share a commit.
 
     """
 
@@ -76,7 +76,7 @@ class Commits:
         self._waiting: list[asyncio.Future[None]] = []
 
     async def write(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        """Return the rows that the statement returns, once it is on disk."""
+        """Return the rows of the statement after it is on disk."""
         if not self._shared:
             return self._connection.execute(statement, values).fetchall()
         loop = asyncio.get_running_loop()
@@ -179,7 +179,7 @@ def create_floor(path: Path, *, shared: bool = False) -> FastAPI:
 
 
 def drawn() -> dict[str, float | int | str]:
-    """Ten random parameters: 4 logarithmic doubles, 2 doubles, 2 integers, 2 categoricals."""
+    """Return ten random parameters: 4 logarithmic doubles, 2 doubles, 2 integers, 2 categoricals."""
     return {
         **{f"rate_{index}": math.exp(random.uniform(LOW, HIGH)) for index in range(4)},
         **{f"share_{index}": random.random() for index in range(2)},
@@ -191,7 +191,7 @@ def drawn() -> dict[str, float | int | str]:
 def rendered(
     study: str, number: int, state: str, parameters: dict[str, Any], client_id: str, started: str
 ) -> dict[str, Any]:
-    """Return a trial as the wire has it."""
+    """Return a trial in its wire form."""
     return {
         "name": f"{study}/trials/{number}",
         "id": str(number),

@@ -1,4 +1,4 @@
-"""Studies that have many trials from the start: the rows that a true run leaves, written in bulk."""
+"""Studies that have many trials from the start: the rows of a real run, written in bulk."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ WORKERS = 8
 
 
 def fill(database_url: str, study: str, count: int) -> None:
-    """Add succeeded trials to a study, each with its measurements, its events and the operation that handed it out.
+    """Add succeeded trials to a study, each with its measurements, its events and its operation.
 
     Args:
-        database_url: as for `dodona serve`; no server may have it open if it is SQLite.
+        database_url: as for `dodona serve`; with SQLite no server may have it open.
         study: the study's path, from /v1 on.
-        count: how many.
+        count: the number of trials.
     """
     _, _, project, _, location, _, study_id = study.split("/")[1:]
     name = StudyName(Location(project, location), study_id)

@@ -1,7 +1,7 @@
-"""One worker whose trials sleep: how much of its time a worker trains, and how much it waits for trials.
+"""A worker whose trials sleep: the share of its time that it trains, and that it waits for trials.
 
-Prints "ready" once Keras is imported, searches when it is told a line, and prints the seconds of its trials and of its
-search, from the first question to the end of its last trial.
+It prints "ready" when Keras is imported and starts the search when it reads a line. Then it prints the seconds of its
+trials and of its search, from the first request to the end of its last trial.
 
     python -m keras_sleepers URL STUDY ALGORITHM TRIALS SECONDS
 """
@@ -19,7 +19,7 @@ import dodona.keras
 
 
 class Sleeper(dodona.keras.CloudTuner):
-    """Sleeps instead of training, and reports once."""
+    """A model that sleeps instead of training, and reports once."""
 
     seconds: float
     slept = 0.0

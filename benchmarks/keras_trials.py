@@ -1,8 +1,8 @@
-"""What a trial costs a tuner beyond its training, in one process: KerasTuner's own search and Dodona's, in turn.
+"""Measure the overhead of a tuner per trial, in one process: KerasTuner's own search and Dodona's, in turn.
 
-The model is built and compiled, but its training does nothing except calling Keras's callbacks: what is left is the
-tuner's own work. "bare" does the same without a tuner and is taken off. "keras-tuner-frozen" is KerasTuner's search
-where, as in Dodona's, a collection of garbage looks at new objects only.
+The model is built and compiled, but its training only calls Keras's callbacks, so the rest is the tuner's own work.
+"bare" does the same without a tuner and is subtracted. "keras-tuner-frozen" is KerasTuner's search with a garbage
+collection that, as in Dodona's, visits only new objects.
 
     python -m keras_trials URL FOLDER --trials 20 --epochs 1 10 --repeats 5
 """
@@ -31,7 +31,7 @@ KINDS = ("bare", "keras-tuner", "keras-tuner-frozen", "dodona")
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What the trials of one search took, in milliseconds a trial: on the clock and on this process's CPU."""
+    """The cost of the trials of a search, in milliseconds per trial: elapsed time and this process's CPU time."""
 
     kind: str
     epochs: int
@@ -43,10 +43,10 @@ class Cost:
 
 
 class Untrained(keras_tuner.HyperModel):
-    """Builds a small network and pretends to train it.
+    """A small network with a training that does nothing.
 
     Args:
-        saves: whether each epoch is better than the one before, so that the tuner saves the weights after each.
+        saves: whether each epoch is better than the one before, so that the tuner saves the weights after each epoch.
 
     """
 
@@ -81,7 +81,7 @@ NAMES = ["relu", "tanh", "gelu"]
 
 
 def searches(url: str, folder: Path, trials: int, epochs: int, saves: bool, name: str) -> dict[str, Callable[[], None]]:
-    """Return what to measure, by kind: each runs so many trials of a study of its own."""
+    """Return the searches to measure, by kind: each runs the trials of its own study."""
     hypermodel = Untrained(saves)
     common = {"objective": "val_loss", "max_trials": trials, "directory": folder, "seed": 1}
 
@@ -111,14 +111,14 @@ def searches(url: str, folder: Path, trials: int, epochs: int, saves: bool, name
 
 
 def costs(url: str, folder: Path, trials: int, epochs: int, saves: bool, repeats: int) -> Iterator[Cost]:
-    """Measure each kind in each repeat, every other time in the opposite order."""
+    """Measure each kind in each repeat, every second time in the opposite order."""
     for repeat in range(-1, repeats):
         # The first round warms up.
         count = trials if repeat >= 0 else 3
         found = searches(url, folder, count, epochs, saves, f"{os.getpid()}-{epochs}-{saves}-{repeat}")
         for kind in KINDS[:: 1 if repeat % 2 == 0 else -1]:
             began, cpu = time.perf_counter(), time.process_time()
-            # Both print to something that is no terminal.
+            # Both print to something that is not a terminal.
             with redirect_stdout(io.StringIO()):
                 found[kind]()
             took = [1000 * seconds / trials for seconds in (time.perf_counter() - began, time.process_time() - cpu)]

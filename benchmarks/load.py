@@ -1,6 +1,6 @@
-"""The load: workers over raw keep-alive sockets, each one looping ask, 3 reports, complete.
+"""The load: workers on raw keep-alive sockets, each repeating ask, 3 reports, complete.
 
-The HTTP is made by hand, since a real client library costs more than the server's own share.
+The HTTP is written by hand, since a real client library costs more than the server.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ REPORTS = 3
 CALLS = REPORTS + 2
 KINDS = ("ask", "report", "complete")
 TIMEOUT_SECONDS = 30
-# The workers still run when the measured time ends, late as that may be noticed on a busy machine.
+# The workers run this much longer than the measured time, whose end may be noticed late on a busy machine.
 RUN_OUT_SECONDS = 1.5
-# Before a worker that lost its server tries again.
+# The pause before a worker that lost its server tries again.
 PAUSE_SECONDS = 0.1
 
 LOCATION = "/v1/projects/default/locations/local"
@@ -64,7 +64,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call's kind, when it ended (seconds, the clock that all processes share) and how long it took."""
+    """A call's kind, its end (seconds, on the clock that all processes share) and its duration."""
 
     kind: str
     ended: float
@@ -73,14 +73,14 @@ class Call:
 
 
 class Session(Protocol):
-    """What one worker does, over and over."""
+    """The connection of a worker, which repeats a cycle."""
 
     def cycle(self) -> Iterator[Call]:
-        """Return one trial: ask, 3 reports, complete."""
+        """Run one trial: ask, 3 reports, complete; return the calls."""
 
 
 def timed(kind: str, function: Callable[[], Result]) -> tuple[Call, Result]:
-    """Return a call of that kind, and what it returned."""
+    """Make a call of that kind, and return it with its answer."""
     began = time.monotonic()
     result = function()
     ended = time.monotonic()
@@ -99,7 +99,7 @@ class Connection:
         """Return the answer's body.
 
         Raises:
-            RuntimeError: the server refused, or closed the connection.
+            RuntimeError: the server refused the call or closed the connection.
 
         """
         return self._call(
@@ -112,7 +112,7 @@ class Connection:
         """Return the answer's body.
 
         Raises:
-            RuntimeError: as of `post`.
+            RuntimeError: see `post`.
 
         """
         return self._call(path, f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: */*\r\n\r\n")
@@ -145,7 +145,7 @@ class RawSession:
     Args:
         port: the server's, on loopback.
         study: the study's path, from /v1 on.
-        client_id: who asks.
+        client_id: the worker's.
 
     """
 
@@ -156,7 +156,7 @@ class RawSession:
         self._connection: Connection | None = Connection(port)
 
     def cycle(self) -> Iterator[Call]:
-        """Return as of `Session`; after a failure on a new connection."""
+        """See `Session`; after a failure, open a new connection first."""
         if self._connection is None:
             self._connection = Connection(self._port)
         connection, self._connection = self._connection, None
@@ -188,17 +188,17 @@ class Workers:
     """Processes that put a server under load until `seconds` after all are ready.
 
     Args:
-        open_session: makes the session of the worker of that number, in the worker's process.
-        count: how many.
-        seconds: for how long.
-        patient: whether a failed cycle is followed by the next one, not by the end.
+        open_session: opens the session of a worker by its number, in the worker's process.
+        count: the number of workers.
+        seconds: the duration.
+        patient: whether a worker continues after a failed cycle.
 
     """
 
     def __init__(
         self, open_session: Callable[[int], Session], count: int, seconds: float, *, patient: bool = False
     ) -> None:
-        # Forked: 64 interpreters would take their time to start.
+        # Forked: starting 64 interpreters would take long.
         context = multiprocessing.get_context("fork")
         self._ready = context.Barrier(count + 1)
         self._processes = []
@@ -214,11 +214,11 @@ class Workers:
             self._pipes.append(ours)
 
     def wait_until_ready(self) -> None:
-        """Return at the moment the load begins."""
+        """Wait until the load begins."""
         self._ready.wait(TIMEOUT_SECONDS)
 
     def calls(self) -> list[Call]:
-        """Return all calls, once all workers are done."""
+        """Wait until all workers are done, and return all calls."""
         calls = [Call(*call) for pipe in self._pipes for call in pipe.recv()]
         for process in self._processes:
             process.join()
@@ -244,12 +244,12 @@ def _work(
 
 
 def percentile(calls: list[Call], kind: str, share: float) -> float:
-    """Return the latency in milliseconds that `share` (0 to 1) of the calls of that kind keep; nan without any."""
+    """Return the latency in milliseconds that `share` (0 to 1) of the calls of that kind do not exceed; nan if none."""
     return quantile([call.seconds for call in calls if call.kind == kind], share)
 
 
 def quantile(seconds: list[float], share: float) -> float:
-    """Return what `share` (0 to 1) of these keep, in milliseconds; nan without any."""
+    """Return the duration in milliseconds that `share` (0 to 1) of these do not exceed; nan if there are none."""
     ordered = sorted(seconds)
     if not ordered:
         return math.nan

@@ -1,7 +1,7 @@
-"""How long the event loop is held while large requests and answers pass through it.
+"""Measure how long large requests and answers block the event loop.
 
-The server runs in this process, on the loop that is measured: a timer on it is to ring every millisecond, and how late
-it rings is how long something else held the loop. Another process asks for /healthz meanwhile, as a load balancer does.
+The server runs in this process, on the measured loop. A timer should fire every millisecond; its delay is the time that
+something else blocked the loop. Meanwhile another process requests /healthz, as a load balancer does.
 
     python -m benchmarks.longest_hold [--parameters 1000] [--trials 300] [--database sqlite:///...]
 """
@@ -42,13 +42,13 @@ TOGETHER = 8
 
 
 class Holds:
-    """Measures how late the loop is."""
+    """Measures the delay of the loop."""
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was measured."""
+        """Reset the measurement."""
         self.longest = 0.0
         # The same in the time that this process was at work, which other processes of the machine do not add to.
         self.longest_at_work = 0.0
@@ -64,7 +64,7 @@ class Holds:
 
 
 def look(port: int, ask: multiprocessing.connection.Connection) -> None:
-    """Ask for the server's health again and again, and tells how long the longest took when it is asked to."""
+    """Request the server's health repeatedly, and send the longest duration when asked."""
     longest = 0.0
     while True:
         began = time.perf_counter()
@@ -79,7 +79,7 @@ def look(port: int, ask: multiprocessing.connection.Connection) -> None:
 
 @contextmanager
 def served(database: str) -> Iterator[tuple[int, Holds]]:
-    """Return a server in a thread of this process: its port and how its loop was held."""
+    """Start a server in a thread of this process, and yield its port and the delays of its loop."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         holds = Holds()
         app = create_app(open_store(database))
@@ -118,7 +118,7 @@ def _call(port: int, method: str, path: str, body: bytes | None = None) -> tuple
 
 
 def cases(parameters: int, trials: int) -> dict[str, tuple[str, str, bytes | None]]:
-    """Return what is asked for: a name, then method, path and body."""
+    """Return the requests: a name, then method, path and body."""
     study = f"{HERE}/large"
     specs = [{"parameterId": f"p{n}", "doubleValueSpec": {"maxValue": 1}} for n in range(parameters)]
     names = [
@@ -169,7 +169,7 @@ def _body(message: Any) -> bytes:
 
 
 def main() -> None:
-    """Print a table: what was asked for, what came, and for how long others waited."""
+    """Print a table of the requests, the answers, and the wait of others."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parameters", type=int, default=1000)
     parser.add_argument("--trials", type=int, default=300)
@@ -203,7 +203,7 @@ def row(
     holds: Holds,
     call: Callable[[], list[tuple[int, int]]],
 ) -> None:
-    """Print what a call took, of the server and of others."""
+    """Print the cost of a call, to the server and to others."""
     looking.send(None)
     looking.recv()
     holds.begin()
@@ -220,13 +220,13 @@ def row(
 
 
 def at_once(port: int, count: int, method: str, path: str, body: bytes | None) -> list[tuple[int, int]]:
-    """Return the answers to the same call, made several times at once."""
+    """Make the same call several times at once, and return the answers."""
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(lambda _: _call(port, method, path, body), range(count)))
 
 
 def nothing() -> list[tuple[int, int]]:
-    """No answer, after a second: what the machine itself holds up."""
+    """Wait a second without a call, to measure the delays of the machine itself."""
     time.sleep(1.0)
     return [(0, 0)]
 

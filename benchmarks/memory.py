@@ -1,11 +1,11 @@
-"""How the memory of a worker grows from trial to trial, with Dodona and with plain KerasTuner.
+"""Measure how the memory of a worker grows per trial, with Dodona and with plain KerasTuner.
 
     dodona serve &
     DODONA_URL=http://127.0.0.1:8080 python benchmarks/memory.py dodona
     python benchmarks/memory.py keras-tuner
 
-Prints the resident memory after each tenth of the trials, and the growth per trial over the last half, in which Keras
-has loaded all that it needs.
+It prints the resident memory after each tenth of the trials, and the growth per trial in the last half, when Keras has
+loaded everything.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def build(hp: keras_tuner.HyperParameters) -> keras.Model:
 
 
 def watched(tuner: type[keras_tuner.Tuner], seen: list[float], tenth: int) -> type[keras_tuner.Tuner]:
-    """Return the tuner, noting the resident memory in MB after each trial, and printing it after each tenth."""
+    """Return a tuner that records the resident memory in MB after each trial and prints it after each tenth."""
 
     class Watched(tuner):
         def on_trial_end(self, trial: Any) -> None:
@@ -53,7 +53,7 @@ def watched(tuner: type[keras_tuner.Tuner], seen: list[float], tenth: int) -> ty
 
 
 def main() -> None:
-    """Run one search and prints the table."""
+    """Run one search and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tuner", choices=["dodona", "keras-tuner"])
     parser.add_argument("--trials", type=int, default=200)

@@ -1,4 +1,4 @@
-"""Dodona's own client as a load, driven as its users do."""
+"""Dodona's own client as a load, called as users call it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from load import REPORTS, Call, timed
 
 
 class ClientSession:
-    """One worker, with a client of its own.
+    """A worker with its own client.
 
     Args:
         port: the server's, on loopback.
         study: the study's path, from /v1 on.
-        worker: who asks.
+        worker: the worker's id.
 
     """
 
@@ -23,7 +23,7 @@ class ClientSession:
         self._study = dodona.Client(f"http://127.0.0.1:{port}", worker=worker).get_study(study.rpartition("/")[2])
 
     def cycle(self) -> Iterator[Call]:
-        """Return as of `load.Session`."""
+        """See `load.Session`."""
         call, trial = timed("ask", self._study.ask)
         yield call
         loss = random.random()

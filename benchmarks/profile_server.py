@@ -1,8 +1,8 @@
-"""Where the server's time goes: py-spy on a server under load, its samples added up by layer.
+"""Profile a server under load with py-spy, and sum the samples by layer.
 
-A sample counts for the innermost frame that a layer knows, so that the standard library and pydantic count for
-whoever called them. Only the thread that holds the GIL is sampled: the time in which all wait, for the disk or for
-work, is left out, and so is what the database does without the GIL.
+A sample counts for the innermost frame that belongs to a layer, so the standard library and pydantic count for their
+callers. Only the thread that holds the GIL is sampled. Time in which all threads wait, for the disk or for work, is not
+counted, nor is the database's work without the GIL.
 
     python benchmarks/profile_server.py dodona-sqlite --workers 16 --py-spy PATH
 """
@@ -27,7 +27,7 @@ from targets import TARGETS, Machine, Running
 
 RATE = 400
 WARM_UP_SECONDS = 1.5
-# The first that matches a frame, as py-spy writes it: function (file:line).
+# The first pattern that matches a frame, in py-spy's format: function (file:line).
 LAYERS = (
     (
         "SQL driver: statements, begin and commit",
@@ -63,7 +63,7 @@ def layer_of(frames: list[str]) -> str:
 
 
 def stacks(lines: Iterable[str]) -> list[tuple[list[str], int]]:
-    """Return the stacks of py-spy's raw format with their numbers of samples."""
+    """Return the stacks in py-spy's raw format with their numbers of samples."""
     split = [line.rsplit(" ", 1) for line in lines if line.strip()]
     return [(frames.split(";"), int(count)) for frames, count in split]
 
@@ -85,7 +85,7 @@ def report(samples: list[tuple[list[str], int]], functions: int) -> str:
 
 
 def record(running: Running, py_spy: str, seconds: float, output: Path) -> None:
-    """Samples the server for some seconds; the raw stacks are in `output` then."""
+    """Sample the server for some seconds, and write the raw stacks to `output`."""
     assert running.server is not None
     process = str(running.server.process.pid)
     command = [py_spy, "record", "--gil", "-p", process, "-d", str(int(seconds)), "-r", str(RATE)]

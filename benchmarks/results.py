@@ -1,4 +1,4 @@
-"""What the runs gave: kept as JSON, shown as tables."""
+"""The results of the runs, as JSON and as tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tables import growth_table, return_table, start_table, throughput_table
 
 @dataclass(slots=True)
 class Results:
-    """All runs of one call of the benchmark, or of several, and what they were measured on."""
+    """All runs of one call of the benchmark, or of several, and the conditions."""
 
     conditions: dict[str, Any]
     under_load: list[Figures] = field(default_factory=list)
@@ -42,12 +42,12 @@ class Results:
         return "\n\n".join(parts)
 
     def write(self, path: Path) -> None:
-        """Keep all of it as JSON."""
+        """Write all results as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
 def read(path: Path) -> Results:
-    """Return what `Results.write` has kept."""
+    """Return the results that `Results.write` wrote."""
     kept = json.loads(path.read_text())
     return Results(
         kept["conditions"],
@@ -59,7 +59,7 @@ def read(path: Path) -> Results:
 
 
 def joined(paths: Sequence[Path]) -> Results:
-    """Return several kept results as one; the conditions are the first one's."""
+    """Return several results as one, with the conditions of the first."""
     first, *others = map(read, paths)
     for other in others:
         first.under_load += other.under_load

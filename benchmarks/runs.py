@@ -1,4 +1,4 @@
-"""The three kinds of run: throughput, growth with the number of trials, and the return after kill -9."""
+"""The three kinds of run: throughput, growth with the number of trials, and recovery after kill -9."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from processes import Load, cpu_seconds
 from targets import STUDY, TARGETS, Machine, Running
 
 WARM_UP_SECONDS = 1.0
-# Growth is measured by the cycle, not by the second, so that a study of 100 trials does not become one of thousands.
+# Growth is measured for a number of cycles, not for a time, so that a study of 100 trials does not grow to thousands.
 GROWTH_WARM_UP_CYCLES = 50
 GROWTH_CYCLES = 300
 GROWTH_READS = 50
@@ -30,10 +30,10 @@ SECONDS_TO_RETURN = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run under load. CPU time in milliseconds a cycle, latencies in milliseconds by the kind of call.
+    """One run under load: CPU time in milliseconds per cycle, latencies in milliseconds by the kind of call.
 
-    `trials` is what the study had before, for a growth run; `reads` are the medians of its queries; `load_average` is
-    the machine's, of the last minute, when the run began.
+    In a growth run `trials` is the number before the run and `reads` are the medians of the queries. `load_average` is
+    the machine's, of the minute before the run.
     """
 
     target: str
@@ -53,18 +53,18 @@ class Figures:
 
     @property
     def cpu(self) -> float:
-        """The service's side in total: the server and its database."""
+        """The service's CPU time: the server and its database."""
         return self.server_cpu + self.database_cpu
 
     @property
     def total_cpu(self) -> float:
-        """All that a cycle costs: the service's side and its clients."""
+        """The total CPU time of a cycle: the service and its clients."""
         return self.cpu + self.load_cpu
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """How the workers of a target came back after kill -9: seconds since the start of the new server."""
+    """The recovery of a target's workers after kill -9: seconds since the start of the new server."""
 
     target: str
     repeat: int
@@ -77,7 +77,7 @@ class Return:
 
 
 class Meter:
-    """CPU time of a run's three parts between two moments.
+    """The CPU time of a run's three parts between two times.
 
     Args:
         running: the target.
@@ -97,13 +97,13 @@ class Meter:
         return [cpu_seconds(part) if part else 0.0 for part in (self._server, self._database, self._load)]
 
     def read(self) -> tuple[float, list[float]]:
-        """Return the moment, and the seconds of CPU used since the beginning: server, database, load."""
+        """Return the time, and the seconds of CPU used since the beginning: server, database, load."""
         used = [after - before for after, before in zip(self._used(), self._before, strict=True)]
         return time.monotonic(), used
 
 
 def throughput(target: str, workers: int, repeat: int, seconds: float, machine: Machine, folder: Path) -> Figures:
-    """Return a fresh server and study under load for some seconds, after one to warm up."""
+    """Run a fresh server and study under load for some seconds, after one second to warm up."""
     running = Running(TARGETS[target], machine, folder / f"{target}-{workers}-{repeat}")
     load = None
     try:
@@ -132,7 +132,7 @@ def throughput(target: str, workers: int, repeat: int, seconds: float, machine: 
 
 
 def growth(target: str, trials: int, repeat: int, machine: Machine, folder: Path) -> Figures:
-    """Return a cold server of Dodona's and one raw worker on a study that has `trials` trials already."""
+    """Run a cold Dodona server and one raw worker on a study with `trials` trials."""
     postgres = machine.postgres if TARGETS[target].postgres else None
     where = folder / f"{target}-growth-{trials}-{repeat}"
     where.mkdir(parents=True)
@@ -169,7 +169,7 @@ def growth(target: str, trials: int, repeat: int, machine: Machine, folder: Path
 
 
 def _filled(target: str, trials: int, machine: Machine, folder: Path) -> str:
-    """Return the filled database to copy, made on the first call: a file or a URL."""
+    """Return the filled database to copy, created at the first call: a file or a URL."""
     note = folder / f"{target}-filled-{trials}.txt"
     if note.exists():
         return note.read_text()
@@ -182,7 +182,7 @@ def _filled(target: str, trials: int, machine: Machine, folder: Path) -> str:
 
 
 def _copied(filled: Path, copy: Path) -> Path:
-    """Return a copy of an SQLite file, with what its write-ahead log holds."""
+    """Return a copy of an SQLite file, including its write-ahead log."""
     with closing(sqlite3.connect(filled)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     return copy
@@ -193,7 +193,7 @@ def _cycles(session: RawSession, count: int) -> list[Call]:
 
 
 def _reads(connection: Connection) -> dict[str, float]:
-    """Return the medians of the queries, each asked several times, in milliseconds."""
+    """Return the medians of the queries' durations, each measured several times, in milliseconds."""
     paths = {
         "study": STUDY,
         "best": f"{STUDY}/trials?orderBy=objective&pageSize=1",
@@ -211,7 +211,7 @@ def _reads(connection: Connection) -> dict[str, float]:
 
 
 def recovery(target: str, repeat: int, machine: Machine, folder: Path) -> Return:
-    """kill -9 of the server while workers run, and its start a second later; of PostgreSQL where there is no server."""
+    """Kill the server with SIGKILL while workers run, and restart it a second later; without a server, PostgreSQL."""
     running = Running(TARGETS[target], machine, folder / f"{target}-killed-{repeat}")
     load = None
     try:

@@ -1,14 +1,14 @@
-"""Measures how well our algorithms and their peers search: the same problems, seeds and budgets in the same run.
+"""Measure how well our algorithms and their peers search, on the same problems with the same seeds and budgets.
 
     python benchmarks/search_quality.py run --peers GP_BANDIT,optuna_tpe --seeds 10 --budget 50 runs.jsonl
     python benchmarks/search_quality.py report runs.jsonl --json results.json --pictures docs/images
     python benchmarks/search_quality.py run --through-server --seeds 5 --pending 8 --suggestions 2,20,200 served.jsonl
     python benchmarks/search_quality.py compare served.jsonl
 
-With --through-server each study is run through a real server by workers in real time, and beside it, with the same
-trials under way, by the algorithm called directly; `compare` prints what the way through the server costs.
+With --through-server each study runs twice: through a real server with workers in real time, and with the algorithm
+called directly and the same running trials. `compare` prints the difference.
 
-Needs the extra `bench`. A run takes up where a former one stopped. Set OMP_NUM_THREADS=1 for one core each.
+It needs the extra `bench`. A run continues where an earlier one stopped. Set OMP_NUM_THREADS=1 for one core each.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace) -> None:
-    """Make the runs that the file lacks, seed by seed, so that it is even whenever it is stopped."""
+    """Run what the file lacks, seed by seed, so that peers have equal numbers of runs whenever it is stopped."""
     path: Path = arguments.runs
     lines = path.read_text().splitlines() if path.exists() else []
     done = {_key(json.loads(line)) for line in lines}
@@ -85,7 +85,7 @@ def measure(arguments: argparse.Namespace) -> None:
 
 
 def measure_through_server(arguments: argparse.Namespace) -> None:
-    """Make the pairs of runs that the file lacks, so many studies of one server at a time."""
+    """Run the pairs that the file lacks, several studies at once on one server."""
     path: Path = arguments.runs
     lines = path.read_text().splitlines() if path.exists() else []
     done = {_pair(json.loads(line)) for line in lines}
@@ -108,7 +108,7 @@ def measure_through_server(arguments: argparse.Namespace) -> None:
             if _pair(record) in done or time.monotonic() > end:
                 return None
             with one_at_a_time:
-                # Making some problems changes the working folder.
+                # Creating some problems changes the working folder.
                 problem = made(name)
                 trace, cost = through_server.directly(problem, arguments.peers, course)
             found = through_server.through_server(problem, arguments.peers, course, port, cost * course.suggestions)

@@ -1,9 +1,9 @@
-"""What a trial costs a tuning service: Dodona, the floor and the peers, in one run and interleaved.
+"""Measure the cost of a trial to a tuning service: Dodona, the floor and the peers, interleaved in one run.
 
-A cycle is one trial's traffic: ask, 3 reports with their stop verdicts, complete. What to compare is CPU time a
-cycle, which hardly depends on what else the machine does; cycles/s and latencies do. Server processes, PostgreSQL
-included, share one core, the load has another. The reference for ratios is floor-shared: bare FastAPI + SQLite that
-keeps the same calls durably, calls of one moment sharing a commit, and does nothing else.
+A cycle is the traffic of one trial: ask, 3 reports with their stop verdicts, complete. Compare the CPU time per cycle,
+which hardly depends on other load of the machine; cycles/s and latencies do. Server processes, including PostgreSQL,
+share one core; the load has another. The reference for ratios is floor-shared: bare FastAPI + SQLite that stores the
+same calls durably, with shared commits, and does nothing else.
 
     python benchmarks/service.py                                              Dodona and the floor: 1, 4, 16, 64 workers
     python benchmarks/service.py --targets all --peer-python PATH             the peers too, installed for PATH
@@ -46,8 +46,8 @@ class Benchmark:
     """All runs of one call of this program.
 
     Args:
-        options: of the command line.
-        machine: where.
+        options: from the command line.
+        machine: to run on.
         folder: for temporary files.
 
     """
@@ -65,11 +65,11 @@ class Benchmark:
                 self.targets.append(name)
 
     def measure(self) -> None:
-        """Run everything, the repeats of one cell as far apart as possible."""
+        """Run everything, with the repeats of each cell as far apart as possible."""
         for line in self.results.failures:
             _say(line)
         for repeat in range(self._options.repeats):
-            # Every other time backwards, so that none always runs after the other.
+            # Every second time in reverse, so that no target always runs after the same other one.
             order = 1 if repeat % 2 == 0 else -1
             for workers in self._options.workers:
                 for name in self.targets[::order]:
@@ -107,7 +107,7 @@ class Benchmark:
             _say(f"{name}, killed: {run.back} of {run.workers} back after {run.last:.2f} s")
 
     def _try(self, what: str, run: Callable[[], Result]) -> Result | None:
-        """Return the run's result; None, and a line among the failures, if it failed."""
+        """Return the run's result; if it failed, record the failure and return None."""
         try:
             return run()
         except Exception as error:  # noqa: BLE001 - the other runs are worth having
@@ -123,7 +123,7 @@ def _say(line: str) -> None:
 
 
 def sync_milliseconds(folder: Path) -> float:
-    """Return the median time to bring 4 KiB to the disk that holds the databases."""
+    """Return the median time to write 4 KiB durably to the disk of the databases."""
     took = []
     with (folder / "probe").open("wb", buffering=0) as probe:
         for _ in range(SYNC_PROBES):
@@ -135,7 +135,7 @@ def sync_milliseconds(folder: Path) -> float:
 
 
 def conditions(options: argparse.Namespace, machine: Machine, folder: Path) -> dict[str, Any]:
-    """Return what the figures depend on."""
+    """Return the conditions that the figures depend on."""
     return {
         "date": time.strftime("%Y-%m-%d %H:%M"),
         "seconds": options.seconds,
@@ -192,7 +192,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="dodona-benchmark-", dir=options.folder) as temporary:
             folder = Path(temporary)
             benchmark = Benchmark(options, machine, folder)
-            # Ctrl-C ends a long run with what it has.
+            # Ctrl-C ends a long run with the results so far.
             with suppress(KeyboardInterrupt):
                 benchmark.measure()
     finally:

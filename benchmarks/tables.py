@@ -1,4 +1,4 @@
-"""The figures as Markdown: medians over the repeats."""
+"""The figures as Markdown tables: medians over the repeats."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def median(cell: Sequence[Run], figure: Callable[[Run], float], digits: int) -> 
 
 
 def times(cell: list[Figures], baseline: list[Figures] | None, figure: Callable[[Figures], float]) -> str:
-    """Return how many times the baseline's figure: the median of the ratios within each repeat.
+    """Return the ratio to the baseline's figure: the median of the ratios within each repeat.
 
-    What else the machine does changes slowly, so two runs of one repeat are closer to each other than medians are.
+    The other load of the machine changes slowly, so two runs of one repeat are more comparable than medians.
     """
     against = {run.repeat: figure(run) for run in baseline or []}
     ratios = [figure(run) / against[run.repeat] for run in cell if run.repeat in against]
@@ -39,7 +39,7 @@ def times(cell: list[Figures], baseline: list[Figures] | None, figure: Callable[
 
 
 def throughput_table(runs: Sequence[Figures]) -> str:
-    """Return a row for each number of workers and target; "x floor" is against the floor with shared commits."""
+    """Return a row for each number of workers and target; "x floor" is the ratio to the floor with shared commits."""
     cells = sorted(grouped(runs, lambda run: (run.workers, run.target)), key=lambda cell: cell[0].workers)
     floors = {cell[0].workers: cell for cell in cells if cell[0].target == REFERENCE}
     head = [
@@ -74,7 +74,7 @@ def throughput_table(runs: Sequence[Figures]) -> str:
 
 
 def growth_table(runs: Sequence[Figures]) -> str:
-    """Return a row for each target and number of trials; "x first" is against the smallest study."""
+    """Return a row for each target and number of trials; "x first" is the ratio to the smallest study."""
     cells = sorted(
         grouped(runs, lambda run: (run.target, run.trials)), key=lambda cell: (cell[0].target, cell[0].trials or 0)
     )
@@ -143,7 +143,7 @@ def _latency(cell: Sequence[Figures], kind: str) -> str:
 
 
 def aligned(head: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table that also reads well as plain text."""
+    """Return a Markdown table that is also readable as plain text."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = [f"{'-' * (width - 1)}:" for width in widths]
     lines = [[cell.rjust(width) for cell, width in zip(line, widths, strict=True)] for line in (head, *rows)]

@@ -1,4 +1,4 @@
-"""What is measured: servers with a fresh study, and how each is put under load."""
+"""The measured targets: servers with a fresh study, and how each is put under load."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Target:
         server: "dodona", "floor", "floor-shared", "optuna-proxy" or "keras-tuner"; empty if the workers use the
             database.
         postgres: whether the data are in PostgreSQL.
-        packages: what a peer's interpreter has to have.
+        packages: the packages that a peer's interpreter needs.
 
     """
 
@@ -60,13 +60,13 @@ TARGETS = {
 
 
 class Machine:
-    """Where the runs are: cores, interpreters and PostgreSQL.
+    """The resources for the runs: cores, interpreters and PostgreSQL.
 
     Args:
         server_core: for all server processes; None for any.
         load_core: for the load; None for any.
-        peer_python: the interpreter that has the peers.
-        postgres: running, or None if it is not installed.
+        peer_python: the interpreter with the peers installed.
+        postgres: a running one, or None if it is not installed.
 
     """
 
@@ -104,19 +104,19 @@ class Machine:
 
 
 class Running:
-    """A target that runs, with an empty study unless its database is given.
+    """A running target, with an empty study unless its database is given.
 
     Args:
-        target: which.
-        machine: where.
+        target: to run.
+        machine: to run on.
         folder: for its files.
-        database_url: of Dodona's database, if it is there already.
+        database_url: of Dodona's database, if it already exists.
 
     Attributes:
         server: its server, if it has one.
-        address: what `drive` takes.
+        address: for `drive`.
         study: the study's path from /v1 on; the floor and the peers need none.
-        database_url: of the database, unless the server has chosen it.
+        database_url: of the database, unless the server chose it.
 
     """
 
@@ -172,7 +172,7 @@ class Running:
         Connection(port).post(f"{LOCATION}/studies", json.dumps(body))
 
     def stop(self, *, keep_database: bool = False) -> None:
-        """Stop the server, and drops a database in PostgreSQL."""
+        """Stop the server, and drop its database in PostgreSQL."""
         if self.server:
             self.server.stop()
         if self.target.postgres and not keep_database:

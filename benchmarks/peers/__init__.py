@@ -1,1 +1,1 @@
-"""The peers: how each is served and how one of its workers asks, reports and completes, by its own client."""
+"""The peers: how each is served, and how its own client asks, reports and completes."""

@@ -1,6 +1,6 @@
 """KerasTuner's chief: the gRPC service of its oracle, with random search.
 
-Driven by its `OracleClient`, in the order of its `Tuner`'s calls. It has no stop verdict.
+The load uses its `OracleClient`, in the order of its `Tuner`'s calls. It has no stop verdict.
 
     python -m peers.keras_tuner_chief PORT FOLDER
 """
@@ -20,7 +20,7 @@ from keras_tuner.src.engine.trial import TrialStatus
 from load import REPORTS, Call, timed
 
 CHOICES = ["relu", "tanh", "gelu", "selu"]
-# None that a run could reach.
+# More than a run can reach.
 MAX_TRIALS = 10_000_000
 
 
@@ -39,14 +39,14 @@ def create_oracle() -> keras_tuner.Oracle:
 
 
 class KerasTunerSession:
-    """One worker of the chief at HOST:PORT."""
+    """A worker of the chief at HOST:PORT."""
 
     def __init__(self, address: str, index: int) -> None:
         _name(address, f"worker-{index}")
         self._client = OracleClient(create_oracle())
 
     def cycle(self) -> Iterator[Call]:
-        """Return as of `load.Session`."""
+        """See `load.Session`."""
         client = self._client
         call, trial = timed("ask", lambda: client.create_trial(client.tuner_id))
         yield call

@@ -1,6 +1,6 @@
-"""Optuna: its RDB storage on a database, or its gRPC proxy over one.
+"""Optuna: its RDB storage on a database, or its gRPC proxy for one.
 
-Driven as its users do, with its defaults: random search, `MedianPruner` for the stop verdict.
+It is called as users call it, with its defaults, random search, and `MedianPruner` for the stop verdict.
 
     python -m peers.optuna_target serve PORT DATABASE_URL
     python -m peers.optuna_target create ADDRESS
@@ -32,7 +32,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def open_storage(address: str) -> BaseStorage:
-    """Return the storage behind a database's URL, or behind grpc://HOST:PORT."""
+    """Return the storage of a database's URL or of grpc://HOST:PORT."""
     if address.startswith("grpc://"):
         host, _, port = address.removeprefix("grpc://").rpartition(":")
         return GrpcStorageProxy(host=host, port=int(port))
@@ -40,7 +40,7 @@ def open_storage(address: str) -> BaseStorage:
 
 
 class OptunaSession:
-    """One worker, with a storage of its own."""
+    """A worker with its own storage."""
 
     def __init__(self, address: str, index: int) -> None:
         self._study = optuna.load_study(
@@ -48,7 +48,7 @@ class OptunaSession:
         )
 
     def cycle(self) -> Iterator[Call]:
-        """Return as of `load.Session`."""
+        """See `load.Session`."""
         study = self._study
         call, trial = timed("ask", lambda: study.ask(SPACE))
         yield call

@@ -1,7 +1,7 @@
-"""Each peer behind the same two methods; what a peer needs is imported when it is first made.
+"""The peers behind one interface; a peer's package is imported when the peer is first created.
 
-A peer is given parameters as it knows them best: ordered numbers as ordered, logarithmic scales as such, and conditions
-where it has any; where it has none, it sees the flat space and the values of inactive parameters are left out.
+A peer gets parameters in its own best form: ordered numbers as ordered, logarithmic scales, and conditions if it has
+them. A peer without conditions gets the flat space, and the values of inactive parameters are dropped.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ Point = dict[str, Value]
 
 
 class Peer(Protocol):
-    """An optimizer that asks for trials and is told their values, which are to be minimized."""
+    """An optimizer with an ask-and-tell interface, which minimizes."""
 
     def ask(self) -> tuple[Any, Point]:
         """Return a token and the point to try."""
 
     def tell(self, token: Any, value: float) -> None:
-        """Return the value of what was asked."""
+        """Set the value of an asked point."""
 
 
 class Dodona:
@@ -65,7 +65,7 @@ class Dodona:
 
 
 class Optuna:
-    """Optuna's samplers, define-by-run, so that conditions are its own."""
+    """Optuna's samplers, define-by-run, with its own conditions."""
 
     def __init__(self, space: SearchSpace, seed: int, sampler: str) -> None:
         import optuna
@@ -104,7 +104,7 @@ def _optuna_value(trial: Any, parameter: Parameter) -> Value:
         case Integer():
             return trial.suggest_int(parameter.id, kind.min_value, kind.max_value, log=kind.scale is Scale.LOG)
         case Discrete():
-            # The rank, an ordered number: as categories the values would lose their order.
+            # By rank, as an ordered number: as categories the values would lose their order.
             return sorted(kind.values)[trial.suggest_int(parameter.id, 0, len(kind.values) - 1)]
         case Categorical():
             return trial.suggest_categorical(parameter.id, kind.values)
@@ -113,7 +113,7 @@ def _optuna_value(trial: Any, parameter: Parameter) -> Value:
 class Skopt:
     """scikit-optimize's Optimizer on the flat space, discrete values by rank.
 
-    Within a batch it takes each pending point for as good as the best (`cl_min`); it is told the same of ours.
+    Within a batch it counts each pending point as good as the best (`cl_min`); our pending points get the same value.
     """
 
     def __init__(self, space: SearchSpace, seed: int, estimator: str) -> None:
@@ -188,7 +188,7 @@ class KerasTuner:
         self._oracle._set_project_dir(tempfile.mkdtemp(), "benchmark")
 
     def ask(self) -> tuple[Any, Point]:
-        # Each asks as a tuner of its own: one that asks twice is given its running trial again.
+        # Each request has its own tuner id: a tuner that asks twice gets its running trial again.
         self._asked = getattr(self, "_asked", 0) + 1
         trial = self._oracle.create_trial(f"tuner{self._asked}")
         given = trial.hyperparameters.values
@@ -235,7 +235,7 @@ class Smac:
             configuration, n_trials=budget, deterministic=True, seed=seed, output_directory=tempfile.mkdtemp()
         )
         facade = smac.HyperparameterOptimizationFacade
-        # Its default trains a model once for eight suggestions, which would give half of a small budget away.
+        # By default it trains a model once for eight suggestions, which would waste half of a small budget.
         selector = facade.get_config_selector(scenario, retrain_after=1)
         self._facade = facade(scenario, lambda config, seed: 0.0, config_selector=selector, overwrite=True)  # noqa: ARG005
 
@@ -256,7 +256,7 @@ class Smac:
 
 
 class Hebo:
-    """HEBO on the flat space, discrete values by rank; it pins an old NumPy, so it needs an environment of its own."""
+    """HEBO on the flat space, discrete values by rank; it pins an old NumPy, so it needs a separate environment."""
 
     def __init__(self, space: SearchSpace, seed: int) -> None:
         import hebo.design_space.design_space

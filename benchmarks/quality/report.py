@@ -1,4 +1,4 @@
-"""Prints the tables of a benchmark's runs, and keeps them as JSON and as pictures."""
+"""Print the tables of a benchmark's runs, and write them as JSON and pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MARKS = (25, 50, 100)
 
 
 def write(records: Sequence[Record], results: Path | None, pictures: Path | None) -> None:
-    """Print the tables; writes them to `results` and curves into the folder `pictures`, where given."""
+    """Print the tables; write them to `results` and curves into the folder `pictures`, if given."""
     kept: list[dict[str, Any]] = []
     for pending in sorted({record["pending"] for record in records}):
         of_mode = [record for record in records if record["pending"] == pending]
@@ -67,7 +67,7 @@ def _costs(records: Sequence[Record]) -> dict[str, float]:
 
 
 def _picture(records: Sequence[Record], path: Path, mode: str) -> None:
-    """Curves of the mean log regret over finished trials, against random search's median at the end."""
+    """Draw curves of the mean log regret over finished trials, against random search's median at the end."""
     import matplotlib as mpl
 
     mpl.use("svg")

@@ -1,4 +1,4 @@
-"""One run: a peer, a problem, a seed; sequential or with so many trials pending all the time."""
+"""A run: a peer, a problem, a seed; sequential or with a constant number of pending trials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dodona_server.algorithms.simple.random_search import sample
 from quality.peers import Peer
 from quality.problems import Problem
 
-# After so many finished trials the best so far is kept, for the curves and the scores.
+# The numbers of finished trials at which the best so far is recorded, for the curves and the scores.
 MARKS = (1, 2, 3, 5, 8, 12, 18, 25, 35, 50, 70, 100)
 BASELINE_SEEDS = 200
 
@@ -20,14 +20,14 @@ Trace = dict[int, float]
 
 
 def run(problem: Problem, make: Callable[[], Peer], seed: int, budget: int, pending: int) -> tuple[Trace, float]:
-    """Return the true value of the trial that measured best, at each mark; and seconds of the median suggestion.
+    """Return the true value of the trial that measured best at each mark, and the median seconds per suggestion.
 
     Args:
         problem: what to minimize.
         make: the peer.
-        seed: of noise and of the order in which pending trials end.
-        budget: finished trials.
-        pending: how many trials are under way at a time; 1 is sequential.
+        seed: of the noise and of the order in which pending trials end.
+        budget: the number of finished trials.
+        pending: the number of trials that run at once; 1 is sequential.
     """
     rng = random.Random(f"{problem.name}/{seed}")
     started = time.process_time()
@@ -58,7 +58,7 @@ def run(problem: Problem, make: Callable[[], Peer], seed: int, budget: int, pend
 
 
 def baseline(problem: Problem, budget: int) -> dict[int, float]:
-    """Return the median over `BASELINE_SEEDS` random searches of the best at each mark."""
+    """Return the best value at each mark, as the median over `BASELINE_SEEDS` random searches."""
     traces: list[Trace] = []
     for seed in range(BASELINE_SEEDS):
         rng = random.Random(f"baseline/{problem.name}/{seed}")

@@ -1,4 +1,4 @@
-"""From runs to figures: normalized scores, log regret, mean ranks with bootstrap intervals."""
+"""The figures of runs: normalized scores, log regret, mean ranks with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ Record = Mapping[str, Any]
 
 
 def score(value: float, baseline: float, best: float) -> float:
-    """Return the part of the gap between random search's median and the best value that was closed, within [-1, 1]."""
+    """Return the closed share of the gap between random search's median and the best value, within [-1, 1]."""
     if baseline <= best:
         return 0.0
     return min(max((baseline - value) / (baseline - best), -1.0), 1.0)
 
 
 def log_regret(value: float, baseline: float, best: float) -> float:
-    """Decimal logarithm of what is left of the gap, at least that of `FLOOR`, at most 1."""
+    """Return the decimal logarithm of the remaining share of the gap, at least that of `FLOOR`, at most 1."""
     if baseline <= best:
         return 0.0
     return min(math.log10(max((value - best) / (baseline - best), FLOOR)), 1.0)
 
 
 def table(records: Iterable[Record], mark: int, groups: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Return a row a peer: mean score, log regret and rank with intervals, over problems that all peers have runs of.
+    """Return a row for each peer: mean score, log regret and rank with intervals, over problems that all peers ran.
 
-    One interval of the rank is over problems, as if others were drawn; the other one over seeds, as if these same
+    One interval of the rank is over problems, as if new ones were drawn. The other is over seeds, as if the same
     problems were run again.
 
     Args:
         records: of one mode; see `search_quality.py`.
-        mark: after how many trials.
-        groups: of problems to take; all if empty.
+        mark: the number of trials.
+        groups: of problems to use; empty for all.
     """
     values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     about: dict[str, tuple[float, float]] = {}
@@ -96,7 +96,7 @@ def _seed_intervals(
     ranks = dict.fromkeys(peers, np.ones(RESAMPLES))
     for problem in problems:
         runs = {peer: np.array(values[peer][problem]) for peer in peers}
-        # How often each run is drawn, as a share.
+        # The share of draws of each run.
         drawn = {
             peer: generator.multinomial(len(own), np.full(len(own), 1 / len(own)), RESAMPLES) / len(own)
             for peer, own in runs.items()

@@ -1,4 +1,4 @@
-"""The table of what the way through the server costs: pairs of runs with the same trials under way."""
+"""The table of the loss through the server: pairs of runs with the same running trials."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""One study through a real server, with workers in real time, beside the algorithm called directly.
+"""A study through a real server, with workers in real time, compared with the algorithm called directly.
 
-Both see the same trials under way: the length of each trial is drawn, log-normally, from the study's seed and the
-trial's number, and a mean trial lasts so many suggestions. Called directly a suggestion takes no time; through the
-server it takes what it takes.
+Both have the same running trials: the log-normal length of each trial is drawn from the study's seed and the trial's
+number, and a mean trial lasts a given number of suggestions. Called directly, a suggestion takes no time; through the
+server it takes its real time.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ TIMEOUT_SECONDS = 120
 
 @dataclass(frozen=True)
 class Course:
-    """How the trials of a study go.
+    """The course of a study's trials.
 
     Args:
         seed: of the study and of its trials' lengths.
-        budget: finished trials.
-        workers: how many trials are under way.
-        suggestions: how many suggestions a mean trial lasts.
+        budget: the number of finished trials.
+        workers: the number of running trials.
+        suggestions: the length of a mean trial, in suggestions.
     """
 
     seed: int
@@ -64,7 +64,7 @@ class Best:
         self._finished, self._measured, self._true = 0, float("inf"), float("nan")
 
     def finish(self, measured: float, true: float) -> None:
-        """Take account of one more finished trial."""
+        """Add a finished trial."""
         self._finished += 1
         if measured < self._measured:
             self._measured, self._true = measured, true
@@ -73,7 +73,7 @@ class Best:
 
 
 def directly(problem: Problem, algorithm: str, course: Course) -> tuple[Trace, float]:
-    """Return the best values, and the mean seconds of a suggestion, of the algorithm called in this process."""
+    """Return the best values, and the mean seconds per suggestion, of the algorithm called in this process."""
     peer, best = Dodona(problem.space, course.seed, algorithm), Best()
     under_way: list[tuple[float, int, Any, float, float]] = []
     now, asked, spent = 0.0, 0, 0.0
@@ -98,7 +98,7 @@ def _measured(problem: Problem, course: Course, number: int, values: Any) -> tup
 
 @contextmanager
 def server(folder: Path, python: str) -> Iterator[int]:
-    """Return the port of a server with an empty SQLite database."""
+    """Start a server with an empty SQLite database, and yield its port."""
     database = f"sqlite:///{folder / 'quality.db'}"
     command = [python, "-m", "dodona_server", "serve", "--port={port}", f"--database-url={database}"]
     started = Server(command, folder, None, SERVES)
@@ -110,14 +110,14 @@ def server(folder: Path, python: str) -> Iterator[int]:
 
 @dataclass
 class Served:
-    """What came of a study through the server.
+    """The result of a study through the server.
 
     Args:
         trace: the best values.
-        sources: how many suggestions were fresh, ahead, stand-ins.
-        missed: results that were acknowledged and not known, in all.
-        waited: mean seconds from asking to answer.
-        busy: the share of the workers' time that went into trials.
+        sources: the numbers of suggestions that were fresh, ahead, stand-ins.
+        missed: the number of acknowledged results that suggestions did not know, in total.
+        waited: mean seconds from request to answer.
+        busy: the share of the workers' time spent in trials.
     """
 
     trace: Trace
@@ -128,7 +128,7 @@ class Served:
 
 
 def through_server(problem: Problem, algorithm: str, course: Course, port: int, seconds: float) -> Served:
-    """Return the study with `course.workers` clients; a mean trial lasts that many `seconds`."""
+    """Run the study with `course.workers` clients and return its result; a mean trial lasts `seconds`."""
     study = f"{HERE}/s-{random.SystemRandom().getrandbits(48):x}"
     spec = StudySpec((Metric("value", Goal.MINIMIZE),), problem.space, algorithm)
     wire = json.loads(write_spec(spec, course.seed).to_json())
