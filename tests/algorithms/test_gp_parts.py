@@ -116,7 +116,7 @@ def test_integers_far_from_zero_are_told_apart(low, width, scale):
         assert [axis.value(place) for place in found] == values
         assert (axis.snap(found) == found).all()
         assert axis.snap(found + 0.2 / width) == pytest.approx(found)
-        assert len(set(axis.beside(float(found[1])))) >= 3
+        assert len(set(axis.neighbors(float(found[1])))) >= 3
 
 
 def test_only_the_taken_branch_is_active():

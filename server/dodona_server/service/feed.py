@@ -86,7 +86,7 @@ class Feed:
             self._followers.discard(follower)
 
     async def _begin(self, name: StudyName, after: int, limit: int) -> tuple[int, Page[Event]]:
-        """Number the study's events, and return its key and a page of them."""
+        """Assign numbers to the study's events, and return its key and a page of them."""
 
         def use_case(transaction: Transaction) -> tuple[int, Page[Event]]:
             study = get_study(transaction, name, lock=True)
@@ -145,7 +145,7 @@ class Feed:
 
 
 def _number(transaction: Transaction, study_key: int) -> int:
-    """Number the study's events and return the last number; 0 if the study was deleted meanwhile."""
+    """Assign numbers to the study's events, and return the last number; 0 if the study was deleted meanwhile."""
     named = studies.find_key(transaction, study_key)
     study = named and studies.find(transaction, named.name, lock=True)
     if study is None or study.key != study_key:

@@ -76,7 +76,7 @@ class Interval:
         """Return positions of values as random search would draw them, from uniform `u`."""
         return self.snap(u)
 
-    def beside(self, place: float) -> list[float]:
+    def neighbors(self, place: float) -> list[float]:
         """Return positions of nearby values for a local search; none on a continuous axis."""
         if isinstance(self.kind, Double) or self.size > MAX_ROUNDED:
             return []
@@ -126,7 +126,7 @@ class Table:
         """Return positions of values as random search would draw them, from uniform `u`."""
         return self.places[np.searchsorted(self.edges, u, side="right")]
 
-    def beside(self, place: float) -> list[float]:
+    def neighbors(self, place: float) -> list[float]:
         """Return positions of other values for a local search: all of a short list, else the nearest four."""
         own = int(self._nearest(np.array(place)))
         reach = len(self.values) if len(self.values) <= 12 else 2
@@ -167,7 +167,7 @@ class Choice:
         """Return positions of values as random search would draw them, from uniform `u`."""
         return np.minimum(np.floor(u * len(self.values)), len(self.values) - 1)
 
-    def beside(self, place: float) -> list[float]:
+    def neighbors(self, place: float) -> list[float]:
         """Return the positions of all other values."""
         return [float(index) for index in range(len(self.values)) if index != int(place)]
 

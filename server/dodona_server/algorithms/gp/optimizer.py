@@ -19,7 +19,7 @@ from dodona_server.algorithms.gp.acquisition import Acquisition
 from dodona_server.algorithms.gp.axes import Array
 from dodona_server.algorithms.gp.encoding import Encoding
 
-SPREAD, STREWN = 512, 512
+SPREAD, SCATTERED = 512, 512
 STARTS = 4  # of each of the two kinds
 # Options of L-BFGS-B. The tolerance and the limit of line-search steps end runs that only rounding errors prolong.
 POLISHING = {"maxiter": 40, "ftol": 1e-6, "maxls": 10}
@@ -50,8 +50,8 @@ class Optimizer:
             seeds: the best trials so far, best first, at least one, k x a.
             pace: the length scale of each axis, a.
         """
-        spread, strewn = self._spread(SPREAD), self._strewn(seeds, STREWN)
-        z = np.concatenate([spread, strewn])
+        spread, scattered = self._spread(SPREAD), self._scattered(seeds, SCATTERED)
+        z = np.concatenate([spread, scattered])
         value = acquisition(z, self._encoding.activity(z))
         split = len(spread)
         starts = np.concatenate(
@@ -75,7 +75,7 @@ class Optimizer:
         cells = self._generator.permuted(np.tile(np.arange(count), (size, 1)), axis=1).T
         return self._encoding.spread((cells + self._generator.random((count, size))) / count)
 
-    def _strewn(self, seeds: Array, count: int) -> Array:
+    def _scattered(self, seeds: Array, count: int) -> Array:
         """Return points around the seeds, count x a: half moved a little on all axes, half redrawn on a few axes."""
         generator, size = self._generator, self._encoding.size
         z = seeds[np.minimum(generator.geometric(0.35, count) - 1, len(seeds) - 1)].copy()
@@ -135,7 +135,7 @@ class Optimizer:
         steps = [
             (int(axis), place)
             for axis in self._stepped[active[self._stepped]]
-            for place in self._encoding.axes[axis].beside(float(z[axis]))
+            for place in self._encoding.axes[axis].neighbors(float(z[axis]))
         ]
         if len(steps) > MOST_NEIGHBORS:
             picked: npt.NDArray[np.intp] = self._generator.choice(len(steps), MOST_NEIGHBORS, replace=False)

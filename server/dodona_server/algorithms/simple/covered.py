@@ -15,7 +15,7 @@ _Names = tuple[str, ...]
 
 
 class Covered:
-    """The points that trials stand for.
+    """The points that trials cover.
 
     Args:
         completed: the finished trials. One without parameters is ignored, since it ran before there were any.

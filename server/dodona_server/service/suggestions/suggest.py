@@ -200,7 +200,7 @@ def _state_when_over(transaction: Transaction, study: Study, request: SuggestReq
         return study
     if not trials.any_unfinished(transaction, study):
         return complete_study(transaction, study, "nothing is left to try", now)
-    # Trials may still run, but nothing is left beyond those handed out.
+    # Trials may still run, but there is nothing else to suggest.
     return dataclasses.replace(study, state=StudyState.COMPLETED)
 
 
