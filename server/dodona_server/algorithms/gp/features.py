@@ -1,9 +1,9 @@
 """Kernel features: the form of a point that the kernel compares.
 
-A numeric axis gives one column, its position. An inactive axis is at the middle, so that a point without the parameter
-is equally far from both ends (the parent's value distinguishes the two as well). A categorical axis gives a column for
-each category seen and one for all others, with the value sqrt(1/2), so that two categories have the squared distance 1,
-the Hamming distance. The columns of an axis share a length scale: they are one group.
+A numeric axis gives one column, its position. An inactive axis is at the middle, equally far from both ends; the
+parent's value also distinguishes active from inactive. A categorical axis gives a column for each category seen and one
+for all others. Their value is sqrt(1/2), so two categories have the squared distance 1, the Hamming distance. The
+columns of an axis share a length scale: they are one group.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The target of the model: one number for each trial, from one or several objectives.
 
-Several objectives are combined by the augmented Chebyshev norm with new random weights for each suggestion, so that the
+Several objectives are combined by the augmented Chebyshev norm. Each suggestion draws new random weights, so that the
 suggestions spread along the Pareto front, including its concave parts.
 
 Source: Knowles, ParEGO (2006).

@@ -1,7 +1,7 @@
 """The search space: parameters of four kinds in a tree of conditions.
 
-A parameter is active when it stands at the root, or when its parent is active and has one of the values that its
-branch names.
+A parameter at the root is always active. A parameter in a branch is active when its parent is active and has one of the
+branch's values.
 """
 
 from dodona_server.domain.space.kinds import (
