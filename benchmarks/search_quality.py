@@ -4,6 +4,7 @@
     python benchmarks/search_quality.py report runs.jsonl --json results.json --pictures docs/images
     python benchmarks/search_quality.py run --through-server --seeds 5 --pending 8 --suggestions 2,20,200 served.jsonl
     python benchmarks/search_quality.py compare served.jsonl
+    python benchmarks/search_quality.py busy --workers 8 --seconds 1 --budget 240
 
 With --through-server each study runs twice: through a real server with workers in real time, and with the algorithm
 called directly and the same running trials. `compare` prints the difference.
@@ -37,6 +38,8 @@ def main() -> None:
         measure_through_server(arguments)
     elif arguments.command == "run":
         measure(arguments)
+    elif arguments.command == "busy":
+        print_busy(arguments)
     elif arguments.command == "compare":
         served.compare([json.loads(line) for path in arguments.runs for line in path.read_text().splitlines()])
     else:
@@ -123,6 +126,16 @@ def measure_through_server(arguments: argparse.Namespace) -> None:
                     file.flush()
 
 
+def print_busy(arguments: argparse.Namespace) -> None:
+    """Print the share of the workers' time that goes into trials of the first problem of that name."""
+    problem = next(make() for name, make in problems.suite("quick").items() if arguments.only in name)
+    course = through_server.Course(0, arguments.budget, arguments.workers, 0.0)
+    with tempfile.TemporaryDirectory() as folder, through_server.server(Path(folder), sys.executable) as port:
+        found = through_server.through_server(problem, "GP_BANDIT", course, port, arguments.seconds)
+    print(f"{arguments.workers} workers, {arguments.budget} trials of {arguments.seconds:g} s: {found.busy:.1%} busy,")
+    print(f"{1000 * found.waited:.0f} ms waited a call, {found.missed} results missed, {found.sources}")
+
+
 def _pair(record: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(record[key] for key in ("algorithm", "problem", "pending", "suggestions", "seed", "budget"))
 
@@ -158,6 +171,11 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("runs", type=Path, nargs="+")
     show.add_argument("--json", type=Path)
     show.add_argument("--pictures", type=Path)
+    busy = commands.add_parser("busy")
+    busy.add_argument("--workers", type=int, default=8)
+    busy.add_argument("--seconds", type=float, default=1.0, help="how long a trial lasts on average")
+    busy.add_argument("--budget", type=int, default=240)
+    busy.add_argument("--only", default="noisy branin")
     compare = commands.add_parser("compare")
     compare.add_argument("runs", type=Path, nargs="+")
     return parser
