@@ -105,9 +105,8 @@ class Schedule:
         of_study.serve_cached()
         if of_study.serving is not None:
             return
-        # A computation in progress ends sooner than one that begins now, and may be as fresh.
-        soon = of_study.computing_ahead is not None and (of_study.is_slow or not of_study.outdated)
-        if of_study.unused or (of_study.waiting and not soon):
+        # Points that are being computed become a trial soon, of which a computation that begins now would not know.
+        if of_study.unused or (of_study.waiting and of_study.computing_ahead is None):
             of_study.serving = asyncio.create_task(self._serve(study, of_study))
         elif not of_study.waiting and of_study.should_prepare and _can_suggest(study):
             of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
