@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 from dodona_server.algorithms.gp.axes import Array
 from dodona_server.algorithms.gp.features import Features
@@ -15,6 +15,8 @@ from dodona_server.algorithms.gp.likelihood import Hyperparameters, Layout, Nois
 LEAST_WARPED = 12
 # A run ends when a step raises the log density by less than this share; the rest is below a thousandth.
 TOLERANCE = 1e-6
+# A run that comes so close to the best one, in log density and in each logarithm, would end there too.
+NEAR_VALUE, NEAR_PLACE = 0.1, 0.3
 
 
 def fit(
@@ -57,8 +59,22 @@ def _theta(
     target = Posterior(x, y, basis, group, layout, dimensions, noise)
     best_value, best = np.inf, target.medians
     options = {"maxiter": iterations, "ftol": TOLERANCE}
+
+    def stop_near_the_best(intermediate_result: OptimizeResult) -> None:
+        close = intermediate_result.fun - best_value < NEAR_VALUE
+        if close and np.abs(intermediate_result.x - best).max() < NEAR_PLACE:
+            raise StopIteration
+
     for start in _starts(target, layout):
-        found = minimize(target, start, jac=True, method="L-BFGS-B", bounds=target.bounds, options=options)
+        found = minimize(
+            target,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=target.bounds,
+            options=options,
+            callback=stop_near_the_best,
+        )
         if np.isfinite(found.fun) and found.fun < best_value:
             best_value, best = float(found.fun), found.x
     return best

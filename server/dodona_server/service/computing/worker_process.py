@@ -16,7 +16,7 @@ import threading
 from multiprocessing.connection import Connection
 
 # How long a process without a job waits before work that is not urgent.
-IDLE_SECONDS = 0.3
+IDLE_SECONDS = 0.1
 
 
 def main() -> None:
