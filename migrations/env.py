@@ -1,4 +1,4 @@
-"""Alembic's environment: runs the migrations on the connection that the server hands over."""
+"""Alembic's environment: runs the migrations on the connection that the server passes in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leases, request ids of all calls, budgets, suggestions computed ahead."""
+"""Leases, request ids of all calls, budgets, suggestions computed in advance."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("checkpoint", sa.Text(), nullable=False, server_default=""),
     ):
         op.add_column("trials", column)
-    # An attempt is counted when the trial is handed out, no longer when it is made.
+    # An attempt is now counted when the trial is assigned, not when it is created.
     op.execute("UPDATE trials SET attempt = 0 WHERE state = 'REQUESTED'")
     op.create_index(
         "ix_trials_lease_expiry",
@@ -49,7 +49,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("lease_expiry IS NOT NULL"),
         postgresql_where=sa.text("lease_expiry IS NOT NULL"),
     )
-    # One index of all events in the place of two of a part each.
+    # One index of all events replaces two partial ones.
     op.drop_index("ix_events_unnumbered", table_name="events")
     op.drop_index("uq_events_number", table_name="events")
     op.create_index("uq_events_number", "events", ["study_key", "number"], unique=True)

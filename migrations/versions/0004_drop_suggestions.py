@@ -1,4 +1,4 @@
-"""Points computed ahead are no longer kept: a server computes them again in less time than they are worth."""
+"""Suggestions computed in advance are no longer stored: a server recomputes them faster than it would read them."""
 
 from __future__ import annotations
 
