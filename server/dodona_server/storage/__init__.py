@@ -1,1 +1,1 @@
-"""Durable state: tables, queries and transactions. Domain values in, domain values out; the only place with SQL."""
+"""Durable state: tables, queries and transactions, in domain values. The only package with SQL."""

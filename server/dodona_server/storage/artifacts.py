@@ -1,6 +1,6 @@
-"""What the database knows of artifacts; `blobs` has their content.
+"""Rows about artifacts; `blobs` has their content.
 
-A blob has its row before it has its first byte, and loses it after the last one is gone, so that none is forgotten.
+A blob gets its row before its first byte, and loses the row after its last byte is deleted. So no blob is forgotten.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PAGE = Statement(
     .where(
         _IN_STUDY,
         kept,
-        # The first condition says nothing that the second does not, but it can be looked up in the index.
+        # The first condition follows from the second, but can use the index.
         artifacts.c.number >= bindparam("after"),
         sa.or_(artifacts.c.number > bindparam("after"), artifacts.c.name > bindparam("after_name")),
     )
@@ -58,31 +58,31 @@ _INSERT = Statement(artifacts.insert().returning(*artifacts.c))
 
 
 def of_trial(transaction: Transaction, study_key: int, number: int) -> list[Artifact]:
-    """The trial's artifacts, by name."""
+    """Return the trial's artifacts by name."""
     return [_artifact(row) for row in _LIST.rows(transaction, _trial(study_key, number))]
 
 
 def count(transaction: Transaction, study_key: int, number: int) -> int:
-    """How many artifacts the trial has."""
+    """Return how many artifacts the trial has."""
     counted: int = _COUNT.value(transaction, _trial(study_key, number))
     return counted
 
 
 def find(transaction: Transaction, study_key: int, number: int, name: str, *, lock: bool = False) -> Artifact | None:
-    """The trial's artifact of that name; with `lock`, held until the transaction ends."""
+    """Return the trial's artifact of that name; with `lock`, lock it until the transaction ends."""
     values = {**_trial(study_key, number), "of_name": name}
     row = (_FIND_LOCKED if lock else _FIND).row(transaction, values)
     return None if row is None else _artifact(row)
 
 
 def page(transaction: Transaction, study_key: int, after: tuple[int, str], limit: int) -> list[Artifact]:
-    """Up to `limit` artifacts of a study behind that trial's number and name, in the order of these."""
+    """Return up to `limit` artifacts of a study after that trial number and name, in the order of these."""
     values = {"of_study": study_key, "after": after[0], "after_name": after[1], "limit": limit}
     return [_artifact(row) for row in _PAGE.rows(transaction, values)]
 
 
 def reserve(transaction: Transaction, study_key: int, artifact: Artifact, until: float) -> Artifact:
-    """Keeps that a blob may be there, to be removed at the time `until` unless `keep` makes it an artifact before."""
+    """Record that a blob may exist; it may be deleted from `until` on, unless `keep` makes it an artifact before."""
     values = {
         "study_key": study_key,
         "number": artifact.number,
@@ -99,36 +99,36 @@ def reserve(transaction: Transaction, study_key: int, artifact: Artifact, until:
 
 
 def keep(transaction: Transaction, artifact: Artifact) -> bool:
-    """Makes a reserved blob an artifact, the only one of its name; whether it was still reserved."""
+    """Make a reserved blob the only artifact of its name; return whether it was still reserved."""
     values = {"of_key": artifact.key, "new_size": artifact.size, "new_sha256": artifact.sha256}
     return _KEEP.row(transaction, values) is not None
 
 
 def discard(transaction: Transaction, artifact: Artifact, now: float) -> None:
-    """Takes the artifact out of sight; its blob may be removed from `now` on."""
+    """Hide the artifact; its blob may be deleted from `now` on."""
     _DISCARD.run(transaction, {"of_key": artifact.key, "new_time": now})
 
 
 def discard_of_trial(transaction: Transaction, study_key: int, number: int, now: float) -> None:
-    """Takes all artifacts of a trial out of sight."""
+    """Hide all artifacts of a trial."""
     _DISCARD_OF_TRIAL.run(transaction, {**_trial(study_key, number), "new_time": now})
 
 
 def discard_of_study(transaction: Transaction, study_key: int, limit: int) -> int:
-    """Takes up to `limit` artifacts of a study out of sight, and tells how many; their blobs may be removed at once."""
+    """Hide up to `limit` artifacts of a study and return how many; their blobs may be deleted at once."""
     found = _SOME.rows(transaction, {"of_study": study_key, "limit": limit})
     _DISCARD.run_each(transaction, [{"of_key": row["key"], "new_time": 0.0} for row in found])
     return len(found)
 
 
 def discarded_blobs(transaction: Transaction, now: float, limit: int) -> list[tuple[int, str]]:
-    """Up to `limit` blobs that may be removed by `now`, each with the key of its row."""
+    """Return up to `limit` blobs that may be deleted by `now`, each with the key of its row."""
     rows = _DISCARDED.rows(transaction, {"now": now, "limit": limit})
     return [(row["key"], row["blob"]) for row in rows]
 
 
 def forget(transaction: Transaction, keys: list[int]) -> None:
-    """Forgets blobs that are removed."""
+    """Delete the rows of deleted blobs."""
     _FORGET.run_each(transaction, [{"of_key": key} for key in keys])
 
 

@@ -1,6 +1,6 @@
-"""The content of artifacts: files in a folder, or objects behind any URL that fsspec knows, such as a bucket.
+"""The content of artifacts: files in a folder, or objects at any URL that fsspec knows, such as a bucket.
 
-What is written here is seen by nobody before the database says that it is there: see `artifacts`.
+A blob is visible only after the database says that it exists: see `artifacts`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ logger = logging.getLogger("dodona")
 T = TypeVar("T")
 
 THREADS = 4
-# What goes to a thread at once: much smaller pieces would cost more for the way than for the disk.
+# The size of a piece for a thread: with much smaller pieces the thread would cost more than the disk.
 PIECE_BYTES = 2**20
-# What is left free at least of a large disk.
+# The least free space that is left on a large disk.
 MIN_FREE_BYTES = 2**30
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
@@ -36,32 +36,32 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many bytes were written, and their SHA-256 in hexadecimal digits."""
+    """The size and the SHA-256 in hexadecimal digits of what was written."""
 
     size: int
     sha256: str
 
 
 class Blobs:
-    """Files of any size, by names that nobody gave them.
+    """Files of any size, with generated names.
 
     Args:
-        place: a folder, which is made when it is first needed, or a URL such as "s3://bucket/folder".
-        min_free_bytes: how much of a folder's disk is left free, since a database may need it too; None for 1 GiB, or
-            a tenth of a disk that is smaller than ten.
+        place: a folder, which is created when first needed, or a URL such as "s3://bucket/folder".
+        min_free_bytes: the free space to leave on a folder's disk, since a database may need it too; None for 1 GiB, or
+            a tenth of a disk that is smaller than 10 GiB.
 
     Raises:
-        StoreUnusable: nothing here knows such a URL.
+        StoreUnusable: no installed package knows such a URL.
     """
 
     def __init__(self, place: str, min_free_bytes: int | None = None) -> None:
-        # Where it is used: most commands need no file system.
+        # Imported here because most commands need no file system.
         import fsspec
 
         try:
             files, self._root = fsspec.core.url_to_fs(place)
         except (ImportError, ValueError) as error:
-            # Not the URL itself: it may hold a password.
+            # Not the URL itself: it may contain a password.
             raise StoreUnusable(f"the place for artifacts cannot be used: {error}") from error
         self._files: Any = files
         self._local = isinstance(files, fsspec.implementations.local.LocalFileSystem)
@@ -69,7 +69,7 @@ class Blobs:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dodona-blob")
 
     async def check_room(self, size: int) -> None:
-        """Does nothing, if there is room for a blob of so many bytes.
+        """Check that there is room for a blob of that many bytes.
 
         Raises:
             StorageFull: there is none.
@@ -77,17 +77,17 @@ class Blobs:
         await self._run(functools.partial(self._check_room, size))
 
     async def write(self, name: str, content: AsyncIterator[bytes], limit: int) -> Written:
-        """Writes a new blob; when it returns, the content is durable. If it raises, nothing is left behind.
+        """Write a new blob; when this returns, the content is durable. If it raises, nothing is left behind.
 
         Args:
-            name: of the blob.
-            content: in pieces of any size.
-            limit: how many bytes are allowed.
+            name: the blob's name.
+            content: the content, in pieces of any size.
+            limit: the maximum size in bytes.
 
         Raises:
-            TooLarge: there are more.
+            TooLarge: the content is larger.
             StorageFull: there is no room for it.
-            Unavailable: the folder or the service behind the URL failed.
+            Unavailable: the folder or the service at the URL failed.
         """
         file = await self._run(functools.partial(self._create, name))
         writer = _Writer(file, self._check_room)
@@ -103,11 +103,11 @@ class Blobs:
         return Written(writer.size, writer.digest.hexdigest())
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
-        """The content of a blob, in pieces; it is opened before this returns.
+        """Return the content of a blob in pieces; it is opened before this returns.
 
         Raises:
-            NotFound: it is not there.
-            Unavailable: the folder or the service behind the URL failed.
+            NotFound: there is no such blob.
+            Unavailable: the folder or the service at the URL failed.
         """
         return self._pieces(await self._run(functools.partial(self._open, name)))
 
@@ -116,23 +116,23 @@ class Blobs:
             while piece := await self._run(functools.partial(file.read, PIECE_BYTES)):
                 yield piece
         finally:
-            # A reader that goes away ends this at once: there is nobody to wait for a thread.
+            # If the reader disconnects, this runs at once: nothing can wait for a thread then.
             file.close()
 
     async def remove(self, name: str) -> None:
-        """Removes a blob, if it is there.
+        """Delete a blob, if it exists.
 
         Raises:
-            Unavailable: the folder or the service behind the URL failed.
+            Unavailable: the folder or the service at the URL failed.
         """
         await self._run(functools.partial(self._remove, name))
 
     def close(self) -> None:
-        """Finishes what is running."""
+        """Finish the running operations."""
         self._threads.shutdown(cancel_futures=True)
 
     def _path(self, name: str) -> str:
-        # Not all in one folder: some file systems are slow with very many.
+        # Not all in one folder: some file systems are slow with very many files.
         return f"{self._root}/{name[:2]}/{name}"
 
     def _check_room(self, size: int) -> None:
@@ -192,7 +192,7 @@ class Blobs:
 
 
 class _Writer:
-    """Appends to a file, while there is room, and counts."""
+    """Appends to a file while there is room, and counts the bytes."""
 
     def __init__(self, file: IO[bytes], check_room: Callable[[int], None]) -> None:
         self.size = 0
@@ -208,7 +208,7 @@ class _Writer:
 
 
 async def _gathered(content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same content in pieces that are worth a thread."""
+    """Yield the same content in pieces large enough for a thread."""
     gathered = bytearray()
     async for piece in content:
         gathered += piece
@@ -220,7 +220,7 @@ async def _gathered(content: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _translated(function: Callable[[], T]) -> T:
-    """What `function` returns; its failures as the domain's."""
+    """Return what `function` returns; raise its failures as domain errors."""
     try:
         return function()
     except DodonaError:
@@ -233,5 +233,5 @@ def _translated(function: Callable[[], T]) -> T:
             raise FailedPrecondition(f"the artifact store cannot be used by this server: {reason}") from error
         raise Unavailable(f"the artifact store does not answer: {reason}") from error
     except Exception as error:
-        # The libraries behind the URLs have errors of their own.
+        # The libraries for the URLs have their own errors.
         raise Unavailable(f"the artifact store does not answer: {type(error).__name__}: {error}") from error

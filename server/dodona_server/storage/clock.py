@@ -1,4 +1,4 @@
-"""The database's clock: leases run out by it, whichever server looks."""
+"""The database's clock: leases expire by it, whichever server checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class database_now(FunctionElement[float]):  # noqa: N801 - a function of SQL
 
 @compiles(database_now, "sqlite")
 def _sqlite(_element: database_now, _compiler: Any, **_options: Any) -> str:
-    # unixepoch('subsec') needs SQLite 3.42, which Python 3.11 often lacks; this has milliseconds as well.
+    # unixepoch('subsec') needs SQLite 3.42, which Python 3.11 often lacks; this has milliseconds too.
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
@@ -34,6 +34,6 @@ _NOW = Statement(sa.select(database_now().label("now")))
 
 
 def database_time(transaction: Transaction) -> float:
-    """The time by the database's clock, in seconds since the epoch."""
+    """Return the time by the database's clock, in seconds since the epoch."""
     now: float = _NOW.value(transaction)
     return now

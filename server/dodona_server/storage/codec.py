@@ -1,4 +1,4 @@
-"""Domain values as JSON text and back."""
+"""Conversion between domain values and JSON text."""
 
 from __future__ import annotations
 
@@ -13,62 +13,62 @@ from dodona_server.domain.space import Value
 from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Measurement
 
-# Longer ones are read only if somebody looks into them.
+# Longer ones are parsed only on access.
 LONG_METADATA = 2**16
 _SPEC = TypeAdapter(StudySpec)
 
 
 def dump_spec(spec: StudySpec) -> str:
-    """A study's spec as JSON."""
+    """Return a study's spec as JSON."""
     return _SPEC.dump_json(spec).decode()
 
 
 def load_spec(text: str) -> StudySpec:
-    """The spec that `dump_spec` wrote."""
+    """Return the spec that `dump_spec` wrote."""
     return _SPEC.validate_json(text)
 
 
 def dump_parameters(parameters: Mapping[str, Value]) -> str:
-    """A trial's parameters as JSON."""
+    """Return a trial's parameters as JSON."""
     return to_json(parameters).decode()
 
 
 def load_parameters(text: str) -> dict[str, Value]:
-    """The parameters that `dump_parameters` wrote."""
+    """Return the parameters that `dump_parameters` wrote."""
     return cast("dict[str, Value]", from_json(text))
 
 
 def dump_metrics(metrics: Mapping[str, float]) -> str:
-    """Metrics as JSON; values that JSON lacks become strings."""
+    """Return metrics as JSON; values that JSON lacks become strings."""
     return to_json(metrics, inf_nan_mode="strings").decode()
 
 
 def load_metrics(text: str) -> dict[str, float]:
-    """The metrics that `dump_metrics` wrote."""
+    """Return the metrics that `dump_metrics` wrote."""
     return {name: float(value) for name, value in from_json(text).items()}
 
 
 def dump_metadata(metadata: Mapping[str, str]) -> str:
-    """Metadata as JSON."""
+    """Return metadata as JSON."""
     # One by one: while the library writes many megabytes at once, no other thread runs.
     return "{" + ",".join(f"{to_json(key).decode()}:{to_json(value).decode()}" for key, value in metadata.items()) + "}"
 
 
 def load_metadata(text: str) -> Mapping[str, str]:
-    """The metadata that `dump_metadata` wrote."""
+    """Return the metadata that `dump_metadata` wrote."""
     if text == "{}":
         return {}
     return WrittenMetadata(text) if len(text) > LONG_METADATA else cast("dict[str, str]", from_json(text))
 
 
 def dump_final(measurement: Measurement) -> str:
-    """A final measurement as JSON."""
+    """Return a final measurement as JSON."""
     fields = [measurement.step, measurement.elapsed_seconds, dict(measurement.metrics)]
     return to_json(fields, inf_nan_mode="strings").decode()
 
 
 def load_final(text: str | None) -> Measurement | None:
-    """The measurement that `dump_final` wrote."""
+    """Return the measurement that `dump_final` wrote."""
     if text is None:
         return None
     step, elapsed_seconds, metrics = from_json(text)
@@ -76,10 +76,10 @@ def load_final(text: str | None) -> Measurement | None:
 
 
 def dump_numbers(numbers: list[int]) -> str:
-    """Trial numbers as JSON."""
+    """Return trial numbers as JSON."""
     return to_json(numbers).decode()
 
 
 def load_numbers(text: str) -> list[int]:
-    """The numbers that `dump_numbers` wrote."""
+    """Return the numbers that `dump_numbers` wrote."""
     return cast("list[int]", cast(Any, from_json(text)))

@@ -1,4 +1,4 @@
-"""What can be wrong with a database before the server has started."""
+"""Errors of a database before the server has started."""
 
 from __future__ import annotations
 

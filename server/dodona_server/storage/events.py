@@ -1,7 +1,7 @@
 """Events in the database.
 
-An event is numbered when it is first read, not when it is written: then a reader that has seen all up to a number has
-missed none, although transactions that run at once end in any order, and writing one costs a plain insert.
+An event gets its number when it is first read, not when it is written. So a reader that has seen all events up to a
+number has missed none, although concurrent transactions end in any order. Writing an event is a plain insert.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ _NEWEST = Statement(
         sa.select(events.c.key).where(_OF_THAT_STUDY, unnumbered).limit(1).scalar_subquery().label("unnumbered"),
     ).where(one_of(studies.c.key, "keys"), shown)
 )
-# Bounds the work of the first reader of a study that nobody has followed so far.
+# Limits the work of the first reader of a study that nobody has followed so far.
 MAX_NUMBERED_AT_ONCE = 10_000
 
 
 def append(transaction: Transaction, study_key: int, happened: Sequence[Event]) -> None:
-    """Keeps events; they are read after those kept before in the same transaction."""
+    """Store events; they come after those stored before in the same transaction."""
     rows = [
         {
             "study_key": study_key,
@@ -62,7 +62,7 @@ def append(transaction: Transaction, study_key: int, happened: Sequence[Event]) 
 
 
 def number(transaction: Transaction, study: Study) -> None:
-    """Gives numbers to the events that have none; the study must be held."""
+    """Number the events that have no number; the caller must have locked the study."""
     of_study = {"of_study": study.key}
     found = _UNNUMBERED.rows(transaction, {**of_study, "limit": MAX_NUMBERED_AT_ONCE})
     if found:
@@ -72,13 +72,13 @@ def number(transaction: Transaction, study: Study) -> None:
 
 
 def newest(transaction: Transaction, study_keys: Sequence[int]) -> dict[int, tuple[int, bool]]:
-    """The number of each study's last event, and whether some have no number yet; deleted studies are left out."""
+    """Return the number of each study's last event, and whether some have no number yet; omit deleted studies."""
     rows = _NEWEST.rows(transaction, {"keys": codec.dump_numbers(list(study_keys))})
     return {row["key"]: (row["last"] or 0, row["unnumbered"] is not None) for row in rows}
 
 
 def page(transaction: Transaction, study_key: int, after: int, limit: int) -> Page[Event]:
-    """The page of up to `limit` events with numbers above `after`, in order."""
+    """Return a page of up to `limit` events with numbers above `after`, in order."""
     parameters = {"of_study": study_key, "after": after, "limit": limit}
     return page_of(transaction, _PAGE, _SIZES, parameters, _event)
 

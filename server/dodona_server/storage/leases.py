@@ -1,4 +1,4 @@
-"""Leases in the database: who runs which trial, and until when, by the database's clock."""
+"""Leases in the database: which client runs which trial, and until when, by the database's clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import leased, trials, unfinished
 from dodona_server.storage.trial_rows import COLUMNS, IN_STUDY, THIS, read_trial, trial_key
 
-# By how much a clock may have been set back.
+# The most by which a clock may have been set back.
 MAX_AHEAD_SECONDS = 1e12
 
 _NUMBERS_ELSEWHERE = sa.select(trials.c.number).where(
@@ -25,7 +25,7 @@ _NUMBERS_ELSEWHERE = sa.select(trials.c.number).where(
 _RUNNING_ELSEWHERE = Statement(
     sa.select(trials.c.number).where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_ELSEWHERE), leased).limit(1)
 )
-# The time in a query of its own: PostgreSQL looks nothing up in an index that it takes for new at every row.
+# The time is a subquery: PostgreSQL does not use an index for a value that it considers new at every row.
 _OVERDUE = (leased, trials.c.lease_expiry <= sa.select(database_now()).scalar_subquery())
 _RAN_OUT = (
     sa.select(trials.c.study_key, *COLUMNS).where(*_OVERDUE).order_by(trials.c.lease_expiry).limit(bindparam("limit"))
@@ -48,7 +48,7 @@ _ASSIGN = Statement(
 )
 _EXTEND = Statement(trials.update().where(*THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds))
 _GRANT_GRACE = Statement(trials.update().where(*_OVERDUE).values(lease_expiry=database_now() + trials.c.lease_seconds))
-# Up to a time that never comes: without one PostgreSQL would walk through all trials to find those with a lease.
+# Up to a time that never comes: without a bound PostgreSQL would scan all trials to find those with a lease.
 _EVER = (leased, trials.c.lease_expiry <= sa.select(database_now() + MAX_AHEAD_SECONDS).scalar_subquery())
 _BEGIN_ANEW = Statement(trials.update().where(*_EVER).values(lease_expiry=database_now() + trials.c.lease_seconds))
 _REQUEUE = Statement(
@@ -78,22 +78,22 @@ _RECLAIM = Statement(
 
 
 def run_elsewhere(transaction: Transaction, study: Study, client_id: str) -> bool:
-    """Whether another client runs a trial on a lease: if it is lost, the trial is there to be handed out again."""
+    """Return whether another client runs a trial on a lease, which may expire and make the trial available again."""
     parameters = {"of_study": study.key, "of_client": client_id}
     return _RUNNING_ELSEWHERE.row(transaction, parameters) is not None
 
 
 def run_out(transaction: Transaction, limit: int, *, lock: bool = True) -> list[tuple[int, Trial]]:
-    """Up to `limit` trials whose lease has run out, each with its study's key; the longest overdue first.
+    """Return up to `limit` trials whose lease has expired, each with its study's key; the longest overdue first.
 
-    With `lock` they are held until the transaction ends; those that another transaction holds are left out.
+    With `lock` they are locked until the transaction ends; those that another transaction has locked are omitted.
     """
     rows = (_RUN_OUT_LOCKED if lock else _RUN_OUT).rows(transaction, {"limit": limit})
     return [(row["study_key"], read_trial(row)) for row in rows]
 
 
 def assign(transaction: Transaction, study: Study, trial: Trial) -> None:
-    """Makes the trial ACTIVE with the client, attempt and length of lease that `trial` says; the lease begins now."""
+    """Make the trial ACTIVE with the client, attempt and lease length in `trial`; the lease begins now."""
     values = {
         **trial_key(study.key, trial.number),
         "new_client": trial.client_id,
@@ -106,26 +106,26 @@ def assign(transaction: Transaction, study: Study, trial: Trial) -> None:
 
 
 def extend_lease(transaction: Transaction, study_key: int, trial: Trial) -> None:
-    """Lets the trial's lease, if it has one, begin anew."""
+    """Renew the trial's lease, if it has one."""
     _EXTEND.run(transaction, trial_key(study_key, trial.number))
 
 
 def grant_grace(transaction: Transaction) -> None:
-    """Lets every lease that has run out begin anew."""
+    """Renew every expired lease."""
     _GRANT_GRACE.run(transaction)
 
 
 def begin_anew(transaction: Transaction) -> None:
-    """Lets every lease begin anew."""
+    """Renew every lease."""
     _BEGIN_ANEW.run(transaction)
 
 
 def requeue(transaction: Transaction, study_key: int, trial: Trial) -> None:
-    """Puts the trial back into the queue; its `lost_attempts` and `lost_client_id` say why."""
+    """Put the trial back into the queue; its `lost_attempts` and `lost_client_id` say why."""
     values = {"new_lost": trial.lost_attempts, "new_lost_client": trial.lost_client_id}
     _REQUEUE.run(transaction, {**trial_key(study_key, trial.number), **values})
 
 
 def reclaim(transaction: Transaction, study_key: int, trial: Trial, now: float) -> None:
-    """Gives the trial back to the client that was thought lost, whose attempt goes on."""
+    """Return the trial to the client that was considered lost; its attempt continues."""
     _RECLAIM.run(transaction, {**trial_key(study_key, trial.number), "new_start": now})

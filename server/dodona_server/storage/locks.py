@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 
-# Any numbers will do, as long as every server takes the same.
+# Arbitrary numbers, which must be the same in every server.
 MIGRATIONS = 0x0D0D04A
 KEEPER = 0x0D0D04B
 
@@ -15,13 +15,13 @@ _TRY_KEEPER = Statement(sa.select(sa.func.pg_try_advisory_xact_lock(KEEPER)))
 
 
 def keeper_lock(transaction: Transaction) -> bool:
-    """Whether this transaction is the keeper's until it ends; on SQLite there is one server only."""
+    """Return whether this transaction has the maintenance lock until it ends; on SQLite there is only one server."""
     if transaction.dialect.name == "sqlite":
         return True
     return bool(_TRY_KEEPER.value(transaction))
 
 
 def wait_for_migrations(transaction: Transaction) -> None:
-    """Waits until no other server is bringing the schema up."""
+    """Wait until no other server is upgrading the schema."""
     if transaction.dialect.name == "postgresql":
         transaction.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATIONS)))

@@ -15,7 +15,7 @@ from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import measurements
 from dodona_server.storage.trial_rows import trial_key
 
-# What a measurement takes beside its metrics.
+# The size of a measurement without its metrics.
 MEASUREMENT_BYTES = 64
 
 
@@ -72,7 +72,7 @@ _SIZES_OF = Statement(
 
 
 def measure(transaction: Transaction, study_key: int, number: int, attempt: int, measurement: Measurement) -> None:
-    """Keeps a measurement; one of the same step (without steps: of the same moment) is replaced."""
+    """Store a measurement; it replaces one of the same step or, without steps, of the same moment."""
     parameters = {
         "study_key": study_key,
         "number": number,
@@ -86,7 +86,7 @@ def measure(transaction: Transaction, study_key: int, number: int, attempt: int,
 
 
 def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Measurement]:
-    """The measurements of the trial, those of its attempts joined, in order."""
+    """Return the measurements of the trial in order, those of its attempts joined."""
     attempts: dict[int, list[Measurement]] = {}
     for row in _MEASURED.rows(transaction, trial_key(study_key, trial.number)):
         attempts.setdefault(row["attempt"], []).append(_measurement(row))
@@ -94,7 +94,7 @@ def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Mea
 
 
 def of_trials(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, list[Measurement]]:
-    """The measurements of each of these trials, those of its attempts joined, in order."""
+    """Return the measurements of each of these trials in order, those of its attempts joined."""
     grouped: dict[int, dict[int, list[Measurement]]] = {number: {} for number in numbers}
     for row in _MEASURED_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)}):
         grouped[row["number"]].setdefault(row["attempt"], []).append(_measurement(row))
@@ -102,13 +102,13 @@ def of_trials(transaction: Transaction, study_key: int, numbers: list[int]) -> d
 
 
 def last_steps(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, int]:
-    """The last step that was reported of each of these trials, in any of its attempts."""
+    """Return the last step that was reported for each of these trials, in any of its attempts."""
     rows = _LAST_STEPS.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
     return {row["number"]: row["last_step"] for row in rows}
 
 
 def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> None:
-    """Leaves `kept` of the trial's measurements, evenly spread, the last one among them."""
+    """Keep `kept` of the trial's measurements, evenly spread and with the last one; delete the others."""
     rows = _MEASURED.rows(transaction, trial_key(study_key, trial.number))
     if len(rows) <= kept:
         return
@@ -129,26 +129,26 @@ def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> N
 
 
 def of_page(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, list[Measurement]]:
-    """The measurements of as many of the first of these trials as fit on a page, at least of one."""
+    """Return the measurements of as many of the first of these trials as fit on a page, at least of one."""
     some = numbers if len(numbers) < 2 else numbers[: fitting(transaction, study_key, numbers)]
     return of_trials(transaction, study_key, some)
 
 
 def size(transaction: Transaction, study_key: int, numbers: list[int]) -> int:
-    """How many bytes the measurements of these trials are, of which no more than a page is read at once."""
+    """Return the size of the measurements of these trials in bytes; at most one page of them is read at once."""
     rows = _SIZES_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
     return min(PAGE_BYTES, sum(int(row["size"]) for row in rows))
 
 
 def fitting(transaction: Transaction, study_key: int, numbers: list[int]) -> int:
-    """With how many of the first of these trials their measurements fit on a page, at least one."""
+    """Return how many of the first of these trials fit on a page with their measurements, at least one."""
     rows = _SIZES_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
     size = {row["number"]: int(row["size"]) for row in rows}
     return within(size.get(number, 0) for number in numbers)
 
 
 def delete(transaction: Transaction, study_key: int, number: int) -> None:
-    """Removes the measurements of the trial."""
+    """Delete the measurements of the trial."""
     _DELETE.run(transaction, trial_key(study_key, number))
 
 

@@ -1,4 +1,4 @@
-"""Brings a database's schema up with Alembic, which is imported when there is something to do: it takes its time."""
+"""Schema upgrades with Alembic, which is slow to import and so imported only when there is something to upgrade."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MIGRATIONS = next(path for path in (_PACKAGE / "migrations", _PACKAGE.parents[1]
 
 
 def upgrade(engine: sa.Engine) -> None:
-    """Brings the schema to what this code expects; servers that start at once take turns.
+    """Upgrade the schema to this code's revision; servers that start together take turns.
 
     Raises:
-        StoreUnusable: the schema is one that this code does not know.
+        StoreUnusable: this code does not know the schema.
     """
     with engine.begin() as connection:
         wait_for_migrations(connection)
@@ -42,19 +42,19 @@ def upgrade(engine: sa.Engine) -> None:
 
 
 def current(connection: Transaction) -> str | None:
-    """The revision of the schema; None for an empty database."""
+    """Return the revision of the schema; None for an empty database."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def head() -> str:
-    """The newest revision that this code knows."""
+    """Return the newest revision that this code knows."""
     return _revisions()[-1]
 
 
 def _revisions() -> list[str]:
-    """All that this code knows, in order: the history is linear, and each file's name begins with its revision."""
+    """Return all known revisions in order: the history is linear, and each file's name begins with its revision."""
     return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
@@ -62,6 +62,6 @@ def _config() -> Config:
     from alembic.config import Config
 
     config = Config()
-    # A file of settings is what Alembic expects, where "%" stands before a name.
+    # Alembic expects a value as in its settings file, where "%" starts an interpolation.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     return config

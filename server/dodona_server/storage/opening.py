@@ -1,4 +1,4 @@
-"""Opens the database that a URL names and brings its schema up."""
+"""Opens the database at a URL and upgrades its schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES = "sqlite:///dodona.db or postgresql://user:password@host/database"
 
 
 def open_store(url: str) -> Store:
-    """The store behind `url`, with its schema as this code expects it.
+    """Return the store at `url`, with its schema upgraded to this code's revision.
 
     Args:
         url: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/DATABASE`.
@@ -42,7 +42,7 @@ def open_store(url: str) -> Store:
 
 
 def engine_for(url: str) -> sa.Engine:
-    """A plain engine for the database that `url` names, as `open_store` takes it; an SQLite file must be there.
+    """Return a plain engine for the database at `url`, as in `open_store`; an SQLite file must exist.
 
     Raises:
         StoreUnusable: the URL names no such database.
@@ -56,10 +56,10 @@ def engine_for(url: str) -> sa.Engine:
 
 
 def open_reader(url: str) -> sa.Engine:
-    """An engine for queries alone, on a database that a server has opened and brought up already.
+    """Return a read-only engine for a database that a server has already opened and upgraded.
 
     Args:
-        url: as of `Store.secret_url`.
+        url: see `Store.secret_url`.
     """
     parsed = sa.make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -80,7 +80,7 @@ def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except (exc.ArgumentError, ValueError):
-        # Not the URL itself, nor what SQLAlchemy says of its parts: they may hold a password.
+        # Not the URL itself, nor SQLAlchemy's message about its parts: they may contain a password.
         raise StoreUnusable(f"the database URL cannot be read; write one like {EXAMPLES}") from None
     if "@" in (parsed.host or ""):
         raise StoreUnusable("the database URL has more than one @; write one in a password as %40")

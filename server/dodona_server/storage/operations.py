@@ -1,4 +1,4 @@
-"""Operations in the database: which trials a call to suggest handed to whom."""
+"""Operations in the database: which trials a call to suggest assigned to which client."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ALL = (
     .limit(bindparam("limit"))
 )
 _PAGE = Statement(_ALL)
-# The study's key first: its index on operations has them in order.
+# The study's key first, because its index on operations has them in order.
 _PAGE_OF_STUDY = Statement(
     _ALL.where(
         operations.c.study_key
@@ -56,13 +56,13 @@ _OLD = Statement(
     .order_by(operations.c.operation_id)
     .limit(bindparam("limit"))
 )
-# A range, with both ends: PostgreSQL may read the whole table to find each of a list, or all below one.
+# A range with both ends: PostgreSQL may read the whole table for a list, or for a range with one end.
 _PURGE = Statement(operations.delete().where(operations.c.operation_id.between(bindparam("first"), bindparam("last"))))
 
 
 @dataclass(frozen=True, slots=True)
 class SuggestOperation:
-    """What a call to suggest was answered with; `create_time` is in seconds since the epoch."""
+    """The answer of a call to suggest; `create_time` is in seconds since the epoch."""
 
     operation_id: str
     client_id: str
@@ -74,7 +74,7 @@ class SuggestOperation:
 
 
 def insert(transaction: Transaction, study_key: int, operation: SuggestOperation) -> None:
-    """Keeps an operation."""
+    """Store an operation."""
     row = {
         "operation_id": operation.operation_id,
         "study_key": study_key,
@@ -89,7 +89,7 @@ def insert(transaction: Transaction, study_key: int, operation: SuggestOperation
 
 
 def find_requested(transaction: Transaction, study_key: int, request_id: str) -> SuggestOperation | None:
-    """The operation that answered that request."""
+    """Return the operation that answered that request."""
     parameters = {"study_key": study_key, "request_id": request_id}
     row = _BY_REQUEST.row(transaction, parameters)
     return None if row is None else _operation(row)
@@ -98,7 +98,7 @@ def find_requested(transaction: Transaction, study_key: int, request_id: str) ->
 def find(
     transaction: Transaction, project: str, location: str, operation_id: str
 ) -> tuple[int, str, SuggestOperation] | None:
-    """The operation with the key and the id of its study."""
+    """Return the operation with the key and the id of its study."""
     parameters = {"project": project, "location": location, "operation_id": operation_id}
     row = _FIND.row(transaction, parameters)
     return None if row is None else _named(row)
@@ -107,7 +107,7 @@ def find(
 def page(
     transaction: Transaction, project: str, location: str, study_id: str | None, after: str, limit: int
 ) -> list[tuple[int, str, SuggestOperation]]:
-    """Up to `limit` operations whose id comes behind `after`, by id, of one study or of all, as `find` gives them."""
+    """Return up to `limit` operations with an id after `after`, by id, of one study or of all; entries as in `find`."""
     parameters = {"project": project, "location": location, "after": after, "limit": limit}
     if study_id is None:
         rows = _PAGE.rows(transaction, parameters)
@@ -117,12 +117,12 @@ def page(
 
 
 def delete(transaction: Transaction, operation_id: str) -> None:
-    """Forgets an operation; its trials stay."""
+    """Delete an operation; its trials stay."""
     _DELETE.run(transaction, {"of_operation": operation_id})
 
 
 def purge(transaction: Transaction, before: str, limit: int) -> int:
-    """Forgets up to `limit` operations whose id comes before `before`, which are older; how many."""
+    """Delete up to `limit` operations with an id before `before`, which are older; return how many."""
     ids = [row["operation_id"] for row in _OLD.rows(transaction, {"before": before, "limit": limit})]
     if ids:
         _PURGE.run(transaction, {"first": ids[0], "last": ids[-1]})
@@ -130,7 +130,7 @@ def purge(transaction: Transaction, before: str, limit: int) -> int:
 
 
 def new_id(now: float) -> str:
-    """An id that comes behind all that were made at an earlier time, and is nobody else's.
+    """Return a unique id that sorts after all ids from an earlier time.
 
     Args:
         now: the time, in seconds since the epoch.
@@ -139,7 +139,7 @@ def new_id(now: float) -> str:
 
 
 def oldest_id(now: float) -> str:
-    """What every id that is made from `now` on comes behind."""
+    """Return a text that sorts before every id created from `now` on."""
     return f"{round(now * 1000):012x}"
 
 

@@ -1,4 +1,4 @@
-"""Pages are limited in bytes as well as in entries: rows of any size are not read before it is known how many fit."""
+"""Pages are limited in bytes and in entries: the sizes of rows are read first, then as many rows as fit."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dodona_server.storage.store import Transaction
 
 T = TypeVar("T")
 
-# Of the texts on a page; as JSON they are about twice as much.
+# For the texts on a page; as JSON they are about twice as large.
 PAGE_BYTES = 4 * 2**20
-# What a row takes beside its texts.
+# The size of a row without its texts.
 ROW_BYTES = 256
 
 
 class octets(FunctionElement[int]):  # noqa: N801 - a function of SQL
-    """How many bytes a text has; 0 for none. PostgreSQL knows it without reading the text."""
+    """The length of a text in bytes; 0 for none. PostgreSQL knows it without reading the text."""
 
     type = sa.Integer()
     inherit_cache = True
@@ -39,7 +39,7 @@ def _postgresql(element: octets, compiler: Any, **options: Any) -> str:
 
 
 def sizes(page: sa.Select[Any], *texts: sa.ColumnElement[Any], key: sa.ColumnElement[Any] | None = None) -> Statement:
-    """The statement that gives the `size` of each row of a page, that of its texts in bytes, beside its key."""
+    """Return the statement that yields the `size` of each row of a page, its texts in bytes, and its key."""
     size: sa.ColumnElement[Any] = sa.literal_column(str(ROW_BYTES), sa.Integer)
     for text in texts:
         size = size + octets(text)
@@ -48,7 +48,7 @@ def sizes(page: sa.Select[Any], *texts: sa.ColumnElement[Any], key: sa.ColumnEle
 
 
 def within(of_rows: Iterable[int]) -> int:
-    """How many of the first rows of these sizes fit on a page, at least one."""
+    """Return how many of the first rows of these sizes fit on a page, at least one."""
     count = total = 0
     for size in of_rows:
         total += size
@@ -65,14 +65,14 @@ def page_of(
     parameters: Mapping[str, Any],
     read: Callable[[Row], T],
 ) -> Page[T]:
-    """As many of the first rows as fit on a page, at least one of them.
+    """Return as many of the first rows as fit on a page, at least one.
 
     Args:
-        transaction: to read in; it must see one state of the database.
-        rows: the rows in order, up to `limit` of them.
-        of_rows: their `sizes`.
-        parameters: of both; `limit` is how many rows are wanted at most.
-        read: makes an entry of a row.
+        transaction: the transaction to read in; it must see one state of the database.
+        rows: the statement for the rows in order, up to `limit` of them.
+        of_rows: the statement for their `sizes`.
+        parameters: the parameters of both statements; `limit` is the largest number of rows.
+        read: returns the entry for a row.
     """
     limit: int = parameters["limit"]
     seen = 0

@@ -1,7 +1,10 @@
-"""PostgreSQL's pipeline: what is written is sent together with the next statement whose answer is needed.
+"""PostgreSQL's pipeline: writes are sent together with the next statement whose answer is needed.
 
-psycopg's cursors, in its own pipeline, talk to the socket at each statement, which was most of what a call of the trial
-loop cost. Here libpq is used directly, by `psycopg.pq`, and statements are prepared once for each connection.
+The seam: only `postgres` opens a pipeline, and only `statement.send` uses one that is open. Anything else sends through
+SQLAlchemy, after `pause`.
+
+psycopg's own pipeline uses the socket at each statement, which was most of the cost of a call of the trial loop. This
+one uses libpq directly, through `psycopg.pq`, and prepares each statement once for each connection.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ from psycopg import errors, pq
 from psycopg.types.string import TextLoader
 
 Row = tuple[Any, ...]
-# How values of PostgreSQL's types are read, by the types' numbers: bool, the integers, text, the floats, varchar. Those
-# of any other type are read by psycopg itself.
+# Readers for PostgreSQL's types by type number: bool, the integers, text, the floats, varchar. psycopg reads all other
+# types.
 _READ: dict[int, Callable[[bytes], Any]] = {
     16: b"t".__eq__,
     20: int,
@@ -35,10 +38,10 @@ _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
 
 
 class Pipeline:
-    """A connection's pipeline.
+    """The pipeline of a connection.
 
     Args:
-        connection: of psycopg, which is used otherwise only when the pipeline is closed or pauses.
+        connection: psycopg's connection, which others use only while the pipeline is closed or paused.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -46,20 +49,20 @@ class Pipeline:
         self._pg = connection.pgconn
         self._names = (b"dodona%d" % number for number in itertools.count())
         self._prepared: dict[str, bytes] = {}
-        # How the columns of a statement's answers are read, by its text: that stays as long as it is prepared.
+        # How to read the columns of a statement's answer, by its text. This is fixed while the statement is prepared.
         self._columns: dict[str, list[tuple[int, Callable[[bytes], Any]]]] = {}
         self._unsent = False
-        # Of each answer that is still to come, the text that it prepares, or what else it answers.
+        # For each answer that is still to come: the text that it prepares, or what else it answers.
         self._awaited: deque[str | object] = deque()
         self.is_open = False
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction, committed at its end, undone if something is raised.
+        """Run a transaction: commit it at the end, roll it back if something is raised.
 
         Raises:
             psycopg.Error: a statement failed, or the database did; nothing is changed, unless the connection was lost
-                while the database committed.
+                during the commit.
         """
         self.is_open = True
         try:
@@ -75,7 +78,7 @@ class Pipeline:
             self.is_open = False
 
     def pause(self) -> None:
-        """Waits until all that was sent is done, so that others can use the connection before the next statement.
+        """Wait until all sent statements are done, so that others can use the connection before the next one.
 
         Raises:
             psycopg.Error: a statement failed.
@@ -87,12 +90,12 @@ class Pipeline:
         self._pg.exit_pipeline_mode()
 
     def send(self, text: str, values: Sequence[Any], *, answers: bool) -> Sequence[Row]:
-        """The rows that a statement answers with.
+        """Return the rows that a statement answers with.
 
         Args:
-            text: with its parameters as $1, $2 and so on.
-            values: of the parameters.
-            answers: whether to wait for them; a statement without shows that it has failed at a later one.
+            text: the statement, with its parameters as $1, $2 and so on.
+            values: the values of the parameters.
+            answers: whether to wait for the rows; otherwise a failure shows at a later statement.
 
         Raises:
             psycopg.Error: this statement failed, or one before it.
@@ -123,7 +126,7 @@ class Pipeline:
         ]
 
     def _reader(self, kind: int) -> Callable[[bytes], Any]:
-        """What makes a value of a text that PostgreSQL gives for one of the type `kind`."""
+        """Return a function that reads PostgreSQL's text form of the type `kind`."""
         if (read := _READ.get(kind)) is not None:
             return read
         loader = self._connection.adapters.get_loader(kind, pq.Format.TEXT) or TextLoader
@@ -137,7 +140,7 @@ class Pipeline:
         try:
             self._roll_back()
         except BaseException:
-            # The next transaction would take the answers that are left for its own.
+            # The next transaction would take the remaining answers for its own.
             self._connection.close()
             raise
 
@@ -146,13 +149,13 @@ class Pipeline:
             self._sync()
             self._flush()
         while self._awaited:
-            # What has failed is known already.
+            # The failure is already known.
             self._take()
         self.send("ROLLBACK", (), answers=False)
         self.pause()
 
     def _answers(self) -> pq.abc.PGresult | None:
-        """Takes all answers that are to come, and returns the last one to a statement.
+        """Receive all outstanding answers, and return the last one to a statement.
 
         Raises:
             psycopg.Error: a statement failed.
@@ -167,7 +170,7 @@ class Pipeline:
         return last
 
     def _take(self) -> pq.abc.PGresult | None:
-        """The next answer; None if it is to no statement."""
+        """Receive the next answer; return None if it does not belong to a statement."""
         answer, awaited = self._next(), self._awaited.popleft()
         if answer is None:
             raise psycopg.OperationalError("PostgreSQL gave no answer")
@@ -175,7 +178,7 @@ class Pipeline:
             return None
         if isinstance(awaited, str) and answer.status in _FAILED:
             del self._prepared[awaited]
-        # What ends the answers to one statement.
+        # The end of the answers to one statement.
         self._next()
         return answer
 
@@ -183,7 +186,7 @@ class Pipeline:
         self._unsent = bool(self._pg.flush())
 
     def _next(self) -> pq.abc.PGresult | None:
-        """What libpq has next; None at the end of a statement's answers."""
+        """Return libpq's next result; None at the end of a statement's answers."""
         pg = self._pg
         while pg.is_busy():
             poll = select.poll()
@@ -196,7 +199,7 @@ class Pipeline:
 
 
 def _written(value: Any) -> bytes | None:
-    """A parameter as text; of which type it is, PostgreSQL knows from the statement."""
+    """Return a parameter as text; PostgreSQL knows its type from the statement."""
     if value is None:
         return None
     if isinstance(value, str):

@@ -1,9 +1,8 @@
-"""PostgreSQL: several threads, each with a connection of its own.
+"""PostgreSQL: several threads, each with its own connection.
 
-Changes of one study wait for each other anyway, by the study's row. So those that wait together go into one
-transaction, and what they write into one pipeline: the database is waited for only where its answer is needed. There
-are no savepoints, which would be two statements more for each. If one of them fails, all are done again, each on its
-own.
+Changes of one study wait for each other anyway, because of the study's row lock. So those that wait at the same time
+share one transaction, and their writes share one pipeline. The database is waited for only where its answer is needed.
+There are no savepoints: they would cost two more statements each. If one change fails, all run again, each on its own.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ T = TypeVar("T")
 
 WRITER_CONNECTIONS = 8
 READER_CONNECTIONS = 4
-# Two servers that create the same row at once: the loser runs again and finds the winner's.
+# If two servers create the same row at once, the loser runs again and finds the winner's row.
 CONFLICT_RETRIES = 5
 
 
-# The database has chosen one of two transactions that wait for each other, and undone it.
+# The database has chosen one of two transactions that wait for each other, and rolled it back.
 DEADLOCK = "40P01"
-# A host that vanishes without a word is given up after half a minute, not after TCP's quarter of an hour.
+# A host that vanishes without notice is given up after half a minute, not after TCP's quarter of an hour.
 CONNECTION = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
@@ -48,7 +47,7 @@ class PostgresStore(Store):
     """A PostgreSQL database, which any number of servers may share.
 
     Args:
-        url: where it is.
+        url: the database's URL.
 
     Raises:
         StoreUnusable: it does not answer.
@@ -103,7 +102,7 @@ class PostgresStore(Store):
                 for job in batch:
                     job.error = error
                 return
-        except Exception:  # noqa: BLE001, S110 - whose it is shows when each is done alone
+        except Exception:  # noqa: BLE001, S110 - running each alone shows whose error it is
             pass
         for job in batch:
             self._commit_alone(job)
@@ -120,7 +119,7 @@ class PostgresStore(Store):
                 return
 
     def _transact(self, batch: list[Job]) -> None:
-        """Runs the jobs in one transaction.
+        """Run the jobs in one transaction.
 
         Raises:
             Exception: one of them failed, or the database did; nothing is changed.
@@ -137,33 +136,33 @@ class PostgresStore(Store):
             if transaction.invalidated:
                 self._times_lost += 1
             if transaction.in_transaction():
-                # SQLAlchemy has sent a statement of its own.
+                # SQLAlchemy has sent its own statement.
                 transaction.rollback()
 
     def _transaction(self) -> Transaction:
-        """The connection of this thread, which keeps it: to take one from the pool costs as much as a statement."""
+        """Return the connection that this thread keeps: one from the pool would cost as much as a statement."""
         mine = self._of_thread
         transaction: Transaction | None = getattr(mine, "transaction", None)
         if transaction is None:
             transaction = mine.transaction = self.engine.connect()
             self._transactions.append(transaction)
         elif mine.times_lost != self._times_lost and not transaction.invalidated:
-            # When PostgreSQL ends, it ends all connections; it is enough that one call fails by that.
+            # When PostgreSQL stops, it closes all connections; it is enough that one call fails because of that.
             transaction.invalidate()
         mine.times_lost = self._times_lost
         return transaction
 
 
 def _pause(transaction: Transaction, *_: Any) -> None:
-    """Lets SQLAlchemy send a statement in the middle of a transaction, as only what is rare does."""
+    """Pause the pipeline so that SQLAlchemy can send a statement inside a transaction, which only rare calls do."""
     pipeline: Pipeline | None = transaction.info.get(PIPELINE)
     if pipeline is not None and pipeline.is_open:
         pipeline.pause()
 
 
 def _pipeline(transaction: Transaction) -> Pipeline:
-    """The pipeline of the connection, which knows what is prepared there."""
-    # The driver is there by now; a server on SQLite has none.
+    """Return the connection's pipeline, which knows the prepared statements."""
+    # Imported here because a server on SQLite does not have the driver.
     from dodona_server.storage.pipeline import Pipeline
 
     pipeline: Pipeline | None = transaction.info.get(PIPELINE)
@@ -180,7 +179,7 @@ def _is_conflict(error: Exception) -> bool:
 
 
 def reading_engine(url: sa.URL, connections: int) -> sa.Engine:
-    """An engine with that many connections, whose transactions see one state of the database and cannot write."""
+    """Return an engine with that many connections, for read-only transactions that see one state of the database."""
     return sa.create_engine(
         url,
         pool_size=connections,

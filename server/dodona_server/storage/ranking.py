@@ -1,4 +1,4 @@
-"""Which trials are best, and how many there are: answered by the indexes, whatever number of trials there is."""
+"""The ranking of trials and their counts, answered from indexes however many trials there are."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _COUNT_SUCCEEDED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked))
 _HISTORY = Statement(
     sa.select(trials.c.number, trials.c.objective)
     .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
-    .order_by(trials.c.number + 0)  # not the primary key's order: the index has all that is asked for
+    .order_by(trials.c.number + 0)  # not the primary key's order: the index contains all needed columns
 )
-# In the primary key's order, which page by page costs the least.
+# In the primary key's order, which is the cheapest page by page.
 _SUCCEEDED = Statement(
     BRIEF.where(IN_STUDY, trials.c.end_time.is_not(None), ranked, trials.c.number > bindparam("after"))
     .order_by(trials.c.number)
@@ -48,18 +48,18 @@ _WITH_OBJECTIVE = Statement(_NUMBERS_WITH_OBJECTIVE.order_by(trials.c.number))
 
 
 def _ranking(goal: Goal, columns: sa.Select[Any] = TRIALS) -> sa.Select[Any]:
-    """Succeeded trials, best first, those of one value by number."""
+    """Return the query for succeeded trials, best first, equal values by number."""
     objective = trials.c.objective
     order = objective.desc() if goal is Goal.MAXIMIZE else objective
     return columns.where(IN_STUDY, ranked).order_by(order, trials.c.number).limit(bindparam("limit"))
 
 
 def _ranking_behind(goal: Goal) -> sa.Select[Any]:
-    """The same, behind the place of a trial with the objective `best` and the number `after`."""
+    """Return the same query after the place of a trial with the objective `best` and the number `after`."""
     objective = trials.c.objective
     best = bindparam("best", type_=sa.Double)
     worse = objective < best if goal is Goal.MAXIMIZE else objective > best
-    # The first condition says nothing that the second does not, but it can be looked up in the index.
+    # The first condition follows from the second, but can use the index.
     reached = objective <= best if goal is Goal.MAXIMIZE else objective >= best
     return _ranking(goal).where(reached, sa.or_(worse, trials.c.number > bindparam("after")))
 
@@ -72,13 +72,13 @@ _BRIEF_RANKING = {goal: Statement(_ranking(goal, BRIEF)) for goal in Goal}
 
 
 def ranking(transaction: Transaction, study: Study, behind: RankingPosition | None, limit: int) -> list[Trial]:
-    """Up to `limit` succeeded trials by the first metric, best first, those of one value by number.
+    """Return up to `limit` succeeded trials by the first metric, best first, equal values by number.
 
     Args:
-        transaction: to read in.
-        study: whose trials are ranked.
-        behind: the place behind which to begin, whether or not a trial still has it; None for the best.
-        limit: how many at most.
+        transaction: the transaction to read in.
+        study: the study whose trials are ranked.
+        behind: the place after which to begin, whether or not a trial still has it; None for the best.
+        limit: the largest number of trials.
     """
     goal = study.spec.objective.goal
     statement = (_RANKING if behind is None else _RANKING_BEHIND)[goal]
@@ -86,26 +86,26 @@ def ranking(transaction: Transaction, study: Study, behind: RankingPosition | No
 
 
 def listed(transaction: Transaction, study: Study, behind: RankingPosition | None, limit: int) -> Page[Trial]:
-    """The page of that ranking."""
+    """Return a page of that ranking."""
     goal = study.spec.objective.goal
     rows, of_rows = (_RANKING, _SIZES) if behind is None else (_RANKING_BEHIND, _SIZES_BEHIND)
     return page_of(transaction, rows[goal], of_rows[goal], _behind(study, behind, limit), read_trial)
 
 
 def first_ranks(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
-    """The `limit` best of that ranking, without measurements and metadata."""
+    """Return the `limit` best trials of that ranking, without measurements and metadata."""
     parameters = _behind(study, None, limit)
     return [read_trial(row) for row in _BRIEF_RANKING[study.spec.objective.goal].rows(transaction, parameters)]
 
 
 def _behind(study: Study, behind: RankingPosition | None, limit: int) -> dict[str, Any]:
-    """The parameters of the ranking behind a place."""
+    """Return the parameters of the ranking after a place."""
     place = {} if behind is None else {"best": behind.objective, "after": behind.number}
     return {"of_study": study.key, "limit": limit, **place}
 
 
 def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
-    """How many trials are in each state; no row of a finished trial is read, index entries only."""
+    """Return how many trials are in each state; this reads no rows of finished trials, only index entries."""
     key = {"of_study": study.key}
     counted = dict.fromkeys(TrialState, 0)
     for row in _COUNT_UNFINISHED.rows(transaction, key):
@@ -116,20 +116,20 @@ def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
 
 
 def finished(transaction: Transaction, studies: Sequence[Study]) -> list[int]:
-    """How many trials of each study have ended, by the unfinished ones, of which there are few."""
+    """Return how many trials of each study have ended, computed from the unfinished ones, which are few."""
     keys = codec.dump_numbers([study.key for study in studies])
     left = {row["study_key"]: row["count"] for row in _COUNT_UNFINISHED_OF.rows(transaction, {"studies": keys})}
     return [study.trial_count - left.get(study.key, 0) for study in studies]
 
 
 def history(transaction: Transaction, study: Study, every: int) -> list[tuple[int, float]]:
-    """Number and objective of every `every`-th trial, of those that succeeded, in order."""
+    """Return number and objective of every `every`-th succeeded trial, in order."""
     rows = _HISTORY.rows(transaction, {"of_study": study.key, "every": every})
     return [(row["number"], row["objective"]) for row in rows]
 
 
 def best(transaction: Transaction, study: Study) -> list[int]:
-    """The numbers of the succeeded trials with the best value of the first metric, in order."""
+    """Return the numbers of the succeeded trials with the best value of the first metric, in order."""
     key = {"of_study": study.key}
     value = _BEST_OBJECTIVE[study.spec.objective.goal].value(transaction, key)
     if value is None:
@@ -138,7 +138,7 @@ def best(transaction: Transaction, study: Study) -> list[int]:
 
 
 def succeeded(transaction: Transaction, study: Study) -> Iterator[Trial]:
-    """All succeeded trials, in order, without measurements and metadata; a page is held at a time."""
+    """Yield all succeeded trials in order, without measurements and metadata; one page is in memory at a time."""
     behind = 0
     while rows := _SUCCEEDED.rows(transaction, {"of_study": study.key, "after": behind}):
         yield from map(read_trial, rows)
@@ -146,7 +146,7 @@ def succeeded(transaction: Transaction, study: Study) -> Iterator[Trial]:
 
 
 def objective(study: Study, trial: Trial) -> float | None:
-    """The value by which the trial is ranked; None if it did not succeed."""
+    """Return the value by which the trial is ranked; None if it did not succeed."""
     if trial.state is not TrialState.SUCCEEDED or trial.final_measurement is None:
         return None
     return trial.final_measurement.metrics[study.spec.objective.id]

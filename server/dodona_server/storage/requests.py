@@ -1,4 +1,4 @@
-"""The requests that were done, by the ids that clients gave them."""
+"""Idempotency: the requests that were done, by the ids that clients gave them."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _OLD = Statement(
     .order_by(requests.c.create_time)
     .limit(bindparam("limit"))
 )
-# With both ends: of a single one PostgreSQL may think that it is a large part of the table.
+# With both ends: PostgreSQL may assume that a range with one end is a large part of the table.
 _PURGE = Statement(requests.delete().where(requests.c.create_time.between(bindparam("first"), bindparam("last"))))
 
 
 def remember(transaction: Transaction, parent: Location, request_id: str, call: str, now: float) -> str | None:
-    """Keeps that `call` is done under that id, unless one was: then that one is answered.
+    """Record that `call` is done under that id; return the earlier call if the id is already used.
 
     Args:
-        transaction: to keep it in.
-        parent: where the id is known.
-        request_id: the client's.
-        call: what is done.
+        transaction: the transaction to write in.
+        parent: the location in which the id is unique.
+        request_id: the client's id.
+        call: the call.
         now: the time, in seconds since the epoch.
     """
     key = _key(parent, request_id)
@@ -55,8 +55,8 @@ def remember(transaction: Transaction, parent: Location, request_id: str, call: 
 
 
 def purge(transaction: Transaction, before: float, limit: int) -> int:
-    """Forgets up to `limit` requests from before that time, in seconds since the epoch; how many."""
-    # Two servers may purge at once, which does no harm; SQLite has no DELETE with a LIMIT.
+    """Delete up to `limit` requests from before that time, in seconds since the epoch; return how many."""
+    # Two servers may purge at once, which does no harm. SQLite has no DELETE with LIMIT.
     times = [row["create_time"] for row in _OLD.rows(transaction, {"before": before, "limit": limit})]
     if times:
         _PURGE.run(transaction, {"first": times[0], "last": times[-1]})

@@ -1,4 +1,4 @@
-"""The schema of a database that a URL names, for people who look after it."""
+"""Schema commands for administrators, on the database at a URL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dodona_server.storage.opening import engine_for
 
 
 def current(url: str) -> str | None:
-    """The revision of the schema; None for an empty database.
+    """Return the revision of the schema; None for an empty database.
 
     Raises:
         StoreUnusable: the URL names no database, or it does not answer.
@@ -24,12 +24,12 @@ def current(url: str) -> str | None:
 
 
 def head() -> str:
-    """The revision that this version needs."""
+    """Return the revision that this version needs."""
     return migrate.head()
 
 
 def vacuum(url: str) -> None:
-    """Gives the space of deleted rows back, and brings what the planner knows up to date.
+    """Free the space of deleted rows, and update the planner's statistics.
 
     Raises:
         StoreUnusable: the URL names no database, or it does not answer.

@@ -1,8 +1,8 @@
-"""SQLite: one writer thread whose waiting writes share one commit.
+"""SQLite: one writer thread; writes that wait at the same time share one commit.
 
-A commit that is on disk costs milliseconds, a row microseconds. So while one commit waits for the disk, the writes
-that arrive queue up, and all of them go into the next one: each is answered after its own commit, and the disk is
-kept waiting by none. A savepoint around each keeps a failing write from taking the others with it.
+A durable commit costs milliseconds, a row microseconds. While one commit waits for the disk, further writes queue up,
+and all of them go into the next commit. Each is answered after its own commit. A savepoint around each write keeps a
+failing one from undoing the others.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ READER_THREADS = 2
 
 
 class SqliteStore(Store):
-    """A database file that this process alone has open.
+    """A database file that only this process has open.
 
     Args:
-        path: the file; it is created if need be.
+        path: the file; it is created if necessary.
 
     Raises:
         StoreUnusable: another server has the file open, or it cannot be opened.
@@ -44,7 +44,7 @@ class SqliteStore(Store):
         self._lock = _lock(path)
         self.engine = sqlite_engine(path, begin="BEGIN IMMEDIATE")
         try:
-            # This one's transactions are begun and ended by hand: SQLAlchemy's own way costs as much as a statement.
+            # The writer begins and ends its transactions explicitly: SQLAlchemy's own way costs as much as a statement.
             self._connection = sqlite_engine(path, begin=None).connect()
         except (exc.DBAPIError, sqlite3.Error) as error:
             self._lock.release()
@@ -54,7 +54,7 @@ class SqliteStore(Store):
         self._writer = Writer(1, self._commit)
 
     async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:  # noqa: ARG002
-        """See `Store.run`; all of them share commits, whatever they are about."""
+        """See `Store.run`; all use cases share commits, whatever `about` is."""
         return await self._writer.run(use_case, "the file")
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
@@ -90,14 +90,14 @@ def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list
         driver.execute("SAVEPOINT job")
         try:
             job.result = job.use_case(connection)
-        except Exception as error:  # noqa: BLE001 - it is the caller's: _settle hands it over
+        except Exception as error:  # noqa: BLE001 - it is the caller's: _settle passes it on
             job.error = error
             driver.execute("ROLLBACK TO job")
         driver.execute("RELEASE job")
 
 
 def _lock(path: Path) -> FileLock:
-    # Released by whichever thread closes the store.
+    # Any thread may close the store and release the lock.
     lock = FileLock(f"{path}.lock", thread_local=False)
     try:
         lock.acquire(blocking=False)
@@ -111,12 +111,12 @@ def _lock(path: Path) -> FileLock:
 
 
 def sqlite_engine(path: Path, begin: str | None, *, read_only: bool = False) -> sa.Engine:
-    """An engine for the file; its transactions begin with the statement `begin`, if there is one."""
+    """Return an engine for the file; its transactions begin with the statement `begin`, if given."""
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _: object) -> None:
-        connection.isolation_level = None  # the driver begins no transactions of its own
+        connection.isolation_level = None  # the driver begins no transactions itself
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",

@@ -1,7 +1,11 @@
-"""Statements of SQLAlchemy Core, compiled once for each database and sent by its driver alone.
+"""Statements of SQLAlchemy Core, compiled once for each database and sent by its driver.
 
-Core writes the SQL for both databases. Its own way of sending it costs two to four times what the drivers' costs, and
-would be most of what a call of the trial loop costs (docs/performance.md).
+The seam: query modules only create a `Statement` and call its methods. Below those, `send` and `stream` are the only
+functions that bypass SQLAlchemy, and the only users of `pipeline`. The plain way, `transaction.execute(clause)`, works
+in the same transaction, and returns the same rows.
+
+Core writes the SQL for both databases. Its own execution costs two to four times as much as the drivers', and would be
+most of the cost of a call of the trial loop (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -20,9 +24,9 @@ from dodona_server.storage.store import Transaction
 
 Row = dict[str, Any]
 NOTHING: Mapping[str, Any] = {}
-# Where a connection to PostgreSQL has its `Pipeline`.
+# The key of a PostgreSQL connection's `Pipeline` in its `info`.
 PIPELINE = "pipeline"
-# PostgreSQL's driver need not look through the text for names if parameters are numbered.
+# With numbered parameters, PostgreSQL's driver need not search the text for names.
 _PARAMETER_STYLES = {"sqlite": "named", "postgresql": "numeric_dollar"}
 
 
@@ -31,10 +35,10 @@ class _Compiled:
     """A statement for one database.
 
     Args:
-        text: what is sent.
-        values: those parameters that the statement itself gives.
+        text: the SQL.
+        values: the parameters that the statement itself contains.
         order: the names of the parameters by their numbers; None if the text names them.
-        columns: the names of what it answers with.
+        columns: the names of the columns in the answer.
     """
 
     text: str
@@ -43,16 +47,16 @@ class _Compiled:
     columns: Sequence[str]
 
     def bind(self, given: Mapping[str, Any]) -> Any:
-        """The parameters as the driver takes them."""
+        """Return the parameters in the driver's form."""
         named = {**self.values, **given} if self.values else given
         return named if self.order is None else [named[name] for name in self.order]
 
 
 class Statement:
-    """A statement that is sent again and again.
+    """A statement that is sent many times.
 
     Args:
-        clause: what to send; the names of its parameters are always the same ones, and none of them is a list.
+        clause: the statement; the names of its parameters never change, and no parameter is a list.
     """
 
     def __init__(self, clause: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete) -> None:
@@ -60,13 +64,13 @@ class Statement:
         self._compiled: dict[str, _Compiled] = {}
 
     def rows(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
-        """All rows of the answer."""
+        """Return all rows of the answer."""
         compiled = self._for(transaction, parameters)
         answer = send(transaction, compiled.text, compiled.bind(parameters), answers=True)
         return [dict(zip(compiled.columns, row, strict=True)) for row in answer]
 
     def each(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Iterator[Row]:
-        """The rows of the answer one by one: on SQLite none is read before it is asked for."""
+        """Yield the rows of the answer one by one; on SQLite each is read only on demand."""
         if transaction.dialect.name != "sqlite":
             yield from self.rows(transaction, parameters)
             return
@@ -75,22 +79,22 @@ class Statement:
             yield dict(zip(compiled.columns, row, strict=True))
 
     def row(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Row | None:
-        """The first row of the answer, if there is one."""
+        """Return the first row of the answer, or None."""
         rows = self.rows(transaction, parameters)
         return rows[0] if rows else None
 
     def value(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Any:
-        """The first column of the first row; None if there is none."""
+        """Return the first column of the first row; None if there is no row."""
         row = self.row(transaction, parameters)
         return None if row is None else next(iter(row.values()))
 
     def run(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> None:
-        """Changes something; an error of PostgreSQL may show at a later statement, or at the transaction's end."""
+        """Execute a change; an error of PostgreSQL may show at a later statement, or at the transaction's end."""
         compiled = self._for(transaction, parameters)
         send(transaction, compiled.text, compiled.bind(parameters), answers=False)
 
     def run_each(self, transaction: Transaction, parameters: Iterable[Mapping[str, Any]]) -> None:
-        """The same, once for each of `parameters`."""
+        """Execute the change once for each of `parameters`."""
         for each in parameters:
             self.run(transaction, each)
 
@@ -102,9 +106,9 @@ class Statement:
 
 
 class in_selected(FunctionElement[bool]):  # noqa: N801 - a function of SQL
-    """Whether a column's value is one of those that a query, which stands alone, selects.
+    """Whether a column's value is among those that an independent query selects.
 
-    For PostgreSQL an array: a plan that it makes of IN while a table is small, and keeps, walks through all rows.
+    On PostgreSQL this is an array: a plan for IN that was made while a table was small is kept, and scans all rows.
     """
 
     inherit_cache = True
@@ -114,7 +118,7 @@ class in_selected(FunctionElement[bool]):  # noqa: N801 - a function of SQL
         super().__init__(column, selected.scalar_subquery() if isinstance(selected, sa.Select) else selected)
 
     def self_group(self, against: Any = None) -> Any:  # noqa: ARG002 - SQLAlchemy's
-        """The condition alone: behind the `= 1` that SQLAlchemy would write, SQLite sees no index."""
+        """Return the condition unchanged: SQLAlchemy would append `= 1`, and SQLite would not use an index."""
         return self
 
 
@@ -148,13 +152,13 @@ def _postgresql_numbers(element: json_numbers, compiler: Any, **options: Any) ->
 
 
 def one_of(column: sa.Column[int], name: str) -> sa.ColumnElement[bool]:
-    """Whether the column has one of the numbers in the parameter `name`, which is JSON text."""
+    """Return whether the column has one of the numbers in the parameter `name`, which is JSON text."""
     return in_selected(column, json_numbers(bindparam(name, type_=sa.String)))
 
 
 def insert_into(table: sa.Table, dialect: str) -> Any:
-    """An INSERT of the database's own dialect, which can say what to do about a row that is there already."""
-    # Imported when it is needed: the dialect of the other database takes a tenth of a second.
+    """Return an INSERT of the database's own dialect, which can handle a row that already exists."""
+    # Imported on demand: the dialect of the other database takes a tenth of a second.
     return importlib.import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
@@ -173,13 +177,13 @@ def _compile(
 
 
 def send(transaction: Transaction, text: str, parameters: Any, *, answers: bool) -> Sequence[Sequence[Any]]:
-    """The rows that a statement answers with.
+    """Return the rows that a statement answers with.
 
     Args:
-        transaction: to send it in.
+        transaction: the transaction to send it in.
         text: the statement.
-        parameters: as the driver takes them.
-        answers: whether there are any rows to wait for.
+        parameters: in the driver's form.
+        answers: whether the statement returns rows to wait for.
     """
     dbapi: Any = transaction.dialect.loaded_dbapi
     try:
@@ -195,7 +199,7 @@ def send(transaction: Transaction, text: str, parameters: Any, *, answers: bool)
 
 
 def stream(transaction: Transaction, text: str, parameters: Any) -> Iterator[Sequence[Any]]:
-    """The rows that SQLite answers a statement with, each read when it is asked for."""
+    """Yield the rows of SQLite's answer, each read on demand."""
     dbapi: Any = transaction.dialect.loaded_dbapi
     try:
         if not transaction.in_transaction():
@@ -210,7 +214,7 @@ def stream(transaction: Transaction, text: str, parameters: Any) -> Iterator[Seq
 
 
 def as_sqlalchemy(transaction: Transaction, error: Any) -> Exception:
-    """A driver's error as SQLAlchemy would raise it; a connection that is lost is not used again."""
+    """Return a driver's error as SQLAlchemy would raise it, and mark a lost connection as unusable."""
     dbapi: Any = transaction.dialect.loaded_dbapi
     if not transaction.invalidated and transaction.dialect.is_disconnect(
         error, transaction.connection.driver_connection, None
@@ -223,7 +227,7 @@ def as_sqlalchemy(transaction: Transaction, error: Any) -> Exception:
 
 
 def _cursor(transaction: Transaction) -> Any:
-    """What has an `execute` as the database's driver makes it."""
+    """Return an object with `execute` from the database's driver."""
     driver: Any = transaction.connection.driver_connection
     if transaction.dialect.name == "sqlite":
         return driver

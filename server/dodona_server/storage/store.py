@@ -1,9 +1,9 @@
-"""The bridge from the event loop to SQL: a use case is a plain function of a transaction, run off the loop.
+"""The bridge from the event loop to SQL: a use case is a plain function of a transaction, run beside the loop.
 
     store.run(use_case)   one durable transaction; when it returns, the change survives kill -9 and a power cut
     store.read(query)     one read-only snapshot
 
-Both take a function of a `Transaction`, which the query modules beside this one turn into domain values.
+Both take a function of a `Transaction`, which the query modules of this package turn into domain values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Transaction = sa.Connection
 class Store(ABC):
     """A database behind the bridge; `url` names it without its password, `secret_url` with it.
 
-    `artifacts` is the folder for artifacts beside a database that one server has to itself, else None.
+    `artifacts` is the folder for artifacts beside a database that only one server uses, otherwise None.
     """
 
     url: str
@@ -36,12 +36,12 @@ class Store(ABC):
 
     @abstractmethod
     async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:
-        """What `use_case` returns, once its changes are durable; if it raises, it has changed nothing.
+        """Return what `use_case` returns, once its changes are durable; if it raises, nothing has changed.
 
         Args:
-            use_case: what to do; it may be done twice, the first time to no effect.
-            about: what would have to wait for each other anyway, such as changes of one study, may share a
-                transaction; None for what shall have its own.
+            use_case: the function to run; it may run twice, the first time without effect.
+            about: use cases about the same thing, such as one study, would wait for each other anyway, and may share a
+                transaction; None for a transaction of its own.
 
         Raises:
             Unavailable: the database failed; the same use case may be run again.
@@ -49,14 +49,14 @@ class Store(ABC):
 
     @abstractmethod
     async def read(self, query: Callable[[Transaction], T]) -> T:
-        """What `query` returns; it cannot write.
+        """Return what `query` returns; it cannot write.
 
         Raises:
             Unavailable: the database failed.
         """
 
     async def ping(self) -> None:
-        """Does nothing, if the database answers.
+        """Check that the database answers.
 
         Raises:
             Unavailable: it does not.
@@ -65,17 +65,17 @@ class Store(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Finishes what is running and lets go of the database."""
+        """Finish the running use cases and close the database."""
 
 
 def unavailable(error: exc.DBAPIError) -> Unavailable:
-    """The domain's error for a failing database."""
+    """Return the domain's error for a failing database."""
     cause = str(error.orig).strip().splitlines()[0] if error.orig else type(error).__name__
     return Unavailable(f"the database does not answer: {cause}")
 
 
 async def in_thread(threads: ThreadPoolExecutor, function: Callable[[], T]) -> T:
-    """What `function` returns, called in one of `threads`.
+    """Return what `function` returns, called in one of `threads`.
 
     Raises:
         Unavailable: they are shut down.
@@ -88,7 +88,7 @@ async def in_thread(threads: ThreadPoolExecutor, function: Callable[[], T]) -> T
 
 
 class Readers:
-    """A few threads for queries, so that a long one holds nothing else up.
+    """A few threads for queries, so that a long query delays nothing else.
 
     Args:
         engine: opens connections that must not write.
@@ -111,6 +111,6 @@ class Readers:
             raise unavailable(error) from error
 
     def close(self) -> None:
-        """Waits for the running queries."""
+        """Wait for the running queries."""
         self._threads.shutdown(cancel_futures=True)
         self._engine.dispose()

@@ -67,7 +67,7 @@ _DELETE = Statement(studies.delete().where(studies.c.key == bindparam("of_study"
 _REMOVED_STUDY = Statement(
     sa.select(studies.c.key).where(studies.c.project == REMOVED).order_by(studies.c.key).limit(1)
 )
-# What belongs to a study, each table before those that it refers to.
+# The tables with rows of a study, each before those that it refers to.
 _OF_STUDY = (measurements, trials, events, operations)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = Statement(
@@ -119,7 +119,7 @@ _SET_SPEC = Statement(
     )
 )
 _REPLACE_SPEC = Statement(studies.update().where(_BY_KEY).values(spec=bindparam("new_spec")))
-# A spec is parsed once, not at each call: the text is the key, so a changed spec can't be mistaken.
+# A spec is parsed once, not at each call. The text is the key, so a changed spec is always parsed.
 _load_spec = functools.lru_cache(maxsize=256)(codec.load_spec)
 
 
@@ -132,7 +132,7 @@ def insert(
     now: float,
     metadata: Mapping[str, str] = NO_METADATA,
 ) -> Study:
-    """Adds a study and returns it as it is kept."""
+    """Add a study and return it as stored."""
     values = {
         **_key(name),
         "display_name": display_name,
@@ -152,57 +152,57 @@ def insert(
 
 
 def find(transaction: Transaction, name: StudyName, *, lock: bool = False) -> Study | None:
-    """The study of that name.
+    """Return the study of that name.
 
     Args:
-        transaction: to read in.
-        name: the study's.
-        lock: hold the study until the transaction ends, so that no other one changes it.
+        transaction: the transaction to read in.
+        name: the study's name.
+        lock: lock the study until the transaction ends, so that no other one changes it.
     """
     row = (_FIND_LOCKED if lock else _FIND).row(transaction, _key(name))
     return None if row is None else _study(row)
 
 
 def find_displayed(transaction: Transaction, parent: Location, display_name: str) -> Study | None:
-    """The study that people call `display_name`."""
+    """Return the study with that display name."""
     parameters = {"project": parent.project, "location": parent.location, "display_name": display_name}
     row = _FIND_DISPLAYED.row(transaction, parameters)
     return None if row is None else _study(row)
 
 
 def page(transaction: Transaction, parent: Location, after: int, limit: int) -> Page[Study]:
-    """The page of up to `limit` studies whose key is above `after`, in the order they were created."""
+    """Return a page of up to `limit` studies whose key is above `after`, in the order of creation."""
     parameters = {"project": parent.project, "location": parent.location, "after": after, "limit": limit}
     return page_of(transaction, _PAGE, _SIZES, parameters, _study)
 
 
 def recent(transaction: Transaction, limit: int) -> Page[Study]:
-    """The page of up to `limit` newest studies of all projects and locations, the newest first, without metadata."""
+    """Return a page of up to `limit` studies of all projects and locations, the newest first, without metadata."""
     return page_of(transaction, _RECENT, _RECENT_SIZES, {"limit": limit}, _study)
 
 
 def find_key(transaction: Transaction, key: int) -> Study | None:
-    """The study of that key, unless it is deleted."""
+    """Return the study with that key, unless it is deleted."""
     row = _FIND_KEY.row(transaction, {"of_study": key})
     return None if row is None or row["project"] == REMOVED else _study(row)
 
 
 def due(transaction: Transaction, now: float, limit: int, *, lock: bool = True) -> list[Study]:
-    """Up to `limit` ACTIVE studies that time may have brought to their end by `now`.
+    """Return up to `limit` ACTIVE studies whose time budget may be used up by `now`.
 
-    With `lock` they are held until the transaction ends; those that another transaction holds are left out.
+    With `lock` they are locked until the transaction ends; those that another transaction has locked are omitted.
     """
     rows = (_DUE_LOCKED if lock else _DUE).rows(transaction, {"now": now, "limit": limit})
     return [_study(row) for row in rows]
 
 
 def add_trials(transaction: Transaction, study: Study, count: int, suggested: int = 0) -> None:
-    """Counts `count` more trials, `suggested` of them by the algorithm; they begin at `study.next_trial_number`."""
+    """Count `count` more trials, `suggested` of them by the algorithm; they begin at `study.next_trial_number`."""
     _ADD_TRIALS.run(transaction, {"of_study": study.key, "added": count, "suggested": suggested})
 
 
 def set_progress(transaction: Transaction, study: Study, progress: Progress) -> None:
-    """Keeps how far the study has come, and when to look at it again."""
+    """Store the progress of the study, and when to check it again."""
     values = {
         "of_study": study.key,
         "new_finished": progress.finished,
@@ -216,33 +216,33 @@ def set_progress(transaction: Transaction, study: Study, progress: Progress) -> 
 
 
 def set_check_time(transaction: Transaction, study: Study, time: float | None) -> None:
-    """Says when to look again whether time has brought the study to its end."""
+    """Store when to check again whether the study's time budget is used up."""
     _SET_CHECK_TIME.run(transaction, {"of_study": study.key, "new_check": time})
 
 
 def set_failures(transaction: Transaction, study: Study, count: int) -> None:
-    """Keeps how often the study's algorithm has failed since it last made a suggestion."""
+    """Store how often the study's algorithm has failed since its last suggestion."""
     _SET_FAILURES.run(transaction, {"of_study": study.key, "new_failures": count})
 
 
 def remove_trial(transaction: Transaction, study: Study) -> None:
-    """Counts one trial less; its number stays used."""
+    """Count one trial less; its number stays used."""
     _REMOVE_TRIAL.run(transaction, {"of_study": study.key})
 
 
 def set_state(transaction: Transaction, study: Study, state: StudyState, inactive_reason: str = "") -> None:
-    """Moves the study to `state`; the reason says why it is INACTIVE or COMPLETED."""
+    """Set the study's state; the reason says why it is INACTIVE or COMPLETED."""
     values = {"of_study": study.key, "new_state": state.value, "new_reason": inactive_reason}
     _SET_STATE.run(transaction, values)
 
 
 def set_metadata(transaction: Transaction, study: Study, metadata: Mapping[str, str]) -> None:
-    """Replaces the study's metadata."""
+    """Replace the study's metadata."""
     _SET_METADATA.run(transaction, {"of_study": study.key, "new_metadata": codec.dump_metadata(metadata)})
 
 
 def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: StudyState) -> None:
-    """Replaces the study's spec and moves it to `state`."""
+    """Replace the study's spec and set its state."""
     values = {
         "of_study": study.key,
         "new_spec": codec.dump_spec(spec),
@@ -252,30 +252,30 @@ def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: Stu
 
 
 def set_stopping(transaction: Transaction, study: Study, stopping: StoppingConfig) -> Study:
-    """The study with another budget."""
+    """Return the study with another budget."""
     spec = dataclasses.replace(study.spec, stopping=stopping)
     _REPLACE_SPEC.run(transaction, {"of_study": study.key, "new_spec": codec.dump_spec(spec)})
     return dataclasses.replace(study, spec=spec)
 
 
 def remove(transaction: Transaction, study: Study) -> None:
-    """Takes the study out of sight; its name is free. `clear_removed` clears away what belongs to it."""
+    """Hide the study and free its name; `clear_removed` deletes its rows."""
     _REMOVE.run(transaction, {"of_study": study.key})
 
 
 def any_removed(transaction: Transaction) -> bool:
-    """Whether there is a removed study to clear away."""
+    """Return whether there is a removed study to clear."""
     return _REMOVED_STUDY.row(transaction) is not None
 
 
 def count_removed(transaction: Transaction) -> int:
-    """How many removed studies there are to clear away."""
+    """Return how many removed studies there are to clear."""
     counted: int = _COUNT_REMOVED.value(transaction)
     return counted
 
 
 def clear_removed(transaction: Transaction, limit: int) -> bool:
-    """Deletes up to `limit` rows that belong to a removed study, and the study after them; whether there was one."""
+    """Delete up to `limit` rows of a removed study, then the study itself; return whether there was one."""
     key = _REMOVED_STUDY.value(transaction)
     if key is None:
         return False
@@ -283,7 +283,7 @@ def clear_removed(transaction: Transaction, limit: int) -> bool:
         limit -= _clear(transaction, table, key, limit)
         if limit <= 0:
             return True
-    # Behind the trials: an upload that is coming to its end holds its trial, and so is seen here.
+    # After the trials: an upload that is about to end locks its trial, so its artifact is visible here.
     if artifacts.discard_of_study(transaction, key, limit) == limit:
         return True
     _DELETE.run(transaction, {"of_study": key})
@@ -291,12 +291,12 @@ def clear_removed(transaction: Transaction, limit: int) -> bool:
 
 
 def _clear(transaction: Transaction, table: sa.Table, study_key: int, limit: int) -> int:
-    """Deletes up to `limit` of the table's rows of the study, and tells how many."""
+    """Delete up to `limit` of the table's rows of the study, and return how many."""
     columns = list(table.primary_key)
     some = sa.select(*columns).where(table.c.study_key == study_key).order_by(*columns).limit(limit)
     rows = Statement(some).rows(transaction)
     if rows:
-        # One by one: told to delete all that are in a list, PostgreSQL may read the whole table to find them.
+        # One by one: for a list PostgreSQL may read the whole table.
         this = [column == bindparam(f"of_{column.name}") for column in columns]
         keys = [{f"of_{name}": value for name, value in row.items()} for row in rows]
         Statement(table.delete().where(*this)).run_each(transaction, keys)

@@ -26,28 +26,28 @@ studies = sa.Table(
     sa.Column("state", sa.String, nullable=False),
     sa.Column("inactive_reason", sa.Text, nullable=False),
     sa.Column("create_time", sa.Double, nullable=False),
-    # A counter, not COUNT: a number is never given twice, also after a trial was deleted.
+    # A counter, not COUNT: a number is never used twice, even after a trial was deleted.
     sa.Column("next_trial_number", sa.BigInteger, nullable=False),
     sa.Column("trial_count", sa.BigInteger, nullable=False),
     sa.Column("revision", sa.BigInteger, nullable=False),
-    # What clients want to remember, as a map of strings.
+    # Clients' own data, a map of strings.
     sa.Column("metadata", sa.Text, nullable=False),
     # How many suggestions the algorithm has made, and how often it failed since the last one.
     sa.Column("position", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("algorithm_failures", sa.BigInteger, nullable=False, server_default="0"),
-    # What budgets are measured by; kept for the studies that have one which needs it.
+    # The measures for budgets; kept up to date for studies whose budget needs them.
     sa.Column("finished_trials", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("failed_trials", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("best_objective", sa.Double),
     sa.Column("best_time", sa.Double),
     sa.Column("trials_since_best", sa.BigInteger, nullable=False, server_default="0"),
-    # When a budget of time may be used up; null if none can be.
+    # When a time budget may be used up; null if there is none.
     sa.Column("check_time", sa.Double),
     sa.UniqueConstraint("project", "location", "study_id"),
     sa.UniqueConstraint("project", "location", "display_name"),
 )
 
-# The project of studies that are deleted, but not yet cleared away. No name can have it.
+# The project of deleted studies that are not cleared yet. No project can have this name.
 REMOVED = ""
 shown = studies.c.project != REMOVED
 timed = studies.c.check_time.is_not(None)
@@ -70,10 +70,10 @@ trials = sa.Table(
     sa.Column("final_measurement", sa.Text),
     sa.Column("infeasible_reason", sa.Text, nullable=False),
     sa.Column("metadata", sa.Text, nullable=False),
-    # A lease runs out by the database's clock; without one a trial stays with its client for ever.
+    # A lease expires by the database's clock; without one a trial stays with its client forever.
     sa.Column("lease_seconds", sa.Double),
     sa.Column("lease_expiry", sa.Double),
-    # How many attempts ended with a lost worker, and who that was: it may turn out to be alive.
+    # How many attempts ended with a lost worker, and its client id, because it may turn out to be alive.
     sa.Column("lost_attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lost_client_id", sa.String, nullable=False, server_default=""),
     sa.Column("checkpoint", sa.Text, nullable=False, server_default=""),
@@ -81,7 +81,7 @@ trials = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# Who runs what and what waits: a handful of rows, however many trials are finished.
+# Running and queued trials: a handful of rows, however many trials are finished.
 unfinished = trials.c.end_time.is_(None)
 sa.Index(
     "ix_trials_unfinished",
@@ -89,7 +89,7 @@ sa.Index(
     trials.c.state,
     trials.c.client_id,
     trials.c.number,
-    # Always null; with it SQLite finds all it needs in the index, and without statistics takes it only then.
+    # Always null; with it the index covers SQLite's query, and without statistics SQLite uses it only then.
     trials.c.end_time,
     sqlite_where=unfinished,
     postgresql_where=unfinished,
@@ -126,7 +126,7 @@ measurements = sa.Table(
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("step", sa.BigInteger, nullable=False),
-    # Tells measurements without steps apart: 0 where steps are counted, else milliseconds.
+    # Distinguishes measurements without steps: 0 if there are steps, otherwise milliseconds.
     sa.Column("tick", sa.BigInteger, nullable=False),
     sa.Column("elapsed_seconds", sa.Double, nullable=False),
     sa.Column("metrics", sa.Text, nullable=False),
@@ -164,7 +164,7 @@ events = sa.Table(
     metadata,
     sa.Column("key", sa.BigInteger().with_variant(sa.Integer, "sqlite"), sa.Identity(), primary_key=True),
     sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), nullable=False),
-    # Given when the event is first read: transactions that run at once end in another order than they take keys.
+    # Set when the event is first read, because concurrent transactions do not end in the order of their keys.
     sa.Column("number", sa.BigInteger),
     sa.Column("time", sa.Double, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
@@ -173,17 +173,17 @@ events = sa.Table(
 )
 numbered = events.c.number.is_not(None)
 unnumbered = events.c.number.is_(None)
-# Of all events, so that a study which is deleted finds its own; those without a number stand apart from each other.
+# Covers all events, so that deleting a study finds its own; null numbers are distinct.
 sa.Index("uq_events_number", events.c.study_key, events.c.number, unique=True)
 
-# The requests that were done, by the ids that clients gave them; suggestions and created trials carry theirs.
+# Done requests, by the ids that clients gave them; suggestions and created trials store theirs themselves.
 requests = sa.Table(
     "requests",
     metadata,
     sa.Column("project", sa.String, nullable=False),
     sa.Column("location", sa.String, nullable=False),
     sa.Column("request_id", sa.String, nullable=False),
-    # Which call it was: an id stands for one call of one resource.
+    # The call: an id stands for one call of one resource.
     sa.Column("call", sa.Text, nullable=False),
     sa.Column("create_time", sa.Double, nullable=False),
     sa.PrimaryKeyConstraint("project", "location", "request_id"),
@@ -191,8 +191,8 @@ requests = sa.Table(
 )
 sa.Index("ix_requests_create_time", requests.c.create_time)
 
-# Files that belong to trials; a row for each blob that is in the artifact store, or may be. None refers to its trial:
-# a blob is removed after it.
+# Files that belong to trials; a row for each blob that exists or may exist. There is no reference to the trial, because
+# a blob is deleted after it.
 artifacts = sa.Table(
     "artifacts",
     metadata,
@@ -205,8 +205,7 @@ artifacts = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("sha256", sa.String, nullable=False),
     sa.Column("create_time", sa.Double, nullable=False),
-    # When the blob may be removed: of one that is replaced or deleted, or whose upload never came to its end. Null
-    # makes it the artifact.
+    # When the blob may be deleted: it was replaced or deleted, or its upload never ended. Null for an artifact.
     sa.Column("discard_time", sa.Double),
 )
 kept = artifacts.c.discard_time.is_(None)

@@ -1,4 +1,4 @@
-"""How a trial stands in the database."""
+"""A trial as a row of the database."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ COLUMNS = [
     (trials.c.lease_expiry - database_now()).label("lease_left"),
 ]
 TRIALS = sa.select(*COLUMNS)
-# What tables of many trials show: all but the metadata.
+# The columns for tables of many trials: all but the metadata.
 BRIEF = sa.select(*(column for column in COLUMNS if column.key != "metadata"))
-# The columns of any length, of those that are read with a trial and of those that are in a table of many.
+# The columns of unlimited length: those read with a trial, and those in a table of many.
 TEXTS = (trials.c.parameters, trials.c.final_measurement, trials.c.infeasible_reason, trials.c.checkpoint)
 ALL_TEXTS = (*TEXTS, trials.c.metadata)
 IN_STUDY = trials.c.study_key == bindparam("of_study")
@@ -29,12 +29,12 @@ THIS = (IN_STUDY, trials.c.number == bindparam("trial_number"))
 
 
 def trial_key(study_key: int, number: int) -> dict[str, Any]:
-    """The parameters of `THIS`."""
+    """Return the parameters of `THIS`."""
     return {"of_study": study_key, "trial_number": number}
 
 
 def read_trial(row: Mapping[Any, Any], measured: Iterable[Measurement] | None = None) -> Trial:
-    """The trial in a row of `COLUMNS`, or of those of `BRIEF`."""
+    """Return the trial in a row of `COLUMNS` or of `BRIEF`."""
     return Trial(
         number=row["number"],
         state=TrialState(row["state"]),

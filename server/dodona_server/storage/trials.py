@@ -1,6 +1,6 @@
-"""Trials in the database; `leases`, `measurements` and `ranking` stand beside this module.
+"""Trials in the database; see also `leases`, `measurements` and `ranking`.
 
-No statement here reads all trials of a study but those that the caller asks for page by page.
+No statement here reads all trials of a study, except page by page on request.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from dodona_server.storage.trial_rows import (
     trial_key,
 )
 
-# How many are looked for at once.
+# How many are looked up at once.
 MAX_NUMBERED = 100
 
-# Characters of metadata that are read where nobody asks for them.
+# Characters of metadata that are read by default.
 SHORT_METADATA = 4096
 _FIND = Statement(TRIALS.where(*THIS))
-# What the page of a trial shows of them is short.
+# The page of a trial shows the start of its metadata.
 _SHORT_METADATA = sa.case((sa.func.length(trials.c.metadata) <= SHORT_METADATA, trials.c.metadata), else_="{}")
 _FIND_BRIEF = Statement(BRIEF.add_columns(_SHORT_METADATA.label("metadata")).where(*THIS))
 _FIND_LOCKED = Statement(TRIALS.where(*THIS).with_for_update())
-# No join: PostgreSQL would keep a plan for it, made while there were few trials, that walks through all of them.
+# No join: PostgreSQL would keep a plan for it, made while there were few trials, that scans all of them.
 _KEY_OF_NAMED = sa.select(studies.c.key).where(
     studies.c.project == bindparam("project"),
     studies.c.location == bindparam("location"),
@@ -58,8 +58,8 @@ _FIND_NAMED = Statement(
 _FIND_NUMBERED = Statement(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")))
 _FIND_NUMBERED_BRIEFLY = Statement(BRIEF.where(IN_STUDY, one_of(trials.c.number, "numbers")))
 _FIND_REQUESTED = Statement(TRIALS.where(IN_STUDY, requested_by_id, trials.c.request_id == bindparam("request_id")))
-# Numbers first, by the index alone: without statistics SQLite would take the primary key for whole rows, and walk
-# through all finished trials.
+# The numbers come first, from the index alone. Without statistics, SQLite would choose the primary key for whole rows,
+# and scan all finished trials.
 _UNFINISHED_NUMBERS = (
     sa.select(trials.c.number)
     .where(
@@ -74,12 +74,12 @@ _UNFINISHED_NUMBERS = (
 _HELD = TRIALS.where(
     IN_STUDY,
     in_selected(trials.c.number, _UNFINISHED_NUMBERS),
-    # Once more, for a row that another transaction changed while this one waited for it.
+    # Checked again, for a row that another transaction changed while this one waited for it.
     trials.c.state == bindparam("in_state"),
     trials.c.client_id == bindparam("of_client"),
 ).order_by(trials.c.number)
 _UNFINISHED = Statement(_HELD.with_for_update(of=trials))
-# Work that another server is claiming is left to that one.
+# Trials that another server is claiming are skipped.
 _CLAIMABLE = Statement(_HELD.with_for_update(of=trials, skip_locked=True))
 _NUMBERS_PENDING = sa.select(trials.c.number).where(IN_STUDY, unfinished)
 _PENDING = Statement(TRIALS.where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_PENDING)).order_by(trials.c.number))
@@ -111,7 +111,7 @@ _SIZES_NUMBERED = sizes(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers"
 _LATEST = Statement(BRIEF.where(IN_STUDY).order_by(trials.c.number.desc()).limit(bindparam("limit")))
 _SET_CHECKPOINT = Statement(trials.update().where(*THIS).values(checkpoint=bindparam("new_checkpoint")))
 _SET_STATE = Statement(trials.update().where(*THIS).values(state=bindparam("new_state")))
-# One that ends at this moment is left alone: the rows are looked at once more when they are locked.
+# A trial that ends at the same moment is skipped: its row is checked again once it is locked.
 _STOP_RUNNING = Statement(
     trials.update()
     .where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_PENDING), trials.c.state == TrialState.ACTIVE.value)
@@ -148,14 +148,14 @@ def insert(
     request_id: str | None = None,
     lease_seconds: float | None = None,
 ) -> None:
-    """Adds trials; those that have succeeded already enter the ranking.
+    """Add trials; those that have already succeeded enter the ranking.
 
     Args:
-        transaction: to write in.
-        study: whose trials they are.
-        added: with numbers from `study.next_trial_number` on.
+        transaction: the transaction to write in.
+        study: the study of the trials.
+        added: the trials, with numbers from `study.next_trial_number` on.
         request_id: the request that a single added trial answers.
-        lease_seconds: how long their client has them without a sign of life; None for ever.
+        lease_seconds: how long their client keeps them without a heartbeat; None for forever.
     """
     rows = [
         {
@@ -182,20 +182,20 @@ def insert(
 
 
 def find(transaction: Transaction, study: Study, number: int, *, lock: bool = False) -> Trial | None:
-    """The study's trial of that number; with `lock`, held until the transaction ends."""
+    """Return the study's trial of that number; with `lock`, lock it until the transaction ends."""
     key = {"of_study": study.key, "trial_number": number}
     row = (_FIND_LOCKED if lock else _FIND).row(transaction, key)
     return None if row is None else read_trial(row)
 
 
 def find_brief(transaction: Transaction, study: Study, number: int) -> Trial | None:
-    """The same without long metadata."""
+    """Return the same trial without long metadata."""
     row = _FIND_BRIEF.row(transaction, {"of_study": study.key, "trial_number": number})
     return None if row is None else read_trial(row)
 
 
 def find_named(transaction: Transaction, name: TrialName) -> tuple[int, Trial] | None:
-    """The study's key and the trial of that name, held until the transaction ends."""
+    """Return the study's key and the trial of that name, locked until the transaction ends."""
     parent = name.study.parent
     parameters = {
         "project": parent.project,
@@ -208,14 +208,14 @@ def find_named(transaction: Transaction, name: TrialName) -> tuple[int, Trial] |
 
 
 def find_requested(transaction: Transaction, study: Study, request_id: str) -> Trial | None:
-    """The trial that was created for that request."""
+    """Return the trial that was created for that request."""
     parameters = {"of_study": study.key, "request_id": request_id}
     row = _FIND_REQUESTED.row(transaction, parameters)
     return None if row is None else read_trial(row)
 
 
 def find_numbered(transaction: Transaction, study_key: int, numbers: list[int], *, brief: bool = False) -> list[Trial]:
-    """The trials of those numbers that still exist, in the order of `numbers`; briefly without metadata."""
+    """Return the trials of those numbers that still exist, in the order of `numbers`; if brief, without metadata."""
     statement = _FIND_NUMBERED_BRIEFLY if brief else _FIND_NUMBERED
     rows = statement.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
     by_number = {row["number"]: read_trial(row) for row in rows}
@@ -225,9 +225,9 @@ def find_numbered(transaction: Transaction, study_key: int, numbers: list[int], 
 def unfinished_trials(
     transaction: Transaction, study: Study, state: TrialState, client_id: str, limit: int
 ) -> list[Trial]:
-    """Up to `limit` trials in an unfinished `state` that the client holds, in order; those of nobody for "".
+    """Return up to `limit` trials in an unfinished `state` that the client has, in order; unassigned ones for "".
 
-    They are held until the transaction ends. Those of nobody that another transaction holds are left out.
+    They are locked until the transaction ends. Unassigned ones that another transaction has locked are omitted.
     """
     parameters = {"of_study": study.key, "in_state": state.value, "of_client": client_id, "limit": limit}
     statement = _UNFINISHED if client_id else _CLAIMABLE
@@ -235,57 +235,57 @@ def unfinished_trials(
 
 
 def pending(transaction: Transaction, study: Study) -> list[Trial]:
-    """All trials that wait or run, in order."""
+    """Return all queued and running trials, in order."""
     return [read_trial(row) for row in _PENDING.rows(transaction, {"of_study": study.key})]
 
 
 def finished(transaction: Transaction, study: Study, after: int, limit: int) -> list[Trial]:
-    """Up to `limit` finished trials with numbers above `after`, in order."""
+    """Return up to `limit` finished trials with numbers above `after`, in order."""
     parameters = {"of_study": study.key, "after": after, "limit": limit}
     return [read_trial(row) for row in _FINISHED_AFTER.rows(transaction, parameters)]
 
 
 def any_unfinished(transaction: Transaction, study: Study) -> bool:
-    """Whether a trial of the study still waits or runs."""
+    """Return whether a trial of the study is queued or running."""
     return _ANY_UNFINISHED.row(transaction, {"of_study": study.key}) is not None
 
 
 def any_succeeded(transaction: Transaction, study: Study) -> bool:
-    """Whether a trial of the study has a result."""
+    """Return whether a trial of the study has a result."""
     return _ANY_SUCCEEDED.row(transaction, {"of_study": study.key}) is not None
 
 
 def any_queued(transaction: Transaction, study: Study) -> bool:
-    """Whether a trial of the study waits to be handed out, also one that another transaction holds."""
+    """Return whether a trial of the study is queued, including one that another transaction has locked."""
     return _ANY_QUEUED.row(transaction, {"of_study": study.key}) is not None
 
 
 def count_unfinished(transaction: Transaction, study: Study) -> int:
-    """How many trials of the study wait or run."""
+    """Return how many trials of the study are queued or running."""
     counted: int = _COUNT_UNFINISHED.value(transaction, {"of_study": study.key})
     return counted
 
 
 def parameters_from(transaction: Transaction, study: Study, first: int, limit: int) -> list[dict[str, Value]]:
-    """The parameters of up to `limit` trials with numbers from `first` on, in order."""
+    """Return the parameters of up to `limit` trials with numbers from `first` on, in order."""
     rows = _PARAMETERS_FROM.rows(transaction, {"of_study": study.key, "first": first, "limit": limit})
     return [codec.load_parameters(row["parameters"]) for row in rows]
 
 
 def page(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
-    """The page of up to `limit` trials with numbers above `after`, in order, without measurements."""
+    """Return a page of up to `limit` trials with numbers above `after`, in order, without measurements."""
     parameters = {"of_study": study.key, "after": after, "limit": limit}
     return page_of(transaction, _PAGE, _SIZES, parameters, read_trial)
 
 
 def page_briefly(transaction: Transaction, study: Study, after: int, limit: int) -> Page[Trial]:
-    """The same without long metadata."""
+    """Return the same page without long metadata."""
     parameters = {"of_study": study.key, "after": after, "limit": limit}
     return page_of(transaction, _BRIEF_PAGE, _BRIEF_SIZES, parameters, read_trial)
 
 
 def numbered(transaction: Transaction, study_key: int, numbers: Sequence[int]) -> Page[Trial]:
-    """As many of the first trials of those numbers as fit on a page, of those that still exist, in that order."""
+    """Return as many of the existing trials of those numbers as fit on a page, in that order."""
     some = list(numbers[:MAX_NUMBERED])
     rows = _SIZES_NUMBERED.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(some)})
     size = {row["number"]: row["size"] for row in rows}
@@ -294,28 +294,28 @@ def numbered(transaction: Transaction, study_key: int, numbers: Sequence[int]) -
 
 
 def latest(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
-    """The `limit` newest trials, the newest first, without measurements and metadata."""
+    """Return the `limit` newest trials, the newest first, without measurements and metadata."""
     rows = _LATEST.rows(transaction, {"of_study": study.key, "limit": limit})
     return [read_trial(row) for row in rows]
 
 
 def set_checkpoint(transaction: Transaction, study_key: int, number: int, checkpoint: str) -> None:
-    """Keeps the place from which the trial can go on."""
+    """Store the checkpoint from which the trial can continue."""
     _SET_CHECKPOINT.run(transaction, {**trial_key(study_key, number), "new_checkpoint": checkpoint})
 
 
 def set_state(transaction: Transaction, study_key: int, number: int, state: TrialState) -> None:
-    """Moves the trial to an unfinished `state`."""
+    """Set the trial's state to an unfinished one."""
     _SET_STATE.run(transaction, {**trial_key(study_key, number), "new_state": state.value})
 
 
 def stop_running(transaction: Transaction, study: Study) -> list[int]:
-    """Moves all trials that run to STOPPING, and tells which, in order."""
+    """Set all running trials to STOPPING, and return their numbers in order."""
     return sorted(row["number"] for row in _STOP_RUNNING.rows(transaction, {"of_study": study.key}))
 
 
 def set_parameters(transaction: Transaction, study_key: int, trial: Trial) -> None:
-    """Keeps the parameters of a queued trial, and its metadata, which says where they come from."""
+    """Store the parameters of a queued trial, and its metadata, which says where they come from."""
     values = {
         **trial_key(study_key, trial.number),
         "new_parameters": codec.dump_parameters(trial.parameters),
@@ -325,13 +325,13 @@ def set_parameters(transaction: Transaction, study_key: int, trial: Trial) -> No
 
 
 def set_metadata(transaction: Transaction, study_key: int, number: int, metadata: Mapping[str, str]) -> None:
-    """Replaces the trial's metadata."""
+    """Replace the trial's metadata."""
     values = {**trial_key(study_key, number), "new_metadata": codec.dump_metadata(metadata)}
     _SET_METADATA.run(transaction, values)
 
 
 def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
-    """Keeps the end of `trial`: its state, parameters, result and ranking."""
+    """Store the end of `trial`: its state, parameters, result and ranking."""
     final = trial.final_measurement
     parameters = {
         **trial_key(study.key, trial.number),
@@ -347,6 +347,6 @@ def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
 
 
 def delete(transaction: Transaction, study: Study, number: int) -> None:
-    """Removes the trial and its measurements."""
+    """Delete the trial and its measurements."""
     measurements.delete(transaction, study.key, number)
     _DELETE.run(transaction, trial_key(study.key, number))

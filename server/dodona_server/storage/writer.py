@@ -1,4 +1,4 @@
-"""Use cases that wait together share a transaction, and so its commit, which costs milliseconds where it is durable."""
+"""Use cases that wait at the same time share a transaction, and its commit, which costs milliseconds if durable."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dodona_server.storage.store import Transaction, unavailable
 
 T = TypeVar("T")
 
-# Bounds how long the first of a batch waits for the last.
+# Limits how long the first of a batch waits for the last.
 MAX_BATCH = 256
 _END = object()
 
 
 @dataclass(slots=True)
 class Job:
-    """A use case, who waits for it, and what came of it."""
+    """A use case, its caller's future and its result."""
 
     use_case: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
@@ -33,11 +33,11 @@ class Job:
 
 
 class Writer:
-    """Threads that run use cases: those about one thing in one thread at a time, in the order in which they came.
+    """Threads that run use cases: those about the same thing run one at a time, in order of arrival.
 
     Args:
-        threads: how many.
-        commit: runs a batch of jobs about one thing; it gives each its result or error, and raises nothing.
+        threads: how many threads.
+        commit: runs a batch of jobs about one thing; it sets the result or error of each, and raises nothing.
     """
 
     def __init__(self, threads: int, commit: Callable[[list[Job]], None]) -> None:
@@ -45,7 +45,7 @@ class Writer:
         self._lock = threading.Lock()
         self._waiting: dict[Hashable, deque[Job]] = {}
         self._all_done = threading.Condition(self._lock)
-        # What jobs wait for that no thread has in hand.
+        # The subjects of waiting jobs on which no thread is working.
         self._ready: queue.SimpleQueue[Hashable] = queue.SimpleQueue()
         self._closed = False
         self._threads = [threading.Thread(target=self._work, name="dodona-write", daemon=True) for _ in range(threads)]
@@ -53,7 +53,7 @@ class Writer:
             thread.start()
 
     async def run(self, use_case: Callable[[Transaction], T], about: Hashable) -> T:
-        """What `use_case` returns; see `Store.run`."""
+        """Return what `use_case` returns; see `Store.run`."""
         if self._closed:
             raise Unavailable("the server is shutting down")
         job = Job(use_case, asyncio.get_running_loop().create_future())
@@ -68,7 +68,7 @@ class Writer:
         return result
 
     def close(self) -> None:
-        """Finishes what waits."""
+        """Finish the waiting jobs."""
         self._closed = True
         with self._all_done:
             self._all_done.wait_for(lambda: not self._waiting)
@@ -103,7 +103,7 @@ def _settle(batch: list[Job]) -> None:
 
 def _answer(jobs: list[Job]) -> None:
     for job in jobs:
-        if job.future.done():  # the caller went away
+        if job.future.done():  # the caller has cancelled
             continue
         if isinstance(job.error, exc.OperationalError | exc.InterfaceError):
             job.future.set_exception(unavailable(job.error))
