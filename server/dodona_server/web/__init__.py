@@ -1,1 +1,1 @@
-"""The pages that people look at."""
+"""The pages of the dashboard."""

@@ -1,4 +1,4 @@
-"""The files that pages refer to, kept in memory under names that change with their content."""
+"""Static files of the pages, kept in memory, with names that change with their content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xm
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file and where it is found."""
+    """A file and its path."""
 
     path: str
     media_type: str
@@ -19,7 +19,7 @@ class Asset:
 
 
 def load_assets() -> dict[str, Asset]:
-    """All static files by their file name."""
+    """Return all static files by file name."""
     assets = {}
     for file in resources.files("dodona_server.web").joinpath("static").iterdir():
         stem, _, ending = file.name.rpartition(".")

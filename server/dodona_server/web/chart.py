@@ -1,9 +1,9 @@
 """The geometry of charts, which the templates draw as SVG.
 
-    x, y     where something stands, in percent of the plot's width from the left and of its height from the top
+    x, y     a position, in percent of the plot's width from the left and of its height from the top
     low, high    the ends of an axis, in the values' own unit
 
-Everything is in percent, so that a chart fills the width there is while its text and its dots keep their size.
+Everything is in percent, so that a chart fills the available width while its text and its dots keep their size.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from dodona_server.domain.study import Goal
 Point = tuple[float, float]
 
 MAX_DOTS = 500
-# Below so many values none is called far out.
+# With fewer values none is an outlier.
 MIN_FOR_FENCE = 8
-# Axes end here, so that no sum of two values overflows; what lies behind stands at the edge.
+# Axes end here, so that no sum of two values overflows; values beyond it are drawn at the edge.
 LARGEST = 1e300
-# A curve of so few points shows each of them.
+# A curve with at most this many points shows each of them.
 MAX_MARKED = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled place on an axis."""
+    """A labeled position on an axis."""
 
     at: float
     label: str
@@ -36,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One value. `improved` if it was the best when it came, `beyond` if it lies outside and stands at the edge."""
+    """One value. `improved`: it was the best when it came. `beyond`: it is outside, and drawn at the edge."""
 
     x: float
     y: float
@@ -48,7 +48,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn; `path` is a line in SVG's words."""
+    """A chart's content; `path` is a line in SVG syntax."""
 
     x_ticks: list[Tick]
     y_ticks: list[Tick]
@@ -57,20 +57,20 @@ class Chart:
 
     @property
     def beyond(self) -> int:
-        """How many of the dots stand at the edge."""
+        """Return how many dots are at the edge."""
         return sum(dot.beyond for dot in self.dots)
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A straight mapping of [`low`, `high`] to percent."""
+    """A linear mapping of [`low`, `high`] to percent."""
 
     low: float
     high: float
 
     @classmethod
     def around(cls, low: float, high: float, margin: float) -> Axis:
-        """One that leaves the part `margin` of its span free at both ends; a single value stands in its middle."""
+        """Return an axis that leaves `margin` of its span free at both ends; a single value is in its middle."""
         low, high = max(-LARGEST, min(low, LARGEST)), max(-LARGEST, min(high, LARGEST))
         span = high - low
         if span <= max(1e-300, abs(low) * 1e-12, abs(high) * 1e-12):
@@ -78,12 +78,12 @@ class Axis:
         return cls(low - margin * span, high + margin * span)
 
     def place(self, value: float) -> float:
-        """Where `value` stands, in percent from the low end."""
+        """Return the position of `value`, in percent from the low end."""
         value = max(self.low, min(value, self.high))
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
     def ticks(self, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
-        """About `count` round values inside, with their labels; only whole numbers if `whole`."""
+        """Return about `count` round values in the range with their labels; only whole numbers if `whole`."""
         step = _nice((self.high - self.low) / count)
         step = max(1.0, step) if whole else step
         first, last = math.ceil(self.low / step), math.floor(self.high / step)
@@ -92,14 +92,14 @@ class Axis:
 
 
 def _nice(step: float) -> float:
-    """The number nearest to `step`, by their ratio, of 1, 2, 5 times a power of ten."""
+    """Return the number nearest to `step`, by ratio, among 1, 2, 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(step))
     ratio = step / power
     return power * next((factor for factor in (1, 2, 5) if ratio < factor * math.sqrt(2)), 10)
 
 
 def _label(value: float, step: float) -> str:
-    """`value` with as many digits as `step` needs."""
+    """Return `value` with as many digits as `step` needs."""
     if value == 0:
         return "0"
     last = math.floor(math.log10(step) + 1e-9)
@@ -111,7 +111,7 @@ def _label(value: float, step: float) -> str:
 
 
 def objective_chart(points: Sequence[tuple[int, float]], goal: Goal) -> Chart | None:
-    """The values of trials by their number, with a line of the best so far; None without any.
+    """Return a chart of trials' values by number with a line of the best so far; None without values.
 
     Args:
         points: number and finite value of trials, in order.
@@ -140,7 +140,7 @@ def objective_chart(points: Sequence[tuple[int, float]], goal: Goal) -> Chart | 
 
 
 def curve_chart(points: Sequence[Point]) -> Chart | None:
-    """A curve through the points with finite values, in order; None if there is none."""
+    """Return a curve through the points with finite values, in order; None if there are none."""
     finite = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
     if not finite:
         return None
@@ -158,10 +158,10 @@ def curve_chart(points: Sequence[Point]) -> Chart | None:
 
 
 def fence(values: Sequence[float], goal: Goal) -> tuple[float, float]:
-    """The least and the greatest value that is not far out on the bad side.
+    """Return the lowest and the highest value that is not an outlier on the bad side.
 
-    A diverged trial must not flatten all others, and a good one is never left out. Far out is what lies more than
-    three interquartile ranges from the middle half (Tukey, Exploratory Data Analysis, 1977).
+    A diverged trial must not flatten all others, and a good one is never omitted. An outlier is more than three
+    interquartile ranges away from the middle half (Tukey, Exploratory Data Analysis, 1977).
     """
     low, high = min(values), max(values)
     if len(values) < MIN_FOR_FENCE:
@@ -176,7 +176,7 @@ def fence(values: Sequence[float], goal: Goal) -> tuple[float, float]:
 
 
 def thin(count: int, important: set[int], limit: int) -> list[int]:
-    """At most `limit` of the indexes below `count`, in order: the ends, the important ones, the rest evenly.
+    """Return at most `limit` of the indexes below `count`, in order: the ends, the important ones, the rest evenly.
 
     Args:
         count: how many there are.
@@ -190,7 +190,7 @@ def thin(count: int, important: set[int], limit: int) -> list[int]:
 
 
 def _evenly(items: Sequence[int], limit: int) -> list[int]:
-    """`limit` of the items, first and last among them; all, if there are no more."""
+    """Return `limit` of the items, evenly chosen, with the first and the last; all of them if there are no more."""
     if len(items) <= limit:
         return list(items)
     return [items[round(index * (len(items) - 1) / (limit - 1))] for index in range(limit)]
@@ -203,7 +203,7 @@ def _dot(x_axis: Axis, y_axis: Axis, point: Point, *, improved: bool = False, be
 
 
 def _steps(x_axis: Axis, y_axis: Axis, points: Sequence[Point]) -> str:
-    """A line that keeps its height until the next point, and the last one's to the end."""
+    """Return a line that keeps its height until the next point, and the last one's to the end."""
     moves = [
         f"{'H' if index else 'M'}{x_axis.place(key):g}{'V' if index else ' '}{100 - y_axis.place(value):g}"
         for index, (key, value) in enumerate(points)

@@ -1,4 +1,4 @@
-"""How values read on a page: numbers, times and names as short text."""
+"""Short text for numbers, times and names on a page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from dodona_server.domain.space import Value
 
 DIGITS = 5
-# What would turn text around, hide it, or be seen as nothing: marks of direction, of width 0, and of control.
+# Characters that reorder text, hide it or are invisible: marks of direction, of width 0, and of control.
 _INVISIBLE = {
     code: f"[U+{code:04X}]"
     for first, last in (
@@ -34,7 +34,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def number(value: float) -> str:
-    """`value` with five significant digits: "0.98734", "123457", "1.2e-5"; integers in full."""
+    """Return `value` with five significant digits: "0.98734", "123457", "1.2e-5"; integers in full."""
     if isinstance(value, int):
         return str(value)
     if not math.isfinite(value):
@@ -48,7 +48,7 @@ def number(value: float) -> str:
 
 
 def _shortest(text: str, value: float) -> str:
-    """`text` without its last zeros, unless they say that `value` was rounded."""
+    """Return `text` without trailing zeros, unless they show that `value` was rounded."""
     if "." not in text:
         return text
     stripped = text.rstrip("0").rstrip(".")
@@ -56,32 +56,32 @@ def _shortest(text: str, value: float) -> str:
 
 
 def visible(value: Any) -> Any:
-    """Text with the marks that nobody sees as "[U+202E]"; anything else, and what is HTML already, as it is."""
+    """Return text with invisible marks as "[U+202E]"; anything else, and HTML, unchanged."""
     return value.translate(_INVISIBLE) if type(value) is str else value
 
 
 def shown(value: Value) -> str:
-    """The value of a parameter or a metric."""
+    """Return the value of a parameter or a metric as text."""
     return value if isinstance(value, str) else number(value)
 
 
 def algorithm(name: str) -> str:
-    """The name of an algorithm as people say it: "Random search" for RANDOM_SEARCH."""
+    """Return the readable name of an algorithm: "Random search" for RANDOM_SEARCH."""
     return "Default algorithm" if name == "ALGORITHM_UNSPECIFIED" else name.replace("_", " ").capitalize()
 
 
 def moment(seconds: float) -> str:
-    """A time, in seconds since the epoch, as "2026-08-01 12:34:56 UTC"."""
+    """Return a time, in seconds since the epoch, as "2026-08-01 12:34:56 UTC"."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def machine_time(seconds: float) -> str:
-    """The same as the `datetime` attribute has it."""
+    """Return the same time for the `datetime` attribute."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def ago(then: float, now: float) -> str:
-    """How long `then` is over: "12 s ago", "3 min ago", "5 h ago", "2 d ago"; both in seconds since the epoch."""
+    """Return how long ago `then` was: "12 s ago", "5 h ago", "2 d ago"; both are seconds since the epoch."""
     seconds = now - then
     if seconds < 1:
         return "just now"
@@ -92,7 +92,7 @@ def ago(then: float, now: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units: "0.42 s", "3 min 12 s", "2 h 05 min"."""
+    """Return a duration in its two largest units: "0.42 s", "3 min 12 s", "2 h 05 min"."""
     if not math.isfinite(seconds):
         return "–"
     if seconds < MINUTE:

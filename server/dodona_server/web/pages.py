@@ -1,4 +1,4 @@
-"""The dashboard: a page of all studies, a page a study and a page a trial, rendered on the server."""
+"""The dashboard, rendered on the server: a page of all studies, a page for each study and for each trial."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _SERVED = {asset.path: asset for asset in _ASSETS.values()}
 
 @functools.cache
 def _templates() -> Environment:
-    # Imported when the first page is asked for: a server that comes back after a crash is waited for.
+    # Imported with the first page, because clients wait for a server that restarts after a crash.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     templates = Environment(
@@ -76,7 +76,7 @@ class PageRoute(APIRoute):
     """A route that answers errors with a page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The framework's handler, with a page for what it raises."""
+        """Return the framework's handler, with a page for its errors."""
         handler = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
@@ -95,7 +95,7 @@ router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, i
 
 @router.get("/")
 async def all_studies(request: Request, studies: Studies) -> Response:
-    """The page of all studies."""
+    """Return the page of all studies."""
     recent = await studies.recent(MAX_STUDIES)
     live = any(study.state is StudyState.ACTIVE for study, _ in recent)
     context = {"studies": recent, "limit": MAX_STUDIES, "address": str(request.base_url).rstrip("/")}
@@ -104,7 +104,7 @@ async def all_studies(request: Request, studies: Studies) -> Response:
 
 @router.get(STUDY)
 async def one_study(project: str, location: str, study: str, trials: Queries) -> Response:
-    """The page of a study."""
+    """Return the page of a study."""
     name = StudyName(Location(project, location), study)
     overview = await trials.overview(name)
     ranking = await trials.best(name, MAX_ROWS)
@@ -116,7 +116,7 @@ async def one_study(project: str, location: str, study: str, trials: Queries) ->
 
 @router.get(STUDY + "/trials/{trial}")
 async def one_trial(project: str, location: str, study: str, trial: str, studies: Studies, trials: Queries) -> Response:
-    """The page of a trial."""
+    """Return the page of a trial."""
     name = TrialName.of(StudyName(Location(project, location), study), trial)
     context = await aside(_trial_context, await studies.get(name.study), await trials.get(name, brief=True))
     return await _page("trial.html", now=time.time(), **context)
@@ -124,7 +124,7 @@ async def one_trial(project: str, location: str, study: str, trial: str, studies
 
 @router.get("/static/{path}")
 async def static_file(path: str) -> Response:
-    """A file that pages refer to, by the digest in its name."""
+    """Return a static file, by the digest in its name."""
     asset = _SERVED.get(f"/static/{path}")
     if asset is None:
         raise NotFound(f"there is no file {path}")
@@ -133,12 +133,12 @@ async def static_file(path: str) -> Response:
 
 @router.get("/studies{path:path}")
 async def anything_else(path: str) -> Response:
-    """A page that says that there is none."""
+    """Return a page that says that there is no such page."""
     raise NotFound(f"there is no page at /studies{path}")
 
 
 async def _page(template: str, **context: Any) -> Response:
-    """A page, rendered beside the event loop: the milliseconds it takes are a worker's otherwise."""
+    """Return a page, rendered beside the event loop, because it takes milliseconds that workers need."""
     return await aside(_render, template, **context)
 
 
@@ -166,7 +166,7 @@ def _study_context(
 
 
 def _columns(study: Study) -> dict[str, bool]:
-    """The ids of all parameters, each once, and whether their values are numbers."""
+    """Return the ids of all parameters, each once, and whether their values are numbers."""
     columns: dict[str, bool] = {}
     for _, parameter in study.spec.space.walk():
         columns[parameter.id] = columns.get(parameter.id, True) and not isinstance(parameter.kind, Categorical)
@@ -174,7 +174,7 @@ def _columns(study: Study) -> dict[str, bool]:
 
 
 def _history_chart(study: Study, history: Sequence[tuple[int, float]], ranking: Sequence[Trial]) -> Chart | None:
-    """The chart of a study; the best trials are in it even where its history is thinned."""
+    """Return the chart of a study; the best trials are in it even if its history is thinned."""
     metric = study.spec.objective
     points = dict(history)
     for trial in ranking:
