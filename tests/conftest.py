@@ -20,8 +20,8 @@ from tests.support.patience import patience
 from tests.support.postgres import EmptiedDatabases, fresh_database, postgres_server
 from tests.support.processes import ServerProcess
 
-# How fast examples are made and run depends on the machine, and no test may.
-# More examples: DODONA_TEST_EXAMPLES=500 make test
+# No deadline for examples, because their duration depends on the machine. More examples: DODONA_TEST_EXAMPLES=500 make
+# test
 EXAMPLES = int(os.environ.get("DODONA_TEST_EXAMPLES", "30"))
 settings.register_profile(
     "dodona", max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -30,7 +30,7 @@ settings.load_profile("dodona")
 
 
 # A signal that the run's parent ignores (nohup, a shell's background jobs) would be ignored by all processes that tests
-# start. One with a handler is not, and this process goes on ignoring it.
+# start. A signal with a handler is not inherited as ignored, and this process still ignores it.
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda *_: None)
@@ -62,9 +62,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="module", autouse=True)
 def _only_new_garbage() -> None:
-    """Leaves what earlier modules have left alone: looking through it is seconds at each full collection.
+    """Exclude objects of earlier modules from garbage collection: visiting them takes seconds at each full collection.
 
-    KerasTuner collects all garbage twice for each model.
+    KerasTuner runs two full collections for each model.
     """
     gc.collect()
     gc.freeze()
@@ -72,7 +72,7 @@ def _only_new_garbage() -> None:
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty bucket of a server that speaks S3."""
+    """Yield the URL of an empty bucket on a server that speaks S3."""
     from tests.support.s3 import empty_bucket  # its packages take seconds to import
 
     with empty_bucket(monkeypatch) as url:
@@ -81,7 +81,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The variables of whoever runs the tests do not reach them."""
+    """Remove the DODONA_ variables of the user who runs the tests."""
     for name in list(os.environ):
         if name.startswith("DODONA_") and not name.startswith("DODONA_TEST_"):
             monkeypatch.delenv(name)
@@ -89,7 +89,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ServerProcess]:
-    """A running server with an empty database of its own."""
+    """Yield a running server with its own empty database."""
     folder = tmp_path / "server"
     folder.mkdir()
     process = ServerProcess(folder).start()
@@ -106,7 +106,7 @@ def _shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerP
 
 @pytest.fixture
 def server_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a running server without studies: the test's own `server`, if it has one, else a shared one."""
+    """Yield the address of a running server without studies: the test's own `server` or a shared one."""
     if "server" in request.fixturenames:
         yield request.getfixturevalue("server").url
         return
@@ -125,7 +125,7 @@ def _postgres() -> Iterator[sa.URL]:
 
 @pytest.fixture
 def postgres_url(_postgres: sa.URL) -> Iterator[str]:
-    """The URL of an empty PostgreSQL database."""
+    """Yield the URL of an empty PostgreSQL database."""
     with fresh_database(_postgres) as url:
         yield url
 
@@ -146,7 +146,7 @@ def _emptied(_postgres: sa.URL) -> Iterator[EmptiedDatabases]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a database of each kind, with its schema, but without studies."""
+    """Yield the URL of a database of each kind, with its schema, but without studies."""
     if request.param == "sqlite":
         yield f"sqlite:///{shutil.copy(request.getfixturevalue('_sqlite_template'), tmp_path)}"
         return

@@ -1,1 +1,1 @@
-"""Real servers, workers and databases that are killed, starved and lied to, and a checker of what is left."""
+"""Fault tests: real servers, workers and databases are killed and starved, then a checker examines the result."""

@@ -1,4 +1,4 @@
-"""Runs every fault again and again and prints a table: `python -m tests.chaos [RUNS [SEED]]`."""
+"""Command that runs every fault repeatedly and prints a table: `python -m tests.chaos [RUNS [SEED]]`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORKERS = 8
 
 
 def main() -> int:
-    """Prints faults x runs x violations; the number of violations is the exit code."""
+    """Print faults x runs x violations; return the number of violations as the exit code."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
     seeds = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else None)
     total = 0

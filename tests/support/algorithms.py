@@ -1,4 +1,4 @@
-"""Registers the algorithm that misbehaves; a pool of processes imports this module."""
+"""Registers the misbehaving algorithm; a pool of processes imports this module."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 
-# How the results of a study may look; the argument is the trial's number.
+# Shapes of results; the argument is the trial's number.
 RESULTS: dict[str, Callable[[int, random.Random], float]] = {
     "ordinary": lambda number, rng: rng.gauss(0.0, 1.0),
     "constant": lambda number, rng: 1.5,
@@ -39,7 +39,7 @@ class History:
 
 @st.composite
 def histories(draw: st.DrawFn, spaces: st.SearchStrategy[SearchSpace], algorithm: str, most: int = 40) -> History:
-    """A history of up to `most` trials; the earlier ones may lack a parameter that the space has grown by."""
+    """Draw a history of up to `most` trials; earlier ones may lack a parameter that was added to the space later."""
     space = draw(spaces)
     rng = random.Random(draw(st.integers(0, 2**32)))
     spec = StudySpec(draw(metrics()), space, algorithm)
@@ -61,7 +61,7 @@ def histories(draw: st.DrawFn, spaces: st.SearchStrategy[SearchSpace], algorithm
 
 
 def metrics() -> st.SearchStrategy[tuple[Metric, ...]]:
-    """One to three metrics, of which the second may be a constraint."""
+    """Return a strategy for one to three metrics, of which the second may be a constraint."""
     goals = st.sampled_from(Goal)
     first = goals.map(lambda goal: Metric("m", goal))
     second = st.builds(Metric, st.just("n"), goals, st.none() | st.just(Safety(0.5)))

@@ -1,4 +1,4 @@
-"""An algorithm that misbehaves, behind the same interface as the real ones."""
+"""An algorithm that misbehaves, with the same interface as the real ones."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
 
-# Longer than a call has patience.
+# Longer than a call waits.
 PAUSE_SECONDS = 0.7
 
 
 class Misbehaving:
-    """Does what the study's option `fault` says: "slow", "pause", "raise", "die", "note"; else it draws at random.
+    """An algorithm that does what the study's option `fault` says: "slow", "pause", "raise", "die", "note"; otherwise
+    random.
 
-    With "count" and "pause" its points tell how many finished trials it was shown, in hundredths, and how many points
+    With "count" and "pause" its points encode how many finished trials it was given, in hundredths, and how many points
     of the same computation came before, in ten thousandths.
     """
 
@@ -27,7 +28,7 @@ class Misbehaving:
     one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
-        """Takes any option."""
+        """Accept any option."""
 
     def suggest(
         self,

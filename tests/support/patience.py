@@ -1,6 +1,6 @@
-"""How long a test waits for what must come: seconds of a quiet machine, and as many times more on a slower one.
+"""Time-outs of tests: seconds on a quiet machine, proportionally more on a slower one.
 
-DODONA_TEST_SLOWNESS says how many times, if what is measured at the start is not to count.
+DODONA_TEST_SLOWNESS sets the factor; otherwise it is measured at the start.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-# Starting such a process takes so long on a machine that does nothing else.
+# The time to start such a process on a machine that does nothing else.
 _START = [sys.executable, "-c", "import asyncio, json, sqlite3"]
 _START_SECONDS = 0.15
 
@@ -20,7 +20,7 @@ def _slowness() -> float:
         return float(told)
     began = time.perf_counter()
     subprocess.run(_START, check=True)
-    # Other work may begin later: nobody waits in vain for long only because a test fails.
+    # Other work may begin later. A larger time-out costs nothing unless a test fails.
     return 3.0 * max(1.0, (time.perf_counter() - began) / _START_SECONDS)
 
 
@@ -28,5 +28,5 @@ SLOWNESS = _slowness()
 
 
 def patience(seconds: float) -> float:
-    """A time-out in seconds for what takes at most `seconds` where nothing else runs."""
+    """Return a time-out in seconds for work that takes at most `seconds` on a quiet machine."""
     return seconds * SLOWNESS

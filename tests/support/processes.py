@@ -18,13 +18,13 @@ START_SECONDS = patience(30)
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's variables without Dodona's own, with `variables`."""
+    """Return this process's environment without Dodona's variables, with `variables` added."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DODONA_")}
     return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on."""
+    """Return a free port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -34,9 +34,9 @@ class ServerProcess:
     """`dodona serve` on a free port, which stays the same over restarts.
 
     Args:
-        folder: its working directory; the log is kept there too.
-        database_url: as for `--database-url`; None for the default file in `folder`.
-        command: what starts it; the port and the database are named by variables.
+        folder: its working directory; the log is there too.
+        database_url: see `--database-url`; None for the default file in `folder`.
+        command: the command that starts it; environment variables set the port and the database.
         variables: further environment variables.
     """
 
@@ -61,7 +61,7 @@ class ServerProcess:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> ServerProcess:
-        """Starts the server and waits until it listens."""
+        """Start the server and wait until it listens."""
         offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -82,17 +82,17 @@ class ServerProcess:
         raise RuntimeError(f"the server did not start:\n{self.log.read_text()}")
 
     def kill(self) -> None:
-        """kill -9: nothing is finished, nothing is written."""
+        """Send SIGKILL: the server finishes and writes nothing more."""
         self.process.kill()
         self.process.wait()
 
     def terminate(self) -> int:
-        """SIGTERM, and the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=START_SECONDS)
 
     def stop(self) -> None:
-        """Ends the server, if it runs; kills it if it does not leave."""
+        """Stop the server if it runs; kill it if it does not exit."""
         if self.process.poll() is None:
             try:
                 self.terminate()

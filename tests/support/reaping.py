@@ -1,4 +1,4 @@
-"""No process outlives the run that started it, however the run ends."""
+"""Kills the processes that a test run leaves behind, however the run ends."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _RUN = "RUN_OF_DODONAS_TESTS"
 
 
 def mark() -> None:
-    """All that this run starts from now on can be told by its environment; xdist's workers are such processes too."""
+    """Mark all processes that this run starts from now on, including xdist's workers, in their environment."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ[_RUN] = uuid.uuid4().hex
 
 
 def reap() -> None:
-    """Kills what this run has started and left behind."""
+    """Kill the processes that this run has left behind."""
     spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter():
         try:

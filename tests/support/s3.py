@@ -1,4 +1,4 @@
-"""A bucket: the protocol of S3 over real HTTP, by a server on this machine."""
+"""A bucket: the S3 protocol over real HTTP, from a server on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 @contextmanager
 def empty_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an empty bucket, which this process finds by the usual variables."""
+    """Yield the URL of an empty bucket, which this process finds through the usual variables."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -58,7 +58,7 @@ kinds = doubles() | integers() | categoricals() | discretes()
 
 
 def some_values(kind: Kind) -> st.SearchStrategy[tuple[Value, ...]]:
-    """One to three of the kind's values."""
+    """Return a strategy for one to three values of the type."""
     one: st.SearchStrategy[Value]
     match kind:
         case Integer():
@@ -72,7 +72,7 @@ def some_values(kind: Kind) -> st.SearchStrategy[tuple[Value, ...]]:
 
 @st.composite
 def spaces(draw: st.DrawFn, depth: int = 3) -> SearchSpace:
-    """A space of up to a dozen parameters, with conditions to `depth` levels."""
+    """Draw a space of up to a dozen parameters, with conditions to `depth` levels."""
     names = iter(f"p{index}{draw(st.sampled_from(string.ascii_letters))}" for index in range(1000))
 
     def parameters(level: int, most: int) -> tuple[Parameter, ...]:

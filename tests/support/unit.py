@@ -1,6 +1,6 @@
-"""`pytest --unit`: only tests that need no Keras and no second process, which is held to.
+"""`pytest --unit`: only tests that need no Keras and no second process; both are then forbidden.
 
-A test is left out by what it asks for: a fixture that starts a process, PostgreSQL, or a marker.
+A test is excluded by what it requests: a fixture that starts a process, PostgreSQL, or a marker.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _KERAS = {"keras", "keras_tuner", "tensorflow", "jax", "torch"}
 
 
 def chosen(items: Iterable[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """The tests that stay, and the others."""
+    """Return the tests that stay, and the others."""
     stay: list[pytest.Item] = []
     others: list[pytest.Item] = []
     for item in items:
@@ -33,7 +33,7 @@ def _starts_processes(item: pytest.Item) -> bool:
 
 
 def forbid() -> None:
-    """From now on this process can start no other one and import no Keras; nothing takes that back."""
+    """Forbid this process to start others and to import Keras; this cannot be undone."""
     sys.addaudithook(_refuse)
 
 
