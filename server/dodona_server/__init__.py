@@ -1,1 +1,1 @@
-"""The oracle server: keeps studies and trials in a SQL database and hands out suggestions over REST."""
+"""The server: keeps studies and trials in a SQL database and answers suggestions over REST."""

@@ -2,7 +2,7 @@
 
 import gc
 
-# As the command line does: nothing of what is imported is garbage.
+# As on the command line: imported modules hold no garbage to collect.
 gc.disable()
 
 from dodona_server.commands import app  # noqa: E402

@@ -1,4 +1,4 @@
-"""Puts the server together."""
+"""The composition root: builds the server from its parts."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ Fields and calls that Vizier lacks are marked as Dodona's own."""
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the server works.
+    """Options of the server.
 
     Args:
-        token: what requests must bring; None for a server that only its own machine reaches.
-        strict: whether to create a study that is there already with an equal spec is an error, as it is at Vertex.
-        kept_measurements: how many measurements of a trial are kept when it is completed; None for all.
+        token: the secret that requests must send; None for a server that only its own machine can reach.
+        strict: whether creating an existing study is an error even if the spec is equal, as in Vertex.
+        kept_measurements: how many measurements of a completed trial are kept; None for all.
         fitting_processes: how many processes may fit models.
         deadline_seconds: how long an algorithm may take before a worker gets a quasi-random suggestion.
         register: a module that registers further algorithms when it is imported; None for none.
-        artifacts: where the files of trials are kept, a folder or a URL; None for beside an SQLite database.
-        max_artifact_bytes: how large one of them may be.
-        min_free_bytes: how much of the folder's disk they leave free; None for 1 GiB or a tenth.
+        artifacts: where artifacts are kept, a folder or a URL; None for beside an SQLite database.
+        max_artifact_bytes: the largest size of one artifact.
+        min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
     """
 
     token: str | None = None
@@ -88,12 +88,12 @@ ROUTERS = (
 
 
 def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Event | None = None) -> FastAPI:
-    """The server as an ASGI application; it closes the store when it shuts down.
+    """Return the server as an ASGI application; it closes the store when it shuts down.
 
     Args:
         store: where studies and trials are kept.
-        options: how it works.
-        stopping: set when the server is to stop, so that calls that wait come to an end.
+        options: the server's options.
+        stopping: set when the server shuts down, to end calls that wait.
     """
     stopping = stopping or threading.Event()
     pool = FittingPool(store, options.fitting_processes, register=options.register)
@@ -115,7 +115,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         version=version("dodona"),
         description=DESCRIPTION,
         lifespan=lifespan,
-        # The page at /docs is served from here: it works without the internet.
+        # The page at /docs uses local files, so it works without the internet.
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -131,27 +131,27 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.operations = OperationService(store, time.time)
     app.state.loop = loop = Loop(trials, suggestions, queries)
     for router in ROUTERS:
-        # `include_router` would make every route once more.
+        # `include_router` would create every route a second time.
         app.router.routes += router.routes
     errors.install(app)
     openapi.install(app)
-    # Not the framework's middleware: what it does in front of that would be a tenth of the work of the trial loop.
+    # Not framework middleware: what FastAPI does before that would be a tenth of the work of the trial loop.
     behind = WholeBody(CaipDispatch(TrialLoop(app.framework, loop)))
     app.front = errors.around(Guard(behind, options.token, Proxies()))
     return app
 
 
 class _Application(FastAPI):
-    """The framework, behind what answers most requests without it."""
+    """The framework, behind the parts that answer most requests without it."""
 
     front: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request."""
+        """Answer a request."""
         await (self.front if scope["type"] == "http" else self.framework)(scope, receive, send)
 
     async def framework(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request by its route."""
+        """Answer a request through its route."""
 
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":

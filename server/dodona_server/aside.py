@@ -1,7 +1,7 @@
-"""What takes long is done beside the event loop: other callers are answered meanwhile.
+"""Work beside the event loop: long work runs in threads, so that other callers are answered meanwhile.
 
-Python runs one thread at a time and lets another one in every few milliseconds, so the loop waits for a thread no
-longer than that, times their number. Therefore there are few, and what is done there at once in C is bounded.
+Python runs one thread at a time and switches every few milliseconds. So the loop waits for each busy thread at most
+that long. Therefore there are few threads, and each single operation in C is bounded.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ T = TypeVar("T")
 Arguments = ParamSpec("Arguments")
 
 THREADS = 2
-# What goes to a client at once. Calls that share the threads take turns after each.
+# The size of a piece for a client. Calls that share the threads take turns after each.
 CHUNK_BYTES = 2**18
 
 _threads = ThreadPoolExecutor(THREADS, thread_name_prefix="dodona-aside")
 
 
 async def aside(function: Callable[Arguments, T], *args: Arguments.args, **kwargs: Arguments.kwargs) -> T:
-    """What `function` returns, called beside the event loop."""
+    """Return what `function` returns, called beside the event loop."""
     call = functools.partial(function, *args, **kwargs)
     return await asyncio.get_running_loop().run_in_executor(_threads, call)
 
 
 async def in_chunks(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in pieces that are worth the way, made beside the event loop as they are asked for."""
+    """Yield the same bytes in larger pieces, each read beside the event loop on demand."""
     while chunk := await aside(_gathered, pieces):
         yield chunk
 

@@ -1,4 +1,4 @@
-"""What the `dodona` command can do."""
+"""The subcommands of `dodona` that need the server."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ database = typer.Typer(help="Look after the database.", no_args_is_help=True, ad
 app.add_typer(database, name="db")
 logger = logging.getLogger("dodona")
 
-# Without these the kernel takes megabytes of a connection before the server sees the first of them, above all in the
-# loopback's segments of 64 KiB. An upload over 20 ms of network still gets 5 MB/s.
+# By default the kernel accepts megabytes from a connection before the server sees the first byte, above all in the
+# loopback's segments of 64 KiB. With these limits, an upload over 20 ms of network still gets 5 MB/s.
 RECEIVE_BUFFER_BYTES = 96 * 2**10
 SEGMENT_BYTES = 1460
 
@@ -45,7 +45,7 @@ DatabaseUrl = Annotated[
 @app.callback()
 def root() -> None:
     """Dodona, a self-hosted hyperparameter tuning service."""
-    # Whatever a command creates, such as the database and the files of trials, is for its user alone.
+    # Files that a command creates, such as the database and artifacts, are readable by its user only.
     os.umask(0o077)
 
 
@@ -153,7 +153,7 @@ def _settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        if name == "token":  # which is never shown, not even a wrong one
+        if name == "token":  # never shown, not even a wrong one
             _give_up(f"DODONA_TOKEN: {first['msg'].removeprefix('Value error, ')}")
         _give_up(f"--{name.replace('_', '-')} (DODONA_{name.upper()}): {first['input']!r}: {first['msg']}")
 
@@ -178,7 +178,7 @@ def _listen(host: str, port: int) -> socket.socket:
         with contextlib.suppress(OSError):  # some systems do not let a listener choose it
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT_BYTES)
         listener.bind(address)
-        # At once: of two servers that start together, both could bind.
+        # Right after binding: of two servers that start together, both could bind.
         listener.listen(LISTEN_BACKLOG)
     except OSError as error:
         _give_up(f"cannot listen on {host}:{port}: {error.strerror}")

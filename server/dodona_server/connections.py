@@ -1,7 +1,7 @@
-"""Which connections there are, how many one address may have, and how long a connection may wait.
+"""Connection limits: how many there may be, how many of one address, and how long one may wait.
 
-No connection is refused while another one waits without a use: a new one takes its place. So whoever opens many
-connections and sends nothing loses those, and keeps nobody out.
+No connection is refused while another one is idle: a new one takes the place of an idle one. So a client that opens
+many connections and sends nothing loses those, and shuts nobody out.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from typing import Protocol
 
 logger = logging.getLogger("dodona")
 
-# Of one process. Workers behind one router share an address.
+# For one process. Workers behind one router share an address.
 MAX_CONNECTIONS = 4096
 MAX_OF_ADDRESS = 1024
-# For the database, for files of trials and for the processes that fit models.
+# For the database, artifacts and the processes that fit models.
 RESERVED_DESCRIPTORS = 128
 WANTED_DESCRIPTORS = 65_536
 SWEEP_SECONDS = 1.0
-# A flood of connections is no flood of lines in the log.
+# A flood of connections must not flood the log.
 QUIET_SECONDS = 10.0
-# Of addresses that are remembered for that.
+# The number of addresses that are remembered for that.
 MAX_TOLD = 4096
 NOTHING_ASKED = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many connections a process has, and how long they may wait.
+    """How many connections a process may have, and how long they may wait.
 
     Args:
-        connections: how many in all.
-        of_address: how many of one address.
+        connections: the maximum in total.
+        of_address: the maximum of one address.
         head_seconds: from the connection, or from the first byte of a later request, to the end of the head.
-        silent_seconds: how long a body may not get longer.
-        body_seconds: from the head to the end of the body, but for an artifact's.
-        unread_seconds: how long a client may take nothing of an answer.
+        silent_seconds: how long a body may stop growing.
+        body_seconds: from the head to the end of the body, except for artifacts.
+        unread_seconds: how long a client may read nothing of an answer.
     """
 
     connections: int = MAX_CONNECTIONS
@@ -56,25 +56,25 @@ class Limits:
 
     @classmethod
     def of_process(cls) -> Limits:
-        """The limits that the process has descriptors for; no address may have more than half of them."""
+        """Return the limits for which the process has descriptors; one address may have at most half of them."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         connections = min(MAX_CONNECTIONS, max(soft - RESERVED_DESCRIPTORS, soft // 2))
         return cls(connections=connections, of_address=min(MAX_OF_ADDRESS, connections // 2))
 
 
 class Connection(Protocol):
-    """What a connection tells the table, and what it does when the table asks."""
+    """A connection as the table sees it."""
 
     host: str
 
     def check(self, now: float) -> None:
-        """Closes the connection if it has waited for too long."""
+        """Close the connection if it has waited too long."""
 
     def waits_since(self) -> float | None:
-        """When it began to wait for the next request; `NOTHING_ASKED` before the first, None while it answers one."""
+        """Return when it began to wait for a request: `NOTHING_ASKED` before the first, None during an answer."""
 
     def evict(self) -> None:
-        """Closes the connection in favor of a new one."""
+        """Close the connection in favor of a new one."""
 
 
 @dataclass(slots=True)
@@ -84,13 +84,13 @@ class _Address:
 
 
 class InvalidRequests:
-    """Tells the log of requests that are no HTTP: once in a while for each address, however many come."""
+    """A log of requests that are not HTTP, with a limited number of lines for each address."""
 
     def __init__(self) -> None:
         self._told: OrderedDict[str, float] = OrderedDict()
 
     def tell(self, host: str) -> None:
-        """Logs that one came from there, unless one did shortly before."""
+        """Log that one came from `host`, unless one did shortly before."""
         address, now = address_of(host), time.monotonic()
         if now - self._told.get(address, -math.inf) < QUIET_SECONDS:
             return
@@ -106,7 +106,7 @@ class Connections:
 
     Args:
         limits: how many there may be.
-        is_proxy: whether an address is a proxy's, whose connections are those of many clients.
+        is_proxy: whether an address belongs to a proxy, whose connections are those of many clients.
     """
 
     def __init__(self, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False) -> None:
@@ -119,7 +119,7 @@ class Connections:
         self.invalid = InvalidRequests()
 
     def add(self, new: Connection) -> bool:
-        """Adds a connection, in the place of another one if need be; False if there is no room."""
+        """Add a connection, if necessary in the place of another one; return False if there is no room."""
         key = address_of(new.host)
         address = self._addresses.get(key) or _Address()
         if len(address.connections) >= self.limits.of_address and not self._is_proxy(new.host):
@@ -136,7 +136,7 @@ class Connections:
         return True
 
     def remove(self, gone: Connection) -> None:
-        """Forgets a connection, if it is here."""
+        """Remove a connection, if it is here."""
         if gone not in self._all:
             return
         del self._all[gone]
@@ -153,7 +153,7 @@ class Connections:
             if since is not None and since < longest:
                 victim, longest = one, since
             if longest == NOTHING_ASKED:
-                break  # in a flood, which has many of these, nearly at once
+                break  # a flood has many of these, which are nearly equally old
         if victim is None:
             return False
         self.remove(victim)
@@ -175,7 +175,7 @@ class Connections:
 
 @functools.lru_cache(4096)
 def address_of(host: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 network that one IPv6 client usually has."""
+    """Return what counts as one client: an IPv4 address, or the /64 network that one IPv6 client usually has."""
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:
@@ -188,7 +188,7 @@ def address_of(host: str) -> str:
 
 
 def raise_descriptor_limit() -> None:
-    """Raises the soft limit of descriptors, of which each connection takes one."""
+    """Raise the soft limit of descriptors; each connection takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(WANTED_DESCRIPTORS, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -196,7 +196,7 @@ def raise_descriptor_limit() -> None:
 
 
 def _tell(told: float, who: str) -> float:
-    """Logs who has reached a limit, unless it was logged at `told` shortly before; returns when it was."""
+    """Log who has reached a limit, unless it was logged shortly before, at `told`; return the time of the last line."""
     now = time.monotonic()
     if now - told < QUIET_SECONDS:
         return told

@@ -1,4 +1,4 @@
-"""Writes the OpenAPI document: `python -m dodona_server.document docs/openapi.json`, or to the standard output."""
+"""Command that writes the OpenAPI document: `python -m dodona_server.document docs/openapi.json`, or to stdout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dodona_server.storage.store import Store
 
 
 def openapi_document() -> str:
-    """The document as it is committed."""
+    """Return the document as it is committed."""
     app = create_app(cast(Store, None))  # it describes the calls and answers none
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
 

@@ -1,7 +1,7 @@
-"""HTTP on a connection: limits on what comes in, and answers that go out in one write each.
+"""HTTP on a connection: limits on input, and answers that are sent in one write each.
 
-The limits hold before anything is kept, and before a token is asked for. A client that sleeps is woken by each write,
-and reads twice if the head and the body of an answer come one after the other.
+The limits apply before anything is stored, and before the token is checked. Each write wakes a client that sleeps, so
+one that gets the head and the body of an answer in two writes reads twice.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from dodona_server.connections import NOTHING_ASKED, Connections
 MAX_TARGET_BYTES = 8 * 2**10
 MAX_HEAD_BYTES = 64 * 2**10
 MAX_HEADERS = 128
-# Requests that wait for the answers before theirs.
+# Requests that wait for the answers to earlier ones.
 MAX_PIPELINED = 128
-# A client that is still sending reads the answer before the connection is closed.
+# A client that is still sending can read the answer before the connection closes.
 LINGER_SECONDS = 1.0
 
-# What is larger is written at once: little is gained, and whoever sends much is to wait until it is taken.
+# Larger writes are not delayed: there is little to gain, and a large sender must wait until the client has read.
 HELD_BYTES = 4096
 
 
 class JoinedWrites(asyncio.Transport):
-    """A transport that holds a short write until the next one, or until the event loop has done what it is at.
+    """A transport that delays a short write until the next one, or until the event loop has run its current callbacks.
 
     Args:
-        transport: what carries the bytes.
+        transport: carries the bytes.
         loop: the event loop.
     """
 
@@ -46,7 +46,7 @@ class JoinedWrites(asyncio.Transport):
         self._held = b""
 
     def write(self, data: Any) -> None:
-        """Writes the bytes, sooner or later."""
+        """Write the bytes, now or a little later."""
         if self._held:
             data, self._held = self._held + data, b""
         elif len(data) <= HELD_BYTES:
@@ -57,33 +57,33 @@ class JoinedWrites(asyncio.Transport):
 
     def _flush(self) -> None:
         data, self._held = self._held, b""
-        if data and not self._transport.is_closing():  # the client may have gone meanwhile
+        if data and not self._transport.is_closing():  # the client may have disconnected
             self._transport.write(data)
 
     def close(self) -> None:
-        """Closes the connection when all is written."""
+        """Close the connection when everything is written."""
         self._flush()
         self._transport.close()
 
     def is_closing(self) -> bool:
-        """Whether the connection is closed, or about to be."""
+        """Return whether the connection is closed or closing."""
         return self._transport.is_closing()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What is known of the connection."""
+        """Return information about the connection."""
         return self._transport.get_extra_info(name, default)
 
     def pause_reading(self) -> None:
-        """Has the client wait with what it sends."""
+        """Stop reading; the client has to wait."""
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Takes what the client sends again."""
+        """Read again."""
         self._transport.resume_reading()
 
 
 class Stage(enum.Enum):
-    """What is to come next on a connection."""
+    """What comes next on a connection."""
 
     HEAD = enum.auto()
     BODY = enum.auto()
@@ -95,7 +95,7 @@ _BODY = Stage.BODY  # compared for each header
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why nothing more is taken from a connection.
+    """The reason why a connection is no longer read.
 
     Args:
         code: the HTTP status.
@@ -111,7 +111,7 @@ class Refusal:
 
     @functools.cached_property
     def answer(self) -> bytes:
-        """The whole answer, head and body."""
+        """Return the whole answer, head and body."""
         answer = error_response(self.code, self.status, self.message, {"Connection": "close"})
         lines = [f"HTTP/1.1 {self.code} {HTTPStatus(self.code).phrase}".encode()]
         lines += [name + b": " + value for name, value in answer.raw_headers]
@@ -133,11 +133,11 @@ TOO_MANY_CONNECTIONS = Refusal(
 
 
 class _Stopped(Exception):
-    """The parser is to stop; the protocol knows why."""
+    """The parser must stop; the protocol knows why."""
 
 
 class Protocol(HttpToolsProtocol):
-    """The framework's HTTP protocol over joined writes, with limits on what comes in.
+    """The framework's HTTP protocol with joined writes and with limits on input.
 
     Args:
         connections: all connections of this process.
@@ -150,16 +150,16 @@ class Protocol(HttpToolsProtocol):
         self._table = connections
         self._raw: asyncio.Transport
         self._stage = Stage.HEAD
-        # When the stage began, and when the body last got longer; by the monotonic clock.
+        # When the stage began, and when the body last grew, by the monotonic clock.
         self._since = self._grew = 0.0
         self._unread_since: float | None = None
-        # Bytes that came since the last sign of progress: a head, a part of a body, or the end of a request.
+        # Bytes received since the last progress: a head, a part of a body, or the end of a request.
         self._useless_bytes = 0
         self._progress = False
         self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begins with a connection, if there may be one more."""
+        """Start a connection, if there is room for one more."""
         super().connection_made(JoinedWrites(transport, self.loop))
         self._raw = transport
         self._since = time.monotonic()
@@ -168,12 +168,12 @@ class Protocol(HttpToolsProtocol):
             self._refuse(TOO_MANY_CONNECTIONS)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Ends with it."""
+        """End the connection."""
         self._table.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Takes what has come, up to the limits."""
+        """Process what has arrived, up to the limits."""
         if self._refused:
             return
         self._progress = False
@@ -183,7 +183,7 @@ class Protocol(HttpToolsProtocol):
             self._useless_bytes = 0
             return
         if self._stage is Stage.IDLE:
-            # Not even the first letter of a request.
+            # Not even the first letter of a request has arrived.
             self._begin(Stage.HEAD)
         if self._useless_bytes > MAX_HEAD_BYTES and not self._refused:
             self._refuse(LARGE_HEAD if self._stage is Stage.HEAD else ENDLESS_FRAMING)
@@ -192,22 +192,22 @@ class Protocol(HttpToolsProtocol):
         self._stage = stage
         self._since = self._grew = time.monotonic()
 
-    # What the parser finds.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Handle the start of a request."""
         if self._stage is Stage.IDLE:
             self._begin(Stage.HEAD)
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """A part of the address has come."""
+        """Handle a part of the URL."""
         if len(self.url) + len(url) > MAX_TARGET_BYTES:
             self._stop(LONG_TARGET)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header has come whole; one behind the body is ignored, since nothing here knows what it would mean."""
+        """Handle a complete header; ignore one after the body, because nothing here knows what it would mean."""
         if self._stage is _BODY:
             return
         if len(self.headers) == MAX_HEADERS:
@@ -215,7 +215,7 @@ class Protocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head has come whole."""
+        """Handle the end of the head."""
         if self._useless_bytes > MAX_HEAD_BYTES and self._head_bytes() > MAX_HEAD_BYTES:
             self._stop(LARGE_HEAD)
         if len(self.pipeline) == MAX_PIPELINED:
@@ -228,29 +228,29 @@ class Protocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body has come."""
+        """Handle a part of the body."""
         self._progress = True
         self._grew = time.monotonic()
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request has come whole."""
+        """Handle the end of a request."""
         self._progress = True
         self._stage = Stage.IDLE
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """A request is answered."""
+        """Handle the end of an answer."""
         self._since = time.monotonic()
         super().on_response_complete()
 
     def _stop(self, refusal: Refusal) -> NoReturn:
-        """Refuses the request at once, before the framework writes a line, and stops the parser."""
+        """Refuse the request at once, before the framework logs a line, and stop the parser."""
         self._refuse(refusal)
         raise _Stopped
 
     def send_400_response(self, msg: str) -> None:
-        """Answers what the parser has refused, if nothing here has."""
+        """Answer a request that the parser has refused, unless it was already answered here."""
         if not self._refused:
             self._table.invalid.tell(self.host)
             self._refuse(Refusal(400, "INVALID_ARGUMENT", msg))
@@ -258,24 +258,24 @@ class Protocol(HttpToolsProtocol):
     # How long a connection may wait.
 
     def pause_writing(self) -> None:
-        """The client takes less than it is sent."""
+        """Note that the client reads more slowly than the server sends."""
         self._unread_since = time.monotonic()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The client has taken most of it."""
+        """Note that the client has read most of it."""
         self._unread_since = None
         super().resume_writing()
 
     def check(self, now: float) -> None:
-        """Closes the connection if it has waited for too long; see `Connection`."""
+        """Close the connection if it has waited too long; see `Connection`."""
         limits = self._table.limits
         if self._unread_since is not None and now - self._unread_since > limits.unread_seconds:
             self._raw.abort()
         elif self._stage is Stage.IDLE or self._refused:
             return
         elif self.flow.read_paused:
-            # It is the server that does not take what comes.
+            # The server itself does not read at the moment.
             self._since = self._grew = now
         elif self._stage is Stage.HEAD:
             if now - self._since > limits.head_seconds:
@@ -290,17 +290,17 @@ class Protocol(HttpToolsProtocol):
         return math.inf if self.scope["method"] == "PUT" else limits.body_seconds
 
     def waits_since(self) -> float | None:
-        """When the connection began to wait for the next request; see `Connection`."""
+        """Return when the connection began to wait for the next request; see `Connection`."""
         if self._stage is Stage.HEAD:
             return NOTHING_ASKED if self.cycle is None or self.cycle.response_complete else None
         return self._since if self.cycle.response_complete else None
 
     def evict(self) -> None:
-        """Closes the connection; see `Connection`."""
+        """Close the connection; see `Connection`."""
         self.transport.close()
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Answers with an error, if the answer is not taken for another request's, and closes the connection."""
+        """Answer with an error, unless it could be mistaken for another request's answer, and close the connection."""
         self._refused = True
         if self._stage is Stage.BODY and self.cycle is not None:
             may_answer = not self.cycle.response_started and not self.pipeline

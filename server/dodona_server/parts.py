@@ -1,7 +1,7 @@
-"""The parts of the application that routes work with; `app.create_app` puts them into its state.
+"""The parts of the application that routes use; `app.create_app` puts them into its state.
 
-Routes are made once, when their module is imported: each costs milliseconds, and the applications that tests make are
-many. So a route asks for its parts with each request.
+Routes are created once, when their module is imported: each costs milliseconds, and tests create many applications. So
+a route looks up its parts at each request.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dodona_server.storage.store import Store
 
 
 def part(name: str) -> Any:
-    """A dependency on what the application's state has under `name`."""
+    """Return a dependency on the part of the application's state that is called `name`."""
 
     async def given(request: Request) -> Any:
         return getattr(request.app.state, name)

@@ -1,4 +1,4 @@
-"""Runs the server: in this process, or in several that share one listening socket and one PostgreSQL."""
+"""Server processes: one, or several that share one listening socket and one PostgreSQL."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ from dodona_server.storage.store import Store
 
 logger = logging.getLogger("dodona")
 
-# Google's clients keep idle connections and fail on one that the server has closed.
+# Google's clients keep idle connections, and fail on one that the server has closed.
 KEEP_ALIVE_SECONDS = 3600
 GRACE_SECONDS = 30
 # Keeps a worker that dies at once, again and again, from using up the machine.
 RESTART_PAUSE_SECONDS = 1.0
 LISTEN_BACKLOG = 2048
-# What anybody may have the framework write as often as they like.
+# Lines of the framework that any client could trigger without limit.
 FRAMEWORK_LINES = (
     "Invalid HTTP request received.",
     "Unsupported upgrade request.",
     "No supported WebSocket library detected.",
 )
-# Requests make hardly any cycles of objects; the default of 700 looks for them at every second request.
+# Requests create hardly any reference cycles; the default of 700 would start a collection at every second request.
 GC_ALLOCATIONS = 20_000
-# The event loop waits so long for each thread that is at work, at every callback of a connection; Python's own 5 ms are
-# too much with several threads and connections.
+# At every callback of a connection the event loop waits this long for each busy thread. Python's default of 5 ms is too
+# much with several threads and connections.
 SWITCH_SECONDS = 0.001
 
 
 def configure_logging() -> None:
-    """One line an entry on stderr."""
+    """Log one line for each entry on stderr."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # It has a line for each request that is no HTTP; `connections` tells of them more seldom.
+    # It logs a line for each request that is not HTTP; `connections` logs fewer.
     logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith(FRAMEWORK_LINES))
 
 
 def serve_here(settings: Settings, store: Store, listener: socket.socket) -> None:
-    """Serves until SIGTERM or Ctrl-C, and closes the store then."""
+    """Serve until SIGTERM or Ctrl-C, then close the store."""
     stopping = threading.Event()
     raise_descriptor_limit()
     connections = Connections(Limits.of_process(), Proxies().is_proxy)
@@ -70,9 +70,9 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        proxy_headers=False,  # the application looks at them itself, where they matter
+        proxy_headers=False,  # the application handles proxy headers itself
     )
-    # Uvicorn raises the signal again when it has shut down: the end that was asked for is no failure.
+    # Uvicorn raises the signal again after its shutdown. Ignored, because a requested end is not a failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     tune_interpreter()
@@ -80,15 +80,15 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
 
 
 def tune_interpreter() -> None:
-    """Has the interpreter do what a server needs: its loop is let in soon, and garbage is looked for seldom."""
+    """Configure the interpreter for a server: short switches between threads, and rare garbage collection."""
     sys.setswitchinterval(SWITCH_SECONDS)
-    # What is there now stays: the collector need not look through it again and again.
+    # The objects that exist now stay, so the collector never needs to visit them again.
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS)
 
 
 def options_of(settings: Settings) -> Options:
-    """What the settings say of how the server works."""
+    """Return the options that the settings contain."""
     return Options(
         token=settings.token.get_secret_value() if settings.token else None,
         strict=settings.strict_create,
@@ -102,20 +102,20 @@ def options_of(settings: Settings) -> Options:
 
 
 class _Server(uvicorn.Server):
-    """Tells the calls that wait for something to happen that the server is to stop."""
+    """A uvicorn server that tells waiting calls when it shuts down."""
 
     def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
         super().__init__(config)
         self._stopping = stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begins to shut down."""
+        """Start the shutdown."""
         self._stopping.set()
         super().handle_exit(sig, frame)
 
 
 def serve_in_processes(settings: Settings, listener: socket.socket) -> None:
-    """Serves in `settings.workers` processes until SIGTERM or Ctrl-C; one that dies is replaced."""
+    """Serve in `settings.workers` processes until SIGTERM or Ctrl-C; replace a process that dies."""
     context = multiprocessing.get_context("spawn")
     ended = False
 
@@ -152,7 +152,7 @@ def _work(settings: Settings, listener: socket.socket) -> None:
 
 
 def _end_with_parent() -> None:
-    """Ends this process as soon as the one that would replace it is gone, however it went."""
+    """End this process as soon as its parent is gone, for whatever reason."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

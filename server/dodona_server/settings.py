@@ -1,4 +1,4 @@
-"""The server's settings: flags over `DODONA_*` variables over defaults."""
+"""The server's settings. Order of precedence: flags, then `DODONA_*` variables, then defaults."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS
 
-# Of a single artifact.
+# For a single artifact.
 MAX_ARTIFACT_BYTES = 4 * 2**30
 # Shorter ones can be guessed.
 MIN_TOKEN_LENGTH = 16
 
 
 class Settings(BaseSettings):
-    """What `dodona serve` can be told."""
+    """The settings of `dodona serve`."""
 
     model_config = SettingsConfigDict(env_prefix="DODONA_", env_ignore_empty=True)
 
@@ -23,9 +23,9 @@ class Settings(BaseSettings):
     database_url: str = "sqlite:///dodona.db"
     token: SecretStr | None = None
     workers: int = Field(default=1, ge=1, le=256)
-    # As Vertex does: to create a study that is there already is an error, also with an equal spec.
+    # As in Vertex: creating an existing study is an error even if the spec is equal.
     strict_create: bool = False
-    # How many measurements of a trial are kept when it is completed.
+    # How many measurements of a completed trial are kept.
     keep_measurements: int | None = Field(default=None, ge=1)
     fitting_processes: int = Field(default=2, ge=1, le=256)
     # How many seconds an algorithm may take before a worker gets a quasi-random suggestion.
@@ -33,13 +33,13 @@ class Settings(BaseSettings):
     # A folder, or any URL that fsspec knows; by default beside an SQLite file.
     artifacts: str | None = None
     max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)
-    # How much of an artifact folder's disk is left free; by default 1 GiB, or a tenth of a disk smaller than ten.
+    # The free space that artifacts leave on their folder's disk; by default 1 GiB, or a tenth of a disk below 10 GiB.
     min_free_bytes: int | None = Field(default=None, ge=0)
 
     @field_validator("token")
     @classmethod
     def _is_safe(cls, token: SecretStr | None) -> SecretStr | None:
-        """Refuses a token that can be guessed, or that no header can bring."""
+        """Refuse a token that can be guessed, or that no header can carry."""
         if token is None:
             return None
         secret = token.get_secret_value()

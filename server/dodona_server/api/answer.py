@@ -1,4 +1,4 @@
-"""How answers are sent: short ones at once, long ones in pieces that are made beside the event loop."""
+"""Answers: short ones are sent at once, long ones in pieces that are built beside the event loop."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ _HEADERS = [(b"content-type", b"application/json"), (b"x-content-type-options", 
 
 
 class Answer(Response):
-    """A short message of the protocol, written as the request asks for it, without the framework's second look at it.
+    """A short protocol message, serialized as the request asks, without the framework's second validation.
 
     Args:
-        message: what is answered.
+        message: the content of the answer.
     """
 
     def __init__(self, message: WireModel) -> None:
-        # Not by `Response`'s own constructor: making headers that nobody looks at would be a tenth of the work here.
+        # `Response.__init__` is not called: the headers that it builds are unused here, and cost a tenth of this work.
         self.status_code, self.background, self.raw_headers = 200, None, []
         self._message = message
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Sends the message."""
+        """Send the message."""
         await _send_whole(send, self._message.to_json(enums_as_numbers=wants_numbers(scope)))
 
 
 class LongAnswer(Response):
-    """A message of the protocol of any length.
+    """A protocol message of any length.
 
     Args:
-        chunks: the message; it is told whether enums are to be numbers.
+        chunks: returns the message in pieces; its argument says whether enums are written as numbers.
     """
 
     def __init__(self, chunks: Callable[[bool], AsyncIterator[bytes]]) -> None:
@@ -48,7 +48,7 @@ class LongAnswer(Response):
         self._chunks = chunks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the message: with its length, unless it is too long to know that before it is sent."""
+        """Send the message, with its length unless it is too long for that to be known in advance."""
         chunks = self._chunks(wants_numbers(scope))
         first = await anext(chunks, b"")
         second = await anext(chunks, None)
@@ -60,12 +60,12 @@ class LongAnswer(Response):
 
 
 def written(write: Callable[[bool], Iterator[bytes]]) -> LongAnswer:
-    """The answer that `write` gives in pieces, none of which takes long to make; see `LongAnswer`."""
+    """Return the answer that `write` yields in pieces, each of them quick to build; see `LongAnswer`."""
     return LongAnswer(lambda enums_as_numbers: in_chunks(write(enums_as_numbers)))
 
 
 def wants_numbers(scope: Scope) -> bool:
-    """Whether the client asked for enums as numbers: "$alt=json;enum-encoding=int"."""
+    """Return whether the client asked for enums as numbers: "$alt=json;enum-encoding=int"."""
     query: bytes = scope["query_string"]
     return b"enum-encoding" in query and b"enum-encoding=int" in unquote_to_bytes(query)
 
@@ -73,7 +73,7 @@ def wants_numbers(scope: Scope) -> bool:
 def with_fields(
     message: WireModel, fields: Mapping[str, Iterable[bytes]], enums_as_numbers: bool = False
 ) -> Iterator[bytes]:
-    """A message as JSON, the content of some of its fields in pieces that are written already."""
+    """Yield a message as JSON; some of its fields come as pieces that are already written."""
     rest = message.model_copy(update=dict.fromkeys(fields))
     if not fields:
         yield rest.to_json(enums_as_numbers=enums_as_numbers)
@@ -88,20 +88,20 @@ def with_fields(
 
 
 def begun(message: WireModel, field: str, enums_as_numbers: bool = False) -> bytes:
-    """A message as JSON up to the content of one of its fields, which comes last."""
+    """Return a message as JSON up to the content of one field, which comes last."""
     rest = message.model_copy(update={field: None}).to_json(enums_as_numbers=enums_as_numbers)
     return rest[:-1] + (b"" if rest == b"{}" else b",") + to_json(to_camel(field)) + b":"
 
 
 def array(entries: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
-    """A list of entries that come in pieces."""
+    """Yield a JSON list whose entries come in pieces."""
     yield b"["
     yield from separated(entries)
     yield b"]"
 
 
 def separated(entries: Iterable[Iterable[bytes]], first: bool = True) -> Iterator[bytes]:
-    """The entries of a list, or those that go on one if they are not its first."""
+    """Yield the entries of a JSON list; if `first` is false, they continue a list."""
     for entry in entries:
         if not first:
             yield b","
@@ -110,7 +110,7 @@ def separated(entries: Iterable[Iterable[bytes]], first: bool = True) -> Iterato
 
 
 def mapping(entries: Mapping[str, str]) -> Iterator[bytes]:
-    """A map of texts."""
+    """Yield a map of strings as JSON."""
     yield b"{"
     yield from separated((to_json(key) + b":" + to_json(value),) for key, value in entries.items())
     yield b"}"

@@ -1,4 +1,4 @@
-"""The files that belong to trials: sent and fetched in a stream, whole or not at all."""
+"""Artifacts, the files that belong to trials: uploaded and downloaded as a stream, whole or not at all."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from dodona_server.service.trials.attempts import Attempt
 
 OCTETS = "application/octet-stream"
 _BINARY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
-# RFC 9530: `sha-256=:BASE64:`, perhaps among digests of other kinds.
+# RFC 9530: `sha-256=:BASE64:`, possibly among digests of other kinds.
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
 _PLACE = re.compile(r"([0-9]{1,18})\.(.+)")
 _SAVING: dict[int | str, dict[str, Any]] = {
@@ -41,7 +41,7 @@ _SAVING: dict[int | str, dict[str, Any]] = {
 
 
 class Alt(enum.StrEnum):
-    """What to answer with: the message of the protocol, or the content."""
+    """The form of the answer: the protocol message or the content."""
 
     JSON = "json"
     MEDIA = "media"
@@ -54,7 +54,7 @@ AttemptNumber = Annotated[
 
 
 async def artifact_name(trial: OfTrial, artifact: ArtifactPart) -> ArtifactName:
-    """The artifact in the path."""
+    """Return the artifact that the path names."""
     return ArtifactName(trial, artifact)
 
 
@@ -80,21 +80,21 @@ async def save_artifact(
     ] = "",
     content_length: Annotated[int | None, Header(include_in_schema=False)] = None,
 ) -> Response:
-    """Dodona's own: keeps a file with the trial, in the place of an earlier one of that name."""
+    """Dodona's own: store a file with the trial and replace an earlier one of that name."""
     upload = Upload(_body(request), _read_attempt(attempt), content_length, _sha256(content_digest))
     return Answer(_write(artifact.trial.study, await artifacts.save(artifact, upload)))
 
 
 @router.get(TRIAL + "/artifacts/{artifact}", response_model=wire.Artifact, responses={200: {"content": {OCTETS: {}}}})
 async def get_artifact(artifact: OfArtifact, artifacts: Artifacts, alt: Alt = Alt.JSON) -> Response:
-    """Dodona's own: a file of the trial; what it is, or with alt=media its content."""
+    """Dodona's own: return a file of the trial: its description, or with alt=media its content."""
     if alt is Alt.JSON:
         return Answer(_write(artifact.trial.study, await artifacts.get(artifact)))
     there, content = await artifacts.read(artifact)
     headers = {
         "Content-Length": str(there.size),
         "Content-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(there.sha256)).decode()}:",
-        # A browser must not take what anybody has sent for a page of this server.
+        # A browser must not show a file that any client may have uploaded as a page of this server.
         "Content-Disposition": f'attachment; filename="{there.name}"',
     }
     return StreamingResponse(content, media_type=OCTETS, headers=headers)
@@ -102,7 +102,7 @@ async def get_artifact(artifact: OfArtifact, artifacts: Artifacts, alt: Alt = Al
 
 @router.get(TRIAL + "/artifacts", response_model=wire.ListArtifactsResponse)
 async def list_artifacts(trial: OfTrial, artifacts: Artifacts) -> Response:
-    """Dodona's own: the files of a trial, by name."""
+    """Dodona's own: list the files of a trial by name."""
     listed = [_write(trial.study, one) for one in await artifacts.of_trial(trial)]
     return Answer(wire.ListArtifactsResponse(artifacts=listed))
 
@@ -111,7 +111,7 @@ async def list_artifacts(trial: OfTrial, artifacts: Artifacts) -> Response:
 async def list_artifacts_of_study(
     study: OfStudy, artifacts: Artifacts, size: PageSize = 0, token: PageToken = ""
 ) -> Response:
-    """Dodona's own: the files of all trials of a study, by trial and name."""
+    """Dodona's own: list the files of all trials of a study by trial and name."""
     limit = page_size(size)
     page = await artifacts.page(study, _read_place(token), limit + 1)
     more = ""
@@ -125,7 +125,7 @@ async def list_artifacts_of_study(
 async def delete_artifact(
     artifact: OfArtifact, artifacts: Artifacts, attempt: AttemptNumber = None, request_id: RequestId = ""
 ) -> Response:
-    """Dodona's own: removes a file of the trial."""
+    """Dodona's own: delete a file of the trial."""
     await artifacts.delete(artifact, _read_attempt(attempt), request_id)
     return Answer(Empty())
 

@@ -1,4 +1,4 @@
-"""Requests are passed on once their bodies have come whole, are not too large, and say that they are JSON."""
+"""Request bodies: received whole, limited in size, and accepted as JSON only."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dodona_server.api.errors import error_response
 
 MAX_BODY_BYTES = 8 * 2**20
-# Many clients read no answer before they have sent all, and hear of nothing but a reset connection if it is closed
-# meanwhile. So what is too large is taken up to here, and dropped as it comes.
+# Many clients read no answer before they have sent everything. If the connection closes earlier, they only see a reset.
+# So a body that is too large is received up to this size and dropped.
 MAX_DROPPED_BYTES = 4 * MAX_BODY_BYTES
 
 
 class WholeBody:
-    """ASGI middleware that receives a request's body whole before it passes the request on.
+    """ASGI middleware that receives a request's whole body before it passes the request on.
 
-    A client that goes away while it sends has asked for nothing: what came of its body may well be a request that it
-    never meant, above all if that is nothing. A body that is too large is answered with 413, one that says that it is
-    anything but JSON with 415: a browser sends other types for any web site without asking this server first.
+    If a client disconnects while it sends, the request is dropped: a part of a body, above all an empty part, may look
+    like a request that the client never meant. A body that is too large gets 413. A body with a content type other than
+    JSON gets 415: a browser sends other types for any web site without asking this server first.
 
     Args:
-        app: what answers requests; it gets each body in one message.
+        app: answers requests; it gets each body in one message.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, answers it, or drops it."""
-        # What is put is an artifact, which has a limit of its own, and is never in memory whole.
+        """Pass the request on, answer it, or drop it."""
+        # PUT uploads an artifact, which has its own limit and is never whole in memory.
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE", "PUT"):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         if (length := int(headers.get("content-length", "0"))) > MAX_BODY_BYTES:
-            # Who expects an answer first has sent nothing yet.
+            # A client that sends "Expect" has sent no body yet.
             if length <= MAX_DROPPED_BYTES and "expect" not in headers:
                 await _drop(receive)
             await _too_large(scope, receive, send)
@@ -54,10 +54,10 @@ class WholeBody:
                     await _drop(receive)
                 await _too_large(scope, receive, send)
                 return
-        # Only what is posted is read; any other method is answered by the routes, with 405.
+        # Only POST bodies are read; the routes answer any other method with 405.
         if body and scope["method"] == "POST" and (other := _other_type(scope)) is not None:
             problem = f"send JSON with 'Content-Type: application/json', not {other!r}"
-            # Closed, as the older dialect needs all its answers to be.
+            # The connection is closed, because the AI Platform dialect needs that for all its answers.
             closing = {"Connection": "close"}
             await error_response(415, "INVALID_ARGUMENT", problem, closing)(scope, receive, send)
             return
@@ -66,7 +66,7 @@ class WholeBody:
 
 
 def behind(message: Message, receive: Receive) -> Receive:
-    """Hands out a message that was received already, and then what comes behind it."""
+    """Return a `receive` that first returns a message already received, then the rest."""
     pending = [message]
 
     async def hand_out() -> Message:
@@ -76,7 +76,7 @@ def behind(message: Message, receive: Receive) -> Receive:
 
 
 def _other_type(scope: Scope) -> str | None:
-    """The content type, if it is not JSON's; Google's clients send bodies without one."""
+    """Return the content type if it is not JSON; Google's clients send bodies without one."""
     for name, value in scope["headers"]:
         if name == b"content-type" and value and value.partition(b";")[0].strip().lower() != b"application/json":
             return str(value, "latin-1")
@@ -84,7 +84,7 @@ def _other_type(scope: Scope) -> str | None:
 
 
 async def _drop(receive: Receive) -> None:
-    """Takes the rest of a body, as far as it is worth it."""
+    """Receive and drop the rest of a body, up to a limit."""
     dropped = 0
     more = True
     while more and dropped <= MAX_DROPPED_BYTES:

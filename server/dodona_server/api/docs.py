@@ -1,4 +1,4 @@
-"""The page at /docs, which shows the OpenAPI document: from the server's own files, under a policy of its own."""
+"""The page at /docs, which shows the OpenAPI document, with local files and its own content security policy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_swagger import patch_fastapi
 
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-# Swagger's page has one script inside, which the policy names by its digest, and styles in its elements.
+# Swagger's page has one inline script, which the policy names by its digest, and inline styles.
 _POLICY = (
     "default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -19,7 +19,7 @@ _POLICY = (
 
 
 def install(app: FastAPI) -> None:
-    """Makes `app` serve the page."""
+    """Add the page to `app`."""
     router = APIRouter()
 
     @router.get("/docs", include_in_schema=False)
@@ -35,12 +35,12 @@ def install(app: FastAPI) -> None:
         page.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(_digests(bytes(page.body))))
         return page
 
-    # In front of the package's own page, which has no policy; its files are served as they are.
+    # Before the package's own page, which has no policy; the package still serves its files.
     app.router.routes += router.routes
     patch_fastapi(app, redirect_from_root_to_docs=False)
 
 
 def _digests(page: bytes) -> list[str]:
-    """The scripts inside a page, as a policy names them."""
+    """Return the digests of the inline scripts of a page, as a policy names them."""
     found = [hashlib.sha256(script).digest() for script in _SCRIPT.findall(page)]
     return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in found]

@@ -1,4 +1,4 @@
-"""Every error as google.rpc.Status, those of the framework included."""
+"""Error answers: every error is a google.rpc.Status, including those of the framework."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from dodona_server.domain.errors import (
 
 logger = logging.getLogger(__name__)
 
-# The HTTP status and the canonical code of each class.
+# The HTTP status and the canonical code of each error class.
 _CODES: dict[type[DodonaError], tuple[int, str]] = {
     InvalidArgument: (400, "INVALID_ARGUMENT"),
     FailedPrecondition: (400, "FAILED_PRECONDITION"),
@@ -40,7 +40,7 @@ _CODES: dict[type[DodonaError], tuple[int, str]] = {
     Unavailable: (503, "UNAVAILABLE"),
 }
 
-# The canonical code of each HTTP status that the framework itself may answer with.
+# The canonical code of each HTTP status that the framework may return.
 _CANONICAL = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -56,32 +56,34 @@ _CANONICAL = {
 
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-# Messages quote what was sent, which may be long.
+# Messages quote the input, which may be long.
 MAX_MESSAGE_LENGTH = 2000
-# On every answer: a browser takes what anybody has sent for nothing but what the answer says it is.
+# On every answer: a browser must not guess the type of content that a client uploaded.
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
 
 def error_response(code: int, status: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An answer that is an error."""
+    """Return an error answer."""
     if len(message) > MAX_MESSAGE_LENGTH:
         half = (MAX_MESSAGE_LENGTH - 3) // 2
-        message = f"{message[:half]}...{message[-half:]}"  # the field and what is wrong there
+        message = (
+            f"{message[:half]}...{message[-half:]}"  # keeps both the field, at the start, and the reason, at the end
+        )
     body = ErrorResponse(error=Status(code=code, message=message, status=status))
     headers = {**NOSNIFF, **(headers or {})}
     return Response(body.to_json(), status_code=code, media_type="application/json", headers=headers)
 
 
 def install(app: FastAPI) -> None:
-    """Makes `app` answer every error in the one shape."""
+    """Make `app` answer every error in this form."""
     app.add_exception_handler(DodonaError, _domain_error)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _validation_error)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, _http_error)  # type: ignore[arg-type]
-    app.add_exception_handler(Exception, _bug)  # raised again when it is answered, up to `around`
+    app.add_exception_handler(Exception, _bug)  # raised again after the answer, up to `around`
 
 
 def around(app: ASGIApp) -> ASGIApp:
-    """What answers as `app` does, and in the one shape where it fails as nobody foresaw."""
+    """Return an app that answers as `app` does, and turns unexpected exceptions into error answers."""
     return ServerErrorMiddleware(app, handler=_logged_bug)
 
 
@@ -90,13 +92,13 @@ async def _domain_error(_request: Request, error: DodonaError) -> Response:
 
 
 def domain_response(error: DodonaError) -> Response:
-    """The answer for an error of the domain."""
+    """Return the answer for a domain error."""
     code, status = next(_CODES[cls] for cls in type(error).__mro__ if cls in _CODES)
     return error_response(code, status, error.message)
 
 
 async def _validation_error(_request: Request, error: RequestValidationError) -> Response:
-    # The first part says only whether it was the body, the path or the query.
+    # The first part only says body, path or query.
     problem = problem_of([{**one, "loc": one["loc"][1:]} for one in error.errors()])
     return error_response(400, "INVALID_ARGUMENT", problem)
 
@@ -114,13 +116,13 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 
 
 def _is_possible(request: Request, method: str) -> bool:
-    """Whether there is such a call; the framework tells of the methods of a single route only."""
+    """Return whether a call with this method exists; the framework only knows the methods of a single route."""
     scope = {**request.scope, "method": method}
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
 
 
 async def _logged_bug(request: Request, error: Exception) -> Response:
-    # The traceback follows: whoever serves the application logs what it raises.
+    # The ASGI server logs the traceback after this line.
     logger.error("%s %s failed", request.method, request.scope["path"])
     return await _bug(request, error)
 

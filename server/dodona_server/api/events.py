@@ -1,4 +1,4 @@
-"""The change feed of a study: in pages, or as server-sent events (the HTML standard's EventSource)."""
+"""The change feed of a study: as pages, or as server-sent events (EventSource in the HTML standard)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def list_events(
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
-    """Dodona's own: what has happened since event `after`; a stream, if the client accepts text/event-stream."""
+    """Dodona's own: return the events after number `after`; as a stream if the client accepts text/event-stream."""
     if EVENT_STREAM not in accept:
         page = await feed.page(study, after, page_size(size))
         return answers.listing(
@@ -46,7 +46,7 @@ async def list_events(
     if last_event_id:
         after = _number(last_event_id)
     following = feed.follow(study, after)
-    # While an error can still be answered.
+    # The first read happens while an error can still be answered.
     stream = _stream(following, await anext(following))
     return StreamingResponse(stream, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
 
@@ -68,5 +68,5 @@ def _written(happened: list[Event]) -> bytes:
         b"id: %d\nevent: %s\ndata: %s\n\n" % (event.number, event.kind.value.encode(), render.event(event).to_json())
         for event in happened
     ]
-    # A line now and then keeps proxies from closing a connection on which nothing happens.
+    # A comment line keeps proxies from closing an idle connection.
     return b"".join(lines) or b": nothing new\n\n"

@@ -1,6 +1,6 @@
-"""A study's trials as a file: CSV and Parquet with a row a trial, JSON lines with all that there is of each.
+"""Export of a study's trials: CSV and Parquet have a row for each trial, JSON lines have the whole trial.
 
-Trials are read page by page, so that no study is ever in memory whole, and only what the file shows of them.
+Trials are read page by page, so that no study is ever whole in memory, and only the fields that the file has are read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COPY_BYTES = 2**18
 
 
 class Format(enum.StrEnum):
-    """What a study can be exported as."""
+    """The formats of an export."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -58,7 +58,7 @@ router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
 
 @router.get(STUDY + ":export", response_class=Response, responses=_RESPONSES)
 async def export_study(study: OfStudy, studies: Studies, queries: Queries, format: Format = Format.CSV) -> Response:  # noqa: A002 - the query's name
-    """Dodona's own: all trials as CSV, as JSON lines with their measurements, or as Parquet."""
+    """Dodona's own: return all trials as CSV, as JSON lines with their measurements, or as Parquet."""
     found = await studies.get(study)
     columns = await aside(_columns, found)
     pages = _pages(queries, study, brief=format is not Format.JSONL)
@@ -78,7 +78,7 @@ async def export_study(study: OfStudy, studies: Studies, queries: Queries, forma
 
 
 async def _pages(trials: TrialQueries, study: StudyName, *, brief: bool) -> AsyncIterator[list[Trial]]:
-    """All trials, as many at a time as fit on a page; briefly without what no table shows."""
+    """Yield pages of all trials, each with as many as fit; if `brief`, without the fields that no table has."""
     after, more = 0, True
     while more:
         page = await trials.page(study, after, MAX_PAGE_SIZE, brief=brief)
@@ -126,7 +126,7 @@ async def _parquet(columns: dict[str, str], pages: AsyncIterator[list[Trial]]) -
 
     def write(page: Sequence[Trial]) -> None:
         rows = [_row(columns, trial) for trial in page]
-        # One column after the other: while pyarrow takes many values at once, no other thread runs.
+        # One column at a time: pyarrow holds the GIL while it converts many values.
         arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
         writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
@@ -141,7 +141,7 @@ async def _parquet(columns: dict[str, str], pages: AsyncIterator[list[Trial]]) -
 
 
 def _columns(study: Study) -> dict[str, str]:
-    """The columns in order, and what they hold: text, int, real or time."""
+    """Return the columns in order with their type: text, int, real or time."""
     columns = {
         "number": "int",
         "state": "text",
@@ -155,7 +155,7 @@ def _columns(study: Study) -> dict[str, str]:
     for _, parameter in study.spec.space.walk():
         kind = {Categorical: "text", Integer: "int"}.get(type(parameter.kind), "real")
         name = f"parameters.{parameter.id}"
-        # One name in two branches may be of two kinds.
+        # The same name in two branches may have two types.
         columns[name] = kind if columns.get(name, kind) == kind else "text"
     return columns | {f"metrics.{metric.id}": "real" for metric in study.spec.metrics}
 
@@ -180,7 +180,7 @@ def _row(columns: dict[str, str], trial: Trial) -> dict[str, Any]:
 
 
 def _safe(value: Any) -> Any:
-    """`value` for a spreadsheet, which would run a text that begins like a formula."""
+    """Return `value` made safe for a spreadsheet, which would run a text that begins like a formula."""
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
         return "'" + value
     return value

@@ -1,4 +1,4 @@
-"""Whether the server lives and whether it can do its work: for containers, load balancers and start scripts."""
+"""Health checks for containers, load balancers and start scripts: is the server alive, and is it ready?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ router = APIRouter(tags=["health"])
 
 @router.get("/healthz", response_class=PlainTextResponse)
 async def healthz() -> Response:
-    """The process answers."""
+    """Answer if the process is alive."""
     return PlainTextResponse("ok")
 
 
@@ -23,6 +23,6 @@ async def healthz() -> Response:
     responses={503: {"model": ErrorResponse, "description": "The database does not answer"}},
 )
 async def readyz(store: Database) -> Response:
-    """The database answers too."""
+    """Answer if the database answers too."""
     await store.ping()
     return PlainTextResponse("ok")

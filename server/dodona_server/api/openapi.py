@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI makes of the routes, completed with what holds for all of them."""
+"""The OpenAPI document: FastAPI's, completed with what applies to all routes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dodona_server.aside import aside
 Document = dict[str, Any]
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}
-# The name and the meaning of each error that calls have in common.
+# The name and the meaning of each error that all calls share.
 _ERRORS = {
     "400": ("Invalid", "The request is not valid, or the resource is in another state"),
     "401": ("Unauthenticated", "The server has a token, and the request did not bring it"),
@@ -79,7 +79,7 @@ _CHOSEN = [
 ]
 _ML_MEASUREMENT = {"stepCount": "10", "elapsedTime": "3.500s", "metrics": [{"metric": "loss", "value": 0.25}]}
 
-# A body for each message that a request may carry. All are of one study, `digits`.
+# An example body for each request message. All of them are for one study, `digits`.
 EXAMPLES: dict[str, Document] = {
     "AddParametersRequest": {
         "parameters": [
@@ -148,7 +148,7 @@ _SECURITY: Document = {
 
 
 def install(app: FastAPI) -> None:
-    """Makes `app` serve the completed document."""
+    """Make `app` serve the completed document."""
     plain = app.openapi
 
     def complete_once() -> Document:
@@ -162,12 +162,12 @@ def install(app: FastAPI) -> None:
     async def document(_request: Request) -> Response:
         return Response(await aside(written), media_type="application/json")
 
-    # In front of the framework's own, which makes the document on the event loop.
+    # Before the framework's own route, which builds the document on the event loop.
     app.router.routes.insert(0, Route("/openapi.json", document, include_in_schema=False))
 
 
 def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
-    """Method, path and description of each call."""
+    """Yield the method, path and description of each call."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield method.upper(), path, operation
@@ -175,7 +175,7 @@ def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
 
 def _complete(document: Document) -> None:
     schemas = document["components"]["schemas"]
-    for name in ("HTTPValidationError", "ValidationError"):  # validation errors are errors like others, with 400
+    for name in ("HTTPValidationError", "ValidationError"):  # validation errors get 400 like other errors
         schemas.pop(name, None)
     used = set()
     for _, path, operation in operations(document):
@@ -186,18 +186,18 @@ def _complete(document: Document) -> None:
         _complete_responses(path, operation)
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
-            field.pop("title", None)  # the name again
+            field.pop("title", None)  # repeats the name
     components = document["components"]
     components["parameters"] = {name: _path_parameter(name) for name in _PATH_PARAMETERS}
     components["responses"] = {name: {"description": about, "content": _ERROR} for name, about in _ERRORS.values()}
     components["securitySchemes"] = _SECURITY
     document["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items() if name in used]
-    # Each of them will do; none is needed if the server has no token.
+    # Any one of them is enough; none is needed if the server has no token.
     document["security"] = [{}, *({name: []} for name in _SECURITY)]
 
 
 def _complete_parameters(path: str, operation: Document) -> None:
-    # OpenAPI has "Accept" described by the content types of the responses.
+    # In OpenAPI, the content types of the responses describe "Accept".
     given = [one for one in operation.get("parameters", []) if one["name"].lower() != "accept"]
     others = [one for one in given if one["in"] != "path"]
     for parameter in others:

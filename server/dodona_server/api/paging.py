@@ -1,4 +1,4 @@
-"""Page tokens: opaque to clients, stable while the list grows."""
+"""Page tokens: opaque to clients, and valid while the list grows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def page_size(requested: int) -> int:
-    """How many entries to put on a page.
+    """Return how many entries a page may have.
 
     Raises:
         InvalidArgument: the size is negative.
@@ -28,15 +28,15 @@ def page_size(requested: int) -> int:
 
 
 def write_token(order: str, last: int | str) -> str:
-    """The token of the page behind the entry `last` of a list in that order."""
+    """Return the token of the page after the entry `last` of a list in that order."""
     return base64.urlsafe_b64encode(f"{order}:{last}".encode()).decode()
 
 
 def read_token(order: str, token: str) -> int:
-    """The number of the entry behind which the token's page begins; 0 for the first page.
+    """Return the number of the entry after which the token's page begins; 0 for the first page.
 
     Raises:
-        InvalidArgument: the token is none that a list in that order gave out.
+        InvalidArgument: no list in that order has returned this token.
     """
     last = read_text_token(order, token) or "0"
     if not _NUMBER.fullmatch(last):
@@ -45,15 +45,15 @@ def read_token(order: str, token: str) -> int:
 
 
 def write_place(order: str, last: RankingPosition) -> str:
-    """The token of the page behind a trial's place in the ranking: it holds also when that trial is deleted."""
+    """Return the token of the page after a place in the ranking; it stays valid if the trial there is deleted."""
     return write_token(order, f"{struct.pack('>d', last.objective).hex()}.{last.number}")
 
 
 def read_place(order: str, token: str) -> RankingPosition | None:
-    """The place behind which the token's page begins; None for the first page.
+    """Return the place after which the token's page begins; None for the first page.
 
     Raises:
-        InvalidArgument: the token is none that a list in that order gave out.
+        InvalidArgument: no list in that order has returned this token.
     """
     match = _PLACE.fullmatch(read_text_token(order, token))
     if match is None:
@@ -64,10 +64,10 @@ def read_place(order: str, token: str) -> RankingPosition | None:
 
 
 def read_text_token(order: str, token: str) -> str:
-    """The entry behind which the token's page begins; empty for the first page.
+    """Return the entry after which the token's page begins; empty for the first page.
 
     Raises:
-        InvalidArgument: the token is none that a list in that order gave out.
+        InvalidArgument: no list in that order has returned this token.
     """
     if not token:
         return ""

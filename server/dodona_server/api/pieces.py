@@ -1,4 +1,4 @@
-"""What studies, trials and operations have alike in both dialects when they are written in pieces."""
+"""Studies, trials and operations in pieces: what both dialects share."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dodona_server.api.answer import array, mapping, with_fields
 from dodona_server.domain.metadata import WrittenMetadata
 from dodona_server.domain.trial import Measurement, Trial
 
-# Such a trial or study is written in a few milliseconds: what grows with neither is no more than a thousand values.
+# A trial or study below this limit is written in a few milliseconds: its other content is at most a thousand values.
 FEW_MEASUREMENTS = 10
 FEW_CHARACTERS = 2**16
-# So are so many trials with so many values together.
+# The same holds for a group of trials with at most this many values in total.
 FEW_VALUES = 2000
 
 
 def are_short(trials: Sequence[Trial]) -> bool:
-    """Whether trials are written in a few milliseconds, which is less than it is worth to leave the event loop for."""
+    """Return whether the trials take only a few milliseconds to write; then they stay on the event loop."""
     values = 0
     for trial in trials:
         values += len(trial.parameters) + FEW_MEASUREMENTS
@@ -29,7 +29,7 @@ def are_short(trials: Sequence[Trial]) -> bool:
 
 
 def is_long(metadata: Mapping[str, str]) -> bool:
-    """Whether metadata are written in pieces."""
+    """Return whether metadata are long enough to be written in pieces."""
     return isinstance(metadata, WrittenMetadata) or sum(map(len, metadata.values())) > FEW_CHARACTERS
 
 
@@ -39,13 +39,13 @@ def trial_in_pieces(
     write_measurement: Callable[[Measurement], WireModel],
     enums_as_numbers: bool = False,
 ) -> Iterator[bytes]:
-    """A trial as JSON, in pieces none of which takes long to make.
+    """Yield a trial as JSON in pieces, each of them quick to build.
 
     Args:
-        trial: what to write.
-        write: the trial as the wire has it, if it is short.
-        write_measurement: a measurement as the wire has it.
-        enums_as_numbers: whether enums are to be numbers.
+        trial: the trial.
+        write: returns a short trial as on the wire.
+        write_measurement: returns a measurement as on the wire.
+        enums_as_numbers: whether enums are written as numbers.
     """
     measured = trial.measurements or ()
     apart: dict[str, Iterable[bytes]] = {}
@@ -56,13 +56,13 @@ def trial_in_pieces(
         long, trial = trial.metadata, dataclasses.replace(trial, metadata={})
         apart["metadata"] = metadata_in_pieces(long)
     message = write(trial)
-    # AI Platform's dialect has no metadata.
+    # The AI Platform dialect has no metadata.
     shown = {name: pieces for name, pieces in apart.items() if name in type(message).model_fields}
     return with_fields(message, shown, enums_as_numbers)
 
 
 def metadata_in_pieces(metadata: Mapping[str, str]) -> Iterator[bytes]:
-    """Metadata as JSON, in pieces."""
+    """Yield metadata as JSON in pieces."""
     if not isinstance(metadata, WrittenMetadata):
         return mapping(metadata)
     text = metadata.text
@@ -70,6 +70,6 @@ def metadata_in_pieces(metadata: Mapping[str, str]) -> Iterator[bytes]:
 
 
 def operation_in_pieces(operation: Any, trials: Iterable[Iterable[bytes]], enums_as_numbers: bool) -> Iterator[bytes]:
-    """A call to suggest, whose trials are written already."""
+    """Yield an answered call to suggest, whose trials are already written."""
     response = with_fields(operation.response, {"trials": array(trials)}, enums_as_numbers)
     return with_fields(operation, {"response": response}, enums_as_numbers)

@@ -1,4 +1,4 @@
-"""The proxies in front of the server, whose headers tell where a request comes from."""
+"""Trusted proxies: their headers name the client and the scheme of a request."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ HEADERS = frozenset((b"x-forwarded-for", b"x-forwarded-proto"))
 
 
 class Proxies:
-    """The addresses that may say for whom they send a request, as uvicorn's variable names them.
+    """The addresses of trusted proxies, from uvicorn's environment variable.
 
     Args:
-        environment: the variables of the process.
+        environment: the environment variables of the process.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         named = environment.get(VARIABLE)
         self._middleware: Any = ProxyHeadersMiddleware(
-            _do_nothing,  # type: ignore[arg-type]  # uvicorn's types are closer than starlette's
+            _do_nothing,  # type: ignore[arg-type]  # uvicorn's types are narrower than starlette's
             trusted_hosts=named or "127.0.0.1",
         )
         self._are_named = bool(named)
 
     def is_proxy(self, host: str) -> bool:
-        """Whether the variable names this address; one on this machine is trusted without, but may be a client."""
+        """Return whether the variable names this address. A local address is trusted anyway, but may be a client."""
         return self._are_named and host in self._middleware.trusted_hosts
 
     async def apply(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Puts the client and the scheme that a proxy names into `scope`."""
+        """Set the client and the scheme in `scope` as a proxy names them."""
         await self._middleware(scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""How bodies are read: JSON in UTF-8, of bounded depth and number of elements, a large one beside the event loop."""
+"""Parsing of request bodies: JSON in UTF-8, with bounded depth and size; large ones parsed beside the event loop."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from dodona_server.domain.errors import InvalidArgument
 
 Message = TypeVar("Message", bound=WireModel)
 
-# Up to this size a body is read at once: that takes less than the way to a thread and back may.
+# Bodies up to this size are parsed at once: a thread would cost more.
 SMALL_BYTES = 2**12
 # The parser's own limit.
 MAX_DEPTH = 200
-# So many are parsed in a few hundredths of a second, during which no other thread runs.
+# Parsing this many takes a few hundredths of a second, during which no other thread runs.
 MAX_ELEMENTS = 200_000
 
 
 async def read_message(model: type[Message], body: bytes) -> Message:
-    """The message in a request's body; an empty one is `{}`.
+    """Return the message in a request's body; an empty body is `{}`.
 
     Raises:
-        InvalidArgument: it is no JSON, has too many elements or is nested too deep, or does not fit the model.
+        InvalidArgument: it is not JSON, has too many elements, is nested too deep, or does not fit the model.
     """
     return _read(model, body) if len(body) <= SMALL_BYTES else await aside(_read, model, body)
 
@@ -36,16 +36,16 @@ def _read(model: type[Message], body: bytes) -> Message:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        # Only here: the server's own data that fits no model is another matter.
+        # Only here is a validation error the client's fault; elsewhere it concerns the server's own data.
         errors = error.errors(include_url=False)
         raise InvalidArgument(problem_of(errors, "" if errors[0]["loc"] else "the body")) from None
 
 
 def parse_body(body: bytes) -> Any:
-    """The body's content, an empty one's `{}`; unlike the standard library's parser, this refuses what is no Unicode.
+    """Return the body's content; an empty body is `{}`. Unlike the standard library, this refuses invalid Unicode.
 
     Raises:
-        InvalidArgument: it is not JSON, is too large a structure, or has a character that no database keeps.
+        InvalidArgument: it is not JSON, is too large, or has a character that no database can store.
     """
     if len(body) > MAX_ELEMENTS and _seems_to_have(body) > MAX_ELEMENTS and _has_more_than(body, MAX_ELEMENTS):
         raise InvalidArgument(f"the body has more than {MAX_ELEMENTS} elements, which are allowed")
@@ -62,12 +62,12 @@ def parse_body(body: bytes) -> Any:
 
 
 def _seems_to_have(body: bytes) -> int:
-    """How many elements the body has, if its texts have none of the signs that separate elements."""
+    """Return how many elements the body has, provided that its strings contain no separators."""
     return sum(body.count(sign) for sign in (b",", b"[", b"{"))
 
 
 def _has_more_than(body: bytes, elements: int) -> bool:
-    """Whether the body has more elements than that outside its texts; it is not looked through further than needed."""
+    """Return whether the body has more elements than that outside strings; it stops scanning once it knows."""
     behind = 0
     while behind < len(body):
         text = body.find(b'"', behind)
@@ -80,7 +80,7 @@ def _has_more_than(body: bytes, elements: int) -> bool:
 
 
 def _behind_text(body: bytes, place: int) -> int:
-    """Where the text ends that begins at a place."""
+    """Return where the string ends that begins at `place`."""
     while (quote := body.find(b'"', place)) >= 0:
         place = quote + 1
         if not _is_escaped(body, quote):
@@ -89,7 +89,7 @@ def _behind_text(body: bytes, place: int) -> int:
 
 
 def _has_nul(body: bytes) -> bool:
-    """Whether a text in the body has U+0000; behind a backslash that is escaped itself it is another text."""
+    """Return whether a string in the body has U+0000; a backslash that is itself escaped does not start one."""
     place = body.find(b"\\u0000")
     while place >= 0 and _is_escaped(body, place):
         place = body.find(b"\\u0000", place + 1)
@@ -97,7 +97,7 @@ def _has_nul(body: bytes) -> bool:
 
 
 def _is_escaped(body: bytes, place: int) -> bool:
-    """Whether an odd number of backslashes stands before the place."""
+    """Return whether an odd number of backslashes precedes `place`."""
     first = place
     while first and body[first - 1] == 0x5C:
         first -= 1

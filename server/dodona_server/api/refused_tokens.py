@@ -1,6 +1,6 @@
-"""Wrong tokens: each address that brings them leaves a line in the log, and waits longer for each further answer.
+"""Wrong tokens: each address that sends them is logged, and waits longer for each further answer.
 
-The right token is never made to wait, from whichever address it comes.
+A request with the right token never waits, whatever its address.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FREE_TRIES = 5
 FIRST_PAUSE_SECONDS = 0.125
 LONGEST_PAUSE_SECONDS = 4.0
 FORGET_SECONDS = 60.0
-# Of answers that an address waits for; further ones are given at once and close their connection.
+# Delayed answers of one address; further ones are sent at once and close their connection.
 MAX_HELD = 16
 MAX_ADDRESSES = 4096
 MAX_ADDRESS_LENGTH = 64
@@ -38,22 +38,22 @@ class _Tries:
 
 
 class RefusedTokens:
-    """What each address has brought in vain lately."""
+    """The refused requests of each address, lately."""
 
     def __init__(self) -> None:
         self._addresses: OrderedDict[str, _Tries] = OrderedDict()
 
     async def refuse(self, scope: Scope, *, wrong: bool) -> bool:
-        """Logs a refusal, and waits before a wrong token is answered.
+        """Log a refusal, and delay the answer to a wrong token.
 
         Args:
             scope: the request.
-            wrong: whether it brings a wrong token; else it brings none.
+            wrong: whether the token is wrong; otherwise the request has none.
 
         Returns:
-            Whether the address may be told more; if not, it waits for too many answers already.
+            Whether the connection may stay open; if not, too many answers to this address are already delayed.
         """
-        # A proxy may have passed on any text as an address.
+        # A proxy may have passed any text as an address.
         host = scope["client"][0][:MAX_ADDRESS_LENGTH] if scope.get("client") else "an unknown address"
         tries = self._tries_of(address_of(host))
         _log(tries, host, scope, wrong=wrong)
@@ -82,7 +82,7 @@ class RefusedTokens:
 
 
 def _pause(times: int) -> float:
-    """How many seconds an answer waits."""
+    """Return how many seconds an answer is delayed."""
     return min(FIRST_PAUSE_SECONDS * 2.0 ** min(times - 1, 32), LONGEST_PAUSE_SECONDS)
 
 
@@ -93,6 +93,6 @@ def _log(tries: _Tries, host: str, scope: Scope, *, wrong: bool) -> None:
         return
     more = f", and {tries.untold} times before since the last line" if tries.untold else ""
     tries.told, tries.untold = now, 0
-    # The path is quoted: it may have line breaks. The query is left out: it may have a token.
+    # The path is quoted, because it may contain line breaks. The query is omitted, because it may contain a token.
     reason = "a wrong token" if wrong else "no token"
     logger.warning("refused %s from %r, which sent %s for %.200r%s", scope["method"], host, reason, scope["path"], more)

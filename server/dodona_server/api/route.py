@@ -1,4 +1,4 @@
-"""How routes read requests and write answers."""
+"""Routes: how they read requests and write answers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dodona_server.domain.names import Location, StudyName, TrialName
 
 
 class _Read(Request):
-    """A request whose body is read already.
+    """A request whose body was already read.
 
     Args:
-        request: that one.
-        content: its body.
-        message: what the body says, as JSON values.
+        request: the original request.
+        content: the body.
+        message: the parsed JSON.
     """
 
     def __init__(self, request: Request, content: bytes, message: object) -> None:
@@ -33,14 +33,14 @@ class _Read(Request):
         return self._content
 
     async def json(self) -> Any:
-        """Return what it says."""
+        """Return the parsed JSON."""
         return self._message
 
 
 class LenientRoute(APIRoute):
-    """A route that takes an empty body as `{}`, as Google's servers do; `WholeBody` lets in nothing but JSON.
+    """A route that reads an empty body as `{}`, as Google's servers do; `WholeBody` lets only JSON pass.
 
-    Its path may end with a verb behind a colon.
+    Its path may end with a colon and a verb.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
@@ -48,14 +48,14 @@ class LenientRoute(APIRoute):
         super().__init__(path, endpoint, **{**settings, "strict_content_type": False})
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the route is the one for a request; a colon in its path stands before a verb, not within an id."""
+        """Return whether the route matches a request; a colon in its path precedes a verb, never part of an id."""
         match, child = super().matches(scope)
         if match is not Match.NONE and any(":" in str(part) for part in child["path_params"].values()):
             return Match.NONE, {}
         return match, child
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The framework's handler behind a look at the body."""
+        """Return the framework's handler, after a check of the body."""
         handler = super().get_route_handler()
         if self.body_field is None:
             return handler
@@ -75,17 +75,17 @@ TrialPart = Annotated[str, Path(examples=["1"])]
 
 
 async def location(project: ProjectPart, location: LocationPart) -> Location:
-    """The project and location in the path."""
+    """Return the project and location in the path."""
     return Location(project, location)
 
 
 async def study_name(project: ProjectPart, location: LocationPart, study: StudyPart) -> StudyName:
-    """The study in the path."""
+    """Return the study in the path."""
     return StudyName(Location(project, location), study)
 
 
 async def trial_name(project: ProjectPart, location: LocationPart, study: StudyPart, trial: TrialPart) -> TrialName:
-    """The trial in the path."""
+    """Return the trial in the path."""
     return TrialName.of(StudyName(Location(project, location), study), trial)
 
 

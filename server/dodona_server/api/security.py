@@ -1,9 +1,9 @@
-"""Who may talk to the server: a guard in front of all routes.
+"""Authentication: a guard before all routes.
 
-With a token configured every request must bring it, as `Authorization: Bearer`, as `x-goog-api-key` (what Google's
-clients send for an API key) or as the password of HTTP Basic (what a browser asks a person for). Without one the
-server listens on loopback alone. Either way, the guard keeps pages of other web sites from using a person's browser to
-change anything here: a browser names the page's origin with each such request, and no other client does.
+If a token is configured, every request must send it: as `Authorization: Bearer`, as `x-goog-api-key` (what Google's
+clients send for an API key) or as the password of HTTP Basic (what a browser asks a person for). Without a token the
+server listens on loopback only. In both cases, the guard keeps pages of other web sites from changing anything
+through a person's browser: a browser names the page's origin with each such request, and no other client does.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from dodona_server.api.errors import error_response
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.refused_tokens import RefusedTokens
 
-# Answers that tell nothing: what a container's health check asks without knowing the token.
+# Answers without information: a container's health check does not know the token.
 _OPEN_PATHS = {"/healthz", "/readyz"}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LOOKED_AT = {b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-goog-api-key"} | proxies.HEADERS
-# What a browser says of a page of this server, and of an address that a person has typed.
+# Sent by a browser for a page of this server, and for an address that a person typed.
 _OWN_SITES = {"same-origin", "none"}
-# RFC 3986 without what no browser sends: a name or an address, and perhaps a port.
+# RFC 3986 without the parts that no browser sends: a name or an address, and an optional port.
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -39,12 +39,12 @@ Found = Mapping[bytes, list[str]]
 
 
 class Guard:
-    """ASGI middleware that lets through what may pass.
+    """ASGI middleware that passes authorized requests on and refuses the others.
 
     Args:
-        app: what is guarded.
-        token: the secret that requests must bring; None for a server on loopback.
-        proxies: those in front of the server.
+        app: the guarded application.
+        token: the secret that requests must send; None for a server on loopback.
+        proxies: the trusted proxies.
     """
 
     def __init__(self, app: ASGIApp, token: str | None, proxies: Proxies) -> None:
@@ -54,7 +54,7 @@ class Guard:
         self._refused = RefusedTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, or answers it with an error."""
+        """Pass the request on, or answer it with an error."""
         found = _look(scope)
         if not proxies.HEADERS.isdisjoint(found):
             await self._proxies.apply(scope, receive, send)
@@ -65,7 +65,7 @@ class Guard:
         await (refusal or self._app)(scope, receive, send)
 
     def _wrong_site(self, scope: Scope, found: Found) -> Response | None:
-        """The answer to a page of another web site that would change something."""
+        """Return the refusal of a change that a page of another web site requests, or None."""
         if len(found.get(b"host", ())) > 1:
             return error_response(400, "INVALID_ARGUMENT", "the request has more than one Host header")
         if scope["method"] in _SAFE_METHODS:
@@ -86,7 +86,7 @@ class Guard:
         )
 
     async def _wrong_client(self, scope: Scope, found: Found) -> Response | None:
-        """The answer to a client that has no token, or the wrong one."""
+        """Return the refusal of a client with a wrong token or none, or None."""
         if self._digest is None:
             host = found.get(b"host", [""])[0]
             own = read_host(host, scope["scheme"])
@@ -121,7 +121,7 @@ class Host:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can be meant."""
+        """Return whether the host can only mean this machine."""
         if self.name == "localhost":
             return True
         try:
@@ -131,7 +131,7 @@ class Host:
 
 
 def read_host(text: str, scheme: str) -> Host | None:
-    """The host that a Host header names in a request of that scheme; None for what names none."""
+    """Return the host in the Host header of a request with that scheme; None if the header names none."""
     match = _AUTHORITY.fullmatch(text.lower())
     if match is None or scheme not in _DEFAULT_PORTS:
         return None
@@ -150,7 +150,7 @@ def _read_origin(text: str) -> tuple[str, Host | None]:
 
 
 def _look(scope: Scope) -> Found:
-    """The headers that matter here; there may be several of a name."""
+    """Return the headers that matter here; each may occur several times."""
     found: dict[bytes, list[str]] = {}
     for name, value in scope["headers"]:
         if name in _LOOKED_AT:
@@ -167,7 +167,7 @@ def _digest(secret: str) -> bytes:
 
 
 def _brought(found: Found) -> Iterable[str]:
-    """The secrets that a request brings."""
+    """Return the secrets that a request sends."""
     yield from found.get(b"x-goog-api-key", ())
     for authorization in found.get(b"authorization", ()):
         scheme, _, credentials = authorization.partition(" ")

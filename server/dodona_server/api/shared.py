@@ -1,4 +1,4 @@
-"""What the dialects have alike: the kinds of parameters, their conditions, the budget, times, named values."""
+"""Conversions that both dialects share: parameter types, conditions, budgets, times, named values."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SCALES = {
     wire.ScaleType.UNIT_LOG_SCALE: Scale.LOG,
     wire.ScaleType.UNIT_REVERSE_LOG_SCALE: Scale.REVERSE_LOG,
 }
-_SCALE_NAMES = {scale: name for name, scale in _SCALES.items()}  # the last of equals: UNIT_LINEAR_SCALE
+_SCALE_NAMES = {scale: name for name, scale in _SCALES.items()}  # the last of the equal values: UNIT_LINEAR_SCALE
 
 
 class ValueSpecs(Protocol):
-    """A parameter on the wire: one of the four specs is set and tells its kind."""
+    """A parameter on the wire: exactly one of the four specs is set and determines its type."""
 
     double_value_spec: wire.DoubleValueSpec | None
     integer_value_spec: wire.IntegerValueSpec | None
@@ -31,7 +31,7 @@ class ValueSpecs(Protocol):
 
 
 class ParentValues(Protocol):
-    """The condition under which a child parameter is active on the wire: one of the three is set."""
+    """The condition under which a child parameter is active on the wire: exactly one of the three is set."""
 
     parent_discrete_values: wire.DiscreteValueCondition | None
     parent_int_values: wire.IntValueCondition | None
@@ -39,7 +39,7 @@ class ParentValues(Protocol):
 
 
 def timestamp(seconds: float) -> datetime:
-    """Seconds since the epoch as the wire's time."""
+    """Return seconds since the epoch as a time of the wire."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -47,15 +47,15 @@ def timestamp(seconds: float) -> datetime:
 
 
 def read_goal(goal: wire.GoalType) -> Goal:
-    """The direction of a metric; unspecified is MAXIMIZE."""
+    """Return the direction of a metric; unspecified is MAXIMIZE."""
     return Goal.MINIMIZE if goal is wire.GoalType.MINIMIZE else Goal.MAXIMIZE
 
 
 def read_kind(name: str, parameter: ValueSpecs) -> Kind:
-    """The kind of the parameter `name`.
+    """Return the type of the parameter `name`.
 
     Raises:
-        InvalidArgument: it has not exactly one value spec, or that one is not valid.
+        InvalidArgument: it does not have exactly one value spec, or that one is not valid.
     """
     specs = {
         "doubleValueSpec": parameter.double_value_spec,
@@ -83,7 +83,7 @@ def read_kind(name: str, parameter: ValueSpecs) -> Kind:
 
 
 def read_condition(parent: Kind, child: ParentValues) -> tuple[Value, ...]:
-    """The parent's values under which the child is active.
+    """Return the parent's values for which the child is active.
 
     Raises:
         InvalidArgument: there is not exactly one condition, or it does not fit the parent.
@@ -108,7 +108,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def read_stopping(config: wire.StudyStoppingConfig | None) -> StoppingConfig:
-    """The budget of a study.
+    """Return the budget of a study.
 
     Raises:
         InvalidArgument: a limit is out of range.
@@ -139,10 +139,10 @@ def _read_constraint(constraint: wire.StudyTimeConstraint | None) -> TimeConstra
 
 
 def read_values(given: Iterable[tuple[str, object]]) -> dict[str, object]:
-    """The values that a trial from the wire names.
+    """Return the parameter values of a trial from the wire.
 
     Raises:
-        InvalidArgument: a parameter stands there twice.
+        InvalidArgument: a parameter occurs twice.
     """
     values: dict[str, object] = {}
     for name, value in given:
@@ -153,10 +153,10 @@ def read_values(given: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 
 def read_metrics(given: Iterable[tuple[str, float]]) -> dict[str, float]:
-    """The metrics of a measurement from the wire.
+    """Return the metrics of a measurement from the wire.
 
     Raises:
-        InvalidArgument: a metric has no name or stands there twice.
+        InvalidArgument: a metric has no name or occurs twice.
     """
     metrics: dict[str, float] = {}
     for name, value in given:
@@ -172,7 +172,7 @@ def read_metrics(given: Iterable[tuple[str, float]]) -> dict[str, float]:
 
 
 def write_kind(kind: Kind, written: ValueSpecs) -> None:
-    """Sets the value spec and the scale of a parameter on the wire."""
+    """Set the value spec and the scale of a parameter on the wire."""
     match kind:
         case Double():
             written.double_value_spec = wire.DoubleValueSpec(
@@ -195,7 +195,7 @@ def write_kind(kind: Kind, written: ValueSpecs) -> None:
 
 
 def write_condition(parent: Kind, values: Iterable[Value], written: ParentValues) -> None:
-    """Sets the condition of a child parameter on the wire."""
+    """Set the condition of a child parameter on the wire."""
     condition = {"values": list(values)}
     match parent:
         case Discrete():
@@ -207,7 +207,7 @@ def write_condition(parent: Kind, values: Iterable[Value], written: ParentValues
 
 
 def write_stopping(stopping: StoppingConfig) -> wire.StudyStoppingConfig | None:
-    """The budget of a study as the wire has it; None if there is none."""
+    """Return the budget of a study as on the wire; None if it has none."""
     if stopping == StoppingConfig():
         return None
     return wire.StudyStoppingConfig(

@@ -1,4 +1,4 @@
-"""Lists of any length, answered in pieces so that none is ever in memory whole."""
+"""Lists of any length, sent in pieces so that none is ever whole in memory."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def all_pages(
     following: Callable[[T], Awaitable[Page[T]]],
     write: Callable[[T, bool], Iterator[bytes]],
 ) -> LongAnswer:
-    """A message with all entries of a list in one of its fields.
+    """Return a message with all entries of a list in one of its fields.
 
     Args:
         message: its other fields.
-        field: the list's.
+        field: the list's field.
         first: the first page, which the caller reads while an error can still be answered.
-        following: the page behind an entry.
-        write: an entry as the wire has it, in pieces; it is told whether enums are to be numbers.
+        following: returns the page after an entry.
+        write: yields an entry as on the wire, in pieces; its last argument says whether enums are written as numbers.
     """
 
     async def chunks(enums_as_numbers: bool) -> AsyncIterator[bytes]:

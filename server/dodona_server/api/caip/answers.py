@@ -16,14 +16,14 @@ from dodona_server.service.operations import StopCheck, SuggestResult
 
 
 def trial(name: StudyName, value: Trial) -> Response:
-    """A trial of the study `name`."""
+    """Return the answer with a trial of the study `name`."""
     if are_short([value]):
         return Answer(render.trial(name, value))
     return written(lambda enums_as_numbers: trial_pieces(name, value, enums_as_numbers))
 
 
 def operation(value: SuggestResult | StopCheck) -> Response:
-    """What a call was answered with."""
+    """Return the answer with an operation."""
     if isinstance(value, StopCheck):
         return Answer(render.stop_check(value))
     name = value.name.study
@@ -37,19 +37,19 @@ def operation(value: SuggestResult | StopCheck) -> Response:
 
 
 def study(value: Study) -> Response:
-    """A study."""
+    """Return the answer with a study."""
     return written(lambda enums_as_numbers: study_pieces(value, enums_as_numbers))
 
 
 def trial_pieces(
     name: StudyName, value: Trial, enums_as_numbers: bool = False, *, listed: bool = False
 ) -> Iterator[bytes]:
-    """A trial of the study `name`, alone or as one of a list, in pieces."""
+    """Yield a trial of the study `name` in pieces, alone or as an entry of a list."""
     return trial_in_pieces(
         value, lambda one: render.trial(name, one, listed=listed), render.measurement, enums_as_numbers
     )
 
 
 def study_pieces(value: Study, enums_as_numbers: bool = False) -> Iterator[bytes]:
-    """A study, in pieces."""
+    """Yield a study in pieces."""
     yield render.study(value).to_json(enums_as_numbers=enums_as_numbers)

@@ -1,6 +1,6 @@
-"""The discovery document of this dialect: what googleapiclient builds a client from.
+"""The discovery document of this dialect, from which googleapiclient builds a client.
 
-It has no `auth` block, so that clients look for no credentials of Google's. Its schemas are those of the wire models.
+It has no `auth` block, so that clients do not look for Google credentials. Its schemas come from the wire models.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OPERATION = f"{_LOCATION}/operations/[^/]+"
 
 @dataclass(frozen=True, slots=True)
 class _Method:
-    """A call: its verb, the variable in its path and what that must look like, what follows it, the messages."""
+    """A call: its verb, its path variable and that variable's pattern, the rest of the path, its messages."""
 
     verb: str
     variable: str
@@ -86,7 +86,7 @@ _STUDY_ID = {
 
 
 def document(root: str) -> dict[str, Any]:
-    """The discovery document of a server whose calls lie below the URL `root`."""
+    """Return the discovery document of a server whose calls are below the URL `root`."""
     return {
         "kind": "discovery#restDescription",
         "discoveryVersion": "v1",
@@ -153,7 +153,7 @@ def _schemas() -> dict[str, Any]:
 
 
 def _simplified(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON schema in the narrower language of discovery documents."""
+    """Return a JSON schema in the smaller language of discovery documents."""
     if "$ref" in schema:
         return {"$ref": schema["$ref"]}
     choices = [choice for choice in schema.get("anyOf", []) if choice.get("type") != "null"]

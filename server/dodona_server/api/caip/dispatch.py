@@ -1,4 +1,4 @@
-"""Which requests are in this dialect, and what they all have in common."""
+"""Recognizes requests in this dialect and adapts what all of them have in common."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _CONFIG_KEYS = ("studyConfig", "study_config")
 
 
 class CaipDispatch:
-    """ASGI middleware that takes requests in this dialect below `/v1`, where Vertex's are, to those below `/ml/v1`.
+    """ASGI middleware that moves requests in this dialect from `/v1`, where Vertex's are, to `/ml/v1`.
 
-    Its answers close their connection: httplib2, which this dialect's clients use, fails on one that the server or
-    something between has closed meanwhile, and may send a request twice. It stands behind `WholeBody`.
+    Its answers close the connection. This dialect's clients use httplib2, which fails on a connection that the server
+    or a proxy has closed, and may send a request twice. Place it behind `WholeBody`.
 
     Args:
-        app: what answers.
+        app: answers requests.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, at its path or at the dialect's."""
+        """Pass the request on, at its own path or at the dialect's."""
         if scope["type"] == "http" and scope["path"].startswith(_SHARED_ROOT):
             ours, receive = await _recognize(scope, receive)
             if ours:
@@ -42,7 +42,7 @@ class CaipDispatch:
 
 
 async def _recognize(scope: Scope, receive: Receive) -> tuple[bool, Receive]:
-    """Whether a request below `/v1` is in this dialect, and where its body is to be had from."""
+    """Return whether a request below `/v1` is in this dialect, and the `receive` that returns its body."""
     if _says_so(scope):
         return True, receive
     if scope["method"] != "POST" or not scope["path"].endswith("/studies"):
@@ -56,7 +56,7 @@ async def _recognize(scope: Scope, receive: Receive) -> tuple[bool, Receive]:
 
 
 def _says_so(scope: Scope) -> bool:
-    """Whether anything but the body tells the dialect: the client, the host, the verb or the query."""
+    """Return whether the client, the host, the verb or the query shows the dialect."""
     headers = Headers(scope=scope)
     if headers.get("user-agent", "").startswith("tf-cloud/"):
         return True
@@ -71,11 +71,11 @@ def _says_so(scope: Scope) -> bool:
 
 
 def _is_configuration(body: bytes) -> bool:
-    """Whether the body of a call that creates a study has this dialect's key."""
+    """Return whether the body of a call that creates a study has this dialect's key."""
     try:
         study = parse_body(body)
     except InvalidArgument:
-        return False  # whoever reads it next says what is wrong with it
+        return False  # the route that reads the body reports the error
     return isinstance(study, dict) and any(key in study for key in _CONFIG_KEYS)
 
 

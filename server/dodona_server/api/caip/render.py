@@ -1,6 +1,6 @@
-"""Studies, trials and operations between the wire and the domain.
+"""Conversion of studies, trials and operations between the wire and the domain.
 
-Where this differs from AI Platform's own answers, it keeps tensorflow-cloud's client from its faults.
+Where this differs from AI Platform's own answers, it avoids faults of tensorflow-cloud's client.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _STATES = {
     TrialState.ACTIVE: wire.MlTrialState.ACTIVE,
     TrialState.STOPPING: wire.MlTrialState.STOPPING,
     TrialState.SUCCEEDED: wire.MlTrialState.COMPLETED,
-    # As COMPLETED they would be ranked by a finalMeasurement that they lack.
+    # As COMPLETED, the client would rank them by a finalMeasurement that they lack.
     TrialState.INFEASIBLE: wire.MlTrialState.INFEASIBLE,
 }
-# One STOPPING trial in a list ends the search of every worker; the one concerned asks for itself.
+# One STOPPING trial in a list ends the search of every worker; the worker concerned asks for its own trial.
 _LISTED_STATES = {**_STATES, TrialState.STOPPING: wire.MlTrialState.ACTIVE}
 
 
 def study(value: Study) -> wire.MlStudy:
-    """A study as the wire has it."""
+    """Return a study as on the wire."""
     return wire.MlStudy(
         name=str(value.name),
         study_config=write_spec(value.spec),
@@ -43,7 +43,7 @@ def study(value: Study) -> wire.MlStudy:
 
 
 def trial(name: StudyName, value: Trial, *, listed: bool = False) -> wire.MlTrial:
-    """A trial of the study `name` as the wire has it, alone or as one of a list."""
+    """Return a trial of the study `name` as on the wire, alone or as an entry of a list."""
     final, measured = value.final_measurement, value.measurements
     return wire.MlTrial(
         name=f"{name}/trials/{value.number}",
@@ -61,7 +61,7 @@ def trial(name: StudyName, value: Trial, *, listed: bool = False) -> wire.MlTria
 
 
 def _parameter(parameter_id: str, value: Value) -> wire.MlTrialParameter:
-    """A value by its type: a discrete one that was declared as 5 is 5, not 5.0, which no layer takes as its size."""
+    """Return a value by its type: a discrete value declared as 5 is 5, not 5.0, which no layer accepts as its size."""
     match value:
         case int():
             return wire.MlTrialParameter(parameter=parameter_id, int_value=value)
@@ -72,7 +72,7 @@ def _parameter(parameter_id: str, value: Value) -> wire.MlTrialParameter:
 
 
 def measurement(value: Measurement) -> wire.MlMeasurement:
-    """A measurement as the wire has it."""
+    """Return a measurement as on the wire."""
     return wire.MlMeasurement(
         elapsed_time=value.elapsed_seconds,
         step_count=value.step,
@@ -81,7 +81,7 @@ def measurement(value: Measurement) -> wire.MlMeasurement:
 
 
 def suggestion(handout: SuggestResult) -> wire.MlOperation:
-    """An answered call to suggest as the wire has it, without its trials."""
+    """Return an answered call to suggest as on the wire, without its trials."""
     name, time = handout.name.study, timestamp(handout.create_time)
     return wire.MlOperation(
         name=_operation_name(handout.name),
@@ -101,7 +101,7 @@ def suggestion(handout: SuggestResult) -> wire.MlOperation:
 
 
 def stop_check(check: StopCheck) -> wire.MlOperation:
-    """An answered check as the wire has it."""
+    """Return an answered early-stopping check as on the wire."""
     time = timestamp(check.time / 1000)
     return wire.MlOperation(
         name=_operation_name(check.name),
@@ -116,15 +116,15 @@ def stop_check(check: StopCheck) -> wire.MlOperation:
 
 
 def _operation_name(name: OperationName) -> str:
-    """The name below the location: the only one that discovery clients of this dialect can ask for."""
+    """Return the name below the location: the only one that discovery clients of this dialect can ask for."""
     return f"{name.study.parent}/operations/{name.operation_id}"
 
 
 def read_parameters(given: Iterable[wire.MlTrialParameter]) -> dict[str, object]:
-    """The values that a trial from the wire names.
+    """Return the parameter values of a trial from the wire.
 
     Raises:
-        InvalidArgument: a parameter stands there twice, or has not exactly one value.
+        InvalidArgument: a parameter occurs twice, or does not have exactly one value.
     """
     return read_values((parameter.parameter, _value(parameter)) for parameter in given)
 
@@ -139,15 +139,15 @@ def _value(parameter: wire.MlTrialParameter) -> Value:
 
 
 def read_measurement(given: wire.MlMeasurement) -> Measurement:
-    """A measurement from the wire.
+    """Return a measurement from the wire.
 
     Raises:
-        InvalidArgument: a metric has no name or stands there twice.
+        InvalidArgument: a metric has no name or occurs twice.
     """
     metrics = read_metrics((metric.metric, metric.value) for metric in given.metrics)
     return Measurement(metrics, given.step_count, given.elapsed_time or 0.0)
 
 
 def read_final(given: wire.MlMeasurement | None) -> Measurement | None:
-    """The final measurement from the wire, if there is one; see `read_measurement`."""
+    """Return the final measurement from the wire, or None; see `read_measurement`."""
     return None if given is None else read_measurement(given)

@@ -46,7 +46,7 @@ class _CaipRoute(LenientRoute):
     """A route whose errors name fields as this dialect does."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler behind a look at its errors."""
+        """Return a handler that renames the fields in errors."""
         handler = super().get_route_handler()
 
         async def translated(request: Request) -> Response:
@@ -65,7 +65,7 @@ router = APIRouter(route_class=_CaipRoute, responses=ERRORS, tags=["AI Platform"
 async def suggest_trials(
     study: OfStudy, body: wire.MlSuggestTrialsRequest, view: OfView, queries: Queries, suggestions: Suggestions
 ) -> Response:
-    """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
+    """Return trials to run: the client's own unfinished ones, then queued ones, then new ones."""
     request = SuggestRequest(body.client_id, body.suggestion_count)
     handout = await suggestions.suggest(study, request)
     if view is View.FULL:
@@ -77,20 +77,20 @@ async def suggest_trials(
 async def add_measurement(
     trial: OfTrial, body: wire.MlAddTrialMeasurementRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
-    """Reports a measurement."""
+    """Report a measurement."""
     measured = await trials.measure(trial, Report(render.read_measurement(body.measurement)))
     return await _shown(queries, view, trial.study, measured)
 
 
 @router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
 async def check_early_stopping_state(trial: OfTrial, _body: EmptyRequest, operations: Operations) -> Response:
-    """Whether the trial should stop early."""
+    """Check whether the trial should stop early."""
     return answers.operation(await operations.check_stopping(trial))
 
 
 @router.post(_TRIAL + ":stop", response_model=wire.MlTrial)
 async def stop_trial(trial: OfTrial, _body: EmptyRequest, view: OfView, queries: Queries, trials: Trials) -> Response:
-    """Asks the worker to end the trial early."""
+    """Ask the worker to end the trial early."""
     return await _shown(queries, view, trial.study, await trials.stop(trial))
 
 
@@ -98,7 +98,7 @@ async def stop_trial(trial: OfTrial, _body: EmptyRequest, view: OfView, queries:
 async def complete_trial(
     trial: OfTrial, body: wire.MlCompleteTrialRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
-    """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
+    """Complete a trial with a final measurement, with the last one reported, or as infeasible."""
     if body.trial_infeasible:
         ended = await trials.fail(trial, body.infeasible_reason or "")
     else:
@@ -108,7 +108,7 @@ async def complete_trial(
 
 @router.post(_STUDY + "/trials:listOptimalTrials", response_model=wire.MlListOptimalTrialsResponse)
 async def list_optimal_trials(study: OfStudy, _body: EmptyRequest, view: OfView, queries: Queries) -> Response:
-    """The trials with the best value; the Pareto front of a study with several metrics."""
+    """List the trials with the best value, or the Pareto front if the study has several metrics."""
     optimal = await queries.optimal(study)
     numbers, measured = optimal.numbers, view is View.FULL
     return all_pages(
@@ -122,7 +122,7 @@ async def list_optimal_trials(study: OfStudy, _body: EmptyRequest, view: OfView,
 
 @router.post(_STUDY + "/trials", response_model=wire.MlTrial)
 async def create_trial(study: OfStudy, body: wire.MlTrial, view: OfView, queries: Queries, trials: Trials) -> Response:
-    """Queues a trial with values that the user chose; with state COMPLETED, adds one that is done."""
+    """Queue a trial with values that the user chose; with state COMPLETED, add a finished one."""
     parameters, measured, result = await aside(_read_trial, body)
     created = await trials.create(study, parameters, result, None, measured=measured)
     return await _shown(queries, view, study, created)
@@ -130,7 +130,7 @@ async def create_trial(study: OfStudy, body: wire.MlTrial, view: OfView, queries
 
 @router.get(_STUDY + "/trials", response_model=wire.MlListTrialsResponse)
 async def list_trials(study: OfStudy, view: OfView, queries: Queries) -> Response:
-    """All trials in the order of their numbers, those that are to stop as ACTIVE."""
+    """List all trials in the order of their numbers; those that should stop appear as ACTIVE."""
     measured = view is View.FULL
     return all_pages(
         wire.MlListTrialsResponse(),
@@ -143,19 +143,19 @@ async def list_trials(study: OfStudy, view: OfView, queries: Queries) -> Respons
 
 @router.get(_TRIAL, response_model=wire.MlTrial)
 async def get_trial(trial: OfTrial, view: OfView, queries: Queries) -> Response:
-    """A trial with its measurements."""
+    """Return a trial with its measurements."""
     return answers.trial(trial.study, await queries.get(trial, measured=view is View.FULL))
 
 
 @router.delete(_TRIAL, response_model=Empty)
 async def delete_trial(trial: OfTrial, trials: Trials) -> Response:
-    """Removes a trial and its measurements."""
+    """Delete a trial and its measurements."""
     await trials.delete(trial)
     return Answer(Empty())
 
 
 def _read_trial(body: wire.MlTrial) -> tuple[dict[str, object], list[Measurement], Result | None]:
-    """The values of a trial that a user adds, what was measured of it, and its result if it is done."""
+    """Return the values, the measurements and, for a finished trial, the result of a trial that a user adds."""
     measured = [render.read_measurement(one) for one in body.measurements or ()]
     done = body.state is wire.MlTrialState.COMPLETED
     result = Result(render.read_final(body.final_measurement), measured) if done else None
@@ -164,14 +164,14 @@ def _read_trial(body: wire.MlTrial) -> tuple[dict[str, object], list[Measurement
 
 @router.post(_LOCATION + "/studies", response_model=wire.MlStudy, responses=_CONFLICT)
 async def create_study(parent: InLocation, body: wire.MlStudy, studies: Studies, study_id: StudyId = "") -> Response:
-    """Creates a study; the same name with an equal configuration gives the one there is."""
+    """Create a study; the same name with an equal configuration returns the existing one."""
     spec = await aside(read_spec, body.study_config)
     return answers.study(await studies.create(parent, study_id or None, "", spec, None))
 
 
 @router.get(_LOCATION + "/studies", response_model=wire.MlListStudiesResponse)
 async def list_studies(parent: InLocation, studies: Studies) -> Response:
-    """All studies in the order they were created."""
+    """List all studies in the order of creation."""
     return all_pages(
         wire.MlListStudiesResponse(),
         "studies",
@@ -183,29 +183,29 @@ async def list_studies(parent: InLocation, studies: Studies) -> Response:
 
 @router.get(_STUDY, response_model=wire.MlStudy)
 async def get_study(study: OfStudy, studies: Studies) -> Response:
-    """A study with its configuration and state."""
+    """Return a study with its configuration and state."""
     return answers.study(await studies.get(study))
 
 
 @router.delete(_STUDY, response_model=Empty)
 async def delete_study(study: OfStudy, studies: Studies) -> Response:
-    """Removes a study with its trials."""
+    """Delete a study with its trials."""
     await studies.delete(study)
     return Answer(Empty())
 
 
 async def get_operation(parent: InLocation, operation: str, view: OfView, operations: Operations) -> Response:
-    """What an earlier call was answered with, its trials as they are now."""
+    """Return the answer of an earlier call, with its trials as they are now."""
     return answers.operation(await operations.get(parent, operation, measured=view is View.FULL))
 
 
 async def cancel_operation(parent: InLocation, operation: str, _body: EmptyRequest, operations: Operations) -> Response:
-    """Nothing: every operation is done, and what is done cannot be cancelled."""
+    """Do nothing: every operation is done, and cannot be cancelled."""
     await operations.get(parent, operation, measured=False)
     return Answer(Empty())
 
 
-# An operation's id is its own: the study and the trial in the path add nothing to it.
+# Operation ids are unique: the study and the trial in the path do not matter.
 for _parent in (_LOCATION, _STUDY, _TRIAL):
     _path, _in_schema = _parent + "/operations/{operation}", _parent == _LOCATION
     router.get(_path, response_model=wire.MlOperation, include_in_schema=_in_schema)(get_operation)
@@ -214,7 +214,7 @@ for _parent in (_LOCATION, _STUDY, _TRIAL):
 
 @router.get(PREFIX + "/discovery.json", responses={200: {"description": "A discovery document"}})
 async def get_discovery_document(request: Request) -> dict[str, Any]:
-    """Describes this dialect to googleapiclient, with this server's address."""
+    """Describe this dialect to googleapiclient, with this server's address."""
     return await aside(document, f"{request.base_url}{PREFIX.lstrip('/')}/")
 
 

@@ -1,4 +1,4 @@
-"""Study configurations between the wire and the domain."""
+"""Conversion of study configurations between the wire and the domain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dodona_server.domain.errors import InvalidArgument, inside
 from dodona_server.domain.space import Branch, Kind, Parameter, SearchSpace, check_depth
 from dodona_server.domain.study import Metric, StoppingRule, StudySpec
 
-# What this dialect calls the fields that errors name after Vertex's.
+# This dialect's names for the fields in errors, which use Vertex's names.
 _FIELDS = {
     "studySpec": "studyConfig",
     "metricId": "metric",
@@ -27,14 +27,14 @@ _FIELDS = {
     "conditionalParameterSpecs": "childParameterSpecs",
     "elapsedDuration": "elapsedTime",
 }
-_FIELD = re.compile(rf"(?<!['\w])({'|'.join(_FIELDS)})(?!['\w])")  # not the user's names, which are quoted
+_FIELD = re.compile(rf"(?<!['\w])({'|'.join(_FIELDS)})(?!['\w])")  # not in the user's own names, which are quoted
 _USE_TIME = "use_elapsed_duration"
-# What this dialect calls otherwise.
+# Algorithms that have another name in this dialect.
 _ALGORITHMS = {"GAUSSIAN_PROCESS_BANDIT": "GP_BANDIT"}
 
 
 def field_name(field: str) -> str:
-    """A field that an error names, in this dialect's words."""
+    """Return the field that an error names, with this dialect's names."""
     return _FIELD.sub(lambda match: _FIELDS[match[1]], field)
 
 
@@ -42,7 +42,7 @@ def field_name(field: str) -> str:
 
 
 def read_spec(config: wire.MlStudyConfig) -> StudySpec:
-    """The domain's spec.
+    """Return the domain's spec.
 
     Raises:
         InvalidArgument: it is not valid.
@@ -104,7 +104,7 @@ def _read_parameter(parameter: wire.MlParameterSpec, depth: int = 1) -> Paramete
 
 
 def write_spec(spec: StudySpec) -> wire.MlStudyConfig:
-    """The wire's configuration; what this dialect has no field for is left out."""
+    """Return the configuration as on the wire; it omits everything for which this dialect has no field."""
     algorithms = {_ALGORITHMS.get(name, name): member for name, member in wire.MlAlgorithm.__members__.items()}
     return wire.MlStudyConfig(
         metrics=[wire.MlMetricSpec(metric=metric.id, goal=GoalType[metric.goal.value]) for metric in spec.metrics],

@@ -18,45 +18,45 @@ from dodona_server.service.operations import SuggestResult
 
 
 def trial(name: StudyName, value: Trial) -> Response:
-    """A trial of the study `name`."""
+    """Return the answer with a trial of the study `name`."""
     if are_short([value]):
         return Answer(render.trial(name, value))
     return written(lambda enums_as_numbers: trial_pieces(name, value, enums_as_numbers))
 
 
 def handout(value: SuggestResult) -> Response:
-    """What a call to suggest is answered with."""
+    """Return the answer to a call to suggest."""
     if are_short(value.trials):
         return Answer(render.suggestion(value))
     return written(lambda enums_as_numbers: handout_pieces(value, enums_as_numbers))
 
 
 def study(value: Study) -> Response:
-    """A study."""
+    """Return the answer with a study."""
     return written(lambda enums_as_numbers: study_pieces(value, enums_as_numbers))
 
 
 def listing(message: WireModel, field: str, entries: Callable[[bool], Iterable[Iterable[bytes]]]) -> Response:
-    """A message with the entries of a list in one of its fields; `entries` is told whether enums are to be numbers."""
+    """Return a message with a list in one of its fields; the argument of `entries` says whether enums are numbers."""
     return written(
         lambda enums_as_numbers: with_fields(message, {field: array(entries(enums_as_numbers))}, enums_as_numbers)
     )
 
 
 def trial_pieces(name: StudyName, value: Trial, enums_as_numbers: bool = False) -> Iterator[bytes]:
-    """A trial of the study `name`, in pieces."""
+    """Yield a trial of the study `name` in pieces."""
     return trial_in_pieces(value, lambda one: render.trial(name, one), render.measurement, enums_as_numbers)
 
 
 def handout_pieces(
     value: SuggestResult, enums_as_numbers: bool = False, *, for_google: bool = False
 ) -> Iterator[bytes]:
-    """What a call to suggest is answered with, in pieces.
+    """Yield the answer to a call to suggest in pieces.
 
     Args:
-        value: what is answered.
-        enums_as_numbers: whether enums are to be numbers.
-        for_google: whether fields that Vertex's protocol does not have are left out. Google's SDK ignores unknown
+        value: the content of the answer.
+        enums_as_numbers: whether enums are written as numbers.
+        for_google: whether to omit fields that Vertex's protocol does not have. Google's SDK ignores unknown
             fields, but not in answers about operations.
     """
 
@@ -70,7 +70,7 @@ def handout_pieces(
 
 
 def study_pieces(value: Study, enums_as_numbers: bool = False) -> Iterator[bytes]:
-    """A study, in pieces."""
+    """Yield a study in pieces."""
     if not is_long(value.metadata):
         return with_fields(render.study(value), {}, enums_as_numbers)
     rest = render.study(dataclasses.replace(value, metadata={}))

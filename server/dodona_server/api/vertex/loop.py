@@ -1,8 +1,8 @@
 """The calls of the trial loop: suggest, report, heartbeat, complete.
 
-They are nearly all that a server does, and FastAPI's routing, dependencies and validation cost more than the work
-itself. So `TrialLoop` takes them out in front of it; the framework's own routes of the same calls use the same
-functions, and are there for the OpenAPI document and for whatever `TrialLoop` does not recognize.
+They are most of a server's work, and FastAPI's routing, dependencies and validation cost more than the calls
+themselves. So `TrialLoop` answers them before they reach FastAPI. The routes of the same calls use the same functions.
+They exist for the OpenAPI document and for requests that `TrialLoop` does not recognize.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _PATH = re.compile(
 
 
 class View(enum.StrEnum):
-    """How much of a trial an answer has."""
+    """How much of a trial an answer contains."""
 
     FULL = "FULL"
     BASIC = "BASIC"
 
 
 def read_view(query: bytes) -> View:
-    """The view that a request's query asks for; the full one if it names none.
+    """Return the view that a request's query asks for; the full one by default.
 
     Raises:
         InvalidArgument: there is no such view.
@@ -60,15 +60,15 @@ def read_view(query: bytes) -> View:
 
 
 class Loop:
-    """What the calls do.
+    """The calls of the trial loop.
 
-    Each answers with the trial's measurements, as Vertex does, unless the caller asks for the basic view: to read
-    them costs more than the call.
+    Each answers with the trial's measurements, as Vertex does, unless the caller asks for the basic view: reading them
+    costs more than the call.
 
     Args:
-        trials: measures and ends trials.
-        suggestions: hands them out.
-        queries: finds their measurements.
+        trials: reports and completes trials.
+        suggestions: assigns trials to workers.
+        queries: reads measurements.
     """
 
     def __init__(self, trials: TrialService, suggestions: SuggestionService, queries: TrialQueries) -> None:
@@ -77,13 +77,13 @@ class Loop:
         self._queries = queries
 
     async def shown(self, study: StudyName, trial: Trial, view: View) -> Response:
-        """A trial as an answer has it."""
+        """Return the answer with a trial."""
         if view is View.FULL:
             (trial,) = await self._queries.measured(study, [trial])
         return answers.trial(study, trial)
 
     async def suggest(self, study: StudyName, body: wire.SuggestTrialsRequest, view: View) -> Response:
-        """Hands out trials."""
+        """Assign trials to the client."""
         contexts = await aside(_read_contexts, body) if body.contexts else []
         request = SuggestRequest(
             client_id=body.client_id,
@@ -99,7 +99,7 @@ class Loop:
         return answers.handout(handout)
 
     async def measure(self, trial: TrialName, body: wire.AddTrialMeasurementRequest, view: View) -> Response:
-        """Keeps a measurement."""
+        """Store a measurement."""
         report = Report(
             render.read_measurement(body.measurement),
             render.read_attempt(body),
@@ -108,12 +108,12 @@ class Loop:
         return await self.shown(trial.study, await self._trials.measure(trial, report, body.request_id), view)
 
     async def beat(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> Response:
-        """Lets the trial's lease begin anew."""
+        """Renew the trial's lease."""
         beaten = await self._trials.beat(trial, render.read_attempt(body), body.checkpoint or "", body.request_id)
         return await self.shown(trial.study, beaten, view)
 
     async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> Response:
-        """Ends a trial."""
+        """Complete a trial."""
         attempt, used = render.read_attempt(body), render.read_used(body)
         if body.trial_infeasible:
             ended = await self._trials.fail(trial, body.infeasible_reason or "", attempt, body.request_id, used)
@@ -124,11 +124,11 @@ class Loop:
 
 
 class TrialLoop:
-    """ASGI middleware that answers the calls of the trial loop and passes all others on; it stands behind `WholeBody`.
+    """ASGI middleware that answers the calls of the trial loop and passes others on. Place it behind `WholeBody`.
 
     Args:
-        app: what answers the others.
-        loop: what the calls do.
+        app: answers the other calls.
+        loop: the calls.
     """
 
     def __init__(self, app: ASGIApp, loop: Loop) -> None:
@@ -141,7 +141,7 @@ class TrialLoop:
         self._suggest = loop.suggest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers the call, or passes it on."""
+        """Answer the call, or pass it on."""
         match = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if match is None or (match[4] is None) != (match[5] == "suggest"):
             await self._app(scope, receive, send)
@@ -171,14 +171,14 @@ def _read_contexts(body: wire.SuggestTrialsRequest) -> list[dict[str, object]]:
 
 
 class _GoneAway(Exception):
-    """The client has closed its connection."""
+    """The client has disconnected."""
 
 
 async def _while_there(receive: Receive, call: Coroutine[None, None, Response]) -> Response:
-    """The answer to a call that waits, unless its client goes away: what it would be handed nobody would run.
+    """Return the answer to a call that waits, unless its client disconnects: nobody would run its trials.
 
     Raises:
-        _GoneAway: it did.
+        _GoneAway: the client has disconnected.
     """
     calling, leaving = asyncio.ensure_future(call), asyncio.ensure_future(receive())
     try:

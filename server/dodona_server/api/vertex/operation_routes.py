@@ -1,4 +1,4 @@
-"""The routes of operations, under `/v1` and under `/ui`, where Google's SDK looks for them."""
+"""The routes of operations, below `/v1` and below `/ui`, where Google's SDK looks for them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from dodona_server.parts import Operations
 from dodona_server.service.operations import StopCheck, SuggestResult
 
 _LOCATION = "/projects/{project}/locations/{location}"
-# An operation's id is its own: the study and the trial in the path add nothing to it.
+# Operation ids are unique: the study and the trial in the path do not matter.
 _PARENTS = (_LOCATION, _LOCATION + "/studies/{study}", _LOCATION + "/studies/{study}/trials/{trial}")
 _FOR_GOOGLE = "/ui"
 _ORDER = "operations"
 
 
 async def _parent(parent: InLocation, request: Request) -> Location:
-    """The location in the path; a study and a trial behind it must be names, and mean nothing else."""
+    """Return the location in the path; a study and a trial after it must be valid names, and have no effect."""
     if "study" in request.path_params:
         study = StudyName(parent, request.path_params["study"])
         if "trial" in request.path_params:
@@ -35,7 +35,7 @@ async def _parent(parent: InLocation, request: Request) -> Location:
 
 
 async def _for_google(request: Request) -> bool:
-    """Whether the call came to where Google's SDK looks for operations."""
+    """Return whether the call came to the path where Google's SDK looks for operations."""
     path: str = request.scope["route"].path
     return path.startswith(_FOR_GOOGLE)
 
@@ -55,7 +55,7 @@ router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["operations
 async def check_trial_early_stopping_state(
     trial: OfTrial, _body: wire.EmptyRequest, operations: Operations
 ) -> Response:
-    """Whether the trial should stop early; the answer to a report says so too."""
+    """Check whether the trial should stop early; the answer to a report says so too."""
     return Answer(render.stop_check(await operations.check_stopping(trial)))
 
 
@@ -68,7 +68,7 @@ async def list_operations(
     size: PageSize = 0,
     token: PageToken = "",
 ) -> Response:
-    """The calls to suggest; checks are not listed, since nothing of them is kept."""
+    """List the calls to suggest; early-stopping checks are not stored, so they are not listed."""
     after, measured = read_text_token(_ORDER, token), view is View.FULL
     page = await operations.page(parent, study, after, page_size(size), measured=measured)
     more = write_token(_ORDER, page.entries[-1].name.operation_id) if page.more else ""
@@ -84,7 +84,7 @@ async def list_operations(
 async def get_operation(
     parent: OfParent, operation: str, operations: Operations, for_google: ForGoogle, view: OfView
 ) -> Response:
-    """What an earlier call was answered with, its trials as they are now."""
+    """Return the answer of an earlier call, with its trials as they are now."""
     return _answered(await operations.get(parent, operation, measured=view is View.FULL), for_google=for_google)
 
 
@@ -97,14 +97,14 @@ async def wait_operation(
     view: OfView,
     _timeout: Annotated[str, Query(alias="timeout", description="Not needed: every operation is done")] = "",
 ) -> Response:
-    """The same: there is nothing to wait for."""
+    """Return the same at once: there is nothing to wait for."""
     return _answered(await operations.get(parent, operation, measured=view is View.FULL), for_google=for_google)
 
 
 async def cancel_operation(
     parent: OfParent, operation: str, _body: wire.EmptyRequest, operations: Operations
 ) -> Response:
-    """Nothing: every operation is done, and what is done cannot be cancelled."""
+    """Do nothing: every operation is done, and cannot be cancelled."""
     await operations.get(parent, operation, measured=False)
     return Answer(wire.Empty())
 
@@ -112,7 +112,7 @@ async def cancel_operation(
 async def delete_operation(
     parent: OfParent, operation: str, operations: Operations, request_id: RequestId = ""
 ) -> Response:
-    """Forgets the operation; its trials stay."""
+    """Delete the operation; its trials stay."""
     await operations.delete(parent, operation, request_id)
     return Answer(wire.Empty())
 

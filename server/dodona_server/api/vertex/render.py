@@ -1,4 +1,4 @@
-"""Studies, trials and operations between the wire and the domain."""
+"""Conversion of studies, trials and operations between the wire and the domain."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _trial = unchecked(wire.Trial)
 _parameter = unchecked(wire.TrialParameter)
 _measurement = unchecked(wire.Measurement)
 _metric = unchecked(wire.Metric)
-# Of a trial, what Vertex's protocol does not have.
+# The fields of a trial that Vertex's protocol does not have.
 NO_OWN_FIELDS = dict.fromkeys(("attempt", "metadata", "lease_duration", "lease_expire_time", "checkpoint", "last_step"))
 
 
 def study(value: Study) -> wire.Study:
-    """A study as the wire has it."""
+    """Return a study as on the wire."""
     return wire.Study(
         name=str(value.name),
         display_name=value.display_name,
@@ -39,7 +39,7 @@ def study(value: Study) -> wire.Study:
 
 
 def trial(name: StudyName, value: Trial) -> wire.Trial:
-    """A trial of the study `name` as the wire has it."""
+    """Return a trial of the study `name` as on the wire."""
     return _trial(
         name=f"{name}/trials/{value.number}",
         id=str(value.number),
@@ -63,7 +63,7 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
 
 
 def event(value: Event) -> wire.Event:
-    """An event as the wire has it."""
+    """Return an event as on the wire."""
     return wire.Event(
         number=value.number,
         kind=value.kind.value,
@@ -74,7 +74,7 @@ def event(value: Event) -> wire.Event:
 
 
 def measurement(value: Measurement) -> wire.Measurement:
-    """A measurement as the wire has it."""
+    """Return a measurement as on the wire."""
     return _measurement(
         elapsed_duration=value.elapsed_seconds,
         step_count=value.step,
@@ -83,12 +83,12 @@ def measurement(value: Measurement) -> wire.Measurement:
 
 
 def metrics(values: Mapping[str, float]) -> list[wire.Metric]:
-    """Values of metrics as the wire has them."""
+    """Return metric values as on the wire."""
     return [_metric(metric_id=name, value=number) for name, number in values.items()]
 
 
 def suggestion(handout: SuggestResult, *, with_trials: bool = True) -> wire.Operation:
-    """An answered call to suggest as the wire has it, with its trials or without."""
+    """Return an answered call to suggest as on the wire, with or without its trials."""
     time = timestamp(handout.create_time)
     return wire.Operation(
         name=str(handout.name),
@@ -107,7 +107,7 @@ def suggestion(handout: SuggestResult, *, with_trials: bool = True) -> wire.Oper
 
 
 def stop_check(check: StopCheck) -> wire.EarlyStoppingOperation:
-    """An answered check as the wire has it."""
+    """Return an answered early-stopping check as on the wire."""
     time = timestamp(check.time / 1000)
     return wire.EarlyStoppingOperation(
         name=str(check.name),
@@ -122,38 +122,38 @@ def stop_check(check: StopCheck) -> wire.EarlyStoppingOperation:
 
 
 def read_parameters(given: Iterable[wire.TrialParameter]) -> dict[str, object]:
-    """The values that a trial from the wire names.
+    """Return the parameter values of a trial from the wire.
 
     Raises:
-        InvalidArgument: a parameter stands there twice.
+        InvalidArgument: a parameter occurs twice.
     """
     return read_values((parameter.parameter_id, parameter.value) for parameter in given)
 
 
 def read_used(given: wire.CompleteTrialRequest) -> dict[str, object] | None:
-    """The values that a trial turned out to use; None if its worker does not say.
+    """Return the values that a trial really used; None if its worker does not say.
 
     Raises:
-        InvalidArgument: a parameter stands there twice.
+        InvalidArgument: a parameter occurs twice.
     """
     return None if given.parameters is None else read_parameters(given.parameters)
 
 
 def read_attempt(given: wire.OfAttempt) -> Attempt | None:
-    """Which attempt the caller says that it runs; None if it does not."""
+    """Return the attempt for which the caller says that it works; None if it does not say."""
     return None if given.attempt is None else Attempt(given.attempt, given.client_id or "")
 
 
 def read_measurement(given: wire.Measurement) -> Measurement:
-    """A measurement from the wire.
+    """Return a measurement from the wire.
 
     Raises:
-        InvalidArgument: a metric has no name or stands there twice.
+        InvalidArgument: a metric has no name or occurs twice.
     """
     metrics = read_metrics((metric.metric_id, metric.value) for metric in given.metrics)
     return Measurement(metrics, given.step_count, given.elapsed_duration or 0.0)
 
 
 def read_final(given: wire.Measurement | None) -> Measurement | None:
-    """The final measurement from the wire, if there is one; see `read_measurement`."""
+    """Return the final measurement from the wire, or None; see `read_measurement`."""
     return None if given is None else read_measurement(given)

@@ -47,7 +47,7 @@ async def _view(
         str, Query(alias="view", description="Dodona's own: BASIC for trials without their measurements")
     ] = "",
 ) -> View:
-    """The view that the query asks for."""
+    """Return the view that the query asks for."""
     return read_view(request.scope["query_string"])
 
 
@@ -60,7 +60,7 @@ trial_router = APIRouter(route_class=LenientRoute, responses=ERRORS)
 
 @trial_router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
 async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest, view: OfView, loop: OfLoop) -> Response:
-    """Hands out trials: the client's own unfinished ones, then queued ones, then new ones."""
+    """Return trials to run: the client's own unfinished ones, then queued ones, then new ones."""
     return await loop.suggest(study, body, view)
 
 
@@ -68,25 +68,25 @@ async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest, view: 
 async def add_trial_measurement(
     trial: OfTrial, body: wire.AddTrialMeasurementRequest, view: OfView, loop: OfLoop
 ) -> Response:
-    """Reports a measurement; the answer's state STOPPING tells the worker to stop early."""
+    """Report a measurement; state STOPPING in the answer tells the worker to stop early."""
     return await loop.measure(trial, body, view)
 
 
 @trial_router.post(TRIAL + ":complete", response_model=wire.Trial, responses=LOST, tags=["trials"])
 async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest, view: OfView, loop: OfLoop) -> Response:
-    """Ends a trial with a final measurement, with the last one reported, or as infeasible."""
+    """Complete a trial with a final measurement, with the last one reported, or as infeasible."""
     return await loop.complete(trial, body, view)
 
 
 @trial_router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
 async def stop_trial(trial: OfTrial, body: wire.EmptyRequest, view: OfView, trials: Trials, loop: OfLoop) -> Response:
-    """Asks the worker to end the trial early."""
+    """Ask the worker to end the trial early."""
     return await loop.shown(trial.study, await trials.stop(trial, body.request_id), view)
 
 
 @trial_router.post(TRIAL + ":heartbeat", response_model=wire.Trial, responses=LOST, tags=["trials"])
 async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view: OfView, loop: OfLoop) -> Response:
-    """Dodona's own: a sign of life; the trial's lease begins anew, the state STOPPING says «stop early»."""
+    """Dodona's own: renew the trial's lease; state STOPPING in the answer tells the worker to stop early."""
     return await loop.beat(trial, body, view)
 
 
@@ -94,7 +94,7 @@ async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view
 async def release_trial(
     trial: OfTrial, body: wire.ReleaseTrialRequest, view: OfView, trials: Trials, loop: OfLoop
 ) -> Response:
-    """Dodona's own: hands a trial back, to be run by another worker."""
+    """Dodona's own: release a trial, so that another worker can run it."""
     released = await trials.release(trial, render.read_attempt(body), body.request_id)
     return await loop.shown(trial.study, released, view)
 
@@ -103,7 +103,7 @@ async def release_trial(
 async def report_trials(
     study: OfStudy, body: wire.ReportTrialsRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
-    """Dodona's own: reports several measurements of the study's trials, all of them or none."""
+    """Dodona's own: report several measurements of the study's trials, all of them or none."""
     measured = await trials.measure_all(study, await aside(_read_reports, study, body), body.request_id)
     if view is View.FULL:
         measured = await queries.measured(study, measured)
@@ -118,14 +118,14 @@ async def report_trials(
 async def update_trial_metadata(
     trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView, trials: Trials, loop: OfLoop
 ) -> Response:
-    """Dodona's own: sets or removes entries of the trial's metadata."""
+    """Dodona's own: set or remove entries of the trial's metadata."""
     changed = await trials.update_metadata(trial, body.metadata, body.request_id)
     return await loop.shown(trial.study, changed, view)
 
 
 @trial_router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
 async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest, view: OfView, queries: Queries) -> Response:
-    """The trials with the best value; the Pareto front of a study with several metrics."""
+    """List the trials with the best value, or the Pareto front if the study has several metrics."""
     optimal = await queries.optimal(study)
     numbers, measured = optimal.numbers, view is View.FULL
     return all_pages(
@@ -143,7 +143,7 @@ async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest, view: Of
 async def create_trial(
     study: OfStudy, body: wire.CreateTrialRequest, view: OfView, trials: Trials, loop: OfLoop
 ) -> Response:
-    """Queues a trial with values that the user chose; with state SUCCEEDED or INFEASIBLE, adds one that is done."""
+    """Queue a trial with values that the user chose; with state SUCCEEDED or INFEASIBLE, add a finished one."""
     parameters, measured, result = await aside(_read_trial, body)
     created = await trials.create(study, parameters, result, body.request_id or None, body.metadata, measured)
     return await loop.shown(study, created, view)
@@ -158,7 +158,7 @@ async def list_trials(
     view: OfView = View.FULL,
     order_by: Annotated[str, Query(alias="orderBy", description="'objective' for the succeeded ones, best first")] = "",
 ) -> Response:
-    """The trials in the order of their numbers, all of them unless pages are asked for."""
+    """List the trials in the order of their numbers, all of them unless pages are asked for."""
     if order_by not in ("", "objective"):
         raise InvalidArgument(f"{order_by!r} is neither empty nor 'objective'", "orderBy")
     if order_by:
@@ -190,13 +190,13 @@ async def list_trials(
 
 @trial_router.get(TRIAL, response_model=wire.Trial, tags=["trials"])
 async def get_trial(trial: OfTrial, view: OfView, queries: Queries) -> Response:
-    """A trial with its measurements."""
+    """Return a trial with its measurements."""
     return answers.trial(trial.study, await queries.get(trial, measured=view is View.FULL))
 
 
 @trial_router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
 async def delete_trial(trial: OfTrial, trials: Trials, request_id: RequestId = "") -> Response:
-    """Removes a trial and its measurements."""
+    """Delete a trial and its measurements."""
     await trials.delete(trial, request_id)
     return Answer(wire.Empty())
 
@@ -212,7 +212,7 @@ def _read_reports(study: StudyName, body: wire.ReportTrialsRequest) -> list[tupl
 
 
 def _read_trial(body: wire.CreateTrialRequest) -> tuple[dict[str, object], list[Measurement], Result | None]:
-    """The values of a trial that a user adds, what was measured of it, and its result if it is done."""
+    """Return the values, the measurements and, for a finished trial, the result of a trial that a user adds."""
     measured = [render.read_measurement(one) for one in body.measurements or ()]
     parameters = render.read_parameters(body.parameters)
     if body.state not in (wire.TrialState.SUCCEEDED, wire.TrialState.INFEASIBLE):
@@ -228,7 +228,7 @@ study_router = APIRouter(route_class=LenientRoute, responses=ERRORS)
 
 @study_router.post(LOCATION + "/studies", response_model=wire.Study, responses=_CONFLICT, tags=["studies"])
 async def create_study(parent: InLocation, body: wire.CreateStudyRequest, studies: Studies) -> Response:
-    """Creates a study; the same name with an equal spec gives the one there is."""
+    """Create a study; the same name with an equal spec returns the existing one."""
     spec = await aside(read_spec, body.study_spec)
     seed = body.study_spec.seed
     created = await studies.create(
@@ -239,13 +239,13 @@ async def create_study(parent: InLocation, body: wire.CreateStudyRequest, studie
 
 @study_router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])
 async def lookup_study(parent: InLocation, body: wire.LookupStudyRequest, studies: Studies) -> Response:
-    """Finds a study by the name that people use."""
+    """Find a study by its display name."""
     return answers.study(await studies.lookup(parent, body.display_name))
 
 
 @study_router.get(LOCATION + "/studies", response_model=wire.ListStudiesResponse, tags=["studies"])
 async def list_studies(parent: InLocation, studies: Studies, size: PageSize = 0, token: PageToken = "") -> Response:
-    """The studies in the order they were created."""
+    """List the studies in the order of creation."""
     page = await studies.page(parent, read_token("studies", token), page_size(size))
     more = write_token("studies", page.entries[-1].key) if page.more else ""
     return answers.listing(
@@ -257,49 +257,49 @@ async def list_studies(parent: InLocation, studies: Studies, size: PageSize = 0,
 
 @study_router.post(STUDY + ":addParameters", response_model=wire.Study, tags=["studies"])
 async def add_parameters(study: OfStudy, body: wire.AddParametersRequest, studies: Studies) -> Response:
-    """Dodona's own: grows the search space; parameters that are there already may be among them."""
+    """Dodona's own: add parameters to the search space; existing ones may be repeated."""
     added = await aside(read_parameters, body.parameters)
     return answers.study(await studies.add_parameters(study, added, body.request_id))
 
 
 @study_router.post(STUDY + ":updateMetadata", response_model=wire.Study, tags=["studies"])
 async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest, studies: Studies) -> Response:
-    """Dodona's own: sets or removes entries of the study's metadata."""
+    """Dodona's own: set or remove entries of the study's metadata."""
     return answers.study(await studies.update_metadata(study, body.metadata, body.request_id))
 
 
 @study_router.post(STUDY + ":setMaxTrials", response_model=wire.Study, tags=["studies"])
 async def set_max_trials(study: OfStudy, body: wire.SetMaxTrialsRequest, studies: Studies) -> Response:
-    """Dodona's own: gives the study another budget of trials; a completed one goes on if it is more than before."""
+    """Dodona's own: change the study's budget of trials; a larger budget resumes a completed study."""
     return answers.study(await studies.set_max_trials(study, body.max_num_trials, body.request_id))
 
 
 @study_router.post(STUDY + ":pause", response_model=wire.Study, tags=["studies"])
 async def pause_study(study: OfStudy, body: wire.PauseStudyRequest, studies: Studies) -> Response:
-    """Dodona's own: hands no trials out until the study is resumed; those that run may go on."""
+    """Dodona's own: assign no more trials until the study is resumed; running ones may continue."""
     return answers.study(await studies.move(study, StudyVerb.PAUSE, body.reason, body.request_id))
 
 
 @study_router.post(STUDY + ":resume", response_model=wire.Study, tags=["studies"])
 async def resume_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
-    """Dodona's own: hands trials out again, of a paused study or of a completed one with budget left."""
+    """Dodona's own: resume a paused study, or a completed one with budget left."""
     return answers.study(await studies.move(study, StudyVerb.RESUME, request_id=body.request_id))
 
 
 @study_router.post(STUDY + ":complete", response_model=wire.Study, tags=["studies"])
 async def complete_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
-    """Dodona's own: tells every worker that asks that the study is done; trials that run may go on."""
+    """Dodona's own: complete the study, so that workers stop asking; running trials may continue."""
     return answers.study(await studies.move(study, StudyVerb.COMPLETE, request_id=body.request_id))
 
 
 @study_router.get(STUDY, response_model=wire.Study, tags=["studies"])
 async def get_study(study: OfStudy, studies: Studies) -> Response:
-    """A study with its spec and state."""
+    """Return a study with its spec and state."""
     return answers.study(await studies.get(study))
 
 
 @study_router.delete(STUDY, response_model=wire.Empty, tags=["studies"])
 async def delete_study(study: OfStudy, studies: Studies, request_id: RequestId = "") -> Response:
-    """Removes a study with its trials."""
+    """Delete a study with its trials."""
     await studies.delete(study, request_id)
     return Answer(wire.Empty())

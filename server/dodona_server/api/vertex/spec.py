@@ -1,4 +1,4 @@
-"""Study specs between the wire and the domain."""
+"""Conversion of study specs between the wire and the domain."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _STOPPING_RULES = (
 
 
 def read_spec(spec: wire.StudySpec) -> StudySpec:
-    """The domain's spec.
+    """Return the domain's spec.
 
     Raises:
-        InvalidArgument: it is not valid; the message names the field as the wire has it.
+        InvalidArgument: it is not valid; the message names the field as on the wire.
     """
     with inside("studySpec"):
         metrics = []
@@ -85,7 +85,7 @@ def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
 
 
 def read_parameters(parameters: Sequence[wire.ParameterSpec]) -> tuple[Parameter, ...]:
-    """The domain's parameters.
+    """Return the domain's parameters.
 
     Raises:
         InvalidArgument: one is not valid.
@@ -113,7 +113,7 @@ def _read_parameter(parameter: wire.ParameterSpec, depth: int = 1) -> Parameter:
 
 
 def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
-    """The wire's spec."""
+    """Return the spec as on the wire."""
     best = spec.selection is Selection.BEST
     written = wire.StudySpec(
         metrics=[_write_metric(metric) for metric in spec.metrics],
