@@ -137,7 +137,8 @@ class _Process:
         self._connection: Connection | None = None
 
     def start(self) -> None:
-        self._thread.submit(self._connected)
+        if not self._closed:
+            self._thread.submit(self._connected)
 
     async def ask(self, job: Job, found: Callable[[Answer], None], started: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()

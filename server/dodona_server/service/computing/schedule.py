@@ -82,8 +82,9 @@ class Schedule:
         """Compute the first suggestion of a new study, so that processes are ready when workers ask."""
         of_study = self._of(study)
         if _can_suggest(study) and of_study.computing_ahead is None:
-            of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
-            self._pool.start_another(study.key)
+            first = of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
+            # Not before: two processes that start at once would both be late.
+            first.add_done_callback(lambda _: self._pool.start_another(study.key))
 
     def on_result(self, study: Study) -> None:
         """Begin a computation after a new result, since the worker that reported it asks next."""
