@@ -22,7 +22,7 @@ from dodona_server.api.caip.dispatch import CaipDispatch
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.security import Guard
 from dodona_server.api.vertex import operation_routes
-from dodona_server.api.vertex.loop import Loop, TrialLoop
+from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
 from dodona_server.api.vertex.routes import study_router, trial_router
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.computing.pool import FittingPool
@@ -129,15 +129,15 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.trials = trials = TrialService(store, time.time, schedule, options.kept_measurements)
     app.state.suggestions = suggestions = SuggestionService(store, time.time, stopping, schedule)
     app.state.operations = OperationService(store, time.time)
-    app.state.loop = loop = Loop(trials, suggestions, queries)
+    app.state.calls = calls = TrialCalls(trials, suggestions, queries)
     for router in ROUTERS:
         # `include_router` would create every route a second time.
         app.router.routes += router.routes
     errors.install(app)
     openapi.install(app)
     # Not framework middleware: what FastAPI does before that would be a tenth of the work of the trial loop.
-    behind = WholeBody(CaipDispatch(TrialLoop(app.framework, loop)))
-    app.front = errors.around(Guard(behind, options.token, Proxies()))
+    inner = WholeBody(CaipDispatch(TrialLoop(app.framework, calls)))
+    app.front = errors.around(Guard(inner, options.token, Proxies()))
     return app
 
 

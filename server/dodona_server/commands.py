@@ -26,7 +26,7 @@ from dodona_server.storage.store import Store
 app = typer.Typer(
     help="Dodona, a self-hosted hyperparameter tuning service.", no_args_is_help=True, add_completion=False
 )
-database = typer.Typer(help="Look after the database.", no_args_is_help=True, add_completion=False)
+database = typer.Typer(help="Manage the database.", no_args_is_help=True, add_completion=False)
 app.add_typer(database, name="db")
 logger = logging.getLogger("dodona")
 
@@ -55,7 +55,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one [default: 8080]")] = None,
     database_url: DatabaseUrl = None,
     workers: Annotated[
-        int | None, typer.Option(help="How many processes serve, on PostgreSQL only [default: 1]")
+        int | None, typer.Option(help="Number of server processes; more than one needs PostgreSQL [default: 1]")
     ] = None,
     artifacts: Annotated[
         str | None,
@@ -64,8 +64,8 @@ def serve(
 ) -> None:
     """Run the server until it gets SIGTERM or Ctrl-C.
 
-    Each option may also be set by a variable: DODONA_HOST, DODONA_PORT, DODONA_DATABASE_URL, DODONA_WORKERS,
-    DODONA_ARTIFACTS. Beyond loopback the server listens only with DODONA_TOKEN set, the secret that clients must send.
+    Each option has an environment variable: DODONA_HOST, DODONA_PORT, DODONA_DATABASE_URL, DODONA_WORKERS,
+    DODONA_ARTIFACTS. To listen beyond loopback, set DODONA_TOKEN, the secret that clients must send.
     """
     configure_logging()
     settings = _settings(host=host, port=port, database_url=database_url, workers=workers, artifacts=artifacts)
@@ -90,12 +90,12 @@ def serve(
 
 @database.command()
 def upgrade(database_url: DatabaseUrl = None) -> None:
-    """Bring the schema to what this version needs; the server does so itself when it starts."""
+    """Upgrade the schema to the revision of this version; the server also does so when it starts."""
     settings = _settings(database_url=database_url)
     before = _or_give_up(lambda: schema.current(settings.database_url))
     _open(settings.database_url).close()
     after = _or_give_up(lambda: schema.current(settings.database_url))
-    typer.echo(f"{after}, as before" if before == after else f"{before or 'empty'} -> {after}")
+    typer.echo(f"{after}, unchanged" if before == after else f"{before or 'empty'} -> {after}")
 
 
 @database.command()
@@ -107,18 +107,18 @@ def current(database_url: DatabaseUrl = None) -> None:
 
 @database.command()
 def check(database_url: DatabaseUrl = None) -> None:
-    """Exit with 0 if the schema is what this version needs, else with 1 and a line that says what to do."""
+    """Exit with 0 if the schema fits this version, otherwise with 1 and a line that says what to do."""
     settings = _settings(database_url=database_url)
     found, wanted = _or_give_up(lambda: schema.current(settings.database_url)), schema.head()
     if found != wanted:
         typer.echo(f"the schema is {found or 'empty'}, this version needs {wanted}: dodona db upgrade", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{found}: as this version needs it")
+    typer.echo(f"{found}: this version needs no other")
 
 
 @database.command()
 def vacuum(database_url: DatabaseUrl = None) -> None:
-    """Clear away what is deleted and give the space back; an SQLite database must not be in use meanwhile."""
+    """Delete the rows of deleted studies and free the space; with SQLite, stop the server first."""
     settings = _settings(database_url=database_url)
     store = _open(settings.database_url)
     try:
@@ -126,12 +126,12 @@ def vacuum(database_url: DatabaseUrl = None) -> None:
         _or_give_up(lambda: schema.vacuum(settings.database_url))
     finally:
         store.close()
-    typer.echo(f"cleared away {cleared} deleted studies")
+    typer.echo(f"cleared {cleared} deleted studies")
 
 
 def _check_artifacts(place: str | None) -> None:
     if place is None:
-        logger.warning("no files of trials are kept: DODONA_ARTIFACTS names no folder or URL for them")
+        logger.warning("files of trials are not stored: set DODONA_ARTIFACTS to a folder or a URL")
     else:
         _or_give_up(lambda: Blobs(place).close())
 

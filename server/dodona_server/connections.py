@@ -30,7 +30,7 @@ SWEEP_SECONDS = 1.0
 # A flood of connections must not flood the log.
 QUIET_SECONDS = 10.0
 # The number of addresses that are remembered for that.
-MAX_TOLD = 4096
+MAX_REMEMBERED = 4096
 NOTHING_ASKED = -math.inf
 
 
@@ -80,25 +80,25 @@ class Connection(Protocol):
 @dataclass(slots=True)
 class _Address:
     connections: dict[Connection, None] = field(default_factory=dict)  # an ordered set
-    told: float = float("-inf")
+    logged: float = float("-inf")
 
 
 class InvalidRequests:
     """A log of requests that are not HTTP, with a limited number of lines for each address."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[str, float] = OrderedDict()
+        self._logged: OrderedDict[str, float] = OrderedDict()
 
-    def tell(self, host: str) -> None:
+    def log(self, host: str) -> None:
         """Log that one came from `host`, unless one did shortly before."""
         address, now = address_of(host), time.monotonic()
-        if now - self._told.get(address, -math.inf) < QUIET_SECONDS:
+        if now - self._logged.get(address, -math.inf) < QUIET_SECONDS:
             return
-        self._told[address] = now
-        self._told.move_to_end(address)
-        if len(self._told) > MAX_TOLD:
-            self._told.popitem(last=False)
-        logger.warning("%s sent what is no HTTP request", address)
+        self._logged[address] = now
+        self._logged.move_to_end(address)
+        if len(self._logged) > MAX_REMEMBERED:
+            self._logged.popitem(last=False)
+        logger.warning("%s sent something that is not an HTTP request", address)
 
 
 class Connections:
@@ -114,7 +114,7 @@ class Connections:
         self._is_proxy = is_proxy
         self._all: dict[Connection, None] = {}
         self._addresses: dict[str, _Address] = {}
-        self._told = float("-inf")
+        self._logged = float("-inf")
         self._sweeping = False
         self.invalid = InvalidRequests()
 
@@ -123,11 +123,15 @@ class Connections:
         key = address_of(new.host)
         address = self._addresses.get(key) or _Address()
         if len(address.connections) >= self.limits.of_address and not self._is_proxy(new.host):
-            address.told = _tell(address.told, f"{key} has {len(address.connections)} connections, the most that one")
+            address.logged = _log_limit(
+                address.logged, f"{key} has {len(address.connections)} connections, the most that one"
+            )
             if not self._evict_one(address.connections):
                 return False
         if len(self._all) >= self.limits.connections:
-            self._told = _tell(self._told, f"there are {len(self._all)} connections, the most that this server")
+            self._logged = _log_limit(
+                self._logged, f"there are {len(self._all)} connections, the most that this server"
+            )
             if not self._evict_one(self._all):
                 return False
         self._addresses[key] = address
@@ -195,10 +199,10 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _tell(told: float, who: str) -> float:
-    """Log who has reached a limit, unless it was logged shortly before, at `told`; return the time of the last line."""
+def _log_limit(logged: float, who: str) -> float:
+    """Log who has reached a limit, unless a line at `logged` was shortly before; return the time of the last line."""
     now = time.monotonic()
-    if now - told < QUIET_SECONDS:
-        return told
-    logger.warning("%s may have: new ones take the place of those that wait, or are refused", who)
+    if now - logged < QUIET_SECONDS:
+        return logged
+    logger.warning("%s may have: new ones replace waiting ones, or are refused", who)
     return now

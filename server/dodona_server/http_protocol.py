@@ -123,12 +123,12 @@ LARGE_HEAD = Refusal(431, "INVALID_ARGUMENT", f"the request's head is larger tha
 MANY_HEADERS = Refusal(431, "INVALID_ARGUMENT", f"the request has more than {MAX_HEADERS} headers")
 MANY_PIPELINED = Refusal(503, "UNAVAILABLE", f"more than {MAX_PIPELINED} requests wait on this connection")
 ENDLESS_FRAMING = Refusal(
-    400, "INVALID_ARGUMENT", f"{MAX_HEAD_BYTES} bytes between the parts of the body, or behind it, are none of it"
+    400, "INVALID_ARGUMENT", f"{MAX_HEAD_BYTES} bytes between the parts of the body or after it do not belong to it"
 )
-SLOW_HEAD = Refusal(408, "INVALID_ARGUMENT", "the request's head did not come in time", lingers=False)
-SLOW_BODY = Refusal(408, "INVALID_ARGUMENT", "the request's body did not come in time", lingers=False)
+SLOW_HEAD = Refusal(408, "INVALID_ARGUMENT", "the request's head did not arrive in time", lingers=False)
+SLOW_BODY = Refusal(408, "INVALID_ARGUMENT", "the request's body did not arrive in time", lingers=False)
 TOO_MANY_CONNECTIONS = Refusal(
-    503, "UNAVAILABLE", "this server has as many connections as it may; try again", lingers=False
+    503, "UNAVAILABLE", "this server has reached its limit of connections; try again", lingers=False
 )
 
 
@@ -252,7 +252,7 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer a request that the parser has refused, unless it was already answered here."""
         if not self._refused:
-            self._table.invalid.tell(self.host)
+            self._table.invalid.log(self.host)
             self._refuse(Refusal(400, "INVALID_ARGUMENT", msg))
 
     # How long a connection may wait.

@@ -48,5 +48,5 @@ class Settings(BaseSettings):
                 f"the token has {len(secret)} characters, and needs {MIN_TOKEN_LENGTH} or more: openssl rand -hex 32"
             )
         if not (secret.isascii() and secret.isprintable()) or secret != secret.strip():
-            raise ValueError("the token may have ASCII characters that can be printed, and no spaces at its ends")
+            raise ValueError("the token may contain only printable ASCII characters, and no spaces at its ends")
         return token

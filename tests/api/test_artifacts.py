@@ -247,7 +247,7 @@ def test_files_leave_the_room_that_the_database_needs(store, folder, spec, tmp_p
         api.suggest()
         error = put(api, sent, 507)["error"]
         assert error["status"] == "RESOURCE_EXHAUSTED"
-        assert "are kept for the database" in error["message"]
+        assert "are reserved for the database" in error["message"]
         assert api.get(f"{TRIAL}/artifacts")["artifacts"] == []
         assert blobs_in(folder) == []
         # The trial loop goes on.

@@ -111,7 +111,7 @@ class TestText:
         if kind == "operations" and last in ("9" * 30, "-1"):  # which might be ids
             assert answer.status_code == 200
         else:
-            assert (answer.status_code, "no token of this list" in answer.text) == (400, True)
+            assert (answer.status_code, "not a token of this list" in answer.text) == (400, True)
 
     def test_an_empty_id_is_none(self, api, study):
         parameters = [{"parameterId": "x", "value": 0.5}]

@@ -189,7 +189,7 @@ TOO_MANY = f"more than {MAX_ELEMENTS} elements"
         (b'{"x":[' + b'"\\"",' * MAX_ELEMENTS + b"1]}", TOO_MANY),
         (b'{"x":[' + b"1," * MAX_ELEMENTS + b"1]}", TOO_MANY),
         (b'{"x":' + b"[" * (MAX_ELEMENTS + 2), TOO_MANY),
-        (b'{"x":' + b"[" * 500 + b"]" * 500 + b"}", f"nested more than {MAX_DEPTH} deep"),
+        (b'{"x":' + b"[" * 500 + b"]" * 500 + b"}", f"nested more than {MAX_DEPTH} levels deep"),
         (b'{"x":"' + b"," * MAX_ELEMENTS, "not JSON"),
     ],
     ids=["lists", "objects", "texts", "numbers", "nested beyond all", "nested", "a text that does not end"],

@@ -138,7 +138,7 @@ def test_studies_are_listed_in_pages(api, spec):
     second = api.get(f"/studies?pageSize=2&pageToken={first['nextPageToken']}")
     names = [study["displayName"] for page in (first, second) for study in page["studies"]]
     assert (names, second["nextPageToken"]) == (["c", "a", "b"], "")
-    assert "no token of this list" in api.get("/studies?pageToken=xyz", 400)["error"]["message"]
+    assert "not a token of this list" in api.get("/studies?pageToken=xyz", 400)["error"]["message"]
     assert "pageSize: -1 is below 0" in api.get("/studies?pageSize=-1", 400)["error"]["message"]
 
 
@@ -225,7 +225,7 @@ def test_a_search_space_grows_but_never_changes(api, study):
         ),
         (
             {"parameters": [{"parameterId": "x", "categoricalValueSpec": {"values": ["a"]}, "scaleType": 2}]},
-            "studySpec.parameters[0].categoricalValueSpec.scaleType: UNIT_LOG_SCALE makes no sense for names",
+            "studySpec.parameters[0].categoricalValueSpec.scaleType: UNIT_LOG_SCALE is not possible for categories",
         ),
         (
             {

@@ -281,7 +281,7 @@ def test_the_command_lists_what_there_is() -> None:
     said = subprocess.run([sys.executable, "-m", "dodona", "--help"], capture_output=True, text=True, check=True).stdout
     for name, does in {
         "serve": "Run the server until it gets SIGTERM or Ctrl-C.",
-        "db": "Look after the database.",
+        "db": "Manage the database.",
         "run": "Run several workers of a script on this machine",
     }.items():
         assert re.search(rf"\b{name} +{does}", said), said

@@ -274,7 +274,7 @@ def test_a_flood_of_what_is_no_request_is_no_flood_of_lines(tmp_path):
     finally:
         server.stop()
     log = server.log.read_text()
-    assert 1 <= log.count("127.0.0.1 sent what is no HTTP request") < 20
+    assert 1 <= log.count("127.0.0.1 sent something that is not an HTTP request") < 20
     assert "Invalid HTTP request" not in log
     assert "pgrade" not in log
     assert "WebSocket" not in log

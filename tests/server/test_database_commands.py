@@ -35,7 +35,7 @@ def test_a_database_from_empty_to_current(tmp_path, postgres_url):
     assert old.stderr == f"the schema is empty, this version needs {schema.head()}: dodona db upgrade\n"
     upgraded = db("upgrade", postgres_url)
     assert (upgraded.returncode, upgraded.stdout) == (0, f"empty -> {schema.head()}\n")
-    assert db("upgrade", postgres_url).stdout == f"{schema.head()}, as before\n"
+    assert db("upgrade", postgres_url).stdout == f"{schema.head()}, unchanged\n"
     assert db("check", postgres_url).returncode == 0
 
 
@@ -70,7 +70,7 @@ def test_vacuum_gives_the_space_back(tmp_path):
     connection.close()
     before = path.stat().st_size
     ended = db("vacuum", url)
-    assert (ended.returncode, ended.stdout) == (0, "cleared away 1 deleted studies\n"), ended.stderr
+    assert (ended.returncode, ended.stdout) == (0, "cleared 1 deleted studies\n"), ended.stderr
     assert path.stat().st_size < before / 4
 
 

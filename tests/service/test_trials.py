@@ -84,7 +84,7 @@ class TestLeases:
         services.study()
         services.suggest("one", lease_seconds=0.1)
         services.expire(1)
-        assert services.run(services.trials.beat(FIRST, Attempt(1, "one"))).state is TrialState.ACTIVE
+        assert services.run(services.trials.heartbeat(FIRST, Attempt(1, "one"))).state is TrialState.ACTIVE
         assert [trial.number for trial in services.suggest("two")] == [2]
 
     def test_a_trial_that_loses_every_worker_is_infeasible(self, services: Services) -> None:

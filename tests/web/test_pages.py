@@ -135,7 +135,7 @@ def test_a_far_worse_trial_is_said_to_stand_at_the_edge(site: Site) -> None:
     for number in range(20):
         site.add("mnist", -1e6 if number == 7 else 0.9 + number / 1000)
     page = site.study("mnist")
-    assert "1 far worse trial stands at the lower edge." in page.text
+    assert "1 far worse trial is drawn at the lower edge." in page.text
     assert len(page.all("circle", **{"class": "beyond"})) == 1
 
 

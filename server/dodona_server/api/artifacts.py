@@ -49,7 +49,7 @@ class Alt(enum.StrEnum):
 
 ArtifactPart = Annotated[str, Path(examples=["model.weights.h5"])]
 AttemptNumber = Annotated[
-    int | None, Query(ge=1, le=2**31 - 1, description="Which attempt at the trial the caller runs")
+    int | None, Query(ge=1, le=2**31 - 1, description="The attempt for which the caller runs the trial")
 ]
 
 
@@ -162,7 +162,7 @@ def _read_place(token: str) -> tuple[int, str]:
     match = _PLACE.fullmatch(read_text_token("artifacts", token))
     if match is None:
         if token:
-            raise InvalidArgument(f"{token!r} is no token of this list; begin again without one", "pageToken")
+            raise InvalidArgument(f"{token!r} is not a token of this list; start again without one", "pageToken")
         return 0, ""
     return int(match[1]), match[2]
 
@@ -172,4 +172,4 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
         async for piece in request.stream():
             yield piece
     except ClientDisconnect as error:
-        raise InvalidArgument("the connection was closed before all of the content had come") from error
+        raise InvalidArgument("the connection was closed before all of the content had arrived") from error

@@ -62,17 +62,17 @@ class WholeBody:
             await error_response(415, "INVALID_ARGUMENT", problem, closing)(scope, receive, send)
             return
         whole = {"type": "http.request", "body": bytes(body), "more_body": False}
-        await self._app(scope, behind(whole, receive), send)
+        await self._app(scope, followed_by(whole, receive), send)
 
 
-def behind(message: Message, receive: Receive) -> Receive:
+def followed_by(message: Message, receive: Receive) -> Receive:
     """Return a `receive` that first returns a message already received, then the rest."""
     pending = [message]
 
-    async def hand_out() -> Message:
+    async def receive_next() -> Message:
         return pending.pop() if pending else await receive()
 
-    return hand_out
+    return receive_next
 
 
 def _other_type(scope: Scope) -> str | None:

@@ -53,7 +53,7 @@ async def list_events(
 
 def _number(last_event_id: str) -> int:
     if not last_event_id.isdecimal() or len(last_event_id) > 18:
-        raise InvalidArgument(f"{last_event_id!r} is no event's number", "Last-Event-ID")
+        raise InvalidArgument(f"{last_event_id!r} is not the number of an event", "Last-Event-ID")
     return int(last_event_id)
 
 

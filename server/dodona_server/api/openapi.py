@@ -22,14 +22,14 @@ _ERRORS = {
     "401": ("Unauthenticated", "The server has a token, and the request did not bring it"),
     "403": ("Denied", "Another web site sent this, or the server has no token and was asked from another machine"),
     "404": ("NotFound", "There is no such resource"),
-    "408": ("TooSlow", "The request did not come in time; send it again"),
+    "408": ("TooSlow", "The request did not arrive in time; send it again"),
     "413": ("TooLarge", "The body is too large"),
-    "415": ("NotJson", "The body is of another type than JSON"),
+    "415": ("NotJson", "The body is not JSON"),
     "414": ("LongTarget", "The path with its query is too long"),
     "429": ("Guessing", "Too many wrong tokens came from the address"),
     "431": ("LargeHead", "The head is too large, or has too many headers"),
     "500": ("Internal", "A bug: the server's log has it"),
-    "503": ("Unavailable", "Not now; send the same request again"),
+    "503": ("Unavailable", "The server cannot answer now; send the same request again"),
 }
 _ANYWHERE = ("401", "403", "408", "414", "429", "431", "500")
 _OF_RESOURCES = ("400", "404", "503")

@@ -81,4 +81,4 @@ def read_text_token(order: str, token: str) -> str:
 
 
 def _foreign(token: str) -> InvalidArgument:
-    return InvalidArgument(f"{token!r} is no token of this list; begin again without one", "pageToken")
+    return InvalidArgument(f"{token!r} is not a token of this list; start again without one", "pageToken")

@@ -48,15 +48,15 @@ def parse_body(body: bytes) -> Any:
         InvalidArgument: it is not JSON, is too large, or has a character that no database can store.
     """
     if len(body) > MAX_ELEMENTS and _seems_to_have(body) > MAX_ELEMENTS and _has_more_than(body, MAX_ELEMENTS):
-        raise InvalidArgument(f"the body has more than {MAX_ELEMENTS} elements, which are allowed")
+        raise InvalidArgument(f"the body has more than the allowed {MAX_ELEMENTS} elements")
     if b"\\u0000" in body and _has_nul(body):
-        raise InvalidArgument("a text in the body has the character U+0000, which no database keeps")
+        raise InvalidArgument("a string in the body has the character U+0000, which the database cannot store")
     try:
         return from_json(body or b"{}")
     except ValueError as error:
         if "recursion limit" in str(error):
             raise InvalidArgument(
-                f"the body is not JSON that this server takes: it is nested more than {MAX_DEPTH} deep"
+                f"the body is not JSON that this server accepts: it is nested more than {MAX_DEPTH} levels deep"
             ) from error
         raise InvalidArgument(f"the body is not JSON: {error}") from error
 
@@ -68,18 +68,18 @@ def _seems_to_have(body: bytes) -> int:
 
 def _has_more_than(body: bytes, elements: int) -> bool:
     """Return whether the body has more elements than that outside strings; it stops scanning once it knows."""
-    behind = 0
-    while behind < len(body):
-        text = body.find(b'"', behind)
+    after = 0
+    while after < len(body):
+        text = body.find(b'"', after)
         end = text if text >= 0 else len(body)
-        elements -= sum(body.count(sign, behind, end) for sign in (b",", b"[", b"{"))
+        elements -= sum(body.count(sign, after, end) for sign in (b",", b"[", b"{"))
         if elements < 0:
             return True
-        behind = _behind_text(body, end + 1)
+        after = _end_of_text(body, end + 1)
     return False
 
 
-def _behind_text(body: bytes, place: int) -> int:
+def _end_of_text(body: bytes, place: int) -> int:
     """Return where the string ends that begins at `place`."""
     while (quote := body.find(b'"', place)) >= 0:
         place = quote + 1

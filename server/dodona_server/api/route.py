@@ -94,7 +94,7 @@ OfStudy = Annotated[StudyName, Depends(study_name)]
 OfTrial = Annotated[TrialName, Depends(trial_name)]
 PageSize = Annotated[
     int,
-    Query(alias="pageSize", description="0 for as many as the server likes", json_schema_extra={"minimum": 0}),
+    Query(alias="pageSize", description="0 for the server's default", json_schema_extra={"minimum": 0}),
 ]
 RequestId = Annotated[
     str,

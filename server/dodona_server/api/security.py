@@ -35,7 +35,7 @@ _OWN_SITES = {"same-origin", "none"}
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-Found = Mapping[bytes, list[str]]
+Headers = Mapping[bytes, list[str]]
 
 
 class Guard:
@@ -55,59 +55,59 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with an error."""
-        found = _look(scope)
-        if not proxies.HEADERS.isdisjoint(found):
+        headers = _headers(scope)
+        if not proxies.HEADERS.isdisjoint(headers):
             await self._proxies.apply(scope, receive, send)
         if scope["path"] in _OPEN_PATHS:
             refusal = None
         else:
-            refusal = self._wrong_site(scope, found) or await self._wrong_client(scope, found)
+            refusal = self._wrong_site(scope, headers) or await self._wrong_client(scope, headers)
         await (refusal or self._app)(scope, receive, send)
 
-    def _wrong_site(self, scope: Scope, found: Found) -> Response | None:
+    def _wrong_site(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the refusal of a change that a page of another web site requests, or None."""
-        if len(found.get(b"host", ())) > 1:
+        if len(headers.get(b"host", ())) > 1:
             return error_response(400, "INVALID_ARGUMENT", "the request has more than one Host header")
         if scope["method"] in _SAFE_METHODS:
             return None
-        if not _OWN_SITES.issuperset(found.get(b"sec-fetch-site", ())):
+        if not _OWN_SITES.issuperset(headers.get(b"sec-fetch-site", ())):
             return _forbidden("another web site may not send this request")
-        origins = found.get(b"origin")
+        origins = headers.get(b"origin")
         if origins is None:
             return None
-        host = found.get(b"host", [""])[0]
+        host = headers.get(b"host", [""])[0]
         own = read_host(host, scope["scheme"])
         if own is not None and all(_read_origin(origin) == (scope["scheme"], own) for origin in origins):
             return None
         return _forbidden(
             f"a page of {', '.join(origins)!r} may not send this request: it reached this server as "
-            f"'{scope['scheme']}://{host}'. A proxy has to pass on Host and X-Forwarded-Proto, and "
-            "FORWARDED_ALLOW_IPS has to name it"
+            f"'{scope['scheme']}://{host}'. A proxy must pass on Host and X-Forwarded-Proto, and "
+            "FORWARDED_ALLOW_IPS must name it"
         )
 
-    async def _wrong_client(self, scope: Scope, found: Found) -> Response | None:
+    async def _wrong_client(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the refusal of a client with a wrong token or none, or None."""
         if self._digest is None:
-            host = found.get(b"host", [""])[0]
+            host = headers.get(b"host", [""])[0]
             own = read_host(host, scope["scheme"])
             if own is not None and own.is_loopback:
                 return None
             return _forbidden(f"this server has no token and answers to localhost only, not to {host!r}")
-        brought = list(_brought(found))
-        if any(hmac.compare_digest(self._digest, _digest(one)) for one in brought):
+        secrets = list(_secrets(headers))
+        if any(hmac.compare_digest(self._digest, _digest(one)) for one in secrets):
             return None
-        if not await self._refused.refuse(scope, wrong=bool(brought)):
+        if not await self._refused.refuse(scope, wrong=bool(secrets)):
             message = "too many wrong tokens came from this address"
             return error_response(429, "RESOURCE_EXHAUSTED", message, {"Connection": "close", "Retry-After": "10"})
-        said = (
+        message = (
             "the token is not this server's: set DODONA_TOKEN to the one that the server was started with"
-            if brought
+            if secrets
             else "this server needs its token: set DODONA_TOKEN, or send it as 'Authorization: Bearer TOKEN'"
         )
         return error_response(
             401,
             "UNAUTHENTICATED",
-            said,
+            message,
             {"WWW-Authenticate": 'Basic realm="Dodona: any name, the token as password", charset="UTF-8"'},
         )
 
@@ -149,13 +149,13 @@ def _read_origin(text: str) -> tuple[str, Host | None]:
     return scheme, read_host(host, scheme)
 
 
-def _look(scope: Scope) -> Found:
+def _headers(scope: Scope) -> Headers:
     """Return the headers that matter here; each may occur several times."""
-    found: dict[bytes, list[str]] = {}
+    headers: dict[bytes, list[str]] = {}
     for name, value in scope["headers"]:
         if name in _LOOKED_AT:
-            found.setdefault(name, []).append(value.decode("latin-1"))
-    return found
+            headers.setdefault(name, []).append(value.decode("latin-1"))
+    return headers
 
 
 def _forbidden(message: str) -> Response:
@@ -166,10 +166,10 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def _brought(found: Found) -> Iterable[str]:
+def _secrets(headers: Headers) -> Iterable[str]:
     """Return the secrets that a request sends."""
-    yield from found.get(b"x-goog-api-key", ())
-    for authorization in found.get(b"authorization", ()):
+    yield from headers.get(b"x-goog-api-key", ())
+    for authorization in headers.get(b"authorization", ()):
         scheme, _, credentials = authorization.partition(" ")
         match scheme.lower():
             case "bearer":

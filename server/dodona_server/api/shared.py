@@ -78,7 +78,7 @@ def read_kind(name: str, parameter: ValueSpecs) -> Kind:
                 return Discrete(tuple(spec.values), scale, spec.default_value)
             case _:
                 if scale is not Scale.LINEAR:
-                    raise InvalidArgument(f"{parameter.scale_type.name} makes no sense for names", "scaleType")
+                    raise InvalidArgument(f"{parameter.scale_type.name} is not possible for categories", "scaleType")
                 return Categorical(tuple(spec.values), spec.default_value)
 
 

@@ -145,8 +145,8 @@ class Blobs:
         left = min(MIN_FREE_BYTES, disk.total // 10) if self._min_free_bytes is None else self._min_free_bytes
         if disk.free - size < left:
             raise StorageFull(
-                f"the artifact store has no room left: {disk.free} bytes are free, of which {left} are kept for the "
-                "database; delete artifacts or studies"
+                f"the artifact store has no room left: {disk.free} bytes are free, of which {left} are reserved "
+                "for the database; delete artifacts or studies"
             )
 
     def _create(self, name: str) -> IO[bytes]:
@@ -178,7 +178,7 @@ class Blobs:
         try:
             file.close()
         except OSError as error:
-            logger.info("a file that was given up could not be closed: %s", error)
+            logger.info("an abandoned file could not be closed: %s", error)
         self._remove(name)
 
     def _remove(self, name: str) -> None:

@@ -88,5 +88,5 @@ def _parse(url: str) -> sa.URL:
     if backend not in ("sqlite", "postgresql", "postgres"):
         raise StoreUnusable(f"the database URL begins with {parsed.drivername!r}; use one like {EXAMPLES}")
     if backend == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise StoreUnusable("the database URL names no file; a study that is kept in memory is lost at the end")
+        raise StoreUnusable("the database URL names no file; a study in memory would be lost at the end")
     return parsed.set(drivername="sqlite" if backend == "sqlite" else "postgresql")

@@ -54,7 +54,7 @@ def _ranking(goal: Goal, columns: sa.Select[Any] = TRIALS) -> sa.Select[Any]:
     return columns.where(IN_STUDY, ranked).order_by(order, trials.c.number).limit(bindparam("limit"))
 
 
-def _ranking_behind(goal: Goal) -> sa.Select[Any]:
+def _ranking_after(goal: Goal) -> sa.Select[Any]:
     """Return the same query after the place of a trial with the objective `best` and the number `after`."""
     objective = trials.c.objective
     best = bindparam("best", type_=sa.Double)
@@ -65,42 +65,42 @@ def _ranking_behind(goal: Goal) -> sa.Select[Any]:
 
 
 _RANKING = {goal: Statement(_ranking(goal)) for goal in Goal}
-_RANKING_BEHIND = {goal: Statement(_ranking_behind(goal)) for goal in Goal}
+_RANKING_AFTER = {goal: Statement(_ranking_after(goal)) for goal in Goal}
 _SIZES = {goal: sizes(_ranking(goal), *ALL_TEXTS) for goal in Goal}
-_SIZES_BEHIND = {goal: sizes(_ranking_behind(goal), *ALL_TEXTS) for goal in Goal}
+_SIZES_AFTER = {goal: sizes(_ranking_after(goal), *ALL_TEXTS) for goal in Goal}
 _BRIEF_RANKING = {goal: Statement(_ranking(goal, BRIEF)) for goal in Goal}
 
 
-def ranking(transaction: Transaction, study: Study, behind: RankingPosition | None, limit: int) -> list[Trial]:
+def ranking(transaction: Transaction, study: Study, after: RankingPosition | None, limit: int) -> list[Trial]:
     """Return up to `limit` succeeded trials by the first metric, best first, equal values by number.
 
     Args:
         transaction: the transaction to read in.
         study: the study whose trials are ranked.
-        behind: the place after which to begin, whether or not a trial still has it; None for the best.
+        after: the place after which to begin, whether or not a trial still has it; None for the best.
         limit: the largest number of trials.
     """
     goal = study.spec.objective.goal
-    statement = (_RANKING if behind is None else _RANKING_BEHIND)[goal]
-    return [read_trial(row) for row in statement.rows(transaction, _behind(study, behind, limit))]
+    statement = (_RANKING if after is None else _RANKING_AFTER)[goal]
+    return [read_trial(row) for row in statement.rows(transaction, _parameters_after(study, after, limit))]
 
 
-def listed(transaction: Transaction, study: Study, behind: RankingPosition | None, limit: int) -> Page[Trial]:
+def listed(transaction: Transaction, study: Study, after: RankingPosition | None, limit: int) -> Page[Trial]:
     """Return a page of that ranking."""
     goal = study.spec.objective.goal
-    rows, of_rows = (_RANKING, _SIZES) if behind is None else (_RANKING_BEHIND, _SIZES_BEHIND)
-    return page_of(transaction, rows[goal], of_rows[goal], _behind(study, behind, limit), read_trial)
+    rows, of_rows = (_RANKING, _SIZES) if after is None else (_RANKING_AFTER, _SIZES_AFTER)
+    return page_of(transaction, rows[goal], of_rows[goal], _parameters_after(study, after, limit), read_trial)
 
 
 def first_ranks(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
     """Return the `limit` best trials of that ranking, without measurements and metadata."""
-    parameters = _behind(study, None, limit)
+    parameters = _parameters_after(study, None, limit)
     return [read_trial(row) for row in _BRIEF_RANKING[study.spec.objective.goal].rows(transaction, parameters)]
 
 
-def _behind(study: Study, behind: RankingPosition | None, limit: int) -> dict[str, Any]:
+def _parameters_after(study: Study, after: RankingPosition | None, limit: int) -> dict[str, Any]:
     """Return the parameters of the ranking after a place."""
-    place = {} if behind is None else {"best": behind.objective, "after": behind.number}
+    place = {} if after is None else {"best": after.objective, "after": after.number}
     return {"of_study": study.key, "limit": limit, **place}
 
 
@@ -139,10 +139,10 @@ def best(transaction: Transaction, study: Study) -> list[int]:
 
 def succeeded(transaction: Transaction, study: Study) -> Iterator[Trial]:
     """Yield all succeeded trials in order, without measurements and metadata; one page is in memory at a time."""
-    behind = 0
-    while rows := _SUCCEEDED.rows(transaction, {"of_study": study.key, "after": behind}):
+    after = 0
+    while rows := _SUCCEEDED.rows(transaction, {"of_study": study.key, "after": after}):
         yield from map(read_trial, rows)
-        behind = rows[-1]["number"]
+        after = rows[-1]["number"]
 
 
 def objective(study: Study, trial: Trial) -> float | None:

@@ -78,7 +78,7 @@ _OPERATIONS = {
 _KEPT = ("type", "format", "enum", "description")
 _STUDY_ID = {
     "studyId": {
-        "description": "The last part of the study's name; left out, the server draws a number.",
+        "description": "The last part of the study's name; by default, the server generates a number.",
         "location": "query",
         "type": "string",
     }

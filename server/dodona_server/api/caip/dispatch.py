@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dodona_server.api.body import behind
+from dodona_server.api.body import followed_by
 from dodona_server.api.read import SMALL_BYTES, parse_body
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
@@ -43,19 +43,19 @@ class CaipDispatch:
 
 async def _recognize(scope: Scope, receive: Receive) -> tuple[bool, Receive]:
     """Return whether a request below `/v1` is in this dialect, and the `receive` that returns its body."""
-    if _says_so(scope):
+    if _is_evident(scope):
         return True, receive
     if scope["method"] != "POST" or not scope["path"].endswith("/studies"):
         return False, receive
     message = await receive()
     body: bytes = message["body"]
     if not any(key.encode() in body for key in _CONFIG_KEYS):
-        return False, behind(message, receive)
+        return False, followed_by(message, receive)
     ours = _is_configuration(body) if len(body) <= SMALL_BYTES else await aside(_is_configuration, body)
-    return ours, behind(message, receive)
+    return ours, followed_by(message, receive)
 
 
-def _says_so(scope: Scope) -> bool:
+def _is_evident(scope: Scope) -> bool:
     """Return whether the client, the host, the verb or the query shows the dialect."""
     headers = Headers(scope=scope)
     if headers.get("user-agent", "").startswith("tf-cloud/"):

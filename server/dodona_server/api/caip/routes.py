@@ -38,7 +38,8 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"model": ErrorResponse, "description": "The name belongs to a study with another configuration"}
 }
 StudyId = Annotated[
-    str, Query(alias="studyId", description="The last part of the study's name; left out, the server draws a number")
+    str,
+    Query(alias="studyId", description="The last part of the study's name; by default, the server generates a number"),
 ]
 
 

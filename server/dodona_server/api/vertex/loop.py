@@ -59,7 +59,7 @@ def read_view(query: bytes) -> View:
     return View(wanted)
 
 
-class Loop:
+class TrialCalls:
     """The calls of the trial loop.
 
     Each answers with the trial's measurements, as Vertex does, unless the caller asks for the basic view: reading them
@@ -107,10 +107,10 @@ class Loop:
         )
         return await self.shown(trial.study, await self._trials.measure(trial, report, body.request_id), view)
 
-    async def beat(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> Response:
+    async def heartbeat(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> Response:
         """Renew the trial's lease."""
-        beaten = await self._trials.beat(trial, render.read_attempt(body), body.checkpoint or "", body.request_id)
-        return await self.shown(trial.study, beaten, view)
+        renewed = await self._trials.heartbeat(trial, render.read_attempt(body), body.checkpoint or "", body.request_id)
+        return await self.shown(trial.study, renewed, view)
 
     async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> Response:
         """Complete a trial."""
@@ -128,17 +128,17 @@ class TrialLoop:
 
     Args:
         app: answers the other calls.
-        loop: the calls.
+        calls: the calls of the trial loop.
     """
 
-    def __init__(self, app: ASGIApp, loop: Loop) -> None:
+    def __init__(self, app: ASGIApp, calls: TrialCalls) -> None:
         self._app = app
         self._calls: dict[str, tuple[type[WireModel], Callable[..., Awaitable[Response]]]] = {
-            "addTrialMeasurement": (wire.AddTrialMeasurementRequest, loop.measure),
-            "heartbeat": (wire.HeartbeatTrialRequest, loop.beat),
-            "complete": (wire.CompleteTrialRequest, loop.complete),
+            "addTrialMeasurement": (wire.AddTrialMeasurementRequest, calls.measure),
+            "heartbeat": (wire.HeartbeatTrialRequest, calls.heartbeat),
+            "complete": (wire.CompleteTrialRequest, calls.complete),
         }
-        self._suggest = loop.suggest
+        self._suggest = calls.suggest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the call, or pass it on."""

@@ -14,7 +14,7 @@ from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_place, read_
 from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.streaming import all_pages
 from dodona_server.api.vertex import answers, render
-from dodona_server.api.vertex.loop import Loop, View, read_view
+from dodona_server.api.vertex.loop import TrialCalls, View, read_view
 from dodona_server.api.vertex.spec import read_parameters, read_spec
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
@@ -31,7 +31,7 @@ TRIAL = STUDY + "/trials/{trial}"
 ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorResponse, "description": "The request is not valid, or not in this state"},
     404: {"model": ErrorResponse, "description": "There is no such resource"},
-    503: {"model": ErrorResponse, "description": "Not now; send the same request again"},
+    503: {"model": ErrorResponse, "description": "The server cannot answer now; send the same request again"},
 }
 LOST: dict[int | str, dict[str, Any]] = {
     409: {"model": ErrorResponse, "description": "The attempt was lost: the trial was handed on, or has ended"}
@@ -52,51 +52,51 @@ async def _view(
 
 
 OfView = Annotated[View, Depends(_view)]
-OfLoop = Annotated[Loop, part("loop")]
+Calls = Annotated[TrialCalls, part("calls")]
 
 
 trial_router = APIRouter(route_class=LenientRoute, responses=ERRORS)
 
 
 @trial_router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
-async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest, view: OfView, loop: OfLoop) -> Response:
+async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest, view: OfView, calls: Calls) -> Response:
     """Return trials to run: the client's own unfinished ones, then queued ones, then new ones."""
-    return await loop.suggest(study, body, view)
+    return await calls.suggest(study, body, view)
 
 
 @trial_router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, responses=LOST, tags=["trials"])
 async def add_trial_measurement(
-    trial: OfTrial, body: wire.AddTrialMeasurementRequest, view: OfView, loop: OfLoop
+    trial: OfTrial, body: wire.AddTrialMeasurementRequest, view: OfView, calls: Calls
 ) -> Response:
     """Report a measurement; state STOPPING in the answer tells the worker to stop early."""
-    return await loop.measure(trial, body, view)
+    return await calls.measure(trial, body, view)
 
 
 @trial_router.post(TRIAL + ":complete", response_model=wire.Trial, responses=LOST, tags=["trials"])
-async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest, view: OfView, loop: OfLoop) -> Response:
+async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest, view: OfView, calls: Calls) -> Response:
     """Complete a trial with a final measurement, with the last one reported, or as infeasible."""
-    return await loop.complete(trial, body, view)
+    return await calls.complete(trial, body, view)
 
 
 @trial_router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
-async def stop_trial(trial: OfTrial, body: wire.EmptyRequest, view: OfView, trials: Trials, loop: OfLoop) -> Response:
+async def stop_trial(trial: OfTrial, body: wire.EmptyRequest, view: OfView, trials: Trials, calls: Calls) -> Response:
     """Ask the worker to end the trial early."""
-    return await loop.shown(trial.study, await trials.stop(trial, body.request_id), view)
+    return await calls.shown(trial.study, await trials.stop(trial, body.request_id), view)
 
 
 @trial_router.post(TRIAL + ":heartbeat", response_model=wire.Trial, responses=LOST, tags=["trials"])
-async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view: OfView, loop: OfLoop) -> Response:
+async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view: OfView, calls: Calls) -> Response:
     """Dodona's own: renew the trial's lease; state STOPPING in the answer tells the worker to stop early."""
-    return await loop.beat(trial, body, view)
+    return await calls.heartbeat(trial, body, view)
 
 
 @trial_router.post(TRIAL + ":release", response_model=wire.Trial, responses=LOST, tags=["trials"])
 async def release_trial(
-    trial: OfTrial, body: wire.ReleaseTrialRequest, view: OfView, trials: Trials, loop: OfLoop
+    trial: OfTrial, body: wire.ReleaseTrialRequest, view: OfView, trials: Trials, calls: Calls
 ) -> Response:
     """Dodona's own: release a trial, so that another worker can run it."""
     released = await trials.release(trial, render.read_attempt(body), body.request_id)
-    return await loop.shown(trial.study, released, view)
+    return await calls.shown(trial.study, released, view)
 
 
 @trial_router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, responses=LOST, tags=["trials"])
@@ -116,11 +116,11 @@ async def report_trials(
 
 @trial_router.post(TRIAL + ":updateMetadata", response_model=wire.Trial, tags=["trials"])
 async def update_trial_metadata(
-    trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView, trials: Trials, loop: OfLoop
+    trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView, trials: Trials, calls: Calls
 ) -> Response:
     """Dodona's own: set or remove entries of the trial's metadata."""
     changed = await trials.update_metadata(trial, body.metadata, body.request_id)
-    return await loop.shown(trial.study, changed, view)
+    return await calls.shown(trial.study, changed, view)
 
 
 @trial_router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
@@ -141,12 +141,12 @@ async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest, view: Of
 
 @trial_router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
 async def create_trial(
-    study: OfStudy, body: wire.CreateTrialRequest, view: OfView, trials: Trials, loop: OfLoop
+    study: OfStudy, body: wire.CreateTrialRequest, view: OfView, trials: Trials, calls: Calls
 ) -> Response:
     """Queue a trial with values that the user chose; with state SUCCEEDED or INFEASIBLE, add a finished one."""
     parameters, measured, result = await aside(_read_trial, body)
     created = await trials.create(study, parameters, result, body.request_id or None, body.metadata, measured)
-    return await loop.shown(study, created, view)
+    return await calls.shown(study, created, view)
 
 
 @trial_router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
@@ -160,7 +160,7 @@ async def list_trials(
 ) -> Response:
     """List the trials in the order of their numbers, all of them unless pages are asked for."""
     if order_by not in ("", "objective"):
-        raise InvalidArgument(f"{order_by!r} is neither empty nor 'objective'", "orderBy")
+        raise InvalidArgument(f"{order_by!r} is not possible; leave it empty or use 'objective'", "orderBy")
     if order_by:
         place, limit = read_place(order_by, token), page_size(size)
         ranked, last = await queries.ranking(study, place, limit, measured=view is View.FULL)

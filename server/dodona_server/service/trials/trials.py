@@ -174,7 +174,7 @@ class TrialService:
         once = IdempotentCall(request_id, f"report {study}", study.parent, self._clock())
         return await self._store.run(once(use_case, again), study)
 
-    async def beat(
+    async def heartbeat(
         self, name: TrialName, attempt: Attempt | None = None, checkpoint: str = "", request_id: str | None = None
     ) -> Trial:
         """Renew the trial's lease and return the trial; its state STOPPING asks the worker to stop early.

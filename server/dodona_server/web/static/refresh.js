@@ -1,4 +1,4 @@
-// Fetches the page again while its study or trial may change, and puts in the sections that did.
+// Fetches the page again while its study or trial may change, and replaces the sections that changed.
 const PAUSE = 5000;
 const status = document.getElementById("status");
 
