@@ -19,11 +19,11 @@ ENV PATH=/opt/dodona/bin:$PATH \
     DODONA_HOST=0.0.0.0 \
     DODONA_PORT=8080 \
     DODONA_DATABASE_URL=sqlite:////data/dodona.db
-# Numbers, so that a cluster can see that it is not root.
+# Numeric, so that a cluster can check that it is not root.
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
-# http.client, because urllib.request would ask a proxy that the environment names.
+# http.client, because urllib.request would use a proxy from the environment.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", "import os, sys, http.client as h; c = h.HTTPConnection('127.0.0.1', int(os.environ['DODONA_PORT']), timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 CMD ["dodona", "serve"]

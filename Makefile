@@ -1,25 +1,25 @@
 # Needs Python 3.11 or later and nothing else; uses uv where it is installed.
-# The first of these that is recent enough makes the environment. To choose: make test PYTHON=/path/to/python3
+# The first of these that is recent enough creates the environment. To choose another: make test PYTHON=/path/to/python3
 PYTHON ?= python3 python3.13 python3.12 python3.11
-# What to pass on to pytest: make test ARGS="tests/api -x"
+# Arguments for pytest: make test ARGS="tests/api -x"
 ARGS ?=
-# Packages in the versions that were tested, see constraints.txt. For the newest there are: make test LATEST=1
+# By default, packages have the tested versions of constraints.txt. For the newest ones: make test LATEST=1
 LATEST ?=
-# How often make chaos runs each fault, and the seed of them all; none draws one.
+# How often make chaos runs each fault, and the seed of all faults; by default a random one.
 RUNS ?= 10
 SEED ?=
 
-# The processes that the tests start are many: each would compile all that it imports.
+# The tests start many processes; without cached bytecode, each would compile all its imports.
 export PYTHONDONTWRITEBYTECODE =
 
-# Folders of tests/ without Keras; `--unit` leaves out what starts a process there, and forbids to.
+# Folders of tests/ without Keras; `--unit` excludes tests that start a process, and forbids it.
 UNIT := $(addprefix tests/,algorithms api client docs domain schemas service storage web)
 
 BIN := .venv/bin
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)
 
 VERSIONS := $(if $(LATEST),--upgrade,--constraint constraints.txt)
-# Tells what is installed; another choice of versions installs again.
+# Marks which versions are installed; another choice of versions installs again.
 INSTALLED := .venv/.installed-$(if $(LATEST),latest,tested)
 
 .DELETE_ON_ERROR:
@@ -49,15 +49,15 @@ lint: $(INSTALLED)-dev ## check style, types, layers and the container's files
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-format: .venv/.dev ## put the code into the house's format
+format: .venv/.dev ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-constraints: $(INSTALLED)-dev ## write into constraints.txt which versions are installed
+constraints: $(INSTALLED)-dev ## write the installed versions into constraints.txt
 	{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | grep == | grep -v '^tensorflow-cloud=='; } > constraints.new
 	mv constraints.new constraints.txt
 
-clean: ## remove the environment and all that was built or run
+clean: ## remove the environment and everything that was built or run
 	rm -rf .venv demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -68,15 +68,15 @@ clean: ## remove the environment and all that was built or run
 	    if command -v uv >/dev/null; then exec uv venv --seed --python "$$path" .venv; fi; \
 	    echo "Creating .venv with $$path"; exec "$$path" -m venv .venv; \
 	done; \
-	echo "Dodona needs Python 3.11 or later, which none of these is: $(PYTHON)" >&2; \
-	echo "Name one that is: make PYTHON=/path/to/python3" >&2; exit 1
+	echo "Dodona needs Python 3.11 or later; none of these is: $(PYTHON)" >&2; \
+	echo "Choose one: make PYTHON=/path/to/python3" >&2; exit 1
 
 $(INSTALLED)-demo: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	rm -f .venv/.installed-*
 	$(INSTALL) $(VERSIONS) --editable '.[server,keras-cpu,examples]'
 	touch $@
 
-# tensorflow-cloud asks for packages that its tuner, which the tests drive, never uses.
+# tensorflow-cloud requires packages that its tuner, which the tests use, never imports.
 $(INSTALLED)-dev: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	rm -f .venv/.installed-*
 	$(INSTALL) $(VERSIONS) --editable '.[dev]'
