@@ -12,7 +12,7 @@ from dodona_server.domain.names import is_id
 from dodona_server.domain.trial import RankingPosition
 
 MAX_PAGE_SIZE = 1000
-_PLACE = re.compile(r"([0-9a-f]{16})\.([0-9]{1,18})")
+_POSITION = re.compile(r"([0-9a-f]{16})\.([0-9]{1,18})")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -44,18 +44,18 @@ def read_token(order: str, token: str) -> int:
     return int(last)
 
 
-def write_place(order: str, last: RankingPosition) -> str:
-    """Return the token of the page after a place in the ranking; it stays valid if the trial there is deleted."""
+def write_ranking_token(order: str, last: RankingPosition) -> str:
+    """Return the token of the page after a position in the ranking; it stays valid if the trial there is deleted."""
     return write_token(order, f"{struct.pack('>d', last.objective).hex()}.{last.number}")
 
 
-def read_place(order: str, token: str) -> RankingPosition | None:
-    """Return the place after which the token's page begins; None for the first page.
+def read_ranking_token(order: str, token: str) -> RankingPosition | None:
+    """Return the position after which the token's page begins; None for the first page.
 
     Raises:
         InvalidArgument: no list in that order has returned this token.
     """
-    match = _PLACE.fullmatch(read_text_token(order, token))
+    match = _POSITION.fullmatch(read_text_token(order, token))
     if match is None:
         if token:
             raise _foreign(token)

@@ -79,26 +79,26 @@ def _has_more_than(body: bytes, elements: int) -> bool:
     return False
 
 
-def _end_of_text(body: bytes, place: int) -> int:
-    """Return where the string ends that begins at `place`."""
-    while (quote := body.find(b'"', place)) >= 0:
-        place = quote + 1
+def _end_of_text(body: bytes, position: int) -> int:
+    """Return where the string ends that begins at `position`."""
+    while (quote := body.find(b'"', position)) >= 0:
+        position = quote + 1
         if not _is_escaped(body, quote):
-            return place
+            return position
     return len(body)
 
 
 def _has_nul(body: bytes) -> bool:
     """Return whether a string in the body has U+0000; a backslash that is itself escaped does not start one."""
-    place = body.find(b"\\u0000")
-    while place >= 0 and _is_escaped(body, place):
-        place = body.find(b"\\u0000", place + 1)
-    return place >= 0
+    position = body.find(b"\\u0000")
+    while position >= 0 and _is_escaped(body, position):
+        position = body.find(b"\\u0000", position + 1)
+    return position >= 0
 
 
-def _is_escaped(body: bytes, place: int) -> bool:
-    """Return whether an odd number of backslashes precedes `place`."""
-    first = place
+def _is_escaped(body: bytes, position: int) -> bool:
+    """Return whether an odd number of backslashes precedes `position`."""
+    first = position
     while first and body[first - 1] == 0x5C:
         first -= 1
-    return (place - first) % 2 == 1
+    return (position - first) % 2 == 1

@@ -19,7 +19,7 @@ from dodona_server.service.idempotency import REMEMBERED_SECONDS
 from dodona_server.service.trials.ending import expire
 from dodona_server.storage import leases, operations, requests, studies
 from dodona_server.storage.clock import database_time
-from dodona_server.storage.locks import keeper_lock
+from dodona_server.storage.locks import maintenance_lock
 from dodona_server.storage.store import Store, Transaction
 
 logger = logging.getLogger("dodona")
@@ -138,7 +138,7 @@ class Maintenance:
         return was_set, overdue, due, studies.any_removed(transaction)
 
     def _expire_leases(self, transaction: Transaction) -> None:
-        if not keeper_lock(transaction):
+        if not maintenance_lock(transaction):
             return
         for study_key, trial in leases.run_out(transaction, MAX_LEASES):
             study = studies.find_key(transaction, study_key)
@@ -151,7 +151,7 @@ class Maintenance:
                 expire(transaction, study, trial, self._clock())
 
     def _end_studies(self, transaction: Transaction) -> None:
-        if not keeper_lock(transaction):
+        if not maintenance_lock(transaction):
             return
         now = self._clock()
         for study in studies.due(transaction, now, MAX_STUDIES):
@@ -178,7 +178,7 @@ async def _sweep(artifacts: ArtifactService) -> None:
 
 def _clear_removed(transaction: Transaction) -> bool:
     """Delete some rows of deleted studies, and return whether there were any; False if another server does it."""
-    return keeper_lock(transaction) and studies.clear_removed(transaction, MAX_ROWS)
+    return maintenance_lock(transaction) and studies.clear_removed(transaction, MAX_ROWS)
 
 
 async def clear_all(store: Store) -> int:

@@ -67,7 +67,7 @@ def number(transaction: Transaction, study: Study) -> None:
     found = _UNNUMBERED.rows(transaction, {**of_study, "limit": MAX_NUMBERED_AT_ONCE})
     if found:
         last = _LAST.value(transaction, of_study)
-        given = [{"of_event": row["key"], "new_number": place} for place, row in enumerate(found, start=last + 1)]
+        given = [{"of_event": row["key"], "new_number": index} for index, row in enumerate(found, start=last + 1)]
         _NUMBER.run_each(transaction, given)
 
 

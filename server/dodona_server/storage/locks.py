@@ -14,7 +14,7 @@ KEEPER = 0x0D0D04B
 _TRY_KEEPER = Statement(sa.select(sa.func.pg_try_advisory_xact_lock(KEEPER)))
 
 
-def keeper_lock(transaction: Transaction) -> bool:
+def maintenance_lock(transaction: Transaction) -> bool:
     """Return whether this transaction has the maintenance lock until it ends; on SQLite there is only one server."""
     if transaction.dialect.name == "sqlite":
         return True

@@ -113,7 +113,7 @@ def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> N
     if len(rows) <= kept:
         return
     last = len(rows) - 1
-    chosen = {last} if kept == 1 else {round(place * last / (kept - 1)) for place in range(kept)}
+    chosen = {last} if kept == 1 else {round(index * last / (kept - 1)) for index in range(kept)}
     dropped = [
         {
             "of_study": study_key,
@@ -122,8 +122,8 @@ def thin(transaction: Transaction, study_key: int, trial: Trial, kept: int) -> N
             "at": row["step"],
             "tick_at": row["tick"],
         }
-        for place, row in enumerate(rows)
-        if place not in chosen
+        for index, row in enumerate(rows)
+        if index not in chosen
     ]
     _DROP.run_each(transaction, dropped)
 

@@ -55,7 +55,7 @@ def _ranking(goal: Goal, columns: sa.Select[Any] = TRIALS) -> sa.Select[Any]:
 
 
 def _ranking_after(goal: Goal) -> sa.Select[Any]:
-    """Return the same query after the place of a trial with the objective `best` and the number `after`."""
+    """Return the same query after the position of a trial with the objective `best` and the number `after`."""
     objective = trials.c.objective
     best = bindparam("best", type_=sa.Double)
     worse = objective < best if goal is Goal.MAXIMIZE else objective > best
@@ -77,7 +77,7 @@ def ranking(transaction: Transaction, study: Study, after: RankingPosition | Non
     Args:
         transaction: the transaction to read in.
         study: the study whose trials are ranked.
-        after: the place after which to begin, whether or not a trial still has it; None for the best.
+        after: the position after which to begin, whether or not a trial still has it; None for the best.
         limit: the largest number of trials.
     """
     goal = study.spec.objective.goal
@@ -99,9 +99,9 @@ def first_ranks(transaction: Transaction, study: Study, limit: int) -> list[Tria
 
 
 def _parameters_after(study: Study, after: RankingPosition | None, limit: int) -> dict[str, Any]:
-    """Return the parameters of the ranking after a place."""
-    place = {} if after is None else {"best": after.objective, "after": after.number}
-    return {"of_study": study.key, "limit": limit, **place}
+    """Return the parameters of the ranking after a position."""
+    position = {} if after is None else {"best": after.objective, "after": after.number}
+    return {"of_study": study.key, "limit": limit, **position}
 
 
 def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:

@@ -10,7 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from dodona_schemas import vertex as wire
 from dodona_schemas.status import ErrorResponse
 from dodona_server.api.answer import Answer
-from dodona_server.api.paging import MAX_PAGE_SIZE, page_size, read_place, read_token, write_place, write_token
+from dodona_server.api.paging import (
+    MAX_PAGE_SIZE,
+    page_size,
+    read_ranking_token,
+    read_token,
+    write_ranking_token,
+    write_token,
+)
 from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
 from dodona_server.api.streaming import all_pages
 from dodona_server.api.vertex import answers, render
@@ -162,9 +169,9 @@ async def list_trials(
     if order_by not in ("", "objective"):
         raise InvalidArgument(f"{order_by!r} is not possible; leave it empty or use 'objective'", "orderBy")
     if order_by:
-        place, limit = read_place(order_by, token), page_size(size)
-        ranked, last = await queries.ranking(study, place, limit, measured=view is View.FULL)
-        more = "" if last is None else write_place(order_by, last)
+        position, limit = read_ranking_token(order_by, token), page_size(size)
+        ranked, last = await queries.ranking(study, position, limit, measured=view is View.FULL)
+        more = "" if last is None else write_ranking_token(order_by, last)
         return answers.listing(
             wire.ListTrialsResponse(next_page_token=more),
             "trials",
