@@ -48,7 +48,7 @@ def parse_body(body: bytes) -> Any:
         InvalidArgument: it is not JSON, is too large, or has a character that no database can store.
     """
     if len(body) > MAX_ELEMENTS and _seems_to_have(body) > MAX_ELEMENTS and _has_more_than(body, MAX_ELEMENTS):
-        raise InvalidArgument(f"the body has more than the allowed {MAX_ELEMENTS} elements")
+        raise InvalidArgument(f"the body has more than {MAX_ELEMENTS} elements; that is the limit")
     if b"\\u0000" in body and _has_nul(body):
         raise InvalidArgument("a string in the body has the character U+0000, which the database cannot store")
     try:
