@@ -261,7 +261,7 @@ def test_a_small_disk_keeps_a_tenth_free_by_default(folder):
     blobs = Blobs(str(folder))
     disk = shutil.disk_usage(folder)
     asyncio.run(blobs.check_room(0))
-    with pytest.raises(StorageFull, match=f"of which {min(2**30, disk.total // 10)} are kept"):
+    with pytest.raises(StorageFull, match=f"of which {min(2**30, disk.total // 10)} are reserved"):
         asyncio.run(blobs.check_room(disk.total))
 
 
