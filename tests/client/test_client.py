@@ -65,7 +65,7 @@ def test_a_name_that_is_no_id_is_for_people_only(name: str) -> None:
         ({"goal": "minimize", "metrics": {"m": "minimize"}}, "goal='minimize' or goal='maximize'"),
         ({"goal": "min"}, "the goal of 'objective' is 'min'; it must be 'minimize' or 'maximize'"),
         ({"goal": "minimize", "algorithm": "magic"}, "'MAGIC' is none of .*RANDOM_SEARCH"),
-        ({"spec": {}, "max_trials": 3}, "give either spec or the other arguments"),
+        ({"spec": {}, "max_trials": 3}, "pass either spec or the other arguments"),
         ({"goal": "minimize", "space": {"x": 1}}, "parameter 'x' is 1; write it as Float"),
     ],
 )
