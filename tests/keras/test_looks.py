@@ -74,7 +74,7 @@ def test_a_custom_loop_shows_its_epochs(tune: Tune, terminal: Terminal) -> None:
         tuner.search()
     (table,) = shown
     cells = [list(column.cells) for column in table.columns]
-    assert [column[0] for column in cells] == ["trial 1", "", "epoch 1", "0:00", "default_objective 0.25"]
+    assert [str(column[0]) for column in cells] == ["trial 1", "", "epoch 1", "0:00", "default_objective 0.25"]
 
 
 @pytest.mark.parametrize("verbose", [0, 1])

@@ -197,26 +197,31 @@ def test_of_many_trials_only_the_best_were_ever_sent(
     assert folders(tmp_path / "tuning") == {1, 2}
 
 
+def run_one(tuner: CloudTuner) -> None:
+    trial = tuner.oracle.create_trial(tuner.tuner_id)
+    tuner._try_run_and_update_trial(trial)
+    tuner.on_trial_end(trial)
+
+
 def test_what_runs_elsewhere_and_what_users_write_stays(tune: Tune, study: Callable[[], Study], tmp_path: Path) -> None:
     tuner = tune(tuner=Writes, **RANDOM, max_trials=4, keep_checkpoints=1)
+    run_one(tuner)
     running = study().ask("somebody else")
-    notes = tmp_path / "tuning" / "s" / "trial_1" / "notes.txt"
+    notes = tmp_path / "tuning" / "s" / "trial_2" / "notes.txt"
     notes.parent.mkdir(parents=True)
     notes.write_text("a user's own")
     (notes.parent / "checkpoint.weights.h5").write_bytes(b"in the making")
     running.artifacts.save("checkpoint.weights.h5", notes)
     running.artifacts.save("curve.png", notes)
-    for _ in range(3):
-        trial = tuner.oracle.create_trial(tuner.tuner_id)
-        tuner._try_run_and_update_trial(trial)
-        tuner.on_trial_end(trial)
+    for _ in range(2):
+        run_one(tuner)
     tuner._checkpoints.prune(in_any_case=True)
-    assert folders(tmp_path / "tuning") == {1, 4}
-    assert {one.trial for one in study().all_artifacts() if one.name == "checkpoint.weights.h5"} == {1, 4}
+    assert folders(tmp_path / "tuning") == {2, 4}
+    assert {one.trial for one in study().all_artifacts() if one.name == "checkpoint.weights.h5"} == {2, 4}
     running.fail("enough")
     tuner._checkpoints.prune(in_any_case=True)
     assert folders(tmp_path / "tuning") == {4}
-    assert [one.name for one in study().artifacts(1)] == ["curve.png"]
+    assert [one.name for one in study().artifacts(2)] == ["curve.png"]
     assert notes.read_text() == "a user's own"
 
 
