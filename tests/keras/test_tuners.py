@@ -208,7 +208,9 @@ def test_a_cloud_oracle_that_is_given(
 
 
 def test_two_workers_with_default_names_have_different_trials(there: dict[str, Any]) -> None:
-    one, other = (square(RandomSearch)(**there) for _ in range(2))
+    known = HyperParameters()
+    known.Float("x", -1.0, 1.0)
+    one, other = (square(RandomSearch)(hyperparameters=known, **there) for _ in range(2))
     first, second = (tuner.oracle.create_trial(tuner.tuner_id) for tuner in (one, other))
     assert (first.trial_id, second.trial_id) == ("1", "2")
 
