@@ -102,7 +102,7 @@ def test_several_gpus(tmp_path: Path, server_url: str) -> None:
 def test_the_notebook(server_url: str, tmp_path: Path) -> None:
     notebook = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=patience(200), kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, timeout=round(patience(200)), kernel_name="python3", resources=resources).execute()
     study = study_of("notebook")
     best = study.best_trial
     assert study.state == "COMPLETED"
