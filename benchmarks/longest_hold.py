@@ -125,6 +125,7 @@ def cases(parameters: int, trials: int) -> dict[str, tuple[str, str, bytes | Non
         {"parameterId": f"c{n}", "categoricalValueSpec": {"values": [f"name {n} {m}" for m in range(150)]}}
         for n in range(parameters)
     ]
+    parent = {"parameterId": "p", "conditionalParameterSpecs": [{"parameterSpec": specs[0]}] * 30}
     filler = BODY_BYTES // 3 * b"[],"
     metadata = {f"k{n}": "\u00e9\n" * 13_000 for n in range(150)}
     worker = {"clientId": "w", "suggestionCount": trials}
@@ -155,8 +156,24 @@ def cases(parameters: int, trials: int) -> dict[str, tuple[str, str, bytes | Non
         "8 MiB of short texts": ("POST", f"{study}/trials/2:complete", b'{"x":[' + BODY_BYTES // 4 * b'"a",' + b"1]}"),
         "8 MiB of commas in a text": ("POST", f"{study}/trials/2:complete", b'{"x":"' + BODY_BYTES * b"," + b'"}'),
         "8 MiB of escapes in a text": ("POST", f"{study}:pause", b'{"x":"' + BODY_BYTES // 2 * b"\\\\" + b'"}'),
-        "many wrong parameters": ("POST", f"{study}/trials", _body({"parameters": [{"value": 1}] * 60_000})),
-        "many reports": ("POST", f"{study}/trials:report", _body({"reports": [{"trial": "x"}] * 90_000})),
+        "many wrong parameters": ("POST", f"{study}/trials", _body({"parameters": [{"value": 1}] * 49_000})),
+        "many parameters": (
+            "POST",
+            f"{study}/trials",
+            _body({"parameters": [{"parameterId": "p1", "value": 1}] * 49_000}),
+        ),
+        "many metrics": (
+            "POST",
+            f"{study}/trials/2:addTrialMeasurement",
+            _body({"measurement": {"metrics": [{"metricId": "m", "value": 1}] * 49_000}}),
+        ),
+        "many measurements": ("POST", f"{study}/trials", _body({"measurements": [{"stepCount": 1}] * 49_000})),
+        "many at AI Platform's": ("POST", f"{ML}/large/trials", _body({"measurements": [{"stepCount": 1}] * 49_000})),
+        "many contexts": ("POST", f"{study}/trials:suggest", _body({"contexts": [{"description": ""}] * 49_000})),
+        "many parameters of a study": ("POST", HERE, _body({"studySpec": _spec(specs[:1] * 24_000)})),
+        "many children of parameters": ("POST", HERE, _body({"studySpec": _spec([parent] * 500)})),
+        "many prior studies": ("POST", HERE, _body({"studySpec": {"priorStudies": ["x"] * 190_000}})),
+        "many reports": ("POST", f"{study}/trials:report", _body({"reports": [{"trial": "x"}] * 49_000})),
     }
 
 

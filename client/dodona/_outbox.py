@@ -25,9 +25,10 @@ from dodona._transport import BASIC_VIEW, Transport, pause_after
 from dodona_schemas import vertex
 
 MAX_BUFFERED = 10_000
-# The server's limits for one call: reports, and bytes with room for the rest of the message.
+# The server's limits for one call: reports, and with room for the rest of the message bytes and JSON objects.
 MAX_BATCH = 1000
 MAX_BATCH_BYTES = 4 * 2**20
+MAX_BATCH_OBJECTS = 40_000
 
 # How long a worker waits for a server that does not answer before training continues.
 DIRECT_PATIENCE_SECONDS = 1.0
@@ -214,8 +215,12 @@ class Outbox:
         # Reports of a lost trial are pointless.
         parts = [b"" if buffered.trial.lost else buffered.in_batch() for buffered in batch]
         sizes = accumulate(map(len, parts))
+        objects = accumulate(part.count(b"{") for part in parts)
         # At least one: the server answers a single report that is too large with its own error.
-        fitting = max(1, sum(size <= MAX_BATCH_BYTES for size in sizes))
+        fits = (
+            size <= MAX_BATCH_BYTES and count <= MAX_BATCH_OBJECTS for size, count in zip(sizes, objects, strict=True)
+        )
+        fitting = max(1, sum(fits))
         batch, parts = batch[:fitting], parts[:fitting]
         if len(batch) > 1 and self._send_together(study_path, batch, parts, timeout):
             self._drop(queue, batch)

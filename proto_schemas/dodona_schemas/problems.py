@@ -66,7 +66,7 @@ def _problem(error: Mapping[str, Any]) -> str:
     words = _WORDS.get(error["type"])
     if words is None:
         return str(error["msg"])
-    return words.format(value=_shown(error["input"]), **context)
+    return words.format(value=_shown(error["input"]) if "{value}" in words else "", **context)
 
 
 def _shown(value: Any) -> str:

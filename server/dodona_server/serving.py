@@ -40,8 +40,10 @@ FRAMEWORK_LINES = (
     "Unsupported upgrade request.",
     "No supported WebSocket library detected.",
 )
-# Requests create hardly any reference cycles; the default of 700 would start a collection at every second request.
-GC_ALLOCATIONS = 20_000
+# Requests create hardly any reference cycles; the default of 700 would start a collection at every second request. The
+# second generation is small too, and the third one is rare: a collection stops all threads while it visits the objects
+# of a large request.
+GC_THRESHOLDS = (10_000, 2, 1000)
 # At every callback of a connection the event loop waits this long for each busy thread. Python's default of 5 ms is too
 # much with several threads and connections.
 SWITCH_SECONDS = 0.001
@@ -84,7 +86,7 @@ def tune_interpreter() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
     # The objects that exist now stay, so the collector never needs to visit them again.
     gc.freeze()
-    gc.set_threshold(GC_ALLOCATIONS)
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def options_of(settings: Settings) -> Options:

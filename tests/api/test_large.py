@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dodona_server.api.read import MAX_DEPTH, MAX_ELEMENTS
+from dodona_server.api.read import MAX_DEPTH, MAX_ELEMENTS, MAX_OBJECTS
+from dodona_server.domain.metadata import WrittenMetadata
 from dodona_server.domain.reasons import MAX_REASON_LENGTH
 from dodona_server.storage.paging import PAGE_BYTES
 from tests.api.conftest import HERE
@@ -179,6 +180,7 @@ def test_a_trial_with_many_measurements_has_them_all(api, study):
 
 
 TOO_MANY = f"more than {MAX_ELEMENTS} elements"
+TOO_MANY_OBJECTS = f"more than {MAX_OBJECTS} objects"
 
 
 @pytest.mark.parametrize(
@@ -186,13 +188,23 @@ TOO_MANY = f"more than {MAX_ELEMENTS} elements"
     [
         (b'{"x":[' + b"[]," * MAX_ELEMENTS + b"[]]}", TOO_MANY),
         (b'{"x":[' + b"{}," * MAX_ELEMENTS + b"{}]}", TOO_MANY),
+        (b'{"x":[' + b"{}," * MAX_OBJECTS + b"{}]}", TOO_MANY_OBJECTS),
         (b'{"x":[' + b'"\\"",' * MAX_ELEMENTS + b"1]}", TOO_MANY),
         (b'{"x":[' + b"1," * MAX_ELEMENTS + b"1]}", TOO_MANY),
         (b'{"x":' + b"[" * (MAX_ELEMENTS + 2), TOO_MANY),
         (b'{"x":' + b"[" * 500 + b"]" * 500 + b"}", f"nested more than {MAX_DEPTH} levels deep"),
         (b'{"x":"' + b"," * MAX_ELEMENTS, "not JSON"),
     ],
-    ids=["lists", "objects", "texts", "numbers", "nested beyond all", "nested", "a text that does not end"],
+    ids=[
+        "lists",
+        "many objects",
+        "objects",
+        "texts",
+        "numbers",
+        "nested beyond all",
+        "nested",
+        "a text that does not end",
+    ],
 )
 @pytest.mark.parametrize("verb", [":complete", ":stop"])
 def test_json_of_too_many_elements_is_refused(api, study, body, problem, verb):
@@ -206,7 +218,13 @@ def test_json_of_too_many_elements_is_refused(api, study, body, problem, verb):
 
 
 @pytest.mark.parametrize(
-    "text", ["," * (2 * MAX_ELEMENTS), '[{,"' * MAX_ELEMENTS, "\\" * MAX_ELEMENTS + '",' * MAX_ELEMENTS]
+    "text",
+    [
+        "," * (2 * MAX_ELEMENTS),
+        '[{,"' * MAX_ELEMENTS,
+        "{" * (2 * MAX_OBJECTS),
+        "\\" * MAX_ELEMENTS + '",' * MAX_ELEMENTS,
+    ],
 )
 def test_what_stands_in_a_text_is_no_element(api, study, text):
     api.suggest()
@@ -215,8 +233,13 @@ def test_what_stands_in_a_text_is_no_element(api, study, text):
     assert kept[:1000] == text[:1000]  # the rest is left out of so long a reason
 
 
+def test_metadata_that_stay_text_are_not_parsed_to_see_whether_there_are_any():
+    assert WrittenMetadata("no JSON")
+    assert not WrittenMetadata("{}")
+
+
 def test_no_list_or_map_is_looked_through_behind_its_first_fault(api, study):
-    many = {"parameters": [{"parameterId": 1}] * 50_000}
+    many = {"parameters": [{"parameterId": 1}] * 49_000}
     assert "parameters[0].parameterId: " in api.refused(f"{study}/trials", many)
     assert "metadata: " in api.refused(f"{study}/trials", {"metadata": {str(n): "x" for n in range(50_000)}})
 

@@ -70,7 +70,8 @@ class Clock:
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
-        self.now += seconds
+        # As in reality, time moves during any sleep; adding less than a float's resolution would not move it.
+        self.now += max(seconds, 1e-6)
 
 
 def connected(network: Network, **arguments: Any) -> Client:

@@ -147,6 +147,20 @@ def test_batches_have_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [step for _, step in steps(network)] == list(range(1, 21))
 
 
+def test_batches_of_many_metrics_are_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_outbox, "MAX_BATCH_OBJECTS", 50)
+    network, study = running()
+    trial = study.ask()
+    network.always = "refuse"
+    for step in range(1, 9):
+        # With the report and the measurement, 22 objects.
+        trial.report({"score": 0.5} | {f"m{number}": 0.5 for number in range(19)}, step=step)
+    network.always = "pass"
+    trial.complete()
+    assert [len(body["reports"]) for body in network.bodies(BATCH)] == [2, 2, 2, 2]
+    assert [step for _, step in steps(network)] == list(range(1, 9))
+
+
 def test_too_long_an_absence_is_an_error(clock: Clock) -> None:
     network, study = running()
     trial = study.ask()

@@ -6,11 +6,16 @@ Trials are read page by page, so that no study is ever whole in memory, and only
 from __future__ import annotations
 
 import csv
+import ctypes
 import enum
 import importlib
+import importlib.util
 import io
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -32,6 +37,7 @@ from dodona_server.parts import Queries, Studies
 from dodona_server.service.trials.queries import TrialQueries
 
 COPY_BYTES = 2**18
+VALUES_AT_ONCE = 5000
 
 
 class Format(enum.StrEnum):
@@ -120,24 +126,38 @@ def _csv_lines(columns: dict[str, str], rows: Iterable[Mapping[str, Any]]) -> by
 
 
 async def _parquet(columns: dict[str, str], pages: AsyncIterator[list[Trial]]) -> AsyncIterator[bytes]:
+    await aside(_load_arrow)
     pa, pq = await aside(importlib.import_module, "pyarrow"), await aside(importlib.import_module, "pyarrow.parquet")
     types = {"text": pa.string(), "int": pa.int64(), "real": pa.float64(), "time": pa.timestamp("us", "UTC")}
-    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+    fields = [pa.field(name, types[kind]) for name, kind in columns.items()]
+    schema = pa.schema(fields)
 
-    def write(page: Sequence[Trial]) -> None:
-        rows = [_row(columns, trial) for trial in page]
-        # One column at a time: pyarrow holds the GIL while it converts many values.
-        arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in schema]
-        writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    def arrays(rows: list[dict[str, Any]], of_fields: list[Any]) -> list[Any]:
+        return [pa.array([row.get(field.name) for row in rows], field.type) for field in of_fields]
+
+    def write(columns: Iterable[list[Any]]) -> None:
+        writer.write_table(pa.Table.from_arrays(list(chain.from_iterable(columns)), schema=schema))
 
     with tempfile.TemporaryFile() as file:
         writer = await aside(pq.ParquetWriter, file, schema)
         async for page in pages:
-            await aside(write, page)
+            rows = await aside(lambda page: [_row(columns, trial) for trial in page], page)
+            # A few columns at a time: pyarrow takes and releases the GIL so often that a waiting thread hardly gets it.
+            width = max(1, VALUES_AT_ONCE // len(rows))
+            parts = [fields[begin : begin + width] for begin in range(0, len(fields), width)]
+            await aside(write, [await aside(arrays, rows, part) for part in parts])
         await aside(writer.close)
         file.seek(0)
         while piece := await aside(file.read, COPY_BYTES):
             yield piece
+
+
+def _load_arrow() -> None:
+    """Load pyarrow's libraries in a call without the GIL: `import` holds it while it reads them from a disk."""
+    found = importlib.util.find_spec("pyarrow")
+    if os.name == "posix" and found is not None and found.origin is not None:
+        for library in Path(found.origin).parent.glob("lib.*.so"):
+            ctypes.CDLL(None).dlopen(bytes(library), os.RTLD_LAZY)
 
 
 def _columns(study: Study) -> dict[str, str]:

@@ -20,6 +20,8 @@ SMALL_BYTES = 2**12
 MAX_DEPTH = 200
 # Parsing this many takes a few hundredths of a second, during which no other thread runs.
 MAX_ELEMENTS = 200_000
+# Messages are freed together with what they contain, also without a break; one takes as long as several elements.
+MAX_OBJECTS = 50_000
 
 
 async def read_message(model: type[Message], body: bytes) -> Message:
@@ -38,7 +40,10 @@ def _read(model: type[Message], body: bytes) -> Message:
     except ValidationError as error:
         # Only here is a validation error the client's fault; elsewhere it concerns the server's own data.
         errors = error.errors(include_url=False)
-        raise InvalidArgument(problem_of(errors, "" if errors[0]["loc"] else "the body")) from None
+        problem = problem_of(errors, "" if errors[0]["loc"] else "the body")
+    # The traceback of the exception would keep the content until the event loop is done with it, and frees it there.
+    del content, errors
+    raise InvalidArgument(problem)
 
 
 def parse_body(body: bytes) -> Any:
@@ -47,8 +52,10 @@ def parse_body(body: bytes) -> Any:
     Raises:
         InvalidArgument: it is not JSON, is too large, or has a character that no database can store.
     """
-    if len(body) > MAX_ELEMENTS and _seems_to_have(body) > MAX_ELEMENTS and _has_more_than(body, MAX_ELEMENTS):
+    if _has_more_than(body, MAX_ELEMENTS, b",[{"):
         raise InvalidArgument(f"the body has more than {MAX_ELEMENTS} elements; that is the limit")
+    if _has_more_than(body, MAX_OBJECTS, b"{"):
+        raise InvalidArgument(f"the body has more than {MAX_OBJECTS} objects; that is the limit")
     if b"\\u0000" in body and _has_nul(body):
         raise InvalidArgument("a string in the body has the character U+0000, which the database cannot store")
     try:
@@ -61,19 +68,16 @@ def parse_body(body: bytes) -> Any:
         raise InvalidArgument(f"the body is not JSON: {error}") from error
 
 
-def _seems_to_have(body: bytes) -> int:
-    """Return how many elements the body has, provided that its strings contain no separators."""
-    return sum(body.count(sign) for sign in (b",", b"[", b"{"))
-
-
-def _has_more_than(body: bytes, elements: int) -> bool:
-    """Return whether the body has more elements than that outside strings; it stops scanning once it knows."""
-    after = 0
+def _has_more_than(body: bytes, limit: int, signs: bytes) -> bool:
+    """Return whether the body has more of these characters outside strings; it stops scanning once it knows."""
+    if len(body) <= limit or sum(map(body.count, signs)) <= limit:
+        return False
+    left, after = limit, 0
     while after < len(body):
         text = body.find(b'"', after)
         end = text if text >= 0 else len(body)
-        elements -= sum(body.count(sign, after, end) for sign in (b",", b"[", b"{"))
-        if elements < 0:
+        left -= sum(body.count(sign, after, end) for sign in signs)
+        if left < 0:
             return True
         after = _end_of_text(body, end + 1)
     return False

@@ -37,6 +37,10 @@ class WrittenMetadata(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __bool__(self) -> bool:
+        # Without it Python would ask for the length, which parses the text.
+        return self.text != "{}"
+
 
 def merge(present: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
     """Return `present` with the entries of `changes`; an empty value removes the entry.
