@@ -203,7 +203,7 @@ class TestForgetting:
                 name = f"{hours:g}"
                 operation = SuggestOperation(operations.new_id(then), name, [], StudyState.ACTIVE, then)
                 operations.insert(transaction, study.key, operation)
-                requests.remember(transaction, HERE, name, "report", then)
+                requests.insert(transaction, HERE, name, "report", then)
             return study
 
         return asyncio.run(store.run(make))
@@ -242,7 +242,7 @@ class TestForgetting:
     def test_more_than_one_step_forgets_is_forgotten_at_once(self, store, study):
         def many(transaction):
             for index in range(maintenance.MAX_ROWS + 1):
-                requests.remember(transaction, HERE, f"old {index}", "report", NOW - 48 * 3600)
+                requests.insert(transaction, HERE, f"old {index}", "report", NOW - 48 * 3600)
 
         asyncio.run(store.run(many))
         kept = Maintenance(store, lambda: NOW, threading.Event())

@@ -9,12 +9,16 @@ import pytest
 import sqlalchemy as sa
 
 from dodona_server.domain.errors import NotFound, Unavailable
+from dodona_server.domain.names import Location
+from dodona_server.storage import requests, tables
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.statement import Statement
+from dodona_server.storage.store import after_commit
 from dodona_server.storage.writer import Job, Writer
 from tests.support.patience import patience
 from tests.support.postgres import fresh_database
 
+COUNT = Statement(sa.select(sa.func.count()).select_from(tables.requests))
 PID = Statement(sa.select(sa.func.pg_backend_pid().label("pid")))
 
 
@@ -114,6 +118,98 @@ def test_one_that_fails_takes_no_other_with_it(postgres):
 
     answers = asyncio.run(use())
     assert [type(answer) for answer in answers] == [int] * 5 + [NotFound] + [int] * 5
+
+
+class Counted:
+    """A use case that counts its runs: it may write, then it returns, refuses or fails."""
+
+    def __init__(self, end, *, writes=False):
+        self.end, self.writes, self.runs, self.called = end, writes, 0, 0
+
+    def __call__(self, transaction):
+        self.runs += 1
+        after_commit(transaction, self.call)
+        if self.writes:
+            requests.insert(transaction, Location("p", "l"), f"{id(self)}", "report", 0.0)
+        return self.end()
+
+    def call(self):
+        self.called += 1
+
+
+def returns_refusal():
+    return NotFound("there is nothing")
+
+
+def raises_refusal():
+    raise NotFound("there is nothing")
+
+
+def fails():
+    raise ZeroDivisionError
+
+
+def together(store, cases):
+    """What the use cases are answered with; all but the first share a transaction."""
+    first_runs, queued = threading.Event(), threading.Event()
+
+    def first(_):
+        first_runs.set()
+        assert queued.wait(patience(30))
+
+    async def use():
+        begun = asyncio.create_task(store.run(first, "one study"))
+        await asyncio.to_thread(first_runs.wait, patience(30))
+        others = [asyncio.create_task(store.run(case, "one study")) for case in cases]
+        await asyncio.sleep(0)
+        queued.set()
+        await begun
+        return await asyncio.gather(*others, return_exceptions=True)
+
+    return asyncio.run(use())
+
+
+@pytest.mark.parametrize("refuse", [returns_refusal, raises_refusal])
+def test_a_refusal_that_wrote_nothing_undoes_nothing(database_url, refuse):
+    store = open_store(database_url)
+    cases = [Counted(lambda: 1, writes=True), Counted(refuse), Counted(lambda: 2, writes=True)]
+    answers = together(store, cases)
+    assert [answers[0], type(answers[1]), answers[2]] == [1, NotFound, 2]
+    assert [case.runs for case in cases] == [1, 1, 1]
+    assert [case.called for case in cases] == [1, 0, 1]
+    assert asyncio.run(store.read(COUNT.value)) == 2
+    store.close()
+
+
+@pytest.mark.parametrize("fail", [returns_refusal, raises_refusal, fails])
+def test_what_fails_after_it_wrote_is_undone_alone(database_url, fail):
+    store = open_store(database_url)
+    cases = [Counted(lambda: 1, writes=True), Counted(fail, writes=True), Counted(lambda: 2, writes=True)]
+    answers = together(store, cases)
+    assert [answers[0], answers[2]] == [1, 2]
+    assert isinstance(answers[1], NotFound | ZeroDivisionError)
+    # PostgreSQL runs the others again, and yet they are called once.
+    assert [case.called for case in cases] == [1, 0, 1]
+    assert asyncio.run(store.read(COUNT.value)) == 2
+    store.close()
+
+
+def test_an_error_after_the_commit_harms_nobody(database_url):
+    store = open_store(database_url)
+    called = []
+
+    def use_case(transaction):
+        after_commit(transaction, fails)
+        after_commit(transaction, lambda: called.append("next"))
+        return "answer"
+
+    async def use():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: called.append(context["exception"]))
+        return await store.run(use_case)
+
+    assert asyncio.run(use()) == "answer"
+    assert [str(one) for one in called] == ["", "next"]
+    store.close()
 
 
 def test_a_connection_that_is_lost_is_replaced(postgres):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.errors import DodonaError, InvalidArgument
 from dodona_server.domain.names import Location
 from dodona_server.storage import requests
 from dodona_server.storage.store import Transaction
@@ -35,8 +35,8 @@ class IdempotentCall:
     now: float
 
     def __call__(
-        self, use_case: Callable[[Transaction], T], again: Callable[[Transaction], T]
-    ) -> Callable[[Transaction], T]:
+        self, use_case: Callable[[Transaction], T | DodonaError], again: Callable[[Transaction], T]
+    ) -> Callable[[Transaction], T | DodonaError]:
         """Return a use case that runs `use_case` the first time, and `again` if the call was done before.
 
         Raises:
@@ -48,10 +48,13 @@ class IdempotentCall:
         if len(request_id) > MAX_REQUEST_ID_LENGTH:
             raise InvalidArgument(f"{len(request_id)} characters; {MAX_REQUEST_ID_LENGTH} are allowed", "requestId")
 
-        def once(transaction: Transaction) -> T:
-            done = requests.remember(transaction, self.parent, request_id, self.call, self.now)
+        def once(transaction: Transaction) -> T | DodonaError:
+            done = requests.find(transaction, self.parent, request_id)
             if done is None:
-                return use_case(transaction)
+                answer = use_case(transaction)
+                if not isinstance(answer, DodonaError):
+                    requests.insert(transaction, self.parent, request_id, self.call, self.now)
+                return answer
             if done != self.call:
                 raise InvalidArgument(f"{request_id!r} is the id of another request: {done}", "requestId")
             return again(transaction)

@@ -2,7 +2,8 @@
 
 Changes of one study wait for each other anyway, because of the study's row lock. So those that wait at the same time
 share one transaction, and their writes share one pipeline. The database is waited for only where its answer is needed.
-There are no savepoints: they would cost two more statements each. If one change fails, all run again, each on its own.
+There are no savepoints: they would cost two more statements each. If one change fails after it wrote, all run again,
+each on its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
+from dodona_server.domain.errors import DodonaError
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.shown import shown
 from dodona_server.storage.statement import PIPELINE, as_sqlalchemy
@@ -76,7 +78,7 @@ class PostgresStore(Store):
         self._transactions: list[Transaction] = []
         self._writer = Writer(WRITER_CONNECTIONS, self._commit)
 
-    async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:
+    async def run(self, use_case: Callable[[Transaction], T | DodonaError], about: Hashable = None) -> T:
         """See `Store.run`."""
         return await self._writer.run(use_case, object() if about is None else about)
 
@@ -129,7 +131,7 @@ class PostgresStore(Store):
         try:
             with _pipeline(transaction).transaction():
                 for job in batch:
-                    job.result = job.use_case(transaction)
+                    job.run(transaction)
         except dbapi.Error as error:
             raise as_sqlalchemy(transaction, error) from error
         finally:

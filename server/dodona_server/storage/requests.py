@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location
-from dodona_server.storage.statement import Statement, insert_into
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import requests
 
@@ -21,11 +19,7 @@ _FIND = Statement(
 )
 
 
-@functools.cache
-def _insert(dialect: str) -> Statement:
-    return Statement(insert_into(requests, dialect).on_conflict_do_nothing().returning(requests.c.call))
-
-
+_INSERT = Statement(requests.insert())
 _OLD = Statement(
     sa.select(requests.c.create_time)
     .where(requests.c.create_time < bindparam("before"))
@@ -36,22 +30,18 @@ _OLD = Statement(
 _PURGE = Statement(requests.delete().where(requests.c.create_time.between(bindparam("first"), bindparam("last"))))
 
 
-def remember(transaction: Transaction, parent: Location, request_id: str, call: str, now: float) -> str | None:
-    """Record that `call` is done under that id; return the earlier call if the id is already used.
-
-    Args:
-        transaction: the transaction to write in.
-        parent: the location in which the id is unique.
-        request_id: the client's id.
-        call: the call.
-        now: the time, in seconds since the epoch.
-    """
-    key = _key(parent, request_id)
-    values = {**key, "call": call, "create_time": now}
-    if _insert(transaction.dialect.name).value(transaction, values) is not None:
-        return None
-    done: str = _FIND.value(transaction, key)
+def find(transaction: Transaction, parent: Location, request_id: str) -> str | None:
+    """Return the call that was done under that id in the location."""
+    done: str | None = _FIND.value(transaction, _key(parent, request_id))
     return done
+
+
+def insert(transaction: Transaction, parent: Location, request_id: str, call: str, now: float) -> None:
+    """Record that `call` was done under that id, at `now` in seconds since the epoch.
+
+    If another server has done so at the same moment, the use case runs again and finds the id.
+    """
+    _INSERT.run(transaction, {**_key(parent, request_id), "call": call, "create_time": now})
 
 
 def purge(transaction: Transaction, before: float, limit: int) -> int:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from filelock import FileLock, Timeout
 from sqlalchemy import event, exc
 
+from dodona_server.domain.errors import DodonaError
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.statement import as_sqlalchemy
 from dodona_server.storage.store import Readers, Store, Transaction
@@ -53,7 +54,7 @@ class SqliteStore(Store):
         self._readers = Readers(sqlite_engine(path, begin="BEGIN", read_only=True), READER_THREADS)
         self._writer = Writer(1, self._commit)
 
-    async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:  # noqa: ARG002
+    async def run(self, use_case: Callable[[Transaction], T | DodonaError], about: Hashable = None) -> T:  # noqa: ARG002
         """See `Store.run`; all use cases share commits, whatever `about` is."""
         return await self._writer.run(use_case, "the file")
 
@@ -74,7 +75,7 @@ class SqliteStore(Store):
         try:
             driver.execute("BEGIN IMMEDIATE")
             if len(batch) == 1:
-                batch[0].result = batch[0].use_case(self._connection)
+                batch[0].run(self._connection)
             else:
                 _run_each(driver, self._connection, batch)
             driver.execute("COMMIT")
@@ -89,7 +90,7 @@ def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list
     for job in batch:
         driver.execute("SAVEPOINT job")
         try:
-            job.result = job.use_case(connection)
+            job.run(connection)
         except Exception as error:  # noqa: BLE001 - it is the caller's: _settle passes it on
             job.error = error
             driver.execute("ROLLBACK TO job")

@@ -20,7 +20,7 @@ from sqlalchemy import bindparam, exc
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.store import Transaction, note_write
 
 Row = dict[str, Any]
 NOTHING: Mapping[str, Any] = {}
@@ -61,6 +61,7 @@ class Statement:
 
     def __init__(self, clause: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete) -> None:
         self._clause = clause
+        self._writes = not isinstance(clause, sa.Select)
         self._compiled: dict[str, _Compiled] = {}
 
     def rows(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> list[Row]:
@@ -99,6 +100,8 @@ class Statement:
             self.run(transaction, each)
 
     def _for(self, transaction: Transaction, parameters: Mapping[str, Any]) -> _Compiled:
+        if self._writes:
+            note_write(transaction)
         name = transaction.dialect.name
         if name not in self._compiled:
             self._compiled[name] = _compile(self._clause, transaction.dialect, parameters)

@@ -18,10 +18,12 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from dodona_server.domain.errors import Unavailable
+from dodona_server.domain.errors import DodonaError, Unavailable
 
 T = TypeVar("T")
 Transaction = sa.Connection
+# The keys of a connection's `info`: what to call after the commit, and whether the use case has written.
+_AFTER_COMMIT, _WRITTEN = "after_commit", "written"
 
 
 class Store(ABC):
@@ -35,8 +37,11 @@ class Store(ABC):
     artifacts: str | None = None
 
     @abstractmethod
-    async def run(self, use_case: Callable[[Transaction], T], about: Hashable = None) -> T:
+    async def run(self, use_case: Callable[[Transaction], T | DodonaError], about: Hashable = None) -> T:
         """Return what `use_case` returns, once its changes are durable; if it raises, nothing has changed.
+
+        A refusal is a `DodonaError` that it returns. A use case refuses before it writes: then nothing is undone, and
+        the use cases that share its transaction are not run again.
 
         Args:
             use_case: the function to run; it may run twice, the first time without effect.
@@ -44,6 +49,7 @@ class Store(ABC):
                 transaction; None for a transaction of its own.
 
         Raises:
+            DodonaError: the refusal that the use case returned or raised.
             Unavailable: the database failed; the same use case may be run again.
         """
 
@@ -66,6 +72,28 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Finish the running use cases and close the database."""
+
+
+def begin_use_case(transaction: Transaction, calls: list[Callable[[], None]]) -> None:
+    """Note that another use case begins; `calls` receives what it wants to be called after the commit."""
+    transaction.info[_AFTER_COMMIT] = calls
+    transaction.info[_WRITTEN] = False
+
+
+def after_commit(transaction: Transaction, call: Callable[[], None]) -> None:
+    """Call `call` on the caller's event loop once the use case's changes are durable; never if they are undone."""
+    transaction.info[_AFTER_COMMIT].append(call)
+
+
+def note_write(transaction: Transaction) -> None:
+    """Note that the use case writes."""
+    transaction.info[_WRITTEN] = True
+
+
+def has_written(transaction: Transaction) -> bool:
+    """Return whether the use case has written anything."""
+    written: bool = transaction.info[_WRITTEN]
+    return written
 
 
 def unavailable(error: exc.DBAPIError) -> Unavailable:

@@ -7,13 +7,13 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import exc
 
-from dodona_server.domain.errors import Unavailable
-from dodona_server.storage.store import Transaction, unavailable
+from dodona_server.domain.errors import DodonaError, Unavailable
+from dodona_server.storage.store import Transaction, begin_use_case, has_written, unavailable
 
 T = TypeVar("T")
 
@@ -24,12 +24,31 @@ _END = object()
 
 @dataclass(slots=True)
 class Job:
-    """A use case, its caller's future and its result."""
+    """A use case, its caller's future, its result, and what it wants to be called after the commit."""
 
     use_case: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
     result: Any = None
     error: Exception | None = None
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    def run(self, transaction: Transaction) -> None:
+        """Run the use case and keep its result, or its refusal if it wrote nothing before.
+
+        Raises:
+            Exception: it failed; what it wrote has to be undone.
+        """
+        self.after_commit.clear()
+        begin_use_case(transaction, self.after_commit)
+        self.error = None
+        try:
+            self.result = self.use_case(transaction)
+            if isinstance(self.result, DodonaError):
+                raise self.result
+        except DodonaError as refusal:
+            if has_written(transaction):
+                raise
+            self.error = refusal
 
 
 class Writer:
@@ -52,7 +71,7 @@ class Writer:
         for thread in self._threads:
             thread.start()
 
-    async def run(self, use_case: Callable[[Transaction], T], about: Hashable) -> T:
+    async def run(self, use_case: Callable[[Transaction], T | DodonaError], about: Hashable) -> T:
         """Return what `use_case` returns; see `Store.run`."""
         if self._closed:
             raise Unavailable("the server is shutting down")
@@ -103,6 +122,10 @@ def _settle(batch: list[Job]) -> None:
 
 def _answer(jobs: list[Job]) -> None:
     for job in jobs:
+        if job.error is None:
+            for call in job.after_commit:
+                # Before the caller goes on, and so that an error in it harms no other call.
+                job.future.get_loop().call_soon(call)
         if job.future.done():  # the caller has cancelled
             continue
         if isinstance(job.error, exc.OperationalError | exc.InterfaceError):

@@ -23,7 +23,7 @@ from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.storage import events, ranking, studies, trials
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
 
 MAX_DISPLAY_NAME_LENGTH = 256
@@ -84,7 +84,7 @@ class StudyService:
                 drawn = secrets.randbits(62) if seed is None else seed
                 created = studies.insert(transaction, name, label, spec, drawn, self._clock(), kept)
                 self._record(transaction, created, EventKind.STUDY_CREATED)
-                made.append(created)
+                after_commit(transaction, lambda: self._schedule.prepare(created))
                 return created
             _check_same(known, study_id, label, spec, seed)
             if self._strict:
@@ -100,12 +100,8 @@ class StudyService:
                 raise NotFound(f"{name} was created by this request and has been deleted since")
             return study
 
-        made: list[Study] = []
         once = IdempotentCall(request_id, f"create a study in {parent}", parent, self._clock())
-        study = await self._store.run(once(use_case, again))
-        for created in made[-1:]:  # a use case may run twice if two servers collide
-            self._schedule.prepare(created)
-        return study
+        return await self._store.run(once(use_case, again))
 
     async def get(self, name: StudyName) -> Study:
         """Return the study of that name.

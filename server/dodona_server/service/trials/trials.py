@@ -32,7 +32,7 @@ from dodona_server.service.trials.create import new_trial
 from dodona_server.service.trials.ending import completed, count_ended, end, infeasible, record_state, release
 from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_report
 from dodona_server.storage import artifacts, events, measurements, studies, trials
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
 
 
@@ -100,14 +100,10 @@ class TrialService:
             record_state(transaction, study.key, trial, trial.create_time)
             if result is not None:
                 count_ended(transaction, get_study(transaction, name), trial, trial.create_time)
-                with_results.append(study)
+                after_commit(transaction, lambda: self._schedule.on_result(study))
             return trial
 
-        with_results: list[Study] = []
-        answer = await self._store.run(use_case, name)
-        for study in with_results[-1:]:  # a use case may run twice if two servers collide
-            self._schedule.on_result(study)
-        return answer
+        return await self._store.run(use_case, name)
 
     async def delete(self, name: TrialName, request_id: str | None = None) -> None:
         """Delete the trial; the budget allows one more again.
@@ -354,14 +350,10 @@ class TrialService:
             ended = end(transaction, study, ended, self._clock())
             if self._kept_measurements is not None:
                 measurements.thin(transaction, study.key, ended, self._kept_measurements)
-            with_results.append(study)
+            after_commit(transaction, lambda: self._schedule.on_result(study))
             return ended
 
-        with_results: list[Study] = []
-        answer = await self._run(name, str(verb), request_id, use_case)
-        for study in with_results[-1:]:  # a use case may run twice if two servers collide
-            self._schedule.on_result(study)
-        return answer
+        return await self._run(name, str(verb), request_id, use_case)
 
     def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
         """Return the study, locked if the trial's end may end it, and the locked trial."""
