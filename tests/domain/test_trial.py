@@ -1,25 +1,16 @@
-"""What a trial is judged by, and the state machine."""
+"""What a trial is judged by."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from dodona_server.domain.errors import FailedPrecondition
-from dodona_server.domain.lifecycle import TRANSITIONS, Move, Refuse, Verb, diagram, effect
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Goal, Metric, Selection, StudySpec
-from dodona_server.domain.trial import (
-    Measurement,
-    TrialState,
-    final_measurement,
-    infeasibility,
-)
+from dodona_server.domain.trial import Measurement, final_measurement, infeasibility
 
 SPEC = StudySpec((Metric("acc", Goal.MAXIMIZE), Metric("cost", Goal.MINIMIZE)), SearchSpace())
 BEST = dataclasses.replace(SPEC, selection=Selection.BEST)
@@ -48,26 +39,3 @@ def test_a_result_that_cannot_stand_says_why():
     assert "lacks the metric 'cost'" in infeasibility(SPEC, Measurement({"acc": 1.0}))
     assert "'acc' is nan" in infeasibility(SPEC, Measurement({"acc": math.nan, "cost": 0.0}))
     assert "'cost' is inf" in infeasibility(SPEC, Measurement({"acc": 1.0, "cost": math.inf}))
-
-
-def test_every_verb_has_an_outcome_in_every_state():
-    for verb in Verb:
-        assert set(TRANSITIONS[verb]) == set(TrialState)
-
-
-@given(st.lists(st.sampled_from(Verb), max_size=20))
-def test_no_sequence_of_verbs_changes_a_finished_trial(verbs):
-    state = TrialState.REQUESTED
-    for verb in verbs:
-        result = effect(verb, state)
-        if state in (TrialState.SUCCEEDED, TrialState.INFEASIBLE):
-            assert not isinstance(result, Move)
-        if isinstance(result, Move):
-            state = result.to
-        if isinstance(result, Refuse):
-            assert result.reason
-
-
-def test_the_documentation_shows_the_state_machine_as_it_is():
-    documented = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
-    assert f"```mermaid\n{diagram()}\n```" in documented

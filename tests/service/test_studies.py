@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dodona_server.domain.errors import AlreadyExists, InvalidArgument, NotFound
-from dodona_server.domain.lifecycle import StudyVerb
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import StudyState
+from dodona_server.domain.study_states import StudyVerb
 from tests.service.conftest import HERE, NAME, Services
 
 

@@ -133,7 +133,7 @@ class TestTrials:
         assert unfinished(TrialState.ACTIVE, "c") == []
         assert unfinished(TrialState.REQUESTED, "") == [5, 6]
         given = Trial(5, TrialState.ACTIVE, {}, "c", attempt=1, start_time=77.0)
-        run(store, lambda t: leases.assign(t, study, given))
+        run(store, lambda t: leases.assign(t, study.key, given))
         assert read(store, lambda t: trials.find(t, study, 5)) == given
 
     def test_a_finished_trial_leaves_the_unfinished_and_enters_the_ranking(self, store):

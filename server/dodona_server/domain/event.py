@@ -25,6 +25,29 @@ class EventKind(enum.StrEnum):
     TRIAL_DELETED = "TRIAL_DELETED"
 
 
+class ActorKind(enum.StrEnum):
+    """The kinds of those who cause an event."""
+
+    CLIENT = "client"
+    SERVER = "server"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who causes an event: a worker by its client id, the server itself, or a user."""
+
+    kind: ActorKind
+    client_id: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.client_id}" if self.client_id else str(self.kind)
+
+
+SERVER = Actor(ActorKind.SERVER)
+USER = Actor(ActorKind.USER)
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened in a study.
@@ -35,6 +58,7 @@ class Event:
         trial_number: of the trial, if it is about one.
         detail: text for people, such as the reason or the client.
         number: its number among the study's events, from 1 without gaps; 0 while it has none.
+        actor: who caused it.
     """
 
     kind: EventKind
@@ -42,3 +66,4 @@ class Event:
     trial_number: int | None = None
     detail: str = ""
     number: int = 0
+    actor: Actor = SERVER

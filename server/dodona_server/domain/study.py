@@ -287,6 +287,10 @@ class Study:
     algorithm_failures: int = 0
     progress: Progress = field(default_factory=lambda: Progress())
 
+    def in_state(self, state: StudyState, reason: str = "") -> Study:
+        """Return the study in that state; the reason says why it is INACTIVE or COMPLETED."""
+        return dataclasses.replace(self, state=state, inactive_reason=reason)
+
     @property
     def rng(self) -> random.Random:
         """The random generator for the next suggestions, derived from the seed and the next trial's number alone.

@@ -80,6 +80,14 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
+class FinalResult:
+    """The measurement that a trial ends with, and why it is infeasible; an empty reason for one that succeeds."""
+
+    final: Measurement | None
+    infeasible_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RankingPosition:
     """A position in the ranking of succeeded trials: the value of the first metric, and the trial's number."""
 
@@ -122,6 +130,16 @@ def final_measurement(spec: StudySpec, given: Measurement | None, measured: Sequ
     if spec.selection is Selection.BEST:
         return _in_study_order(spec, max(measured, key=lambda one: _merit(spec, one)))
     return _in_study_order(spec, measured[-1])
+
+
+def final_result(spec: StudySpec, given: Measurement | None, measured: Sequence[Measurement]) -> FinalResult:
+    """Return the result of a completed trial: infeasible if its final measurement is not valid.
+
+    Raises:
+        FailedPrecondition: see `final_measurement`, as for the arguments.
+    """
+    final = final_measurement(spec, given, measured)
+    return FinalResult(final, infeasibility(spec, final))
 
 
 def infeasibility(spec: StudySpec, measurement: Measurement) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.transitions import Facts, Step, Verb, transition
+from dodona_server.service.saving import save
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction
 
@@ -32,13 +32,12 @@ def complete_study(transaction: Transaction, study: Study, reason: str, now: flo
     """Complete a locked study for that reason, and return it."""
     studies.set_state(transaction, study, StudyState.COMPLETED, reason)
     events.append(transaction, study.key, [Event(EventKind.STUDY_COMPLETED, now, detail=reason)])
-    return dataclasses.replace(study, state=StudyState.COMPLETED, inactive_reason=reason)
+    return study.in_state(StudyState.COMPLETED, reason)
 
 
 def _stop_running(transaction: Transaction, study: Study, now: float) -> None:
-    stopped = trials.stop_running(transaction, study)
-    events.append(
-        transaction,
-        study.key,
-        [Event(EventKind.TRIAL_STOPPING, now, number, "the study is over") for number in stopped],
-    )
+    facts = Facts(now=now, actor=SERVER, reason="the study is over")
+    for trial in trials.running(transaction, study):
+        step = transition(trial, Verb.STOP, facts)
+        if isinstance(step, Step):
+            save(transaction, study.key, step)

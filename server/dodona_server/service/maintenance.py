@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from dodona_server.domain.errors import Unavailable
+from dodona_server.domain.event import SERVER
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
@@ -146,9 +147,9 @@ class Maintenance:
                 study = studies.find(transaction, study.name, lock=True)
             if study is None:
                 # The study is deleted; its rows will be too.
-                leases.requeue(transaction, study_key, trial)
+                leases.end_lease(transaction, study_key, trial)
             else:
-                expire(transaction, study, trial, self._clock())
+                expire(transaction, study, trial, self._clock(), SERVER)
 
     def _end_studies(self, transaction: Transaction) -> None:
         if not maintenance_lock(transaction):

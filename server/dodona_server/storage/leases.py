@@ -47,6 +47,7 @@ _ASSIGN = Statement(
     )
 )
 _EXTEND = Statement(trials.update().where(*THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds))
+_END = Statement(trials.update().where(*THIS).values(lease_expiry=None))
 _GRANT_GRACE = Statement(trials.update().where(*_OVERDUE).values(lease_expiry=database_now() + trials.c.lease_seconds))
 # Up to a time that never comes: without a bound PostgreSQL would scan all trials to find those with a lease.
 _EVER = (leased, trials.c.lease_expiry <= sa.select(database_now() + MAX_AHEAD_SECONDS).scalar_subquery())
@@ -92,10 +93,10 @@ def run_out(transaction: Transaction, limit: int, *, lock: bool = True) -> list[
     return [(row["study_key"], read_trial(row)) for row in rows]
 
 
-def assign(transaction: Transaction, study: Study, trial: Trial) -> None:
+def assign(transaction: Transaction, study_key: int, trial: Trial) -> None:
     """Make the trial ACTIVE with the client, attempt and lease length in `trial`; the lease begins now."""
     values = {
-        **trial_key(study.key, trial.number),
+        **trial_key(study_key, trial.number),
         "new_client": trial.client_id,
         "new_start": trial.start_time,
         "new_attempt": trial.attempt,
@@ -120,12 +121,17 @@ def begin_anew(transaction: Transaction) -> None:
     _BEGIN_ANEW.run(transaction)
 
 
+def end_lease(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """End the trial's lease; the trial stays with its client."""
+    _END.run(transaction, trial_key(study_key, trial.number))
+
+
 def requeue(transaction: Transaction, study_key: int, trial: Trial) -> None:
     """Put the trial back into the queue; its `lost_attempts` and `lost_client_id` say why."""
     values = {"new_lost": trial.lost_attempts, "new_lost_client": trial.lost_client_id}
     _REQUEUE.run(transaction, {**trial_key(study_key, trial.number), **values})
 
 
-def reclaim(transaction: Transaction, study_key: int, trial: Trial, now: float) -> None:
-    """Return the trial to the client that was considered lost; its attempt continues."""
-    _RECLAIM.run(transaction, {**trial_key(study_key, trial.number), "new_start": now})
+def reclaim(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """Return the trial to the client that was considered lost; its attempt continues, and its lease begins now."""
+    _RECLAIM.run(transaction, {**trial_key(study_key, trial.number), "new_start": trial.start_time})

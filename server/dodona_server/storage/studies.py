@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.page import Page
-from dodona_server.domain.study import Progress, StoppingConfig, Study, StudySpec, StudyState
+from dodona_server.domain.study import Progress, Study, StudySpec, StudyState
 from dodona_server.storage import artifacts, codec
 from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Statement
@@ -251,11 +250,9 @@ def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: Stu
     _SET_SPEC.run(transaction, values)
 
 
-def set_stopping(transaction: Transaction, study: Study, stopping: StoppingConfig) -> Study:
-    """Return the study with another budget."""
-    spec = dataclasses.replace(study.spec, stopping=stopping)
-    _REPLACE_SPEC.run(transaction, {"of_study": study.key, "new_spec": codec.dump_spec(spec)})
-    return dataclasses.replace(study, spec=spec)
+def replace_spec(transaction: Transaction, study: Study) -> None:
+    """Store the study's spec, which has the same search space as before."""
+    _REPLACE_SPEC.run(transaction, {"of_study": study.key, "new_spec": codec.dump_spec(study.spec)})
 
 
 def remove(transaction: Transaction, study: Study) -> None:

@@ -112,11 +112,10 @@ _LATEST = Statement(BRIEF.where(IN_STUDY).order_by(trials.c.number.desc()).limit
 _SET_CHECKPOINT = Statement(trials.update().where(*THIS).values(checkpoint=bindparam("new_checkpoint")))
 _SET_STATE = Statement(trials.update().where(*THIS).values(state=bindparam("new_state")))
 # A trial that ends at the same moment is skipped: its row is checked again once it is locked.
-_STOP_RUNNING = Statement(
-    trials.update()
-    .where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_PENDING), trials.c.state == TrialState.ACTIVE.value)
-    .values(state=TrialState.STOPPING.value)
-    .returning(trials.c.number)
+_RUNNING = Statement(
+    TRIALS.where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_PENDING), trials.c.state == TrialState.ACTIVE.value)
+    .order_by(trials.c.number)
+    .with_for_update(of=trials)
 )
 _SET_PARAMETERS = Statement(
     trials.update().where(*THIS).values(parameters=bindparam("new_parameters"), metadata=bindparam("new_metadata"))
@@ -299,19 +298,19 @@ def latest(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
     return [read_trial(row) for row in rows]
 
 
-def set_checkpoint(transaction: Transaction, study_key: int, number: int, checkpoint: str) -> None:
+def set_checkpoint(transaction: Transaction, study_key: int, trial: Trial) -> None:
     """Store the checkpoint from which the trial can continue."""
-    _SET_CHECKPOINT.run(transaction, {**trial_key(study_key, number), "new_checkpoint": checkpoint})
+    _SET_CHECKPOINT.run(transaction, {**trial_key(study_key, trial.number), "new_checkpoint": trial.checkpoint})
 
 
-def set_state(transaction: Transaction, study_key: int, number: int, state: TrialState) -> None:
-    """Set the trial's state to an unfinished one."""
-    _SET_STATE.run(transaction, {**trial_key(study_key, number), "new_state": state.value})
+def set_state(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """Store the trial's state, an unfinished one."""
+    _SET_STATE.run(transaction, {**trial_key(study_key, trial.number), "new_state": trial.state.value})
 
 
-def stop_running(transaction: Transaction, study: Study) -> list[int]:
-    """Set all running trials to STOPPING, and return their numbers in order."""
-    return sorted(row["number"] for row in _STOP_RUNNING.rows(transaction, {"of_study": study.key}))
+def running(transaction: Transaction, study: Study) -> list[Trial]:
+    """Return all ACTIVE trials in order, locked until the transaction ends."""
+    return [read_trial(row) for row in _RUNNING.rows(transaction, {"of_study": study.key})]
 
 
 def set_parameters(transaction: Transaction, study_key: int, trial: Trial) -> None:

@@ -25,8 +25,8 @@ from dodona_server.api.vertex.loop import TrialCalls, View, read_view
 from dodona_server.api.vertex.spec import read_parameters, read_spec
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.lifecycle import StudyVerb
 from dodona_server.domain.names import StudyName, TrialName
+from dodona_server.domain.study_states import StudyVerb
 from dodona_server.domain.trial import Measurement
 from dodona_server.parts import Queries, Studies, Trials, part
 from dodona_server.service.trials.reports import Report, Result

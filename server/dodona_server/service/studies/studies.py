@@ -8,15 +8,16 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.algorithms.registry import algorithm_for
-from dodona_server.domain.errors import AlreadyExists, InvalidArgument, NotFound, inside
-from dodona_server.domain.event import Event, EventKind
-from dodona_server.domain.lifecycle import STUDY_TRANSITIONS, Ignore, MoveStudy, Refuse, StudyVerb, refusal
+from dodona_server.domain.errors import AlreadyExists, DodonaError, InvalidArgument, NotFound, inside
+from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, is_id
 from dodona_server.domain.page import Page
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
+from dodona_server.domain.study_states import STUDY_TRANSITIONS, MoveStudy, StudyVerb
+from dodona_server.domain.transitions import Ignore, Refuse, refusal
 from dodona_server.domain.trial import TrialState
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.computing.schedule import Schedule
@@ -174,19 +175,22 @@ class StudyService:
             FailedPrecondition: the study is completed, and another limit of its budget is reached.
         """
 
-        def use_case(transaction: Transaction) -> Study:
+        def use_case(transaction: Transaction) -> Study | DodonaError:
             study = get_study(transaction, name, lock=True)
             stopping = dataclasses.replace(study.spec.stopping, max_num_trials=count)
             if stopping == study.spec.stopping:
                 return study
-            changed = studies.set_stopping(transaction, study, stopping)
-            self._record(transaction, changed, EventKind.MAX_TRIALS_CHANGED, str(count))
+            changed = dataclasses.replace(study, spec=dataclasses.replace(study.spec, stopping=stopping))
             before = study.spec.stopping.max_num_trials
-            if study.state is StudyState.COMPLETED and before is not None and count > before:
-                self._check_anything_left(transaction, changed)
+            resumes = study.state is StudyState.COMPLETED and before is not None and count > before
+            if resumes and (refused := self._nothing_left(transaction, changed)):
+                return refused
+            studies.replace_spec(transaction, changed)
+            self._record(transaction, changed, EventKind.MAX_TRIALS_CHANGED, str(count))
+            if resumes:
                 studies.set_state(transaction, changed, StudyState.ACTIVE)
                 self._record(transaction, changed, EventKind.STUDY_RESUMED)
-                return dataclasses.replace(changed, state=StudyState.ACTIVE)
+                return changed.in_state(StudyState.ACTIVE)
             return complete_if_over(transaction, changed, self._clock())
 
         return await self._run(name, "setMaxTrials", request_id, use_case)
@@ -224,31 +228,30 @@ class StudyService:
         """
         reason = shortened(reason)
 
-        def use_case(transaction: Transaction) -> Study:
+        def use_case(transaction: Transaction) -> Study | DodonaError:
             study = get_study(transaction, name, lock=True)
             match STUDY_TRANSITIONS[verb][study.state]:
                 case Refuse(why):
-                    raise refusal(verb, study.state, name, why)
+                    return refusal(verb, study.state, name, why)
                 case MoveStudy(state):
-                    if study.state is StudyState.COMPLETED:
-                        self._check_anything_left(transaction, study)
+                    if study.state is StudyState.COMPLETED and (refused := self._nothing_left(transaction, study)):
+                        return refused
                     studies.set_state(transaction, study, state, reason)
                     self._record(transaction, study, _MOVED[verb], reason)
-                    moved = dataclasses.replace(study, state=state, inactive_reason=reason)
                     # Its last trial may have ended while it was paused.
-                    return complete_if_over(transaction, moved, self._clock())
+                    return complete_if_over(transaction, study.in_state(state, reason), self._clock())
                 case Ignore():
                     return study
 
         return await self._run(name, str(verb), request_id, use_case)
 
-    def _check_anything_left(self, transaction: Transaction, study: Study) -> None:
+    def _nothing_left(self, transaction: Transaction, study: Study) -> DodonaError | None:
+        """Return why the study cannot be resumed; None if it can."""
         reason = study.spec.stopping.reached(study.progress, study.create_time, self._clock())
         queued = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", 1)
         if study.remaining_trials == 0 and not queued:
             reason = reason or "its budget is used up"
-        if reason:
-            raise refusal(StudyVerb.RESUME, study.state, study.name, reason)
+        return refusal(StudyVerb.RESUME, study.state, study.name, reason) if reason else None
 
     async def delete(self, name: StudyName, request_id: str | None = None) -> None:
         """Delete the study with its trials. Callers no longer see it at once; maintenance deletes the rows later.
@@ -264,14 +267,14 @@ class StudyService:
         await self._store.run(once(use_case, lambda _: None))
 
     async def _run(
-        self, name: StudyName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Study]
+        self, name: StudyName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Study | DodonaError]
     ) -> Study:
         """Run a use case once for each request id, and return its answer."""
         once = IdempotentCall(request_id, f"{verb} {name}", name.parent, self._clock())
         return await self._store.run(once(use_case, lambda transaction: get_study(transaction, name)))
 
     def _record(self, transaction: Transaction, study: Study, kind: EventKind, detail: str = "") -> None:
-        events.append(transaction, study.key, [Event(kind, self._clock(), detail=detail)])
+        events.append(transaction, study.key, [Event(kind, self._clock(), detail=detail, actor=USER)])
 
 
 _MOVED = {

@@ -20,8 +20,10 @@ from dodona_server.domain.errors import inside
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.transitions import Draft, Facts, Verb, allowed_step
+from dodona_server.domain.trial import Trial
 from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Point, Source
+from dodona_server.service.saving import save
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction
@@ -98,27 +100,17 @@ def create(transaction: Transaction, study: Study, this_round: SuggestRound, cou
     if not points.parameters:
         return Created([], over)
     request = this_round.request
-    created = [
-        Trial(
-            number=study.next_trial_number + index,
-            state=TrialState.ACTIVE,
-            parameters=parameters,
-            client_id=request.client_id,
-            attempt=1,
-            create_time=now,
-            start_time=now,
-            lease=request.lease(now),
-            metadata=points.metadata,
-        )
-        for index, parameters in enumerate(points.parameters)
+    facts = Facts(now=now, actor=request.actor, lease=request.lease(now))
+    drafts = [
+        Draft(number, parameters, points.metadata)
+        for number, parameters in enumerate(points.parameters, start=study.next_trial_number)
     ]
+    steps = [allowed_step(None, Verb.ASSIGN, dataclasses.replace(facts, draft=draft)) for draft in drafts]
+    created = [step.trial for step in steps]
     trials.insert(transaction, study, created, lease_seconds=request.lease_seconds)
     studies.add_trials(transaction, study, len(created), suggested=len(created))
-    events.append(
-        transaction,
-        study.key,
-        [Event(EventKind.TRIAL_ACTIVE, now, trial.number, trial.client_id) for trial in created],
-    )
+    for step in steps:
+        save(transaction, study.key, step)
     return Created(created, over)
 
 

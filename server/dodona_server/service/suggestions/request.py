@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.event import Actor, ActorKind
 from dodona_server.domain.trial import Lease
 
 MAX_SUGGESTIONS = 1000
@@ -51,6 +52,11 @@ class SuggestRequest:
         if lease is not None and not MIN_LEASE_SECONDS <= lease <= MAX_LEASE_SECONDS:
             allowed = f"{MIN_LEASE_SECONDS:g} to {MAX_LEASE_SECONDS:.0f} seconds"
             raise InvalidArgument(f"{lease!r} is not from {allowed}", "leaseDuration")
+
+    @property
+    def actor(self) -> Actor:
+        """The client, as the one who causes events."""
+        return Actor(ActorKind.CLIENT, self.client_id)
 
     def lease(self, now: float) -> Lease | None:
         """Return the lease that the client asks for. Its expiry is by the server's clock; the database's decides."""

@@ -16,11 +16,13 @@ from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import MAX_PARAMETERS, agrees
 from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.transitions import Facts, Step, Verb, transition
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.budget import complete_if_over, complete_study
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.operations import SuggestResult, suggest_result, with_last_steps
+from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.suggestions.new_trials import PointsNeeded, SuggestRound, create, fill
 from dodona_server.service.suggestions.request import SuggestRequest
@@ -201,7 +203,7 @@ def _state_when_over(transaction: Transaction, study: Study, request: SuggestReq
     if not trials.any_unfinished(transaction, study):
         return complete_study(transaction, study, "nothing is left to try", now)
     # Trials may still run, but there is nothing else to suggest.
-    return dataclasses.replace(study, state=StudyState.COMPLETED)
+    return study.in_state(StudyState.COMPLETED)
 
 
 def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFailed, now: float) -> Study:
@@ -218,7 +220,7 @@ def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFai
         # When the study is resumed, the algorithm gets as many attempts again.
         studies.set_failures(transaction, study, 0)
         happened.append(Event(EventKind.STUDY_PAUSED, now, detail=reason))
-        study = dataclasses.replace(study, state=StudyState.INACTIVE, inactive_reason=reason)
+        study = study.in_state(StudyState.INACTIVE, reason)
     events.append(transaction, study.key, happened)
     return study
 
@@ -235,25 +237,16 @@ def _own_trials(
     limit = request.count + len(running or ())
     own = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, request.client_id, limit)
     if running is None:
-        return [_renew_lease(transaction, study, trial, request, now) for trial in own], study
+        return [_assign(transaction, study, trial, request, now) for trial in own], study
     assigned: list[Trial] = []
     for trial in own:
         given_before = trial.start_time is None or trial.start_time <= arrived
         if trial.number not in running and given_before and len(assigned) < request.count:
-            waiting = expire(transaction, study, trial, now)
+            waiting = expire(transaction, study, trial, now, request.actor)
             study = get_study(transaction, study.name, lock=True)
             if waiting.state is TrialState.REQUESTED:
                 assigned.append(_assign(transaction, study, waiting, request, now))
     return assigned, study
-
-
-def _renew_lease(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
-    """Renew the trial's lease if the client asks for one, and return the trial."""
-    if request.lease_seconds is None:
-        return trial
-    renewed = dataclasses.replace(trial, lease=request.lease(now))
-    leases.assign(transaction, study, renewed)
-    return renewed
 
 
 def _take_queued(
@@ -283,16 +276,6 @@ def _take_queued(
 
 
 def _assign(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
-    """Assign a queued trial to the client as a new attempt, and return it."""
-    assigned = dataclasses.replace(
-        trial,
-        state=TrialState.ACTIVE,
-        client_id=request.client_id,
-        start_time=now,
-        attempt=trial.attempt + 1,
-        lost_client_id="",
-        lease=request.lease(now),
-    )
-    leases.assign(transaction, study, assigned)
-    events.append(transaction, study.key, [Event(EventKind.TRIAL_ACTIVE, now, trial.number, request.client_id)])
-    return assigned
+    """Assign a queued trial to the client as a new attempt, or renew the lease of its own, and return the trial."""
+    step = transition(trial, Verb.ASSIGN, Facts(now=now, actor=request.actor, lease=request.lease(now)))
+    return save(transaction, study.key, step) if isinstance(step, Step) else trial

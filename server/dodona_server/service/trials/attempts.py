@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from dodona_server.domain.errors import Aborted, DodonaError, FailedPrecondition, NotFound
-from dodona_server.domain.lifecycle import Verb, refusal
+from dodona_server.domain.errors import Aborted, DodonaError, NotFound
+from dodona_server.domain.event import Actor, ActorKind
 from dodona_server.domain.names import TrialName
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.transitions import Facts, Ignore, Refuse, Step, Verb, refusal, transition
+from dodona_server.domain.trial import Trial
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.service.trials.ending import record_state
-from dodona_server.storage import leases, trials
+from dodona_server.storage import trials
 from dodona_server.storage.store import Transaction
-
-# A report extends a lease only after this part of it has passed.
-LEASE_PART_LEFT_ALONE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +46,30 @@ def check_attempt(trial: Trial, name: TrialName, attempt: Attempt | None) -> Non
         raise Aborted(f"attempt {attempt} of {name} was lost: the trial is in attempt {trial.attempt}{holder}")
 
 
-def reclaim(transaction: Transaction, study_key: int, trial: Trial, attempt: Attempt | None, now: float) -> Trial:
-    """Return the trial; give it back to the worker that lost it, if that worker calls before another one got it."""
-    if attempt is None or not trial.lost_client_id or trial.state is not TrialState.REQUESTED:
-        return trial
-    leases.reclaim(transaction, study_key, trial, now)
-    back = dataclasses.replace(
-        trial,
-        state=TrialState.ACTIVE,
-        client_id=trial.lost_client_id,
-        start_time=now,
-        lost_attempts=trial.lost_attempts - 1,
-        lost_client_id="",
-    )
-    record_state(transaction, study_key, back, now)
-    return back
+def act(trial: Trial, verb: Verb, facts: Facts, attempt: Attempt | None) -> Step | Ignore | Refuse:
+    """Return what `verb` makes of the trial that the worker of `attempt` has.
+
+    A trial that this worker lost goes back to it, if it calls before another one got it.
+    """
+    back = reclaim(trial, facts, attempt)
+    if back is None:
+        return transition(trial, verb, facts)
+    outcome = transition(back.trial, verb, facts)
+    return back.then(outcome) if isinstance(outcome, Step) else outcome
 
 
-def renew_lease(
-    transaction: Transaction, study_key: int, trial: Trial, checkpoint: str, *, in_any_case: bool = False
-) -> Trial:
-    """Return the trial after a heartbeat. A lease renewed just before is not written again: every write costs."""
-    lease = trial.lease
-    if lease is not None and (in_any_case or lease.left < lease.seconds * (1 - LEASE_PART_LEFT_ALONE)):
-        leases.extend_lease(transaction, study_key, trial)
-        trial = dataclasses.replace(trial, lease=lease.renewed())
-    if checkpoint and checkpoint != trial.checkpoint:
-        trials.set_checkpoint(transaction, study_key, trial.number, checkpoint)
-        trial = dataclasses.replace(trial, checkpoint=checkpoint)
-    return trial
+def reclaim(trial: Trial, facts: Facts, attempt: Attempt | None) -> Step | None:
+    """Return the step by which the trial goes back to the worker that lost it; None if there is none."""
+    if attempt is None or not trial.lost_client_id:
+        return None
+    outcome = transition(trial, Verb.RECLAIM, facts)
+    return outcome if isinstance(outcome, Step) else None
+
+
+def actor_of(trial: Trial, attempt: Attempt | None) -> Actor:
+    """Return the worker that calls: by the id that it names, or else that of the trial's client."""
+    named = attempt.client_id if attempt is not None else ""
+    return Actor(ActorKind.CLIENT, named or trial.client_id or trial.lost_client_id)
 
 
 def refusal_to(verb: Verb, trial: Trial, name: TrialName, reason: str, attempt: Attempt | None) -> DodonaError:
@@ -103,18 +93,6 @@ def lock_trial(transaction: Transaction, name: TrialName) -> tuple[int, Trial]:
     return there
 
 
-def lock_attempted(transaction: Transaction, name: TrialName, attempt: Attempt | None, now: float) -> tuple[int, Trial]:
-    """Lock the trial and return it with its study's key, for a call from the worker of that attempt.
-
-    Raises:
-        NotFound: there is no such study or trial.
-        Aborted: the attempt was lost, and the trial was reassigned.
-    """
-    study_key, trial = lock_trial(transaction, name)
-    check_attempt(trial, name, attempt)
-    return study_key, reclaim(transaction, study_key, trial, attempt, now)
-
-
 def require_trial(trial: Trial | None, name: TrialName) -> Trial:
     """Return the trial.
 
@@ -124,14 +102,6 @@ def require_trial(trial: Trial | None, name: TrialName) -> Trial:
     if trial is None:
         raise NotFound(f"{name} does not exist")
     return trial
-
-
-def repeats(finish: Callable[[], Trial], trial: Trial) -> bool:
-    """Return whether `finish` gives the result that a finished trial already has."""
-    try:
-        return same(finish(), trial)
-    except FailedPrecondition:
-        return False
 
 
 def same(one: object, other: object) -> bool:

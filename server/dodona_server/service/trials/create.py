@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 
 from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.event import USER
 from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
-from dodona_server.service.trials.ending import infeasible
+from dodona_server.domain.transitions import Draft, Facts, Step, Verb, allowed_step
+from dodona_server.domain.trial import FinalResult, Measurement, final_result
 from dodona_server.service.trials.reports import Result
 
 
 def new_trial(
     study: Study,
     parameters: Mapping[str, object],
+    metadata: Mapping[str, str],
     result: Result | None,
     measured: Sequence[Measurement],
     now: float,
-) -> Trial:
-    """Return the study's next trial: queued, or finished if it comes with a result.
+) -> Step:
+    """Return the step that creates the study's next trial: queued, or finished if it comes with a result.
 
     Args:
         study: as it is now.
         parameters: see `TrialService.create`, as for `result` and `measured`.
+        metadata: strings to store with the trial.
         result: of a trial that was run elsewhere.
         measured: the known measurements of a queued trial.
         now: the time, in seconds since the epoch.
@@ -32,30 +34,25 @@ def new_trial(
         InvalidArgument: a parameter is missing, unknown or out of range, or the result lacks a metric.
     """
     space = study.spec.space
-    trial = Trial(
-        number=study.next_trial_number,
-        state=TrialState.REQUESTED,
-        parameters=space.check_queued(parameters) if result is None else space.check(parameters),
-        create_time=now,
-    )
+    values = space.check_queued(parameters) if result is None else space.check(parameters)
+    curve = measured if result is None else result.measurements
+    draft = Draft(study.next_trial_number, values, metadata, curve)
     if result is None:
-        return dataclasses.replace(trial, measurements=list(measured) or None)
+        return allowed_step(None, Verb.CREATE, Facts(now=now, actor=USER, draft=draft))
+    return allowed_step(None, Verb.IMPORT, Facts(now=now, actor=USER, draft=draft, result=_checked(study, result)))
+
+
+def _checked(study: Study, result: Result) -> FinalResult:
+    """Return the result of a trial that was run elsewhere.
+
+    Raises:
+        InvalidArgument: it lacks a metric, or one is not finite.
+    """
     if result.infeasible_reason:
-        failed = infeasible(trial, result.infeasible_reason)
-        curve = list(result.measurements) or None
-        return dataclasses.replace(failed, attempt=1, start_time=now, end_time=now, measurements=curve)
+        return FinalResult(None, result.infeasible_reason)
     given = result.final if result.final is not None and result.final.metrics else None
-    final = Measurement({})
-    if given or result.measurements:
-        final = final_measurement(study.spec, given, result.measurements)
-    if reason := infeasibility(study.spec, final):
-        raise InvalidArgument(reason, "finalMeasurement")
-    return dataclasses.replace(
-        trial,
-        state=TrialState.SUCCEEDED,
-        attempt=1,
-        start_time=now,
-        end_time=now,
-        final_measurement=final,
-        measurements=list(result.measurements) or None,
-    )
+    known = result.measurements if given or result.measurements else [Measurement({})]
+    checked = final_result(study.spec, given, known)
+    if checked.infeasible_reason:
+        raise InvalidArgument(checked.infeasible_reason, "finalMeasurement")
+    return checked

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from dodona_server.domain.event import Event, EventKind
-from dodona_server.domain.reasons import shortened
+from dodona_server.domain.event import Actor
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.trial import Measurement, Trial, TrialState, final_measurement, infeasibility
+from dodona_server.domain.transitions import NO_MEASUREMENT, Effect, Facts, Ignore, Refuse, Step, Verb, transition
+from dodona_server.domain.trial import FinalResult, Measurement, Trial, TrialState, final_result
 from dodona_server.service.budget import complete_if_over
-from dodona_server.storage import events, leases, measurements, ranking, studies, trials
+from dodona_server.service.saving import save
+from dodona_server.storage import measurements, ranking, studies, trials
 from dodona_server.storage.store import Transaction
 
 
-def completed(transaction: Transaction, study: Study, trial: Trial, given: Measurement | None) -> Trial:
-    """Return the trial with its final measurement: SUCCEEDED, or INFEASIBLE if that is not a valid result.
+def completed(transaction: Transaction, study: Study, trial: Trial, given: Measurement | None) -> FinalResult:
+    """Return the result of a completed trial.
 
     Args:
         transaction: to read in.
@@ -26,36 +27,63 @@ def completed(transaction: Transaction, study: Study, trial: Trial, given: Measu
         FailedPrecondition: none was given, and none was reported.
     """
     chosen = given if given is not None and given.metrics else None
-    measured = [] if chosen else measurements.measured(transaction, study.key, trial)
-    final = final_measurement(study.spec, chosen, measured)
-    reason = shortened(infeasibility(study.spec, final))
-    state = TrialState.INFEASIBLE if reason else TrialState.SUCCEEDED
-    return dataclasses.replace(trial, state=state, final_measurement=final, infeasible_reason=reason)
+    return final_result(study.spec, chosen, [] if chosen else measurements.measured(transaction, study.key, trial))
 
 
-def infeasible(trial: Trial, reason: str) -> Trial:
-    """Return the trial, INFEASIBLE for that reason; a long reason is cut."""
-    return dataclasses.replace(trial, state=TrialState.INFEASIBLE, infeasible_reason=shortened(reason))
+def end_attempt(
+    transaction: Transaction, study: Study, trial: Trial, verb: Verb, now: float, actor: Actor
+) -> Step | Ignore | Refuse:
+    """Return what becomes of a trial that its worker releases or has lost, queued or finished; nothing is saved.
+
+    Args:
+        transaction: to read in.
+        study: the trial's.
+        trial: the one whose attempt ends.
+        verb: RELEASE or EXPIRE; the attempt counts as lost only if it expires.
+        now: the time, in seconds since the epoch.
+        actor: who ends it.
+    """
+    result = NO_MEASUREMENT
+    if trial.state is TrialState.STOPPING and (known := measurements.measured(transaction, study.key, trial)):
+        result = final_result(study.spec, None, known)
+    facts = Facts(
+        now=now,
+        actor=actor,
+        result=result,
+        max_attempts=study.spec.max_attempts,
+        study_is_over=study.state is StudyState.COMPLETED,
+    )
+    return transition(trial, verb, facts)
 
 
-def end(transaction: Transaction, study: Study, ended: Trial, now: float) -> Trial:
-    """Write the end of a locked trial, count it into the study's budget, and return the trial.
+def expire(transaction: Transaction, study: Study, trial: Trial, now: float, actor: Actor) -> Trial:
+    """End the attempt of a lost worker and return the trial: queued again, or finished.
+
+    It is finished if it was lost too often, if it was stopping, or if the study is completed and no worker will ask.
+    """
+    outcome = end_attempt(transaction, study, trial, Verb.EXPIRE, now, actor)
+    return apply(transaction, study, outcome, now) if isinstance(outcome, Step) else trial
+
+
+def apply(transaction: Transaction, study: Study, step: Step, now: float) -> Trial:
+    """Save a step of a locked trial, count its end into the study's budget, and return the trial.
 
     Args:
         transaction: to write in.
         study: the trial's; locked, if `study.spec.stopping.needs_progress`.
-        ended: the trial, SUCCEEDED or INFEASIBLE.
+        step: from a transition of the trial.
         now: the time, in seconds since the epoch.
     """
-    ended = dataclasses.replace(ended, end_time=now, lease=None)
-    trials.finish(transaction, study, ended)
-    record_state(transaction, study.key, ended, now)
-    count_ended(transaction, study, ended, now)
-    return ended
+    if Effect.END in step.effects:
+        trials.finish(transaction, study, step.trial)
+    save(transaction, study.key, step)
+    if Effect.END in step.effects:
+        count_ended(transaction, study, step.trial, now)
+    return step.trial
 
 
 def count_ended(transaction: Transaction, study: Study, ended: Trial, now: float) -> None:
-    """Count a finished trial into the study's budget; see `end`."""
+    """Count a finished trial into the study's budget; see `apply`."""
     if study.spec.stopping.needs_progress:
         progress = study.progress.after(study.spec, ranking.objective(study, ended), now)
         studies.set_progress(transaction, study, progress)
@@ -64,52 +92,3 @@ def count_ended(transaction: Transaction, study: Study, ended: Trial, now: float
         locked = studies.find(transaction, study.name, lock=True)
         if locked is not None:
             complete_if_over(transaction, locked, now)
-
-
-def expire(transaction: Transaction, study: Study, trial: Trial, now: float) -> Trial:
-    """End the attempt of a lost worker and return the trial: queued again, or finished.
-
-    It is finished if it was lost too often, if it was stopping, or if the study is completed and no worker will ask.
-    """
-    worker = trial.client_id or "its worker"
-    lost = dataclasses.replace(trial, lost_attempts=trial.lost_attempts + 1, lost_client_id=trial.client_id)
-    gone = Event(EventKind.TRIAL_LOST, now, trial.number, worker)
-    events.append(transaction, study.key, [gone])
-    if trial.state is TrialState.STOPPING:
-        return end(transaction, study, _stopped(transaction, study, lost), now)
-    if lost.lost_attempts >= study.spec.max_attempts:
-        reason = f"its worker was lost in {lost.lost_attempts} attempts, all that maxAttempts allows; at last {worker}"
-        return end(transaction, study, infeasible(lost, reason), now)
-    if study.state is StudyState.COMPLETED:
-        return end(transaction, study, infeasible(lost, f"{worker} was lost when the study was over"), now)
-    return requeue(transaction, study, lost, now)
-
-
-def release(transaction: Transaction, study: Study, trial: Trial, now: float) -> Trial:
-    """Take a trial back from its worker and return it, queued or finished. The attempt does not count as lost."""
-    if trial.state is TrialState.STOPPING:
-        return end(transaction, study, _stopped(transaction, study, trial), now)
-    if study.state is StudyState.COMPLETED:
-        return end(transaction, study, infeasible(trial, "it was released when the study was over"), now)
-    return requeue(transaction, study, trial, now)
-
-
-def requeue(transaction: Transaction, study: Study, trial: Trial, now: float) -> Trial:
-    """Queue the trial for the next worker that asks, and return it."""
-    leases.requeue(transaction, study.key, trial)
-    waiting = dataclasses.replace(trial, state=TrialState.REQUESTED, client_id="", start_time=None, lease=None)
-    record_state(transaction, study.key, waiting, now)
-    return waiting
-
-
-def _stopped(transaction: Transaction, study: Study, trial: Trial) -> Trial:
-    """Return a stopping trial that no worker runs any more, finished with its measurements."""
-    if measurements.measured(transaction, study.key, trial):
-        return completed(transaction, study, trial, None)
-    return infeasible(trial, "it was stopped before it measured anything")
-
-
-def record_state(transaction: Transaction, study_key: int, trial: Trial, now: float) -> None:
-    """Append the event that the trial is in its present state."""
-    event = Event(EventKind(f"TRIAL_{trial.state}"), now, trial.number, trial.infeasible_reason or trial.client_id)
-    events.append(transaction, study_key, [event])

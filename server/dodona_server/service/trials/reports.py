@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dodona_server.domain.errors import InvalidArgument, inside
-from dodona_server.domain.lifecycle import Move, Refuse, Verb, effect
+from dodona_server.domain.errors import DodonaError, InvalidArgument, inside
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH
+from dodona_server.domain.transitions import Facts, Refuse, Step, Verb
 from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.service.trials.attempts import Attempt, lock_attempted, refusal_to, renew_lease, same
+from dodona_server.service.saving import save
+from dodona_server.service.trials.attempts import Attempt, act, actor_of, check_attempt, lock_trial, refusal_to, same
 from dodona_server.storage import measurements
 from dodona_server.storage.store import Transaction
 
@@ -79,27 +80,41 @@ def check(measurement: Measurement) -> None:
         raise InvalidArgument(f"{measurement.elapsed_seconds!r} is below 0", "measurement.elapsedDuration")
 
 
-def keep_report(transaction: Transaction, name: TrialName, report: Report, now: float) -> Trial:
-    """Keep the report's measurement and return the trial.
+def keep_reports(
+    transaction: Transaction, reports: Sequence[tuple[TrialName, Report]], now: float
+) -> list[Trial] | DodonaError:
+    """Keep the measurements of all reports and return the trial of each, or return why one is refused: then keep none.
 
     Args:
         transaction: to write in.
-        name: the trial's.
-        report: already checked with `check`.
+        reports: already checked with `check`.
         now: the time, in seconds since the epoch.
 
     Raises:
         NotFound: there is no such study or trial.
-        FailedPrecondition: no worker runs the trial, or it is finished with other measurements.
-        Aborted: the report's attempt was lost, and the trial was reassigned or has ended since.
+        Aborted: a report's attempt was lost, and the trial was reassigned.
     """
-    study_key, trial = lock_attempted(transaction, name, report.attempt, now)
-    verdict = effect(Verb.MEASURE, trial.state)
-    if isinstance(verdict, Move):
-        measurements.measure(transaction, study_key, name.number, trial.attempt, report.measurement)
-        return renew_lease(transaction, study_key, trial, report.checkpoint)
-    if isinstance(verdict, Refuse):
-        known = measurements.measured(transaction, study_key, trial)
-        if not any(same(report.measurement, one) for one in known):
-            raise refusal_to(Verb.MEASURE, trial, name, verdict.reason, report.attempt)
-    return trial
+    known: dict[TrialName, tuple[int, Trial]] = {}
+    steps: list[tuple[int, Step, Measurement]] = []
+    answers: list[Trial] = []
+    for name, report in reports:
+        study_key, trial = known.get(name) or lock_trial(transaction, name)
+        check_attempt(trial, name, report.attempt)
+        facts = Facts(now=now, actor=actor_of(trial, report.attempt), checkpoint=report.checkpoint)
+        outcome = act(trial, Verb.MEASURE, facts, report.attempt)
+        if isinstance(outcome, Refuse) and not _has(transaction, study_key, trial, report.measurement):
+            return refusal_to(Verb.MEASURE, trial, name, outcome.reason, report.attempt)
+        if isinstance(outcome, Step):
+            steps.append((study_key, outcome, report.measurement))
+            trial = outcome.trial
+        known[name] = study_key, trial
+        answers.append(trial)
+    for study_key, step, measurement in steps:
+        measurements.measure(transaction, study_key, step.trial.number, step.trial.attempt, measurement)
+        save(transaction, study_key, step)
+    return answers
+
+
+def _has(transaction: Transaction, study_key: int, trial: Trial, measurement: Measurement) -> bool:
+    """Return whether the trial has exactly this measurement already."""
+    return any(same(measurement, one) for one in measurements.measured(transaction, study_key, trial))

@@ -6,31 +6,43 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.algorithms.shared.seen import TUNER_PREFIX
-from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, inside
-from dodona_server.domain.event import Event, EventKind
-from dodona_server.domain.lifecycle import Ignore, Move, Refuse, Verb, effect, refusal
+from dodona_server.domain.errors import DodonaError, FailedPrecondition, InvalidArgument, inside
+from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.transitions import (
+    Facts,
+    Ignore,
+    Refuse,
+    Step,
+    Verb,
+    allowed_step,
+    refusal,
+    transition,
+    why_refused,
+    with_result,
+)
+from dodona_server.domain.trial import FinalResult, Measurement, Trial, TrialState
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import (
     Attempt,
+    act,
+    actor_of,
     check_attempt,
-    lock_attempted,
     lock_trial,
     reclaim,
     refusal_to,
-    renew_lease,
-    repeats,
     require_trial,
+    same,
 )
 from dodona_server.service.trials.create import new_trial
-from dodona_server.service.trials.ending import completed, count_ended, end, infeasible, record_state, release
-from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_report
+from dodona_server.service.trials.ending import apply, completed, count_ended, end_attempt
+from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_reports
 from dodona_server.storage import artifacts, events, measurements, studies, trials
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
@@ -81,23 +93,23 @@ class TrialService:
         """
         check_result(result or Result(None, measured))
 
-        def use_case(transaction: Transaction) -> Trial:
+        def use_case(transaction: Transaction) -> Trial | DodonaError:
             study = get_study(transaction, name, lock=True)
             if request_id and (there := trials.find_requested(transaction, study, request_id)):
                 return there
             if study.remaining_trials == 0:
-                raise FailedPrecondition(
+                return FailedPrecondition(
                     f"{name} has its {study.trial_count} trials, all that its studyStoppingConfig.maxNumTrials allows"
                 )
             if study.state is StudyState.COMPLETED:
-                raise FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
-            trial = new_trial(study, parameters, result, measured, self._clock())
-            trial = dataclasses.replace(trial, metadata=merge({}, metadata))
+                return FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
+            step = new_trial(study, parameters, merge({}, metadata), result, measured, self._clock())
+            trial = step.trial
             trials.insert(transaction, study, [trial], request_id)
             for measurement in trial.measurements or ():
                 measurements.measure(transaction, study.key, trial.number, trial.attempt, measurement)
             studies.add_trials(transaction, study, 1)
-            record_state(transaction, study.key, trial, trial.create_time)
+            save(transaction, study.key, step)
             if result is not None:
                 count_ended(transaction, get_study(transaction, name), trial, trial.create_time)
                 after_commit(transaction, lambda: self._schedule.on_result(study))
@@ -118,7 +130,7 @@ class TrialService:
             artifacts.discard_of_trial(transaction, study.key, name.number, self._clock())
             trials.delete(transaction, study, name.number)
             studies.remove_trial(transaction, study)
-            deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number)
+            deleted = Event(EventKind.TRIAL_DELETED, self._clock(), name.number, actor=USER)
             events.append(transaction, study.key, [deleted])
 
         await self._store.run(self._idempotent(name, "delete", request_id)(use_case, lambda _: None), name.study)
@@ -134,8 +146,9 @@ class TrialService:
         """
         check(report.measurement)
 
-        def use_case(transaction: Transaction) -> Trial:
-            return keep_report(transaction, name, report, self._clock())
+        def use_case(transaction: Transaction) -> Trial | DodonaError:
+            answer = keep_reports(transaction, [(name, report)], self._clock())
+            return answer if isinstance(answer, DodonaError) else answer[0]
 
         return await self._run(name, "addTrialMeasurement", request_id, use_case)
 
@@ -161,8 +174,8 @@ class TrialService:
             with inside(f"reports[{index}]"):
                 check(report.measurement)
 
-        def use_case(transaction: Transaction) -> list[Trial]:
-            return [keep_report(transaction, name, report, self._clock()) for name, report in reports]
+        def use_case(transaction: Transaction) -> list[Trial] | DodonaError:
+            return keep_reports(transaction, reports, self._clock())
 
         def again(transaction: Transaction) -> list[Trial]:
             return [lock_trial(transaction, name)[1] for name, _ in reports]
@@ -187,13 +200,15 @@ class TrialService:
             Aborted: the attempt was lost, and the trial was reassigned.
         """
 
-        def use_case(transaction: Transaction) -> Trial:
-            study_key, trial = lock_attempted(transaction, name, attempt, self._clock())
-            match effect(Verb.HEARTBEAT, trial.state):
-                case Move():
-                    return renew_lease(transaction, study_key, trial, checkpoint, in_any_case=True)
+        def use_case(transaction: Transaction) -> Trial | DodonaError:
+            study_key, trial = lock_trial(transaction, name)
+            check_attempt(trial, name, attempt)
+            facts = Facts(now=self._clock(), actor=actor_of(trial, attempt), checkpoint=checkpoint)
+            match act(trial, Verb.HEARTBEAT, facts, attempt):
+                case Step() as step:
+                    return save(transaction, study_key, step)
                 case Refuse(reason):
-                    raise refusal(Verb.HEARTBEAT, trial.state, name, reason)
+                    return refusal(Verb.HEARTBEAT, trial.state, name, reason)
                 case Ignore():
                     return trial
 
@@ -213,14 +228,15 @@ class TrialService:
             Aborted: the attempt was lost, and the trial was reassigned.
         """
 
-        def use_case(transaction: Transaction) -> Trial:
+        def use_case(transaction: Transaction) -> Trial | DodonaError:
             study, trial = self._to_end(transaction, name)
             check_attempt(trial, name, attempt)
-            match effect(Verb.RELEASE, trial.state):
-                case Move():
-                    return release(transaction, study, trial, self._clock())
+            now = self._clock()
+            match end_attempt(transaction, study, trial, Verb.RELEASE, now, actor_of(trial, attempt)):
+                case Step() as step:
+                    return apply(transaction, study, step, now)
                 case Refuse(reason):
-                    raise refusal_to(Verb.RELEASE, trial, name, reason, attempt)
+                    return refusal_to(Verb.RELEASE, trial, name, reason, attempt)
                 case Ignore():
                     return trial
 
@@ -252,18 +268,15 @@ class TrialService:
             FailedPrecondition: no worker runs the trial, or it is infeasible.
         """
 
-        def use_case(transaction: Transaction) -> Trial:
+        def use_case(transaction: Transaction) -> Trial | DodonaError:
             study_key, trial = lock_trial(transaction, name)
-            match effect(Verb.STOP, trial.state):
-                case Move(state):
-                    trials.set_state(transaction, study_key, name.number, state)
-                    stopping = dataclasses.replace(trial, state=state)
-                    record_state(transaction, study_key, stopping, self._clock())
-                    return stopping
+            match transition(trial, Verb.STOP, Facts(now=self._clock(), actor=USER)):
+                case Step() as step:
+                    return save(transaction, study_key, step)
+                case Refuse(reason):
+                    return refusal(Verb.STOP, trial.state, name, reason)
                 case Ignore():
                     return trial
-                case Refuse(reason):
-                    raise refusal(Verb.STOP, trial.state, name, reason)
 
         return await self._run(name, "stop", request_id, use_case)
 
@@ -295,13 +308,13 @@ class TrialService:
         if given is not None and given.metrics:
             check(given)
 
-        def finish(transaction: Transaction, study: Study, trial: Trial) -> Trial:
+        def judge(transaction: Transaction, study: Study, trial: Trial) -> FinalResult:
             if trial.state is TrialState.SUCCEEDED and (given is None or not given.metrics):
                 # A repeated call. The measurement it was completed with may have been thinned out since.
-                return trial
+                return FinalResult(trial.final_measurement)
             return completed(transaction, study, trial, given)
 
-        return await self._end(name, Verb.SUCCEED, finish, attempt, request_id, used)
+        return await self._end(name, Verb.SUCCEED, judge, attempt, request_id, used)
 
     async def fail(
         self,
@@ -318,36 +331,33 @@ class TrialService:
             FailedPrecondition: no worker runs the trial, or it is finished with another result.
             Aborted: the attempt was lost, and the trial was reassigned or has ended since.
         """
-        return await self._end(
-            name,
-            Verb.FAIL,
-            lambda _transaction, _study, trial: infeasible(trial, reason or "the client gave no reason"),
-            attempt,
-            request_id,
-            used,
-        )
+        result = FinalResult(None, reason or "the client gave no reason")
+        return await self._end(name, Verb.FAIL, lambda *_: result, attempt, request_id, used)
 
     async def _end(
         self,
         name: TrialName,
         verb: Verb,
-        finish: Callable[[Transaction, Study, Trial], Trial],
+        judge: Callable[[Transaction, Study, Trial], FinalResult],
         attempt: Attempt | None,
         request_id: str | None,
         used: Mapping[str, object] | None,
     ) -> Trial:
-        def use_case(transaction: Transaction) -> Trial:
+        def use_case(transaction: Transaction) -> Trial | DodonaError:
             study, trial = self._to_end(transaction, name)
             check_attempt(trial, name, attempt)
-            trial = reclaim(transaction, study.key, trial, attempt, self._clock())
-            run = trial if used is None else dataclasses.replace(trial, parameters=_used(study, trial, used))
-            verdict = effect(verb, trial.state)
-            if isinstance(verdict, Refuse):
-                if trial.end_time is None or not repeats(lambda: finish(transaction, study, run), trial):
-                    raise refusal_to(verb, trial, name, verdict.reason, attempt)
-                return trial
-            ended = finish(transaction, study, run)
-            ended = end(transaction, study, ended, self._clock())
+            facts = Facts(now=self._clock(), actor=actor_of(trial, attempt))
+            back = reclaim(trial, facts, attempt)
+            run = trial if back is None else back.trial
+            if used is not None:
+                run = dataclasses.replace(run, parameters=_used(study, trial, used))
+            if refused := why_refused(run, verb):
+                if trial.end_time is not None and _repeats(lambda: judge(transaction, study, run), run, trial):
+                    return trial
+                return refusal_to(verb, trial, name, refused, attempt)
+            facts = dataclasses.replace(facts, result=judge(transaction, study, run))
+            step = allowed_step(run, verb, facts)
+            ended = apply(transaction, study, step if back is None else back.then(step), facts.now)
             if self._kept_measurements is not None:
                 measurements.thin(transaction, study.key, ended, self._kept_measurements)
             after_commit(transaction, lambda: self._schedule.on_result(study))
@@ -365,7 +375,7 @@ class TrialService:
         return study, require_trial(trials.find(transaction, study, name.number, lock=True), name)
 
     async def _run(
-        self, name: TrialName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Trial]
+        self, name: TrialName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Trial | DodonaError]
     ) -> Trial:
         """Run a use case once for each request id, and return its answer."""
         if not request_id:
@@ -381,3 +391,11 @@ def _used(study: Study, trial: Trial, used: Mapping[str, object]) -> dict[str, V
     """Return the parameters of a trial that used these values; its `tuner/` values stay."""
     values = study.spec.space.check_used(used)
     return values | {name: value for name, value in trial.parameters.items() if name.startswith(TUNER_PREFIX)}
+
+
+def _repeats(judge: Callable[[], FinalResult], run: Trial, trial: Trial) -> bool:
+    """Return whether `judge` gives `run` the result that the finished trial already has."""
+    try:
+        return same(with_result(run, judge()), trial)
+    except FailedPrecondition:
+        return False

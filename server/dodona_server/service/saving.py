@@ -1,0 +1,32 @@
+"""Save what a transition made of a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dodona_server.domain.transitions import Effect, Step
+from dodona_server.domain.trial import Trial
+from dodona_server.storage import events, leases, trials
+from dodona_server.storage.store import Transaction
+
+_STORE: dict[Effect, Callable[[Transaction, int, Trial], None]] = {
+    Effect.ASSIGN: leases.assign,
+    Effect.RECLAIM: leases.reclaim,
+    Effect.RENEW_LEASE: leases.extend_lease,
+    Effect.KEEP_CHECKPOINT: trials.set_checkpoint,
+    Effect.REQUEUE: leases.requeue,
+    Effect.STOP: trials.set_state,
+}
+
+
+def save(transaction: Transaction, study_key: int, step: Step) -> Trial:
+    """Store the effects and the events of a step, and return its trial.
+
+    A new trial and the end of one need their study: `trials.create`, `suggestions.new_trials` and `trials.ending` store
+    them.
+    """
+    for effect in step.effects:
+        if effect not in (Effect.INSERT, Effect.END):
+            _STORE[effect](transaction, study_key, step.trial)
+    events.append(transaction, study_key, step.events)
+    return step.trial
