@@ -122,6 +122,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     )
     docs.install(app)
     app.state.store = store
+    app.state.pool = pool
     app.state.artifacts = artifacts
     app.state.feed = Feed(store, stopping)
     app.state.studies = StudyService(store, time.time, schedule, strict=options.strict)

@@ -22,6 +22,7 @@ from dodona_server.api.proxies import Proxies
 from dodona_server.app import Options, create_app
 from dodona_server.connections import Connections, Limits, raise_descriptor_limit
 from dodona_server.http_protocol import Protocol
+from dodona_server.service.computing.pool import FittingPool
 from dodona_server.settings import Settings
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store
@@ -62,8 +63,9 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     stopping = threading.Event()
     raise_descriptor_limit()
     connections = Connections(Limits.of_process(), Proxies().is_proxy)
+    app = create_app(store, options_of(settings), stopping)
     config = uvicorn.Config(
-        create_app(store, options_of(settings), stopping),
+        app,
         loop="uvloop",
         http=functools.partial(Protocol, connections=connections),  # type: ignore[arg-type]  # called as the class is
         ws="none",
@@ -78,7 +80,7 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     tune_interpreter()
-    _Server(config, stopping).run(sockets=[listener])
+    _Server(config, app.state.pool, stopping).run(sockets=[listener])
 
 
 def tune_interpreter() -> None:
@@ -104,11 +106,17 @@ def options_of(settings: Settings) -> Options:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that tells waiting calls when it shuts down."""
+    """A uvicorn server that starts a process for the algorithms, and tells waiting calls when it shuts down."""
 
-    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, pool: FittingPool, stopping: threading.Event) -> None:
         super().__init__(config)
+        self._pool = pool
         self._stopping = stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve; see uvicorn. Then start a process, so that the first study's workers do not wait for it."""
+        await super().startup(sockets)
+        self._pool.start_one(for_models=False)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start the shutdown."""

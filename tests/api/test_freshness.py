@@ -331,9 +331,10 @@ def test_many_calls_that_wait_look_at_the_database_no_more_often_than_one(api, m
         asked = [threads.submit(api.suggest, client=f"v{index}", **body) for index in range(calls)]
         answers = [one.result() for one in asked]
     assert answers == [[]] * calls
-    # Each looks when it comes and when its time is over; in between there is a look every half second for all of them.
+    # Each looks when it comes, when its time is over, and perhaps when it takes over from the one that looks for all.
+    # In between there is a look every half second for all of them, not 40.
     between = 2 * (time.monotonic() - began)
-    assert 2 * calls <= len(looks) <= 2 * calls + 30 + between
+    assert 2 * calls <= len(looks) <= 3 * calls + between
     assert asyncio.iscoroutinefunction(run)
     assert trial
 

@@ -13,9 +13,11 @@ import threading
 import time
 
 import httpx
+import psutil
 import pytest
 
 import dodona
+from dodona_server.service.computing.pool import WORKER_PROCESS
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
@@ -167,6 +169,12 @@ class TestWhatItSays:
         assert "database: sqlite:///dodona.db\n" in said
         assert f"listening on {server.url}\n" in said
         assert (tmp_path / "server" / "dodona.db").is_file()
+
+    def test_a_process_for_the_algorithms_runs_before_there_is_a_study(self, server):
+        deadline = time.monotonic() + patience(10)
+        while not any(WORKER_PROCESS in child.cmdline() for child in psutil.Process(server.process.pid).children()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
     def test_what_it_creates_is_for_its_user_alone(self, server):
         with dodona.Client(server.url) as client:

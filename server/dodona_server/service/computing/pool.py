@@ -1,7 +1,7 @@
 """A pool of processes that run the algorithms, so that none of them can block the server.
 
 Each process reads the histories that it needs from the database and keeps them: finished trials never change. A
-process starts with its first job and is killed when it does not answer.
+process starts with its first job, if not before, and is killed when it does not answer.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import TypeVar
 
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Version
 from dodona_server.storage.store import Store, in_thread
+
+T = TypeVar("T")
 
 # A process that takes longer than this counts as hung.
 LIMIT_SECONDS = 120.0
@@ -96,7 +99,7 @@ class FittingPool:
         self._processes = [_Process(store, limit_seconds, register, index) for index in range(processes)]
 
     async def fit(self, job: Job, found: Callable[[Answer], None], *, slow: bool, started: Callable[[], None]) -> None:
-        """Give the job to the least busy process; among equals, to the one that knows the study's history.
+        """Give the job to the least busy process; among equals, to one that is ready and knows the study's history.
 
         Args:
             job: to compute.
@@ -109,12 +112,21 @@ class FittingPool:
         """
         lanes = self._processes[1:] if slow and len(self._processes) > 1 else self._processes
         first = job.study_key % len(lanes)
-        process = min(lanes[first:] + lanes[:first], key=lambda one: one.waiting)
+        process = min(
+            lanes[first:] + lanes[:first], key=lambda one: (one.waiting, not one.is_ready, not one.is_started)
+        )
         await process.ask(job, found, started)
 
-    def start_another(self, study_key: int) -> None:
-        """Start a second process, for jobs that come while the first one prepares a study."""
-        self._processes[(study_key + 1) % len(self._processes)].start()
+    def start_one(self, *, for_models: bool) -> None:
+        """Start a process that does not run yet, if there is one: its imports take half a second.
+
+        Args:
+            for_models: whether it also imports what only models need, half of its memory, before its first job.
+        """
+        for process in self._processes:
+            if not process.is_started:
+                process.start(for_models=for_models)
+                break
 
     def close(self) -> None:
         """Kill the processes."""
@@ -127,6 +139,8 @@ class _Process:
 
     def __init__(self, store: Store, limit_seconds: float, register: str | None, index: int) -> None:
         self.waiting = 0
+        # Whether the process has imported the algorithms.
+        self.is_ready = False
         self._store = store
         self._limit = limit_seconds
         self._register = register
@@ -136,9 +150,13 @@ class _Process:
         self._child: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
 
-    def start(self) -> None:
+    @property
+    def is_started(self) -> bool:
+        return self._connection is not None
+
+    def start(self, *, for_models: bool) -> None:
         if not self._closed:
-            self._thread.submit(self._connected)
+            self._thread.submit(self._connected, for_models=for_models)
 
     async def ask(self, job: Job, found: Callable[[Answer], None], started: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -158,30 +176,31 @@ class _Process:
         try:
             connection = self._connected()
             connection.send(job)
-            while (answer := self._receive(connection)).more:
+            while (answer := self._receive(connection, Answer)).more:
                 found(answer)
         except (EOFError, OSError) as error:
             self._kill()
             raise FittingFailed("the process that fits models died") from error
         return answer
 
-    def _receive(self, connection: Connection) -> Answer:
+    def _receive(self, connection: Connection, kind: type[T]) -> T:
         if not connection.poll(self._limit):
             self._kill()
             raise FittingFailed(f"no answer within {self._limit:g} s")
         answer = connection.recv()
         if isinstance(answer, str):
             raise FittingFailed(answer)
-        if not isinstance(answer, Answer):
+        if not isinstance(answer, kind):
             raise TypeError(f"a process that fits models answered {answer!r}")
         return answer
 
-    def _connected(self) -> Connection:
+    def _connected(self, *, for_models: bool = True) -> Connection:
         with self._lock:
             if self._closed:
                 raise FittingFailed("the server is shutting down")
             if self._connection is None or self._child is None or self._child.poll() is not None:
                 # A fresh interpreter: a fork would inherit the server's threads and locks.
+                self.is_ready = False
                 self._connection, theirs = multiprocessing.Pipe()
                 # With -P, so that no file in the working directory replaces a module.
                 command = [
@@ -194,13 +213,18 @@ class _Process:
                 self._child = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
                 theirs.close()
                 # Not in the command, which everybody on the machine can read: the URL may contain a password.
-                self._connection.send((self._store.secret_url, self._register, sys.path))
-            return self._connection
+                self._connection.send((self._store.secret_url, self._register, sys.path, for_models))
+            connection = self._connection
+        if not self.is_ready:
+            self._receive(connection, bool)
+            self.is_ready = True
+        return connection
 
     def _kill(self) -> None:
         with self._lock:
             child, connection = self._child, self._connection
             self._child = self._connection = None
+            self.is_ready = False
         if child is not None:
             child.kill()
             child.wait(STOP_SECONDS)

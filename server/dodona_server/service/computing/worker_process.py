@@ -2,7 +2,8 @@
 
     python -m dodona_server.service.computing.worker_process FILE_DESCRIPTOR
 
-The file descriptor belongs to a connection. The settings come first, then one job after another.
+The file descriptor belongs to a connection. The settings come first, then one job after another. The process sends True
+when it is ready for jobs, then the answers.
 """
 
 from __future__ import annotations
@@ -27,16 +28,19 @@ def main() -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     with Connection(int(sys.argv[1])) as connection:
-        url, register, sys.path[:] = connection.recv()
+        url, register, sys.path[:], for_models = connection.recv()
         # Workers wait for the following, and imported modules are not garbage.
         gc.disable()
         if register is not None:
             importlib.import_module(register)
         from dodona_server.service.computing.worker import Worker
 
+        # What the first suggestions of the default algorithm need; see `_import_the_models` for the others.
+        importlib.import_module("dodona_server.algorithms.gp.bandit")
         worker = Worker(url)
+        connection.send(True)
         has_answered = threading.Event()
-        threading.Thread(target=_import_the_models, args=[has_answered], daemon=True).start()
+        threading.Thread(target=_import_the_models, args=[has_answered, for_models], daemon=True).start()
 
         def answer_next() -> None:
             for answer in worker.answers(connection.recv()):
@@ -53,9 +57,9 @@ def main() -> None:
             return
 
 
-def _import_the_models(has_answered: threading.Event) -> None:
+def _import_the_models(has_answered: threading.Event, without_answer: bool) -> None:
     """Import the modules for a study's later suggestions, which takes longer than workers should wait."""
-    has_answered.wait(IDLE_SECONDS)
+    has_answered.wait(IDLE_SECONDS if without_answer else None)
     importlib.import_module("dodona_server.algorithms.gp.suggest")
 
 
