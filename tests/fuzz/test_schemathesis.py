@@ -15,7 +15,8 @@ import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
 
-from dodona_server.api.openapi import EXAMPLES
+from dodona_schemas import vertex as wire
+from dodona_server.api.examples import EXAMPLES
 from dodona_server.document import openapi_document
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess
@@ -75,7 +76,7 @@ def _aim(case: schemathesis.Case, server: httpx.Client) -> None:
         known["operation"] = operation["name"].rpartition("/")[2]
         known["trial"] = operation["response"]["trials"][0]["id"]
     elif server.get(STUDY).status_code == HTTPStatus.NOT_FOUND:
-        server.post(f"{LOCATION}/studies", json=EXAMPLES["CreateStudyRequest"])
+        server.post(f"{LOCATION}/studies", json=EXAMPLES[wire.CreateStudyRequest])
     for name in case.path_parameters:
         case.path_parameters[name] = known[name]
 
@@ -88,5 +89,5 @@ def _operation(server: httpx.Client, client: str) -> dict[str, Any]:
         if answer.status_code == HTTPStatus.OK and operation["response"]["trials"]:
             return operation
         server.delete(STUDY)
-        server.post(f"{LOCATION}/studies", json=EXAMPLES["CreateStudyRequest"])
+        server.post(f"{LOCATION}/studies", json=EXAMPLES[wire.CreateStudyRequest])
     raise AssertionError("a new study hands out no trial")

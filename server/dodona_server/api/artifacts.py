@@ -7,20 +7,19 @@ import binascii
 import enum
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from dodona_schemas import artifacts as wire
-from dodona_schemas.status import ErrorResponse
 from dodona_schemas.vertex import Empty
 from dodona_server.api.answer import Answer
+from dodona_server.api.calls import OCTETS, Dialect
 from dodona_server.api.paging import page_size, read_text_token, write_token
-from dodona_server.api.route import LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
+from dodona_server.api.route import OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.shared import timestamp
-from dodona_server.api.vertex.routes import ERRORS, LOST, STUDY, TRIAL
 from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
@@ -28,16 +27,9 @@ from dodona_server.parts import Artifacts
 from dodona_server.service.artifacts import Upload
 from dodona_server.service.trials.attempts import Attempt
 
-OCTETS = "application/octet-stream"
-_BINARY = {OCTETS: {"schema": {"type": "string", "format": "binary"}}}
 # RFC 9530: `sha-256=:BASE64:`, possibly among digests of other kinds.
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/=]*):")
 _PLACE = re.compile(r"([0-9]{1,18})\.(.+)")
-_SAVING: dict[int | str, dict[str, Any]] = {
-    **LOST,
-    413: {"model": ErrorResponse, "description": "The file is larger than this server allows"},
-    507: {"model": ErrorResponse, "description": "The server has no room left for it"},
-}
 
 
 class Alt(enum.StrEnum):
@@ -61,15 +53,10 @@ async def artifact_name(trial: OfTrial, artifact: ArtifactPart) -> ArtifactName:
 OfArtifact = Annotated[ArtifactName, Depends(artifact_name)]
 
 
-router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["artifacts"])
+routes = Routes(Dialect.OWN)
 
 
-@router.put(
-    TRIAL + "/artifacts/{artifact}",
-    response_model=wire.Artifact,
-    responses=_SAVING,
-    openapi_extra={"requestBody": {"content": _BINARY}},
-)
+@routes.serve
 async def save_artifact(
     artifact: OfArtifact,
     request: Request,
@@ -85,7 +72,7 @@ async def save_artifact(
     return Answer(_write(artifact.trial.study, await artifacts.save(artifact, upload)))
 
 
-@router.get(TRIAL + "/artifacts/{artifact}", response_model=wire.Artifact, responses={200: {"content": {OCTETS: {}}}})
+@routes.serve
 async def get_artifact(artifact: OfArtifact, artifacts: Artifacts, alt: Alt = Alt.JSON) -> Response:
     """Dodona's own: return a file of the trial: its description, or with alt=media its content."""
     if alt is Alt.JSON:
@@ -100,14 +87,14 @@ async def get_artifact(artifact: OfArtifact, artifacts: Artifacts, alt: Alt = Al
     return StreamingResponse(content, media_type=OCTETS, headers=headers)
 
 
-@router.get(TRIAL + "/artifacts", response_model=wire.ListArtifactsResponse)
+@routes.serve
 async def list_artifacts(trial: OfTrial, artifacts: Artifacts) -> Response:
     """Dodona's own: list the files of a trial by name."""
     listed = [_write(trial.study, one) for one in await artifacts.of_trial(trial)]
     return Answer(wire.ListArtifactsResponse(artifacts=listed))
 
 
-@router.get(STUDY + "/artifacts", response_model=wire.ListArtifactsResponse)
+@routes.serve
 async def list_artifacts_of_study(
     study: OfStudy, artifacts: Artifacts, size: PageSize = 0, token: PageToken = ""
 ) -> Response:
@@ -121,7 +108,7 @@ async def list_artifacts_of_study(
     return Answer(wire.ListArtifactsResponse(artifacts=listed, next_page_token=more))
 
 
-@router.delete(TRIAL + "/artifacts/{artifact}", response_model=Empty, responses=LOST)
+@routes.serve
 async def delete_artifact(
     artifact: OfArtifact, artifacts: Artifacts, attempt: AttemptNumber = None, request_id: RequestId = ""
 ) -> Response:

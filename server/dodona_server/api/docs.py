@@ -10,6 +10,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_swagger import patch_fastapi
 
+from dodona_server.api.calls import row
+
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 # Swagger's page has one inline script, which the policy names by its digest, and inline styles.
 _POLICY = (
@@ -22,7 +24,7 @@ def install(app: FastAPI) -> None:
     """Add the page to `app`."""
     router = APIRouter()
 
-    @router.get("/docs", include_in_schema=False)
+    @router.get(row("docs").path, include_in_schema=False)
     async def docs(request: Request) -> Response:
         page = get_swagger_ui_html(
             openapi_url=request.scope.get("root_path", "").rstrip("/") + str(app.openapi_url),

@@ -5,30 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from dodona_schemas import vertex as wire
+from dodona_server.api.calls import EVENT_STREAM, Dialect
 from dodona_server.api.paging import page_size
-from dodona_server.api.route import LenientRoute, OfStudy, PageSize
+from dodona_server.api.route import OfStudy, PageSize, Routes
 from dodona_server.api.vertex import answers, render
-from dodona_server.api.vertex.routes import ERRORS, STUDY
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event
 from dodona_server.parts import Events
 
-EVENT_STREAM = "text/event-stream"
+routes = Routes(Dialect.OWN)
 
 
-router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
-
-
-@router.get(
-    STUDY + "/events",
-    response_model=wire.ListEventsResponse,
-    responses={200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
-)
+@routes.serve
 async def list_events(
     study: OfStudy,
     feed: Events,

@@ -18,15 +18,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from dodona_schemas.status import ErrorResponse
+from dodona_server.api.calls import CSV, JSON_LINES, PARQUET, Dialect
 from dodona_server.api.errors import error_response
 from dodona_server.api.paging import MAX_PAGE_SIZE
-from dodona_server.api.route import LenientRoute, OfStudy
+from dodona_server.api.route import OfStudy, Routes
 from dodona_server.api.vertex.answers import trial_pieces
-from dodona_server.api.vertex.routes import ERRORS, STUDY
 from dodona_server.api.vertex.spec import timestamp
 from dodona_server.aside import aside, in_chunks
 from dodona_server.domain.names import StudyName
@@ -49,20 +48,15 @@ class Format(enum.StrEnum):
 
 
 _MEDIA_TYPES = {
-    Format.CSV: "text/csv; charset=utf-8",
-    Format.JSONL: "application/x-ndjson",
-    Format.PARQUET: "application/vnd.apache.parquet",
-}
-_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {kind.partition(";")[0]: {"schema": {"type": "string"}} for kind in _MEDIA_TYPES.values()}},
-    501: {"model": ErrorResponse, "description": "The server has no pyarrow, which Parquet needs"},
+    Format.CSV: f"{CSV}; charset=utf-8",
+    Format.JSONL: JSON_LINES,
+    Format.PARQUET: PARQUET,
 }
 
+routes = Routes(Dialect.OWN)
 
-router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["studies"])
 
-
-@router.get(STUDY + ":export", response_class=Response, responses=_RESPONSES)
+@routes.serve
 async def export_study(study: OfStudy, studies: Studies, queries: Queries, format: Format = Format.CSV) -> Response:  # noqa: A002 - the query's name
     """Dodona's own: return all trials as CSV, as JSON lines with their measurements, or as Parquet."""
     found = await studies.get(study)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
 
-from dodona_schemas.status import ErrorResponse
+from dodona_server.api.calls import Dialect
+from dodona_server.api.route import Routes
 from dodona_server.parts import Database
 
-router = APIRouter(tags=["health"])
+routes = Routes(Dialect.OWN, route_class=APIRoute)
 
 
-@router.get("/healthz", response_class=PlainTextResponse)
+@routes.serve
 async def healthz() -> Response:
     """Answer if the process is alive."""
     return PlainTextResponse("ok")
 
 
-@router.get(
-    "/readyz",
-    response_class=PlainTextResponse,
-    responses={503: {"model": ErrorResponse, "description": "The database does not answer"}},
-)
+@routes.serve
 async def readyz(store: Database) -> Response:
     """Answer if the database answers too."""
     await store.ping()

@@ -1,16 +1,17 @@
-"""The OpenAPI document: FastAPI's, completed with what applies to all routes."""
+"""The OpenAPI document: FastAPI's, completed from the table of calls and with what all calls have in common."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 from starlette.routing import Route
 
+from dodona_server.api.calls import CALLS, Call, Role, row
+from dodona_server.api.examples import EXAMPLES
 from dodona_server.aside import aside
 
 Document = dict[str, Any]
@@ -53,85 +54,6 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     },
 }
 
-_METRICS = [{"metricId": "loss", "value": 0.25}]
-_MEASUREMENT = {"stepCount": "10", "elapsedDuration": "3.500s", "metrics": _METRICS}
-_PARAMETERS = [
-    {
-        "parameterId": "learning_rate",
-        "doubleValueSpec": {"minValue": 0.0001, "maxValue": 0.1},
-        "scaleType": "UNIT_LOG_SCALE",
-    },
-    {
-        "parameterId": "optimizer",
-        "categoricalValueSpec": {"values": ["adam", "sgd"]},
-        "conditionalParameterSpecs": [
-            {
-                "parentCategoricalValues": {"values": ["sgd"]},
-                "parameterSpec": {"parameterId": "momentum", "doubleValueSpec": {"minValue": 0, "maxValue": 0.99}},
-            }
-        ],
-    },
-]
-_CHOSEN = [
-    {"parameterId": "learning_rate", "value": 0.01},
-    {"parameterId": "optimizer", "value": "sgd"},
-    {"parameterId": "momentum", "value": 0.9},
-]
-_ML_MEASUREMENT = {"stepCount": "10", "elapsedTime": "3.500s", "metrics": [{"metric": "loss", "value": 0.25}]}
-
-# An example body for each request message. All of them are for one study, `digits`.
-EXAMPLES: dict[str, Document] = {
-    "AddParametersRequest": {
-        "parameters": [
-            {"parameterId": "dropout", "doubleValueSpec": {"minValue": 0, "maxValue": 0.5, "defaultValue": 0}}
-        ]
-    },
-    "AddTrialMeasurementRequest": {"measurement": _MEASUREMENT},
-    "CompleteTrialRequest": {"finalMeasurement": _MEASUREMENT},
-    "CreateTrialRequest": {"parameters": _CHOSEN, "requestId": "my-first-guess"},
-    "EmptyRequest": {},
-    "HeartbeatTrialRequest": {"attempt": 1},
-    "LookupStudyRequest": {"displayName": "Digits"},
-    "SetMaxTrialsRequest": {"maxNumTrials": 200},
-    "PauseStudyRequest": {"reason": "the machine is needed for something else"},
-    "ReleaseTrialRequest": {"attempt": 1},
-    "ReportTrialsRequest": {"reports": [{"trial": "1", "measurement": _MEASUREMENT}]},
-    "CreateStudyRequest": {
-        "studyId": "digits",
-        "displayName": "Digits",
-        "studySpec": {
-            "metrics": [{"metricId": "loss", "goal": "MINIMIZE"}],
-            "parameters": _PARAMETERS,
-            "studyStoppingConfig": {"maxNumTrials": 100},
-        },
-    },
-    "SuggestTrialsRequest": {"clientId": "worker-1", "suggestionCount": 1, "leaseDuration": "60s"},
-    "UpdateMetadataRequest": {"metadata": {"owner": "ada", "no longer needed": ""}},
-    "MlAddTrialMeasurementRequest": {"measurement": _ML_MEASUREMENT},
-    "MlCompleteTrialRequest": {"finalMeasurement": _ML_MEASUREMENT},
-    "MlStudy": {
-        "studyConfig": {
-            "metrics": [{"metric": "loss", "goal": "MINIMIZE"}],
-            "parameters": [
-                {
-                    "parameter": "learning_rate",
-                    "type": "DOUBLE",
-                    "doubleValueSpec": {"minValue": 0.0001, "maxValue": 0.1},
-                    "scaleType": "UNIT_LOG_SCALE",
-                }
-            ],
-        }
-    },
-    "MlSuggestTrialsRequest": {"clientId": "worker-1", "suggestionCount": 1},
-    "MlTrial": {
-        "parameters": [
-            {"parameter": "learning_rate", "floatValue": 0.01},
-            {"parameter": "optimizer", "stringValue": "sgd"},
-            {"parameter": "momentum", "floatValue": 0.9},
-        ]
-    },
-}
-
 _TAGS = {
     "studies": "A study is a search over one space, shared by any number of workers.",
     "trials": "A trial is one evaluation: parameters handed to a worker and what it measured.",
@@ -163,27 +85,19 @@ def install(app: FastAPI) -> None:
         return Response(await aside(written), media_type="application/json")
 
     # Before the framework's own route, which builds the document on the event loop.
-    app.router.routes.insert(0, Route("/openapi.json", document, include_in_schema=False))
-
-
-def operations(document: Document) -> Iterator[tuple[str, str, Document]]:
-    """Yield the method, path and description of each call."""
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield method.upper(), path, operation
+    app.router.routes.insert(0, Route(row("openapi_document").path, document, include_in_schema=False))
 
 
 def _complete(document: Document) -> None:
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):  # validation errors get 400 like other errors
         schemas.pop(name, None)
-    used = set()
-    for _, path, operation in operations(document):
-        used.update(operation["tags"])
-        _complete_parameters(path, operation)
-        if body := operation.get("requestBody"):
-            _complete_body(body)
-        _complete_responses(path, operation)
+    documented = [call for call in CALLS if call.documented]
+    for call in documented:
+        operation = document["paths"][call.served_at][call.method.lower()]
+        _complete_parameters(call, operation)
+        _complete_body(call, operation)
+        _complete_responses(call, operation)
     for schema in schemas.values():
         for field in schema.get("properties", {}).values():
             field.pop("title", None)  # repeats the name
@@ -191,19 +105,20 @@ def _complete(document: Document) -> None:
     components["parameters"] = {name: _path_parameter(name) for name in _PATH_PARAMETERS}
     components["responses"] = {name: {"description": about, "content": _ERROR} for name, about in _ERRORS.values()}
     components["securitySchemes"] = _SECURITY
+    used = {call.tag for call in documented}
     document["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items() if name in used]
     # Any one of them is enough; none is needed if the server has no token.
     document["security"] = [{}, *({name: []} for name in _SECURITY)]
 
 
-def _complete_parameters(path: str, operation: Document) -> None:
+def _complete_parameters(call: Call, operation: Document) -> None:
     # In OpenAPI, the content types of the responses describe "Accept".
     given = [one for one in operation.get("parameters", []) if one["name"].lower() != "accept"]
     others = [one for one in given if one["in"] != "path"]
     for parameter in others:
         parameter["schema"].pop("title", None)
         parameter["schema"].pop("description", None)
-    named = [{"$ref": f"#/components/parameters/{name}"} for name in re.findall(r"{(\w+)}", path)]
+    named = [{"$ref": f"#/components/parameters/{name}"} for name in re.findall(r"{(\w+)}", call.path)]
     if parameters := named + others:
         operation["parameters"] = parameters
 
@@ -214,24 +129,21 @@ def _path_parameter(name: str) -> Document:
     return {"name": name, "in": "path", "required": True, **about, "schema": {"type": "string", "pattern": pattern}}
 
 
-def _complete_body(body: Document) -> None:
-    body.pop("required", None)  # an empty body is an empty message
-    content = body["content"].get("application/json")
-    if content is None:
+def _complete_body(call: Call, operation: Document) -> None:
+    if call.request is None:
         return
-    message = content["schema"]["$ref"].rpartition("/")[2].removesuffix("-Input")
-    content["example"] = EXAMPLES[message]
+    operation["requestBody"].pop("required", None)  # an empty body is an empty message
+    if not isinstance(call.request, str):
+        operation["requestBody"]["content"]["application/json"]["example"] = EXAMPLES[call.request]
 
 
-def _complete_responses(path: str, operation: Document) -> None:
-    responses = operation["responses"]
-    responses["200"]["description"] = "Done"
-    if operation["tags"] == ["health"]:
-        possible = [code for code in responses if code in _ERRORS]
-    else:
-        possible = [*_ANYWHERE, *(_OF_RESOURCES if "{" in path else ())]
-    if "application/json" in operation.get("requestBody", {}).get("content", ()):
+def _complete_responses(call: Call, operation: Document) -> None:
+    possible: tuple[str, ...] = () if call.role is Role.ANYONE else _ANYWHERE
+    if "{" in call.path:
+        possible += _OF_RESOURCES
+    if call.request is not None and not isinstance(call.request, str):
         possible += _WITH_BODY
-    own = {code: {**responses[code], "content": _ERROR} for code in responses.keys() - _ERRORS.keys() - {"200", "422"}}
     shared = {code: {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in possible}
-    operation["responses"] = {"200": responses["200"], **dict(sorted({**own, **shared}.items()))}
+    own = {str(code): {"description": about, "content": _ERROR} for code, about in call.errors.items()}
+    done = {**operation["responses"]["200"], "description": "Done"}
+    operation["responses"] = {"200": done, **dict(sorted({**shared, **own}.items()))}

@@ -1,9 +1,9 @@
-"""Routes: how they read requests and write answers."""
+"""Routes: which rows of the table of calls they serve, how they read requests, and what a path names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, cast
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
@@ -11,8 +11,12 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from dodona_schemas.base import WireModel
+from dodona_schemas.status import ErrorResponse
+from dodona_server.api.calls import CALLS, OCTETS, Call, Dialect
 from dodona_server.api.read import read_message
 from dodona_server.domain.names import Location, StudyName, TrialName
+
+Answerer = TypeVar("Answerer", bound=Callable[..., Any])
 
 
 class _Read(Request):
@@ -66,6 +70,60 @@ class LenientRoute(APIRoute):
             return await handler(_Read(request, content or b"{}", await read_message(model, content)))
 
         return lenient
+
+
+# How the OpenAPI document describes content that is no message.
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_TEXT = {"schema": {"type": "string"}}
+
+
+class Routes:
+    """The routes of the calls that a module answers.
+
+    Args:
+        dialects: the dialects of the calls.
+        route_class: the class of the routes.
+    """
+
+    def __init__(self, *dialects: Dialect, route_class: type[APIRoute] = LenientRoute) -> None:
+        self._dialects = dialects
+        self._route_class = route_class
+        self.by_call: dict[Call, APIRoute] = {}
+
+    def serve(self, answer: Answerer) -> Answerer:
+        """Create the routes of all rows of the table that have the name of the function `answer`; return it.
+
+        Raises:
+            LookupError: the table has no such row.
+        """
+        rows = [call for call in CALLS if call.dialect in self._dialects and call.name == answer.__name__]
+        if not rows:
+            raise LookupError(f"the table of calls has no row {answer.__name__!r}")
+        for call in rows:
+            self.by_call[call] = self._route_class(call.served_at, answer, **_settings(call))
+        return answer
+
+    @staticmethod
+    def in_order(groups: Iterable[Routes]) -> list[APIRoute]:
+        """Return the routes of all groups in the order of the table."""
+        routes = {call: route for group in groups for call, route in group.by_call.items()}
+        return [routes[call] for call in CALLS if call in routes]
+
+
+def _settings(call: Call) -> dict[str, Any]:
+    """Return what the framework needs to know of a call; `openapi` completes its document."""
+    settings: dict[str, Any] = {"methods": [call.method], "include_in_schema": call.documented}
+    if not call.documented:
+        return settings
+    messages = [content for content in call.answers if not isinstance(content, str)]
+    media = {content: {} if content == OCTETS else _TEXT for content in call.answers if isinstance(content, str)}
+    settings |= {"response_model": messages[0]} if messages else {"response_class": Response}
+    settings |= {"tags": [call.tag], "responses": {code: {"model": ErrorResponse} for code in call.errors}}
+    if media:
+        settings["responses"][200] = {"content": media}
+    if call.request == OCTETS:
+        settings["openapi_extra"] = {"requestBody": {"content": {OCTETS: _BINARY}}}
+    return settings
 
 
 ProjectPart = Annotated[str, Path(examples=["default"])]

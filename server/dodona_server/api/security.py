@@ -21,12 +21,14 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_server.api import proxies
+from dodona_server.api.calls import CALLS, Role
 from dodona_server.api.errors import error_response
+from dodona_server.api.principal import ANONYMOUS, TOKEN_HOLDER, remember
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.refused_tokens import RefusedTokens
 
 # Answers without information: a container's health check does not know the token.
-_OPEN_PATHS = {"/healthz", "/readyz"}
+_OPEN_PATHS = {call.path for call in CALLS if call.role is Role.ANYONE}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LOOKED_AT = {b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-goog-api-key"} | proxies.HEADERS
 # Sent by a browser for a page of this server, and for an address that a person typed.
@@ -39,7 +41,7 @@ Headers = Mapping[bytes, list[str]]
 
 
 class Guard:
-    """ASGI middleware that passes authorized requests on and refuses the others.
+    """ASGI middleware that passes authorized requests on, with their principal, and refuses the others.
 
     Args:
         app: the guarded application.
@@ -50,6 +52,7 @@ class Guard:
     def __init__(self, app: ASGIApp, token: str | None, proxies: Proxies) -> None:
         self._app = app
         self._digest = None if token is None else _digest(token)
+        self._principal = ANONYMOUS if token is None else TOKEN_HOLDER
         self._proxies = proxies
         self._refused = RefusedTokens()
 
@@ -58,10 +61,11 @@ class Guard:
         headers = _headers(scope)
         if not proxies.HEADERS.isdisjoint(headers):
             await self._proxies.apply(scope, receive, send)
-        if scope["path"] in _OPEN_PATHS:
-            refusal = None
-        else:
+        refusal, principal = None, ANONYMOUS
+        if scope["path"] not in _OPEN_PATHS:
             refusal = self._wrong_site(scope, headers) or await self._wrong_client(scope, headers)
+            principal = self._principal
+        remember(scope, principal)
         await (refusal or self._app)(scope, receive, send)
 
     def _wrong_site(self, scope: Scope, headers: Headers) -> Response | None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
@@ -30,8 +30,6 @@ MAX_STUDIES = 200
 MAX_ROWS = 25
 MAX_HISTORY = 2000
 MAX_MEASUREMENTS_LISTED = 200
-
-STUDY = "/studies/{project}/{location}/{study}"
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -90,10 +88,6 @@ class PageRoute(APIRoute):
         return guarded
 
 
-router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
-
-
-@router.get("/")
 async def all_studies(request: Request, studies: Studies) -> Response:
     """Return the page of all studies."""
     recent = await studies.recent(MAX_STUDIES)
@@ -102,7 +96,6 @@ async def all_studies(request: Request, studies: Studies) -> Response:
     return await _page("studies.html", live=live, now=time.time(), **context)
 
 
-@router.get(STUDY)
 async def one_study(project: str, location: str, study: str, trials: Queries) -> Response:
     """Return the page of a study."""
     name = StudyName(Location(project, location), study)
@@ -114,7 +107,6 @@ async def one_study(project: str, location: str, study: str, trials: Queries) ->
     return await _page("study.html", now=time.time(), **context)
 
 
-@router.get(STUDY + "/trials/{trial}")
 async def one_trial(project: str, location: str, study: str, trial: str, studies: Studies, trials: Queries) -> Response:
     """Return the page of a trial."""
     name = TrialName.of(StudyName(Location(project, location), study), trial)
@@ -122,7 +114,6 @@ async def one_trial(project: str, location: str, study: str, trial: str, studies
     return await _page("trial.html", now=time.time(), **context)
 
 
-@router.get("/static/{path}")
 async def static_file(path: str) -> Response:
     """Return a static file, by the digest in its name."""
     asset = _SERVED.get(f"/static/{path}")
@@ -131,10 +122,12 @@ async def static_file(path: str) -> Response:
     return Response(asset.content, media_type=asset.media_type, headers=FOR_EVER)
 
 
-@router.get("/studies{path:path}")
 async def anything_else(path: str) -> Response:
     """Return a page that says that there is no such page."""
     raise NotFound(f"there is no page at /studies{path}")
+
+
+PAGES = (all_studies, one_study, one_trial, static_file, anything_else)
 
 
 async def _page(template: str, **context: Any) -> Response:

@@ -5,76 +5,18 @@ It has no `auth` block, so that clients do not look for Google credentials. Its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from pydantic.json_schema import models_json_schema
 
-from dodona_schemas import caip as wire
 from dodona_schemas.base import WireModel
-from dodona_schemas.vertex import Empty, EmptyRequest
+from dodona_server.api.calls import CALLS, LOCATION, Call, Dialect
 
-_LOCATION = "projects/[^/]+/locations/[^/]+"
-_STUDY = f"{_LOCATION}/studies/[^/]+"
-_TRIAL = f"{_STUDY}/trials/[^/]+"
-_OPERATION = f"{_LOCATION}/operations/[^/]+"
-
-
-@dataclass(frozen=True, slots=True)
-class _Method:
-    """A call: its verb, its path variable and that variable's pattern, the rest of the path, its messages."""
-
-    verb: str
-    variable: str
-    pattern: str
-    suffix: str
-    request: type[WireModel] | None
-    response: type[WireModel]
-
-
-def _get(pattern: str, response: type[WireModel]) -> _Method:
-    return _Method("GET", "name", pattern, "", None, response)
-
-
-def _list(pattern: str, suffix: str, response: type[WireModel]) -> _Method:
-    return _Method("GET", "parent", pattern, suffix, None, response)
-
-
-def _delete(pattern: str) -> _Method:
-    return _Method("DELETE", "name", pattern, "", None, Empty)
-
-
-def _post(
-    pattern: str, suffix: str, request: type[WireModel], response: type[WireModel], variable: str = "name"
-) -> _Method:
-    return _Method("POST", variable, pattern, suffix, request, response)
-
-
-_STUDIES = {
-    "create": _post(_LOCATION, "/studies", wire.MlStudy, wire.MlStudy, "parent"),
-    "get": _get(_STUDY, wire.MlStudy),
-    "list": _list(_LOCATION, "/studies", wire.MlListStudiesResponse),
-    "delete": _delete(_STUDY),
-}
-_TRIALS = {
-    "suggest": _post(_STUDY, "/trials:suggest", wire.MlSuggestTrialsRequest, wire.MlOperation, "parent"),
-    "create": _post(_STUDY, "/trials", wire.MlTrial, wire.MlTrial, "parent"),
-    "get": _get(_TRIAL, wire.MlTrial),
-    "list": _list(_STUDY, "/trials", wire.MlListTrialsResponse),
-    "listOptimalTrials": _post(
-        _STUDY, "/trials:listOptimalTrials", EmptyRequest, wire.MlListOptimalTrialsResponse, "parent"
-    ),
-    "addMeasurement": _post(_TRIAL, ":addMeasurement", wire.MlAddTrialMeasurementRequest, wire.MlTrial),
-    "checkEarlyStoppingState": _post(_TRIAL, ":checkEarlyStoppingState", EmptyRequest, wire.MlOperation),
-    "stop": _post(_TRIAL, ":stop", EmptyRequest, wire.MlTrial),
-    "complete": _post(_TRIAL, ":complete", wire.MlCompleteTrialRequest, wire.MlTrial),
-    "delete": _delete(_TRIAL),
-}
-_OPERATIONS = {
-    "get": _get(_OPERATION, wire.MlOperation),
-    "cancel": _post(_OPERATION, ":cancel", EmptyRequest, Empty),
-}
+_CALLS = [
+    call for call in CALLS if call.dialect is Dialect.AIPLATFORM and call.documented and call.path.startswith(LOCATION)
+]
 _KEPT = ("type", "format", "enum", "description")
 _STUDY_ID = {
     "studyId": {
@@ -107,49 +49,51 @@ def document(root: str) -> dict[str, Any]:
 
 @cache
 def _body() -> dict[str, Any]:
-    studies = {
-        "methods": _written("studies", _STUDIES),
-        "resources": {"trials": {"methods": _written("studies.trials", _TRIALS)}},
-    }
+    root: dict[str, Any] = {}
+    for call in _CALLS:
+        resource = root
+        collections = re.findall(r"/([a-z]+)", call.path)[1:]  # without the version
+        for name in collections:
+            resource = resource.setdefault("resources", {}).setdefault(name, {})
+        method = call.verb or call.name.partition("_")[0]
+        resource.setdefault("methods", {})[method] = _write_method(f"ml.{'.'.join(collections)}.{method}", call)
+    studies = root["resources"]["projects"]["resources"]["locations"]["resources"]["studies"]
     studies["methods"]["create"]["parameters"] |= _STUDY_ID
-    locations = {"resources": {"operations": {"methods": _written("operations", _OPERATIONS)}, "studies": studies}}
     return {
         "parameters": {"alt": {"default": "json", "enum": ["json"], "location": "query", "type": "string"}},
         "schemas": _schemas(),
-        "resources": {"projects": {"resources": {"locations": locations}}},
+        **root,
     }
 
 
-def _written(resource: str, methods: dict[str, _Method]) -> dict[str, Any]:
-    return {name: _write_method(f"ml.projects.locations.{resource}.{name}", one) for name, one in methods.items()}
-
-
-def _write_method(method_id: str, method: _Method) -> dict[str, Any]:
+def _write_method(method_id: str, call: Call) -> dict[str, Any]:
+    # The resource that the call is about, and what follows it in the path; a collection belongs to its parent.
+    resource, _, rest = call.path.rpartition("}")
+    pattern = re.sub(r"{\w+}", "[^/]+", resource.removeprefix("/v1/") + "}")
+    variable = "parent" if rest.startswith("/") else "name"
     written: dict[str, Any] = {
         "id": method_id,
-        "path": f"v1/{{+{method.variable}}}{method.suffix}",
-        "httpMethod": method.verb,
-        "parameterOrder": [method.variable],
+        "path": f"v1/{{+{variable}}}{rest}",
+        "httpMethod": call.method,
+        "parameterOrder": [variable],
         "parameters": {
-            method.variable: {
-                "location": "path",
-                "pattern": f"^{method.pattern}$",
-                "required": True,
-                "type": "string",
-            }
+            variable: {"location": "path", "pattern": f"^{pattern}$", "required": True, "type": "string"},
         },
-        "response": {"$ref": method.response.__name__},
+        "response": {"$ref": _model(call.answer).__name__},
     }
-    if method.request is not None:
-        written["request"] = {"$ref": method.request.__name__}
+    if call.request is not None:
+        written["request"] = {"$ref": _model(call.request).__name__}
     return written
 
 
 def _schemas() -> dict[str, Any]:
-    methods = [*_STUDIES.values(), *_TRIALS.values(), *_OPERATIONS.values()]
-    messages = {message for method in methods for message in (method.request, method.response) if message is not None}
-    _, written = models_json_schema([(message, "serialization") for message in messages], ref_template="{model}")
+    messages = {message for call in _CALLS for message in (call.request, call.answer) if message is not None}
+    _, written = models_json_schema([(_model(one), "serialization") for one in messages], ref_template="{model}")
     return {name: {"id": name, **_simplified(schema)} for name, schema in written["$defs"].items()}
+
+
+def _model(content: object) -> type[WireModel]:
+    return cast("type[WireModel]", content)  # no call of this dialect has other content
 
 
 def _simplified(schema: dict[str, Any]) -> dict[str, Any]:

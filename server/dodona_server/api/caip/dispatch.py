@@ -6,13 +6,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api.body import followed_by
+from dodona_server.api.calls import AIPLATFORM_ROOT, CALLS, LOCATION, STUDIES, Dialect
 from dodona_server.api.read import SMALL_BYTES, parse_body
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 
-PREFIX = "/ml"
-_SHARED_ROOT = "/v1/projects/"
-_VERBS = (":addMeasurement", ":checkEarlyStoppingState")
+# Vertex's paths begin like this too.
+_SHARED_ROOT = LOCATION.partition("{")[0]
+_COLLECTION = STUDIES.removeprefix(LOCATION)
+_VERBS = {call.verb for call in CALLS if call.dialect is Dialect.AIPLATFORM}
+_VERBS -= {call.verb for call in CALLS if call.dialect is not Dialect.AIPLATFORM}
 _CONFIG_KEYS = ("studyConfig", "study_config")
 
 
@@ -34,9 +37,9 @@ class CaipDispatch:
         if scope["type"] == "http" and scope["path"].startswith(_SHARED_ROOT):
             ours, receive = await _recognize(scope, receive)
             if ours:
-                path, raw = PREFIX + scope["path"], PREFIX.encode() + scope.get("raw_path", b"")
+                path, raw = AIPLATFORM_ROOT + scope["path"], AIPLATFORM_ROOT.encode() + scope.get("raw_path", b"")
                 scope = {**scope, "path": path, "raw_path": raw}
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
+        if scope["type"] == "http" and scope["path"].startswith(AIPLATFORM_ROOT + "/"):
             send = _closing(send)
         await self._app(scope, receive, send)
 
@@ -45,7 +48,7 @@ async def _recognize(scope: Scope, receive: Receive) -> tuple[bool, Receive]:
     """Return whether a request below `/v1` is in this dialect, and the `receive` that returns its body."""
     if _is_evident(scope):
         return True, receive
-    if scope["method"] != "POST" or not scope["path"].endswith("/studies"):
+    if scope["method"] != "POST" or not scope["path"].endswith(_COLLECTION):
         return False, receive
     message = await receive()
     body: bytes = message["body"]
@@ -64,10 +67,10 @@ def _is_evident(scope: Scope) -> bool:
     if label == "ml" or label.endswith("-ml"):
         return True
     path: str = scope["path"]
-    if path.endswith("/studies"):
+    if path.endswith(_COLLECTION):
         query: bytes = scope["query_string"]
         return any(part.startswith(b"studyId=") for part in query.split(b"&"))
-    return path.endswith(_VERBS)
+    return path.rpartition(":")[2] in _VERBS
 
 
 def _is_configuration(body: bytes) -> bool:

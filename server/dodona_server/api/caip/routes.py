@@ -1,4 +1,4 @@
-"""The routes of the AI Platform dialect, below `/ml/v1`. The calls of the trial loop come first."""
+"""The calls of the AI Platform dialect."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from dodona_schemas import caip as wire
-from dodona_schemas.status import ErrorResponse
 from dodona_schemas.vertex import Empty, EmptyRequest
 from dodona_server.api.answer import Answer
 from dodona_server.api.caip import answers, render
 from dodona_server.api.caip.discovery import document
-from dodona_server.api.caip.dispatch import PREFIX
 from dodona_server.api.caip.spec import field_name, read_spec
+from dodona_server.api.calls import AIPLATFORM_ROOT, Dialect
 from dodona_server.api.paging import MAX_PAGE_SIZE
-from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial
+from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, Routes
 from dodona_server.api.streaming import all_pages
 from dodona_server.api.vertex.loop import View
-from dodona_server.api.vertex.routes import ERRORS, OfView
+from dodona_server.api.vertex.routes import OfView
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName
@@ -31,12 +30,6 @@ from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.reports import Report, Result
 
-_LOCATION = PREFIX + "/v1/projects/{project}/locations/{location}"
-_STUDY = _LOCATION + "/studies/{study}"
-_TRIAL = _STUDY + "/trials/{trial}"
-_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"model": ErrorResponse, "description": "The name belongs to a study with another configuration"}
-}
 StudyId = Annotated[
     str,
     Query(alias="studyId", description="The last part of the study's name; by default, the server generates a number"),
@@ -59,10 +52,10 @@ class _CaipRoute(LenientRoute):
         return translated
 
 
-router = APIRouter(route_class=_CaipRoute, responses=ERRORS, tags=["AI Platform"])
+routes = Routes(Dialect.AIPLATFORM, route_class=_CaipRoute)
 
 
-@router.post(_STUDY + "/trials:suggest", response_model=wire.MlOperation)
+@routes.serve
 async def suggest_trials(
     study: OfStudy, body: wire.MlSuggestTrialsRequest, view: OfView, queries: Queries, suggestions: Suggestions
 ) -> Response:
@@ -74,7 +67,7 @@ async def suggest_trials(
     return answers.operation(handout)
 
 
-@router.post(_TRIAL + ":addMeasurement", response_model=wire.MlTrial)
+@routes.serve
 async def add_measurement(
     trial: OfTrial, body: wire.MlAddTrialMeasurementRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
@@ -83,19 +76,19 @@ async def add_measurement(
     return await _shown(queries, view, trial.study, measured)
 
 
-@router.post(_TRIAL + ":checkEarlyStoppingState", response_model=wire.MlOperation)
+@routes.serve
 async def check_early_stopping_state(trial: OfTrial, _body: EmptyRequest, operations: Operations) -> Response:
     """Check whether the trial should stop early."""
     return answers.operation(await operations.check_stopping(trial))
 
 
-@router.post(_TRIAL + ":stop", response_model=wire.MlTrial)
+@routes.serve
 async def stop_trial(trial: OfTrial, _body: EmptyRequest, view: OfView, queries: Queries, trials: Trials) -> Response:
     """Ask the worker to end the trial early."""
     return await _shown(queries, view, trial.study, await trials.stop(trial))
 
 
-@router.post(_TRIAL + ":complete", response_model=wire.MlTrial)
+@routes.serve
 async def complete_trial(
     trial: OfTrial, body: wire.MlCompleteTrialRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
@@ -107,7 +100,7 @@ async def complete_trial(
     return await _shown(queries, view, trial.study, ended)
 
 
-@router.post(_STUDY + "/trials:listOptimalTrials", response_model=wire.MlListOptimalTrialsResponse)
+@routes.serve
 async def list_optimal_trials(study: OfStudy, _body: EmptyRequest, view: OfView, queries: Queries) -> Response:
     """List the trials with the best value, or the Pareto front if the study has several metrics."""
     optimal = await queries.optimal(study)
@@ -121,7 +114,7 @@ async def list_optimal_trials(study: OfStudy, _body: EmptyRequest, view: OfView,
     )
 
 
-@router.post(_STUDY + "/trials", response_model=wire.MlTrial)
+@routes.serve
 async def create_trial(study: OfStudy, body: wire.MlTrial, view: OfView, queries: Queries, trials: Trials) -> Response:
     """Queue a trial with values that the user chose; with state COMPLETED, add a finished one."""
     parameters, measured, result = await aside(_read_trial, body)
@@ -129,7 +122,7 @@ async def create_trial(study: OfStudy, body: wire.MlTrial, view: OfView, queries
     return await _shown(queries, view, study, created)
 
 
-@router.get(_STUDY + "/trials", response_model=wire.MlListTrialsResponse)
+@routes.serve
 async def list_trials(study: OfStudy, view: OfView, queries: Queries) -> Response:
     """List all trials in the order of their numbers; those that should stop appear as ACTIVE."""
     measured = view is View.FULL
@@ -142,13 +135,13 @@ async def list_trials(study: OfStudy, view: OfView, queries: Queries) -> Respons
     )
 
 
-@router.get(_TRIAL, response_model=wire.MlTrial)
+@routes.serve
 async def get_trial(trial: OfTrial, view: OfView, queries: Queries) -> Response:
     """Return a trial with its measurements."""
     return answers.trial(trial.study, await queries.get(trial, measured=view is View.FULL))
 
 
-@router.delete(_TRIAL, response_model=Empty)
+@routes.serve
 async def delete_trial(trial: OfTrial, trials: Trials) -> Response:
     """Delete a trial and its measurements."""
     await trials.delete(trial)
@@ -163,14 +156,14 @@ def _read_trial(body: wire.MlTrial) -> tuple[dict[str, object], list[Measurement
     return render.read_parameters(body.parameters), measured, result
 
 
-@router.post(_LOCATION + "/studies", response_model=wire.MlStudy, responses=_CONFLICT)
+@routes.serve
 async def create_study(parent: InLocation, body: wire.MlStudy, studies: Studies, study_id: StudyId = "") -> Response:
     """Create a study; the same name with an equal configuration returns the existing one."""
     spec = await aside(read_spec, body.study_config)
     return answers.study(await studies.create(parent, study_id or None, "", spec, None))
 
 
-@router.get(_LOCATION + "/studies", response_model=wire.MlListStudiesResponse)
+@routes.serve
 async def list_studies(parent: InLocation, studies: Studies) -> Response:
     """List all studies in the order of creation."""
     return all_pages(
@@ -182,41 +175,36 @@ async def list_studies(parent: InLocation, studies: Studies) -> Response:
     )
 
 
-@router.get(_STUDY, response_model=wire.MlStudy)
+@routes.serve
 async def get_study(study: OfStudy, studies: Studies) -> Response:
     """Return a study with its configuration and state."""
     return answers.study(await studies.get(study))
 
 
-@router.delete(_STUDY, response_model=Empty)
+@routes.serve
 async def delete_study(study: OfStudy, studies: Studies) -> Response:
     """Delete a study with its trials."""
     await studies.delete(study)
     return Answer(Empty())
 
 
+@routes.serve
 async def get_operation(parent: InLocation, operation: str, view: OfView, operations: Operations) -> Response:
     """Return the answer of an earlier call, with its trials as they are now."""
     return answers.operation(await operations.get(parent, operation, measured=view is View.FULL))
 
 
+@routes.serve
 async def cancel_operation(parent: InLocation, operation: str, _body: EmptyRequest, operations: Operations) -> Response:
     """Do nothing: every operation is done, and cannot be cancelled."""
     await operations.get(parent, operation, measured=False)
     return Answer(Empty())
 
 
-# Operation ids are unique: the study and the trial in the path do not matter.
-for _parent in (_LOCATION, _STUDY, _TRIAL):
-    _path, _in_schema = _parent + "/operations/{operation}", _parent == _LOCATION
-    router.get(_path, response_model=wire.MlOperation, include_in_schema=_in_schema)(get_operation)
-    router.post(_path + ":cancel", response_model=Empty, include_in_schema=_in_schema)(cancel_operation)
-
-
-@router.get(PREFIX + "/discovery.json", responses={200: {"description": "A discovery document"}})
+@routes.serve
 async def get_discovery_document(request: Request) -> dict[str, Any]:
     """Describe this dialect to googleapiclient, with this server's address."""
-    return await aside(document, f"{request.base_url}{PREFIX.lstrip('/')}/")
+    return await aside(document, f"{request.base_url}{AIPLATFORM_ROOT.lstrip('/')}/")
 
 
 async def _shown(queries: TrialQueries, view: View, study: StudyName, trial: Trial) -> Response:

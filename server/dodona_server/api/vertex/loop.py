@@ -1,8 +1,8 @@
 """The calls of the trial loop: suggest, report, heartbeat, complete.
 
 They are most of a server's work, and FastAPI's routing, dependencies and validation cost more than the calls
-themselves. So `TrialLoop` answers them before they reach FastAPI. The routes of the same calls use the same functions.
-They exist for the OpenAPI document and for requests that `TrialLoop` does not recognize.
+themselves. So `TrialLoop` answers them before they reach FastAPI. The routes of the same calls use the same functions,
+for the OpenAPI document and for the tests that compare both ways.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import asyncio
 import dataclasses
 import enum
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Self, cast
 from urllib.parse import parse_qs
 
 from fastapi import Response
@@ -19,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
+from dodona_server.api.calls import CALLS, Call
 from dodona_server.api.errors import domain_response
 from dodona_server.api.read import read_message
 from dodona_server.api.vertex import answers, render
@@ -31,11 +34,6 @@ from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.reports import Report
 from dodona_server.service.trials.trials import TrialService
-
-_PATH = re.compile(
-    r"/v1/projects/([^/:]+)/locations/([^/:]+)/studies/([^/:]+)/trials(?:/([^/:]+))?:"
-    r"(suggest|addTrialMeasurement|heartbeat|complete)"
-)
 
 
 class View(enum.StrEnum):
@@ -82,7 +80,7 @@ class TrialCalls:
             (trial,) = await self._queries.measured(study, [trial])
         return answers.trial(study, trial)
 
-    async def suggest(self, study: StudyName, body: wire.SuggestTrialsRequest, view: View) -> Response:
+    async def suggest_trials(self, study: StudyName, body: wire.SuggestTrialsRequest, view: View) -> Response:
         """Assign trials to the client."""
         contexts = await aside(_read_contexts, body) if body.contexts else []
         request = SuggestRequest(
@@ -98,7 +96,9 @@ class TrialCalls:
             handout = dataclasses.replace(handout, trials=await self._queries.measured(study, handout.trials))
         return answers.handout(handout)
 
-    async def measure(self, trial: TrialName, body: wire.AddTrialMeasurementRequest, view: View) -> Response:
+    async def add_trial_measurement(
+        self, trial: TrialName, body: wire.AddTrialMeasurementRequest, view: View
+    ) -> Response:
         """Store a measurement."""
         report = Report(
             render.read_measurement(body.measurement),
@@ -107,12 +107,12 @@ class TrialCalls:
         )
         return await self.shown(trial.study, await self._trials.measure(trial, report, body.request_id), view)
 
-    async def heartbeat(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> Response:
+    async def heartbeat_trial(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> Response:
         """Renew the trial's lease."""
         renewed = await self._trials.heartbeat(trial, render.read_attempt(body), body.checkpoint or "", body.request_id)
         return await self.shown(trial.study, renewed, view)
 
-    async def complete(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> Response:
+    async def complete_trial(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> Response:
         """Complete a trial."""
         attempt, used = render.read_attempt(body), render.read_used(body)
         if body.trial_infeasible:
@@ -124,31 +124,31 @@ class TrialCalls:
 
 
 class TrialLoop:
-    """ASGI middleware that answers the calls of the trial loop and passes others on. Place it behind `WholeBody`.
+    """ASGI middleware that answers the hot calls of the table and passes others on. Place it behind `WholeBody`.
 
     Args:
         app: answers the other calls.
-        calls: the calls of the trial loop.
+        calls: has a method for each hot call, with the call's name.
     """
 
     def __init__(self, app: ASGIApp, calls: TrialCalls) -> None:
         self._app = app
-        self._calls: dict[str, tuple[type[WireModel], Callable[..., Awaitable[Response]]]] = {
-            "addTrialMeasurement": (wire.AddTrialMeasurementRequest, calls.measure),
-            "heartbeat": (wire.HeartbeatTrialRequest, calls.heartbeat),
-            "complete": (wire.CompleteTrialRequest, calls.complete),
-        }
-        self._suggest = calls.suggest
+        # By method and verb: no two hot calls have the same ones.
+        self._hot = {(call.method, call.verb): _Hot.of(call, getattr(calls, call.name)) for call in CALLS if call.hot}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the call, or pass it on."""
-        match = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if match is None or (match[4] is None) != (match[5] == "suggest"):
+        hot = match = None
+        if scope["type"] == "http":
+            path: str = scope["path"]
+            hot = self._hot.get((scope["method"], path[path.rfind(":") + 1 :]))
+            match = hot and hot.pattern.fullmatch(path)
+        if not hot or not match:
             await self._app(scope, receive, send)
             return
         message = await receive()
         try:
-            answer = await self._call(match, message["body"], read_view(scope["query_string"]), receive)
+            answer = await _call(hot, match, message["body"], scope["query_string"], receive)
         except _GoneAway:
             return
         except DodonaError as error:
@@ -156,14 +156,32 @@ class TrialLoop:
         else:
             await answer(scope, receive, send)
 
-    async def _call(self, match: re.Match[str], content: bytes, view: View, receive: Receive) -> Response:
-        study = StudyName(Location(match[1], match[2]), match[3])
-        if match[4] is None:
-            request = await read_message(wire.SuggestTrialsRequest, content)
-            call = self._suggest(study, request, view)
-            return await (_while_there(receive, call) if request.wait else call)
-        model, method = self._calls[match[5]]
-        return await method(TrialName.of(study, match[4]), await read_message(model, content), view)
+
+@dataclass(frozen=True, slots=True)
+class _Hot:
+    """A hot call: the pattern of its path, its message, and the method that answers it."""
+
+    pattern: re.Pattern[str]
+    message: type[WireModel]
+    answer: Callable[..., Coroutine[None, None, Response]]
+
+    @classmethod
+    def of(cls, call: Call, answer: Callable[..., Coroutine[None, None, Response]]) -> Self:
+        """Return a row of the table with the method that answers it."""
+        # A colon in a path precedes a verb and is never part of an id.
+        pattern = re.compile(re.sub(r"{\w+}", "([^/:]+)", call.path))
+        return cls(pattern, cast("type[WireModel]", call.request), answer)
+
+
+async def _call(hot: _Hot, match: re.Match[str], content: bytes, query: bytes, receive: Receive) -> Response:
+    # In the order in which FastAPI's routes check a request.
+    body = await read_message(hot.message, content)
+    project, location, study_id, *trial = match.groups()
+    study = StudyName(Location(project, location), study_id)
+    name = TrialName.of(study, trial[0]) if trial else study
+    call = hot.answer(name, body, read_view(query))
+    waits = isinstance(body, wire.SuggestTrialsRequest) and body.wait
+    return await (_while_there(receive, call) if waits else call)
 
 
 def _read_contexts(body: wire.SuggestTrialsRequest) -> list[dict[str, object]]:

@@ -1,27 +1,24 @@
-"""The routes of operations, below `/v1` and below `/ui`, where Google's SDK looks for them."""
+"""The calls about operations, below `/v1` and where Google's SDK looks for them."""
 
 from __future__ import annotations
 
 import functools
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.answer import Answer, written
+from dodona_server.api.calls import GOOGLE_ROOT, Dialect
 from dodona_server.api.paging import page_size, read_text_token, write_token
-from dodona_server.api.route import InLocation, LenientRoute, OfTrial, PageSize, PageToken, RequestId
+from dodona_server.api.route import InLocation, OfTrial, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.loop import View
-from dodona_server.api.vertex.routes import ERRORS, OfView
+from dodona_server.api.vertex.routes import OfView
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.parts import Operations
 from dodona_server.service.operations import StopCheck, SuggestResult
 
-_LOCATION = "/projects/{project}/locations/{location}"
-# Operation ids are unique: the study and the trial in the path do not matter.
-_PARENTS = (_LOCATION, _LOCATION + "/studies/{study}", _LOCATION + "/studies/{study}/trials/{trial}")
-_FOR_GOOGLE = "/ui"
 _ORDER = "operations"
 
 
@@ -37,21 +34,17 @@ async def _parent(parent: InLocation, request: Request) -> Location:
 async def _for_google(request: Request) -> bool:
     """Return whether the call came to the path where Google's SDK looks for operations."""
     path: str = request.scope["route"].path
-    return path.startswith(_FOR_GOOGLE)
+    return path.startswith(GOOGLE_ROOT)
 
 
 OfParent = Annotated[Location, Depends(_parent)]
 ForGoogle = Annotated[bool, Depends(_for_google)]
 
 
-router = APIRouter(route_class=LenientRoute, responses=ERRORS, tags=["operations"])
+routes = Routes(Dialect.VERTEX)
 
 
-@router.post(
-    "/v1" + _PARENTS[2] + ":checkTrialEarlyStoppingState",
-    response_model=wire.EarlyStoppingOperation,
-    tags=["trials"],
-)
+@routes.serve
 async def check_trial_early_stopping_state(
     trial: OfTrial, _body: wire.EmptyRequest, operations: Operations
 ) -> Response:
@@ -59,6 +52,7 @@ async def check_trial_early_stopping_state(
     return Answer(render.stop_check(await operations.check_stopping(trial)))
 
 
+@routes.serve
 async def list_operations(
     parent: OfParent,
     operations: Operations,
@@ -81,6 +75,7 @@ async def list_operations(
     )
 
 
+@routes.serve
 async def get_operation(
     parent: OfParent, operation: str, operations: Operations, for_google: ForGoogle, view: OfView
 ) -> Response:
@@ -88,6 +83,7 @@ async def get_operation(
     return _answered(await operations.get(parent, operation, measured=view is View.FULL), for_google=for_google)
 
 
+@routes.serve
 async def wait_operation(
     parent: OfParent,
     operation: str,
@@ -101,6 +97,7 @@ async def wait_operation(
     return _answered(await operations.get(parent, operation, measured=view is View.FULL), for_google=for_google)
 
 
+@routes.serve
 async def cancel_operation(
     parent: OfParent, operation: str, _body: wire.EmptyRequest, operations: Operations
 ) -> Response:
@@ -109,6 +106,7 @@ async def cancel_operation(
     return Answer(wire.Empty())
 
 
+@routes.serve
 async def delete_operation(
     parent: OfParent, operation: str, operations: Operations, request_id: RequestId = ""
 ) -> Response:
@@ -121,18 +119,3 @@ def _answered(value: SuggestResult | StopCheck, *, for_google: bool) -> Response
     if isinstance(value, StopCheck):
         return Answer(render.stop_check(value))
     return written(functools.partial(answers.handout_pieces, value, for_google=for_google))
-
-
-def _add(path: str, *, in_schema: bool) -> None:
-    one = path + "/{operation}"
-    either = wire.Operation | wire.EarlyStoppingOperation
-    router.get(path, response_model=wire.ListOperationsResponse, include_in_schema=in_schema)(list_operations)
-    router.get(one, response_model=either, include_in_schema=in_schema)(get_operation)
-    router.post(one + ":wait", response_model=either, include_in_schema=in_schema)(wait_operation)
-    router.post(one + ":cancel", response_model=wire.Empty, include_in_schema=in_schema)(cancel_operation)
-    router.delete(one, response_model=wire.Empty, include_in_schema=in_schema)(delete_operation)
-
-
-for _path in _PARENTS:
-    _add("/v1" + _path + "/operations", in_schema=True)
-    _add(_FOR_GOOGLE + _path + "/operations", in_schema=False)

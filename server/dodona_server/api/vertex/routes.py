@@ -1,15 +1,15 @@
-"""The routes of the Vertex dialect. The calls of the trial loop come first: routes are tried in order."""
+"""The calls of the Vertex dialect about trials and studies."""
 
 from __future__ import annotations
 
 import functools
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from dodona_schemas import vertex as wire
-from dodona_schemas.status import ErrorResponse
 from dodona_server.api.answer import Answer
+from dodona_server.api.calls import Dialect
 from dodona_server.api.paging import (
     MAX_PAGE_SIZE,
     page_size,
@@ -18,7 +18,7 @@ from dodona_server.api.paging import (
     write_ranking_token,
     write_token,
 )
-from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, PageSize, PageToken, RequestId
+from dodona_server.api.route import InLocation, OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.streaming import all_pages
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.loop import TrialCalls, View, read_view
@@ -30,22 +30,6 @@ from dodona_server.domain.study_states import StudyVerb
 from dodona_server.domain.trial import Measurement
 from dodona_server.parts import Queries, Studies, Trials, part
 from dodona_server.service.trials.reports import Report, Result
-
-LOCATION = "/v1/projects/{project}/locations/{location}"
-STUDY = LOCATION + "/studies/{study}"
-TRIAL = STUDY + "/trials/{trial}"
-
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorResponse, "description": "The request is not valid, or not in this state"},
-    404: {"model": ErrorResponse, "description": "There is no such resource"},
-    503: {"model": ErrorResponse, "description": "The server cannot answer now; send the same request again"},
-}
-LOST: dict[int | str, dict[str, Any]] = {
-    409: {"model": ErrorResponse, "description": "The attempt was lost: the trial was handed on, or has ended"}
-}
-_CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"model": ErrorResponse, "description": "The name belongs to a study with another spec"}
-}
 
 
 async def _view(
@@ -62,42 +46,42 @@ OfView = Annotated[View, Depends(_view)]
 Calls = Annotated[TrialCalls, part("calls")]
 
 
-trial_router = APIRouter(route_class=LenientRoute, responses=ERRORS)
+routes = Routes(Dialect.VERTEX, Dialect.OWN)
 
 
-@trial_router.post(STUDY + "/trials:suggest", response_model=wire.Operation, tags=["trials"])
+@routes.serve
 async def suggest_trials(study: OfStudy, body: wire.SuggestTrialsRequest, view: OfView, calls: Calls) -> Response:
     """Return trials to run: the client's own unfinished ones, then queued ones, then new ones."""
-    return await calls.suggest(study, body, view)
+    return await calls.suggest_trials(study, body, view)
 
 
-@trial_router.post(TRIAL + ":addTrialMeasurement", response_model=wire.Trial, responses=LOST, tags=["trials"])
+@routes.serve
 async def add_trial_measurement(
     trial: OfTrial, body: wire.AddTrialMeasurementRequest, view: OfView, calls: Calls
 ) -> Response:
     """Report a measurement; state STOPPING in the answer tells the worker to stop early."""
-    return await calls.measure(trial, body, view)
+    return await calls.add_trial_measurement(trial, body, view)
 
 
-@trial_router.post(TRIAL + ":complete", response_model=wire.Trial, responses=LOST, tags=["trials"])
+@routes.serve
 async def complete_trial(trial: OfTrial, body: wire.CompleteTrialRequest, view: OfView, calls: Calls) -> Response:
     """Complete a trial with a final measurement, with the last one reported, or as infeasible."""
-    return await calls.complete(trial, body, view)
+    return await calls.complete_trial(trial, body, view)
 
 
-@trial_router.post(TRIAL + ":stop", response_model=wire.Trial, tags=["trials"])
+@routes.serve
 async def stop_trial(trial: OfTrial, body: wire.EmptyRequest, view: OfView, trials: Trials, calls: Calls) -> Response:
     """Ask the worker to end the trial early."""
     return await calls.shown(trial.study, await trials.stop(trial, body.request_id), view)
 
 
-@trial_router.post(TRIAL + ":heartbeat", response_model=wire.Trial, responses=LOST, tags=["trials"])
+@routes.serve
 async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view: OfView, calls: Calls) -> Response:
     """Dodona's own: renew the trial's lease; state STOPPING in the answer tells the worker to stop early."""
-    return await calls.heartbeat(trial, body, view)
+    return await calls.heartbeat_trial(trial, body, view)
 
 
-@trial_router.post(TRIAL + ":release", response_model=wire.Trial, responses=LOST, tags=["trials"])
+@routes.serve
 async def release_trial(
     trial: OfTrial, body: wire.ReleaseTrialRequest, view: OfView, trials: Trials, calls: Calls
 ) -> Response:
@@ -106,7 +90,7 @@ async def release_trial(
     return await calls.shown(trial.study, released, view)
 
 
-@trial_router.post(STUDY + "/trials:report", response_model=wire.ReportTrialsResponse, responses=LOST, tags=["trials"])
+@routes.serve
 async def report_trials(
     study: OfStudy, body: wire.ReportTrialsRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
@@ -121,7 +105,7 @@ async def report_trials(
     )
 
 
-@trial_router.post(TRIAL + ":updateMetadata", response_model=wire.Trial, tags=["trials"])
+@routes.serve
 async def update_trial_metadata(
     trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView, trials: Trials, calls: Calls
 ) -> Response:
@@ -130,7 +114,7 @@ async def update_trial_metadata(
     return await calls.shown(trial.study, changed, view)
 
 
-@trial_router.post(STUDY + "/trials:listOptimalTrials", response_model=wire.ListOptimalTrialsResponse, tags=["trials"])
+@routes.serve
 async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest, view: OfView, queries: Queries) -> Response:
     """List the trials with the best value, or the Pareto front if the study has several metrics."""
     optimal = await queries.optimal(study)
@@ -146,7 +130,7 @@ async def list_optimal_trials(study: OfStudy, _body: wire.EmptyRequest, view: Of
     )
 
 
-@trial_router.post(STUDY + "/trials", response_model=wire.Trial, tags=["trials"])
+@routes.serve
 async def create_trial(
     study: OfStudy, body: wire.CreateTrialRequest, view: OfView, trials: Trials, calls: Calls
 ) -> Response:
@@ -156,7 +140,7 @@ async def create_trial(
     return await calls.shown(study, created, view)
 
 
-@trial_router.get(STUDY + "/trials", response_model=wire.ListTrialsResponse, tags=["trials"])
+@routes.serve
 async def list_trials(
     study: OfStudy,
     queries: Queries,
@@ -195,13 +179,13 @@ async def list_trials(
     )
 
 
-@trial_router.get(TRIAL, response_model=wire.Trial, tags=["trials"])
+@routes.serve
 async def get_trial(trial: OfTrial, view: OfView, queries: Queries) -> Response:
     """Return a trial with its measurements."""
     return answers.trial(trial.study, await queries.get(trial, measured=view is View.FULL))
 
 
-@trial_router.delete(TRIAL, response_model=wire.Empty, tags=["trials"])
+@routes.serve
 async def delete_trial(trial: OfTrial, trials: Trials, request_id: RequestId = "") -> Response:
     """Delete a trial and its measurements."""
     await trials.delete(trial, request_id)
@@ -230,10 +214,7 @@ def _read_trial(body: wire.CreateTrialRequest) -> tuple[dict[str, object], list[
     return parameters, measured, Result(final, measured, reason)
 
 
-study_router = APIRouter(route_class=LenientRoute, responses=ERRORS)
-
-
-@study_router.post(LOCATION + "/studies", response_model=wire.Study, responses=_CONFLICT, tags=["studies"])
+@routes.serve
 async def create_study(parent: InLocation, body: wire.CreateStudyRequest, studies: Studies) -> Response:
     """Create a study; the same name with an equal spec returns the existing one."""
     spec = await aside(read_spec, body.study_spec)
@@ -244,13 +225,13 @@ async def create_study(parent: InLocation, body: wire.CreateStudyRequest, studie
     return answers.study(created)
 
 
-@study_router.post(LOCATION + "/studies:lookup", response_model=wire.Study, tags=["studies"])
+@routes.serve
 async def lookup_study(parent: InLocation, body: wire.LookupStudyRequest, studies: Studies) -> Response:
     """Find a study by its display name."""
     return answers.study(await studies.lookup(parent, body.display_name))
 
 
-@study_router.get(LOCATION + "/studies", response_model=wire.ListStudiesResponse, tags=["studies"])
+@routes.serve
 async def list_studies(parent: InLocation, studies: Studies, size: PageSize = 0, token: PageToken = "") -> Response:
     """List the studies in the order of creation."""
     page = await studies.page(parent, read_token("studies", token), page_size(size))
@@ -262,50 +243,50 @@ async def list_studies(parent: InLocation, studies: Studies, size: PageSize = 0,
     )
 
 
-@study_router.post(STUDY + ":addParameters", response_model=wire.Study, tags=["studies"])
+@routes.serve
 async def add_parameters(study: OfStudy, body: wire.AddParametersRequest, studies: Studies) -> Response:
     """Dodona's own: add parameters to the search space; existing ones may be repeated."""
     added = await aside(read_parameters, body.parameters)
     return answers.study(await studies.add_parameters(study, added, body.request_id))
 
 
-@study_router.post(STUDY + ":updateMetadata", response_model=wire.Study, tags=["studies"])
+@routes.serve
 async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest, studies: Studies) -> Response:
     """Dodona's own: set or remove entries of the study's metadata."""
     return answers.study(await studies.update_metadata(study, body.metadata, body.request_id))
 
 
-@study_router.post(STUDY + ":setMaxTrials", response_model=wire.Study, tags=["studies"])
+@routes.serve
 async def set_max_trials(study: OfStudy, body: wire.SetMaxTrialsRequest, studies: Studies) -> Response:
     """Dodona's own: change the study's budget of trials; a larger budget resumes a completed study."""
     return answers.study(await studies.set_max_trials(study, body.max_num_trials, body.request_id))
 
 
-@study_router.post(STUDY + ":pause", response_model=wire.Study, tags=["studies"])
+@routes.serve
 async def pause_study(study: OfStudy, body: wire.PauseStudyRequest, studies: Studies) -> Response:
     """Dodona's own: assign no more trials until the study is resumed; running ones may continue."""
     return answers.study(await studies.move(study, StudyVerb.PAUSE, body.reason, body.request_id))
 
 
-@study_router.post(STUDY + ":resume", response_model=wire.Study, tags=["studies"])
+@routes.serve
 async def resume_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
     """Dodona's own: resume a paused study, or a completed one with budget left."""
     return answers.study(await studies.move(study, StudyVerb.RESUME, request_id=body.request_id))
 
 
-@study_router.post(STUDY + ":complete", response_model=wire.Study, tags=["studies"])
+@routes.serve
 async def complete_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
     """Dodona's own: complete the study, so that workers stop asking; running trials may continue."""
     return answers.study(await studies.move(study, StudyVerb.COMPLETE, request_id=body.request_id))
 
 
-@study_router.get(STUDY, response_model=wire.Study, tags=["studies"])
+@routes.serve
 async def get_study(study: OfStudy, studies: Studies) -> Response:
     """Return a study with its spec and state."""
     return answers.study(await studies.get(study))
 
 
-@study_router.delete(STUDY, response_model=wire.Empty, tags=["studies"])
+@routes.serve
 async def delete_study(study: OfStudy, studies: Studies, request_id: RequestId = "") -> Response:
     """Delete a study with its trials."""
     await studies.delete(study, request_id)

@@ -1,0 +1,312 @@
+"""The table of calls: a row for each call that the server answers.
+
+Five places read it: FastAPI's routes (`api/route.py`), the front that answers the hot calls (`api/vertex/loop.py`), the
+OpenAPI document (`api/openapi.py`), AI Platform's discovery document (`api/caip/discovery.py`) and the recognition of
+its requests (`api/caip/dispatch.py`). The function that answers a call has the row's name.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Any
+
+from dodona_schemas import artifacts
+from dodona_schemas import caip as ml
+from dodona_schemas import vertex as wire
+from dodona_schemas.base import WireModel
+
+
+class Dialect(enum.Enum):
+    """Whose protocol a call belongs to. Vertex AI and AI Platform have paths in common: see `CaipDispatch`."""
+
+    VERTEX = "vertex"
+    AIPLATFORM = "aiplatform"
+    OWN = "own"
+
+
+class Role(enum.IntEnum):
+    """What a call needs of its principal; each role includes those before it. Nothing checks it yet."""
+
+    ANYONE = 0
+    """Ask whether the server is alive. This needs no token."""
+    READER = 1
+    """Read everything."""
+    WORKER = 2
+    """Run a training script: create or find its study, add parameters, run trials, keep their files."""
+    EDITOR = 3
+    """Change what others work on: queue, stop and delete trials; pause, end, change and delete studies."""
+
+
+Content = type[WireModel] | type[dict[str, Any]] | UnionType | str
+"""What an answer contains: a message, one of several messages, or content of a media type."""
+
+JSON_LINES = "application/x-ndjson"
+OCTETS = "application/octet-stream"
+EVENT_STREAM = "text/event-stream"
+PARQUET = "application/vnd.apache.parquet"
+CSV, HTML, TEXT = "text/csv", "text/html", "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of the API, or a page.
+
+    Args:
+        name: the name of the function that answers it. Calls that differ only in their paths have the same one.
+        method: the HTTP method.
+        path: the template of the path to which clients send it.
+        dialect: whose protocol it belongs to.
+        request: the message that its body contains, or the body's media type; None if it has no body.
+        answer: what the answer contains; a tuple if the client may choose.
+        role: what it needs of its principal.
+        errors: the meanings of statuses that calls of its kind do not have in common.
+        hot: whether the front answers it before FastAPI does.
+        documented: whether it is in the OpenAPI document and in the discovery document.
+    """
+
+    name: str
+    method: str
+    path: str
+    dialect: Dialect
+    request: type[WireModel] | str | None
+    answer: Content | tuple[Content, ...]
+    role: Role
+    errors: Mapping[int, str] = field(default_factory=dict, hash=False)
+    hot: bool = False
+    documented: bool = True
+
+    @property
+    def served_at(self) -> str:
+        """Return the template of the path at which the server answers it."""
+        return AIPLATFORM_ROOT + self.path if self.dialect is Dialect.AIPLATFORM else self.path
+
+    @property
+    def verb(self) -> str:
+        """Return what follows the colon at the end of the path; empty if there is none."""
+        match = re.search(r":(\w+)$", self.path)
+        return match[1] if match else ""
+
+    @property
+    def tag(self) -> str:
+        """Return the group of calls to which it belongs in the OpenAPI document."""
+        if self.dialect is Dialect.AIPLATFORM:
+            return "AI Platform"
+        collections: list[str] = re.findall(r"/(studies|trials|artifacts|operations)\b", self.path)
+        return collections[-1] if collections else "health"
+
+    @property
+    def answers(self) -> tuple[Content, ...]:
+        """Return what the answer may contain."""
+        return self.answer if isinstance(self.answer, tuple) else (self.answer,)
+
+
+# `CaipDispatch` moves AI Platform's requests below this path.
+AIPLATFORM_ROOT = "/ml"
+# Google's SDK looks for operations below this path instead of "/v1".
+GOOGLE_ROOT = "/ui"
+
+LOCATION = "/v1/projects/{project}/locations/{location}"
+STUDIES = LOCATION + "/studies"
+STUDY = STUDIES + "/{study}"
+TRIALS = STUDY + "/trials"
+TRIAL = TRIALS + "/{trial}"
+ARTIFACT = TRIAL + "/artifacts/{artifact}"
+STUDY_PAGE = "/studies/{project}/{location}/{study}"
+
+GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
+VERTEX, AIPLATFORM, OWN = Dialect
+ANYONE, READER, WORKER, EDITOR = Role
+
+_LOST = {409: "The attempt was lost: the trial was handed on, or has ended"}
+_OTHER_SPEC = {409: "The name belongs to a study with another spec"}
+_OTHER_CONFIGURATION = {409: "The name belongs to a study with another configuration"}
+_NO_ROOM = {413: "The file is larger than this server allows", 507: "The server has no room left for it"}
+_NO_PYARROW = {501: "The server has no pyarrow, which Parquet needs"}
+_NO_DATABASE = {503: "The database does not answer"}
+
+_EVENTS = (wire.ListEventsResponse, EVENT_STREAM)
+_OPERATION = wire.Operation | wire.EarlyStoppingOperation
+
+# fmt: off
+
+
+def _operations(parent: str, for_google: bool = False) -> tuple[Call, ...]:
+    """Return the calls about operations below `parent`. Ids are unique, so each parent has all operations."""
+    path = (GOOGLE_ROOT + parent.removeprefix("/v1") if for_google else parent) + "/operations"
+    operation, documented = path + "/{operation}", not for_google
+    return (
+        Call("list_operations", GET, path, VERTEX,
+             None, wire.ListOperationsResponse, READER, documented=documented),
+        Call("get_operation", GET, operation, VERTEX,
+             None, _OPERATION, READER, documented=documented),
+        Call("wait_operation", POST, operation + ":wait", VERTEX,
+             wire.EmptyRequest, _OPERATION, READER, documented=documented),
+        Call("cancel_operation", POST, operation + ":cancel", VERTEX,
+             wire.EmptyRequest, wire.Empty, WORKER, documented=documented),
+        Call("delete_operation", DELETE, operation, VERTEX,
+             None, wire.Empty, EDITOR, documented=documented),
+    )
+
+
+def _aiplatform_operations(parent: str, documented: bool = True) -> tuple[Call, ...]:
+    operation = parent + "/operations/{operation}"
+    return (
+        Call("get_operation", GET, operation, AIPLATFORM,
+             None, ml.MlOperation, READER, documented=documented),
+        Call("cancel_operation", POST, operation + ":cancel", AIPLATFORM,
+             wire.EmptyRequest, wire.Empty, WORKER, documented=documented),
+    )
+
+
+def _page(name: str, path: str, content: str = HTML) -> Call:
+    """Return the row of a page or of a file that pages use."""
+    return Call(name, GET, path, OWN, None, content, READER, documented=False)
+
+
+# FastAPI tries the routes in this order, so the calls of the trial loop come first.
+CALLS: tuple[Call, ...] = (
+    # --- trials
+    Call("suggest_trials", POST, TRIALS + ":suggest", VERTEX,
+         wire.SuggestTrialsRequest, wire.Operation, WORKER, hot=True),
+    Call("add_trial_measurement", POST, TRIAL + ":addTrialMeasurement", VERTEX,
+         wire.AddTrialMeasurementRequest, wire.Trial, WORKER, _LOST, hot=True),
+    Call("complete_trial", POST, TRIAL + ":complete", VERTEX,
+         wire.CompleteTrialRequest, wire.Trial, WORKER, _LOST, hot=True),
+    Call("stop_trial", POST, TRIAL + ":stop", VERTEX,
+         wire.EmptyRequest, wire.Trial, EDITOR),
+    Call("heartbeat_trial", POST, TRIAL + ":heartbeat", OWN,
+         wire.HeartbeatTrialRequest, wire.Trial, WORKER, _LOST, hot=True),
+    Call("release_trial", POST, TRIAL + ":release", OWN,
+         wire.ReleaseTrialRequest, wire.Trial, WORKER, _LOST),
+    Call("report_trials", POST, TRIALS + ":report", OWN,
+         wire.ReportTrialsRequest, wire.ReportTrialsResponse, WORKER, _LOST),
+    Call("update_trial_metadata", POST, TRIAL + ":updateMetadata", OWN,
+         wire.UpdateMetadataRequest, wire.Trial, WORKER),
+    Call("list_optimal_trials", POST, TRIALS + ":listOptimalTrials", VERTEX,
+         wire.EmptyRequest, wire.ListOptimalTrialsResponse, READER),
+    Call("create_trial", POST, TRIALS, VERTEX,
+         wire.CreateTrialRequest, wire.Trial, EDITOR),
+    Call("list_trials", GET, TRIALS, VERTEX,
+         None, wire.ListTrialsResponse, READER),
+    Call("get_trial", GET, TRIAL, VERTEX,
+         None, wire.Trial, READER),
+    Call("delete_trial", DELETE, TRIAL, VERTEX,
+         None, wire.Empty, EDITOR),
+
+    # --- what a study has to say as a whole
+    Call("export_study", GET, STUDY + ":export", OWN,
+         None, (CSV, JSON_LINES, PARQUET), READER, _NO_PYARROW),
+    Call("list_events", GET, STUDY + "/events", OWN,
+         None, _EVENTS, READER),
+
+    # --- artifacts
+    Call("save_artifact", PUT, ARTIFACT, OWN,
+         OCTETS, artifacts.Artifact, WORKER, {**_LOST, **_NO_ROOM}),
+    Call("get_artifact", GET, ARTIFACT, OWN,
+         None, (artifacts.Artifact, OCTETS), READER),
+    Call("list_artifacts", GET, TRIAL + "/artifacts", OWN,
+         None, artifacts.ListArtifactsResponse, READER),
+    Call("list_artifacts_of_study", GET, STUDY + "/artifacts", OWN,
+         None, artifacts.ListArtifactsResponse, READER),
+    Call("delete_artifact", DELETE, ARTIFACT, OWN,
+         None, wire.Empty, WORKER, _LOST),
+
+    # --- studies
+    Call("create_study", POST, STUDIES, VERTEX,
+         wire.CreateStudyRequest, wire.Study, WORKER, _OTHER_SPEC),
+    Call("lookup_study", POST, STUDIES + ":lookup", VERTEX,
+         wire.LookupStudyRequest, wire.Study, READER),
+    Call("list_studies", GET, STUDIES, VERTEX,
+         None, wire.ListStudiesResponse, READER),
+    Call("add_parameters", POST, STUDY + ":addParameters", OWN,
+         wire.AddParametersRequest, wire.Study, WORKER),
+    Call("update_study_metadata", POST, STUDY + ":updateMetadata", OWN,
+         wire.UpdateMetadataRequest, wire.Study, EDITOR),
+    Call("set_max_trials", POST, STUDY + ":setMaxTrials", OWN,
+         wire.SetMaxTrialsRequest, wire.Study, EDITOR),
+    Call("pause_study", POST, STUDY + ":pause", OWN,
+         wire.PauseStudyRequest, wire.Study, EDITOR),
+    Call("resume_study", POST, STUDY + ":resume", OWN,
+         wire.EmptyRequest, wire.Study, EDITOR),
+    Call("complete_study", POST, STUDY + ":complete", OWN,
+         wire.EmptyRequest, wire.Study, EDITOR),
+    Call("get_study", GET, STUDY, VERTEX,
+         None, wire.Study, READER),
+    Call("delete_study", DELETE, STUDY, VERTEX,
+         None, wire.Empty, EDITOR),
+
+    # --- operations
+    Call("check_trial_early_stopping_state", POST, TRIAL + ":checkTrialEarlyStoppingState", VERTEX,
+         wire.EmptyRequest, wire.EarlyStoppingOperation, WORKER),
+    *_operations(LOCATION),
+    *_operations(LOCATION, for_google=True),
+    *_operations(STUDY),
+    *_operations(STUDY, for_google=True),
+    *_operations(TRIAL),
+    *_operations(TRIAL, for_google=True),
+
+    # --- AI Platform
+    Call("suggest_trials", POST, TRIALS + ":suggest", AIPLATFORM,
+         ml.MlSuggestTrialsRequest, ml.MlOperation, WORKER),
+    Call("add_measurement", POST, TRIAL + ":addMeasurement", AIPLATFORM,
+         ml.MlAddTrialMeasurementRequest, ml.MlTrial, WORKER),
+    Call("check_early_stopping_state", POST, TRIAL + ":checkEarlyStoppingState", AIPLATFORM,
+         wire.EmptyRequest, ml.MlOperation, WORKER),
+    Call("stop_trial", POST, TRIAL + ":stop", AIPLATFORM,
+         wire.EmptyRequest, ml.MlTrial, EDITOR),
+    Call("complete_trial", POST, TRIAL + ":complete", AIPLATFORM,
+         ml.MlCompleteTrialRequest, ml.MlTrial, WORKER),
+    Call("list_optimal_trials", POST, TRIALS + ":listOptimalTrials", AIPLATFORM,
+         wire.EmptyRequest, ml.MlListOptimalTrialsResponse, READER),
+    Call("create_trial", POST, TRIALS, AIPLATFORM,
+         ml.MlTrial, ml.MlTrial, EDITOR),
+    Call("list_trials", GET, TRIALS, AIPLATFORM,
+         None, ml.MlListTrialsResponse, READER),
+    Call("get_trial", GET, TRIAL, AIPLATFORM,
+         None, ml.MlTrial, READER),
+    Call("delete_trial", DELETE, TRIAL, AIPLATFORM,
+         None, wire.Empty, EDITOR),
+    Call("create_study", POST, STUDIES, AIPLATFORM,
+         ml.MlStudy, ml.MlStudy, WORKER, _OTHER_CONFIGURATION),
+    Call("list_studies", GET, STUDIES, AIPLATFORM,
+         None, ml.MlListStudiesResponse, READER),
+    Call("get_study", GET, STUDY, AIPLATFORM,
+         None, ml.MlStudy, READER),
+    Call("delete_study", DELETE, STUDY, AIPLATFORM,
+         None, wire.Empty, EDITOR),
+    *_aiplatform_operations(LOCATION),
+    *_aiplatform_operations(STUDY, documented=False),
+    *_aiplatform_operations(TRIAL, documented=False),
+    Call("get_discovery_document", GET, "/discovery.json", AIPLATFORM,
+         None, dict[str, Any], READER),
+
+    # --- the server itself
+    Call("healthz", GET, "/healthz", OWN,
+         None, TEXT, ANYONE),
+    Call("readyz", GET, "/readyz", OWN,
+         None, TEXT, ANYONE, _NO_DATABASE),
+
+    # --- pages
+    _page("all_studies", "/"),
+    _page("one_study", STUDY_PAGE),
+    _page("one_trial", STUDY_PAGE + "/trials/{trial}"),
+    _page("static_file", "/static/{path}", OCTETS),
+    _page("anything_else", "/studies{path:path}"),
+    _page("docs", "/docs"),
+    _page("openapi_document", "/openapi.json", "application/json"),
+    _page("swagger_ui_bundle_js", "/swagger/swagger-ui-bundle.js", "application/javascript"),
+    _page("swagger_ui_css", "/swagger/swagger-ui.css", "text/css"),
+    _page("swagger_favicon_png", "/swagger/favicon-32x32.png", "image/png"),
+)
+
+# fmt: on
+
+
+def row(name: str) -> Call:
+    """Return the only row of that name."""
+    (call,) = (call for call in CALLS if call.name == name)
+    return call

@@ -1,0 +1,87 @@
+"""An example body for each message that a call reads. All of them are about one study, `digits`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dodona_schemas import caip as ml
+from dodona_schemas import vertex as wire
+from dodona_schemas.base import WireModel
+
+_METRICS = [{"metricId": "loss", "value": 0.25}]
+_MEASUREMENT = {"stepCount": "10", "elapsedDuration": "3.500s", "metrics": _METRICS}
+_PARAMETERS = [
+    {
+        "parameterId": "learning_rate",
+        "doubleValueSpec": {"minValue": 0.0001, "maxValue": 0.1},
+        "scaleType": "UNIT_LOG_SCALE",
+    },
+    {
+        "parameterId": "optimizer",
+        "categoricalValueSpec": {"values": ["adam", "sgd"]},
+        "conditionalParameterSpecs": [
+            {
+                "parentCategoricalValues": {"values": ["sgd"]},
+                "parameterSpec": {"parameterId": "momentum", "doubleValueSpec": {"minValue": 0, "maxValue": 0.99}},
+            }
+        ],
+    },
+]
+_CHOSEN = [
+    {"parameterId": "learning_rate", "value": 0.01},
+    {"parameterId": "optimizer", "value": "sgd"},
+    {"parameterId": "momentum", "value": 0.9},
+]
+_ML_MEASUREMENT = {"stepCount": "10", "elapsedTime": "3.500s", "metrics": [{"metric": "loss", "value": 0.25}]}
+
+EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
+    wire.AddParametersRequest: {
+        "parameters": [
+            {"parameterId": "dropout", "doubleValueSpec": {"minValue": 0, "maxValue": 0.5, "defaultValue": 0}}
+        ]
+    },
+    wire.AddTrialMeasurementRequest: {"measurement": _MEASUREMENT},
+    wire.CompleteTrialRequest: {"finalMeasurement": _MEASUREMENT},
+    wire.CreateTrialRequest: {"parameters": _CHOSEN, "requestId": "my-first-guess"},
+    wire.EmptyRequest: {},
+    wire.HeartbeatTrialRequest: {"attempt": 1},
+    wire.LookupStudyRequest: {"displayName": "Digits"},
+    wire.SetMaxTrialsRequest: {"maxNumTrials": 200},
+    wire.PauseStudyRequest: {"reason": "the machine is needed for something else"},
+    wire.ReleaseTrialRequest: {"attempt": 1},
+    wire.ReportTrialsRequest: {"reports": [{"trial": "1", "measurement": _MEASUREMENT}]},
+    wire.CreateStudyRequest: {
+        "studyId": "digits",
+        "displayName": "Digits",
+        "studySpec": {
+            "metrics": [{"metricId": "loss", "goal": "MINIMIZE"}],
+            "parameters": _PARAMETERS,
+            "studyStoppingConfig": {"maxNumTrials": 100},
+        },
+    },
+    wire.SuggestTrialsRequest: {"clientId": "worker-1", "suggestionCount": 1, "leaseDuration": "60s"},
+    wire.UpdateMetadataRequest: {"metadata": {"owner": "ada", "no longer needed": ""}},
+    ml.MlAddTrialMeasurementRequest: {"measurement": _ML_MEASUREMENT},
+    ml.MlCompleteTrialRequest: {"finalMeasurement": _ML_MEASUREMENT},
+    ml.MlStudy: {
+        "studyConfig": {
+            "metrics": [{"metric": "loss", "goal": "MINIMIZE"}],
+            "parameters": [
+                {
+                    "parameter": "learning_rate",
+                    "type": "DOUBLE",
+                    "doubleValueSpec": {"minValue": 0.0001, "maxValue": 0.1},
+                    "scaleType": "UNIT_LOG_SCALE",
+                }
+            ],
+        }
+    },
+    ml.MlSuggestTrialsRequest: {"clientId": "worker-1", "suggestionCount": 1},
+    ml.MlTrial: {
+        "parameters": [
+            {"parameter": "learning_rate", "floatValue": 0.01},
+            {"parameter": "optimizer", "stringValue": "sgd"},
+            {"parameter": "momentum", "floatValue": 0.9},
+        ]
+    },
+}
