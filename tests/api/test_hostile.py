@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.app import create_app
+from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location
 from dodona_server.service.operations import StopCheck
 from dodona_server.storage.opening import open_store
@@ -20,15 +20,16 @@ JSON = {"content-type": "application/json"}
 HUGE = 10**400
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "framework"])
 def shared(request, tmp_path_factory):
     """One server of each kind for all these tests, which leave nothing behind but studies."""
     with ExitStack() as stack:
-        if request.param == "sqlite":
+        if request.param != "postgresql":
             url = f"sqlite:///{tmp_path_factory.mktemp('hostile') / 'test.db'}"
         else:
             url = stack.enter_context(fresh_database(request.getfixturevalue("_postgres")))
-        client = TestClient(create_app(open_store(url)), base_url="http://localhost")
+        app = create_app(open_store(url), Options(front=request.param != "framework"))
+        client = TestClient(app, base_url="http://localhost")
         yield Api(stack.enter_context(client))
 
 

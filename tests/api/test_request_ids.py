@@ -25,6 +25,11 @@ CALLS = [
 ]
 
 
+@pytest.fixture(params=[True, False], ids=["front", "framework"])
+def front(request):
+    return request.param
+
+
 def send(api, method, path, body, request_id, code=200):
     if method == "DELETE":
         return api.delete(f"{path}?requestId={request_id}", code)

@@ -18,6 +18,11 @@ def complete(api, number, value):
     return api.post(f"/studies/s/trials/{number}:complete", {"finalMeasurement": measurement(value, 1)})
 
 
+@pytest.fixture(params=[True, False], ids=["front", "framework"])
+def front(request):
+    return request.param
+
+
 @pytest.fixture
 def trial(api, study):
     """The path of an ACTIVE trial."""

@@ -13,6 +13,11 @@ KIND = {
 }
 
 
+@pytest.fixture(params=[True, False], ids=["front", "framework"])
+def front(request):
+    return request.param
+
+
 def listed(**values):
     return [{"parameterId": name, "value": value} for name, value in values.items()]
 
