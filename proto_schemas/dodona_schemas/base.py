@@ -34,6 +34,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -47,15 +48,16 @@ _PUT_VALUES, _PUT_FIELDS_SET, _PUT_EXTRA, _PUT_PRIVATE = (
     for slot in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 )
 _NULL = {"type": "null"}
+# Marks a field in JSON schemas that Google's protocols lack.
+OWN = "x-dodona-own"
+_ABOUT = ("title", "description", "default", "examples", OWN)
 # The Python types of a number on the wire.
 _OF_JSON = {int, float, str}
 
 
 def _with_null(field: JsonSchemaValue, *, null: bool) -> JsonSchemaValue:
     """Return the schema of a field that may be null (an absent field of a request) or never is (in answers)."""
-    about: JsonSchemaValue = {
-        key: field[key] for key in ("title", "description", "default", "examples") if key in field
-    }
+    about: JsonSchemaValue = {key: field[key] for key in _ABOUT if key in field}
     content = {key: value for key, value in field.items() if key not in about}
     choices = [choice for choice in content.pop("anyOf", [content]) if choice and choice != _NULL]
     if not choices:  # anything at all
@@ -98,6 +100,30 @@ class WireModel(BaseModel):
         """Return the message as JSON, without fields that have no value; zeros and empty lists are included."""
         context = _ENUMS_AS_NUMBERS if enums_as_numbers else None
         return self.__pydantic_serializer__.to_json(self, by_alias=True, exclude_none=True, context=context)
+
+
+def own(about: str, default: Any = None, **limits: Any) -> Any:
+    """Return a field that is Dodona's own: Google's protocols lack it, and other clients ignore it.
+
+    The OpenAPI document and the list in docs/protocol.md say so, and answers in which Google's SDK refuses unknown
+    fields omit it.
+
+    Args:
+        about: what the field means, as the documents say it.
+        default: the value of an absent field.
+        limits: further arguments of pydantic's `Field`.
+    """
+    return Field(default, description=f"Dodona's own: {about}.", json_schema_extra={OWN: True}, **limits)
+
+
+def own_fields(model: type[WireModel]) -> dict[str, str]:
+    """Return what each field means that is Dodona's own, by the field's name in Python."""
+    marked = {name: field for name, field in model.model_fields.items() if _is_own(field)}
+    return {name: (field.description or "").partition(": ")[2] for name, field in marked.items()}
+
+
+def _is_own(field: FieldInfo) -> bool:
+    return isinstance(field.json_schema_extra, dict) and OWN in field.json_schema_extra
 
 
 def unchecked(model: Callable[Fields, Message]) -> Callable[Fields, Message]:

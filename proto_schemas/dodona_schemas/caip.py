@@ -1,7 +1,7 @@
 """The AI Platform v1 dialect, called `ml` by Google, which tensorflow-cloud's tuner uses.
 
 It has the same studies and trials as `vertex`, with other names and states; common parts come from there.
-Fields under "Dodona's own" are not part of AI Platform's protocol; other clients ignore them.
+Fields that are `own` are not part of AI Platform's protocol; other clients ignore them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Repeated, Timestamp, WireEnum, WireModel
+from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Repeated, Timestamp, WireEnum, WireModel, own
 from dodona_schemas.vertex import (
     CategoricalValueCondition,
     CategoricalValueSpec,
@@ -109,8 +109,7 @@ class MlStudyConfig(WireModel):
     parameters: Repeated[MlParameterSpec] = []
     algorithm: MlAlgorithm = MlAlgorithm.ALGORITHM_UNSPECIFIED
     automated_stopping_config: MlAutomatedStoppingConfig | None = None
-    # Dodona's own: the budget, as in Vertex's dialect.
-    study_stopping_config: StudyStoppingConfig | None = None
+    study_stopping_config: StudyStoppingConfig | None = own("the budget, as in Vertex's dialect")
 
 
 class MlStudy(WireModel):
@@ -163,8 +162,7 @@ class MlTrial(WireModel):
     client_id: str | None = None
     trial_infeasible: Flag = False
     infeasible_reason: str | None = None
-    # Dodona's own here, part of Vertex's dialect: the last part of the name.
-    id: str | None = None
+    id: str | None = own("the last part of the name")
 
 
 # --- the bodies of the calls

@@ -1,14 +1,25 @@
-"""Command that writes the OpenAPI document: `python -m dodona_server.document docs/openapi.json`, or to stdout."""
+"""Command that writes what the documentation has from the code.
+
+    python -m dodona_server.document docs/openapi.json docs/protocol.md
+
+The first file is the OpenAPI document; without arguments it goes to stdout. In any page, the command replaces the
+table of the fields that are Dodona's own.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import cast
 
+from dodona_schemas.base import OWN
 from dodona_server.app import create_app
 from dodona_server.storage.store import Store
+
+_HEAD = "| field | messages | meaning |\n| --- | --- | --- |\n"
+_TABLE = re.compile(re.escape(_HEAD) + r"(\|.*\n)*")
 
 
 def openapi_document() -> str:
@@ -17,8 +28,21 @@ def openapi_document() -> str:
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
+def with_own_fields(page: str) -> str:
+    """Return a page of the documentation with the current table of the fields that are Dodona's own."""
+    messages: dict[tuple[str, str], set[str]] = {}
+    for schema, message in json.loads(openapi_document())["components"]["schemas"].items():
+        for name, field in message.get("properties", {}).items():
+            if OWN in field:
+                about = field["description"].partition(": ")[2].rstrip(".")
+                messages.setdefault((name, about), set()).add(schema.partition("-")[0])
+    rows = (f"| `{name}` | {', '.join(sorted(of))} | {about} |\n" for (name, about), of in sorted(messages.items()))
+    return _TABLE.sub(lambda _: _HEAD + "".join(rows), page)
+
+
 if __name__ == "__main__":
-    if sys.argv[1:]:
-        Path(sys.argv[1]).write_text(openapi_document(), encoding="utf-8")
-    else:
+    for file in map(Path, sys.argv[1:]):
+        content = openapi_document() if file.suffix == ".json" else with_own_fields(file.read_text(encoding="utf-8"))
+        file.write_text(content, encoding="utf-8")
+    if not sys.argv[1:]:
         sys.stdout.write(openapi_document())

@@ -10,10 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_schemas import vertex as wire
+from dodona_schemas.base import OWN
 from dodona_server.api.calls import CALLS, OCTETS
 from dodona_server.api.examples import EXAMPLES
 from dodona_server.app import create_app
-from dodona_server.document import openapi_document
+from dodona_server.document import openapi_document, with_own_fields
 from dodona_server.storage.opening import open_store
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -36,6 +37,27 @@ def test_the_committed_document_is_up_to_date():
     assert COMMITTED.read_text(encoding="utf-8") == openapi_document(), (
         "run: python -m dodona_server.document docs/openapi.json"
     )
+
+
+def test_the_committed_table_of_own_fields_is_up_to_date():
+    page = (COMMITTED.parent / "protocol.md").read_text(encoding="utf-8")
+    assert "| `requestId` |" in page
+    assert page == with_own_fields(page), "run: python -m dodona_server.document docs/protocol.md"
+
+
+def test_what_vertex_lacks_is_marked(server):
+    marked = {path for path, call in ((p.values[1], p.values[2]) for p in OPERATIONS) if call.get(OWN)}
+    assert any(path.endswith("{trial}:heartbeat") for path in marked)
+    assert not any(path.endswith(("{trial}:complete", "/trials:suggest", "/healthz")) for path in marked)
+    trial = DOCUMENT["components"]["schemas"]["Trial"]["properties"]
+    assert {name for name, field in trial.items() if OWN in field} == {
+        "attempt",
+        "metadata",
+        "leaseDuration",
+        "leaseExpireTime",
+        "checkpoint",
+        "lastStep",
+    }
 
 
 def test_the_document_is_served(server):

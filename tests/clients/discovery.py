@@ -10,6 +10,10 @@ from importlib import resources
 from typing import Any
 
 import jsonschema
+from pydantic.alias_generators import to_camel
+
+from dodona_schemas import vertex as wire
+from dodona_schemas.base import WireModel, own_fields
 
 _NOTHING: AbstractSet[str] = frozenset()
 _NOT_FINITE = {"enum": ["NaN", "Infinity", "-Infinity"]}
@@ -128,20 +132,17 @@ def _references(schema: object) -> Iterator[str]:
             yield from _references(value)
 
 
+# By the name in Google's document.
+_MESSAGES: dict[str, type[WireModel]] = {
+    "Study": wire.Study,
+    "StudySpec": wire.StudySpec,
+    "StudySpecParameterSpec": wire.ParameterSpec,
+    "StudySpecStudyStoppingConfig": wire.StudyStoppingConfig,
+    "ListOptimalTrialsResponse": wire.ListOptimalTrialsResponse,
+    "Trial": wire.Trial,
+}
 VERTEX = Document(
     "aiplatform.v1.json",
     ("type.googleapis.com/google.cloud.aiplatform.v1.", "GoogleCloudAiplatformV1"),
-    {
-        "GoogleCloudAiplatformV1Study": {"completionReason", "metadata"},
-        "GoogleCloudAiplatformV1StudySpec": {"seed", "algorithmOptions", "priorStudies", "maxAttempts"},
-        "GoogleCloudAiplatformV1StudySpecParameterSpec": {"metadata"},
-        "GoogleCloudAiplatformV1Trial": {
-            "attempt",
-            "metadata",
-            "leaseDuration",
-            "leaseExpireTime",
-            "checkpoint",
-            "lastStep",
-        },
-    },
+    {f"GoogleCloudAiplatformV1{name}": set(map(to_camel, own_fields(model))) for name, model in _MESSAGES.items()},
 )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dodona_schemas import vertex
-from dodona_schemas.base import unchecked
+from dodona_schemas.base import WireModel, own, own_fields, unchecked
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -36,3 +36,25 @@ class TestUnchecked:
         assert made.model_copy(update={"value": 1.0}).value == 1.0
         made.value = 0.25
         assert made.value == 0.25
+
+
+class TestOwn:
+    def test_what_is_own_is_data(self):
+        class Message(WireModel):
+            name: str = ""
+            note: str | None = own("a note", max_length=3)
+            tags: vertex.Metric | None = own("what it is about")
+
+        assert own_fields(Message) == {"note": "a note.", "tags": "what it is about."}
+        described = Message.model_json_schema(mode="serialization")["properties"]
+        assert described["note"]["description"] == "Dodona's own: a note."
+        assert {name for name, field in described.items() if field.get("x-dodona-own")} == {"note", "tags"}
+        with pytest.raises(ValueError, match="at most 3"):
+            Message(note="long")
+
+    def test_a_message_has_the_own_fields_of_those_that_it_extends(self):
+        assert own_fields(vertex.Trial).items() < own_fields(vertex.CreateTrialRequest).items()
+
+    def test_an_absent_map_is_not_shared(self):
+        vertex.Trial().metadata["a"] = "b"
+        assert vertex.Trial().metadata == {}

@@ -1,11 +1,11 @@
 """The Vertex AI Vizier v1 dialect: studies, trials, operations and the bodies of the calls.
 
-Fields under "Dodona's own" are not part of Vertex's protocol; other clients ignore them.
+Fields that are `own` are not part of Vertex's protocol; other clients ignore them.
 """
 
 from __future__ import annotations
 
-from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH, Empty, EmptyRequest, RequestId
+from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH, Empty, EmptyRequest
 from dodona_schemas.vertex.operation import (
     CheckTrialEarlyStoppingStateMetadata,
     CheckTrialEarlyStoppingStateResponse,
@@ -115,7 +115,6 @@ __all__ = [
     "ReleaseTrialRequest",
     "ReportTrialsRequest",
     "ReportTrialsResponse",
-    "RequestId",
     "SafetyMetricConfig",
     "ScaleType",
     "SetMaxTrialsRequest",

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-from pydantic import Field
-
-from dodona_schemas.base import WireModel
+from dodona_schemas.base import WireModel, own
 
 MAX_CHECKPOINT_LENGTH = 4096
-# A client's id for a request, so that the server does it once however often it is sent.
-RequestId = Annotated[str, Field(max_length=128)]
+
+
+def own_request_id() -> Any:
+    """Return the field with a client's id for a request, so that the server does it once however often it is sent."""
+    return own("the same id again returns the same answer, for a day", max_length=128)
 
 
 class EmptyRequest(WireModel):
     """A call without arguments in Vertex's protocol."""
 
-    # Dodona's own: the same id again returns the same answer, for a day.
-    request_id: RequestId | None = None
+    request_id: str | None = own_request_id()
 
 
 class Empty(WireModel):

@@ -15,6 +15,7 @@ from dodona_schemas.base import (
     Timestamp,
     WireEnum,
     WireModel,
+    own,
 )
 
 
@@ -161,8 +162,9 @@ class ParameterSpec(WireModel):
     discrete_value_spec: DiscreteValueSpec | None = None
     scale_type: ScaleType = ScaleType.SCALE_TYPE_UNSPECIFIED
     conditional_parameter_specs: Repeated[ConditionalParameterSpec] = []
-    # Dodona's own: strings that the client stores with the parameter, such as its type in the user's program.
-    metadata: TextMap = {}
+    metadata: TextMap = own(
+        "strings that the client stores with the parameter, such as its type in the user's program", {}
+    )
 
 
 class StudyTimeConstraint(WireModel):
@@ -182,8 +184,7 @@ class StudyStoppingConfig(WireModel):
     max_num_trials: Int32 | None = None
     max_num_trials_no_progress: Int32 | None = None
     max_duration_no_progress: Duration | None = None
-    # Dodona's own: the study ends at this number of infeasible trials.
-    max_failed_trials: Int32 | None = None
+    max_failed_trials: Int32 | None = own("the study ends at this number of infeasible trials")
 
 
 class DecayCurveAutomatedStoppingSpec(WireModel):
@@ -223,14 +224,12 @@ class StudySpec(WireModel):
     decay_curve_stopping_spec: DecayCurveAutomatedStoppingSpec | None = None
     median_automated_stopping_spec: MedianAutomatedStoppingSpec | None = None
     convex_automated_stopping_spec: ConvexAutomatedStoppingSpec | None = None
-    # Dodona's own: the seed of all suggestions; without it the server draws one.
-    seed: Int64 | None = None
-    # Dodona's own: the options of the algorithm by name.
-    algorithm_options: OptionMap = {}
-    # Dodona's own: the names of earlier studies to learn from.
-    prior_studies: Repeated[str] = []
-    # Dodona's own: a trial becomes infeasible when this many attempts were lost; 3 if it is left out.
-    max_attempts: Int32 | None = None
+    seed: Int64 | None = own("the seed of all suggestions; without it the server draws one")
+    algorithm_options: OptionMap = own("the options of the algorithm by name", {})
+    prior_studies: Repeated[str] = own("the names of earlier studies to learn from", [])
+    max_attempts: Int32 | None = own(
+        "a trial becomes infeasible when this many attempts were lost; 3 if it is left out"
+    )
 
 
 class Study(WireModel):
@@ -242,9 +241,8 @@ class Study(WireModel):
     state: StudyState | None = None
     create_time: Timestamp | None = None
     inactive_reason: str | None = None
-    # Dodona's own: why the study was completed.
-    completion_reason: str | None = None
-    # Dodona's own: the last part of the name, if the client chooses it; otherwise the server draws a number.
-    study_id: str | None = None
-    # Dodona's own: strings that the client stores with the study.
-    metadata: TextMap = {}
+    completion_reason: str | None = own("why the study was completed")
+    study_id: str | None = own(
+        "the last part of the name, if the client chooses it; otherwise the server draws a number"
+    )
+    metadata: TextMap = own("strings that the client stores with the study", {})

@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from dodona_schemas.base import Int32, Int64, Repeated, TextMap, WireModel
-from dodona_schemas.vertex.fields import RequestId
+from dodona_schemas.vertex.fields import own_request_id
 from dodona_schemas.vertex.study import ParameterSpec, Study
 
 
 class CreateStudyRequest(Study):
     """A study to create."""
 
-    # Dodona's own: the same id again returns the same answer, for a day.
-    request_id: RequestId | None = None
+    request_id: str | None = own_request_id()
 
 
 class ListStudiesResponse(WireModel):
@@ -33,32 +32,28 @@ class AddParametersRequest(WireModel):
     """Dodona's own: parameters to add to a study's search space."""
 
     parameters: Repeated[ParameterSpec] = []
-    # Dodona's own: the same id again returns the same answer, for a day.
-    request_id: RequestId | None = None
+    request_id: str | None = own_request_id()
 
 
 class UpdateMetadataRequest(WireModel):
     """Dodona's own: entries to set; an empty value removes one."""
 
     metadata: TextMap = {}
-    # Dodona's own: the same id again returns the same answer, for a day.
-    request_id: RequestId | None = None
+    request_id: str | None = own_request_id()
 
 
 class SetMaxTrialsRequest(WireModel):
     """Dodona's own: a new budget of trials."""
 
     max_num_trials: Int32
-    # Dodona's own: the same id again returns the same answer, for a day.
-    request_id: RequestId | None = None
+    request_id: str | None = own_request_id()
 
 
 class PauseStudyRequest(WireModel):
     """Dodona's own: the study suggests no trials until it is resumed."""
 
     reason: str = ""
-    # Dodona's own: the same id again returns the same answer, for a day.
-    request_id: RequestId | None = None
+    request_id: str | None = own_request_id()
 
 
 class Event(WireModel):

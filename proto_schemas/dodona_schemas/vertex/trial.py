@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dodona_schemas.base import Double, Duration, Int32, Int64, Repeated, TextMap, Timestamp, WireEnum, WireModel
+from dodona_schemas.base import Double, Duration, Int32, Int64, Repeated, TextMap, Timestamp, WireEnum, WireModel, own
 
 
 class TrialState(WireEnum):
@@ -53,17 +53,12 @@ class Trial(WireModel):
     end_time: Timestamp | None = None
     client_id: str | None = None
     infeasible_reason: str | None = None
-    # Dodona's own: the number of attempts at the trial.
-    attempt: Int32 | None = None
-    # Dodona's own: strings that the client stores with the trial.
-    metadata: TextMap = {}
-    # Dodona's own: how long the client keeps the trial without a heartbeat, and when that time is over.
-    lease_duration: Duration | None = None
-    lease_expire_time: Timestamp | None = None
-    # Dodona's own: where the next attempt can resume, as the worker named it.
-    checkpoint: str | None = None
-    # Dodona's own, in answers to suggest: the last step that earlier attempts reported.
-    last_step: Int64 | None = None
+    attempt: Int32 | None = own("the number of attempts at the trial")
+    metadata: TextMap = own("strings that the client stores with the trial", {})
+    lease_duration: Duration | None = own("how long the client keeps the trial without a heartbeat")
+    lease_expire_time: Timestamp | None = own("when the client loses the trial without a heartbeat")
+    checkpoint: str | None = own("where the next attempt can resume, as the worker named it")
+    last_step: Int64 | None = own("in answers to suggest, the last step that earlier attempts reported")
 
 
 class TrialContext(WireModel):

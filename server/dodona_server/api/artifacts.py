@@ -67,14 +67,14 @@ async def save_artifact(
     ] = "",
     content_length: Annotated[int | None, Header(include_in_schema=False)] = None,
 ) -> Response:
-    """Dodona's own: store a file with the trial and replace an earlier one of that name."""
+    """Store a file with the trial and replace an earlier one of that name."""
     upload = Upload(_body(request), _read_attempt(attempt), content_length, _sha256(content_digest))
     return Answer(_write(artifact.trial.study, await artifacts.save(artifact, upload)))
 
 
 @routes.serve
 async def get_artifact(artifact: OfArtifact, artifacts: Artifacts, alt: Alt = Alt.JSON) -> Response:
-    """Dodona's own: return a file of the trial: its description, or with alt=media its content."""
+    """Return a file of the trial: its description, or with alt=media its content."""
     if alt is Alt.JSON:
         return Answer(_write(artifact.trial.study, await artifacts.get(artifact)))
     there, content = await artifacts.read(artifact)
@@ -89,7 +89,7 @@ async def get_artifact(artifact: OfArtifact, artifacts: Artifacts, alt: Alt = Al
 
 @routes.serve
 async def list_artifacts(trial: OfTrial, artifacts: Artifacts) -> Response:
-    """Dodona's own: list the files of a trial by name."""
+    """List the files of a trial by name."""
     listed = [_write(trial.study, one) for one in await artifacts.of_trial(trial)]
     return Answer(wire.ListArtifactsResponse(artifacts=listed))
 
@@ -98,7 +98,7 @@ async def list_artifacts(trial: OfTrial, artifacts: Artifacts) -> Response:
 async def list_artifacts_of_study(
     study: OfStudy, artifacts: Artifacts, size: PageSize = 0, token: PageToken = ""
 ) -> Response:
-    """Dodona's own: list the files of all trials of a study by trial and name."""
+    """List the files of all trials of a study by trial and name."""
     limit = page_size(size)
     page = await artifacts.page(study, _read_place(token), limit + 1)
     more = ""
@@ -112,7 +112,7 @@ async def list_artifacts_of_study(
 async def delete_artifact(
     artifact: OfArtifact, artifacts: Artifacts, attempt: AttemptNumber = None, request_id: RequestId = ""
 ) -> Response:
-    """Dodona's own: delete a file of the trial."""
+    """Delete a file of the trial."""
     await artifacts.delete(artifact, _read_attempt(attempt), request_id)
     return Answer(Empty())
 

@@ -91,6 +91,11 @@ class Call:
         return match[1] if match else ""
 
     @property
+    def is_addition(self) -> bool:
+        """Return whether it is a call of Dodona's own among those of Vertex."""
+        return self.dialect is Dialect.OWN and self.path.startswith(LOCATION)
+
+    @property
     def tag(self) -> str:
         """Return the group of calls to which it belongs in the OpenAPI document."""
         if self.dialect is Dialect.AIPLATFORM:

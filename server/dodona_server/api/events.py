@@ -30,7 +30,7 @@ async def list_events(
     accept: Annotated[str, Header()] = "",
     last_event_id: Annotated[str, Header()] = "",
 ) -> Response:
-    """Dodona's own: return the events after number `after`; as a stream if the client accepts text/event-stream."""
+    """Return the events after number `after`; as a stream if the client accepts text/event-stream."""
     if EVENT_STREAM not in accept:
         page = await feed.page(study, after, page_size(size))
         return answers.listing(

@@ -58,7 +58,7 @@ routes = Routes(Dialect.OWN)
 
 @routes.serve
 async def export_study(study: OfStudy, studies: Studies, queries: Queries, format: Format = Format.CSV) -> Response:  # noqa: A002 - the query's name
-    """Dodona's own: return all trials as CSV, as JSON lines with their measurements, or as Parquet."""
+    """Return all trials as CSV, as JSON lines with their measurements, or as Parquet."""
     found = await studies.get(study)
     columns = await aside(_columns, found)
     pages = _pages(queries, study, brief=format is not Format.JSONL)

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from pydantic_core import to_json
 from starlette.routing import Route
 
+from dodona_schemas.base import OWN
 from dodona_server.api.calls import CALLS, Call, Role, row
 from dodona_server.api.examples import EXAMPLES
 from dodona_server.aside import aside
@@ -95,6 +96,9 @@ def _complete(document: Document) -> None:
     documented = [call for call in CALLS if call.documented]
     for call in documented:
         operation = document["paths"][call.served_at][call.method.lower()]
+        if call.is_addition:
+            about: str = operation["description"]
+            operation |= {"description": f"Dodona's own: {about[0].lower()}{about[1:]}", OWN: True}
         _complete_parameters(call, operation)
         _complete_body(call, operation)
         _complete_responses(call, operation)

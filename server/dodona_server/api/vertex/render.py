@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dodona_schemas import vertex as wire
-from dodona_schemas.base import unchecked
+from dodona_schemas.base import own_fields, unchecked
 from dodona_server.api.shared import read_metrics, read_values, timestamp
 from dodona_server.api.vertex.spec import write_spec
 from dodona_server.domain.event import Event
@@ -21,7 +21,7 @@ _parameter = unchecked(wire.TrialParameter)
 _measurement = unchecked(wire.Measurement)
 _metric = unchecked(wire.Metric)
 # The fields of a trial that Vertex's protocol does not have.
-NO_OWN_FIELDS = dict.fromkeys(("attempt", "metadata", "lease_duration", "lease_expire_time", "checkpoint", "last_step"))
+NO_OWN_FIELDS = dict.fromkeys(own_fields(wire.Trial))
 
 
 def study(value: Study) -> wire.Study:

@@ -77,7 +77,7 @@ async def stop_trial(trial: OfTrial, body: wire.EmptyRequest, view: OfView, tria
 
 @routes.serve
 async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view: OfView, calls: Calls) -> Response:
-    """Dodona's own: renew the trial's lease; state STOPPING in the answer tells the worker to stop early."""
+    """Renew the trial's lease; state STOPPING in the answer tells the worker to stop early."""
     return await calls.heartbeat_trial(trial, body, view)
 
 
@@ -85,7 +85,7 @@ async def heartbeat_trial(trial: OfTrial, body: wire.HeartbeatTrialRequest, view
 async def release_trial(
     trial: OfTrial, body: wire.ReleaseTrialRequest, view: OfView, trials: Trials, calls: Calls
 ) -> Response:
-    """Dodona's own: release a trial, so that another worker can run it."""
+    """Release a trial, so that another worker can run it."""
     released = await trials.release(trial, render.read_attempt(body), body.request_id)
     return await calls.shown(trial.study, released, view)
 
@@ -94,7 +94,7 @@ async def release_trial(
 async def report_trials(
     study: OfStudy, body: wire.ReportTrialsRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
-    """Dodona's own: report several measurements of the study's trials, all of them or none."""
+    """Report several measurements of the study's trials, all of them or none."""
     measured = await trials.measure_all(study, await aside(_read_reports, study, body), body.request_id)
     if view is View.FULL:
         measured = await queries.measured(study, measured)
@@ -109,7 +109,7 @@ async def report_trials(
 async def update_trial_metadata(
     trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView, trials: Trials, calls: Calls
 ) -> Response:
-    """Dodona's own: set or remove entries of the trial's metadata."""
+    """Set or remove entries of the trial's metadata."""
     changed = await trials.update_metadata(trial, body.metadata, body.request_id)
     return await calls.shown(trial.study, changed, view)
 
@@ -245,38 +245,38 @@ async def list_studies(parent: InLocation, studies: Studies, size: PageSize = 0,
 
 @routes.serve
 async def add_parameters(study: OfStudy, body: wire.AddParametersRequest, studies: Studies) -> Response:
-    """Dodona's own: add parameters to the search space; existing ones may be repeated."""
+    """Add parameters to the search space; existing ones may be repeated."""
     added = await aside(read_parameters, body.parameters)
     return answers.study(await studies.add_parameters(study, added, body.request_id))
 
 
 @routes.serve
 async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest, studies: Studies) -> Response:
-    """Dodona's own: set or remove entries of the study's metadata."""
+    """Set or remove entries of the study's metadata."""
     return answers.study(await studies.update_metadata(study, body.metadata, body.request_id))
 
 
 @routes.serve
 async def set_max_trials(study: OfStudy, body: wire.SetMaxTrialsRequest, studies: Studies) -> Response:
-    """Dodona's own: change the study's budget of trials; a larger budget resumes a completed study."""
+    """Change the study's budget of trials; a larger budget resumes a completed study."""
     return answers.study(await studies.set_max_trials(study, body.max_num_trials, body.request_id))
 
 
 @routes.serve
 async def pause_study(study: OfStudy, body: wire.PauseStudyRequest, studies: Studies) -> Response:
-    """Dodona's own: assign no more trials until the study is resumed; running ones may continue."""
+    """Assign no more trials until the study is resumed; running ones may continue."""
     return answers.study(await studies.move(study, StudyVerb.PAUSE, body.reason, body.request_id))
 
 
 @routes.serve
 async def resume_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
-    """Dodona's own: resume a paused study, or a completed one with budget left."""
+    """Resume a paused study, or a completed one with budget left."""
     return answers.study(await studies.move(study, StudyVerb.RESUME, request_id=body.request_id))
 
 
 @routes.serve
 async def complete_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
-    """Dodona's own: complete the study, so that workers stop asking; running trials may continue."""
+    """Complete the study, so that workers stop asking; running trials may continue."""
     return answers.study(await studies.move(study, StudyVerb.COMPLETE, request_id=body.request_id))
 
 
