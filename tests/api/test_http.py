@@ -189,7 +189,7 @@ def test_enums_are_answered_as_numbers_if_the_client_asks_for_that(api, study):
     assert api.client.get(f"{HERE}{study}").json()["state"] == "ACTIVE"
 
 
-@pytest.mark.parametrize("method", ["TRACE", "PATCH"])
+@pytest.mark.parametrize("method", ["TRACE", "PATCH", "POST"])
 def test_a_method_that_no_call_has_is_told_so_whatever_it_sends(api, study, method):
     headers = {"content-type": "application/octet-stream"}
     path = f"{HERE}{study}/trials/1/artifacts/model"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dodona_server.api.calls import CALLS, pattern_of
 from dodona_server.api.errors import error_response
 
 MAX_BODY_BYTES = 8 * 2**20
 # Many clients read no answer before they have sent everything. If the connection closes earlier, they only see a reset.
 # So a body that is too large is received up to this size and dropped.
 MAX_DROPPED_BYTES = 4 * MAX_BODY_BYTES
+_POSTED = [pattern_of(path) for call in CALLS if call.method == "POST" for path in {call.path, call.served_at}]
 
 
 class WholeBody:
@@ -54,8 +56,8 @@ class WholeBody:
                     await _drop(receive)
                 await _too_large(scope, receive, send)
                 return
-        # Only POST bodies are read; the routes answer any other method with 405.
-        if body and scope["method"] == "POST" and (other := _other_type(scope)) is not None:
+        # Only the bodies of calls with POST are read; the routes answer anything else with 405 or 404.
+        if body and scope["method"] == "POST" and (other := _other_type(scope)) is not None and _is_call(scope["path"]):
             problem = f"send JSON with 'Content-Type: application/json', not {other!r}"
             # The connection is closed, because the AI Platform dialect needs that for all its answers.
             closing = {"Connection": "close"}
@@ -63,6 +65,11 @@ class WholeBody:
             return
         whole = {"type": "http.request", "body": bytes(body), "more_body": False}
         await self._app(scope, followed_by(whole, receive), send)
+
+
+def _is_call(path: str) -> bool:
+    """Return whether a call with POST has this path."""
+    return any(pattern.fullmatch(path) for pattern in _POSTED)
 
 
 def followed_by(message: Message, receive: Receive) -> Receive:

@@ -311,6 +311,11 @@ CALLS: tuple[Call, ...] = (
 # fmt: on
 
 
+def pattern_of(path: str) -> re.Pattern[str]:
+    """Return what matches the paths of a template; a colon in them precedes a verb, and is never part of an id."""
+    return re.compile(re.sub(r"{\w+}", "([^/:]+)", path))
+
+
 def row(name: str) -> Call:
     """Return the only row of that name."""
     (call,) = (call for call in CALLS if call.name == name)

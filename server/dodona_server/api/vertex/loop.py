@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
-from dodona_server.api.calls import CALLS, Call
+from dodona_server.api.calls import CALLS, Call, pattern_of
 from dodona_server.api.errors import domain_response
 from dodona_server.api.read import read_message
 from dodona_server.api.vertex import answers, render
@@ -168,9 +168,7 @@ class _Hot:
     @classmethod
     def of(cls, call: Call, answer: Callable[..., Coroutine[None, None, Response]]) -> Self:
         """Return a row of the table with the method that answers it."""
-        # A colon in a path precedes a verb and is never part of an id.
-        pattern = re.compile(re.sub(r"{\w+}", "([^/:]+)", call.path))
-        return cls(pattern, cast("type[WireModel]", call.request), answer)
+        return cls(pattern_of(call.path), cast("type[WireModel]", call.request), answer)
 
 
 async def _call(hot: _Hot, match: re.Match[str], content: bytes, query: bytes, receive: Receive) -> Response:
