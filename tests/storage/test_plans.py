@@ -83,6 +83,7 @@ USES: dict[str, Use] = {
     "reclaim": lambda t, s: leases.reclaim(t, s.key, dataclasses.replace(RUN, number=QUEUED)),
     "checkpoint": lambda t, s: trials.set_checkpoint(t, s.key, dataclasses.replace(RUN, checkpoint="there")),
     "state": lambda t, s: trials.set_state(t, s.key, dataclasses.replace(RUN, state=TrialState.STOPPING)),
+    "unfinished numbers": lambda t, s: trials.unfinished_numbers(t, s, TrialState.ACTIVE, "worker-1", 3),
     "running": lambda t, s: trials.running(t, s),
     "parameters": lambda t, s: trials.set_parameters(t, s.key, trials.find(t, s, QUEUED)),
     "metadata": lambda t, s: trials.set_metadata(t, s.key, RUNNING, {"a": "b"}),

@@ -71,6 +71,7 @@ _UNFINISHED_NUMBERS = (
     .order_by(trials.c.number + 0)
     .limit(bindparam("limit"))
 )
+_NUMBERS = Statement(_UNFINISHED_NUMBERS)
 _HELD = TRIALS.where(
     IN_STUDY,
     in_selected(trials.c.number, _UNFINISHED_NUMBERS),
@@ -231,6 +232,14 @@ def unfinished_trials(
     parameters = {"of_study": study.key, "in_state": state.value, "of_client": client_id, "limit": limit}
     statement = _UNFINISHED if client_id else _CLAIMABLE
     return [read_trial(row) for row in statement.rows(transaction, parameters)]
+
+
+def unfinished_numbers(
+    transaction: Transaction, study: Study, state: TrialState, client_id: str, limit: int
+) -> list[int]:
+    """Return the numbers of up to `limit` trials in an unfinished `state` that the client has, in order."""
+    parameters = {"of_study": study.key, "in_state": state.value, "of_client": client_id, "limit": limit}
+    return [row["number"] for row in _NUMBERS.rows(transaction, parameters)]
 
 
 def pending(transaction: Transaction, study: Study) -> list[Trial]:

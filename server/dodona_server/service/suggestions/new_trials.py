@@ -16,7 +16,6 @@ from dodona_server.algorithms.registry import (
     fallback_for,
     needs_history,
 )
-from dodona_server.domain.errors import inside
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
@@ -24,30 +23,13 @@ from dodona_server.domain.transitions import Draft, Facts, Verb, allowed_step
 from dodona_server.domain.trial import Trial
 from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Point, Source
 from dodona_server.service.saving import save
+from dodona_server.service.suggestions.needed import PointsNeeded, spaces_of
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction
 
 # How many trials created during a computation its points are compared with.
 MAX_MADE_MEANWHILE = 1000
-
-
-class PointsNeeded(Exception):
-    """The algorithm has to compute points before the call can be answered. The transaction is rolled back.
-
-    Args:
-        study: as the transaction saw it.
-        spaces: the spaces in which points are needed, in turn; empty for the study's own.
-        count: the number of points.
-        results: the number of finished trials.
-    """
-
-    def __init__(self, study: Study, spaces: Sequence[SearchSpace], count: int, results: int) -> None:
-        super().__init__(study, spaces, count, results)
-        self.study = study
-        self.spaces = tuple(spaces)
-        self.count = count
-        self.results = results
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +42,7 @@ class SuggestRound:
         waited_seconds: how long the call has waited for points.
         computed: points for it, if the algorithm computed any.
         failure: why the algorithm computed none, if it failed.
+        failure_is_new: whether no earlier transaction has counted it.
         is_last: whether the call is answered even if there is no trial.
         before: the trials that earlier transactions of the same call assigned.
     """
@@ -69,6 +52,7 @@ class SuggestRound:
     waited_seconds: float
     computed: Computed | None
     failure: AlgorithmFailed | None
+    failure_is_new: bool
     is_last: bool
     before: Sequence[Trial] = ()
 
@@ -90,12 +74,19 @@ class _Points:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def create(transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float) -> Created:
-    """Create up to `count` trials for the client; fewer if the budget or the search ends."""
+def create(
+    transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float
+) -> Created | PointsNeeded:
+    """Create up to `count` trials for the client; fewer if the budget or the search ends.
+
+    Create none and return the points needed if the algorithm has to compute them first.
+    """
     allowed = count if study.remaining_trials is None else min(count, study.remaining_trials)
     if allowed == 0:
         return Created([], over=count > 0)
     points = _new_points(transaction, study, this_round, allowed, now)
+    if isinstance(points, PointsNeeded):
+        return points
     over = points.over or allowed < count
     if not points.parameters:
         return Created([], over)
@@ -114,14 +105,11 @@ def create(transaction: Transaction, study: Study, this_round: SuggestRound, cou
     return Created(created, over)
 
 
-def _new_points(transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float) -> _Points:
-    """Return up to `count` points from the study's algorithm, or from its fallback.
-
-    Raises:
-        PointsNeeded: the algorithm has to compute points first.
-    """
-    with inside("contexts"):
-        spaces = [study.spec.space.restrict(context) for context in this_round.request.contexts]
+def _new_points(
+    transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float
+) -> _Points | PointsNeeded:
+    """Return up to `count` points from the study's algorithm, or from its fallback."""
+    spaces = spaces_of(study, this_round.request)
     if not study.spec.space.parameters:
         before = _before_any_parameter(transaction, study, count)
         if study.spec.algorithm != "HYPERBAND" or not before.parameters:
@@ -131,19 +119,21 @@ def _new_points(transaction: Transaction, study: Study, this_round: SuggestRound
     return _suggested(transaction, study, spaces, this_round, count, now)
 
 
-def fill(transaction: Transaction, study: Study, trial: Trial, this_round: SuggestRound, now: float) -> Trial:
-    """Fill in the missing values of a queued trial, and return it.
+def fill(
+    transaction: Transaction, study: Study, trial: Trial, this_round: SuggestRound, now: float
+) -> Trial | PointsNeeded:
+    """Fill in the missing values of a queued trial, and return it, or the points needed to do so.
 
     It is run in any case: if the algorithm has nothing left or has failed, the values are quasi-random.
-
-    Raises:
-        PointsNeeded: the algorithm has to compute points first.
     """
     given = study.spec.space.check_queued(trial.parameters)
     points = _Points([given])
     if not study.spec.space.is_whole(given):
         spaces = [study.spec.space.restrict(given)]
-        points = _suggested(transaction, study, spaces, this_round, 1, now, trial.number)
+        suggested = _suggested(transaction, study, spaces, this_round, 1, now, trial.number)
+        if isinstance(suggested, PointsNeeded):
+            return suggested
+        points = suggested
         if not points.parameters:
             points = _inline(_numbered(study, trial.number), spaces, QUASI_RANDOM, 1)
     filled = dataclasses.replace(trial, parameters=points.parameters[0], metadata={**trial.metadata, **points.metadata})
@@ -159,7 +149,7 @@ def _suggested(
     count: int,
     now: float,
     number: int | None = None,
-) -> _Points:
+) -> _Points | PointsNeeded:
     """Return up to `count` points in these parts of the space, for the trial of that number or for new trials."""
     numbered = study if number is None else _numbered(study, number)
     if not needs_history(study):
@@ -173,11 +163,11 @@ def _suggested(
         return dataclasses.replace(made, metadata=_provenance(Source.STAND_IN, 0, results, this_round))
     computed = this_round.computed
     if computed is None or computed.version != study.version or computed.spaces != tuple(spaces):
-        raise PointsNeeded(study, spaces, count, results)
+        return PointsNeeded(study, spaces, count, results)
     points, alone = _still_new(transaction, study, computed, count)
     ended = computed.over or computed.wait
     if (computed.strict and not alone) or (len(points) < count and not ended):
-        raise PointsNeeded(study, spaces, count, results)
+        return PointsNeeded(study, spaces, count, results)
     if study.algorithm_failures:
         studies.set_failures(transaction, study, 0)
     if computed.note:

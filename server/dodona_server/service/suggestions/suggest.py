@@ -1,4 +1,4 @@
-"""Assign trials to a client that asks, in one transaction."""
+"""Assign trials to a client that asks: in one transaction, for which the algorithm has computed its points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.reasons import shortened
-from dodona_server.domain.space import MAX_PARAMETERS, agrees
+from dodona_server.domain.space import agrees
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.transitions import Facts, Step, Verb, transition
 from dodona_server.domain.trial import Trial, TrialState
@@ -24,7 +24,8 @@ from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.operations import SuggestResult, suggest_result, with_last_steps
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.service.suggestions.new_trials import PointsNeeded, SuggestRound, create, fill
+from dodona_server.service.suggestions.needed import PointsNeeded, at_once, look_ahead
+from dodona_server.service.suggestions.new_trials import SuggestRound, create, fill
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns
 from dodona_server.service.trials.ending import expire
@@ -33,12 +34,10 @@ from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
 MAX_WAIT_SECONDS = 30.0
-# The most values written for new trials in one transaction: less than 0.1 s, which other writes wait for.
-VALUES_AT_ONCE = 20_000
-# The cost of a trial besides its values, in values.
-ROW_VALUES = 10
 # How many queued trials are searched for those that match a context.
 MAX_QUEUED_LOOKED_AT = 10_000
+# The number of studies of which a server remembers that their algorithm needs no process.
+MOST_STUDIES = 1000
 # A study is paused after this many failures of its algorithm in a row.
 MAX_FAILURES = 20
 
@@ -48,6 +47,48 @@ class PartialResult:
     """The trials assigned so far to a call that gets more in another transaction."""
 
     trials: Sequence[Trial]
+
+
+Answer = SuggestResult | SuggestOperation | PartialResult | PointsNeeded
+
+
+@dataclass(slots=True)
+class _Call:
+    """A call and how far it has come; see `SuggestRound` for the fields of that name.
+
+    Args:
+        until: when the call is answered at the latest, on the monotonic clock.
+        asked: when it began to wait for points, on the monotonic clock.
+        counted: the failure that a transaction has counted.
+    """
+
+    name: StudyName
+    request: SuggestRequest
+    arrived: float
+    until: float
+    asked: float
+    computed: Computed | None = None
+    failure: AlgorithmFailed | None = None
+    counted: AlgorithmFailed | None = None
+    before: Sequence[Trial] = ()
+
+    @property
+    def left(self) -> float:
+        """How many seconds it may still wait."""
+        return self.until - time.monotonic()
+
+    def next_round(self, *, stopping: bool) -> SuggestRound:
+        """Return the next attempt to find trials."""
+        return SuggestRound(
+            request=self.request,
+            arrived=self.arrived,
+            waited_seconds=time.monotonic() - self.asked,
+            computed=self.computed,
+            failure=self.failure,
+            failure_is_new=self.failure is not self.counted,
+            is_last=self.left <= 0 or stopping,
+            before=self.before,
+        )
 
 
 class SuggestionService:
@@ -66,6 +107,8 @@ class SuggestionService:
         self._stopping = stopping
         self._schedule = schedule
         self._turns = Turns(stopping)
+        # The latest studies whose algorithm needed no process; a look ahead would cost their calls a query.
+        self._inline: dict[StudyName, None] = {}
 
     async def suggest(self, name: StudyName, request: SuggestRequest, wait_seconds: float = 0.0) -> SuggestResult:
         """Assign up to `request.count` trials: the client's own first, then queued ones in order, then new ones.
@@ -81,48 +124,61 @@ class SuggestionService:
         """
         if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
             raise InvalidArgument(f"{wait_seconds!r} is not from 0 to {MAX_WAIT_SECONDS} seconds", "wait")
-        arrived = self._clock()
-        began = asked = time.monotonic()
-        computed: Computed | None = None
-        failure: AlgorithmFailed | None = None
-        before: Sequence[Trial] = ()
+        began = time.monotonic()
+        call = _Call(name, request, self._clock(), began + wait_seconds, began)
         while True:
-            now = time.monotonic()
-            left = began + wait_seconds - now
-            is_last = left <= 0 or self._stopping.is_set()
-            this_round = SuggestRound(request, arrived, now - asked, computed, failure, is_last, before)
-            answer: SuggestResult | SuggestOperation | PartialResult | PointsNeeded | None
-            try:
-                answer = await self._store.run(functools.partial(self._suggest, name, this_round), name)
-            except PointsNeeded as missing:
-                answer = missing
-            finally:
-                if computed is not None:
-                    computed.used.set()
-            computed = None
-            match answer:
-                case SuggestResult():
+            left = call.left
+            match await self._look(call) or await self._assign(call):
+                case SuggestResult() as result:
                     self._turns.pass_on(name)
-                    return answer
-                case SuggestOperation():
-                    return await self._store.read(functools.partial(_again, name, answer))
+                    return result
+                case SuggestOperation() as operation:
+                    return await self._store.read(functools.partial(_again, name, operation))
                 case PartialResult(trials):
                     # A failure of the algorithm holds for the rest of the call.
-                    before = trials
-                case PointsNeeded():
-                    ask = Ask(answer.study, answer.spaces, answer.count, answer.results, asked)
-                    try:
-                        computed = await self._schedule.points(ask)
-                    except AlgorithmFailed as error:
-                        failure = error
+                    call.before = trials
+                case PointsNeeded() as needed:
+                    call.before = needed.assigned
+                    await self._compute(call, needed)
                 case None:
-                    failure = None
+                    call.failure = None
                     await self._turns.wait(name, left)
-                    asked = time.monotonic()
+                    call.asked = time.monotonic()
 
-    def _suggest(
-        self, name: StudyName, this_round: SuggestRound, transaction: Transaction
-    ) -> SuggestResult | SuggestOperation | PartialResult | None:
+    async def _look(self, call: _Call) -> PointsNeeded | None:
+        """Return the points that the call needs, if that can be told before a transaction assigns trials."""
+        if call.computed or call.failure or call.before or call.name in self._inline:
+            return None
+        look = await self._store.read(
+            lambda transaction: look_ahead(transaction, call.name, call.request, self._clock())
+        )
+        if look.is_inline:
+            self._inline[call.name] = None
+            if len(self._inline) > MOST_STUDIES:
+                del self._inline[next(iter(self._inline))]
+        return look.needed
+
+    async def _assign(self, call: _Call) -> Answer | None:
+        """Assign trials to the call, with the points that were computed for it."""
+        this_round = call.next_round(stopping=self._stopping.is_set())
+        try:
+            answer = await self._store.run(functools.partial(self._suggest, call.name, this_round), call.name)
+        finally:
+            if call.computed is not None:
+                call.computed.used.set()
+        call.computed, call.counted = None, call.failure
+        return answer
+
+    async def _compute(self, call: _Call, needed: PointsNeeded) -> None:
+        """Let the algorithm compute points for the call."""
+        self._inline.pop(call.name, None)
+        ask = Ask(needed.study, tuple(needed.spaces), needed.count, needed.results, call.asked)
+        try:
+            call.computed = await self._schedule.points(ask)
+        except AlgorithmFailed as error:
+            call.failure = error
+
+    def _suggest(self, name: StudyName, this_round: SuggestRound, transaction: Transaction) -> Answer | None:
         """Return the answer, a part of it, or the stored answer to the same request.
 
         None if there is no trial now and the call should wait.
@@ -133,24 +189,15 @@ class SuggestionService:
             return there
         now = self._clock()
         study = complete_if_over(transaction, study, now)
+        if this_round.failure and this_round.failure_is_new:
+            study = _count_failure(transaction, study, this_round.failure, now)
         assigned = list(this_round.before)
         if not assigned:
-            if this_round.failure:
-                study = _count_failure(transaction, study, this_round.failure, now)
             assigned, study = _own_trials(transaction, study, request, this_round.arrived, now)
         if study.state is StudyState.ACTIVE and len(assigned) < request.count:
-            room = _at_once(study, request.count - len(assigned))
-            queued, used_up = _take_queued(transaction, study, this_round, room, now)
-            assigned += queued
-            room -= len(queued)
-            if room and not used_up:
-                created = create(transaction, study, this_round, room, now)
-                assigned += created.trials
-                room -= len(created.trials)
-                if created.over:
-                    study = _state_when_over(transaction, study, request, now)
-            if len(assigned) < request.count and (used_up or not room):
-                return PartialResult(assigned)
+            more, study = _assign_more(transaction, study, this_round, assigned, now)
+            if more is not None:
+                return more
         if not assigned and study.state is not StudyState.COMPLETED and not this_round.is_last:
             return None
         operation = SuggestOperation(
@@ -168,12 +215,32 @@ class SuggestionService:
         return SuggestResult(operation_name, request.client_id, assigned, study.state, now, request.count)
 
 
-def _at_once(study: Study, wanted: int) -> int:
-    """Return how many of the wanted trials one transaction assigns: other writes wait for it."""
-    if wanted <= VALUES_AT_ONCE // (MAX_PARAMETERS + ROW_VALUES):
-        return wanted
-    parameters = sum(1 for _ in study.spec.space.walk())
-    return min(wanted, VALUES_AT_ONCE // (parameters + ROW_VALUES))
+def _assign_more(
+    transaction: Transaction, study: Study, this_round: SuggestRound, assigned: list[Trial], now: float
+) -> tuple[PartialResult | PointsNeeded | None, Study]:
+    """Append queued and new trials to those assigned.
+
+    Return why the call needs another transaction, None if it does not, and the study.
+    """
+    request = this_round.request
+    room = at_once(study, request.count - len(assigned))
+    queued, used_up, needed = _take_queued(transaction, study, this_round, room, now)
+    assigned += queued
+    room -= len(queued)
+    if room and not used_up and needed is None:
+        created = create(transaction, study, this_round, room, now)
+        if isinstance(created, PointsNeeded):
+            needed = created
+        else:
+            assigned += created.trials
+            room -= len(created.trials)
+            if created.over:
+                study = _state_when_over(transaction, study, request, now)
+    if needed is not None:
+        return dataclasses.replace(needed, assigned=tuple(assigned)), study
+    if len(assigned) < request.count and (used_up or not room):
+        return PartialResult(tuple(assigned)), study
+    return None, study
 
 
 def _again(name: StudyName, operation: SuggestOperation, transaction: Transaction) -> SuggestResult:
@@ -251,13 +318,14 @@ def _own_trials(
 
 def _take_queued(
     transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float
-) -> tuple[list[Trial], bool]:
+) -> tuple[list[Trial], bool, PointsNeeded | None]:
     """Assign queued trials in order, only those that match one of the contexts if there are any.
 
-    Return them, and whether the computed points are used up because they filled in one of them.
+    Return them, whether the computed points are used up because they filled in one of them, and the points that the
+    next one needs.
     """
     if count <= 0:
-        return [], False
+        return [], False, None
     request = this_round.request
     limit = MAX_QUEUED_LOOKED_AT if request.contexts else count
     waiting = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", limit)
@@ -269,10 +337,13 @@ def _take_queued(
         if trial.attempt > 0 or study.spec.space.is_whole(trial.parameters):
             assigned.append(_assign(transaction, study, trial, request, now))
             continue
-        assigned.append(_assign(transaction, study, fill(transaction, study, trial, this_round, now), request, now))
+        filled = fill(transaction, study, trial, this_round, now)
+        if isinstance(filled, PointsNeeded):
+            return assigned, False, filled
+        assigned.append(_assign(transaction, study, filled, request, now))
         if needs_history(study):
-            return assigned, True
-    return assigned, False
+            return assigned, True, None
+    return assigned, False, None
 
 
 def _assign(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:

@@ -1,0 +1,101 @@
+"""How many transactions a suggestion takes: the writer's time is what all workers share."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.app import create_app
+from dodona_server.storage.opening import open_store
+from tests.api.conftest import Api
+
+pytestmark = pytest.mark.processes
+
+
+class Counter:
+    """Counts the transactions of calls to suggest on a store: those that may write, and those that only read."""
+
+    def __init__(self, store):
+        self.writes = self.reads = 0
+        self._run, self._read = store.run, store.read
+        store.run, store.read = self.run, self.read
+
+    async def run(self, use_case, about=None):
+        self.writes += "_suggest" in repr(use_case)
+        return await self._run(use_case, about)
+
+    async def read(self, query):
+        self.reads += "_look" in repr(query)
+        return await self._read(query)
+
+
+@pytest.fixture
+def counter(database_url):
+    store = open_store(database_url)
+    return Counter(store), store
+
+
+@pytest.fixture
+def api(counter):
+    with TestClient(create_app(counter[1]), base_url="http://localhost") as client:
+        yield Api(client)
+
+
+def counted(api, counter, **more):
+    """The trials of a call, and how many transactions it took: that may write, that only read."""
+    counter, _ = counter
+    before = counter.writes, counter.reads
+    trials = api.suggest(**more)
+    return trials, counter.writes - before[0], counter.reads - before[1]
+
+
+def complete(api, trial):
+    final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 0.5}]}}
+    api.post(f"/studies/s/trials/{trial['id']}:complete", final)
+
+
+def test_a_suggestion_of_a_model_takes_one_transaction_that_writes(api, counter, make_study):
+    make_study(algorithm="GP_BANDIT")
+    for number in range(8):
+        trials, writes, reads = counted(api, counter, client=f"w{number}")
+        assert (len(trials), writes, reads) == (1, 1, 1)
+        complete(api, trials[0])
+
+
+def test_a_simple_algorithm_is_looked_at_once(api, counter, make_study):
+    make_study()
+    counts = [counted(api, counter, client=f"w{number}")[1:] for number in range(3)]
+    assert counts == [(1, 1), (1, 0), (1, 0)]
+
+
+def test_a_study_of_the_same_name_may_need_a_model(api, counter, make_study):
+    make_study()
+    api.suggest(client="w1")
+    api.delete("/studies/s")
+    make_study(algorithm="GP_BANDIT")
+    counts = [counted(api, counter, client=f"w{number}") for number in range(2)]
+    assert [len(trials) for trials, _, _ in counts] == [1, 1]
+    # The first call finds out when it writes; the next one looks.
+    assert [(writes, reads) for _, writes, reads in counts] == [(2, 0), (1, 1)]
+
+
+def test_own_queued_and_new_trials_come_together(api, counter, make_study):
+    make_study(algorithm="GP_BANDIT")
+    (own,) = api.suggest()
+    queued = api.post("/studies/s/trials", {"parameters": [{"parameterId": "x", "value": 0.25}]})
+    trials, writes, _ = counted(api, counter, count=4)
+    assert [trial["id"] for trial in trials] == [own["id"], queued["id"], "3", "4"]
+    assert {trial["state"] for trial in trials} == {"ACTIVE"}
+    # The first transaction keeps what it assigned while the algorithm computes the others.
+    assert writes == 2
+    assert [trial["id"] for trial in api.suggest(count=9, requestId="r")][:4] == [trial["id"] for trial in trials]
+
+
+def test_a_client_that_runs_trials_gets_another_in_one_transaction(api, counter, make_study):
+    make_study(algorithm="GP_BANDIT")
+    (one,) = api.suggest()
+    (two,), writes, _ = counted(api, counter, heldTrials=[one["id"]])
+    assert (two["id"], writes) == ("2", 1)
+    first = {"clientId": "w", "suggestionCount": 1, "requestId": "r", "heldTrials": ["1", "2"]}
+    answer = api.post("/studies/s/trials:suggest", first)
+    assert api.post("/studies/s/trials:suggest", first) == answer
