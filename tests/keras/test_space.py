@@ -18,8 +18,7 @@ from dodona.keras._mapping.parameter import value_of
 from dodona.keras._mapping.search_space import Space, filled, hyperparameters_in
 from dodona_schemas.vertex import ParameterSpec
 from dodona_server.algorithms.simple.random_search import sample
-from dodona_server.api.vertex.spec import _write_parameter as write_parameter
-from dodona_server.api.vertex.spec import read_parameters
+from dodona_server.api.vertex.space import read_parameters, write_parameter
 from dodona_server.domain.space import SearchSpace
 
 

@@ -25,8 +25,8 @@ from dodona_server.api.calls import CSV, JSON_LINES, PARQUET, Dialect
 from dodona_server.api.errors import error_response
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import OfStudy, Routes
+from dodona_server.api.shared import timestamp
 from dodona_server.api.vertex.answers import trial_pieces
-from dodona_server.api.vertex.spec import timestamp
 from dodona_server.aside import aside, in_chunks
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import Categorical, Integer

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 
 from dodona_schemas import caip as wire
+from dodona_schemas.caip_vertex import ml_field
 from dodona_schemas.vertex import Empty, EmptyRequest
 from dodona_server.api.answer import Answer
 from dodona_server.api.caip import answers, render
 from dodona_server.api.caip.discovery import document
-from dodona_server.api.caip.spec import field_name, read_spec
+from dodona_server.api.caip.spec import read_spec
 from dodona_server.api.calls import AIPLATFORM_ROOT, Dialect
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, Routes
@@ -47,7 +48,7 @@ class _CaipRoute(LenientRoute):
             try:
                 return await handler(request)
             except InvalidArgument as error:
-                raise InvalidArgument(error.problem, field_name(error.field)) from error
+                raise InvalidArgument(error.problem, ml_field(error.field)) from error
 
         return translated
 

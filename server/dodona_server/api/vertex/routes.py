@@ -22,7 +22,8 @@ from dodona_server.api.route import InLocation, OfStudy, OfTrial, PageSize, Page
 from dodona_server.api.streaming import all_pages
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.loop import TrialCalls, View, read_view
-from dodona_server.api.vertex.spec import read_parameters, read_spec
+from dodona_server.api.vertex.space import read_parameters
+from dodona_server.api.vertex.spec import read_spec
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName, TrialName

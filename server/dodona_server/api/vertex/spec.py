@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from dodona_schemas import vertex as wire
-from dodona_server.api.shared import (
-    read_condition,
-    read_goal,
-    read_kind,
-    read_stopping,
-    timestamp,
-    write_condition,
-    write_kind,
-    write_stopping,
-)
+from dodona_server.api.shared import timestamp
+from dodona_server.api.vertex.space import read_parameters, write_parameter
 from dodona_server.domain.errors import InvalidArgument, inside
-from dodona_server.domain.space import Branch, Kind, Parameter, SearchSpace, check_depth
-from dodona_server.domain.study import DEFAULT_MAX_ATTEMPTS, Metric, Noise, Safety, Selection, StoppingRule, StudySpec
-
-__all__ = ["read_parameters", "read_spec", "timestamp", "write_spec"]
+from dodona_server.domain.space import SearchSpace
+from dodona_server.domain.study import (
+    DEFAULT_MAX_ATTEMPTS,
+    Goal,
+    Metric,
+    Noise,
+    Safety,
+    Selection,
+    StoppingConfig,
+    StoppingRule,
+    StudySpec,
+    TimeConstraint,
+)
 
 _NOISES = {
     wire.ObservationNoise.OBSERVATION_NOISE_UNSPECIFIED: Noise.UNSPECIFIED,
@@ -49,7 +48,7 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
             with inside(f"metrics[{index}]"):
                 metrics.append(_read_metric(metric))
         with inside("studyStoppingConfig"):
-            stopping = read_stopping(spec.study_stopping_config)
+            stopping = _read_stopping(spec.study_stopping_config)
         best = spec.measurement_selection_type is wire.MeasurementSelectionType.BEST_MEASUREMENT
         return StudySpec(
             metrics=tuple(metrics),
@@ -71,7 +70,7 @@ def _read_metric(metric: wire.MetricSpec) -> Metric:
         safety = None
         if config is not None:
             safety = Safety(config.safety_threshold, config.desired_min_safe_trials_fraction)
-    return Metric(metric.metric_id, read_goal(metric.goal), safety)
+    return Metric(metric.metric_id, _read_goal(metric.goal), safety)
 
 
 def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
@@ -84,29 +83,40 @@ def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
     return None
 
 
-def read_parameters(parameters: Sequence[wire.ParameterSpec]) -> tuple[Parameter, ...]:
-    """Return the domain's parameters.
+def _read_goal(goal: wire.GoalType) -> Goal:
+    """Return the direction of a metric; unspecified is MAXIMIZE."""
+    return Goal.MINIMIZE if goal is wire.GoalType.MINIMIZE else Goal.MAXIMIZE
+
+
+def _read_stopping(config: wire.StudyStoppingConfig | None) -> StoppingConfig:
+    """Return the budget of a study.
 
     Raises:
-        InvalidArgument: one is not valid.
+        InvalidArgument: a limit is out of range.
     """
-    read = []
-    for index, parameter in enumerate(parameters):
-        with inside(f"parameters[{index}]"):
-            read.append(_read_parameter(parameter))
-    return tuple(read)
+    if config is None:
+        return StoppingConfig()
+    with inside("minimumRuntimeConstraint"):
+        minimum = _read_constraint(config.minimum_runtime_constraint)
+    with inside("maximumRuntimeConstraint"):
+        maximum = _read_constraint(config.maximum_runtime_constraint)
+    return StoppingConfig(
+        should_stop_asap=config.should_stop_asap,
+        minimum_runtime=minimum,
+        maximum_runtime=maximum,
+        min_num_trials=config.min_num_trials,
+        max_num_trials=config.max_num_trials,
+        max_num_trials_no_progress=config.max_num_trials_no_progress,
+        max_duration_no_progress=config.max_duration_no_progress,
+        max_failed_trials=config.max_failed_trials,
+    )
 
 
-def _read_parameter(parameter: wire.ParameterSpec, depth: int = 1) -> Parameter:
-    check_depth(depth)
-    branches = []
-    kind = read_kind(parameter.parameter_id, parameter)
-    for index, child in enumerate(parameter.conditional_parameter_specs):
-        with inside(f"conditionalParameterSpecs[{index}]"):
-            values = read_condition(kind, child)
-            with inside("parameterSpec"):
-                branches.append(Branch(values, _read_parameter(child.parameter_spec, depth + 1)))
-    return Parameter(parameter.parameter_id, kind, tuple(branches), dict(parameter.metadata))
+def _read_constraint(constraint: wire.StudyTimeConstraint | None) -> TimeConstraint | None:
+    if constraint is None:
+        return None
+    end = constraint.end_time
+    return TimeConstraint(constraint.max_duration, None if end is None else end.timestamp())
 
 
 # --- writing
@@ -117,11 +127,11 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
     best = spec.selection is Selection.BEST
     written = wire.StudySpec(
         metrics=[_write_metric(metric) for metric in spec.metrics],
-        parameters=[_write_parameter(parameter) for parameter in spec.space.parameters],
+        parameters=[write_parameter(parameter) for parameter in spec.space.parameters],
         algorithm=wire.Algorithm[spec.algorithm],
         observation_noise=_NOISE_NAMES[spec.noise],
         measurement_selection_type=wire.MeasurementSelectionType["BEST_MEASUREMENT" if best else "LAST_MEASUREMENT"],
-        study_stopping_config=write_stopping(spec.stopping),
+        study_stopping_config=_write_stopping(spec.stopping),
         seed=seed,
         algorithm_options=dict(spec.algorithm_options),
         prior_studies=list(spec.prior_studies),
@@ -143,17 +153,26 @@ def _write_metric(metric: Metric) -> wire.MetricSpec:
     return wire.MetricSpec(metric_id=metric.id, goal=wire.GoalType[metric.goal.value], safety_config=config)
 
 
-def _write_parameter(parameter: Parameter) -> wire.ParameterSpec:
-    written = wire.ParameterSpec(
-        parameter_id=parameter.id,
-        conditional_parameter_specs=[_write_branch(parameter.kind, branch) for branch in parameter.branches],
-        metadata=dict(parameter.metadata),
+def _write_stopping(stopping: StoppingConfig) -> wire.StudyStoppingConfig | None:
+    """Return the budget of a study as on the wire; None if it has none."""
+    if stopping == StoppingConfig():
+        return None
+    return wire.StudyStoppingConfig(
+        should_stop_asap=stopping.should_stop_asap,
+        minimum_runtime_constraint=_write_constraint(stopping.minimum_runtime),
+        maximum_runtime_constraint=_write_constraint(stopping.maximum_runtime),
+        min_num_trials=stopping.min_num_trials,
+        max_num_trials=stopping.max_num_trials,
+        max_num_trials_no_progress=stopping.max_num_trials_no_progress,
+        max_duration_no_progress=stopping.max_duration_no_progress,
+        max_failed_trials=stopping.max_failed_trials,
     )
-    write_kind(parameter.kind, written)
-    return written
 
 
-def _write_branch(parent: Kind, branch: Branch) -> wire.ConditionalParameterSpec:
-    written = wire.ConditionalParameterSpec(parameter_spec=_write_parameter(branch.parameter))
-    write_condition(parent, branch.values, written)
-    return written
+def _write_constraint(constraint: TimeConstraint | None) -> wire.StudyTimeConstraint | None:
+    if constraint is None:
+        return None
+    end = constraint.end_time
+    return wire.StudyTimeConstraint(
+        max_duration=constraint.max_duration, end_time=None if end is None else timestamp(end)
+    )
