@@ -24,6 +24,8 @@ from load import Call
 HERE = Path(__file__).parent
 START_SECONDS = 60
 STOP_SECONDS = 30
+# A server that works less than a thirtieth of this time has started completely.
+SETTLED_SECONDS = 0.3
 LOOK_SECONDS = 0.01
 
 
@@ -143,6 +145,13 @@ class Server:
     def process(self) -> psutil.Process:
         """Its first process."""
         return psutil.Process(self._process.pid)
+
+    def settle(self) -> None:
+        """Wait until its processes do nothing: it may start further ones once it serves."""
+        before = -SETTLED_SECONDS
+        while (now := cpu_seconds(self.process)) > before + SETTLED_SECONDS / 30:
+            before = now
+            time.sleep(SETTLED_SECONDS)
 
     def resident_megabytes(self) -> float:
         """Return the resident memory of all its processes."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from growth import fill
 from load import CALLS, KINDS, Call, Connection, RawSession, percentile, quantile
-from processes import Load, cpu_seconds
+from processes import Load, Server, cpu_seconds
 from targets import STUDY, TARGETS, Machine, Running
 
 WARM_UP_SECONDS = 1.0
@@ -102,12 +102,17 @@ class Meter:
         return time.monotonic(), used
 
 
+def _idle_megabytes(server: Server) -> float:
+    server.settle()
+    return server.resident_megabytes()
+
+
 def throughput(target: str, workers: int, repeat: int, seconds: float, machine: Machine, folder: Path) -> Figures:
     """Run a fresh server and study under load for some seconds, after one second to warm up."""
     running = Running(TARGETS[target], machine, folder / f"{target}-{workers}-{repeat}")
     load = None
     try:
-        idle = running.server.resident_megabytes() if running.server else 0.0
+        idle = _idle_megabytes(running.server) if running.server else 0.0
         load = Load(
             machine.python(running.target),
             running.target.driver,
@@ -144,7 +149,7 @@ def growth(target: str, trials: int, repeat: int, machine: Machine, folder: Path
     running = Running(TARGETS[target], machine, where, url)
     assert running.server is not None
     try:
-        idle = running.server.resident_megabytes()
+        idle = _idle_megabytes(running.server)
         session = RawSession(running.server.port, STUDY, "worker-0")
         reads = _reads(Connection(running.server.port))
         _cycles(session, GROWTH_WARM_UP_CYCLES)

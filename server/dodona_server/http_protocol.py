@@ -1,8 +1,4 @@
-"""HTTP on a connection: limits on input, and answers that are sent in one write each.
-
-The limits apply before anything is stored, and before the token is checked. Each write wakes a client that sleeps, so
-one that gets the head and the body of an answer in two writes reads twice.
-"""
+"""HTTP on a connection, with limits on input. They apply before anything is stored and before the token is checked."""
 
 from __future__ import annotations
 
@@ -27,59 +23,6 @@ MAX_HEADERS = 128
 MAX_PIPELINED = 128
 # A client that is still sending can read the answer before the connection closes.
 LINGER_SECONDS = 1.0
-
-# Larger writes are not delayed: there is little to gain, and a large sender must wait until the client has read.
-HELD_BYTES = 4096
-
-
-class JoinedWrites(asyncio.Transport):
-    """A transport that delays a short write until the next one, or until the event loop has run its current callbacks.
-
-    Args:
-        transport: carries the bytes.
-        loop: the event loop.
-    """
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
-        self._transport, self._loop = transport, loop
-        self._held = b""
-
-    def write(self, data: Any) -> None:
-        """Write the bytes, now or a little later."""
-        if self._held:
-            data, self._held = self._held + data, b""
-        elif len(data) <= HELD_BYTES:
-            self._held = data
-            self._loop.call_soon(self._flush)
-            return
-        self._transport.write(data)
-
-    def _flush(self) -> None:
-        data, self._held = self._held, b""
-        if data and not self._transport.is_closing():  # the client may have disconnected
-            self._transport.write(data)
-
-    def close(self) -> None:
-        """Close the connection when everything is written."""
-        self._flush()
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        """Return whether the connection is closed or closing."""
-        return self._transport.is_closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return information about the connection."""
-        return self._transport.get_extra_info(name, default)
-
-    def pause_reading(self) -> None:
-        """Stop reading; the client has to wait."""
-        self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read again."""
-        self._transport.resume_reading()
 
 
 class Stage(enum.Enum):
@@ -137,7 +80,7 @@ class _Stopped(Exception):
 
 
 class Protocol(HttpToolsProtocol):
-    """The framework's HTTP protocol with joined writes and with limits on input.
+    """The framework's HTTP protocol with limits on input.
 
     Args:
         connections: all connections of this process.
@@ -148,7 +91,6 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self.host = ""
         self._table = connections
-        self._raw: asyncio.Transport
         self._stage = Stage.HEAD
         # When the stage began, and when the body last grew, by the monotonic clock.
         self._since = self._grew = 0.0
@@ -160,8 +102,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start a connection, if there is room for one more."""
-        super().connection_made(JoinedWrites(transport, self.loop))
-        self._raw = transport
+        super().connection_made(transport)
         self._since = time.monotonic()
         self.host = self.client[0] if self.client else ""
         if not self._table.add(self):
@@ -271,7 +212,7 @@ class Protocol(HttpToolsProtocol):
         """Close the connection if it has waited too long; see `Connection`."""
         limits = self._table.limits
         if self._unread_since is not None and now - self._unread_since > limits.unread_seconds:
-            self._raw.abort()
+            self.transport.abort()
         elif self._stage is Stage.IDLE or self._refused:
             return
         elif self.flow.read_paused:
@@ -307,7 +248,7 @@ class Protocol(HttpToolsProtocol):
         else:
             may_answer = self.cycle is None or self.cycle.response_complete
         if may_answer:
-            self._raw.write(refusal.answer)
+            self.transport.write(refusal.answer)
         if may_answer and refusal.lingers:
             self.flow.pause_reading()
             self.loop.call_later(LINGER_SECONDS, self.transport.close)
