@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from dodona_server.algorithms.contexts import suggest_in
-from dodona_server.algorithms.registry import Problem, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Option, Safety, StudySpec
@@ -90,7 +90,7 @@ def _answers(name: str, index: int) -> Iterator[str]:
             if not points:
                 break
         trials += [_finished(spec, len(trials) + place, point, rng) for place, point in enumerate(points, start=1)]
-    for trial in (trials[-rng.randint(0, 3) :] if trials else []):
+    for trial in trials[-rng.randint(0, 3) :] if trials else []:
         trials[trial.number - 1] = Trial(trial.number, TrialState.ACTIVE, trial.parameters)
     spaces = () if index % 5 or name == "HYPERBAND" else (spec.space, spec.space)
     points, rest = ask(spec, trials, count, index, spaces)
@@ -119,7 +119,7 @@ def ask(
         completed, pending = [], []
     problem = Problem(spec, len(trials), (), seed)
     rng = random.Random(f"{seed}/{len(trials)}")
-    found = suggest_in(spaces, algorithm, problem, completed, pending, count, rng)
+    found = suggest_in(spaces, algorithm, Request(problem, completed, pending, count, rng))
     return [dict(point) for point in found.parameters], f"{found.wait} {found.note}"
 
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from dodona_server.algorithms.registry import Problem, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.domain.space import (
     Categorical,
     Discrete,
@@ -52,7 +52,7 @@ class Dodona:
         rng = random.Random(f"{self._seed}/{number}")
         done = [self._done[key] for key in sorted(self._done)]
         problem = Problem(self._spec, number - 1)
-        found = self._algorithm.suggest(problem, done, list(self._pending.values()), 1, rng).parameters
+        found = self._algorithm.suggest(Request(problem, done, list(self._pending.values()), 1, rng)).parameters
         if not found:
             raise StopIteration
         self._pending[number] = Trial(number, TrialState.ACTIVE, found[0])

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dodona_server.algorithms.registry import ALGORITHMS, Problem
+from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
 
@@ -23,6 +23,6 @@ def test_the_number_of_objectives_decides(objectives, constraints, name):
     spec = StudySpec(tuple(metrics), SPACE)
     best, named = ALGORITHMS["ALGORITHM_UNSPECIFIED"], ALGORITHMS[name]
     best.check(spec)
-    answers = [one.suggest(Problem(spec, seed=3), (), (), 2, random.Random(3)) for one in (best, named)]
+    answers = [one.suggest(Request(Problem(spec, seed=3), (), (), 2, random.Random(3))) for one in (best, named)]
     assert answers[0] == answers[1]
     assert len(answers[0].parameters) == 2

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.contexts import suggest_in
-from dodona_server.algorithms.hyperband.brackets import PARENT, ROUND
-from dodona_server.algorithms.registry import ALGORITHMS, Problem, Suggestions
-from dodona_server.algorithms.shared.seen import without_tuner_values
+from dodona_server.algorithms.contexts import REPEATED, suggest_in
+from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request, Suggestions
 from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.domain.continuation import RESUME_FROM, ROUND, without_tuner_values
 from dodona_server.domain.space import Branch, Categorical, Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
@@ -33,7 +32,7 @@ def ask(name, space, contexts, completed, count=1, **options):
     spec = StudySpec((Metric("m", Goal.MINIMIZE),), space, name, algorithm_options=options)
     spaces = [space.restrict(context) for context in contexts]
     problem = Problem(spec, len(completed), (), 1)
-    return suggest_in(spaces, ALGORITHMS[name], problem, completed, (), count, random.Random(len(completed)))
+    return suggest_in(spaces, ALGORITHMS[name], Request(problem, completed, (), count, random.Random(len(completed))))
 
 
 def succeeded(number, values, result):
@@ -59,7 +58,7 @@ def test_hyperband_promotes_within_a_context_only_what_lies_in_it():
     assert outside[ROUND] == 0
     within = ask("HYPERBAND", BRANCHED, [{"c": "b"}], completed, max_epochs=3).parameters[0]
     assert within[ROUND] == 1
-    parent = completed[int(within[PARENT]) - 1]
+    parent = completed[int(within[RESUME_FROM]) - 1]
     assert without_tuner_values(within) == without_tuner_values(parent.parameters)
 
 
@@ -97,7 +96,8 @@ def test_two_contexts_promote_no_trial_twice():
 def test_a_context_of_a_single_point_gives_it_again_and_again():
     space = SearchSpace((Parameter("n", Categorical(("a", "b"))),))
     found = ask("GP_BANDIT", space, [{"n": "a"}], [], 3)
-    assert found == Suggestions([{"n": "a"}] * 3)
+    assert found.parameters == [{"n": "a"}] * 3
+    assert [one.reason for one in found.suggestions] == ["initial design", REPEATED, REPEATED]
 
 
 def test_the_gaussian_process_finds_the_best_of_each_context():

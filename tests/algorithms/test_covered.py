@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dodona_server.algorithms.registry import Problem, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple import random_search
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
@@ -29,7 +29,7 @@ def running(*points):
 def suggested(name, space, completed=(), pending=(), count=20, position=0):
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space, name)
     problem = Problem(spec, position, seed=3, has_grown=True)
-    return algorithm_for(name).suggest(problem, list(completed), list(pending), count, random.Random(1))
+    return algorithm_for(name).suggest(Request(problem, list(completed), list(pending), count, random.Random(1)))
 
 
 def points(suggestions):
@@ -106,5 +106,5 @@ def test_random_search_of_a_very_large_space_ends_after_its_collisions(monkeypat
 
 def test_random_search_leaves_out_what_was_queued():
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), SearchSpace((A,)), "RANDOM_SEARCH")
-    found = algorithm_for("RANDOM_SEARCH").suggest(Problem(spec), finished({"a": 2}), [], 5, random.Random(1))
+    found = algorithm_for("RANDOM_SEARCH").suggest(Request(Problem(spec), finished({"a": 2}), [], 5, random.Random(1)))
     assert sorted(point["a"] for point in found.parameters) == [1, 3]

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.registry import ALGORITHMS, Problem
-from dodona_server.algorithms.shared.seen import without_tuner_values
+from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.algorithms.space.finite import MAX_SMALL
 from dodona_server.algorithms.space.grid import count_points
+from dodona_server.domain.continuation import without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
@@ -37,11 +37,11 @@ ONE_METRIC = (Metric("m", Goal.MINIMIZE),)
 # The server's best is one of the others.
 NAMES = sorted(ALGORITHMS.keys() - {"ALGORITHM_UNSPECIFIED"})
 EVERY = pytest.mark.parametrize("name", NAMES)
-LEARNING = pytest.mark.parametrize("name", [name for name in NAMES if not ALGORITHMS[name].inline])
+LEARNING = pytest.mark.parametrize("name", [name for name in NAMES if not ALGORITHMS[name].traits.inline])
 
 
 def suggest(name, problem, completed=(), pending=(), count=1, seed=0):
-    return ALGORITHMS[name].suggest(problem, completed, pending, count, random.Random(seed))
+    return ALGORITHMS[name].suggest(Request(problem, completed, pending, count, random.Random(seed)))
 
 
 def spec_of(name, space, metrics=ONE_METRIC):
@@ -81,7 +81,7 @@ def test_any_history_has_valid_suggestions_and_always_the_same(name):
         spec = spec_of(name, history.spec.space, history.spec.metrics)
         problem = Problem(spec, len(history.completed) + len(history.pending), (), seed)
         # Inline algorithms are given no history.
-        known = ((), ()) if ALGORITHMS[name].inline else (history.completed, history.pending)
+        known = ((), ()) if ALGORITHMS[name].traits.inline else (history.completed, history.pending)
         found = suggest(name, problem, *known, count, seed)
         assert found == suggest(name, problem, *known, count, seed)
         tried = [trial.parameters for trials in known for trial in trials]
@@ -91,7 +91,7 @@ def test_any_history_has_valid_suggestions_and_always_the_same(name):
         for values in found.parameters:
             check(history.spec.space, values)
             point = without_tuner_values(values)
-            if not ALGORITHMS[name].inline and room_for_new(history.spec.space, tried):
+            if not ALGORITHMS[name].traits.inline and room_for_new(history.spec.space, tried):
                 assert point not in tried
             tried.append(point)
 
@@ -137,7 +137,7 @@ def long_history(space, count, metrics=ONE_METRIC, seed=3):
 )
 @pytest.mark.slow
 def test_an_extreme_space_is_searched(name, space):
-    completed = [] if ALGORITHMS[name].inline else long_history(space, 12)
+    completed = [] if ALGORITHMS[name].traits.inline else long_history(space, 12)
     for values in suggest(name, Problem(spec_of(name, space), 12), completed, (), 2).parameters:
         check(space, values)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader, TrialResult
 from dodona_server.algorithms.evolution.variation import crossed, mutated, mutated_once
-from dodona_server.algorithms.registry import Problem, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.shared.nondominated import arrays, crowding, fronts, survivors
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.algorithms.space.tree import Tree
@@ -126,7 +126,7 @@ def test_the_population_forgets_the_oldest_however_good():
     for seed in range(20):
         (values,) = (
             algorithm_for("REGULARIZED_EVOLUTION")
-            .suggest(Problem(spec, 4), trials, (), 1, random.Random(seed))
+            .suggest(Request(Problem(spec, 4), trials, (), 1, random.Random(seed)))
             .parameters
         )
         # One parameter of the best of the last three has changed.
@@ -203,7 +203,9 @@ def test_nsga2_finds_more_of_the_front_than_random_search():
         trials = []
         for position in range(0, 300, 5):
             rng = random.Random(f"{seed}/{position}")
-            for values in algorithm_for(name).suggest(Problem(spec, position, (), seed), trials, (), 5, rng).parameters:
+            for values in (
+                algorithm_for(name).suggest(Request(Problem(spec, position, (), seed), trials, (), 5, rng)).parameters
+            ):
                 trials.append(finished(len(trials) + 1, values, **dict(zip("fg", zdt1(values), strict=True))))
         return hypervolume([zdt1(trial.parameters) for trial in trials], (1.1, 6.0))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.algorithms.gp.algorithm import GpBandit
-from dodona_server.algorithms.registry import Problem
+from dodona_server.algorithms.registry import Problem, Request
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Noise, Safety, StudySpec
@@ -32,7 +32,7 @@ def waiting(number, parameters):
 
 
 def suggest(spec, completed=(), pending=(), count=1, seed=0):
-    return GpBandit().suggest(Problem(spec, len(completed)), completed, pending, count, random.Random(seed))
+    return GpBandit().suggest(Request(Problem(spec, len(completed)), completed, pending, count, random.Random(seed)))
 
 
 def search(spec, objective, trials, seed=0):

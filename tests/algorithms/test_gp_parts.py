@@ -329,11 +329,11 @@ def test_the_first_points_need_no_scipy():
 import random, sys
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.algorithms.contract.algorithm import Problem
+from dodona_server.algorithms.contract.algorithm import Problem, Request
 from dodona_server.algorithms.gp.algorithm import GpBandit
 
 spec = StudySpec((Metric("loss", Goal.MINIMIZE),), SearchSpace((Parameter("x", Double(0.0, 1.0)),)))
-assert len(GpBandit().suggest(Problem(spec), [], [], 3, random.Random(0)).parameters) == 3
+assert len(GpBandit().suggest(Request(Problem(spec), [], [], 3, random.Random(0))).parameters) == 3
 assert "scipy" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)

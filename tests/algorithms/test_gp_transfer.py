@@ -9,7 +9,7 @@ import statistics
 import pytest
 
 from dodona_server.algorithms.gp.algorithm import GpBandit
-from dodona_server.algorithms.registry import Prior, Problem
+from dodona_server.algorithms.registry import Prior, Problem, Request
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
@@ -38,7 +38,7 @@ def best_of(priors, trials, seed):
     done = []
     for number in range(trials):
         problem = Problem(SPEC, number, priors)
-        (point,) = GpBandit().suggest(problem, done, (), 1, random.Random(f"{seed}/{number}")).parameters
+        (point,) = GpBandit().suggest(Request(problem, done, (), 1, random.Random(f"{seed}/{number}"))).parameters
         done.append(finished(number + 1, point, bowl(point)))
     return min(trial.final_measurement.metrics["m"] for trial in done)
 
@@ -101,5 +101,5 @@ def test_a_study_with_other_parameters_and_bounds_is_used_as_far_as_it_goes():
 def test_a_useless_study_is_passed_over(prior):
     done = [finished(n, point := sample(SPACE, random.Random(n)), bowl(point)) for n in range(8)]
     for history in ((), done):
-        found = GpBandit().suggest(Problem(SPEC, len(history), [prior] * 3), history, (), 2, random.Random(0))
+        found = GpBandit().suggest(Request(Problem(SPEC, len(history), [prior] * 3), history, (), 2, random.Random(0)))
         assert len(found.parameters) == 2

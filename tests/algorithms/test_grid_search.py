@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.registry import Problem, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.space.grid import Grid, count_points, grid_values
 from dodona_server.algorithms.space.permutation import Permutation
 from dodona_server.domain.errors import InvalidArgument
@@ -35,7 +35,9 @@ def searched(name, space, workers=3, seed=0, **options):
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space, name, algorithm_options=options)
     found, asked = [], workers
     while True:
-        suggestions = algorithm_for(name).suggest(Problem(spec, len(found), (), seed), (), (), asked, random.Random(1))
+        suggestions = algorithm_for(name).suggest(
+            Request(Problem(spec, len(found), (), seed), (), (), asked, random.Random(1))
+        )
         assert not suggestions.wait
         found += suggestions.parameters
         if len(suggestions.parameters) < asked:
@@ -91,7 +93,7 @@ def test_a_grid_of_astronomical_size_costs_nothing():
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space)
     assert Grid(space, 10).size == 10**300
     for name in ("GRID_SEARCH", "SHUFFLED_GRID_SEARCH"):
-        (values,) = algorithm_for(name).suggest(Problem(spec, 10**200), (), (), 1, random.Random(1)).parameters
+        (values,) = algorithm_for(name).suggest(Request(Problem(spec, 10**200), (), (), 1, random.Random(1))).parameters
         assert space.check(values) == values
 
 
@@ -158,7 +160,7 @@ def test_nested_conditions_cost_what_they_have_in_parameters():
 
 def searched_once(name, space, position=0, **options):
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space, name, algorithm_options=options)
-    return algorithm_for(name).suggest(Problem(spec, position), (), (), 1, random.Random(1)).parameters
+    return algorithm_for(name).suggest(Request(Problem(spec, position), (), (), 1, random.Random(1))).parameters
 
 
 @pytest.mark.parametrize("kind", [Double(0, 1), Double(1e-6, 1, Scale.LOG), Integer(0, 10**12)])

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.hyperband.brackets import BRACKET, EPOCHS, INITIAL_EPOCH, PARENT, ROUND, Plan
-from dodona_server.algorithms.registry import Problem, Suggestions, algorithm_for
-from dodona_server.algorithms.shared.seen import without_tuner_values
+from dodona_server.algorithms.hyperband.brackets import Plan
+from dodona_server.algorithms.registry import Problem, Request, Suggestions, algorithm_for
+from dodona_server.domain.continuation import BRACKET, EPOCHS, INITIAL_EPOCH, RESUME_FROM, ROUND, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
@@ -28,7 +28,9 @@ def spec_of(space=SPACE, **options):
 def ask(spec, trials, count=1):
     completed = [trial for trial in trials if trial.state in (TrialState.SUCCEEDED, TrialState.INFEASIBLE)]
     pending = [trial for trial in trials if trial.state is TrialState.ACTIVE]
-    return algorithm_for("HYPERBAND").suggest(Problem(spec), completed, pending, count, random.Random(len(trials)))
+    return algorithm_for("HYPERBAND").suggest(
+        Request(Problem(spec), completed, pending, count, random.Random(len(trials)))
+    )
 
 
 def finish(trials, trial, value):
@@ -94,9 +96,9 @@ def test_a_promoted_trial_goes_on_from_one_of_the_best_of_its_round():
         assert values[EPOCHS] == plan.epochs(values[BRACKET], values[ROUND])
         if values[ROUND] == 0:
             assert values[INITIAL_EPOCH] == 0
-            assert PARENT not in values
+            assert RESUME_FROM not in values
             continue
-        parent = trials[int(values[PARENT]) - 1]
+        parent = trials[int(values[RESUME_FROM]) - 1]
         parents[parent.number] += 1
         assert parent.parameters[BRACKET] == values[BRACKET]
         assert parent.parameters[ROUND] == values[ROUND] - 1
@@ -123,7 +125,7 @@ def test_two_of_nine_that_fail_cost_no_promotion():
     for trial in trials:
         finish(trials, trial, None if trial.number in (2, 5) else float(trial.number))
     promoted = ask(spec, trials, 3).parameters
-    assert [values[PARENT] for values in promoted] == ["9", "8", "7"]
+    assert [values[RESUME_FROM] for values in promoted] == ["9", "8", "7"]
 
 
 @given(
@@ -187,7 +189,7 @@ def test_a_promoted_trial_has_the_defaults_of_parameters_that_are_new():
         finish(trials, trial, float(trial.number))
     grown = SPACE.grow([Parameter("c", Categorical(("a", "b"), default_value="b"))])
     (promoted,) = ask(spec_of(grown, max_epochs=2, factor=2), trials, 1).parameters
-    assert promoted[PARENT] == "2"
+    assert promoted[RESUME_FROM] == "2"
     assert without_tuner_values(promoted) == {**without_tuner_values(trials[1].parameters), "c": "b"}
 
 

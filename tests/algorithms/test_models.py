@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.algorithms.cmaes.replay import Replay
-from dodona_server.algorithms.registry import Problem, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.skopt.model import tame
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.algorithms.tpe.parzen import Mixture, Parzen
@@ -166,7 +166,7 @@ def test_an_integer_stays_free_to_move(count):
 def test_every_kind_of_space_can_be_searched(space):
     spec, trials, rng = spec_of("CMA_ES", space), [], random.Random(1)
     for number in range(1, 60):
-        suggestions = algorithm_for("CMA_ES").suggest(Problem(spec, number - 1), trials, (), 1, rng)
+        suggestions = algorithm_for("CMA_ES").suggest(Request(Problem(spec, number - 1), trials, (), 1, rng))
         (values,) = suggestions.parameters
         assert space.check(values) == values
         trials.append(told(values, number, rng.random()))
@@ -191,7 +191,7 @@ def test_the_options_of_scikit_optimize_are_taken(name, options):
     algorithm_for(name).check(spec)
     trials = [told({"kind": "svm", "c": rng.random(), "rate": rng.random()}, n, rng.random()) for n in range(1, 13)]
     pending = [Trial(13, TrialState.ACTIVE, {"kind": "tree", "depth": 3, "rate": 0.5})]
-    found = algorithm_for(name).suggest(Problem(spec, 13), trials, pending, 2, rng).parameters
+    found = algorithm_for(name).suggest(Request(Problem(spec, 13), trials, pending, 2, rng)).parameters
     for values in found:
         assert CONDITIONAL.check(values) == values
 

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader, TrialResult
-from dodona_server.algorithms.registry import ALGORITHMS, Problem
+from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
 from dodona_server.domain.space import MAX_DOUBLE, Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
@@ -38,7 +38,7 @@ def test_huge_metrics_of_several_objectives_are_searched(name):
     spec = StudySpec((Metric("m", Goal.MAXIMIZE), Metric("n", Goal.MAXIMIZE)), SPACE, name)
     completed = [succeeded({"m": 1.7e308, "n": 1.7e308}, number) for number in range(1, 15)]
     problem = Problem(spec, len(completed), (), 1)
-    (values,) = ALGORITHMS[name].suggest(problem, completed, (), 1, random.Random(1)).parameters
+    (values,) = ALGORITHMS[name].suggest(Request(problem, completed, (), 1, random.Random(1))).parameters
     assert SPACE.check(values) == values
 
 
@@ -60,9 +60,9 @@ def test_where_all_metrics_are_constraints_all_are_objectives_too(name):
     assert ResultReader(spec).result(succeeded({"m": 0.25, "n": 1.0})) == TrialResult((0.25, 1.0), 0.5)
     # The second metric decides: it is best at 0, the first one is the same everywhere.
     completed = [succeeded({"m": 0.1, "n": number / 100}, number) for number in range(1, 31)]
-    found = ALGORITHMS[name].suggest(Problem(spec, len(completed), (), 1), completed, (), 8, random.Random(1))
+    found = ALGORITHMS[name].suggest(Request(Problem(spec, len(completed), (), 1), completed, (), 8, random.Random(1)))
     elsewhere = [succeeded({"m": 0.1, "n": 0.1}, number) for number in range(1, 31)]
-    other = ALGORITHMS[name].suggest(Problem(spec, len(completed), (), 1), elsewhere, (), 8, random.Random(1))
+    other = ALGORITHMS[name].suggest(Request(Problem(spec, len(completed), (), 1), elsewhere, (), 8, random.Random(1)))
     assert found.parameters != other.parameters
 
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from dodona_server.algorithms.registry import Problem, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sobol import Sobol
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
@@ -19,7 +19,7 @@ def searched(space, count, seed=5, start=0, step=1, name="QUASI_RANDOM_SEARCH"):
     found = []
     for position in range(start, start + count, step):
         rng = random.Random(f"{seed}/{position}")
-        found += algorithm.suggest(Problem(spec, position, (), seed), (), (), step, rng).parameters
+        found += algorithm.suggest(Request(Problem(spec, position, (), seed), (), (), step, rng)).parameters
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.registry import Problem, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.algorithms.space.grid import count_points
 from dodona_server.domain.errors import InvalidArgument
@@ -31,7 +31,7 @@ def drawn(kind):
 def test_the_same_seed_gives_the_same_suggestions(space, count, seed):
     spec = StudySpec((Metric("m", Goal.MAXIMIZE),), space)
     search = algorithm_for("RANDOM_SEARCH")
-    first, second = (search.suggest(Problem(spec), (), (), count, random.Random(seed)) for _ in range(2))
+    first, second = (search.suggest(Request(Problem(spec), (), (), count, random.Random(seed))) for _ in range(2))
     assert first == second
     size = count_points(space)
     assert len(first.parameters) == (count if size is None else min(count, size))

@@ -158,8 +158,10 @@ def test_a_process_is_started_before_anybody_asks(api, make_study):
 
 def test_what_stands_in_for_a_model_is_an_event(api, make_study):
     make_study(algorithm="SKOPT_GBRT", algorithmOptions={"fault": "note"})
-    assert api.suggest()
+    (trial,) = api.suggest()
     assert events(api, "SUGGESTION_FALLBACK") == ["a simpler method stood in"]
+    (event,) = [one for one in api.get("/studies/s/events")["events"] if one["kind"] == "SUGGESTION_FALLBACK"]
+    assert event["trialNumber"] == trial["id"]
 
 
 def test_what_was_computed_of_a_deleted_study_is_forgotten(api, store, make_study):

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.algorithms.registry import ALGORITHMS, Problem, algorithm_for
+from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request, algorithm_for
 from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.trial import Measurement, Trial, TrialState
@@ -88,7 +88,7 @@ class Direct:
         problem = Problem(self.spec, self.asked - 1, seed=SEED)
         finished = [self.finished[key] for key in sorted(self.finished)]
         rng = random.Random(f"{SEED}/{self.asked}")
-        (point,) = self.algorithm.suggest(problem, finished, list(self.pending.values()), 1, rng).parameters
+        (point,) = self.algorithm.suggest(Request(problem, finished, list(self.pending.values()), 1, rng)).parameters
         self.pending[self.asked] = Trial(self.asked, TrialState.ACTIVE, point)
         return point
 
@@ -177,6 +177,7 @@ def test_a_suggestion_knows_every_result_that_was_acknowledged(api, make_study):
             "results_known": str(finished),
             "results_missed": "0",
             "waited_ms": "",
+            "reason": "counted",
         }
         running.append(trial)
 
@@ -252,6 +253,8 @@ def test_a_stand_in_says_so(api, make_study):
     (trial,) = api.suggest(client="next")
     assert provenance(trial)["source"] == "stand-in"
     assert (provenance(trial)["results_known"], provenance(trial)["results_missed"]) == ("0", "1")
+    because = "because ZeroDivisionError: a fault of the algorithm"
+    assert provenance(trial)["reason"] == f"the next point of the quasi-random sequence, {because}"
 
 
 @pytest.mark.parametrize("options", [Options(deadline_seconds=60, fitting_processes=1, register=OPTIONS.register)])

@@ -3,54 +3,48 @@
 from __future__ import annotations
 
 import dataclasses
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from dodona_server.algorithms.contract.algorithm import Algorithm, Problem, Suggestions
-from dodona_server.algorithms.registry import fallback_for
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions
 from dodona_server.algorithms.simple.random_search import sample
-from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.trial import Trial, TrialState
 
+REPEATED = "a random point of the context, in which no other is left"
 
-def suggest_in(
-    spaces: Sequence[SearchSpace],
-    algorithm: Algorithm,
-    problem: Problem,
-    completed: Sequence[Trial],
-    pending: Sequence[Trial],
-    count: int,
-    rng: random.Random,
-) -> Suggestions:
-    """Return the next `count` points to try, divided among the parts of the search space that contexts allow.
+
+def suggest_in(spaces: Sequence[SearchSpace], algorithm: Algorithm, request: Request) -> Suggestions:
+    """Return the next points to try, divided among the parts of the search space that contexts allow.
 
     Args:
         spaces: the parts; empty for the whole space.
         algorithm: searches each part.
-        problem: of the whole study.
-        completed: see `Algorithm.suggest`.
-        pending: see `Algorithm.suggest`.
-        count: see `Algorithm.suggest`.
-        rng: see `Algorithm.suggest`.
+        request: for the whole study.
     """
     if not spaces:
-        return algorithm.suggest(problem, completed, pending, count, rng)
-    points: list[Mapping[str, Value]] = []
+        return algorithm.suggest(request)
+    problem, count = request.problem, request.count
+    found: list[Suggestion] = []
     wait, notes = False, list[str]()
-    number = 1 + max((trial.number for trials in (completed, pending) for trial in trials), default=0)
+    number = 1 + max((trial.number for trials in (request.completed, request.pending) for trial in trials), default=0)
     for index, space in enumerate(spaces[:count]):
         share = len(range(index, count, len(spaces)))
         spec = dataclasses.replace(problem.spec, space=space)
-        position = problem.position + len(points)
-        part = dataclasses.replace(problem, spec=spec, position=position, whole=problem.spec.space)
+        part = dataclasses.replace(problem, spec=spec, position=problem.position + len(found), whole=problem.spec.space)
         # Parts may overlap and contexts may be equal: each part has to know the points of the others.
-        ahead = [Trial(number + index, TrialState.REQUESTED, point) for index, point in enumerate(points)]
-        answer = algorithm.suggest(part, completed, [*pending, *ahead], share, rng)
-        points += answer.parameters
+        pending = [*request.pending, *as_trials(found, number)]
+        answer = algorithm.suggest(dataclasses.replace(request, problem=part, pending=pending, count=share))
+        found += answer.suggestions
         notes += [answer.note] if answer.note else []
-        if not answer.wait and fallback_for(spec.algorithm) is not None:
+        if not answer.wait and algorithm.traits.fallback is not None:
             # A context may leave few points or one. That does not end the search: points are repeated. Only an
             # algorithm without a fallback ends it.
-            points += [sample(space, rng) for _ in range(share - len(answer.parameters))]
+            missing = share - len(answer.suggestions)
+            found += [Suggestion(sample(space, request.rng), REPEATED) for _ in range(missing)]
         wait = wait or answer.wait
-    return Suggestions(points, "; ".join(dict.fromkeys(notes)), wait)
+    return Suggestions(found, "; ".join(dict.fromkeys(notes)), wait)
+
+
+def as_trials(suggestions: Sequence[Suggestion], first: int) -> list[Trial]:
+    """Return the suggestions as trials that no worker has yet, numbered from `first` on."""
+    return [Trial(first + index, TrialState.REQUESTED, one.stored) for index, one in enumerate(suggestions)]

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-
-from dodona_server.algorithms.contract.algorithm import Algorithm, Problem, Suggestions
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions
 from dodona_server.algorithms.evolution.nsga2 import Nsga2
 from dodona_server.algorithms.gp.algorithm import MAX_OBJECTIVES, GpBandit
 from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
 
 
-class DefaultAlgorithm:
+class DefaultAlgorithm(Algorithm):
     """The Gaussian-process bandit; NSGA-II for more objectives than the bandit supports."""
 
-    inline = False
-    one_by_one = True
+    traits = GpBandit.traits
 
     def __init__(self) -> None:
         self._few: Algorithm = GpBandit()
@@ -29,13 +24,6 @@ class DefaultAlgorithm:
         """See `Algorithm.check`."""
         self._for(spec).check(spec)
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
+    def suggest(self, request: Request) -> Suggestions:
         """Return the next points; see `Algorithm.suggest`."""
-        return self._for(problem.spec).suggest(problem, completed, pending, count, rng)
+        return self._for(request.problem.spec).suggest(request)

@@ -8,33 +8,27 @@ learns only the variances.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions
 from dodona_server.algorithms.contract.options import check_names, integer, real
 from dodona_server.algorithms.contract.results import ResultReader, by_arrival
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
 
 # Six standard deviations span the unit interval.
 DEFAULT_SIGMA = 1 / 6
 MIN_SIGMA, MAX_SIGMA = 1e-6, 1.0
 MAX_POPULATION = 1000
+DRAWN = "drawn from the distribution that the best trials shaped"
 
 
-class CmaEs:
+class CmaEs(Algorithm):
     """Reconstructs the state by replaying the generations over the trials, in the order in which they finished.
 
     Integers and discrete values are rounded from the unit interval. Conditional parameters always take part; where they
     are inactive their values are noise. See `replay`.
     """
-
-    inline = False
-    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
@@ -42,27 +36,22 @@ class CmaEs:
         _sigma(spec)
         _population_size(spec)
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
+    def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
         # The process that searches imports NumPy; the server process does not.
         from dodona_server.algorithms.cmaes.replay import Replay
 
-        spec = problem.spec
-        tried, tree = SeenPoints(spec.space, completed, pending), Tree(spec.space)
+        problem, spec, rng = request.problem, request.problem.spec, request.rng
+        tried, tree = SeenPoints(request), Tree(spec.space)
         if all(dimension.axis.levels == 1 for dimension in tree.dimensions):
-            return Suggestions([sample(spec.space, rng) for _ in range(count)])
+            return Suggestions.of(
+                (sample(spec.space, rng) for _ in range(request.count)), "the only point of the space"
+            )
         replay = Replay(tree, _sigma(spec), _population_size(spec), problem.seed)
-        arrived = by_arrival(completed)
+        arrived = by_arrival(request.completed)
         replay.run([trial.parameters for trial in arrived], ResultReader(spec).merits(arrived))
         replay.reseed(rng.getrandbits(31))
-        return Suggestions([tried.new(replay.draw, rng) for _ in range(count)])
+        return Suggestions([tried.new(replay.draw, DRAWN) for _ in range(request.count)])
 
 
 def _sigma(spec: StudySpec) -> float:

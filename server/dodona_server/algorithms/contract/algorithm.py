@@ -1,15 +1,18 @@
-"""The contract between the service and the algorithms."""
+"""The contract between the service and the algorithms: a request goes in, suggestions come out."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
 
+from dodona_server.algorithms.contract.options import no_options
+from dodona_server.domain.continuation import Budget, with_tuner_values
 from dodona_server.domain.space import SearchSpace, Value
-from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.study import Study, StudySpec
+from dodona_server.domain.trial import Measurement, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,60 +44,148 @@ class Problem:
     whole: SearchSpace | None = None
 
 
+class Curves(Protocol):
+    """Reads the measurements of trials when an algorithm asks for them."""
+
+    def of(self, numbers: Sequence[int]) -> Mapping[int, Sequence[Measurement]]:
+        """Return the measurements of the trials of these numbers, each in the order of the steps.
+
+        A trial without measurements has an empty sequence. A running trial may have more than at the last call.
+        """
+        ...
+
+
+class NoCurves:
+    """The reader of an algorithm that does not need curves."""
+
+    def of(self, numbers: Sequence[int]) -> Mapping[int, Sequence[Measurement]]:
+        """Refuse to read.
+
+        Raises:
+            RuntimeError: set `needs_curves` in the algorithm's traits.
+        """
+        raise RuntimeError(
+            f"no curves of {len(numbers)} trials: only an algorithm with Traits(needs_curves=True) has them"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request for the next points to try.
+
+    Args:
+        problem: the study's spec and what is known besides its own trials.
+        completed: the finished trials (SUCCEEDED and INFEASIBLE), in the order of their numbers. A very large study may
+            have 100 000. They come without measurements; `curves` has these.
+        pending: the unfinished trials, which have no results yet.
+        count: the number of points, at least 1.
+        rng: derived from the study's seed and the number of the first trial that will run the suggestions.
+        curves: reads the measurements of trials, if the algorithm needs them.
+    """
+
+    problem: Problem
+    completed: Sequence[Trial]
+    pending: Sequence[Trial]
+    count: int
+    rng: random.Random
+    curves: Curves = field(default_factory=NoCurves)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A point to try.
+
+    Args:
+        parameters: a value for every active parameter.
+        reason: why this point, in a few words for people: "initial design".
+        parent: the number of the trial that this one continues or varies.
+        resume_from: the number of the trial whose checkpoint the training starts from.
+        budget: how far the training goes; None for as far as the user's code says.
+    """
+
+    parameters: Mapping[str, Value]
+    reason: str
+    parent: int | None = None
+    resume_from: int | None = None
+    budget: Budget | None = None
+
+    @property
+    def stored(self) -> Mapping[str, Value]:
+        """The parameters as trials have them: with the budget and `resume_from` as `tuner/` values."""
+        return with_tuner_values(self.parameters, self.budget, self.resume_from)
+
+
 @dataclass(frozen=True, slots=True)
 class Suggestions:
     """The points to try next.
 
     Args:
-        parameters: one mapping for each trial, with a value for every active parameter. There are fewer than requested
-            only if the search is over or has to `wait`.
-        note: why a simpler method replaced the algorithm; empty if none did.
+        suggestions: the points. There are fewer than requested only if the search is over or has to `wait`.
+        note: why a simpler method replaced the algorithm; empty if none did. It becomes an event of the study.
         wait: whether there will be more points when pending trials have finished.
     """
 
-    parameters: Sequence[Mapping[str, Value]]
+    suggestions: Sequence[Suggestion]
     note: str = ""
     wait: bool = False
 
+    @property
+    def parameters(self) -> list[Mapping[str, Value]]:
+        """The parameters of the suggestions, as trials have them."""
+        return [one.stored for one in self.suggestions]
 
-class Algorithm(Protocol):
-    """A stateless search algorithm: the same arguments always return the same suggestions.
+    @classmethod
+    def of(cls, points: Iterable[Mapping[str, Value]], reason: str, *, wait: bool = False) -> Suggestions:
+        """Return suggestions of these points that all have the same reason."""
+        return cls([Suggestion(point, reason) for point in points], wait=wait)
 
-    `inline`: it costs microseconds and needs no history. It is called in the transaction that assigns its suggestions,
-    without completed and pending trials, unless `registry.needs_history` says that the study needs them. Other
-    algorithms run in a process.
-    `one_by_one`: each further point costs nearly as much as the first one. Several points are then requested one after
-    the other, each with those before it pending, and each is assigned as soon as it is chosen.
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the service has to know of an algorithm.
+
+    Args:
+        inline: it costs microseconds and needs no history. It is called in the transaction that assigns its
+            suggestions, without completed and pending trials, unless `Algorithm.needs_history` says otherwise. Other
+            algorithms run in a process.
+        one_by_one: each further point costs nearly as much as the first one. Several points are then requested one
+            after the other, each with those before it pending, and each is assigned as soon as it is chosen.
+        fallback: the name of the algorithm that replaces this one if it fails or takes too long. None if none can: then
+            every trial of the study comes from this algorithm, even one without parameters.
+        restarts_on_growth: when parameters are added, it begins again and leaves out what the trials cover; so it needs
+            the history from then on.
+        ends_with_space: the study ends when all points of a finite space, or of an empty one, have been tried.
+        needs_curves: its requests have a reader of the trials' measurements.
+    """
+
+    inline: bool = False
+    one_by_one: bool = False
+    fallback: str | None = "QUASI_RANDOM_SEARCH"
+    restarts_on_growth: bool = False
+    ends_with_space: bool = False
+    needs_curves: bool = False
+
+
+class Algorithm(ABC):
+    """A stateless search algorithm: the same request always returns the same suggestions.
+
     Importing the class's module must not import a numerical library: the first call of `suggest` does.
     """
 
-    inline: bool
-    one_by_one: bool
+    traits: ClassVar[Traits] = Traits()
 
     def check(self, spec: StudySpec) -> None:
-        """Refuse a spec that the algorithm does not support, or options that it does not have.
+        """Refuse a spec that the algorithm does not support, or options that it does not have: by default, any option.
 
         Raises:
             InvalidArgument: the message names the field, its value and what is allowed.
         """
-        ...
+        no_options(spec)
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
-        """Return the next `count` points to try.
+    def needs_history(self, study: Study) -> bool:
+        """Return whether it needs the study's trials, and so runs in a process."""
+        return not self.traits.inline or (self.traits.restarts_on_growth and study.has_grown)
 
-        Args:
-            problem: the study's spec and what is known besides its own trials.
-            completed: the finished trials (SUCCEEDED and INFEASIBLE), in the order of their numbers. A very large study
-                may have 100 000.
-            pending: the unfinished trials, which have no results yet.
-            count: the number of points, at least 1.
-            rng: derived from the study's seed and the number of the first trial that will run the suggestions.
-        """
-        ...
+    @abstractmethod
+    def suggest(self, request: Request) -> Suggestions:
+        """Return the next `request.count` points to try."""

@@ -5,35 +5,31 @@ Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Archit
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions
 from dodona_server.algorithms.contract.options import check_names, integer
 from dodona_server.algorithms.contract.results import ResultReader, by_arrival
 from dodona_server.algorithms.evolution.variation import mutated_once
-from dodona_server.algorithms.shared.initial_design import InitialDesign
+from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, InitialDesign
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
 
 # A quarter of the paper's, whose searches had 20 000 trials; the same ratio to the tournament.
 DEFAULT_POPULATION = 25
 DEFAULT_TOURNAMENT = 6
 MAX_POPULATION = 10_000
+MUTATED = "a mutation of the best of a few young trials"
 
 
-class RegularizedEvolution:
+class RegularizedEvolution(Algorithm):
     """Changes one parameter of the best of a few trials, drawn at random from the youngest.
 
     The population is the trials that finished last, so it needs no state besides the history. Infeasible trials take
     part as the worst. The first points are quasi-random, until there is a population.
     """
-
-    inline = False
-    one_by_one = False
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
@@ -41,20 +37,13 @@ class RegularizedEvolution:
         _population_size(spec)
         _tournament_size(spec)
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
+    def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
-        spec = problem.spec
+        spec, rng = request.problem.spec, request.rng
         size = _population_size(spec)
-        tree, initial = Tree(spec.space), InitialDesign(problem)
-        tried = SeenPoints(spec.space, completed, pending)
-        youngest = by_arrival(completed)[-size:]
+        tree, initial = Tree(spec.space), InitialDesign(request.problem)
+        tried = SeenPoints(request)
+        youngest = by_arrival(request.completed)[-size:]
         population = list(zip(ResultReader(spec).merits(youngest), youngest, strict=True))
 
         def child() -> Mapping[str, Value]:
@@ -62,11 +51,11 @@ class RegularizedEvolution:
             _, parent = min(entrants, key=lambda entrant: entrant[0])
             return mutated_once(tree, tree.read(parent.parameters), rng)
 
-        known = len(completed) + len(pending)
+        known = len(request.completed) + len(request.pending)
         suggested = []
-        for index in range(count):
+        for index in range(request.count):
             opens = not population or known + index < size
-            suggested.append(tried.new(initial if opens else child, rng))
+            suggested.append(tried.new(initial, INITIAL_DESIGN) if opens else tried.new(child, MUTATED))
         return Suggestions(suggested)
 
 

@@ -5,23 +5,18 @@ The other modules of the package, and NumPy with them, are imported at the first
 
 from __future__ import annotations
 
-import random
-from collections.abc import Sequence
-
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions, Traits
 from dodona_server.algorithms.contract.options import no_options
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
 
 MAX_OBJECTIVES = 4
 
 
-class GpBandit:
+class GpBandit(Algorithm):
     """Bayesian optimization with a Gaussian process and expected improvement; see the package `gp`."""
 
-    inline = False
-    one_by_one = True
+    traits = Traits(one_by_one=True)
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
@@ -32,15 +27,8 @@ class GpBandit:
                 f"{objectives} metrics to optimize; {spec.algorithm} takes at most {MAX_OBJECTIVES}", "metrics"
             )
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
+    def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
         from dodona_server.algorithms.gp.bandit import suggest
 
-        return suggest(problem, completed, pending, count, rng)
+        return suggest(request)

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 
 import numpy as np
 
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
+from dodona_server.algorithms.contract.algorithm import Request, Suggestions
 from dodona_server.algorithms.gp import initial_design
 from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.history import read
 from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
-from dodona_server.domain.trial import Trial
 
 
-def suggest(
-    problem: Problem,
-    completed: Sequence[Trial],
-    pending: Sequence[Trial],
-    count: int,
-    rng: random.Random,
-) -> Suggestions:
+def suggest(request: Request) -> Suggestions:
     """Return the next points; see `Algorithm.suggest`."""
-    generator = np.random.default_rng(rng.getrandbits(64))
+    generator = np.random.default_rng(request.rng.getrandbits(64))
+    problem, completed, pending = request.problem, request.completed, request.pending
     encoding = Encoding(problem.spec.space, problem.whole)
     tried = SeenPoints(encoding, [trial.parameters for trial in (*completed, *pending)])
     search = Search(problem, encoding, read(problem.spec, completed), tried, generator)
     waiting = [trial.parameters for trial in pending]
     if not _is_enough_known(search):
-        return _initial_points(search, waiting, count)
+        return _initial_points(search, waiting, request.count)
     # Importing SciPy takes longer than the workers of a new study should wait for their first points.
     from dodona_server.algorithms.gp.suggest import suggest_by_model
 
-    return suggest_by_model(search, waiting, count)
+    return suggest_by_model(search, waiting, request.count)
 
 
 def _is_enough_known(search: Search) -> bool:
@@ -50,7 +43,7 @@ def _initial_points(search: Search, waiting: Sequence[Point], count: int) -> Sug
     while len(found) < count:
         point = initial_design.point(search, [*waiting, *found])
         if point is None:
-            return Suggestions(found)
+            break
         found.append(point)
         search.tried.add(point)
-    return Suggestions(found)
+    return Suggestions.of(found, initial_design.REASON)

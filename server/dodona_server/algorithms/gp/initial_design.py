@@ -21,6 +21,7 @@ from dodona_server.domain.space import Value, agrees
 DRAWS = 64
 # Of more pending trials than this, the oldest are ignored.
 MOST_PENDING = 64
+REASON = "initial design"
 
 
 def size(dimensions: float) -> int:

@@ -92,6 +92,13 @@ class StudyModels:
     seeds: Array
 
     @property
+    def criterion(self) -> str:
+        """What the acquisition function is large for, in words."""
+        if self.objective is None:
+            return "most likely safe and feasible, since no trial is yet"
+        return "largest expected improvement"
+
+    @property
     def pace(self) -> Array:
         """The length scale of each axis, a."""
         pace = np.ones(self.encoding.size)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from dodona_server.algorithms.contract.algorithm import Suggestions
+from dodona_server.algorithms.contract.algorithm import Suggestion, Suggestions
 from dodona_server.algorithms.gp import initial_design
 from dodona_server.algorithms.gp.acquisition import Acquisition
 from dodona_server.algorithms.gp.call import Search
@@ -51,9 +51,9 @@ def _libraries() -> ThreadpoolController:
 
 
 def _suggest_by_model(search: Search, waiting: Sequence[Point], count: int) -> Suggestions:
-    models, note, found = None, "", list[dict[str, Value]]()
+    models, note, found = None, "", list[Suggestion]()
     while len(found) < count:
-        ahead = [*waiting, *found]
+        ahead = [*waiting, *(one.parameters for one in found)]
         try:
             # With several objectives each point has its own weights and so its own models.
             if not found or (models is not None and len(search.problem.spec.objectives) > 1):
@@ -66,7 +66,7 @@ def _suggest_by_model(search: Search, waiting: Sequence[Point], count: int) -> S
             models, point = None, initial_design.point(search, ahead)
         if point is None:
             break
-        found.append(point)
+        found.append(Suggestion(point, note if models is None else models.criterion))
         search.tried.add(point)
     return Suggestions(found, note)
 

@@ -13,10 +13,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from dodona_server.domain.continuation import Budget
 from dodona_server.domain.space import Value
-
-BRACKET, ROUND, PARENT = "tuner/bracket", "tuner/round", "tuner/trial_id"
-EPOCHS, INITIAL_EPOCH = "tuner/epochs", "tuner/initial_epoch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +53,19 @@ class BracketTrial:
     """A trial in a bracket.
 
     Args:
-        trial_id: the trial's number as text, as in KerasTuner; empty for one that is being suggested.
+        number: the trial's; None for one that is being suggested.
         values: its parameters.
+        budget: its place in the plan; None for a trial that is not Hyperband's.
+        parent: the number of the trial that it continues.
         merit: its sort key, lower is better; None while it runs, and if it is infeasible.
         finished: whether it is finished.
         promoted: whether another trial continues it.
     """
 
-    trial_id: str
+    number: int | None
     values: Mapping[str, Value]
+    budget: Budget | None
+    parent: int | None = None
     merit: tuple[float, float] | None = None
     finished: bool = False
     promoted: bool = False
@@ -136,25 +138,25 @@ def brackets_of(plan: Plan, trials: Iterable[BracketTrial], iterations: int) -> 
         after another, so the brackets of a later iteration come after those of an earlier one.
     """
     begun: dict[int, list[Bracket]] = {number: [] for number in range(plan.brackets)}
-    home: dict[str, tuple[Bracket, BracketTrial]] = {}
+    home: dict[int | None, tuple[Bracket, BracketTrial]] = {}
     for trial in trials:
-        number, round_number = trial.values.get(BRACKET), trial.values.get(ROUND)
-        if number not in begun or not isinstance(round_number, int | float):
+        budget = trial.budget
+        if budget is None or budget.bracket not in begun:
             continue
-        if round_number == 0:
-            ours = begun[int(number)]
+        if budget.round == 0:
+            ours = begun[budget.bracket]
             # A surplus trial, which a worker may get while the study changes, begins no unplanned bracket.
             if not ours or (not ours[-1].opens and len(ours) != iterations):
-                ours.append(Bracket(plan, int(number)))
+                ours.append(Bracket(plan, budget.bracket))
             bracket = ours[-1]
-        elif (parent := home.get(str(trial.values.get(PARENT)))) is not None:
+        elif (parent := home.get(trial.parent)) is not None:
             bracket = parent[0]
             parent[1].promoted = True
         else:
             continue
-        if round_number <= bracket.number:
-            bracket.rounds[int(round_number)].append(trial)
-            home[trial.trial_id] = bracket, trial
+        if budget.round <= bracket.number:
+            bracket.rounds[budget.round].append(trial)
+            home[trial.number] = bracket, trial
     return _in_order(plan, begun)
 
 

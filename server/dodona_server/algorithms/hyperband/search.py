@@ -5,26 +5,23 @@ See `brackets` for the rules.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions, Traits
 from dodona_server.algorithms.contract.options import check_names, integer
 from dodona_server.algorithms.contract.results import ResultReader
 from dodona_server.algorithms.hyperband.brackets import (
-    BRACKET,
-    EPOCHS,
-    INITIAL_EPOCH,
-    PARENT,
-    ROUND,
     Bracket,
     BracketTrial,
     Plan,
     brackets_of,
 )
-from dodona_server.algorithms.shared.seen import SeenPoints, without_tuner_values
+from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.domain.continuation import Budget, budget_of, resumed_from, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import StudySpec
@@ -36,15 +33,15 @@ MAX_EPOCHS = 1_000_000
 MAX_ITERATIONS = 1_000_000
 
 
-class Hyperband:
+class Hyperband(Algorithm):
     """Suggests random points for first rounds and promotions for later ones, each with the epochs to train.
 
     While a bracket waits for its trials the next one begins, so that no worker is idle before the last bracket. Only
     there the answer says that workers should `wait`. In a part of the space only the trials inside it are promoted.
     """
 
-    inline = False
-    one_by_one = False
+    # A trial outside the brackets would have no number of epochs.
+    traits = Traits(fallback=None)
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
@@ -52,20 +49,13 @@ class Hyperband:
         _plan(spec)
         _iterations(spec)
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
-        """Return the next `count` points, each with its `tuner/` values; see `Algorithm.suggest`."""
-        spec = problem.spec
-        tried = SeenPoints(spec.space, completed, pending)
+    def suggest(self, request: Request) -> Suggestions:
+        """Return the next `count` points, each with its budget; see `Algorithm.suggest`."""
+        spec, rng, count = request.problem.spec, request.rng, request.count
+        tried = SeenPoints(request)
         plan, iterations = _plan(spec), _iterations(spec)
-        brackets = brackets_of(plan, _bracket_trials(spec, completed, pending), iterations)
-        suggested: list[Mapping[str, Value]] = []
+        brackets = brackets_of(plan, _bracket_trials(request), iterations)
+        suggested: list[Suggestion] = []
         while len(suggested) < count:
             promotion = next(_promotions(brackets, spec.space, rng), None)
             opened = next((bracket for bracket in brackets if bracket.opens), None)
@@ -74,8 +64,8 @@ class Hyperband:
                 brackets.append(opened)
             # As in KerasTuner, the bracket that began first comes first.
             if opened is not None and (promotion is None or brackets.index(opened) <= promotion[0]):
-                values = dict(tried.new(lambda: sample(spec.space, rng), rng))
-                suggested.append(_start(opened, values))
+                reason = f"a random point for round 0 of bracket {opened.number}"
+                suggested.append(_start(opened, tried.new(lambda: sample(spec.space, rng), reason)))
             elif promotion is not None:
                 index, round_number, trial, adapted = promotion
                 suggested.append(_promote(brackets[index], round_number, trial, adapted))
@@ -96,32 +86,19 @@ def _promotions(
                 yield index, round_number, trial, adapted
 
 
-def _start(bracket: Bracket, values: Mapping[str, Value]) -> Mapping[str, Value]:
-    values = {
-        **values,
-        EPOCHS: bracket.plan.epochs(bracket.number, 0),
-        INITIAL_EPOCH: 0,
-        BRACKET: bracket.number,
-        ROUND: 0,
-    }
-    bracket.rounds[0].append(BracketTrial("", values))
-    return values
+def _start(bracket: Bracket, point: Suggestion) -> Suggestion:
+    budget = Budget(bracket.plan.epochs(bracket.number, 0), 0, bracket.number, 0)
+    bracket.rounds[0].append(BracketTrial(None, point.parameters, budget))
+    return dataclasses.replace(point, budget=budget)
 
 
-def _promote(
-    bracket: Bracket, round_number: int, trial: BracketTrial, values: Mapping[str, Value]
-) -> Mapping[str, Value]:
-    values = {
-        **values,
-        EPOCHS: bracket.plan.epochs(bracket.number, round_number),
-        INITIAL_EPOCH: bracket.plan.epochs(bracket.number, round_number - 1),
-        BRACKET: bracket.number,
-        ROUND: round_number,
-        PARENT: trial.trial_id,
-    }
+def _promote(bracket: Bracket, round_number: int, trial: BracketTrial, values: Mapping[str, Value]) -> Suggestion:
+    plan, number = bracket.plan, bracket.number
+    budget = Budget(plan.epochs(number, round_number), plan.epochs(number, round_number - 1), number, round_number)
     trial.promoted = True
-    bracket.rounds[round_number].append(BracketTrial("", values))
-    return values
+    bracket.rounds[round_number].append(BracketTrial(None, values, budget, trial.number))
+    reason = f"promoted: among the best of round {round_number - 1} of bracket {number}"
+    return Suggestion(values, reason, parent=trial.number, resume_from=trial.number, budget=budget)
 
 
 def _adapted(space: SearchSpace, trial: BracketTrial, rng: random.Random) -> Mapping[str, Value] | None:
@@ -129,13 +106,12 @@ def _adapted(space: SearchSpace, trial: BracketTrial, rng: random.Random) -> Map
 
     None if the trial is outside the space, which may be a part of the study's.
     """
-    values = without_tuner_values(trial.values)
     drawn: dict[str, Value] = {}
     waiting = list(reversed(space.parameters))
     while waiting:
         parameter = waiting.pop()
         kind = parameter.kind
-        value = values.get(parameter.id)
+        value = trial.values.get(parameter.id)
         if value is None:
             default = kind.default_value
             value = default if default is not None else sample(SearchSpace((parameter,)), rng)[parameter.id]
@@ -147,12 +123,18 @@ def _adapted(space: SearchSpace, trial: BracketTrial, rng: random.Random) -> Map
         return None
 
 
-def _bracket_trials(spec: StudySpec, completed: Sequence[Trial], pending: Sequence[Trial]) -> list[BracketTrial]:
-    trials = [(trial.number, BracketTrial(str(trial.number), trial.parameters)) for trial in pending]
-    for trial, merit in zip(completed, ResultReader(spec).merits(completed), strict=True):
-        ranked = merit if math.isfinite(merit[1]) else None
-        trials.append((trial.number, BracketTrial(str(trial.number), trial.parameters, ranked, finished=True)))
-    return [trial for _, trial in sorted(trials, key=lambda numbered: numbered[0])]
+def _bracket_trials(request: Request) -> list[BracketTrial]:
+    trials = [_bracket_trial(trial) for trial in request.pending]
+    merits = ResultReader(request.problem.spec).merits(request.completed)
+    for trial, merit in zip(request.completed, merits, strict=True):
+        trials.append(_bracket_trial(trial))
+        trials[-1].finished, trials[-1].merit = True, merit if math.isfinite(merit[1]) else None
+    return sorted(trials, key=lambda trial: trial.number or 0)
+
+
+def _bracket_trial(trial: Trial) -> BracketTrial:
+    stored = trial.parameters
+    return BracketTrial(trial.number, without_tuner_values(stored), budget_of(stored), resumed_from(stored))
 
 
 def _plan(spec: StudySpec) -> Plan:

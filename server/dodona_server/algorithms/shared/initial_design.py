@@ -9,6 +9,8 @@ from dodona_server.algorithms.contract.algorithm import Problem
 from dodona_server.algorithms.simple.quasi_random import quasi_random
 from dodona_server.domain.space import Value
 
+INITIAL_DESIGN = "initial design"
+
 
 class InitialDesign:
     """The study's quasi-random sequence, from its present position.

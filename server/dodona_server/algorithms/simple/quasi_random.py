@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import no_options
+from dodona_server.algorithms.contract.algorithm import Algorithm, Problem, Request, Suggestions, Traits
 from dodona_server.algorithms.simple.sobol import Sobol
 from dodona_server.algorithms.space.finite import without_repeats
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
 
 
-class QuasiRandomSearch:
+class QuasiRandomSearch(Algorithm):
     """Points of a scrambled Sobol sequence, numbered by `problem.position` and scrambled by `problem.seed`.
 
     Every parameter has a coordinate, active or not, the roots first. So a conditional parameter's values are spread
     over the points that activate it. A small space without conditions is visited in random order instead.
     """
 
-    inline = True
-    one_by_one = False
+    traits = Traits(inline=True)
 
-    def check(self, spec: StudySpec) -> None:
-        """See `Algorithm.check`."""
-        no_options(spec)
-
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],  # noqa: ARG002 - part of the contract; the sequence does not learn
-        pending: Sequence[Trial],  # noqa: ARG002
-        count: int,
-        rng: random.Random,  # noqa: ARG002 - it differs in each call, but the scrambling must not
-    ) -> Suggestions:
+    def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
-        return Suggestions(quasi_random(problem, problem.position, count))
+        # The scrambling must not depend on `request.rng`, which differs in each call.
+        points = quasi_random(request.problem, request.problem.position, request.count)
+        return Suggestions.of(points, "the next point of the quasi-random sequence")
 
 
 def quasi_random(problem: Problem, position: int, count: int) -> list[Mapping[str, Value]]:

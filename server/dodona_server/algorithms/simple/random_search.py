@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
-from dodona_server.algorithms.contract.options import no_options
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions, Traits
 from dodona_server.algorithms.simple.covered import Covered
 from dodona_server.algorithms.space.finite import MAX_SMALL, without_repeats
 from dodona_server.algorithms.space.grid import Grid, count_points
@@ -22,16 +21,16 @@ from dodona_server.domain.space import (
     SearchSpace,
     Value,
 )
-from dodona_server.domain.study import Study, StudySpec
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.study import Study
 
 # KerasTuner's number: after this many repeated draws in a row, a space counts as exhausted.
 MAX_COLLISIONS = 20
 # In a space of at most this many points, the points left are found by checking each one.
 MAX_LISTED = 100_000
+RANDOM = "a random point"
 
 
-class RandomSearch:
+class RandomSearch(Algorithm):
     """Draws every active parameter independently; a conditional one only if the parent's drawn value activates it.
 
     The search ends when all points of a finite space have been tried, as in KerasTuner. In a small space without
@@ -40,34 +39,22 @@ class RandomSearch:
     draws are equal.
     """
 
-    inline = True
-    one_by_one = False
-
-    def check(self, spec: StudySpec) -> None:
-        """See `Algorithm.check`."""
-        no_options(spec)
+    traits = Traits(inline=True, ends_with_space=True)
 
     def needs_history(self, study: Study) -> bool:
-        """See `registry.needs_history`."""
+        """Return whether only its trials say which points it must not repeat."""
         return _may_repeat(study.spec.space, study.position, study.next_trial_number - 1, study.has_grown)
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
+    def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
-        space = problem.spec.space
-        trials = len(completed) + len(pending)
+        problem, space, rng = request.problem, request.problem.spec.space, request.rng
+        trials = len(request.completed) + len(request.pending)
         if _may_repeat(space, problem.position, max(trials, problem.position), problem.has_grown):
-            return _new_points(space, Covered(completed, pending), count, rng)
-        small = without_repeats(space, problem.seed, problem.position, count, rounds=1)
+            return _new_points(space, Covered(request.completed, request.pending), request.count, rng)
+        small = without_repeats(space, problem.seed, problem.position, request.count, rounds=1)
         if small is not None:
-            return Suggestions(small)
-        return Suggestions([sample(space, rng) for _ in range(count)])
+            return Suggestions.of(small, RANDOM)
+        return Suggestions.of((sample(space, rng) for _ in range(request.count)), RANDOM)
 
 
 def _may_repeat(space: SearchSpace, position: int, trials: int, has_grown: bool) -> bool:
@@ -102,7 +89,7 @@ def _new_points(space: SearchSpace, covered: Covered, count: int, rng: random.Ra
         found.append(new)
         covered.add(new)
     wait = len(found) < count and any(covered.may_be_left(point) for point in _all_points(space))
-    return Suggestions(found, wait=wait)
+    return Suggestions.of(found, RANDOM, wait=wait)
 
 
 def _all_points(space: SearchSpace) -> Iterator[Mapping[str, Value]]:

@@ -5,20 +5,17 @@ Its optimizer works on the unit cube of `space.tree`; `model` calls the package.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions
 from dodona_server.algorithms.contract.options import check_names, choice, integer, real
 from dodona_server.algorithms.contract.results import ResultReader
-from dodona_server.algorithms.shared.initial_design import InitialDesign
+from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, InitialDesign
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.space import Value
 from dodona_server.domain.study import Option, StudySpec
-from dodona_server.domain.trial import Trial
 
 # "EIps" and "PIps" need the duration of trials, "MES" and "PVRS" fail with categories; these always work.
 ACQUISITIONS = ("gp_hedge", "EI", "LCB", "PI")
@@ -26,6 +23,7 @@ OPTIMIZERS = ("auto", "sampling", "lbfgs")
 _SEARCH_OPTIONS = ("acq_func", "acq_optimizer", "xi", "kappa", "n_initial_points", "n_points", "n_restarts_optimizer")
 # The number of points of a call that the model chooses, one after the other; the rest are quasi-random.
 MAX_MODELED = 8
+BEST, REST = "best acquisition of the model", "quasi-random, beyond the points that the model chooses in a call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ FOREST = Regressor(("base_estimator", "n_estimators", "min_samples_leaf", "max_d
 GBRT = Regressor(("n_estimators", "learning_rate", "max_depth"), _gbrt, max_trials=1000)
 
 
-class SkoptSearch:
+class SkoptSearch(Algorithm):
     """Fits a model to the trials and suggests the point with the best acquisition.
 
     Inactive parameters have their default or the middle. Pending trials count as good as the best one so far (the
@@ -85,9 +83,6 @@ class SkoptSearch:
     Args:
         regressor: the model.
     """
-
-    inline = False
-    one_by_one = False
 
     def __init__(self, regressor: Regressor) -> None:
         self._regressor = regressor
@@ -104,22 +99,14 @@ class SkoptSearch:
                 "algorithmOptions.acq_optimizer",
             )
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
+    def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
-        spec = problem.spec
-        tree, initial = Tree(spec.space), InitialDesign(problem)
-        tried = SeenPoints(spec.space, completed, pending)
+        spec, completed, rng = request.problem.spec, request.completed, request.rng
+        tree, initial, tried = Tree(spec.space), InitialDesign(request.problem), SeenPoints(request)
         merits = ResultReader(spec).merits(completed)
         is_enough = sum(merit[1] < float("inf") for merit in merits) >= _initial_points(spec)
         if not is_enough or all(dimension.axis.levels == 1 for dimension in tree.dimensions):
-            return Suggestions([tried.new(initial, rng) for _ in range(count)])
+            return Suggestions([tried.new(initial, INITIAL_DESIGN) for _ in range(request.count)])
         # The process that searches imports scikit-learn; the server process does not.
         from dodona_server.algorithms.skopt.model import Model, SkoptSettings
 
@@ -130,12 +117,12 @@ class SkoptSearch:
         )
         model = Model(tree, settings, rng.getrandbits(31))
         model.learn([completed[index].parameters for index in kept], [merits[index] for index in kept])
-        model.assume([trial.parameters for trial in pending[-MAX_MODELED * 4 :]])
-        suggested: list[Mapping[str, Value]] = []
-        for index in range(count):
-            point = tried.new(model.propose if index < MAX_MODELED else initial, rng)
-            if index + 1 < min(count, MAX_MODELED):
-                model.assume([point])
+        model.assume([trial.parameters for trial in request.pending[-MAX_MODELED * 4 :]])
+        suggested: list[Suggestion] = []
+        for index in range(request.count):
+            point = tried.new(model.propose, BEST) if index < MAX_MODELED else tried.new(initial, REST)
+            if index + 1 < min(request.count, MAX_MODELED):
+                model.assume([point.parameters])
             suggested.append(point)
         return Suggestions(suggested)
 

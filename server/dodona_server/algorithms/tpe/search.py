@@ -10,15 +10,15 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-import random
 from collections.abc import Mapping, Sequence
 
-from dodona_server.algorithms.contract.algorithm import Problem, Suggestions
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions
 from dodona_server.algorithms.contract.options import check_names, integer
 from dodona_server.algorithms.contract.results import ResultReader
-from dodona_server.algorithms.shared.initial_design import InitialDesign
-from dodona_server.algorithms.shared.seen import SeenPoints, without_tuner_values
+from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, InitialDesign
+from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
+from dodona_server.domain.continuation import without_tuner_values
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
@@ -27,6 +27,7 @@ DEFAULT_INITIAL = 10
 DEFAULT_CANDIDATES = 24
 MAX_INITIAL = 10_000
 MAX_CANDIDATES = 10_000
+LIKELY = "most likely among the best trials, and unlikely among the others"
 
 # The best tenth are the good trials, but at most 25: with more, they would not be better than most.
 _GOOD_SHARE = 0.1
@@ -35,7 +36,7 @@ _MAX_GOOD = 25
 _MAX_BAD = 300
 
 
-class Tpe:
+class Tpe(Algorithm):
     """Proposes points that are likely among the good trials and unlikely among the others.
 
     Pending trials count as others, so that workers try different points; infeasible trials do too. A parameter that a
@@ -43,33 +44,23 @@ class Tpe:
     of a conditional space share information about the branch, and all trials about their common parameters.
     """
 
-    inline = False
-    one_by_one = False
-
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
         check_names(spec, ("n_initial_points", "n_candidates"))
         _initial_points(spec)
         _candidates(spec)
 
-    def suggest(
-        self,
-        problem: Problem,
-        completed: Sequence[Trial],
-        pending: Sequence[Trial],
-        count: int,
-        rng: random.Random,
-    ) -> Suggestions:
+    def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
         # The process that searches imports NumPy; the server process does not.
         from dodona_server.algorithms.tpe.parzen import Parzen
 
-        spec = problem.spec
-        tried, initial = SeenPoints(spec.space, completed, pending), InitialDesign(problem)
+        spec, completed, pending = request.problem.spec, request.completed, request.pending
+        tried, initial = SeenPoints(request), InitialDesign(request.problem)
         merits = ResultReader(spec).merits(completed)
         valid = sum(loss < math.inf for _, loss in merits)
         if valid < _initial_points(spec):
-            return Suggestions([tried.new(initial, rng) for _ in range(count)])
+            return Suggestions([tried.new(initial, INITIAL_DESIGN) for _ in range(request.count)])
         good, bad = split(spec, completed, merits, valid)
         tree = Tree(spec.space)
         others = [completed[index].parameters for index in _thinned(bad, _MAX_BAD)]
@@ -78,16 +69,16 @@ class Tpe:
             tree,
             [tree.cells(without_tuner_values(completed[index].parameters)) for index in good],
             [tree.cells(without_tuner_values(values)) for values in others + under_way],
-            rng.getrandbits(64),
+            request.rng.getrandbits(64),
         )
 
         def propose() -> Mapping[str, Value]:
             return model.propose(_candidates(spec))
 
-        suggested: list[Mapping[str, Value]] = []
-        for _ in range(count):
-            point = tried.new(propose, rng)
-            model.avoid(tree.cells(point))
+        suggested: list[Suggestion] = []
+        for _ in range(request.count):
+            point = tried.new(propose, LIKELY)
+            model.avoid(tree.cells(point.parameters))
             suggested.append(point)
         return Suggestions(suggested)
 

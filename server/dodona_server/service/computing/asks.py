@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.algorithms.contract.algorithm import Suggestion
+from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study, Version
 from dodona_server.service.computing.pool import Answer
-
-Point = Mapping[str, Value]
 
 
 class Source(enum.StrEnum):
@@ -45,7 +44,7 @@ class Computed:
         results: the number of finished trials that they take into account.
         next_trial_number: the study's at that time; trials from this number on are not taken into account.
         source: fresh or ahead.
-        parameters: the points; fewer than requested if the search is over or has to wait.
+        suggestions: the points; fewer than requested if the search is over or has to wait.
         together: all points of that computation, each chosen with the others pending.
         strict: whether they become invalid when other trials are created.
         over: whether the search ends with them.
@@ -59,8 +58,8 @@ class Computed:
     results: int
     next_trial_number: int
     source: Source
-    parameters: Sequence[Point]
-    together: Sequence[Point]
+    suggestions: Sequence[Suggestion]
+    together: Sequence[Suggestion]
     strict: bool
     over: bool
     wait: bool

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from dodona_server.algorithms.contract.algorithm import Suggestion
 from dodona_server.domain.study import Study
-from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed, Point, Source
+from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed, Source
 from dodona_server.service.computing.pool import Answer
 
 logger = logging.getLogger("dodona")
@@ -27,7 +28,7 @@ class CachedPoints:
     """Points computed before a call asked for them: the answer, and those of its points that are left."""
 
     answer: Answer
-    left: list[Point]
+    left: list[Suggestion]
 
 
 @dataclass(eq=False, slots=True)
@@ -97,7 +98,7 @@ class Computations:
     def cache(self, answer: Answer) -> None:
         """Keep points for later calls."""
         if not answer.more:
-            self.cached = CachedPoints(answer, list(answer.parameters))
+            self.cached = CachedPoints(answer, list(answer.suggestions))
 
     def serve_cached(self) -> None:
         """Give waiting calls the cached points that they may have."""
@@ -109,7 +110,7 @@ class Computations:
                 if not cached.left:
                     self.cached = None
                 source = Source.FRESH if ask.knows_all(cached.answer) else Source.AHEAD
-                self.give(ask, cached.answer, points, cached.answer.parameters, source)
+                self.give(ask, cached.answer, points, cached.answer.suggestions, source)
 
     def _may_have(self, ask: Ask, cached: CachedPoints) -> bool:
         """Return whether a call may have cached points."""
@@ -122,12 +123,12 @@ class Computations:
             return fresh and (answer.over or answer.wait)
         if not self.is_patient(ask):
             return True
-        taken = len(answer.parameters) - len(cached.left)
+        taken = len(answer.suggestions) - len(cached.left)
         first = answer.next_trial_number
         return fresh and first <= ask.study.next_trial_number <= first + taken
 
     def give(
-        self, ask: Ask, answer: Answer, points: Sequence[Point], together: Sequence[Point], source: Source
+        self, ask: Ask, answer: Answer, points: Sequence[Suggestion], together: Sequence[Suggestion], source: Source
     ) -> None:
         """Give a call its points."""
         computed = Computed(
@@ -136,7 +137,7 @@ class Computations:
             results=answer.results,
             next_trial_number=answer.next_trial_number,
             source=source,
-            parameters=points,
+            suggestions=points,
             together=together,
             strict=self.is_patient(ask),
             over=answer.over,
@@ -190,11 +191,11 @@ class Shares:
         self._is_in_contexts = bool(asks[0].spaces)
         self._given = 0
         # It grows, and each call sees all of it: another call's point may become a trial first.
-        self._together: list[Point] = []
+        self._together: list[Suggestion] = []
 
     def take(self, answer: Answer) -> None:
         """Give the calls the points that arrived; after the last answer, cache the points that are left."""
-        self._together += answer.parameters[len(self._together) :]
+        self._together += answer.suggestions[len(self._together) :]
         while self._asks and (self._are_enough_for(self._asks[0]) or not answer.more):
             ask = self._asks.popleft()
             if not ask.points.done():

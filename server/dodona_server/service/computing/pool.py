@@ -11,13 +11,14 @@ import multiprocessing
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.algorithms.contract.algorithm import Suggestion
+from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Version
 from dodona_server.storage.store import Store, in_thread
 
@@ -59,7 +60,7 @@ class Answer:
         running: the number of running trials.
         median_seconds: the median duration of the latest trials; None while none has finished.
         seconds: the time to the first point.
-        parameters: the points to try, beginning with those of the same job's earlier answers.
+        suggestions: the points to try, beginning with those of the same job's earlier answers.
         over: whether the search ends with them.
         wait: whether there will be more points when running trials have finished.
         note: why a simpler method replaced the algorithm; empty if none did.
@@ -72,7 +73,7 @@ class Answer:
     running: int
     median_seconds: float | None
     seconds: float
-    parameters: Sequence[Mapping[str, Value]]
+    suggestions: Sequence[Suggestion]
     over: bool
     wait: bool
     note: str = ""

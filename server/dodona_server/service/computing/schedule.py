@@ -24,7 +24,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
-from dodona_server.algorithms.registry import needs_history
+from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.service.computing.asks import Ask, Computed
@@ -169,7 +169,7 @@ def _can_suggest(study: Study) -> bool:
         # There is nothing to suggest yet: the first trial adds the parameters.
         return False
     try:
-        return needs_history(study)
+        return algorithm_for(study.spec.algorithm).needs_history(study)
     except DodonaError:
         # A study of a newer server may name an algorithm that this one does not have.
         return False

@@ -6,16 +6,17 @@ import dataclasses
 import itertools
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dodona_server.algorithms.contexts import suggest_in
-from dodona_server.algorithms.registry import Prior, Problem, algorithm_for
+from dodona_server.algorithms.contexts import as_trials, suggest_in
+from dodona_server.algorithms.contract.algorithm import Curves, NoCurves
+from dodona_server.algorithms.registry import Prior, Problem, Request, Suggestion, algorithm_for
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, Version
 from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.service.computing.curves import StoredCurves
 from dodona_server.service.computing.pool import Answer, Job
 from dodona_server.storage import ranking, studies, trials
 from dodona_server.storage.opening import open_reader
@@ -69,17 +70,18 @@ class Worker:
         # Calls that wait together may ask for more than the budget still allows.
         count = job.count if study.remaining_trials is None else max(1, min(job.count, study.remaining_trials))
         algorithm = algorithm_for(study.spec.algorithm)
-        at_once = 1 if algorithm.one_by_one and not job.spaces else count
-        points: list[Mapping[str, Value]] = []
+        at_once = 1 if algorithm.traits.one_by_one and not job.spaces else count
+        curves: Curves = StoredCurves(self._engine.begin, study.key) if algorithm.traits.needs_curves else NoCurves()
+        points: list[Suggestion] = []
         seconds, more = None, True
         while more:
             first = study.next_trial_number
             problem = Problem(study.spec, study.position + len(points), priors, study.seed, study.has_grown)
-            chosen = [Trial(first + index, TrialState.REQUESTED, point) for index, point in enumerate(points)]
             rng = dataclasses.replace(study, next_trial_number=first + len(points)).rng
-            found = suggest_in(job.spaces, algorithm, problem, finished, [*pending, *chosen], at_once, rng)
-            points += found.parameters
-            more = len(found.parameters) == at_once and len(points) < count
+            known = [*pending, *as_trials(points, first)]
+            found = suggest_in(job.spaces, algorithm, Request(problem, finished, known, at_once, rng, curves))
+            points += found.suggestions
+            more = len(found.suggestions) == at_once and len(points) < count
             seconds = seconds or time.perf_counter() - began
             yield Answer(
                 version=study.version,
@@ -88,7 +90,7 @@ class Worker:
                 running=sum(trial.state is TrialState.ACTIVE for trial in pending),
                 median_seconds=_median_seconds(finished),
                 seconds=seconds,
-                parameters=tuple(points),
+                suggestions=tuple(points),
                 over=not more and len(points) < count and not found.wait,
                 wait=found.wait,
                 note=found.note,

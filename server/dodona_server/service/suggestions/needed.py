@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dodona_server.algorithms.registry import needs_history
+from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import inside
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import MAX_PARAMETERS, SearchSpace
@@ -57,7 +57,7 @@ def look_ahead(transaction: Transaction, name: StudyName, request: SuggestReques
     study = studies.find(transaction, name)
     if study is None or study.state is not StudyState.ACTIVE or not study.spec.space.parameters:
         return Look(None)
-    if not needs_history(study):
+    if not algorithm_for(study.spec.algorithm).needs_history(study):
         return Look(None, is_inline=True)
     count = at_once(study, min(request.count, request.count if (left := study.remaining_trials) is None else left))
     over = study.spec.stopping.reached(study.progress, study.create_time, now)

@@ -7,21 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.algorithms.contexts import suggest_in
-from dodona_server.algorithms.registry import (
-    QUASI_RANDOM,
-    Algorithm,
-    Problem,
-    algorithm_for,
-    ends_when_exhausted,
-    fallback_for,
-    needs_history,
-)
+from dodona_server.algorithms.registry import Problem, Request, Suggestion, algorithm_for
 from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
 from dodona_server.domain.transitions import Draft, Facts, Verb, allowed_step
 from dodona_server.domain.trial import Trial
-from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Point, Source
+from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Source
 from dodona_server.service.saving import save
 from dodona_server.service.suggestions.needed import PointsNeeded, spaces_of
 from dodona_server.service.suggestions.request import SuggestRequest
@@ -30,6 +23,9 @@ from dodona_server.storage.store import Transaction
 
 # How many trials created during a computation its points are compared with.
 MAX_MADE_MEANWHILE = 1000
+# Fills in a queued trial when the algorithm has no point for it.
+STAND_IN = "QUASI_RANDOM_SEARCH"
+WITHOUT_PARAMETERS = Suggestion({}, "the space has no parameters yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +63,18 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """The parameters of new trials, whether the search ends with them, and their metadata."""
+    """The suggestions for new trials, whether the search ends with them, and the metadata that all of them get."""
 
-    parameters: Sequence[Point]
+    suggestions: Sequence[Suggestion]
     over: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def metadata_of(self, suggestion: Suggestion) -> dict[str, str]:
+        """Return the metadata of the suggestion's trial: why this point, and what it was based on."""
+        about = {"suggestion/reason": shortened(suggestion.reason)}
+        if suggestion.parent is not None:
+            about["suggestion/parent"] = str(suggestion.parent)
+        return {**self.metadata, **about}
 
 
 def create(
@@ -88,13 +91,13 @@ def create(
     if isinstance(points, PointsNeeded):
         return points
     over = points.over or allowed < count
-    if not points.parameters:
+    if not points.suggestions:
         return Created([], over)
     request = this_round.request
     facts = Facts(now=now, actor=request.actor, lease=request.lease(now))
     drafts = [
-        Draft(number, parameters, points.metadata)
-        for number, parameters in enumerate(points.parameters, start=study.next_trial_number)
+        Draft(number, suggestion.stored, points.metadata_of(suggestion))
+        for number, suggestion in enumerate(points.suggestions, start=study.next_trial_number)
     ]
     steps = [allowed_step(None, Verb.ASSIGN, dataclasses.replace(facts, draft=draft)) for draft in drafts]
     created = [step.trial for step in steps]
@@ -112,10 +115,10 @@ def _new_points(
     spaces = spaces_of(study, this_round.request)
     if not study.spec.space.parameters:
         before = _before_any_parameter(transaction, study, count)
-        if study.spec.algorithm != "HYPERBAND" or not before.parameters:
+        if algorithm_for(study.spec.algorithm).traits.fallback is not None or not before.suggestions:
             return before
-        # Each trial belongs to a bracket.
-        count = len(before.parameters)
+        # Each trial has to come from the algorithm.
+        count = len(before.suggestions)
     return _suggested(transaction, study, spaces, this_round, count, now)
 
 
@@ -127,16 +130,17 @@ def fill(
     It is run in any case: if the algorithm has nothing left or has failed, the values are quasi-random.
     """
     given = study.spec.space.check_queued(trial.parameters)
-    points = _Points([given])
+    filled = dataclasses.replace(trial, parameters=given)
     if not study.spec.space.is_whole(given):
         spaces = [study.spec.space.restrict(given)]
-        suggested = _suggested(transaction, study, spaces, this_round, 1, now, trial.number)
-        if isinstance(suggested, PointsNeeded):
-            return suggested
-        points = suggested
-        if not points.parameters:
-            points = _inline(_numbered(study, trial.number), spaces, QUASI_RANDOM, 1)
-    filled = dataclasses.replace(trial, parameters=points.parameters[0], metadata={**trial.metadata, **points.metadata})
+        points = _suggested(transaction, study, spaces, this_round, 1, now, trial.number)
+        if isinstance(points, PointsNeeded):
+            return points
+        if not points.suggestions:
+            points = _inline(_numbered(study, trial.number), spaces, STAND_IN, 1)
+        (suggestion,) = points.suggestions
+        about = {**trial.metadata, **points.metadata_of(suggestion)}
+        filled = dataclasses.replace(trial, parameters=suggestion.stored, metadata=about)
     trials.set_parameters(transaction, study.key, filled)
     return filled
 
@@ -152,15 +156,20 @@ def _suggested(
 ) -> _Points | PointsNeeded:
     """Return up to `count` points in these parts of the space, for the trial of that number or for new trials."""
     numbered = study if number is None else _numbered(study, number)
-    if not needs_history(study):
-        return _inline(numbered, spaces, algorithm_for(study.spec.algorithm), count)
+    algorithm = algorithm_for(study.spec.algorithm)
+    if not algorithm.needs_history(study):
+        return _inline(numbered, spaces, study.spec.algorithm, count)
     results = study.trial_count - trials.count_unfinished(transaction, study)
     if this_round.failure:
-        other = fallback_for(study.spec.algorithm)
-        if other is None:
+        if algorithm.traits.fallback is None:
             return _Points([])
-        made = _inline(numbered, spaces, other, count)
-        return dataclasses.replace(made, metadata=_provenance(Source.STAND_IN, 0, results, this_round))
+        made = _inline(numbered, spaces, algorithm.traits.fallback, count)
+        because = f", because {this_round.failure}"
+        return _Points(
+            [dataclasses.replace(one, reason=one.reason + because) for one in made.suggestions],
+            made.over,
+            _provenance(Source.STAND_IN, 0, results, this_round),
+        )
     computed = this_round.computed
     if computed is None or computed.version != study.version or computed.spaces != tuple(spaces):
         return PointsNeeded(study, spaces, count, results)
@@ -171,7 +180,9 @@ def _suggested(
     if study.algorithm_failures:
         studies.set_failures(transaction, study, 0)
     if computed.note:
-        events.append(transaction, study.key, [Event(EventKind.SUGGESTION_FALLBACK, now, detail=computed.note)])
+        first = numbered.next_trial_number
+        happened = Event(EventKind.SUGGESTION_FALLBACK, now, first, shortened(computed.note))
+        events.append(transaction, study.key, [happened])
     over = computed.over and len(points) < count
     return _Points(points, over, _provenance(computed.source, computed.results, results, this_round))
 
@@ -187,34 +198,34 @@ def _before_any_parameter(transaction: Transaction, study: Study, count: int) ->
     Only one trial runs until one has succeeded: it finds the parameters, and others would train the same model
     meanwhile. A lost or failed trial has found none.
     """
-    ends = ends_when_exhausted(study)
+    ends = algorithm_for(study.spec.algorithm).traits.ends_with_space
     if trials.any_succeeded(transaction, study) and not ends:
-        return _Points([{}] * count)
+        return _Points([WITHOUT_PARAMETERS] * count)
     if trials.any_unfinished(transaction, study):
         return _Points([])
     if ends and trials.any_succeeded(transaction, study):
         return _Points([], over=True)
-    return _Points([{}])
+    return _Points([WITHOUT_PARAMETERS])
 
 
-def _inline(study: Study, spaces: Sequence[SearchSpace], algorithm: Algorithm, count: int) -> _Points:
+def _inline(study: Study, spaces: Sequence[SearchSpace], algorithm: str, count: int) -> _Points:
     problem = Problem(study.spec, study.position, seed=study.seed)
-    points = suggest_in(spaces, algorithm, problem, (), (), count, study.rng).parameters
-    return _Points(points, over=len(points) < count)
+    found = suggest_in(spaces, algorithm_for(algorithm), Request(problem, (), (), count, study.rng)).suggestions
+    return _Points(found, over=len(found) < count)
 
 
-def _still_new(transaction: Transaction, study: Study, computed: Computed, count: int) -> tuple[Sequence[Point], bool]:
+def _still_new(transaction: Transaction, study: Study, computed: Computed, count: int) -> tuple[list[Suggestion], bool]:
     """Return the computed points that no trial has used since, and whether no other trials were created since.
 
     Trials of points computed together with these do not count as others. Another server may have computed the same
     points; each of them becomes one trial.
     """
-    points = computed.parameters[:count]
+    points = list(computed.suggestions[:count])
     if study.next_trial_number == computed.next_trial_number:
         return points, True
     made = trials.parameters_from(transaction, study, computed.next_trial_number, MAX_MADE_MEANWHILE)
-    together = computed.together
-    left = [point for point in points if made.count(dict(point)) < together.count(point)]
+    together = [dict(one.stored) for one in computed.together]
+    left = [one for one in points if made.count(dict(one.stored)) < together.count(dict(one.stored))]
     return left, len(left) == len(points) and all(point in together for point in made)
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dodona_server.algorithms.registry import needs_history
+from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
@@ -341,7 +341,7 @@ def _take_queued(
         if isinstance(filled, PointsNeeded):
             return assigned, False, filled
         assigned.append(_assign(transaction, study, filled, request, now))
-        if needs_history(study):
+        if algorithm_for(study.spec.algorithm).needs_history(study):
             return assigned, True, None
     return assigned, False, None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from dodona_server.algorithms.shared.seen import TUNER_PREFIX
+from dodona_server.domain.continuation import TUNER_PREFIX
 from dodona_server.domain.errors import DodonaError, FailedPrecondition, InvalidArgument, inside
 from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge

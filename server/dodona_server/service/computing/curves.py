@@ -1,0 +1,35 @@
+"""The measurements of trials, read from the database when an algorithm asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from dodona_server.domain.trial import Measurement
+from dodona_server.storage import measurements
+from dodona_server.storage.store import Transaction
+
+# How many trials' measurements are read in one statement.
+PAGE = 500
+
+
+class StoredCurves:
+    """The measurements of a study's trials; see `Curves`.
+
+    Args:
+        begin: begins a transaction in the process's database.
+        study_key: the study's.
+    """
+
+    def __init__(self, begin: Callable[[], AbstractContextManager[Transaction]], study_key: int) -> None:
+        self._begin = begin
+        self._study_key = study_key
+
+    def of(self, numbers: Sequence[int]) -> Mapping[int, Sequence[Measurement]]:
+        """Return the measurements of the trials of these numbers; see `Curves.of`."""
+        curves: dict[int, Sequence[Measurement]] = {}
+        with self._begin() as transaction:
+            for start in range(0, len(numbers), PAGE):
+                some = list(numbers[start : start + PAGE])
+                curves |= measurements.of_trials(transaction, self._study_key, some)
+        return curves
