@@ -161,7 +161,7 @@ def test_what_stands_in_for_a_model_is_an_event(api, make_study):
     (trial,) = api.suggest()
     assert events(api, "SUGGESTION_FALLBACK") == ["a simpler method stood in"]
     (event,) = [one for one in api.get("/studies/s/events")["events"] if one["kind"] == "SUGGESTION_FALLBACK"]
-    assert event["trialNumber"] == trial["id"]
+    assert event["trial"] == trial["id"]
 
 
 def test_what_was_computed_of_a_deleted_study_is_forgotten(api, store, make_study):
