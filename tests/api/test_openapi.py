@@ -49,7 +49,14 @@ def test_what_vertex_lacks_is_marked(server):
     marked = {path for path, call in ((p.values[1], p.values[2]) for p in OPERATIONS) if call.get(OWN)}
     assert any(path.endswith("{trial}:heartbeat") for path in marked)
     assert not any(path.endswith(("{trial}:complete", "/trials:suggest", "/healthz")) for path in marked)
-    trial = DOCUMENT["components"]["schemas"]["Trial"]["properties"]
+    schemas = DOCUMENT["components"]["schemas"]
+    assert {
+        name for name in ("HeartbeatTrialRequest", "Artifact", "EmptyRequest", "Study") if OWN in schemas[name]
+    } == {
+        "HeartbeatTrialRequest",
+        "Artifact",
+    }
+    trial = schemas["Trial"]["properties"]
     assert {name for name, field in trial.items() if OWN in field} == {
         "attempt",
         "metadata",

@@ -29,35 +29,35 @@ class LookupStudyRequest(WireModel):
 
 
 class AddParametersRequest(WireModel):
-    """Dodona's own: parameters to add to a study's search space."""
+    """Parameters to add to a study's search space."""
 
     parameters: Repeated[ParameterSpec] = []
     request_id: str | None = own_request_id()
 
 
 class UpdateMetadataRequest(WireModel):
-    """Dodona's own: entries to set; an empty value removes one."""
+    """Entries to set; an empty value removes one."""
 
     metadata: TextMap = {}
     request_id: str | None = own_request_id()
 
 
 class SetMaxTrialsRequest(WireModel):
-    """Dodona's own: a new budget of trials."""
+    """A new budget of trials."""
 
     max_num_trials: Int32
     request_id: str | None = own_request_id()
 
 
 class PauseStudyRequest(WireModel):
-    """Dodona's own: the study suggests no trials until it is resumed."""
+    """The study suggests no trials until it is resumed."""
 
     reason: str = ""
     request_id: str | None = own_request_id()
 
 
 class Event(WireModel):
-    """Dodona's own: something that happened in a study; `number` counts from 1 without gaps."""
+    """Something that happened in a study; `number` counts from 1 without gaps."""
 
     number: Int64
     kind: str
@@ -67,6 +67,6 @@ class Event(WireModel):
 
 
 class ListEventsResponse(WireModel):
-    """Dodona's own: events in order; for the next ones, set `after` to the last number."""
+    """Events in order; for the next ones, set `after` to the last number."""
 
     events: Repeated[Event] = []

@@ -26,14 +26,14 @@ class TrialReport(OfAttempt):
 
 
 class ReportTrialsRequest(WireModel):
-    """Dodona's own: several measurements in one call, all of them kept or none."""
+    """Several measurements in one call, all of them kept or none."""
 
     reports: Repeated[TrialReport] = []
     request_id: str | None = own_request_id()
 
 
 class ReportTrialsResponse(WireModel):
-    """Dodona's own: the trial of each report; the state STOPPING asks for an early stop."""
+    """The trial of each report; the state STOPPING asks for an early stop."""
 
     trials: Repeated[Trial] = []
 
@@ -82,14 +82,14 @@ class CompleteTrialRequest(OfAttempt):
 
 
 class HeartbeatTrialRequest(OfAttempt):
-    """Dodona's own: a heartbeat, which renews the trial's lease."""
+    """A heartbeat, which renews the trial's lease."""
 
     checkpoint: str | None = own("where the next attempt can resume", max_length=MAX_CHECKPOINT_LENGTH)
     request_id: str | None = own_request_id()
 
 
 class ReleaseTrialRequest(OfAttempt):
-    """Dodona's own: releases a trial for another worker."""
+    """Releases a trial for another worker."""
 
     request_id: str | None = own_request_id()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -97,12 +98,15 @@ def _complete(document: Document) -> None:
     for call in documented:
         operation = document["paths"][call.served_at][call.method.lower()]
         if call.is_addition:
-            about: str = operation["description"]
-            operation |= {"description": f"Dodona's own: {about[0].lower()}{about[1:]}", OWN: True}
+            _mark(operation)
         _complete_parameters(call, operation)
         _complete_body(call, operation)
         _complete_responses(call, operation)
-    for schema in schemas.values():
+    own = _messages(call for call in documented if call.is_addition)
+    own -= _messages(call for call in documented if not call.is_addition)
+    for name, schema in schemas.items():
+        if name.partition("-")[0] in own:
+            _mark(schema)
         for field in schema.get("properties", {}).values():
             field.pop("title", None)  # repeats the name
     components = document["components"]
@@ -113,6 +117,18 @@ def _complete(document: Document) -> None:
     document["tags"] = [{"name": name, "description": about} for name, about in _TAGS.items() if name in used]
     # Any one of them is enough; none is needed if the server has no token.
     document["security"] = [{}, *({name: []} for name in _SECURITY)]
+
+
+def _mark(described: Document) -> None:
+    """Mark the description of a call or a message as Dodona's own."""
+    about: str = described["description"]
+    described |= {"description": f"Dodona's own: {about[0].lower()}{about[1:]}", OWN: True}
+
+
+def _messages(calls: Iterable[Call]) -> set[str]:
+    """Return the names of the messages that the calls read and answer."""
+    contents = (content for call in calls for content in (call.request, *call.answers))
+    return {content.__name__ for content in contents if isinstance(content, type)}
 
 
 def _complete_parameters(call: Call, operation: Document) -> None:
