@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from runs import GROWTH_CYCLES, RECOVERY_WORKERS, Figures, Return
 from tables import growth_table, return_table, start_table, throughput_table
+
+# Added to the numbers of the repeats of each further call, so that no two calls have one in common.
+ANOTHER_CALL = 1000
 
 
 @dataclass(slots=True)
@@ -59,10 +62,10 @@ def read(path: Path) -> Results:
 
 
 def joined(paths: Sequence[Path]) -> Results:
-    """Return several results as one, with the conditions of the first."""
+    """Return several results as one, with the conditions of the first. Ratios are taken within each of them."""
     first, *others = map(read, paths)
-    for other in others:
-        first.under_load += other.under_load
+    for index, other in enumerate(others, 1):
+        first.under_load += [replace(run, repeat=run.repeat + index * ANOTHER_CALL) for run in other.under_load]
         first.grown += other.grown
         first.returned += other.returned
         first.failures += other.failures

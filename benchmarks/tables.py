@@ -28,14 +28,22 @@ def median(cell: Sequence[Run], figure: Callable[[Run], float], digits: int) -> 
     return "–" if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def times(cell: list[Figures], baseline: list[Figures] | None, figure: Callable[[Figures], float]) -> str:
-    """Return the ratio to the baseline's figure: the median of the ratios within each repeat.
+def ratio(
+    cell: Sequence[Figures] | None, baseline: Sequence[Figures] | None, figure: Callable[[Figures], float]
+) -> float:
+    """Return the ratio to the baseline's figure: the median of the ratios within each repeat; NaN without such.
 
     The other load of the machine changes slowly, so two runs of one repeat are more comparable than medians.
     """
     against = {run.repeat: figure(run) for run in baseline or []}
-    ratios = [figure(run) / against[run.repeat] for run in cell if run.repeat in against]
-    return f"{statistics.median(ratios):.2f}" if ratios else ""
+    ratios = [figure(run) / against[run.repeat] for run in cell or [] if run.repeat in against]
+    return statistics.median(ratios) if ratios else math.nan
+
+
+def times(cell: list[Figures], baseline: list[Figures] | None, figure: Callable[[Figures], float]) -> str:
+    """Return `ratio` as text; nothing if there is none."""
+    found = ratio(cell, baseline, figure)
+    return "" if math.isnan(found) else f"{found:.2f}"
 
 
 def throughput_table(runs: Sequence[Figures]) -> str:
