@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,8 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
 
 
 reaping.mark()
+# The packages there register algorithms.
+sys.path.append(str(Path(__file__).parent / "plugins"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,7 +23,7 @@ from dodona._text import checked
 from dodona._transport import Retry, Transport
 from dodona._values import MAX_INT32, MAX_INT64, whole
 from dodona_schemas import vertex
-from dodona_schemas.vertex import Algorithm, GoalType
+from dodona_schemas.vertex import GoalType, parse_algorithm
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_RETRY = Retry()
@@ -278,5 +278,5 @@ def _spec(
         budget = whole(max_trials, "max_trials", -MAX_INT32, MAX_INT32)
         spec.study_stopping_config = vertex.StudyStoppingConfig(max_num_trials=budget)
     if algorithm is not None:
-        spec.algorithm = Algorithm.parse(checked(algorithm, "algorithm").upper())
+        spec.algorithm = parse_algorithm(checked(algorithm, "algorithm").upper())
     return spec

@@ -28,6 +28,8 @@ _BOOLEAN_NAMES = ["False", "True"]
 
 # Hyperband's own entries among the parameters, such as how long to train; they are not part of the space.
 TUNER_PREFIX = "tuner/"
+# One of them: the epoch at which a trial ends.
+EPOCHS = "tuner/epochs"
 
 _SCALES: dict[Scale, ScaleType] = {
     "linear": ScaleType.UNIT_LINEAR_SCALE,

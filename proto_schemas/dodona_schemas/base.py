@@ -161,7 +161,7 @@ class WireEnum(enum.IntEnum):
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.no_info_plain_validator_function(
             cls.parse,
-            serialization=core_schema.plain_serializer_function_ser_schema(_write_enum, info_arg=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(write_enum, info_arg=True),
         )
 
     @classmethod
@@ -175,8 +175,14 @@ class WireEnum(enum.IntEnum):
         return {"anyOf": [names, numbers, {"type": "string", "pattern": "^[0-9]+$"}]}
 
 
-def _write_enum(member: WireEnum, info: SerializationInfo) -> str | int:
-    return int(member) if info.context is _ENUMS_AS_NUMBERS else member.name
+def write_enum(member: WireEnum, info: SerializationInfo) -> str | int:
+    """Return the member as the answer has it: its name, or its number where the client wants numbers."""
+    return int(member) if enums_as_numbers(info) else member.name
+
+
+def enums_as_numbers(info: SerializationInfo) -> bool:
+    """Return whether the client wants numbers for the members of enums."""
+    return info.context is _ENUMS_AS_NUMBERS
 
 
 # The limits of google.protobuf.Duration and google.protobuf.Timestamp.

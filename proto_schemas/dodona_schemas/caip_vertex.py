@@ -80,9 +80,9 @@ def to_config(spec: vertex.StudySpec) -> caip.MlStudyConfig:
     )
 
 
-def _to_ml_algorithm(algorithm: vertex.Algorithm) -> caip.MlAlgorithm:
+def _to_ml_algorithm(algorithm: vertex.Algorithm | vertex.RegisteredAlgorithm) -> caip.MlAlgorithm:
     same = caip.MlAlgorithm.__members__.get(algorithm.name, caip.MlAlgorithm.ALGORITHM_UNSPECIFIED)
-    return _ML_ALGORITHMS.get(algorithm, same)
+    return _ML_ALGORITHMS.get(algorithm, same) if isinstance(algorithm, vertex.Algorithm) else same
 
 
 def _to_ml_parameter(parameter: vertex.ParameterSpec) -> caip.MlParameterSpec:

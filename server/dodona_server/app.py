@@ -55,7 +55,6 @@ class Options:
         kept_measurements: how many measurements of a completed trial are kept; None for all.
         fitting_processes: how many processes may fit models.
         deadline_seconds: how long an algorithm may take before a worker gets a quasi-random suggestion.
-        register: a module that registers further algorithms when it is imported; None for none.
         artifacts: where artifacts are kept, a folder or a URL; None for beside an SQLite database.
         max_artifact_bytes: the largest size of one artifact.
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
@@ -67,7 +66,6 @@ class Options:
     kept_measurements: int | None = None
     fitting_processes: int = 2
     deadline_seconds: float = DEADLINE_SECONDS
-    register: str | None = None
     artifacts: str | None = None
     max_artifact_bytes: int = MAX_ARTIFACT_BYTES
     min_free_bytes: int | None = None
@@ -94,7 +92,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
         stopping: set when the server shuts down, to end calls that wait.
     """
     stopping = stopping or threading.Event()
-    pool = FittingPool(store, options.fitting_processes, register=options.register)
+    pool = FittingPool(store, options.fitting_processes)
     schedule = Schedule(pool, options.deadline_seconds)
     artifacts = ArtifactService(store, _blobs(store, options), time.time, options.max_artifact_bytes)
     maintenance = Maintenance(store, time.time, stopping, artifacts)

@@ -9,17 +9,15 @@ import psutil
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.algorithms.registry import ALGORITHMS
 from dodona_server.app import Options, create_app
 from dodona_server.service.maintenance import clear_all
 from dodona_server.service.suggestions.suggest import MAX_FAILURES
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
-from tests.support.misbehaving import Misbehaving
 
 pytestmark = pytest.mark.processes
 
-SLOW = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "slow"}}
+SLOW = {"algorithm": "MISBEHAVING", "algorithmOptions": {"fault": "slow"}}
 
 
 @pytest.fixture
@@ -35,10 +33,9 @@ def store(database_url):
 
 
 @pytest.fixture
-def api(store, deadline, monkeypatch):
+def api(store, deadline):
     """The server with the test's algorithm, in this process and in those of the pool."""
-    monkeypatch.setitem(ALGORITHMS, "SKOPT_GBRT", Misbehaving())
-    options = Options(deadline_seconds=deadline, fitting_processes=2, register="tests.support.algorithms")
+    options = Options(deadline_seconds=deadline, fitting_processes=2)
     with TestClient(create_app(store, options), base_url="http://localhost") as client:
         yield Api(client)
 
@@ -53,7 +50,7 @@ def complete(api, trial, loss=0.5):
 
 
 def test_suggestions_come_from_the_pool(api, make_study):
-    make_study(algorithm="SKOPT_GBRT", studyStoppingConfig={"maxNumTrials": 6})
+    make_study(algorithm="MISBEHAVING", studyStoppingConfig={"maxNumTrials": 6})
     seen = []
     while handed := api.suggest(count=2):
         for trial in handed:
@@ -66,7 +63,7 @@ def test_suggestions_come_from_the_pool(api, make_study):
 
 
 def test_the_commands_that_everybody_sees_do_not_tell_where_the_database_is(api, store, make_study):
-    make_study(algorithm="SKOPT_GBRT")
+    make_study(algorithm="MISBEHAVING")
     assert api.suggest()
     commands = [" ".join(process.cmdline()) for process in psutil.Process().children()]
     fitting = [command for command in commands if "dodona_server.service.computing.worker_process" in command]
@@ -77,14 +74,14 @@ def test_the_commands_that_everybody_sees_do_not_tell_where_the_database_is(api,
 def test_the_same_seed_gives_the_same_first_suggestion(api, spec):
     values = []
     for name in ("one", "two"):
-        body = {"studyId": name, "studySpec": {**spec, "algorithm": "SKOPT_GBRT", "seed": "7"}}
+        body = {"studyId": name, "studySpec": {**spec, "algorithm": "MISBEHAVING", "seed": "7"}}
         api.post("/studies", body)
         values.append(api.suggest(name)[0]["parameters"])
     assert values[0] == values[1]
 
 
 def test_contexts_reach_the_algorithm(api, make_study):
-    make_study(algorithm="SKOPT_GBRT")
+    make_study(algorithm="MISBEHAVING")
     contexts = [{"parameters": [{"parameterId": "x", "value": value}]} for value in (0.25, 0.75)]
     handed = api.suggest(count=4, contexts=contexts)
     assert sorted(trial["parameters"][0]["value"] for trial in handed) == [0.25, 0.25, 0.75, 0.75]
@@ -98,7 +95,7 @@ def test_contexts_reach_the_algorithm(api, make_study):
     ],
 )
 def test_a_fault_gives_a_quasi_random_suggestion_and_an_event(api, make_study, fault, reason):
-    make_study(algorithm="SKOPT_GBRT", algorithmOptions={"fault": fault})
+    make_study(algorithm="MISBEHAVING", algorithmOptions={"fault": fault})
     (trial,) = api.suggest()
     assert 0 <= trial["parameters"][0]["value"] <= 1
     assert events(api, "SUGGESTION_FALLBACK") == [reason]
@@ -109,13 +106,13 @@ def test_a_slow_algorithm_gives_a_quasi_random_suggestion_and_an_event(api, make
     make_study(**SLOW)
     (trial,) = api.suggest()
     assert 0 <= trial["parameters"][0]["value"] <= 1
-    assert events(api, "SUGGESTION_FALLBACK") == ["SKOPT_GBRT took more than 2 s"]
+    assert events(api, "SUGGESTION_FALLBACK") == ["MISBEHAVING took more than 2 s"]
 
 
 @pytest.mark.parametrize("deadline", [10.0])
 def test_a_slow_study_holds_no_other_one_up(api, spec):
     for name in ("slow", "other"):
-        more = SLOW if name == "slow" else {"algorithm": "SKOPT_GBRT"}
+        more = SLOW if name == "slow" else {"algorithm": "MISBEHAVING"}
         api.post("/studies", {"studyId": name, "studySpec": {**spec, **more}})
     assert api.suggest("slow")
     for _ in range(3):
@@ -124,14 +121,14 @@ def test_a_slow_study_holds_no_other_one_up(api, spec):
 
 
 def test_a_study_that_fails_again_and_again_is_paused_with_the_reason(api, make_study):
-    make_study(algorithm="SKOPT_GBRT", algorithmOptions={"fault": "raise"})
+    make_study(algorithm="MISBEHAVING", algorithmOptions={"fault": "raise"})
     for _ in range(30):
         answer = api.post("/studies/s/trials:suggest", {"clientId": f"w{_}", "suggestionCount": 1})["response"]
         if not answer["trials"]:
             break
     study = api.get("/studies/s")
     assert study["state"] == "INACTIVE"
-    assert "SKOPT_GBRT failed 20 times in a row; at last: ZeroDivisionError" in study["inactiveReason"]
+    assert "MISBEHAVING failed 20 times in a row; at last: ZeroDivisionError" in study["inactiveReason"]
     assert api.post("/studies/s:resume")["state"] == "ACTIVE"
     assert api.suggest(client="late")
 
@@ -148,7 +145,7 @@ def test_a_failure_is_one_however_many_workers_wait_for_it(api, make_study):
 
 
 def test_a_process_is_started_before_anybody_asks(api, make_study):
-    make_study(algorithm="SKOPT_GBRT")
+    make_study(algorithm="MISBEHAVING")
     for _ in range(200):
         if any("worker_process" in " ".join(child.cmdline()) for child in psutil.Process().children()):
             return
@@ -157,7 +154,7 @@ def test_a_process_is_started_before_anybody_asks(api, make_study):
 
 
 def test_what_stands_in_for_a_model_is_an_event(api, make_study):
-    make_study(algorithm="SKOPT_GBRT", algorithmOptions={"fault": "note"})
+    make_study(algorithm="MISBEHAVING", algorithmOptions={"fault": "note"})
     (trial,) = api.suggest()
     assert events(api, "SUGGESTION_FALLBACK") == ["a simpler method stood in"]
     (event,) = [one for one in api.get("/studies/s/events")["events"] if one["kind"] == "SUGGESTION_FALLBACK"]
@@ -166,7 +163,7 @@ def test_what_stands_in_for_a_model_is_an_event(api, make_study):
 
 def test_what_was_computed_of_a_deleted_study_is_forgotten(api, store, make_study):
     """On SQLite the new one has the key of the old one."""
-    counting = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "count"}}
+    counting = {"algorithm": "MISBEHAVING", "algorithmOptions": {"fault": "count"}}
     make_study(**counting)
     for _ in range(3):
         (trial,) = api.suggest()
@@ -183,7 +180,7 @@ def test_what_was_computed_of_a_deleted_study_is_forgotten(api, store, make_stud
 
 
 def test_a_grown_space_makes_what_was_computed_void(api, make_study):
-    make_study(algorithm="SKOPT_GBRT")
+    make_study(algorithm="MISBEHAVING")
     (trial,) = api.suggest()
     complete(api, trial)
     grown = {"parameterId": "y", "doubleValueSpec": {"minValue": 2, "maxValue": 3, "defaultValue": 2}}

@@ -11,23 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request, algorithm_for
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.storage import studies
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
-from tests.support.misbehaving import Misbehaving
 
 pytestmark = pytest.mark.processes
 
 SEED = 7
 PENDING = 8
-COUNTING = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "count"}}
-PAUSING = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "pause"}}
+COUNTING = {"algorithm": "MISBEHAVING", "algorithmOptions": {"fault": "count"}}
+PAUSING = {"algorithm": "MISBEHAVING", "algorithmOptions": {"fault": "pause"}}
 # Longer than a busy machine takes to start a process.
-OPTIONS = Options(deadline_seconds=60.0, fitting_processes=2, register="tests.support.algorithms")
+OPTIONS = Options(deadline_seconds=60.0, fitting_processes=2)
 
 
 def number(name, low=0.0, high=1.0, **more):
@@ -151,9 +150,8 @@ def options():
 
 
 @pytest.fixture
-def api(store, options, monkeypatch):
+def api(store, options):
     """The server with the test's algorithm, in this process and in those of the pool."""
-    monkeypatch.setitem(ALGORITHMS, "SKOPT_GBRT", Misbehaving())
     with TestClient(create_app(store, options), base_url="http://localhost") as client:
         served = Api(client)
         served.store = store
@@ -247,7 +245,7 @@ def test_an_algorithm_slower_than_patience_is_asked_ahead(api, make_study):
 
 
 def test_a_stand_in_says_so(api, make_study):
-    make_study(algorithm="SKOPT_GBRT", algorithmOptions={"fault": "raise"})
+    make_study(algorithm="MISBEHAVING", algorithmOptions={"fault": "raise"})
     (trial,) = api.suggest()
     complete(api, trial)
     (trial,) = api.suggest(client="next")
@@ -257,7 +255,7 @@ def test_a_stand_in_says_so(api, make_study):
     assert provenance(trial)["reason"] == f"the next point of the quasi-random sequence, {because}"
 
 
-@pytest.mark.parametrize("options", [Options(deadline_seconds=60, fitting_processes=1, register=OPTIONS.register)])
+@pytest.mark.parametrize("options", [Options(deadline_seconds=60, fitting_processes=1)])
 def test_a_study_with_many_workers_does_not_keep_another_waiting(api, spec):
     for name in ("crowded", "other"):
         api.post("/studies", {"studyId": name, "studySpec": {**spec, **PAUSING}})
@@ -276,16 +274,16 @@ def test_a_study_with_many_workers_does_not_keep_another_waiting(api, spec):
     assert answered.index("other") < 20
 
 
-@pytest.mark.parametrize("options", [Options(deadline_seconds=1, fitting_processes=1, register=OPTIONS.register)])
+@pytest.mark.parametrize("options", [Options(deadline_seconds=1, fitting_processes=1)])
 def test_that_no_process_is_free_is_no_failure_of_the_algorithm(api, spec):
-    hung = {"algorithm": "SKOPT_GBRT", "algorithmOptions": {"fault": "slow"}}
+    hung = {"algorithm": "MISBEHAVING", "algorithmOptions": {"fault": "slow"}}
     for name, more in (("hung", hung), ("s", COUNTING)):
         api.post("/studies", {"studyId": name, "studySpec": {**spec, **more}})
     assert api.suggest("hung")
     (trial,) = api.suggest("s")
     assert provenance(trial)["source"] == "stand-in"
     (event,) = [one for one in api.get("/studies/s/events")["events"] if one["kind"] == "SUGGESTION_FALLBACK"]
-    assert event["detail"] == "no process was free for SKOPT_GBRT in 1 s"
+    assert event["detail"] == "no process was free for MISBEHAVING in 1 s"
     kept = api.client.portal.call(api.store.read, lambda transaction: studies.find(transaction, NAME))
     assert kept.algorithm_failures == 0
 

@@ -85,6 +85,11 @@ def test_the_server_names_what_it_refuses(client: Client) -> None:
         client.create_study("g", SPACE, goal="minimize", max_trials=-1)
 
 
+def test_the_server_knows_which_algorithms_there_are(client: Client) -> None:
+    with pytest.raises(InvalidArgument, match=r"algorithm: MAGIC is not available; available are .*RANDOM"):
+        client.create_study("m", goal="minimize", algorithm="magic")
+
+
 def test_values_come_in_the_types_that_were_declared(study: Study) -> None:
     for _ in range(20):
         with study.ask() as trial:

@@ -34,6 +34,7 @@ from dodona_schemas.vertex.study import (
     MetricSpec,
     ObservationNoise,
     ParameterSpec,
+    RegisteredAlgorithm,
     SafetyMetricConfig,
     ScaleType,
     Study,
@@ -41,6 +42,7 @@ from dodona_schemas.vertex.study import (
     StudyState,
     StudyStoppingConfig,
     StudyTimeConstraint,
+    parse_algorithm,
 )
 from dodona_schemas.vertex.study_calls import (
     AddParametersRequest,
@@ -112,6 +114,7 @@ __all__ = [
     "Operation",
     "ParameterSpec",
     "PauseStudyRequest",
+    "RegisteredAlgorithm",
     "ReleaseTrialRequest",
     "ReportTrialsRequest",
     "ReportTrialsResponse",
@@ -132,4 +135,5 @@ __all__ = [
     "TrialReport",
     "TrialState",
     "UpdateMetadataRequest",
+    "parse_algorithm",
 ]

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Annotated, Any, ClassVar
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
+
 from dodona_schemas.base import (
     Double,
     Duration,
@@ -15,7 +22,9 @@ from dodona_schemas.base import (
     Timestamp,
     WireEnum,
     WireModel,
+    enums_as_numbers,
     own,
+    write_enum,
 )
 
 
@@ -62,6 +71,58 @@ class Algorithm(WireEnum):
     SKOPT_GP = 108
     SKOPT_FOREST = 109
     SKOPT_GBRT = 110
+
+
+class RegisteredAlgorithm(str):
+    """The name of an algorithm that another package registers with the server."""
+
+    __slots__ = ()
+
+    PATTERN: ClassVar = r"^[A-Z][A-Z0-9_]{0,63}$"
+
+    @property
+    def name(self) -> str:
+        """The name, as the members of `Algorithm` have one."""
+        return str(self)
+
+
+def parse_algorithm(value: Any) -> Algorithm | RegisteredAlgorithm:
+    """Return the algorithm of that name or number. Only the server knows which names are registered.
+
+    Raises:
+        ValueError: there is no such number, or the name is not of capital letters, digits and underscores.
+    """
+    if isinstance(value, str) and value not in Algorithm.__members__ and re.match(RegisteredAlgorithm.PATTERN, value):
+        return RegisteredAlgorithm(value)
+    return Algorithm.parse(value)
+
+
+class _OpenEnum:
+    """Reads and writes an algorithm: a member of the enum, or a registered name, which has no number."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            parse_algorithm,
+            serialization=core_schema.plain_serializer_function_ser_schema(_write_algorithm, info_arg=True),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        closed = Algorithm.__get_pydantic_json_schema__(schema, handler)
+        registered = {"type": "string", "pattern": RegisteredAlgorithm.PATTERN}
+        return {"anyOf": [*closed.get("anyOf", [closed]), registered]}
+
+
+def _write_algorithm(algorithm: Algorithm | RegisteredAlgorithm, info: SerializationInfo) -> str | int:
+    if isinstance(algorithm, Algorithm):
+        return write_enum(algorithm, info)
+    return int(Algorithm.ALGORITHM_UNSPECIFIED) if enums_as_numbers(info) else algorithm.name
+
+
+AnyAlgorithm = Annotated[Algorithm | RegisteredAlgorithm, _OpenEnum]
 
 
 class ObservationNoise(WireEnum):
@@ -215,7 +276,7 @@ class StudySpec(WireModel):
 
     metrics: Repeated[MetricSpec] = []
     parameters: Repeated[ParameterSpec] = []
-    algorithm: Algorithm = Algorithm.ALGORITHM_UNSPECIFIED
+    algorithm: AnyAlgorithm = Algorithm.ALGORITHM_UNSPECIFIED
     observation_noise: ObservationNoise = ObservationNoise.OBSERVATION_NOISE_UNSPECIFIED
     measurement_selection_type: MeasurementSelectionType = (
         MeasurementSelectionType.MEASUREMENT_SELECTION_TYPE_UNSPECIFIED

@@ -1,9 +1,15 @@
 """The registry of the search algorithms.
 
-To add an algorithm, add a package beside this module, a line in `ALGORITHMS`, and its name in the schema of a study.
+To add an algorithm to the server, add a package beside this module, a line in `ALGORITHMS`, and its name in the schema
+of a study. Another package registers an algorithm by an entry point of the group `dodona.algorithms`: its name is the
+one in studies, and its value a subclass of `Algorithm`.
 """
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
 
 from dodona_server.algorithms.cmaes.search import CmaEs
 from dodona_server.algorithms.contract.algorithm import Algorithm, Prior, Problem, Request, Suggestion, Suggestions
@@ -30,6 +36,8 @@ __all__ = [
     "algorithm_for",
 ]
 
+GROUP = "dodona.algorithms"
+
 ALGORITHMS: dict[str, Algorithm] = {
     "CMA_ES": CmaEs(),
     "GP_BANDIT": GpBandit(),
@@ -54,8 +62,32 @@ def algorithm_for(name: str) -> Algorithm:
     Raises:
         InvalidArgument: this server has none of that name; the message lists those it has.
     """
-    try:
+    if name in ALGORITHMS:
         return ALGORITHMS[name]
-    except KeyError:
-        available = ", ".join(sorted(ALGORITHMS))
-        raise InvalidArgument(f"{name} is not available; available are {available}", "algorithm") from None
+    if name in _installed():
+        return _loaded(name)
+    available = ", ".join(sorted({*ALGORITHMS, *_installed()}))
+    raise InvalidArgument(f"{name} is not available; available are {available}", "algorithm")
+
+
+@functools.cache
+def _installed() -> Mapping[str, EntryPoint]:
+    """Return the algorithms that other installed packages register, by name."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+@functools.cache
+def _loaded(name: str) -> Algorithm:
+    """Return an algorithm of another package.
+
+    Raises:
+        InvalidArgument: it cannot be imported, or is no algorithm.
+    """
+    point = _installed()[name]
+    try:
+        algorithm = point.load()()
+    except Exception as error:
+        raise InvalidArgument(f"{name} ({point.value}) cannot be loaded: {error!r}", "algorithm") from error
+    if not isinstance(algorithm, Algorithm):
+        raise InvalidArgument(f"{name} ({point.value}) is no subclass of Algorithm", "algorithm")
+    return algorithm

@@ -14,7 +14,8 @@ from pathlib import Path
 from keras_tuner import Objective
 
 import dodona
-from dodona import Study
+from dodona import Study, TrialRecord
+from dodona._codec import EPOCHS
 from dodona.keras._checkpoints.storage import (
     BACKUP,
     CHECKPOINT,
@@ -32,7 +33,6 @@ from dodona.keras._checkpoints.unpacking import open_archive
 from dodona.keras._mapping.objective import score
 from dodona.keras._mapping.trials import UNFINISHED, best_records
 from dodona.keras._training.active_trial import ActiveTrial
-from dodona_schemas.vertex import Algorithm
 
 logger = logging.getLogger("dodona")
 
@@ -105,10 +105,12 @@ class Checkpoints:
         self.choose_step(number, active.trial.metrics.get_best_step(self._objective().name))
         if not self._is_here(number) and not self._saved_by_user(number):
             return
-        self._safely("keep", lambda: self._finish(number, value, active.handle.attempt))
+        # A trial with a number of epochs may be continued by another one.
+        is_continued = EPOCHS in active.trial.hyperparameters.values
+        self._safely("keep", lambda: self._finish(number, value, active.handle.attempt, is_continued))
 
-    def _finish(self, number: int, value: float, attempt: int) -> None:
-        if not self._is_among_the_best(value):
+    def _finish(self, number: int, value: float, attempt: int, is_continued: bool) -> None:
+        if not is_continued and not self._is_among_the_best(value):
             # The tuner's own hooks may still load the weights.
             self._surplus.add(number)
             return
@@ -272,19 +274,21 @@ class Checkpoints:
             return
         study = self._study()
         best = self._best(study, numbers)
-        others = {number for number in numbers - best if _is_finished(study, number)}
+        finished = {number: _finished(study, number) for number in numbers - best}
+        others = {number for number, record in finished.items() if record is not None}
         if others:
             # Again: a trial that has just finished may be among the best.
             best |= self._best(study, numbers)
-        if self._may_be_promoted(study):
-            best |= others
+        continued = {number for number in others if (record := finished[number]) and EPOCHS in record.parameters}
+        if continued and not _is_completed(study):
+            best |= continued
         for store, found in all_names:
             for number, names in found.items():
                 if number in others - best:
                     self._delete_from(store, number, names)
                     continue
                 backups = {name for name in names if BACKUP.fullmatch(name)}
-                if backups and number in best and _is_finished(study, number):
+                if backups and number in best and _finished(study, number) is not None:
                     self._delete_from(store, number, backups)
 
     def _best(self, study: Study, numbers: set[int]) -> set[int]:
@@ -293,16 +297,9 @@ class Checkpoints:
             return numbers
         return {record.number for record in best_records(study, self._objective(), self._keep)}
 
-    def _may_be_promoted(self, study: Study) -> bool:
-        """Return whether a trial may still continue from another trial's weights."""
-        if study.spec.algorithm is not Algorithm.HYPERBAND:
-            return False
-        study.refresh()
-        return study.state != "COMPLETED"
-
     def _is_among_the_best(self, value: float) -> bool:
         study, objective = self._study(), self._objective()
-        if self._keep is None or study.spec.algorithm is Algorithm.HYPERBAND:
+        if self._keep is None:
             return True
         best = best_records(study, objective, self._keep)
         if len(best) < self._keep:
@@ -337,9 +334,15 @@ class Checkpoints:
             logger.warning("this worker could not %s checkpoints, which are in %s: %s", verb, self._here, error)
 
 
-def _is_finished(study: Study, number: int) -> bool:
-    """Return whether a trial has ended; False if the study does not have it, such as a trial of another server."""
+def _is_completed(study: Study) -> bool:
+    study.refresh()
+    return study.state == "COMPLETED"
+
+
+def _finished(study: Study, number: int) -> TrialRecord | None:
+    """Return a trial that has ended; None for others and if the study does not have it: it may be another server's."""
     try:
-        return study.trial(number).state not in UNFINISHED
+        record = study.trial(number)
     except dodona.NotFound:
-        return False
+        return None
+    return None if record.state in UNFINISHED else record

@@ -12,7 +12,7 @@ from keras_tuner import HyperParameters, Objective
 from dodona import Study
 from dodona.keras._mapping.objective import directions, parts_in, parts_of, worded, worded_parts
 from dodona.keras._study.ai_platform import read_study_config
-from dodona_schemas.vertex import Algorithm, MetricSpec, StudySpec, StudyStoppingConfig
+from dodona_schemas.vertex import MetricSpec, StudySpec, StudyStoppingConfig, parse_algorithm
 
 Argument = TypeVar("Argument")
 
@@ -51,7 +51,7 @@ def requested_spec(
     if limit is not None:
         spec.study_stopping_config = stopping.model_copy(update={"max_num_trials": limit})
     if algorithm is not None:
-        chosen = Algorithm.parse(algorithm.upper())
+        chosen = parse_algorithm(algorithm.upper())
         spec.algorithm = _given_once("algorithm", chosen, "algorithm", spec.algorithm or None) or chosen
     options = dict(algorithm_options or {}) or None
     configured = spec.algorithm_options or None

@@ -12,6 +12,7 @@ import keras_tuner
 from keras_tuner import HyperModel, HyperParameters
 from keras_tuner.engine.trial import Trial
 
+from dodona._codec import EPOCHS
 from dodona.keras._oracle.arguments import hyperband_options
 from dodona.keras._tuners.with_oracle import AlgorithmTuner
 
@@ -44,11 +45,11 @@ class Hyperband(AlgorithmTuner):
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         """Train the trial's model from its first epoch to its last; see `Tuner.run_trial`."""
         values = trial.hyperparameters.values
-        if "tuner/epochs" not in values:
+        if EPOCHS not in values:
             # A user has queued these values.
             return super().run_trial(trial, *args, **kwargs)
         parent = self._parent_of(trial)
-        epochs = {"epochs": values["tuner/epochs"], "initial_epoch": values["tuner/initial_epoch"]}
+        epochs = {"epochs": values[EPOCHS], "initial_epoch": values["tuner/initial_epoch"]}
 
         def prepare(model: Any) -> None:
             if parent is not None:
@@ -71,7 +72,7 @@ class Hyperband(AlgorithmTuner):
                 "trial %s trains from the beginning for all of its %d epochs, because it cannot continue trial "
                 "%s: %s. Does your own fit save no weights? Keras's fit does, and so does Tuner.save_model()",
                 trial.trial_id,
-                values["tuner/epochs"],
+                values[EPOCHS],
                 parent,
                 error,
             )

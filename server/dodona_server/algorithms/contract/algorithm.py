@@ -14,6 +14,9 @@ from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudySpec
 from dodona_server.domain.trial import Measurement, Trial
 
+# The algorithm that replaces others.
+STAND_IN = "QUASI_RANDOM_SEARCH"
+
 
 @dataclass(frozen=True, slots=True)
 class Prior:
@@ -160,7 +163,7 @@ class Traits:
 
     inline: bool = False
     one_by_one: bool = False
-    fallback: str | None = "QUASI_RANDOM_SEARCH"
+    fallback: str | None = STAND_IN
     restarts_on_growth: bool = False
     ends_with_space: bool = False
     needs_curves: bool = False

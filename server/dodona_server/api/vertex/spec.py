@@ -128,7 +128,7 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
     written = wire.StudySpec(
         metrics=[_write_metric(metric) for metric in spec.metrics],
         parameters=[write_parameter(parameter) for parameter in spec.space.parameters],
-        algorithm=wire.Algorithm[spec.algorithm],
+        algorithm=wire.parse_algorithm(spec.algorithm),
         observation_noise=_NOISE_NAMES[spec.noise],
         measurement_selection_type=wire.MeasurementSelectionType["BEST_MEASUREMENT" if best else "LAST_MEASUREMENT"],
         study_stopping_config=_write_stopping(spec.stopping),

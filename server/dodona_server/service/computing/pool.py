@@ -87,7 +87,6 @@ class FittingPool:
         store: its database is the one that the processes read.
         processes: the largest number of them.
         limit_seconds: a process that takes longer is killed.
-        register: a module that registers further algorithms when imported; None for none.
     """
 
     def __init__(
@@ -95,9 +94,8 @@ class FittingPool:
         store: Store,
         processes: int,
         limit_seconds: float = LIMIT_SECONDS,
-        register: str | None = None,
     ) -> None:
-        self._processes = [_Process(store, limit_seconds, register, index) for index in range(processes)]
+        self._processes = [_Process(store, limit_seconds, index) for index in range(processes)]
 
     async def fit(self, job: Job, found: Callable[[Answer], None], *, slow: bool, started: Callable[[], None]) -> None:
         """Give the job to the least busy process; among equals, to one that is ready and knows the study's history.
@@ -138,13 +136,12 @@ class FittingPool:
 class _Process:
     """One process, and the thread that communicates with it."""
 
-    def __init__(self, store: Store, limit_seconds: float, register: str | None, index: int) -> None:
+    def __init__(self, store: Store, limit_seconds: float, index: int) -> None:
         self.waiting = 0
         # Whether the process has imported the algorithms.
         self.is_ready = False
         self._store = store
         self._limit = limit_seconds
-        self._register = register
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"dodona-fit-{index}")
         self._lock = threading.Lock()
         self._closed = False
@@ -214,7 +211,7 @@ class _Process:
                 self._child = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
                 theirs.close()
                 # Not in the command, which everybody on the machine can read: the URL may contain a password.
-                self._connection.send((self._store.secret_url, self._register, sys.path, for_models))
+                self._connection.send((self._store.secret_url, sys.path, for_models))
             connection = self._connection
         if not self.is_ready:
             self._receive(connection, bool)

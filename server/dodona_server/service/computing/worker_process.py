@@ -28,11 +28,9 @@ def main() -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     with Connection(int(sys.argv[1])) as connection:
-        url, register, sys.path[:], for_models = connection.recv()
+        url, sys.path[:], for_models = connection.recv()
         # Workers wait for the following, and imported modules are not garbage.
         gc.disable()
-        if register is not None:
-            importlib.import_module(register)
         from dodona_server.service.computing.worker import Worker
 
         # What the first suggestions of the default algorithm need; see `_import_the_models` for the others.

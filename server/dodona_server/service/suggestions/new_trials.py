@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.algorithms.contexts import suggest_in
+from dodona_server.algorithms.contract.algorithm import STAND_IN
 from dodona_server.algorithms.registry import Problem, Request, Suggestion, algorithm_for
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.reasons import shortened
@@ -23,8 +24,6 @@ from dodona_server.storage.store import Transaction
 
 # How many trials created during a computation its points are compared with.
 MAX_MADE_MEANWHILE = 1000
-# Fills in a queued trial when the algorithm has no point for it.
-STAND_IN = "QUASI_RANDOM_SEARCH"
 WITHOUT_PARAMETERS = Suggestion({}, "the space has no parameters yet")
 
 
