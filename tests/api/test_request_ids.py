@@ -70,6 +70,48 @@ def test_a_study_is_created_once_also_without_a_name_and_after_it_has_grown(api,
     assert other["name"] != first["name"]
 
 
+def test_an_id_belongs_to_its_study(api, make_study, spec):
+    make_study()
+    api.post("/studies", {"studyId": "t", "studySpec": spec})
+    paused = [api.post(f"/studies/{study}:pause", {"requestId": "x"}) for study in "st"]
+    assert [study["state"] for study in paused] == ["INACTIVE", "INACTIVE"]
+    api.delete("/studies/s?requestId=x")
+    make_study()
+    # This is another study of the same name.
+    assert api.post("/studies/s:pause", {"requestId": "x"})["state"] == "INACTIVE"
+    api.delete("/studies/s?requestId=x")
+    assert api.get("/studies/s")["state"] == "INACTIVE"
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0), (1, 2), (2, 1)])
+def test_suggestions_and_trials_have_ids_like_all_calls(api, make_study, first, second):
+    make_study()
+    calls = [
+        ("/studies/s/trials:suggest", {"clientId": "w", "suggestionCount": 1, "requestId": "x"}),
+        ("/studies/s/trials", {"parameters": [{"parameterId": "x", "value": 0.5}], "requestId": "x"}),
+        ("/studies/s:pause", {"requestId": "x"}),
+    ]
+    api.post(*calls[first])
+    assert api.refused(*calls[second]).startswith("requestId: 'x' is the id of another request: ")
+    assert len(api.get("/studies/s/trials").get("trials", [])) == (1 if first < 2 else 0)
+
+
+def test_what_a_call_made_may_be_made_again_after_it_was_deleted(api, make_study):
+    make_study()
+    create = {"parameters": [{"parameterId": "x", "value": 0.5}], "requestId": "c"}
+    for number in (1, 2):
+        for _ in range(2):
+            assert api.post("/studies/s/trials", create)["id"] == str(number)
+        api.delete(f"/studies/s/trials/{number}")
+    suggest = {"clientId": "w", "suggestionCount": 1, "requestId": "q"}
+    for _ in range(2):
+        first = api.post("/studies/s/trials:suggest", suggest)
+        assert api.post("/studies/s/trials:suggest", suggest) == first
+        api.delete("/operations/" + first["name"].rpartition("/")[2])
+    # A worker keeps its trial.
+    assert first["response"]["trials"][0]["id"] == "3"
+
+
 def test_an_id_stands_for_one_call(api, make_study):
     make_study()
     api.post("/studies/s:pause", {"requestId": "x"})

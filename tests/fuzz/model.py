@@ -144,6 +144,8 @@ class ModelStudy:
         return trial
 
     def suggest(self, client: str, count: int, request: str | None) -> tuple[list[int], str]:
+        if request in self.created:
+            raise Error(INVALID)
         if request in self.suggested:
             numbers, state = self.suggested[request]
             return [number for number in numbers if number in self.trials], state
@@ -165,6 +167,8 @@ class ModelStudy:
         return numbers, state
 
     def create(self, final: Measured | None, request: str | None, *, valid: bool) -> ModelTrial:
+        if request in self.suggested:
+            raise Error(INVALID)
         if request in self.created and self.created[request] in self.trials:
             return self.trials[self.created[request]]
         if self.remaining == 0 or self.state == "COMPLETED":

@@ -38,6 +38,7 @@ class Services:
 
     def __init__(self, store: Store) -> None:
         schedule = Schedule(FittingPool(store, 1))
+        self.store = store
         self.stopping = threading.Event()
         self.studies = StudyService(store, time.time, schedule)
         self.trials = TrialService(store, time.time, schedule)

@@ -78,7 +78,6 @@ def services(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -
     path = shutil.copy(_sqlite_template, tmp_path_factory.mktemp("sequences"))
     store = open_store(f"sqlite:///{path}")
     made = Services(store)
-    made.feed = Feed(store, made.stopping)  # type: ignore[attr-defined]
     yield made
     made.close()
     store.close()
@@ -86,7 +85,7 @@ def services(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 def seen(services: Services, name: TrialName) -> tuple[Trial, list[Event]]:
     """The trial as it is, and the events about it."""
-    page = services.run(services.feed.page(name.study, 0, 1000))  # type: ignore[attr-defined]
+    page = services.run(Feed(services.store, services.stopping).page(name.study, 0, 1000))
     trial = services.run(services.queries.get(name))
     return trial, [event for event in page.entries if event.trial_number == name.number]
 

@@ -6,7 +6,9 @@ import pytest
 
 from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from dodona_server.domain.names import TrialName
+from dodona_server.domain.study_states import StudyVerb
 from dodona_server.domain.trial import Measurement, TrialState
+from dodona_server.service.feed import Feed
 from dodona_server.service.trials.attempts import Attempt
 from dodona_server.service.trials.reports import Report
 from tests.service.conftest import NAME, Services
@@ -65,6 +67,26 @@ def test_a_released_trial_goes_to_the_next_worker(services: Services) -> None:
     assert services.run(services.trials.release(FIRST, Attempt(1, "one"))).state is TrialState.REQUESTED
     (again,) = services.suggest("two")
     assert (again.number, again.attempt, again.client_id) == (1, 2, "two")
+
+
+def test_events_say_who_caused_them(services: Services) -> None:
+    services.study(max_attempts=1)
+    services.suggest("one", count=2, lease_seconds=0.1)
+    services.run(services.trials.stop(FIRST))
+    services.run(services.trials.complete(FIRST, loss(1.0)))
+    services.expire(2)
+    services.run(services.studies.move(NAME, StudyVerb.PAUSE))
+    page = services.run(Feed(services.store, services.stopping).page(NAME, 0, 99))
+    assert [(event.kind.value, event.trial_number, str(event.actor)) for event in page.entries] == [
+        ("STUDY_CREATED", None, "user"),
+        ("TRIAL_ACTIVE", 1, "client:one"),
+        ("TRIAL_ACTIVE", 2, "client:one"),
+        ("TRIAL_STOPPING", 1, "user"),
+        ("TRIAL_SUCCEEDED", 1, "client:one"),
+        ("TRIAL_LOST", 2, "server"),
+        ("TRIAL_INFEASIBLE", 2, "server"),
+        ("STUDY_PAUSED", None, "user"),
+    ]
 
 
 class TestLeases:

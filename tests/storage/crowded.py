@@ -36,10 +36,10 @@ FROM n
 # As long as they are in earnest: a table of very short rows is read as fast as an index.
 _PARAMETERS = codec.dump_parameters({f"parameter_{number}": 0.123456789 * number for number in range(8)})
 _FINISHED = """
-INSERT INTO trials (study_key, number, state, parameters, client_id, attempt, request_id, create_time, start_time,
-                    end_time, objective, final_measurement, infeasible_reason, metadata)
+INSERT INTO trials (study_key, number, state, parameters, client_id, attempt, create_time, start_time, end_time,
+                    objective, final_measurement, infeasible_reason, metadata)
 SELECT :key, i, CASE WHEN i % 10 = 0 THEN 'INFEASIBLE' ELSE 'SUCCEEDED' END, :parameters,
-       'worker-' || CAST(i % 64 AS TEXT), 1, CASE WHEN i % 5 = 0 THEN 'r' || CAST(i AS TEXT) END, :now, :now, :now + 1,
+       'worker-' || CAST(i % 64 AS TEXT), 1, :now, :now, :now + 1,
        CASE WHEN i % 10 <> 0 THEN ((i * 7919) % 50021) / 50021.0 END,
        CASE WHEN i % 10 <> 0 THEN '[3, 1.5, {"loss": 0.5}]' END, '', '{}'
 FROM n
@@ -55,9 +55,8 @@ INSERT INTO measurements (study_key, number, attempt, step, tick, elapsed_second
 SELECT :key, (i - 1) / 3 + 1, 1, (i - 1) % 3 + 1, 0, 1.5, '{"loss": 0.5}' FROM n
 """
 _OPERATIONS = """
-INSERT INTO operations (operation_id, study_key, client_id, request_id, trial_numbers, study_state, create_time)
-SELECT :now_id || CAST(:key AS TEXT) || '-' || CAST(100000 + i AS TEXT), :key, 'worker-1', 'r' || CAST(i AS TEXT),
-       '[1]', 'ACTIVE', :now
+INSERT INTO operations (operation_id, study_key, client_id, trial_numbers, study_state, create_time)
+SELECT :now_id || CAST(:key AS TEXT) || '-' || CAST(100000 + i AS TEXT), :key, 'worker-1', '[1]', 'ACTIVE', :now
 FROM n
 """
 _EVENTS = """
@@ -65,8 +64,8 @@ INSERT INTO events (study_key, number, time, kind, trial_number, detail)
 SELECT :key, CASE WHEN i <= :numbered THEN i END, :now, 'TRIAL_ACTIVE', 1, '' FROM n
 """
 _REQUESTS = """
-INSERT INTO requests (project, location, request_id, call, create_time)
-SELECT 'p', 'l', 'r' || CAST(i AS TEXT), 'report', :now + i FROM n
+INSERT INTO requests (study_key, location, request_id, call, result, forget_time)
+SELECT :key, '', 'r' || CAST(i AS TEXT), 'report', '', CASE WHEN i % 2 = 0 THEN :now + i END FROM n
 """
 _ARTIFACTS = """
 INSERT INTO artifacts (study_key, number, name, blob, attempt, size, sha256, create_time, discard_time)
@@ -90,16 +89,16 @@ def fill(transaction: Transaction) -> None:
     ):
         values = {"first": first, "state": state, "client": client, "lease": lease, "expiry": expiry}
         _add(transaction, _UNFINISHED, UNFINISHED // 4, now=THEN, **values)
-    _add(transaction, _REQUESTS, TRIALS, now=THEN)
 
 
 def add_finished(transaction: Transaction, key: int, count: int) -> None:
-    """Adds finished trials, each with 3 measurements, an operation and 2 events, to a study that has none."""
+    """Adds finished trials to a study that has none, each with 3 measurements, an operation, a request and 2 events."""
     _add(transaction, _FINISHED, count, key=key, now=THEN, parameters=_PARAMETERS)
     _add(transaction, _MEASUREMENTS, 3 * count, key=key)
     _add(transaction, _OPERATIONS, count, key=key, now=THEN, now_id=oldest_id(THEN))
     _add(transaction, _EVENTS, 2 * count, key=key, now=THEN, numbered=2 * count - 100)
     _add(transaction, _ARTIFACTS, count, key=key, now=THEN)
+    _add(transaction, _REQUESTS, count, key=key, now=THEN)
 
 
 def _add(transaction: Transaction, statement: str, count: int, **values: object) -> None:

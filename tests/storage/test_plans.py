@@ -43,7 +43,8 @@ MIDDLE = RankingPosition(0.5, 501)
 RESULT = Measurement({"loss": 0.5}, 3, 1.5)
 RUN = Trial(RUNNING, TrialState.ACTIVE, {"x": 0.5}, "worker-1", attempt=1, lease=Lease(60.0))
 ENDED = dataclasses.replace(RUN, state=TrialState.SUCCEEDED, end_time=THEN, final_measurement=RESULT)
-OPERATION = SuggestOperation("f" * 32, "worker-1", [1], StudyState.ACTIVE, THEN, "another")
+OPERATION = SuggestOperation("f" * 32, "worker-1", [1], StudyState.ACTIVE, THEN)
+DONE = requests.Done("report", "")
 FILE = Artifact(RUNNING, "model.h5", "blob", 1, 9, "00", THEN)
 Use = Callable[[Transaction, Study], Any]
 
@@ -75,7 +76,6 @@ USES: dict[str, Use] = {
     "trial": lambda t, s: trials.find(t, s, RUNNING, lock=True),
     "trial by name": lambda t, s: trials.find_named(t, TrialName(s.name, RUNNING)),
     "trials by number": lambda t, s: trials.find_numbered(t, s.key, [1, 500, 40_000]),
-    "trial by request": lambda t, s: trials.find_requested(t, s, "r500"),
     "insert": lambda t, s: trials.insert(t, s, [dataclasses.replace(RUN, number=TRIALS + 99)], lease_seconds=60.0),
     "assign": lambda t, s: leases.assign(t, s.key, RUN),
     "extend lease": lambda t, s: leases.extend_lease(t, s.key, dataclasses.replace(RUN, number=LEASED)),
@@ -110,14 +110,16 @@ USES: dict[str, Use] = {
     "sizes of measurements": lambda t, s: measurements.fitting(t, s.key, [500, 40_000]),
     "finished": lambda t, s: trials.finished(t, s, 40_000, 20),
     "latest": lambda t, s: trials.latest(t, s, 20),
-    "operation by request": lambda t, s: operations.find_requested(t, s.key, "r500"),
+    "operation of a study": lambda t, s: operations.find_in_study(t, s.key, "nonesuch"),
     "operation": lambda t, s: operations.find(t, "p", "l", "x"),
     "operations": lambda t, s: operations.page(t, "p", "l", None, "", 20),
     "operations of a study": lambda t, s: operations.page(t, "p", "l", s.name.study_id, "", 20),
     "insert operation": lambda t, s: operations.insert(t, s.key, OPERATION),
     "delete operation": lambda t, s: operations.delete(t, "x"),
-    "new request": lambda t, s: requests.insert(t, s.name.parent, "another", "report", THEN),
-    "request done": lambda t, s: requests.find(t, s.name.parent, "r500"),
+    "new request": lambda t, s: requests.insert(t, s.key, "another", DONE, THEN),
+    "request done": lambda t, s: requests.find(t, s.key, "r500"),
+    "request of a location": lambda t, s: requests.find(t, s.name.parent, "r500"),
+    "request done again": lambda t, s: requests.set_result(t, s.key, "r500", "trials/5"),
     "count unfinished": lambda t, s: trials.count_unfinished(t, s),
     "parameters from": lambda t, s: trials.parameters_from(t, s, s.next_trial_number - 3, 10),
     "append event": lambda t, s: events.append(t, s.key, [Event(EventKind.TRIAL_ACTIVE, THEN, 1)]),

@@ -22,6 +22,7 @@ from dodona_server.settings import Settings
 from dodona_server.storage import measurements, operations, requests, studies, tables, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
+from dodona_server.storage.requests import Done
 from tests.api.conftest import Api
 from tests.storage.crowded import SPEC, add_finished
 
@@ -203,7 +204,7 @@ class TestForgetting:
                 name = f"{hours:g}"
                 operation = SuggestOperation(operations.new_id(then), name, [], StudyState.ACTIVE, then)
                 operations.insert(transaction, study.key, operation)
-                requests.insert(transaction, HERE, name, "report", then)
+                requests.insert(transaction, HERE, name, Done("report", ""), then + REMEMBERED_SECONDS)
             return study
 
         return asyncio.run(store.run(make))
@@ -225,11 +226,19 @@ class TestForgetting:
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"0"}, {"0"})
 
+    def test_the_id_of_a_created_trial_is_kept_with_its_study(self, store, study):
+        asyncio.run(store.run(lambda t: requests.insert(t, study.key, "r", Done("create a trial", "trials/1"))))
+        asyncio.run(Maintenance(store, lambda: NOW + 1e9, threading.Event()).look())
+        assert self.kept(store, study) == (set(), {"r"})
+        asyncio.run(store.run(lambda t: studies.remove(t, study)))
+        asyncio.run(maintenance.clear_all(store))
+        assert self.kept(store, study) == (set(), set())
+
     def test_a_part_at_a_time_the_oldest_first(self, store, study):
         before = NOW - 3600.0
 
         def purge(transaction):
-            requests.purge(transaction, before, 2)
+            requests.purge(transaction, before + REMEMBERED_SECONDS, 2)
             operations.purge(transaction, operations.oldest_id(before), 2)
 
         asyncio.run(store.run(purge))
@@ -242,7 +251,7 @@ class TestForgetting:
     def test_more_than_one_step_forgets_is_forgotten_at_once(self, store, study):
         def many(transaction):
             for index in range(maintenance.MAX_ROWS + 1):
-                requests.insert(transaction, HERE, f"old {index}", "report", NOW - 48 * 3600)
+                requests.insert(transaction, HERE, f"old {index}", Done("report", ""), NOW - 24 * 3600)
 
         asyncio.run(store.run(many))
         kept = Maintenance(store, lambda: NOW, threading.Event())

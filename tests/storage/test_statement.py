@@ -13,11 +13,12 @@ from dodona_server.storage.statement import Statement
 from dodona_server.storage.tables import requests
 
 ROW = {
-    "project": "p",
-    "location": "l",
+    "study_key": 1,
+    "location": "",
     "request_id": "one",
     "call": "caf\u00e9 \U0001f600 % :x $1",
-    "create_time": 1.5e9 + 1 / 3,
+    "result": "",
+    "forget_time": 1.5e9 + 1 / 3,
 }
 
 
@@ -33,7 +34,7 @@ def by_sqlalchemy(transaction, clause, parameters):
 
 
 def test_rows_are_those_of_sqlalchemy(store):
-    clause = sa.select(requests).where(requests.c.create_time < bindparam("before")).order_by(requests.c.request_id)
+    clause = sa.select(requests).where(requests.c.forget_time < bindparam("before")).order_by(requests.c.request_id)
     parameters = {"before": 2e9}
 
     def both(transaction):

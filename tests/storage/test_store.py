@@ -16,7 +16,7 @@ from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
 from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
 from dodona_server.service.trials.queries import TrialQueries
-from dodona_server.storage import leases, measurements, operations, ranking, studies, trials
+from dodona_server.storage import leases, measurements, operations, ranking, requests, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
@@ -183,12 +183,6 @@ class TestTrials:
         assert read(store, lambda t: ranking.history(t, study, 1)) == [(1, 0.1), (2, 0.2), (3, 0.3)]
         assert read(store, lambda t: ranking.history(t, study, 2)) == [(2, 0.2)]
 
-    def test_a_request_finds_the_trial_it_made(self, store):
-        study = add_study(store)
-        run(store, lambda t: trials.insert(t, study, [active(1)], "r1"))
-        assert read(store, lambda t: trials.find_requested(t, study, "r1")).number == 1
-        assert read(store, lambda t: trials.find_requested(t, study, "r2")) is None
-
     def test_a_deleted_trial_is_gone_with_its_measurements(self, store):
         study = add_study(store)
         add_trials(store, study, active(1), active(2))
@@ -224,14 +218,29 @@ class TestMeasurements:
         assert values == [0.3, 0.1, 0.4]
 
 
+class TestRequests:
+    def test_an_id_is_unique_in_a_study_or_in_a_location(self, store):
+        one, two = add_study(store), add_study(store, "other")
+        done = {scope: requests.Done(f"call {index}", "") for index, scope in enumerate([one.key, two.key, HERE])}
+        for scope, request in done.items():
+            run(store, lambda t, s=scope, d=request: requests.insert(t, s, "r", d))
+        for scope, request in done.items():
+            assert read(store, lambda t, s=scope: requests.find(t, s, "r")) == request
+        assert read(store, lambda t: requests.find(t, one.key, "another")) is None
+        run(store, lambda t: requests.set_result(t, one.key, "r", "trials/2"))
+        assert read(store, lambda t: requests.find(t, one.key, "r")) == requests.Done("call 0", "trials/2")
+        assert read(store, lambda t: requests.find(t, two.key, "r")) == done[two.key]
+
+
 class TestOperations:
-    def test_an_operation_is_found_by_its_id_and_by_its_request(self, store):
+    def test_an_operation_is_found_by_its_id(self, store):
         study = add_study(store)
-        operation = SuggestOperation("abc", "w", [1, 2], StudyState.COMPLETED, 5.5, "r1")
+        operation = SuggestOperation("abc", "w", [1, 2], StudyState.COMPLETED, 5.5)
         run(store, lambda t: operations.insert(t, study.key, operation))
         assert read(store, lambda t: operations.find(t, "p", "l", "abc")) == (study.key, "s", operation)
         assert read(store, lambda t: operations.find(t, "q", "l", "abc")) is None
-        assert read(store, lambda t: operations.find_requested(t, study.key, "r1")) == operation
+        assert read(store, lambda t: operations.find_in_study(t, study.key, "abc")) == operation
+        assert read(store, lambda t: operations.find_in_study(t, study.key + 1, "abc")) is None
 
     def test_pages_go_by_id_over_one_study_or_all(self, store):
         study, other = add_study(store), add_study(store, "other")

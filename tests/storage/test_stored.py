@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 
 import pytest
 import sqlalchemy as sa
@@ -11,12 +12,22 @@ from alembic.script import ScriptDirectory
 from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
+from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import EventKind
-from dodona_server.domain.names import Location, StudyName
+from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.study import StudyState
+from dodona_server.domain.study_states import StudyVerb
 from dodona_server.domain.trial import Measurement, TrialState
+from dodona_server.service.computing.pool import FittingPool
+from dodona_server.service.computing.schedule import Schedule
+from dodona_server.service.idempotency import REMEMBERED_SECONDS
+from dodona_server.service.maintenance import Maintenance
+from dodona_server.service.studies.studies import StudyService
+from dodona_server.service.suggestions.request import SuggestRequest
+from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
-from dodona_server.storage import events, migrate, operations, ranking, studies, trials
+from dodona_server.service.trials.trials import TrialService
+from dodona_server.storage import events, migrate, operations, ranking, studies, tables
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
 from tests.storage.stored.write import load, stored
@@ -78,13 +89,12 @@ def test_studies_and_trials_come_back(store):
     assert [one.metrics["loss"] for one in kept[1].measurements] == [math.inf, 0.5]
     assert kept[4].measurements == [Measurement({"loss": 0.875}, 0, 1.5)]
     assert [trial.number for trial in read(store, lambda t: ranking.ranking(t, study, None, 9))] == [6, 1]
-    assert read(store, lambda t: trials.find_requested(t, study, "r5")).number == 5
     assert read(store, lambda t: ranking.counts(t, study))[TrialState.INFEASIBLE] == 1
 
 
 def test_operations_and_events_come_back(store):
     study = read(store, lambda t: studies.find(t, NAME))
-    asked = read(store, lambda t: operations.find_requested(t, study.key, "q1"))
+    asked = read(store, lambda t: operations.find_in_study(t, study.key, "0000000f46280000000000000000000a"))
     assert (asked.client_id, asked.trial_numbers, asked.study_state) == ("w1", [1, 2, 3], StudyState.ACTIVE)
     listed = read(store, lambda t: operations.page(t, "p", "l", "s", "", 9))
     assert [operation.trial_numbers for _, _, operation in listed] == [[1, 2, 3], [4]]
@@ -117,6 +127,70 @@ def test_the_study_goes_on(store):
         assert [trial["id"] for trial in api.suggest("paused")] == ["1"]
         api.delete("/studies/s")
         api.get("/studies/s", code=404)
+
+
+def call(store, use):
+    """What a call is answered with on the day of its rows: an app would forget their ids at once."""
+
+    async def answer():
+        schedule = Schedule(FittingPool(store, 1))
+        arguments = (store, lambda: 1002.0)
+        try:
+            return await use(
+                StudyService(*arguments, schedule),
+                TrialService(*arguments, schedule),
+                SuggestionService(*arguments, threading.Event(), schedule),
+            )
+        finally:
+            schedule.close()
+
+    return asyncio.run(answer())
+
+
+def test_created_trials_and_suggestions_are_known_by_their_requests(store):
+    made = call(store, lambda _, trials, __: trials.create(NAME, {"x": 0.5}, None, "r5"))
+    assert (made.number, made.state) == (5, TrialState.REQUESTED)
+    asked = call(store, lambda *all_: all_[2].suggest(NAME, SuggestRequest("w1", 3, "q1")))
+    assert (asked.name.operation_id, [trial.number for trial in asked.trials]) == (
+        "0000000f46280000000000000000000a",
+        [1, 2, 3],
+    )
+    with pytest.raises(InvalidArgument, match="'r5' is the id of another request: create a trial in projects/p"):
+        call(store, lambda *all_: all_[2].suggest(NAME, SuggestRequest("w1", 3, "r5")))
+    assert read(store, lambda t: studies.find(t, NAME)).trial_count == 6
+
+
+@pytest.mark.parametrize("store", ["0004"], indirect=True)
+def test_other_calls_are_too_and_their_ids_belong_to_their_study(store):
+    rows = read(store, lambda t: t.execute(sa.select(tables.requests).order_by(tables.requests.c.request_id)).all())
+    assert [(row.request_id, row.study_key, row.location, row.result) for row in rows] == [
+        ("c", 1, "", ""),
+        ("d", 0, "p/l", ""),
+        ("g", 0, "p/l", ""),
+        ("o", 0, "p/l", ""),
+        ("p", 1, "", ""),
+        ("q1", 1, "", "operations/0000000f46280000000000000000000a"),
+        ("q9", 0, "p/l", ""),
+        ("r5", 1, "", "trials/5"),
+        ("t", 1, "", ""),
+    ]
+    assert {row.forget_time for row in rows if row.request_id != "r5"} == {1001.0 + REMEMBERED_SECONDS}
+    study = call(store, lambda studies, *_: studies.move(NAME, StudyVerb.PAUSE, request_id="p"))
+    assert study.state is StudyState.ACTIVE
+    trial = call(store, lambda _, trials, __: trials.complete(TrialName(NAME, 1), None, request_id="c"))
+    assert trial.state is TrialState.SUCCEEDED
+    call(store, lambda _, trials, __: trials.delete(TrialName(NAME, 7), "t"))
+    # An earlier study of that name was deleted by this request.
+    call(store, lambda studies, *_: studies.delete(NAME, "d"))
+    same = call(store, lambda studies, *_: studies.create(NAME.parent, "s", "the s", study.spec, None, request_id="q9"))
+    assert same.key == study.key
+
+
+@pytest.mark.parametrize("store", ["0004"], indirect=True)
+def test_ids_are_forgotten_a_day_after_their_calls_but_those_of_created_trials(store):
+    for now, known in ((1000.0 + REMEMBERED_SECONDS, 9), (1002.0 + REMEMBERED_SECONDS, 1)):
+        asyncio.run(Maintenance(store, lambda now=now: now, threading.Event()).look())
+        assert len(read(store, lambda t: t.execute(sa.select(tables.requests)).all())) == known
 
 
 def test_an_upgraded_database_has_foreign_keys_that_hold(store):

@@ -130,7 +130,7 @@ class Counted:
         self.runs += 1
         after_commit(transaction, self.call)
         if self.writes:
-            requests.insert(transaction, Location("p", "l"), f"{id(self)}", "report", 0.0)
+            requests.insert(transaction, Location("p", "l"), f"{id(self)}", requests.Done("report", ""), 0.0)
         return self.end()
 
     def call(self):

@@ -43,6 +43,12 @@ class Actor:
     def __str__(self) -> str:
         return f"{self.kind}:{self.client_id}" if self.client_id else str(self.kind)
 
+    @classmethod
+    def read(cls, text: str) -> Actor | None:
+        """Return the actor that `str` wrote; None for an empty text."""
+        kind, _, client_id = text.partition(":")
+        return cls(ActorKind(kind), client_id) if kind else None
+
 
 SERVER = Actor(ActorKind.SERVER)
 USER = Actor(ActorKind.USER)
@@ -58,7 +64,7 @@ class Event:
         trial_number: of the trial, if it is about one.
         detail: text for people, such as the reason or the client.
         number: its number among the study's events, from 1 without gaps; 0 while it has none.
-        actor: who caused it.
+        actor: who caused it; None for an event that an older server stored.
     """
 
     kind: EventKind
@@ -66,4 +72,4 @@ class Event:
     trial_number: int | None = None
     detail: str = ""
     number: int = 0
-    actor: Actor = SERVER
+    actor: Actor | None = None

@@ -197,7 +197,7 @@ class ArtifactService:
             there = artifacts.find(transaction, study_key, trial.number, name.artifact_id, lock=True)
             artifacts.discard(transaction, _found(there, name), self._clock())
 
-        once = IdempotentCall(request_id, f"delete {name}", name.trial.study.parent, self._clock())
+        once = IdempotentCall(request_id, f"delete {name}", name.trial.study, self._clock())
         await self._store.run(once(use_case, lambda _: None))
 
     async def sweep(self) -> bool:

@@ -31,7 +31,7 @@ def complete_if_over(transaction: Transaction, study: Study, now: float) -> Stud
 def complete_study(transaction: Transaction, study: Study, reason: str, now: float) -> Study:
     """Complete a locked study for that reason, and return it."""
     studies.set_state(transaction, study, StudyState.COMPLETED, reason)
-    events.append(transaction, study.key, [Event(EventKind.STUDY_COMPLETED, now, detail=reason)])
+    events.append(transaction, study.key, [Event(EventKind.STUDY_COMPLETED, now, detail=reason, actor=SERVER)])
     return study.in_state(StudyState.COMPLETED, reason)
 
 

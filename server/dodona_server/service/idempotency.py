@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from dodona_server.domain.errors import DodonaError, InvalidArgument
-from dodona_server.domain.names import Location
-from dodona_server.storage import requests
+from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
+from dodona_server.domain.names import Location, StudyName
+from dodona_server.storage import requests, studies
+from dodona_server.storage.requests import Done, Scope
 from dodona_server.storage.store import Transaction
 
 T = TypeVar("T")
@@ -19,19 +20,71 @@ MAX_REQUEST_ID_LENGTH = 128
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """A call with the id that its client chose.
+
+    Args:
+        request_id: the client's.
+        call: the verb and the resource's name.
+
+    Raises:
+        InvalidArgument: the id is too long.
+    """
+
+    request_id: str
+    call: str
+
+    def __post_init__(self) -> None:
+        if len(self.request_id) > MAX_REQUEST_ID_LENGTH:
+            problem = f"{len(self.request_id)} characters; {MAX_REQUEST_ID_LENGTH} are allowed"
+            raise InvalidArgument(problem, "requestId")
+
+    def result(self, transaction: Transaction, scope: Scope) -> str | None:
+        """Return the reference to what the call made when it was done before; None if it was not.
+
+        Raises:
+            InvalidArgument: the id belongs to another call.
+        """
+        done = requests.find(transaction, scope, self.request_id)
+        if done is None:
+            return None
+        if done.call != self.call:
+            raise InvalidArgument(f"{self.request_id!r} is the id of another request: {done.call}", "requestId")
+        return done.result
+
+    def keep(
+        self, transaction: Transaction, scope: Scope, now: float | None, result: str = "", *, again: bool = False
+    ) -> None:
+        """Record that the call was done.
+
+        Args:
+            transaction: to write in.
+            scope: where the id is unique.
+            now: the time, in seconds since the epoch: the id is kept for a day. None to keep it as long as the study.
+            result: a reference to what the call made.
+            again: whether it was done before, and what it made then is gone.
+        """
+        if again:
+            requests.set_result(transaction, scope, self.request_id, result)
+            return
+        forget_time = None if now is None else now + REMEMBERED_SECONDS
+        requests.insert(transaction, scope, self.request_id, Done(self.call, result), forget_time)
+
+
+@dataclass(frozen=True, slots=True)
 class IdempotentCall:
-    """A call to a resource with the request id that the client chose.
+    """A call that answers with the resource as it is, if it was done before.
 
     Args:
         request_id: the client's; empty for a call without one.
         call: the verb and the resource's name.
-        parent: the location within which the id is unique.
+        scope: the study or the location within which the id is unique.
         now: the time, in seconds since the epoch.
     """
 
     request_id: str | None
     call: str
-    parent: Location
+    scope: Location | StudyName
     now: float
 
     def __call__(
@@ -42,21 +95,24 @@ class IdempotentCall:
         Raises:
             InvalidArgument: the id belongs to another call, or is too long.
         """
-        request_id = self.request_id
-        if not request_id:
+        if not self.request_id:
             return use_case
-        if len(request_id) > MAX_REQUEST_ID_LENGTH:
-            raise InvalidArgument(f"{len(request_id)} characters; {MAX_REQUEST_ID_LENGTH} are allowed", "requestId")
+        request = Request(self.request_id, self.call)
 
         def once(transaction: Transaction) -> T | DodonaError:
-            done = requests.find(transaction, self.parent, request_id)
-            if done is None:
-                answer = use_case(transaction)
-                if not isinstance(answer, DodonaError):
-                    requests.insert(transaction, self.parent, request_id, self.call, self.now)
-                return answer
-            if done != self.call:
-                raise InvalidArgument(f"{request_id!r} is the id of another request: {done}", "requestId")
-            return again(transaction)
+            scope = _key_of(transaction, self.scope) if isinstance(self.scope, StudyName) else self.scope
+            if request.result(transaction, scope) is not None:
+                return again(transaction)
+            answer = use_case(transaction)
+            if not isinstance(answer, DodonaError):
+                request.keep(transaction, scope, self.now)
+            return answer
 
         return once
+
+
+def _key_of(transaction: Transaction, name: StudyName) -> int:
+    study = studies.find(transaction, name)
+    if study is None:
+        raise NotFound(f"{name} does not exist")
+    return study.key

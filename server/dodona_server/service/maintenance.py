@@ -162,9 +162,10 @@ class Maintenance:
 
     def _purge(self, transaction: Transaction) -> bool:
         """Delete some requests and operations older than a day, and return whether there may be more."""
-        before = self._clock() - REMEMBERED_SECONDS
-        forgotten = requests.purge(transaction, before, MAX_ROWS)
-        return max(forgotten, operations.purge(transaction, operations.oldest_id(before), MAX_ROWS)) == MAX_ROWS
+        now = self._clock()
+        forgotten = requests.purge(transaction, now, MAX_ROWS)
+        old = operations.oldest_id(now - REMEMBERED_SECONDS)
+        return max(forgotten, operations.purge(transaction, old, MAX_ROWS)) == MAX_ROWS
 
 
 async def _sweep(artifacts: ArtifactService) -> None:

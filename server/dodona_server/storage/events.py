@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.event import Actor, Event, EventKind
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Study
 from dodona_server.storage import codec
@@ -55,6 +55,7 @@ def append(transaction: Transaction, study_key: int, happened: Sequence[Event]) 
             "kind": event.kind.value,
             "trial_number": event.trial_number,
             "detail": event.detail,
+            "actor": "" if event.actor is None else str(event.actor),
         }
         for event in happened
     ]
@@ -84,4 +85,6 @@ def page(transaction: Transaction, study_key: int, after: int, limit: int) -> Pa
 
 
 def _event(row: Row) -> Event:
-    return Event(EventKind(row["kind"]), row["time"], row["trial_number"], row["detail"], row["number"])
+    return Event(
+        EventKind(row["kind"]), row["time"], row["trial_number"], row["detail"], row["number"], Actor.read(row["actor"])
+    )

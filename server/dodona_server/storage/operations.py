@@ -12,13 +12,11 @@ from dodona_server.domain.study import StudyState
 from dodona_server.storage import codec
 from dodona_server.storage.statement import Row, Statement
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import asked_by_id, operations, studies
+from dodona_server.storage.tables import operations, studies
 
-_BY_REQUEST = Statement(
+_IN_STUDY = Statement(
     sa.select(operations).where(
-        operations.c.study_key == bindparam("study_key"),
-        asked_by_id,
-        operations.c.request_id == bindparam("request_id"),
+        operations.c.study_key == bindparam("study_key"), operations.c.operation_id == bindparam("operation_id")
     )
 )
 _STUDIES = studies.alias()
@@ -69,7 +67,6 @@ class SuggestOperation:
     trial_numbers: list[int]
     study_state: StudyState
     create_time: float
-    request_id: str | None = None
     suggestion_count: int = 0
 
 
@@ -79,7 +76,6 @@ def insert(transaction: Transaction, study_key: int, operation: SuggestOperation
         "operation_id": operation.operation_id,
         "study_key": study_key,
         "client_id": operation.client_id,
-        "request_id": operation.request_id,
         "trial_numbers": codec.dump_numbers(operation.trial_numbers),
         "study_state": operation.study_state.value,
         "create_time": operation.create_time,
@@ -88,10 +84,9 @@ def insert(transaction: Transaction, study_key: int, operation: SuggestOperation
     _INSERT.run(transaction, row)
 
 
-def find_requested(transaction: Transaction, study_key: int, request_id: str) -> SuggestOperation | None:
-    """Return the operation that answered that request."""
-    parameters = {"study_key": study_key, "request_id": request_id}
-    row = _BY_REQUEST.row(transaction, parameters)
+def find_in_study(transaction: Transaction, study_key: int, operation_id: str) -> SuggestOperation | None:
+    """Return the study's operation of that id."""
+    row = _IN_STUDY.row(transaction, {"study_key": study_key, "operation_id": operation_id})
     return None if row is None else _operation(row)
 
 
@@ -154,6 +149,5 @@ def _operation(row: Row) -> SuggestOperation:
         trial_numbers=codec.load_numbers(row["trial_numbers"]),
         study_state=StudyState(row["study_state"]),
         create_time=row["create_time"],
-        request_id=row["request_id"],
         suggestion_count=row["suggestion_count"],
     )

@@ -2,56 +2,89 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import requests
+from dodona_server.storage.tables import forgotten, requests
 
-_FIND = Statement(
-    sa.select(requests.c.call).where(
-        requests.c.project == bindparam("project"),
-        requests.c.location == bindparam("location"),
-        requests.c.request_id == bindparam("request_id"),
-    )
+# Where an id is unique: in a study, named by its key, or in a location.
+Scope = int | Location
+
+_THIS = (
+    requests.c.study_key == bindparam("of_study"),
+    requests.c.location == bindparam("in_location"),
+    requests.c.request_id == bindparam("id"),
 )
-
-
+_FIND = Statement(sa.select(requests.c.call, requests.c.result).where(*_THIS))
 _INSERT = Statement(requests.insert())
+_SET_RESULT = Statement(requests.update().where(*_THIS).values(result=bindparam("new_result")))
 _OLD = Statement(
-    sa.select(requests.c.create_time)
-    .where(requests.c.create_time < bindparam("before"))
-    .order_by(requests.c.create_time)
+    sa.select(requests.c.forget_time)
+    .where(forgotten, requests.c.forget_time < bindparam("now"))
+    .order_by(requests.c.forget_time)
     .limit(bindparam("limit"))
 )
 # With both ends: PostgreSQL may assume that a range with one end is a large part of the table.
-_PURGE = Statement(requests.delete().where(requests.c.create_time.between(bindparam("first"), bindparam("last"))))
+_PURGE = Statement(
+    requests.delete().where(forgotten, requests.c.forget_time.between(bindparam("first"), bindparam("last")))
+)
 
 
-def find(transaction: Transaction, parent: Location, request_id: str) -> str | None:
-    """Return the call that was done under that id in the location."""
-    done: str | None = _FIND.value(transaction, _key(parent, request_id))
-    return done
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A request that was done: its call, and a reference to what the call made, empty for nothing."""
+
+    call: str
+    result: str
 
 
-def insert(transaction: Transaction, parent: Location, request_id: str, call: str, now: float) -> None:
-    """Record that `call` was done under that id, at `now` in seconds since the epoch.
+def find(transaction: Transaction, scope: Scope, request_id: str) -> Done | None:
+    """Return the request that was done under that id."""
+    row = _FIND.row(transaction, _key(scope, request_id))
+    return None if row is None else Done(row["call"], row["result"])
+
+
+def insert(
+    transaction: Transaction, scope: Scope, request_id: str, done: Done, forget_time: float | None = None
+) -> None:
+    """Record that a request was done under that id.
 
     If another server has done so at the same moment, the use case runs again and finds the id.
+
+    Args:
+        transaction: the transaction to write in.
+        scope: where the id is unique.
+        request_id: the client's id.
+        done: the request.
+        forget_time: when the id may be forgotten, in seconds since the epoch; None to keep it as long as its study.
     """
-    _INSERT.run(transaction, {**_key(parent, request_id), "call": call, "create_time": now})
+    key = _key(scope, request_id)
+    values = {"study_key": key["of_study"], "location": key["in_location"], "request_id": request_id}
+    values |= {"call": done.call, "result": done.result, "forget_time": forget_time}
+    _INSERT.run(transaction, values)
 
 
-def purge(transaction: Transaction, before: float, limit: int) -> int:
-    """Delete up to `limit` requests from before that time, in seconds since the epoch; return how many."""
+def set_result(transaction: Transaction, scope: Scope, request_id: str, result: str) -> None:
+    """Record another result of the request, which was done again because the first result is gone."""
+    _SET_RESULT.run(transaction, {**_key(scope, request_id), "new_result": result})
+
+
+def purge(transaction: Transaction, now: float, limit: int) -> int:
+    """Delete up to `limit` requests that may be forgotten by `now`, in seconds since the epoch; return how many."""
     # Two servers may purge at once, which does no harm. SQLite has no DELETE with LIMIT.
-    times = [row["create_time"] for row in _OLD.rows(transaction, {"before": before, "limit": limit})]
+    times = [row["forget_time"] for row in _OLD.rows(transaction, {"now": now, "limit": limit})]
     if times:
         _PURGE.run(transaction, {"first": times[0], "last": times[-1]})
     return len(times)
 
 
-def _key(parent: Location, request_id: str) -> dict[str, str]:
-    return {"project": parent.project, "location": parent.location, "request_id": request_id}
+def _key(scope: Scope, request_id: str) -> dict[str, Any]:
+    if isinstance(scope, int):
+        return {"of_study": scope, "in_location": "", "id": request_id}
+    return {"of_study": 0, "in_location": f"{scope.project}/{scope.location}", "id": request_id}

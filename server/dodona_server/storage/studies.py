@@ -21,6 +21,7 @@ from dodona_server.storage.tables import (
     events,
     measurements,
     operations,
+    requests,
     shown,
     studies,
     timed,
@@ -67,7 +68,7 @@ _REMOVED_STUDY = Statement(
     sa.select(studies.c.key).where(studies.c.project == REMOVED).order_by(studies.c.key).limit(1)
 )
 # The tables with rows of a study, each before those that it refers to.
-_OF_STUDY = (measurements, trials, events, operations)
+_OF_STUDY = (measurements, trials, events, operations, requests)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = Statement(
     studies.update()

@@ -62,7 +62,6 @@ trials = sa.Table(
     sa.Column("parameters", sa.Text, nullable=False),
     sa.Column("client_id", sa.String, nullable=False),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("request_id", sa.String),
     sa.Column("create_time", sa.Double, nullable=False),
     sa.Column("start_time", sa.Double),
     sa.Column("end_time", sa.Double),
@@ -109,16 +108,6 @@ sa.Index(
     postgresql_where=ranked,
 )
 
-requested_by_id = trials.c.request_id.is_not(None)
-sa.Index(
-    "uq_trials_request_id",
-    trials.c.study_key,
-    trials.c.request_id,
-    unique=True,
-    sqlite_where=requested_by_id,
-    postgresql_where=requested_by_id,
-)
-
 measurements = sa.Table(
     "measurements",
     metadata,
@@ -141,7 +130,6 @@ operations = sa.Table(
     sa.Column("operation_id", sa.String, primary_key=True),
     sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), nullable=False),
     sa.Column("client_id", sa.String, nullable=False),
-    sa.Column("request_id", sa.String),
     sa.Column("trial_numbers", sa.Text, nullable=False),
     sa.Column("study_state", sa.String, nullable=False),
     sa.Column("create_time", sa.Double, nullable=False),
@@ -149,15 +137,6 @@ operations = sa.Table(
     sqlite_with_rowid=False,
 )
 sa.Index("ix_operations_study_key", operations.c.study_key, operations.c.operation_id)
-asked_by_id = operations.c.request_id.is_not(None)
-sa.Index(
-    "uq_operations_request_id",
-    operations.c.study_key,
-    operations.c.request_id,
-    unique=True,
-    sqlite_where=asked_by_id,
-    postgresql_where=asked_by_id,
-)
 
 events = sa.Table(
     "events",
@@ -170,26 +149,33 @@ events = sa.Table(
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("trial_number", sa.BigInteger),
     sa.Column("detail", sa.Text, nullable=False),
+    # Who caused it, as text; empty in events of older servers.
+    sa.Column("actor", sa.String, nullable=False, server_default=""),
 )
 numbered = events.c.number.is_not(None)
 unnumbered = events.c.number.is_(None)
 # Covers all events, so that deleting a study finds its own; null numbers are distinct.
 sa.Index("uq_events_number", events.c.study_key, events.c.number, unique=True)
 
-# Done requests, by the ids that clients gave them; suggestions and created trials store theirs themselves.
+# Done requests, by the ids that clients gave them.
 requests = sa.Table(
     "requests",
     metadata,
-    sa.Column("project", sa.String, nullable=False),
+    # An id is unique in the study, or for calls that outlive it in the location: 0, or empty for a study.
+    sa.Column("study_key", sa.BigInteger, nullable=False),
     sa.Column("location", sa.String, nullable=False),
     sa.Column("request_id", sa.String, nullable=False),
     # The call: an id stands for one call of one resource.
     sa.Column("call", sa.Text, nullable=False),
-    sa.Column("create_time", sa.Double, nullable=False),
-    sa.PrimaryKeyConstraint("project", "location", "request_id"),
+    # What the call made, as "operations/..." or "trials/..."; empty if the answer is the resource of the call.
+    sa.Column("result", sa.String, nullable=False),
+    # When the id may be forgotten; null if it is kept as long as its study.
+    sa.Column("forget_time", sa.Double),
+    sa.PrimaryKeyConstraint("study_key", "location", "request_id"),
     sqlite_with_rowid=False,
 )
-sa.Index("ix_requests_create_time", requests.c.create_time)
+forgotten = requests.c.forget_time.is_not(None)
+sa.Index("ix_requests_forget_time", requests.c.forget_time, sqlite_where=forgotten, postgresql_where=forgotten)
 
 # Files that belong to trials; a row for each blob that exists or may exist. There is no reference to the trial, because
 # a blob is deleted after it.

@@ -13,7 +13,7 @@ from dodona_server.storage import codec
 from dodona_server.storage.clock import database_now
 from dodona_server.storage.tables import trials
 
-_NOT_SHOWN = ("study_key", "request_id", "objective")
+_NOT_SHOWN = ("study_key", "objective")
 COLUMNS = [
     *(column for column in trials.c if column.key not in _NOT_SHOWN),
     (trials.c.lease_expiry - database_now()).label("lease_left"),

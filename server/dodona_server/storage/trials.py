@@ -21,7 +21,7 @@ from dodona_server.storage.paging import page_of, sizes, within
 from dodona_server.storage.ranking import objective
 from dodona_server.storage.statement import Statement, in_selected, one_of
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import requested_by_id, studies, trials, unfinished
+from dodona_server.storage.tables import studies, trials, unfinished
 from dodona_server.storage.trial_rows import (
     ALL_TEXTS,
     BRIEF,
@@ -57,7 +57,6 @@ _FIND_NAMED = Statement(
 )
 _FIND_NUMBERED = Statement(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")))
 _FIND_NUMBERED_BRIEFLY = Statement(BRIEF.where(IN_STUDY, one_of(trials.c.number, "numbers")))
-_FIND_REQUESTED = Statement(TRIALS.where(IN_STUDY, requested_by_id, trials.c.request_id == bindparam("request_id")))
 # The numbers come first, from the index alone. Without statistics, SQLite would choose the primary key for whole rows,
 # and scan all finished trials.
 _UNFINISHED_NUMBERS = (
@@ -145,7 +144,6 @@ def insert(
     transaction: Transaction,
     study: Study,
     added: Sequence[Trial],
-    request_id: str | None = None,
     lease_seconds: float | None = None,
 ) -> None:
     """Add trials; those that have already succeeded enter the ranking.
@@ -154,7 +152,6 @@ def insert(
         transaction: the transaction to write in.
         study: the study of the trials.
         added: the trials, with numbers from `study.next_trial_number` on.
-        request_id: the request that a single added trial answers.
         lease_seconds: how long their client keeps them without a heartbeat; None for forever.
     """
     rows = [
@@ -165,7 +162,6 @@ def insert(
             "parameters": codec.dump_parameters(trial.parameters),
             "client_id": trial.client_id,
             "attempt": trial.attempt,
-            "request_id": request_id,
             "create_time": trial.create_time,
             "start_time": trial.start_time,
             "end_time": trial.end_time,
@@ -205,13 +201,6 @@ def find_named(transaction: Transaction, name: TrialName) -> tuple[int, Trial] |
     }
     row = _FIND_NAMED.row(transaction, parameters)
     return None if row is None else (row["study_key"], read_trial(row))
-
-
-def find_requested(transaction: Transaction, study: Study, request_id: str) -> Trial | None:
-    """Return the trial that was created for that request."""
-    parameters = {"of_study": study.key, "request_id": request_id}
-    row = _FIND_REQUESTED.row(transaction, parameters)
-    return None if row is None else read_trial(row)
 
 
 def find_numbered(transaction: Transaction, study_key: int, numbers: list[int], *, brief: bool = False) -> list[Trial]:

@@ -111,3 +111,22 @@ ROWS["0003"] = {
         for blob, discarded in (("b1", None), ("b0", 1001.0))
     ],
 }
+_CALL_0004 = {"project": "p", "location": "l", "create_time": 1001.0}
+_S = "projects/p/locations/l/studies/s"
+# With requests of all kinds: to the study, to a part of it, to a study that is deleted, and one whose id is another's.
+ROWS["0004"] = {
+    **ROWS["0003"],
+    "requests": [
+        {**_CALL_0004, "request_id": request_id, "call": call}
+        for request_id, call in (
+            ("q9", "create a study in projects/p/locations/l"),
+            ("p", f"pause {_S}"),
+            ("c", f"complete {_S}/trials/1"),
+            ("d", f"delete {_S}"),
+            ("t", f"delete {_S}/trials/7"),
+            ("g", "pause projects/p/locations/l/studies/gone"),
+            ("o", "delete projects/p/locations/l/operations/0000000f4628000000000000000000ff"),
+            ("q1", f"report {_S}"),
+        )
+    ],
+}

@@ -21,13 +21,15 @@ from dodona_server.domain.transitions import Ignore, Refuse, refusal
 from dodona_server.domain.trial import TrialState
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.computing.schedule import Schedule
-from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.idempotency import IdempotentCall, Request
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.storage import events, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
 
 MAX_DISPLAY_NAME_LENGTH = 256
+# What precedes the id in a reference to a created study.
+STUDIES = "studies/"
 
 
 class StudyService:
@@ -79,7 +81,18 @@ class StudyService:
         if len(label) > MAX_DISPLAY_NAME_LENGTH:
             raise InvalidArgument(f"{len(label)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "displayName")
 
+        request = Request(request_id, f"create a study in {parent}") if request_id else None
+
         def use_case(transaction: Transaction) -> Study:
+            made = request.result(transaction, parent) if request else None
+            if made is not None:
+                return again(transaction, made)
+            study = create(transaction)
+            if request:
+                request.keep(transaction, parent, self._clock(), f"{STUDIES}{study.name.study_id}")
+            return study
+
+        def create(transaction: Transaction) -> Study:
             known = existing(transaction)
             if known is None:
                 drawn = secrets.randbits(62) if seed is None else seed
@@ -95,14 +108,15 @@ class StudyService:
         def existing(transaction: Transaction) -> Study | None:
             return studies.find(transaction, name) or studies.find_displayed(transaction, parent, label)
 
-        def again(transaction: Transaction) -> Study:
-            study = existing(transaction)
+        def again(transaction: Transaction, made: str) -> Study:
+            # Older servers stored no reference.
+            named = StudyName(parent, made.removeprefix(STUDIES)) if made else None
+            study = studies.find(transaction, named) if named else existing(transaction)
             if study is None:
                 raise NotFound(f"{name} was created by this request and has been deleted since")
             return study
 
-        once = IdempotentCall(request_id, f"create a study in {parent}", parent, self._clock())
-        return await self._store.run(once(use_case, again))
+        return await self._store.run(use_case)
 
     async def get(self, name: StudyName) -> Study:
         """Return the study of that name.
@@ -270,7 +284,7 @@ class StudyService:
         self, name: StudyName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Study | DodonaError]
     ) -> Study:
         """Run a use case once for each request id, and return its answer."""
-        once = IdempotentCall(request_id, f"{verb} {name}", name.parent, self._clock())
+        once = IdempotentCall(request_id, f"{verb} {name}", name, self._clock())
         return await self._store.run(once(use_case, lambda transaction: get_study(transaction, name)))
 
     def _record(self, transaction: Transaction, study: Study, kind: EventKind, detail: str = "") -> None:

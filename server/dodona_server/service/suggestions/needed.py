@@ -13,8 +13,11 @@ from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.storage import operations, studies, trials
+from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Transaction
 
+# What precedes the id in a reference to an operation.
+OPERATIONS = "operations/"
 # The most values written for new trials in one transaction: less than 0.1 s, which other writes wait for.
 VALUES_AT_ONCE = 20_000
 # The cost of a trial besides its values, in values.
@@ -69,13 +72,26 @@ def look_ahead(transaction: Transaction, name: StudyName, request: SuggestReques
 
 def _has_trial(transaction: Transaction, study: Study, request: SuggestRequest) -> bool:
     """Return whether the call gets a trial that exists: its answer is known, or the client or the queue has one."""
-    if request.request_id and operations.find_requested(transaction, study.key, request.request_id):
+    if find_answer(transaction, study, request):
         return True
     running = request.running or ()
     own = trials.unfinished_numbers(transaction, study, TrialState.ACTIVE, request.client_id, len(running) + 1)
     if any(number not in running for number in own):
         return True
     return trials.any_queued(transaction, study)
+
+
+def find_answer(transaction: Transaction, study: Study, request: SuggestRequest) -> SuggestOperation | str | None:
+    """Return the answer to the same request before, a reference if it was deleted since, or None.
+
+    Raises:
+        InvalidArgument: the request's id belongs to another call.
+    """
+    asked = request.identified(study.name)
+    made = asked.result(transaction, study.key) if asked else None
+    if made is None:
+        return None
+    return operations.find_in_study(transaction, study.key, made.removeprefix(OPERATIONS)) or made
 
 
 def spaces_of(study: Study, request: SuggestRequest) -> list[SearchSpace]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from dodona_server.algorithms.contexts import suggest_in
 from dodona_server.algorithms.contract.algorithm import STAND_IN
 from dodona_server.algorithms.registry import Problem, Request, Suggestion, algorithm_for
-from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
@@ -180,7 +180,7 @@ def _suggested(
         studies.set_failures(transaction, study, 0)
     if computed.note:
         first = numbered.next_trial_number
-        happened = Event(EventKind.SUGGESTION_FALLBACK, now, first, shortened(computed.note))
+        happened = Event(EventKind.SUGGESTION_FALLBACK, now, first, shortened(computed.note), actor=SERVER)
         events.append(transaction, study.key, [happened])
     over = computed.over and len(points) < count
     return _Points(points, over, _provenance(computed.source, computed.results, results, this_round))

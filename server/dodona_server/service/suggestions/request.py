@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Actor, ActorKind
+from dodona_server.domain.names import StudyName
 from dodona_server.domain.trial import Lease
+from dodona_server.service.idempotency import Request
 
 MAX_SUGGESTIONS = 1000
 MAX_CLIENT_ID_LENGTH = 256
@@ -52,6 +54,10 @@ class SuggestRequest:
         if lease is not None and not MIN_LEASE_SECONDS <= lease <= MAX_LEASE_SECONDS:
             allowed = f"{MIN_LEASE_SECONDS:g} to {MAX_LEASE_SECONDS:.0f} seconds"
             raise InvalidArgument(f"{lease!r} is not from {allowed}", "leaseDuration")
+
+    def identified(self, name: StudyName) -> Request | None:
+        """Return the request by the client's id; None if it has none."""
+        return Request(self.request_id, f"suggest {name}") if self.request_id else None
 
     @property
     def actor(self) -> Actor:

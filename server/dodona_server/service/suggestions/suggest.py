@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import agrees
@@ -24,7 +24,7 @@ from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.operations import SuggestResult, suggest_result, with_last_steps
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.service.suggestions.needed import PointsNeeded, at_once, look_ahead
+from dodona_server.service.suggestions.needed import OPERATIONS, PointsNeeded, at_once, find_answer, look_ahead
 from dodona_server.service.suggestions.new_trials import SuggestRound, create, fill
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns
@@ -185,8 +185,9 @@ class SuggestionService:
         """
         request = this_round.request
         study = get_study(transaction, name, lock=True)
-        if request.request_id and (there := operations.find_requested(transaction, study.key, request.request_id)):
-            return there
+        made = find_answer(transaction, study, request)
+        if isinstance(made, SuggestOperation):
+            return made
         now = self._clock()
         study = complete_if_over(transaction, study, now)
         if this_round.failure and this_round.failure_is_new:
@@ -206,10 +207,11 @@ class SuggestionService:
             trial_numbers=[trial.number for trial in assigned],
             study_state=study.state,
             create_time=now,
-            request_id=request.request_id,
             suggestion_count=request.count,
         )
         operations.insert(transaction, study.key, operation)
+        if asked := request.identified(name):
+            asked.keep(transaction, study.key, now, f"{OPERATIONS}{operation.operation_id}", again=made is not None)
         assigned = with_last_steps(transaction, study.key, assigned)
         operation_name = OperationName(name, operation.operation_id)
         return SuggestResult(operation_name, request.client_id, assigned, study.state, now, request.count)
@@ -280,13 +282,13 @@ def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFai
     """
     failures = study.algorithm_failures + failure.counts
     studies.set_failures(transaction, study, failures)
-    happened = [Event(EventKind.SUGGESTION_FALLBACK, now, detail=shortened(str(failure)))]
+    happened = [Event(EventKind.SUGGESTION_FALLBACK, now, detail=shortened(str(failure)), actor=SERVER)]
     if failures >= MAX_FAILURES and study.state is StudyState.ACTIVE:
         reason = shortened(f"{study.spec.algorithm} failed {failures} times in a row; at last: {failure}")
         studies.set_state(transaction, study, StudyState.INACTIVE, reason)
         # When the study is resumed, the algorithm gets as many attempts again.
         studies.set_failures(transaction, study, 0)
-        happened.append(Event(EventKind.STUDY_PAUSED, now, detail=reason))
+        happened.append(Event(EventKind.STUDY_PAUSED, now, detail=reason, actor=SERVER))
         study = study.in_state(StudyState.INACTIVE, reason)
     events.append(transaction, study.key, happened)
     return study

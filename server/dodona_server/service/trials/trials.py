@@ -26,7 +26,7 @@ from dodona_server.domain.transitions import (
 )
 from dodona_server.domain.trial import FinalResult, Measurement, Trial, TrialState
 from dodona_server.service.computing.schedule import Schedule
-from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.idempotency import IdempotentCall, Request
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import (
@@ -46,6 +46,9 @@ from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, ch
 from dodona_server.storage import artifacts, events, measurements, studies, trials
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
+
+# What precedes the number in a reference to a created trial.
+TRIALS = "trials/"
 
 
 class TrialService:
@@ -92,10 +95,12 @@ class TrialService:
             FailedPrecondition: the study is completed, or its budget is used up.
         """
         check_result(result or Result(None, measured))
+        request = Request(request_id, f"create a trial in {name}") if request_id else None
 
         def use_case(transaction: Transaction) -> Trial | DodonaError:
             study = get_study(transaction, name, lock=True)
-            if request_id and (there := trials.find_requested(transaction, study, request_id)):
+            made = request.result(transaction, study.key) if request else None
+            if made and (there := trials.find(transaction, study, int(made.removeprefix(TRIALS)))):
                 return there
             if study.remaining_trials == 0:
                 return FailedPrecondition(
@@ -105,7 +110,9 @@ class TrialService:
                 return FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
             step = new_trial(study, parameters, merge({}, metadata), result, measured, self._clock())
             trial = step.trial
-            trials.insert(transaction, study, [trial], request_id)
+            trials.insert(transaction, study, [trial])
+            if request:
+                request.keep(transaction, study.key, None, f"{TRIALS}{trial.number}", again=made is not None)
             for measurement in trial.measurements or ():
                 measurements.measure(transaction, study.key, trial.number, trial.attempt, measurement)
             studies.add_trials(transaction, study, 1)
@@ -180,7 +187,7 @@ class TrialService:
         def again(transaction: Transaction) -> list[Trial]:
             return [lock_trial(transaction, name)[1] for name, _ in reports]
 
-        once = IdempotentCall(request_id, f"report {study}", study.parent, self._clock())
+        once = IdempotentCall(request_id, f"report {study}", study, self._clock())
         return await self._store.run(once(use_case, again), study)
 
     async def heartbeat(
@@ -384,7 +391,7 @@ class TrialService:
         return await self._store.run(once(use_case, lambda transaction: lock_trial(transaction, name)[1]), name.study)
 
     def _idempotent(self, name: TrialName, verb: str, request_id: str | None) -> IdempotentCall:
-        return IdempotentCall(request_id, f"{verb} {name}", name.study.parent, self._clock())
+        return IdempotentCall(request_id, f"{verb} {name}", name.study, self._clock())
 
 
 def _used(study: Study, trial: Trial, used: Mapping[str, object]) -> dict[str, Value]:
