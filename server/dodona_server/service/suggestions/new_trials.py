@@ -70,7 +70,8 @@ class _Points:
 
     def metadata_of(self, suggestion: Suggestion) -> dict[str, str]:
         """Return the metadata of the suggestion's trial: why this point, and what it was based on."""
-        about = {"suggestion/reason": shortened(suggestion.reason)}
+        # A point that is based on nothing has no other reason than its algorithm.
+        about = {"suggestion/reason": shortened(suggestion.reason)} if self.metadata else {}
         if suggestion.parent is not None:
             about["suggestion/parent"] = str(suggestion.parent)
         return {**self.metadata, **about}
