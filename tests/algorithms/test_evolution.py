@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader, TrialResult
 from dodona_server.algorithms.evolution.variation import crossed, mutated, mutated_once
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
-from dodona_server.algorithms.shared.nondominated import arrays, crowding, fronts, survivors
+from dodona_server.algorithms.shared.nondominated import arrays, crowding, first_front, fronts, survivors
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.algorithms.space.unit_interval import Axis
+from dodona_server.domain.pareto import dominates
 from dodona_server.domain.space import Branch, Categorical, Double, Integer, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
@@ -211,3 +212,9 @@ def test_nsga2_finds_more_of_the_front_than_random_search():
 
     ours, theirs = ([searched(name, seed) for seed in range(3)] for name in ("NSGA2", "RANDOM_SEARCH"))
     assert all(better > worse for better, worse in itertools.product(ours, theirs))
+
+
+@given(st.integers(1, 3).flatmap(lambda m: st.lists(st.tuples(*[st.floats(0, 2)] * m), min_size=1, max_size=12)))
+def test_arrays_have_the_dominance_of_the_domain(losses):
+    expected = [not any(dominates(other, one) for other in losses) for one in losses]
+    assert first_front(np.array(losses)).tolist() == expected

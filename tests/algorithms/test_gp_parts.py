@@ -24,7 +24,8 @@ from dodona_server.algorithms.gp.kernel import matern, matern_and_slope, warp, w
 from dodona_server.algorithms.gp.likelihood import Hyperparameters, Layout, NoisePrior, Posterior
 from dodona_server.algorithms.gp.outputs import finite, standardize, warp_outputs
 from dodona_server.algorithms.gp.surrogate import Surrogate
-from dodona_server.algorithms.gp.targets import pareto, target, weights
+from dodona_server.algorithms.gp.targets import target, weights
+from dodona_server.algorithms.shared.nondominated import first_front
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
 from tests.support.spaces import kinds, spaces
@@ -298,14 +299,14 @@ def test_what_is_not_finite_is_the_worst_or_the_best():
 
 def test_the_pareto_front_by_hand():
     values = np.array([[0.0, 2.0], [1.0, 1.0], [2.0, 0.0], [1.0, 2.0], [1.0, 1.0]])
-    assert pareto(values).tolist() == [True, True, True, False, True]
+    assert first_front(values).tolist() == [True, True, True, False, True]
 
 
 def test_every_weighting_prefers_a_point_of_the_front():
     values = np.random.default_rng(0).random((40, 3))
     generator = np.random.default_rng(1)
     for _ in range(20):
-        assert pareto(values)[np.argmin(target(values, weights(3, generator)))]
+        assert first_front(values)[np.argmin(target(values, weights(3, generator)))]
 
 
 def test_the_best_and_the_latest_are_chosen():

@@ -132,8 +132,7 @@ class StudyMachine(RuleBasedStateMachine):
     def compare(self, answer: dict[str, Any], trial: ModelTrial, *, history: bool = False) -> None:
         assert answer["name"] == f"projects/p/locations/l{self.path}/trials/{trial.number}"
         assert (answer["id"], answer["state"], answer["clientId"]) == (str(trial.number), trial.state, trial.client)
-        about = {key: value for key, value in answer["metadata"].items() if key != "suggestion/reason"}
-        assert about == trial.metadata
+        assert answer["metadata"] == trial.metadata
         assert {one["parameterId"] for one in answer["parameters"]} == trial.names
         known = self.parameters.setdefault((trial.number, trial.names), answer["parameters"])
         assert known == answer["parameters"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import le
 
 from dodona_server.domain.study import Goal, StudySpec
 from dodona_server.domain.trial import Measurement, Trial
@@ -24,7 +25,7 @@ class Front:
 
     def __init__(self, spec: StudySpec, trials: Iterable[Trial]) -> None:
         self._spec = spec
-        self.trials: list[Trial] = []
+        self._front: list[tuple[Losses, Trial]] = []
         self.worst: dict[str, float] = {}
         for trial in trials:
             self._add(trial)
@@ -36,10 +37,16 @@ class Front:
             worst = self.worst.setdefault(metric.id, value)
             if metric.is_better(worst, value):
                 self.worst[metric.id] = value
-        if any(dominates(self._spec, _final(other), final) for other in self.trials):
+        losses = self._losses(final.metrics)
+        if any(dominates(other, losses) for other, _ in self._front):
             return
-        self.trials = [other for other in self.trials if not dominates(self._spec, final, _final(other))]
-        self.trials.append(trial)
+        self._front = [(other, one) for other, one in self._front if not dominates(losses, other)]
+        self._front.append((losses, trial))
+
+    @property
+    def trials(self) -> list[Trial]:
+        """The trials of the front, in order."""
+        return [trial for _, trial in self._front]
 
     def hypervolume(self) -> float | None:
         """Return the volume that the front dominates, with the worst values as the reference point.
@@ -48,10 +55,10 @@ class Front:
         and more than 200 trials in the front.
         """
         metrics = len(self._spec.metrics)
-        if not self.trials or metrics > MOST_METRICS or (metrics > 2 and len(self.trials) > MOST_POINTS):
+        if not self._front or metrics > MOST_METRICS or (metrics > 2 and len(self._front) > MOST_POINTS):
             return None
         reference = self._losses(self.worst)
-        return volume([self._losses(_final(trial).metrics) for trial in self.trials], reference)
+        return volume([losses for losses, _ in self._front], reference)
 
     def _losses(self, metrics: Mapping[str, float]) -> Losses:
         return tuple(
@@ -59,17 +66,9 @@ class Front:
         )
 
 
-def dominates(spec: StudySpec, better: Measurement, worse: Measurement) -> bool:
-    """Return whether `better` is at least as good as `worse` in all of the study's metrics and better in one."""
-    strictly = False
-    for metric in spec.metrics:
-        ahead = better.metrics[metric.id] - worse.metrics[metric.id]
-        if metric.goal is Goal.MINIMIZE:
-            ahead = -ahead
-        if ahead < 0:
-            return False
-        strictly = strictly or ahead > 0
-    return strictly
+def dominates(better: Losses, worse: Losses) -> bool:
+    """Return whether `better` is nowhere worse and somewhere better; `nondominated` has the same test for arrays."""
+    return better != worse and all(map(le, better, worse))
 
 
 def volume(points: Sequence[Losses], reference: Losses) -> float:
@@ -112,7 +111,7 @@ def _undominated(points: Sequence[Losses]) -> list[Losses]:
     """Return the points that no other point is at least as good as; of equal points, one."""
     kept: list[Losses] = []
     for point in sorted(set(points)):  # points that dominate another come before it
-        if not any(all(map(float.__le__, other, point)) for other in kept):
+        if not any(dominates(other, point) for other in kept):
             kept.append(point)
     return kept
 

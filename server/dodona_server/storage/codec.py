@@ -10,12 +10,21 @@ from pydantic_core import from_json, to_json
 
 from dodona_server.domain.metadata import WrittenMetadata
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.study import StoppingMethod, StudySpec
 from dodona_server.domain.trial import Measurement
 
 # Longer ones are parsed only on access.
 LONG_METADATA = 2**16
 _SPEC = TypeAdapter(StudySpec)
+_OLD_RULE = '"stopping_rule":{"name":'
+_RULE_FIELDS = {
+    "use_elapsed_duration": "use_elapsed_time",
+    "max_step_count": "max_steps",
+    "min_step_count": "min_steps",
+    "min_measurement_count": "min_measurements",
+    "learning_rate_parameter_name": "learning_rate_parameter",
+    "update_all_stopped_trials": "update_stopped_trials",
+}
 
 
 def dump_spec(spec: StudySpec) -> str:
@@ -25,7 +34,16 @@ def dump_spec(spec: StudySpec) -> str:
 
 def load_spec(text: str) -> StudySpec:
     """Return the spec that `dump_spec` wrote."""
-    return _SPEC.validate_json(text)
+    return _SPEC.validate_json(_with_stopping_method(text) if _OLD_RULE in text else text)
+
+
+def _with_stopping_method(text: str) -> str:
+    """Return a spec whose stopping rule was stored as the name of its field in Vertex and a dict of its options."""
+    spec = from_json(text)
+    old = spec["stopping_rule"]
+    method = next(method for method in StoppingMethod if str(old["name"]).startswith(method.lower()))
+    spec["stopping_rule"] = {"method": method} | {_RULE_FIELDS[name]: one for name, one in old["options"].items()}
+    return to_json(spec).decode()
 
 
 def dump_parameters(parameters: Mapping[str, Value]) -> str:

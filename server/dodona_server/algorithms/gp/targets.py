@@ -12,6 +12,7 @@ import numpy as np
 
 from dodona_server.algorithms.gp.axes import Array, Mask
 from dodona_server.algorithms.gp.outputs import warp_outputs
+from dodona_server.algorithms.shared.nondominated import first_front
 
 AUGMENTATION = 0.05
 
@@ -31,7 +32,7 @@ def target(values: Array, weighting: Array) -> Array:
     """
     if values.shape[1] == 1:
         return warp_outputs(values[:, 0])
-    front = pareto(values)
+    front = first_front(values)
     weighted = np.stack([_unit(warp_outputs(column), front) for column in values.T], axis=1) * weighting
     return warp_outputs(weighted.max(axis=1) + AUGMENTATION * weighted.sum(axis=1))
 
@@ -42,10 +43,3 @@ def _unit(y: Array, front: Mask) -> Array:
     if high <= low:
         high = y.max()
     return (y - low) / (high - low) if high > low else np.zeros(len(y))
-
-
-def pareto(values: Array) -> Mask:
-    """Return which rows no other row dominates, n; equal rows do not dominate each other."""
-    no_worse = (values[:, None, :] <= values[None, :, :]).all(axis=2)
-    better = (values[:, None, :] < values[None, :, :]).any(axis=2)
-    return np.asarray(~(no_worse & better).any(axis=0))

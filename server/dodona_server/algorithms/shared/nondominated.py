@@ -82,8 +82,13 @@ def fronts(losses: Floats, violation: Floats, size: int) -> list[Ints]:
     return found
 
 
+def first_front(losses: Floats) -> NDArray[np.bool_]:
+    """Return (n,): whether no other trial dominates the trial; equal trials do not dominate each other."""
+    return np.asarray(~_dominated(losses, np.zeros(len(losses))).any(axis=0))
+
+
 def _dominated(losses: Floats, violation: Floats) -> NDArray[np.bool_]:
-    """Return (n, n): whether the row's trial dominates the column's."""
+    """Return (n, n): whether the row's trial dominates the column's; see also `domain.pareto.dominates`."""
     no_worse = np.ones((len(losses), len(losses)), dtype=bool)
     better = np.zeros_like(no_worse)
     for column in losses.T:

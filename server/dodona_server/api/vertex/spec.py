@@ -15,6 +15,7 @@ from dodona_server.domain.study import (
     Safety,
     Selection,
     StoppingConfig,
+    StoppingMethod,
     StoppingRule,
     StudySpec,
     TimeConstraint,
@@ -26,11 +27,11 @@ _NOISES = {
     wire.ObservationNoise.HIGH: Noise.HIGH,
 }
 _NOISE_NAMES = {noise: name for name, noise in _NOISES.items()}
-_STOPPING_RULES = (
-    "decay_curve_stopping_spec",
-    "median_automated_stopping_spec",
-    "convex_automated_stopping_spec",
-)
+_STOPPING_RULES = {
+    StoppingMethod.DECAY_CURVE: "decay_curve_stopping_spec",
+    StoppingMethod.MEDIAN: "median_automated_stopping_spec",
+    StoppingMethod.CONVEX: "convex_automated_stopping_spec",
+}
 
 
 # --- reading
@@ -74,12 +75,24 @@ def _read_metric(metric: wire.MetricSpec) -> Metric:
 
 
 def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
-    named = {name: getattr(spec, name) for name in _STOPPING_RULES}
-    given = {name: rule for name, rule in named.items() if rule is not None}
+    rules = {name: getattr(spec, name) for name in _STOPPING_RULES.values()}
+    given = [name for name, rule in rules.items() if rule is not None]
     if len(given) > 1:
         raise InvalidArgument(f"only one early stopping rule is possible, not {' and '.join(given)}")
-    for name, rule in given.items():
-        return StoppingRule(name, rule.model_dump(exclude_none=True))
+    if spec.decay_curve_stopping_spec is not None:
+        return StoppingRule(StoppingMethod.DECAY_CURVE, spec.decay_curve_stopping_spec.use_elapsed_duration)
+    if spec.median_automated_stopping_spec is not None:
+        return StoppingRule(StoppingMethod.MEDIAN, spec.median_automated_stopping_spec.use_elapsed_duration)
+    if (convex := spec.convex_automated_stopping_spec) is not None:
+        return StoppingRule(
+            StoppingMethod.CONVEX,
+            use_elapsed_time=convex.use_elapsed_duration,
+            max_steps=convex.max_step_count,
+            min_steps=convex.min_step_count,
+            min_measurements=convex.min_measurement_count,
+            learning_rate_parameter=convex.learning_rate_parameter_name,
+            update_stopped_trials=convex.update_all_stopped_trials,
+        )
     return None
 
 
@@ -139,8 +152,25 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
     )
     if spec.stopping_rule is None:
         return written
-    return wire.StudySpec.model_validate(
-        {**written.model_dump(), spec.stopping_rule.name: dict(spec.stopping_rule.options)}
+    return written.model_copy(
+        update={_STOPPING_RULES[spec.stopping_rule.method]: _write_stopping_rule(spec.stopping_rule)}
+    )
+
+
+def _write_stopping_rule(
+    rule: StoppingRule,
+) -> wire.DecayCurveAutomatedStoppingSpec | wire.MedianAutomatedStoppingSpec | wire.ConvexAutomatedStoppingSpec:
+    if rule.method is StoppingMethod.DECAY_CURVE:
+        return wire.DecayCurveAutomatedStoppingSpec(use_elapsed_duration=rule.use_elapsed_time)
+    if rule.method is StoppingMethod.MEDIAN:
+        return wire.MedianAutomatedStoppingSpec(use_elapsed_duration=rule.use_elapsed_time)
+    return wire.ConvexAutomatedStoppingSpec(
+        max_step_count=rule.max_steps,
+        min_step_count=rule.min_steps,
+        min_measurement_count=rule.min_measurements,
+        learning_rate_parameter_name=rule.learning_rate_parameter,
+        use_elapsed_duration=rule.use_elapsed_time,
+        update_all_stopped_trials=rule.update_stopped_trials,
     )
 
 
