@@ -101,6 +101,13 @@ def test_a_fault_gives_a_quasi_random_suggestion_and_an_event(api, make_study, f
     assert events(api, "SUGGESTION_FALLBACK") == [reason]
 
 
+def test_a_fault_counts_once_for_a_call_that_has_got_trials_already(api, make_study):
+    make_study(algorithm="MISBEHAVING", algorithmOptions={"fault": "raise"})
+    assert len(api.suggest()) == 1
+    assert [trial["id"] for trial in api.suggest(count=3)] == ["1", "2", "3"]
+    assert events(api, "SUGGESTION_FALLBACK") == ["ZeroDivisionError: a fault of the algorithm"] * 2
+
+
 @pytest.mark.parametrize("deadline", [2.0])
 def test_a_slow_algorithm_gives_a_quasi_random_suggestion_and_an_event(api, make_study):
     make_study(**SLOW)

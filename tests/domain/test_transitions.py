@@ -13,21 +13,9 @@ from hypothesis import strategies as st
 
 import dodona_server
 from dodona_server.domain.event import SERVER, USER, Actor, ActorKind, EventKind
-from dodona_server.domain.transitions import (
-    TRANSITIONS,
-    Draft,
-    Effect,
-    Facts,
-    Ignore,
-    Refuse,
-    Step,
-    Verb,
-    allowed_step,
-    diagram,
-    table,
-    transition,
-)
+from dodona_server.domain.transitions import Draft, Effect, Facts, Step, allowed_step, transition
 from dodona_server.domain.trial import FinalResult, Lease, Measurement, TrialState
+from dodona_server.domain.trial_states import TRANSITIONS, Ignore, Refuse, Verb, diagram, table
 
 PACKAGE = Path(dodona_server.__file__).parent
 FINISHED = (TrialState.SUCCEEDED, TrialState.INFEASIBLE)

@@ -16,8 +16,8 @@ from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.study_states import StudyVerb
-from dodona_server.domain.transitions import TRANSITIONS
 from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.trial_states import TRANSITIONS
 from dodona_server.service.feed import Feed
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.trials.attempts import Attempt

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass
 
 from dodona_server.domain.study import StudyState
-from dodona_server.domain.transitions import Ignore, Refuse
+from dodona_server.domain.trial_states import Ignore, Refuse
 
 
 class StudyVerb(enum.StrEnum):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.transitions import Facts, Step, Verb, transition
+from dodona_server.domain.transitions import Facts, Step, transition
+from dodona_server.domain.trial_states import Verb
 from dodona_server.service.saving import save
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction

@@ -17,8 +17,8 @@ from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.study_states import STUDY_TRANSITIONS, MoveStudy, StudyVerb
-from dodona_server.domain.transitions import Ignore, Refuse, refusal
 from dodona_server.domain.trial import TrialState
+from dodona_server.domain.trial_states import Ignore, Refuse, refusal
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request

@@ -13,8 +13,9 @@ from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
-from dodona_server.domain.transitions import Draft, Facts, Verb, allowed_step
+from dodona_server.domain.transitions import Draft, Facts, allowed_step
 from dodona_server.domain.trial import Trial
+from dodona_server.domain.trial_states import Verb
 from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Source
 from dodona_server.service.saving import save
 from dodona_server.service.suggestions.needed import PointsNeeded, spaces_of

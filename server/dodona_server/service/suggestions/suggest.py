@@ -16,8 +16,9 @@ from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import agrees
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.transitions import Facts, Step, Verb, transition
+from dodona_server.domain.transitions import Facts, Step, transition
 from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.trial_states import Verb
 from dodona_server.service.budget import complete_if_over, complete_study
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from dodona_server.domain.errors import Aborted, DodonaError, NotFound
 from dodona_server.domain.event import Actor, ActorKind
 from dodona_server.domain.names import TrialName
-from dodona_server.domain.transitions import Facts, Ignore, Refuse, Step, Verb, refusal, transition
+from dodona_server.domain.transitions import Facts, Step, transition
 from dodona_server.domain.trial import Trial
+from dodona_server.domain.trial_states import Ignore, Refuse, Verb, refusal
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.storage import trials
 from dodona_server.storage.store import Transaction

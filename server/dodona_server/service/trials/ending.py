@@ -3,31 +3,105 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 
+from dodona_server.domain.continuation import TUNER_PREFIX
+from dodona_server.domain.errors import DodonaError, FailedPrecondition
 from dodona_server.domain.event import Actor
+from dodona_server.domain.names import TrialName
+from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.transitions import NO_MEASUREMENT, Effect, Facts, Ignore, Refuse, Step, Verb, transition
+from dodona_server.domain.transitions import (
+    NO_MEASUREMENT,
+    Effect,
+    Facts,
+    Step,
+    allowed_step,
+    transition,
+    with_result,
+)
 from dodona_server.domain.trial import FinalResult, Measurement, Trial, TrialState, final_result
+from dodona_server.domain.trial_states import Ignore, Refuse, Verb, why_refused
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.saving import save
+from dodona_server.service.trials.attempts import Attempt, actor_of, check_attempt, reclaim, refusal_to, same
 from dodona_server.storage import measurements, ranking, studies, trials
 from dodona_server.storage.store import Transaction
 
 
-def completed(transaction: Transaction, study: Study, trial: Trial, given: Measurement | None) -> FinalResult:
-    """Return the result of a completed trial.
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A call that completes a trial, SUCCEED or FAIL.
+
+    Args:
+        verb: which of them.
+        given: the trial's result or its final measurement; None to take one of those reported.
+        attempt: the one the worker ran; None for the last one.
+        used: the values that the trial actually used, which become its parameters; None to leave them.
+    """
+
+    verb: Verb
+    given: FinalResult | Measurement | None
+    attempt: Attempt | None
+    used: Mapping[str, object] | None
+
+
+def end(
+    transaction: Transaction, study: Study, trial: Trial, name: TrialName, ending: Ending, now: float
+) -> Step | Trial | DodonaError:
+    """Return the step that ends a trial, the trial if the call repeats its end, or a refusal; nothing is saved.
 
     Args:
         transaction: to read in.
         study: the trial's.
-        trial: the one that ends.
-        given: the final measurement; None to take one of those reported.
+        trial: as it is.
+        name: the trial's.
+        ending: the call.
+        now: the time, in seconds since the epoch.
 
     Raises:
-        FailedPrecondition: none was given, and none was reported.
+        Aborted: the attempt was lost, and the trial was reassigned.
+        InvalidArgument: a value is not allowed for its parameter.
     """
-    chosen = given if given is not None and given.metrics else None
-    return final_result(study.spec, chosen, [] if chosen else measurements.measured(transaction, study.key, trial))
+    check_attempt(trial, name, ending.attempt)
+    facts = Facts(now=now, actor=actor_of(trial, ending.attempt))
+    back = reclaim(trial, facts, ending.attempt)
+    run = trial if back is None else back.trial
+    if ending.used is not None:
+        run = dataclasses.replace(run, parameters=_used(study, trial, ending.used))
+    result = _result(transaction, study, run, ending.given)
+    if refused := why_refused(run, ending.verb):
+        if trial.end_time is not None and isinstance(result, FinalResult) and same(with_result(run, result), trial):
+            return trial
+        return refusal_to(ending.verb, trial, name, refused, ending.attempt)
+    if isinstance(result, DodonaError):
+        return result
+    step = allowed_step(run, ending.verb, dataclasses.replace(facts, result=result))
+    return step if back is None else back.then(step)
+
+
+def _result(
+    transaction: Transaction, study: Study, trial: Trial, given: FinalResult | Measurement | None
+) -> FinalResult | DodonaError:
+    """Return the result of a trial that ends, or why there is none: it was not given, and nothing was reported."""
+    if isinstance(given, FinalResult):
+        return given
+    if given is not None and given.metrics:
+        return final_result(study.spec, given, [])
+    if trial.state is TrialState.SUCCEEDED:
+        # A repeated call. The measurement it was completed with may have been thinned out since.
+        return FinalResult(trial.final_measurement)
+    try:
+        return final_result(study.spec, None, measurements.measured(transaction, study.key, trial))
+    except FailedPrecondition as refused:
+        return refused
+
+
+def _used(study: Study, trial: Trial, used: Mapping[str, object]) -> dict[str, Value]:
+    """Return the parameters of a trial that used these values; its `tuner/` values stay."""
+    values = study.spec.space.check_used(used)
+    return values | {name: value for name, value in trial.parameters.items() if name.startswith(TUNER_PREFIX)}
 
 
 def end_attempt(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from dodona_server.domain.errors import DodonaError, InvalidArgument, inside
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH
-from dodona_server.domain.transitions import Facts, Refuse, Step, Verb
+from dodona_server.domain.transitions import Facts, Step
 from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.domain.trial_states import Refuse, Verb
 from dodona_server.service.saving import save
 from dodona_server.service.trials.attempts import Attempt, act, actor_of, check_attempt, lock_trial, refusal_to, same
 from dodona_server.storage import measurements

@@ -5,26 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from dodona_server.domain.continuation import TUNER_PREFIX
 from dodona_server.domain.errors import DodonaError, FailedPrecondition, InvalidArgument, inside
 from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
-from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.transitions import (
-    Facts,
-    Ignore,
-    Refuse,
-    Step,
-    Verb,
-    allowed_step,
-    refusal,
-    transition,
-    why_refused,
-    with_result,
-)
-from dodona_server.domain.trial import FinalResult, Measurement, Trial, TrialState
+from dodona_server.domain.transitions import Facts, Step, transition
+from dodona_server.domain.trial import FinalResult, Measurement, Trial
+from dodona_server.domain.trial_states import Ignore, Refuse, Verb, refusal
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
 from dodona_server.service.saving import save
@@ -35,13 +23,11 @@ from dodona_server.service.trials.attempts import (
     actor_of,
     check_attempt,
     lock_trial,
-    reclaim,
     refusal_to,
     require_trial,
-    same,
 )
 from dodona_server.service.trials.create import new_trial
-from dodona_server.service.trials.ending import apply, completed, count_ended, end_attempt
+from dodona_server.service.trials.ending import Ending, apply, count_ended, end, end_attempt
 from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_reports
 from dodona_server.storage import artifacts, events, measurements, studies, trials
 from dodona_server.storage.store import Store, Transaction, after_commit
@@ -315,13 +301,7 @@ class TrialService:
         if given is not None and given.metrics:
             check(given)
 
-        def judge(transaction: Transaction, study: Study, trial: Trial) -> FinalResult:
-            if trial.state is TrialState.SUCCEEDED and (given is None or not given.metrics):
-                # A repeated call. The measurement it was completed with may have been thinned out since.
-                return FinalResult(trial.final_measurement)
-            return completed(transaction, study, trial, given)
-
-        return await self._end(name, Verb.SUCCEED, judge, attempt, request_id, used)
+        return await self._end(name, Ending(Verb.SUCCEED, given, attempt, used), request_id)
 
     async def fail(
         self,
@@ -339,38 +319,22 @@ class TrialService:
             Aborted: the attempt was lost, and the trial was reassigned or has ended since.
         """
         result = FinalResult(None, reason or "the client gave no reason")
-        return await self._end(name, Verb.FAIL, lambda *_: result, attempt, request_id, used)
+        return await self._end(name, Ending(Verb.FAIL, result, attempt, used), request_id)
 
-    async def _end(
-        self,
-        name: TrialName,
-        verb: Verb,
-        judge: Callable[[Transaction, Study, Trial], FinalResult],
-        attempt: Attempt | None,
-        request_id: str | None,
-        used: Mapping[str, object] | None,
-    ) -> Trial:
+    async def _end(self, name: TrialName, ending: Ending, request_id: str | None) -> Trial:
         def use_case(transaction: Transaction) -> Trial | DodonaError:
             study, trial = self._to_end(transaction, name)
-            check_attempt(trial, name, attempt)
-            facts = Facts(now=self._clock(), actor=actor_of(trial, attempt))
-            back = reclaim(trial, facts, attempt)
-            run = trial if back is None else back.trial
-            if used is not None:
-                run = dataclasses.replace(run, parameters=_used(study, trial, used))
-            if refused := why_refused(run, verb):
-                if trial.end_time is not None and _repeats(lambda: judge(transaction, study, run), run, trial):
-                    return trial
-                return refusal_to(verb, trial, name, refused, attempt)
-            facts = dataclasses.replace(facts, result=judge(transaction, study, run))
-            step = allowed_step(run, verb, facts)
-            ended = apply(transaction, study, step if back is None else back.then(step), facts.now)
+            now = self._clock()
+            outcome = end(transaction, study, trial, name, ending, now)
+            if not isinstance(outcome, Step):
+                return outcome
+            ended = apply(transaction, study, outcome, now)
             if self._kept_measurements is not None:
                 measurements.thin(transaction, study.key, ended, self._kept_measurements)
             after_commit(transaction, lambda: self._schedule.on_result(study))
             return ended
 
-        return await self._run(name, str(verb), request_id, use_case)
+        return await self._run(name, str(ending.verb), request_id, use_case)
 
     def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
         """Return the study, locked if the trial's end may end it, and the locked trial."""
@@ -392,17 +356,3 @@ class TrialService:
 
     def _idempotent(self, name: TrialName, verb: str, request_id: str | None) -> IdempotentCall:
         return IdempotentCall(request_id, f"{verb} {name}", name.study, self._clock())
-
-
-def _used(study: Study, trial: Trial, used: Mapping[str, object]) -> dict[str, Value]:
-    """Return the parameters of a trial that used these values; its `tuner/` values stay."""
-    values = study.spec.space.check_used(used)
-    return values | {name: value for name, value in trial.parameters.items() if name.startswith(TUNER_PREFIX)}
-
-
-def _repeats(judge: Callable[[], FinalResult], run: Trial, trial: Trial) -> bool:
-    """Return whether `judge` gives `run` the result that the finished trial already has."""
-    try:
-        return same(with_result(run, judge()), trial)
-    except FailedPrecondition:
-        return False
