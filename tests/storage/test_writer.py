@@ -194,6 +194,20 @@ def test_what_fails_after_it_wrote_is_undone_alone(database_url, fail):
     store.close()
 
 
+def test_a_statement_of_sqlalchemy_counts_as_a_write(database_url):
+    store = open_store(database_url)
+    row = {"study_key": 0, "location": "p/l", "request_id": "r", "call": "report", "result": ""}
+
+    def writes_and_refuses(transaction):
+        transaction.execute(tables.requests.insert(), row)
+        return NotFound("there is nothing")
+
+    answers = together(store, [Counted(lambda: 1, writes=True), writes_and_refuses, Counted(lambda: 2, writes=True)])
+    assert [answers[0], type(answers[1]), answers[2]] == [1, NotFound, 2]
+    assert asyncio.run(store.read(COUNT.value)) == 2
+    store.close()
+
+
 def test_an_error_after_the_commit_harms_nobody(database_url):
     store = open_store(database_url)
     called = []

@@ -19,7 +19,7 @@ from dodona_server.domain.errors import DodonaError
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.shown import shown
 from dodona_server.storage.statement import PIPELINE, as_sqlalchemy
-from dodona_server.storage.store import Readers, Store, Transaction
+from dodona_server.storage.store import Readers, Store, Transaction, note_write
 from dodona_server.storage.writer import Job, Writer
 
 if TYPE_CHECKING:
@@ -157,6 +157,8 @@ class PostgresStore(Store):
 
 def _pause(transaction: Transaction, *_: Any) -> None:
     """Pause the pipeline so that SQLAlchemy can send a statement inside a transaction, which only rare calls do."""
+    # It may write.
+    note_write(transaction)
     pipeline: Pipeline | None = transaction.info.get(PIPELINE)
     if pipeline is not None and pipeline.is_open:
         pipeline.pause()

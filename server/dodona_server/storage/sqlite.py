@@ -19,7 +19,7 @@ from sqlalchemy import event, exc
 from dodona_server.domain.errors import DodonaError
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.statement import as_sqlalchemy
-from dodona_server.storage.store import Readers, Store, Transaction
+from dodona_server.storage.store import Readers, Store, Transaction, note_write
 from dodona_server.storage.writer import Job, Writer
 
 T = TypeVar("T")
@@ -47,6 +47,8 @@ class SqliteStore(Store):
         try:
             # The writer begins and ends its transactions explicitly: SQLAlchemy's own way costs as much as a statement.
             self._connection = sqlite_engine(path, begin=None).connect()
+            # A statement that SQLAlchemy sends may write.
+            event.listen(self._connection, "before_cursor_execute", lambda transaction, *_: note_write(transaction))
         except (exc.DBAPIError, sqlite3.Error) as error:
             self._lock.release()
             cause = getattr(error, "orig", None) or error
