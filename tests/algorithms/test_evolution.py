@@ -44,6 +44,12 @@ def test_a_value_lies_in_its_own_cell(kind, u):
         assert axis.value((low + high) / 2) == value
 
 
+def test_integers_with_more_digits_than_a_double_have_cells_of_their_own():
+    low = -9223372036854720002
+    axis = Axis(Integer(low, low + 1))
+    assert [axis.cell(value) for value in (low, low + 1)] == [(0, 0.5), (0.5, 1)]
+
+
 def test_cells_cover_the_interval_as_random_search_draws():
     axis = Axis(Integer(1, 3))
     assert [axis.cell(value) for value in (1, 2, 3)] == [

@@ -105,6 +105,9 @@ class Axis:
         if isinstance(kind, Double):
             u = place(value, low, high, kind.scale)
             return u, u
+        if kind.scale is Scale.LINEAR:
+            # Differences of integers are exact; see `_integer`.
+            return (value - low) / (high - low + 1), (value - low + 1) / (high - low + 1)
         return place(value, low, high + 1, kind.scale), place(value + 1, low, high + 1, kind.scale)
 
     def place(self, value: object) -> float | None:
