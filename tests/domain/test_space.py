@@ -38,34 +38,34 @@ SPACE = SearchSpace((OPTIMIZERS, Parameter("layers", Integer(1, 3)), Parameter("
 @pytest.mark.parametrize(
     ("make", "field", "problem"),
     [
-        (lambda: Double(1.0, 0.0), "minValue", "1.0 exceeds maxValue 0.0"),
-        (lambda: Double(0.0, math.inf), "maxValue", "inf is not a finite number"),
-        (lambda: Double(math.nan, 1.0), "minValue", "nan is not a finite number"),
-        (lambda: Double(0.0, 1.0, Scale.LOG), "minValue", "must be above 0"),
-        (lambda: Integer(0, 9, Scale.REVERSE_LOG), "minValue", "must be above 0"),
-        (lambda: Integer(0, 2**63), "maxValue", "does not fit into 64 bits"),
-        (lambda: Double(0.0, 1.0, default_value=2.0), "defaultValue", "2.0 is not a number from 0.0 to 1.0"),
-        (lambda: Integer(1, 4, default_value=5), "defaultValue", "5 is not an integer from 1 to 4"),
+        (lambda: Double(1.0, 0.0), "min_value", "1.0 exceeds max_value 0.0"),
+        (lambda: Double(0.0, math.inf), "max_value", "inf is not a finite number"),
+        (lambda: Double(math.nan, 1.0), "min_value", "nan is not a finite number"),
+        (lambda: Double(0.0, 1.0, Scale.LOG), "min_value", "must be above 0"),
+        (lambda: Integer(0, 9, Scale.REVERSE_LOG), "min_value", "must be above 0"),
+        (lambda: Integer(0, 2**63), "max_value", "does not fit into 64 bits"),
+        (lambda: Double(0.0, 1.0, default_value=2.0), "default_value", "2.0 is not a number from 0.0 to 1.0"),
+        (lambda: Integer(1, 4, default_value=5), "default_value", "5 is not an integer from 1 to 4"),
         (lambda: Categorical(()), "values", "is empty"),
         (lambda: Categorical(("a", "b", "a")), "values", "'a' appears twice"),
-        (lambda: Categorical(("a",), "b"), "defaultValue", "'b' is none of 'a'"),
+        (lambda: Categorical(("a",), "b"), "default_value", "'b' is none of 'a'"),
         (lambda: Discrete((1.0, 1.0 + 1e-12)), "values", "less than 1e-10 apart"),
         (lambda: Discrete((0, 1), Scale.LOG), "values", "must be above 0"),
         (lambda: Discrete(tuple(range(1001))), "values", "1001 values; 1000 are allowed"),
         (lambda: Discrete((1, math.inf)), "values", "inf is not a finite number"),
-        (lambda: Parameter("", Integer(1, 2)), "parameterId", "is empty"),
-        (lambda: Parameter("x" * 257, Integer(1, 2)), "parameterId", "257 characters; 256 are allowed"),
+        (lambda: Parameter("", Integer(1, 2)), "parameter_id", "is empty"),
+        (lambda: Parameter("x" * 257, Integer(1, 2)), "parameter_id", "257 characters; 256 are allowed"),
     ],
 )
 def test_a_kind_that_makes_no_sense_names_the_field(make, field, problem):
     with pytest.raises(InvalidArgument) as caught:
         make()
     assert caught.value.field == field
-    assert problem in caught.value.problem
+    assert problem in caught.value.message
 
 
 def test_a_condition_must_name_values_of_its_parent():
-    with pytest.raises(InvalidArgument, match=r"conditionalParameterSpecs\[0\]: 'x' is none of 'a', 'b'"):
+    with pytest.raises(InvalidArgument, match=r"conditional_parameter_specs\[0\]: 'x' is none of 'a', 'b'"):
         Parameter("p", Categorical(("a", "b")), (Branch(("x",), Parameter("q", Integer(1, 2))),))
     with pytest.raises(InvalidArgument, match="names no value"):
         Parameter("p", Categorical(("a", "b")), (Branch((), Parameter("q", Integer(1, 2))),))

@@ -29,14 +29,14 @@ SPEC = StudySpec((Metric("loss", Goal.MINIMIZE),), SPACE)
     ("make", "message"),
     [
         (lambda: StudySpec((), SPACE), "metrics: is empty"),
-        (lambda: StudySpec((Metric("a", Goal.MAXIMIZE),) * 2, SPACE), r"metrics\[1\].metricId: 'a' appears twice"),
-        (lambda: Metric("", Goal.MAXIMIZE), "metricId: is empty"),
-        (lambda: Safety(float("nan")), "safetyThreshold: nan is not a finite"),
-        (lambda: Safety(0.0, 1.5), "desiredMinSafeTrialsFraction: 1.5 is not from 0 to 1"),
-        (lambda: StoppingConfig(max_num_trials=-1), "maxNumTrials: -1 is not from 0"),
-        (lambda: StoppingConfig(max_num_trials=0), "maxNumTrials: is 0"),
-        (lambda: TimeConstraint(), "exactly one of maxDuration and endTime"),
-        (lambda: TimeConstraint(-1.0), "maxDuration: -1.0 is below 0"),
+        (lambda: StudySpec((Metric("a", Goal.MAXIMIZE),) * 2, SPACE), r"metrics\[1\].metric_id: 'a' appears twice"),
+        (lambda: Metric("", Goal.MAXIMIZE), "metric_id: is empty"),
+        (lambda: Safety(float("nan")), "safety_threshold: nan is not a finite"),
+        (lambda: Safety(0.0, 1.5), "desired_min_safe_trials_fraction: 1.5 is not from 0 to 1"),
+        (lambda: StoppingConfig(max_num_trials=-1), "max_num_trials: -1 is not from 0"),
+        (lambda: StoppingConfig(max_num_trials=0), "max_num_trials: is 0"),
+        (lambda: TimeConstraint(), "exactly one of max_duration and end_time"),
+        (lambda: TimeConstraint(-1.0), "max_duration: -1.0 is below 0"),
     ],
 )
 def test_a_spec_that_makes_no_sense_names_the_field(make, message):
@@ -50,24 +50,27 @@ def test_a_spec_that_makes_no_sense_names_the_field(make, message):
         (SPEC, None),
         (
             dataclasses.replace(SPEC, metrics=(Metric("loss", Goal.MAXIMIZE),)),
-            "metrics['loss'].goal is MINIMIZE, not MAXIMIZE",
+            ("metrics['loss'].goal", "is MINIMIZE, not MAXIMIZE"),
         ),
         (
             dataclasses.replace(SPEC, metrics=(Metric("acc", Goal.MINIMIZE),)),
-            "metrics[0] is 'loss', not 'acc'",
+            ("metrics[0]", "is 'loss', not 'acc'"),
         ),
         (
             dataclasses.replace(SPEC, space=SearchSpace((Parameter("lr", Double(1e-4, 2.0, Scale.LOG)),))),
-            "parameters['lr'].maxValue is 1.0, not 2.0",
+            ("space.parameters['lr'].kind.max_value", "is 1.0, not 2.0"),
         ),
-        (dataclasses.replace(SPEC, space=SearchSpace(SPACE.parameters[:1])), "parameters has 'units' as well"),
+        (
+            dataclasses.replace(SPEC, space=SearchSpace(SPACE.parameters[:1])),
+            ("space.parameters", "has 'units' as well"),
+        ),
         (
             dataclasses.replace(SPEC, space=SearchSpace((*SPACE.parameters, Parameter("c", Categorical(("x",)))))),
-            "parameters lacks 'c'",
+            ("space.parameters", "lacks 'c'"),
         ),
         (
             dataclasses.replace(SPEC, stopping=StoppingConfig(max_num_trials=5)),
-            "studyStoppingConfig.maxNumTrials is unset, not 5",
+            ("stopping.max_num_trials", "is unset, not 5"),
         ),
     ],
 )

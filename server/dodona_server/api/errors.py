@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from dodona_schemas.problems import problem_of
 from dodona_schemas.status import ErrorResponse, Status
+from dodona_server.api.vertex.fields import vertex_field
 from dodona_server.domain.errors import (
     Aborted,
     AlreadyExists,
@@ -94,7 +95,7 @@ async def _domain_error(_request: Request, error: DodonaError) -> Response:
 def domain_response(error: DodonaError) -> Response:
     """Return the answer for a domain error."""
     code, status = next(_CODES[cls] for cls in type(error).__mro__ if cls in _CODES)
-    return error_response(code, status, error.message)
+    return error_response(code, status, error.named(vertex_field))
 
 
 async def _validation_error(_request: Request, error: RequestValidationError) -> Response:

@@ -10,28 +10,52 @@
     ├── StorageFull           the server has no space left: an operator has to free some
     └── Unavailable           not now: send the same request again
 
-The message is for people and names the field, the value and what is allowed. `api.errors` maps the classes to HTTP.
+The message is for people and names the field, the value and what is allowed. Fields have their names in Python; the
+dialects of the API replace these by their own. `api.errors` maps the classes to HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class DodonaError(Exception):
-    """The root of the tree."""
+class Field(str):
+    """The path of a field in an error's text, as in Python: "study_spec.metrics[0].metric_id"."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+    __slots__ = ()
+
+
+Text = str | tuple[str | Field, ...]
+
+
+class DodonaError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: for people; a tuple of texts and fields if it mentions fields.
+    """
+
+    def __init__(self, message: Text) -> None:
+        self.parts = (message,) if isinstance(message, str) else message
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The message with the names that fields have in Python."""
+        return "".join(self.parts)
+
+    def named(self, name: Callable[[str], str]) -> str:
+        """Return the message with the names of a dialect, which `name` returns for a path."""
+        return "".join(name(part) if isinstance(part, Field) else part for part in self.parts)
 
 
 class InvalidArgument(DodonaError):
-    """The request can never succeed. `field` names the wrong field, `problem` says what is wrong with it."""
+    """The request can never succeed. `field` is the path of the wrong field, `problem` says what is wrong with it."""
 
-    def __init__(self, problem: str, field: str = "") -> None:
-        super().__init__(f"{field}: {problem}" if field else problem)
+    def __init__(self, problem: Text, field: str = "") -> None:
+        parts = (problem,) if isinstance(problem, str) else problem
+        super().__init__((Field(field), ": ", *parts) if field else parts)
         self.problem = problem
         self.field = field
 

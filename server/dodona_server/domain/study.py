@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dodona_server.domain.errors import InvalidArgument, inside
+from dodona_server.domain.errors import Field, InvalidArgument, inside
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import SearchSpace
 
@@ -63,9 +63,9 @@ class Safety:
     def __post_init__(self) -> None:
         fraction = self.desired_min_safe_trials_fraction
         if not math.isfinite(self.threshold):
-            raise InvalidArgument(f"{self.threshold!r} is not a finite number", "safetyThreshold")
+            raise InvalidArgument(f"{self.threshold!r} is not a finite number", "safety_threshold")
         if fraction is not None and not 0 <= fraction <= 1:
-            raise InvalidArgument(f"{fraction!r} is not from 0 to 1", "desiredMinSafeTrialsFraction")
+            raise InvalidArgument(f"{fraction!r} is not from 0 to 1", "desired_min_safe_trials_fraction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,9 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not self.id:
-            raise InvalidArgument("is empty; every metric needs a name", "metricId")
+            raise InvalidArgument("is empty; every metric needs a name", "metric_id")
         if len(self.id) > MAX_METRIC_NAME_LENGTH:
-            raise InvalidArgument(f"{len(self.id)} characters; {MAX_METRIC_NAME_LENGTH} are allowed", "metricId")
+            raise InvalidArgument(f"{len(self.id)} characters; {MAX_METRIC_NAME_LENGTH} are allowed", "metric_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ class TimeConstraint:
 
     def __post_init__(self) -> None:
         if (self.max_duration is None) == (self.end_time is None):
-            raise InvalidArgument("needs exactly one of maxDuration and endTime")
+            raise InvalidArgument(("needs exactly one of ", Field("max_duration"), " and ", Field("end_time")))
         if self.max_duration is not None and self.max_duration < 0:
-            raise InvalidArgument(f"{self.max_duration!r} is below 0", "maxDuration")
+            raise InvalidArgument(f"{self.max_duration!r} is below 0", "max_duration")
 
     def end(self, start: float) -> float:
         """Return the end time for a study created at `start`; both in seconds since the epoch."""
@@ -127,11 +127,11 @@ class StoppingConfig:
         for name in ("min_num_trials", "max_num_trials", "max_num_trials_no_progress", "max_failed_trials"):
             count = getattr(self, name)
             if count is not None and not 0 <= count < 2**31:
-                raise InvalidArgument(f"{count} is not from 0 to 2147483647", camel_case(name))
+                raise InvalidArgument(f"{count} is not from 0 to 2147483647", name)
         if self.max_num_trials == 0:
-            raise InvalidArgument("is 0; leave it out for a study without a limit", "maxNumTrials")
+            raise InvalidArgument("is 0; leave it out for a study without a limit", "max_num_trials")
         if self.max_duration_no_progress is not None and self.max_duration_no_progress < 0:
-            raise InvalidArgument(f"{self.max_duration_no_progress!r} is below 0", "maxDurationNoProgress")
+            raise InvalidArgument(f"{self.max_duration_no_progress!r} is below 0", "max_duration_no_progress")
 
     @property
     def needs_progress(self) -> bool:
@@ -227,9 +227,11 @@ class StudySpec:
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= MAX_MAX_ATTEMPTS:
-            raise InvalidArgument(f"{self.max_attempts} is not from 1 to {MAX_MAX_ATTEMPTS}", "maxAttempts")
+            raise InvalidArgument(f"{self.max_attempts} is not from 1 to {MAX_MAX_ATTEMPTS}", "max_attempts")
         if len(self.prior_studies) > MAX_PRIOR_STUDIES:
-            raise InvalidArgument(f"{len(self.prior_studies)} studies; {MAX_PRIOR_STUDIES} are allowed", "priorStudies")
+            raise InvalidArgument(
+                f"{len(self.prior_studies)} studies; {MAX_PRIOR_STUDIES} are allowed", "prior_studies"
+            )
         if not self.metrics:
             raise InvalidArgument("is empty; a study needs at least one metric", "metrics")
         if len(self.metrics) > MAX_METRICS:
@@ -238,7 +240,7 @@ class StudySpec:
         for index, metric_id in enumerate(ids):
             if metric_id in ids[:index]:
                 with inside(f"metrics[{index}]"):
-                    raise InvalidArgument(f"{metric_id!r} appears twice", "metricId")
+                    raise InvalidArgument(f"{metric_id!r} appears twice", "metric_id")
 
     @property
     def objective(self) -> Metric:
@@ -342,8 +344,15 @@ class Study:
         return None if limit is None else max(0, limit - self.trial_count)
 
 
-def first_difference(ours: object, theirs: object, path: str = "") -> str | None:
-    """Return where two specs first differ: "parameters['lr'].maxValue is 0.1, not 1.0"; None if they are equal.
+class Difference(NamedTuple):
+    """A difference between two specs: the path of a field, and what differs there: "is 0.1, not 1.0"."""
+
+    field: str
+    what: str
+
+
+def first_difference(ours: object, theirs: object, path: str = "") -> Difference | None:
+    """Return where two specs first differ; None if they are equal.
 
     Args:
         ours: the spec that exists, or a part of it.
@@ -356,45 +365,27 @@ def first_difference(ours: object, theirs: object, path: str = "") -> str | None
         return _first_difference_of_lists(ours, theirs, path)
     if dataclasses.is_dataclass(ours) and type(ours) is type(theirs):
         for part in dataclasses.fields(ours):
-            name = _WIRE_NAMES.get(part.name, camel_case(part.name))
-            inner = f"{path}.{name}".strip(".")
+            inner = f"{path}.{part.name}".strip(".")
             found = first_difference(getattr(ours, part.name), getattr(theirs, part.name), inner)
             if found:
                 return found
-    return f"{path} is {_worded(ours)}, not {_worded(theirs)}"
+    return Difference(path, f"is {_worded(ours)}, not {_worded(theirs)}")
 
 
-# The fields that have another name on the wire; "" for fields whose content belongs to the parent message there.
-_WIRE_NAMES = {
-    "space": "",
-    "kind": "",
-    "noise": "observationNoise",
-    "selection": "measurementSelectionType",
-    "stopping": "studyStoppingConfig",
-    "branches": "conditionalParameterSpecs",
-}
-
-
-def _first_difference_of_lists(ours: tuple[object, ...], theirs: tuple[object, ...], path: str) -> str | None:
+def _first_difference_of_lists(ours: tuple[object, ...], theirs: tuple[object, ...], path: str) -> Difference | None:
     for index, (our, their) in enumerate(zip(ours, theirs, strict=False)):
         label = getattr(our, "id", index)
         if label != getattr(their, "id", index):
-            return f"{path}[{index}] is {_worded(our)}, not {_worded(their)}"
+            return Difference(f"{path}[{index}]", f"is {_worded(our)}, not {_worded(their)}")
         found = first_difference(our, their, f"{path}[{label!r}]")
         if found:
             return found
     if len(ours) > len(theirs):
-        return f"{path} has {_worded(ours[len(theirs)])} as well"
-    return f"{path} lacks {_worded(theirs[len(ours)])}"
+        return Difference(path, f"has {_worded(ours[len(theirs)])} as well")
+    return Difference(path, f"lacks {_worded(theirs[len(ours)])}")
 
 
 def _worded(value: object) -> str:
     if value is None:
         return "unset"
     return str(value) if isinstance(value, enum.Enum) else repr(getattr(value, "id", value))
-
-
-def camel_case(name: str) -> str:
-    """Return a field's name on the wire."""
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dodona_server.domain.errors import FailedPrecondition
+from dodona_server.domain.errors import FailedPrecondition, Field
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Goal, Selection, StudySpec
 
@@ -126,7 +126,8 @@ def final_measurement(spec: StudySpec, given: Measurement | None, measured: Sequ
     if given is not None and given.metrics:
         return _in_study_order(spec, given)
     if not measured:
-        raise FailedPrecondition("the trial has no measurement; complete it with a finalMeasurement or as infeasible")
+        missing = "the trial has no measurement; complete it with a "
+        raise FailedPrecondition((missing, Field("final_measurement"), " or as infeasible"))
     if spec.selection is Selection.BEST:
         return _in_study_order(spec, max(measured, key=lambda one: _merit(spec, one)))
     return _in_study_order(spec, measured[-1])

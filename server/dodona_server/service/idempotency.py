@@ -37,7 +37,7 @@ class Request:
     def __post_init__(self) -> None:
         if len(self.request_id) > MAX_REQUEST_ID_LENGTH:
             problem = f"{len(self.request_id)} characters; {MAX_REQUEST_ID_LENGTH} are allowed"
-            raise InvalidArgument(problem, "requestId")
+            raise InvalidArgument(problem, "request_id")
 
     def result(self, transaction: Transaction, scope: Scope) -> str | None:
         """Return the reference to what the call made when it was done before; None if it was not.
@@ -49,7 +49,7 @@ class Request:
         if done is None:
             return None
         if done.call != self.call:
-            raise InvalidArgument(f"{self.request_id!r} is the id of another request: {done.call}", "requestId")
+            raise InvalidArgument(f"{self.request_id!r} is the id of another request: {done.call}", "request_id")
         return done.result
 
     def keep(

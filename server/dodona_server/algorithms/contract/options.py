@@ -18,7 +18,7 @@ def check_names(spec: StudySpec, allowed: Collection[str]) -> None:
     for name in spec.algorithm_options:
         if name not in allowed:
             known = ", ".join(sorted(allowed)) or "none"
-            raise InvalidArgument(f"{name!r} is no option of {spec.algorithm}; it has {known}", "algorithmOptions")
+            raise InvalidArgument(f"{name!r} is no option of {spec.algorithm}; it has {known}", "algorithm_options")
 
 
 def no_options(spec: StudySpec) -> None:
@@ -63,4 +63,4 @@ def choice(spec: StudySpec, name: str, default: str, allowed: Sequence[str]) -> 
 
 
 def _refuse(name: str, value: Option, wanted: str) -> NoReturn:
-    raise InvalidArgument(f"{value!r} is not {wanted}", f"algorithmOptions.{name}")
+    raise InvalidArgument(f"{value!r} is not {wanted}", f"algorithm_options.{name}")

@@ -96,7 +96,7 @@ class SkoptSearch(Algorithm):
         if choice(spec, "acq_optimizer", "auto", OPTIMIZERS) == "lbfgs" and not self._regressor.has_gradients:
             raise InvalidArgument(
                 f"'lbfgs' needs a model with gradients, which {spec.algorithm} has not; take 'sampling'",
-                "algorithmOptions.acq_optimizer",
+                "algorithm_options.acq_optimizer",
             )
 
     def suggest(self, request: Request) -> Suggestions:

@@ -20,6 +20,7 @@ from dodona_server.api.calls import AIPLATFORM_ROOT, Dialect
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, Routes
 from dodona_server.api.streaming import all_pages
+from dodona_server.api.vertex.fields import vertex_field
 from dodona_server.api.vertex.loop import View
 from dodona_server.api.vertex.routes import OfView
 from dodona_server.aside import aside
@@ -48,7 +49,7 @@ class _CaipRoute(LenientRoute):
             try:
                 return await handler(request)
             except InvalidArgument as error:
-                raise InvalidArgument(error.problem, ml_field(error.field)) from error
+                raise InvalidArgument(error.problem, ml_field(vertex_field(error.field))) from error
 
         return translated
 

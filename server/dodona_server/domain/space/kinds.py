@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dodona_server.domain.errors import InvalidArgument, inside
+from dodona_server.domain.errors import Field, InvalidArgument, inside
 
 Value = float | int | str
 Values = Mapping[str, Value]
@@ -44,13 +44,13 @@ def is_number(value: object) -> bool:
 
 
 def _check_range(low: float, high: float, scale: Scale) -> None:
-    for name, bound in (("minValue", low), ("maxValue", high)):
+    for name, bound in (("min_value", low), ("max_value", high)):
         if not is_number(bound):
             raise InvalidArgument(f"{bound!r} is not a finite number", name)
     if low > high:
-        raise InvalidArgument(f"{low!r} exceeds maxValue {high!r}", "minValue")
+        raise InvalidArgument((f"{low!r} exceeds ", Field("max_value"), f" {high!r}"), "min_value")
     if scale is not Scale.LINEAR and low <= 0:
-        raise InvalidArgument(f"{low!r} must be above 0 for a logarithmic scale", "minValue")
+        raise InvalidArgument(f"{low!r} must be above 0 for a logarithmic scale", "min_value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Integer:
 
     def __post_init__(self) -> None:
         _check_range(self.min_value, self.max_value, self.scale)
-        for name, bound in (("minValue", self.min_value), ("maxValue", self.max_value)):
+        for name, bound in (("min_value", self.min_value), ("max_value", self.max_value)):
             if abs(bound) > INT64_MAX:
                 raise InvalidArgument(f"{bound} does not fit into 64 bits", name)
         _check_default(self)
@@ -187,7 +187,7 @@ def _check_values(values: tuple[object, ...], limit: int) -> None:
 
 def _check_default(kind: Kind) -> None:
     if kind.default_value is not None:
-        with inside("defaultValue"):
+        with inside("default_value"):
             kind.check(kind.default_value)
 
 

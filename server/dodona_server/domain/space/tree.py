@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 def check_depth(depth: int) -> None:
     """Refuse conditional parameters that are nested too deeply; parameters at the root have depth 1."""
     if depth > MAX_DEPTH:
-        raise InvalidArgument(f"nested more than {MAX_DEPTH} deep, which is allowed", "conditionalParameterSpecs")
+        raise InvalidArgument(f"nested more than {MAX_DEPTH} deep, which is allowed", "conditional_parameter_specs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +40,17 @@ class Parameter:
 
     def __post_init__(self) -> None:
         if not self.id:
-            raise InvalidArgument("is empty; every parameter needs a name", "parameterId")
+            raise InvalidArgument("is empty; every parameter needs a name", "parameter_id")
         if len(self.id) > MAX_NAME_LENGTH:
-            raise InvalidArgument(f"{len(self.id)} characters; {MAX_NAME_LENGTH} are allowed", "parameterId")
+            raise InvalidArgument(f"{len(self.id)} characters; {MAX_NAME_LENGTH} are allowed", "parameter_id")
         if self.branches and isinstance(self.kind, Double):
             raise InvalidArgument(
                 f"{self.id!r} is a DOUBLE; only INTEGER, CATEGORICAL and DISCRETE can have conditional parameters",
-                "conditionalParameterSpecs",
+                "conditional_parameter_specs",
             )
         branches: list[Branch] = []
         for index, branch in enumerate(self.branches):
-            with inside(f"conditionalParameterSpecs[{index}]"):
+            with inside(f"conditional_parameter_specs[{index}]"):
                 if not branch.values:
                     raise InvalidArgument(f"names no value of the parent {self.id!r}; at least one is needed")
                 # In the kind's own type, which trials use too.

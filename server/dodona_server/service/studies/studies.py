@@ -8,14 +8,14 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.algorithms.registry import algorithm_for
-from dodona_server.domain.errors import AlreadyExists, DodonaError, InvalidArgument, NotFound, inside
+from dodona_server.domain.errors import AlreadyExists, DodonaError, Field, InvalidArgument, NotFound, inside
 from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, is_id
 from dodona_server.domain.page import Page
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Parameter
-from dodona_server.domain.study import Study, StudySpec, StudyState, first_difference
+from dodona_server.domain.study import Difference, Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.study_states import STUDY_TRANSITIONS, MoveStudy, StudyVerb
 from dodona_server.domain.trial import TrialState
 from dodona_server.domain.trial_states import Ignore, Refuse, refusal
@@ -73,13 +73,13 @@ class StudyService:
             InvalidArgument: a name is malformed, or this server does not have the spec's algorithm.
             AlreadyExists: a study of that name exists with another spec; the message names the first difference.
         """
-        with inside("studySpec"):
+        with inside("study_spec"):
             algorithm_for(spec.algorithm).check(spec)
         kept = merge({}, metadata)
         name = StudyName(parent, study_id or _new_id(request_id))
         label = display_name or name.study_id
         if len(label) > MAX_DISPLAY_NAME_LENGTH:
-            raise InvalidArgument(f"{len(label)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "displayName")
+            raise InvalidArgument(f"{len(label)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "display_name")
 
         request = Request(request_id, f"create a study in {parent}") if request_id else None
 
@@ -138,7 +138,7 @@ class StudyService:
             if study is None and is_id(display_name):
                 study = studies.find(transaction, StudyName(parent, display_name))
             if study is None:
-                raise NotFound(f"{parent} has no study with the displayName {display_name!r}")
+                raise NotFound((f"{parent} has no study with the ", Field("display_name"), f" {display_name!r}"))
             return study
 
         return await self._store.read(query)
@@ -299,15 +299,15 @@ _MOVED = {
 
 
 def _check_same(known: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:
-    difference = first_difference(known.spec, spec)
+    found = first_difference(known.spec, spec)
     if study_id is not None and known.name.study_id != study_id:
-        difference = f"studyId is {known.name.study_id!r}, not {study_id!r}"
+        found = Difference("study_id", f"is {known.name.study_id!r}, not {study_id!r}")
     elif known.display_name != label:
-        difference = f"displayName is {known.display_name!r}, not {label!r}"
+        found = Difference("display_name", f"is {known.display_name!r}, not {label!r}")
     elif seed is not None and seed != known.seed:
-        difference = difference or f"seed is {known.seed}, not {seed}"
-    if difference:
-        raise AlreadyExists(f"{known.name} exists already and differs: {difference}")
+        found = found or Difference("seed", f"is {known.seed}, not {seed}")
+    if found:
+        raise AlreadyExists((f"{known.name} exists already and differs: ", Field(found.field), f" {found.what}"))
 
 
 def _new_id(request_id: str | None) -> str:

@@ -45,15 +45,15 @@ class SuggestRequest:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.client_id) <= MAX_CLIENT_ID_LENGTH:
-            raise InvalidArgument(f"{self.client_id!r} is not 1 to {MAX_CLIENT_ID_LENGTH} characters long", "clientId")
+            raise InvalidArgument(f"{self.client_id!r} is not 1 to {MAX_CLIENT_ID_LENGTH} characters long", "client_id")
         if not 1 <= self.count <= MAX_SUGGESTIONS:
-            raise InvalidArgument(f"{self.count} is not from 1 to {MAX_SUGGESTIONS}", "suggestionCount")
+            raise InvalidArgument(f"{self.count} is not from 1 to {MAX_SUGGESTIONS}", "suggestion_count")
         if len(self.contexts) > MAX_CONTEXTS:
             raise InvalidArgument(f"{len(self.contexts)} contexts; {MAX_CONTEXTS} are allowed", "contexts")
         lease = self.lease_seconds
         if lease is not None and not MIN_LEASE_SECONDS <= lease <= MAX_LEASE_SECONDS:
             allowed = f"{MIN_LEASE_SECONDS:g} to {MAX_LEASE_SECONDS:.0f} seconds"
-            raise InvalidArgument(f"{lease!r} is not from {allowed}", "leaseDuration")
+            raise InvalidArgument(f"{lease!r} is not from {allowed}", "lease_duration")
 
     def identified(self, name: StudyName) -> Request | None:
         """Return the request by the client's id; None if it has none."""

@@ -55,5 +55,5 @@ def _checked(study: Study, result: Result) -> FinalResult:
     known = result.measurements if given or result.measurements else [Measurement({})]
     checked = final_result(study.spec, given, known)
     if checked.infeasible_reason:
-        raise InvalidArgument(checked.infeasible_reason, "finalMeasurement")
+        raise InvalidArgument(checked.infeasible_reason, "final_measurement")
     return checked

@@ -76,9 +76,9 @@ def check(measurement: Measurement) -> None:
         problem = f"a name has {longest} characters; {MAX_METRIC_NAME_LENGTH} are allowed"
         raise InvalidArgument(problem, "measurement.metrics")
     if measurement.step < 0:
-        raise InvalidArgument(f"{measurement.step} is below 0", "measurement.stepCount")
+        raise InvalidArgument(f"{measurement.step} is below 0", "measurement.step_count")
     if measurement.elapsed_seconds < 0:
-        raise InvalidArgument(f"{measurement.elapsed_seconds!r} is below 0", "measurement.elapsedDuration")
+        raise InvalidArgument(f"{measurement.elapsed_seconds!r} is below 0", "measurement.elapsed_duration")
 
 
 def keep_reports(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
-from dodona_server.domain.errors import DodonaError, FailedPrecondition, InvalidArgument, inside
+from dodona_server.domain.errors import DodonaError, FailedPrecondition, Field, InvalidArgument, inside
 from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
@@ -89,8 +89,9 @@ class TrialService:
             if made and (there := trials.find(transaction, study, int(made.removeprefix(TRIALS)))):
                 return there
             if study.remaining_trials == 0:
+                limit = Field("stopping.max_num_trials")
                 return FailedPrecondition(
-                    f"{name} has its {study.trial_count} trials, all that its studyStoppingConfig.maxNumTrials allows"
+                    (f"{name} has its {study.trial_count} trials, all that its ", limit, " allows")
                 )
             if study.state is StudyState.COMPLETED:
                 return FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
