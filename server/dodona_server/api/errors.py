@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from dodona_schemas.problems import problem_of
 from dodona_schemas.status import ErrorResponse, Status
-from dodona_server.api.vertex.fields import vertex_field
+from dodona_server.api.fields import vertex_field
 from dodona_server.domain.errors import (
     Aborted,
     AlreadyExists,

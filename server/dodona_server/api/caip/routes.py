@@ -17,10 +17,10 @@ from dodona_server.api.caip import answers, render
 from dodona_server.api.caip.discovery import document
 from dodona_server.api.caip.spec import read_spec
 from dodona_server.api.calls import AIPLATFORM_ROOT, Dialect
+from dodona_server.api.fields import vertex_field
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, Routes
 from dodona_server.api.streaming import all_pages
-from dodona_server.api.vertex.fields import vertex_field
 from dodona_server.api.vertex.loop import View
 from dodona_server.api.vertex.routes import OfView
 from dodona_server.aside import aside
