@@ -215,4 +215,4 @@ def test_the_files_of_a_page_are_there_for_good(site: Site) -> None:
 def test_a_trial_says_what_its_suggestion_knew(site: Site) -> None:
     site.create("s", algorithm="GP_BANDIT")
     site.start("s")
-    assert "fresh suggestion from 0 results" in site.page("/studies/p/l/s/trials/1").text
+    assert "fresh suggestion from 0 results: initial design" in site.page("/studies/p/l/s/trials/1").text
