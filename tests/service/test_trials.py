@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Any
+
 import pytest
 
 from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study_states import StudyVerb
-from dodona_server.domain.trial import Measurement, TrialState
+from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.feed import Feed
 from dodona_server.service.trials.attempts import Attempt
 from dodona_server.service.trials.reports import Report
+from dodona_server.storage.store import Transaction
 from tests.service.conftest import NAME, Services
 
 FIRST = TrialName(NAME, 1)
@@ -67,6 +72,44 @@ def test_a_released_trial_goes_to_the_next_worker(services: Services) -> None:
     assert services.run(services.trials.release(FIRST, Attempt(1, "one"))).state is TrialState.REQUESTED
     (again,) = services.suggest("two")
     assert (again.number, again.attempt, again.client_id) == (1, 2, "two")
+
+
+def test_calls_that_are_refused_make_no_other_run_again(services: Services) -> None:
+    services.study()
+    services.suggest("one", count=2)
+    services.run(services.trials.complete(FIRST, loss(1.0)))
+    second, missing = TrialName(NAME, 2), TrialName(NAME, 9)
+    run, runs = services.store.run, []
+
+    async def counted(use_case: Callable[[Transaction], Any], about: Hashable = None) -> Any:
+        def once(transaction: Transaction) -> Any:
+            runs.append(about)
+            return use_case(transaction)
+
+        return await run(once, about)
+
+    services.store.run = counted  # type: ignore[method-assign,assignment]
+
+    async def together() -> list[Any]:
+        calls = [
+            call
+            for step in range(1, 21)
+            for call in (
+                services.trials.measure(second, Report(loss(1.0, step))),
+                services.trials.complete(FIRST, loss(2.0)),
+                services.trials.measure(second, Report(loss(1.0, step), Attempt(7, "one"))),
+                services.trials.heartbeat(missing),
+                services.trials.release(FIRST),
+                services.trials.update_metadata(second, {"step": str(step)}),
+            )
+        ]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    answers = services.run(together())
+    kinds = [Trial, FailedPrecondition, Aborted, NotFound, FailedPrecondition, Trial]
+    assert [type(answer) for answer in answers] == kinds * 20
+    assert len(runs) == len(answers)
+    assert len(services.trial(2).measurements or ()) == 20
 
 
 def test_events_say_who_caused_them(services: Services) -> None:
