@@ -6,8 +6,9 @@ import pytest
 
 from dodona_server.domain.errors import AlreadyExists, InvalidArgument, NotFound
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import StudyState
+from dodona_server.domain.study import StoppingMethod, StoppingRule, StudySpec, StudyState
 from dodona_server.domain.study_states import StudyVerb
+from dodona_server.service.studies.lookup import get_spec
 from tests.service.conftest import HERE, NAME, Services
 
 
@@ -57,3 +58,18 @@ def test_what_is_deleted_is_gone(services: Services) -> None:
         with pytest.raises(NotFound):
             services.run(call)
     assert services.study().trial_count == 0
+
+
+def test_a_report_finds_the_spec_by_key_and_it_is_parsed_once_for_each_version(services: Services) -> None:
+    study = services.study(stopping_rule=StoppingRule(StoppingMethod.MEDIAN))
+
+    def spec() -> StudySpec:
+        return services.run(services.store.read(lambda transaction: get_spec(transaction, study.key)))
+
+    first = spec()
+    assert first == study.spec
+    assert spec() is first
+    services.run(services.studies.set_max_trials(NAME, 7))
+    assert spec() == services.run(services.studies.get(NAME)).spec != first
+    with pytest.raises(NotFound):
+        services.run(services.store.read(lambda transaction: get_spec(transaction, study.key + 1)))

@@ -60,6 +60,7 @@ USES: dict[str, Use] = {
     "study by display name": lambda t, s: studies.find_displayed(t, s.name.parent, s.display_name),
     "studies": lambda t, s: studies.page(t, s.name.parent, 500, 10),
     "recent studies": lambda t, s: studies.recent(t, 10),
+    "spec": lambda t, s: studies.find_spec(t, s.key),
     "studies due": lambda t, s: studies.due(t, THEN, 20),
     "any removed": lambda t, s: studies.any_removed(t),
     "count trials": lambda t, s: studies.add_trials(t, s, 1, 1),

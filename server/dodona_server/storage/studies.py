@@ -61,6 +61,7 @@ _TIMED_OUT = (
 )
 _DUE = Statement(_TIMED_OUT)
 _DUE_LOCKED = Statement(_TIMED_OUT.with_for_update(skip_locked=True))
+_FIND_SPEC = Statement(sa.select(studies.c.spec).where(studies.c.key == bindparam("of_study")))
 _INSERT = Statement(studies.insert().returning(*studies.c))
 _COUNT_REMOVED = Statement(sa.select(sa.func.count()).where(studies.c.project == REMOVED))
 _DELETE = Statement(studies.delete().where(studies.c.key == bindparam("of_study")))
@@ -185,6 +186,12 @@ def find_key(transaction: Transaction, key: int) -> Study | None:
     """Return the study with that key, unless it is deleted."""
     row = _FIND_KEY.row(transaction, {"of_study": key})
     return None if row is None or row["project"] == REMOVED else _study(row)
+
+
+def find_spec(transaction: Transaction, study_key: int) -> StudySpec | None:
+    """Return the spec of the study with that key; it is parsed once for each version."""
+    row = _FIND_SPEC.row(transaction, {"of_study": study_key})
+    return None if row is None else _load_spec(row["spec"])
 
 
 def due(transaction: Transaction, now: float, limit: int, *, lock: bool = True) -> list[Study]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
+from dodona_server.domain.study import Study, StudySpec
 from dodona_server.storage import studies
 from dodona_server.storage.store import Transaction
 
@@ -19,3 +19,15 @@ def get_study(transaction: Transaction, name: StudyName, *, lock: bool = False) 
     if study is None:
         raise NotFound(f"{name} does not exist")
     return study
+
+
+def get_spec(transaction: Transaction, study_key: int) -> StudySpec:
+    """Return the study's spec, for a use case that has a trial and its study's key only: a report.
+
+    Raises:
+        NotFound: the study was deleted.
+    """
+    spec = studies.find_spec(transaction, study_key)
+    if spec is None:
+        raise NotFound("the study does not exist")
+    return spec
