@@ -18,6 +18,7 @@ from dodona._codec import specs_of
 from dodona._errors import NotFound, named_problems
 from dodona._session import Address, Session, unique_worker
 from dodona._space import Space
+from dodona._stopping import EarlyStopping, set_stopping_rule
 from dodona._study import Goal, Study
 from dodona._text import checked
 from dodona._transport import Retry, Transport
@@ -129,6 +130,7 @@ class Client:
         max_trials: int | None = None,
         algorithm: str | None = None,
         seed: int | None = None,
+        early_stopping: EarlyStopping | None = None,
         spec: vertex.StudySpec | Mapping[str, Any] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Study:
@@ -145,6 +147,9 @@ class Client:
             max_trials: how many trials the study may have; None for no limit.
             algorithm: the search algorithm, such as "random_search"; None for the server's default.
             seed: the seed of all suggestions; None to let the server draw one.
+            early_stopping: the rule by which the server stops trials early: "median", "asha" or "no_progress"; a
+                message such as `dodona_schemas.vertex.AshaStoppingSpec(min_resource=2)`, or a dict of its JSON such as
+                {"ashaStoppingSpec": {"minResource": 2}}; None for no rule.
             spec: the whole study in the protocol's form, instead of the arguments above: a StudySpec, or a dict of its
                 JSON.
             metadata: entries to store with a new study.
@@ -157,7 +162,9 @@ class Client:
         """
         if spec is None:
             spec = _spec(space, _goals(goal, metric, metrics), max_trials, algorithm, seed)
-        elif any(given is not None for given in (space, goal, metrics, max_trials, algorithm, seed)):
+            if early_stopping is not None:
+                set_stopping_rule(spec, early_stopping)
+        elif any(given is not None for given in (space, goal, metrics, max_trials, algorithm, seed, early_stopping)):
             raise ValueError("spec describes the whole study; pass either spec or the other arguments")
         with named_problems("spec"):
             spec = vertex.StudySpec.model_validate(spec)

@@ -86,6 +86,30 @@ def test_a_spec_with_everything_comes_back_in_the_wires_one_form(api):
     assert api.get(f"/studies/{created['name'].rpartition('/')[2]}") == created
 
 
+@pytest.mark.parametrize(
+    ("rule", "read"),
+    [
+        (
+            {"ashaStoppingSpec": {}},
+            {"minResource": 1.0, "reductionFactor": 3.0, "useElapsedDuration": False},
+        ),
+        (
+            {"asha_stopping_spec": {"min_resource": 2, "max_resource": 50.5, "reduction_factor": "4"}},
+            {"minResource": 2.0, "maxResource": 50.5, "reductionFactor": 4.0, "useElapsedDuration": False},
+        ),
+        (
+            {"noProgressStoppingSpec": {"patience": 5, "leastImprovement": 1e-3, "useElapsedDuration": True}},
+            {"patience": 5.0, "leastImprovement": 1e-3, "useElapsedDuration": True},
+        ),
+    ],
+)
+def test_dodonas_own_stopping_rules_come_back(api, spec, rule, read):
+    created = api.post("/studies", {"displayName": "stops", "studySpec": {**spec, **rule}})
+    kept = [value for name, value in created["studySpec"].items() if name.endswith("StoppingSpec")]
+    assert kept == [read]
+    assert api.post("/studies", {"displayName": "stops", "studySpec": created["studySpec"]}) == created
+
+
 def test_snake_case_nulls_and_absent_zeros_are_understood(api):
     study = api.post(
         "/studies",
@@ -261,7 +285,36 @@ def test_a_search_space_grows_but_never_changes(api, study):
         ),
         (
             {"decayCurveStoppingSpec": {}, "medianAutomatedStoppingSpec": {}},
-            "studySpec: only one early stopping rule is possible",
+            "studySpec: only one early stopping rule is possible, "
+            "not decayCurveStoppingSpec and medianAutomatedStoppingSpec",
+        ),
+        (
+            {"ashaStoppingSpec": {}, "medianAutomatedStoppingSpec": None, "noProgressStoppingSpec": {"patience": 3}},
+            "only one early stopping rule is possible, not ashaStoppingSpec and noProgressStoppingSpec",
+        ),
+        *(
+            ({"medianAutomatedStoppingSpec": None, "ashaStoppingSpec": rule}, f"studySpec.ashaStoppingSpec.{message}")
+            for rule, message in (
+                ({"reductionFactor": 1.9}, "reductionFactor: 1.9 is not a finite number from 2 on"),
+                ({"reductionFactor": "NaN"}, "reductionFactor: nan is not a finite number from 2 on"),
+                ({"minResource": 9, "maxResource": 3}, "minResource: 9.0 is above the maximum, 3.0"),
+                ({"minResource": 0}, "minResource: 0.0 is not a finite number above 0"),
+            )
+        ),
+        *(
+            (
+                {"medianAutomatedStoppingSpec": None, "noProgressStoppingSpec": rule},
+                f"studySpec.noProgressStoppingSpec.{message}",
+            )
+            for rule, message in (
+                ({}, "patience: 0.0 is not a finite number from 1 on"),
+                ({"patience": 0.5}, "patience: 0.5 is not a finite number from 1 on"),
+                ({"patience": 2, "leastImprovement": -0.1}, "leastImprovement: -0.1 is not a finite number from 0 on"),
+            )
+        ),
+        (
+            {"medianAutomatedStoppingSpec": {}, "metrics": [{"metricId": "a"}, {"metricId": "b"}]},
+            "studySpec.medianAutomatedStoppingSpec: stops trials by one objective; the study has 2",
         ),
         ({"seed": "many"}, "studySpec.seed: "),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dodona import Boolean, Categorical, Client, Float, Int, NotFound
+from dodona_schemas import vertex
 from dodona_schemas.vertex import MetricSpec, StudySpec
 from tests.client.network import Network, canned, connected, study_json
 
@@ -32,6 +33,43 @@ def test_the_spec_that_the_arguments_make() -> None:
     assert [parameter["parameterId"] for parameter in spec["parameters"]] == ["x"]
     assert spec["studyStoppingConfig"] == {"maxNumTrials": 5}
     assert (spec["algorithm"], spec["seed"]) == ("RANDOM_SEARCH", "7")
+
+
+@pytest.mark.parametrize(
+    ("rule", "sent"),
+    [
+        ("median", {"medianAutomatedStoppingSpec": {"useElapsedDuration": False}}),
+        (
+            "asha",
+            {"ashaStoppingSpec": {"minResource": 1.0, "reductionFactor": 3.0, "useElapsedDuration": False}},
+        ),
+        (
+            vertex.AshaStoppingSpec(min_resource=2, reduction_factor=4),
+            {"ashaStoppingSpec": {"minResource": 2.0, "reductionFactor": 4.0, "useElapsedDuration": False}},
+        ),
+        (
+            "no_progress",
+            {
+                "noProgressStoppingSpec": {
+                    "patience": 10.0,
+                    "leastImprovement": 0.0,
+                    "useElapsedDuration": False,
+                }
+            },
+        ),
+        (
+            {"noProgressStoppingSpec": {"patience": 3}},
+            {"noProgressStoppingSpec": {"patience": 3.0, "leastImprovement": 0.0, "useElapsedDuration": False}},
+        ),
+        (
+            {"median_automated_stopping_spec": {"use_elapsed_duration": True}},
+            {"medianAutomatedStoppingSpec": {"useElapsedDuration": True}},
+        ),
+    ],
+)
+def test_a_stopping_rule_is_sent_by_name_or_as_it_is(rule: Any, sent: dict[str, Any]) -> None:
+    spec = created(goal="minimize", early_stopping=rule)["studySpec"]
+    assert {name: value for name, value in spec.items() if name.endswith("StoppingSpec")} == sent
 
 
 def test_several_metrics_keep_their_order() -> None:
@@ -65,6 +103,23 @@ def test_a_name_that_is_no_id_is_for_people_only(name: str) -> None:
         ({"goal": "minimize", "metrics": {"m": "minimize"}}, "goal='minimize' or goal='maximize'"),
         ({"goal": "min"}, "the goal of 'objective' is 'min'; it must be 'minimize' or 'maximize'"),
         ({"goal": "minimize", "algorithm": "tree of parzen"}, "'TREE OF PARZEN' is none of .*RANDOM_SEARCH"),
+        *(
+            ({"goal": "minimize", "early_stopping": rule}, "early_stopping is .*one of 'median', 'asha', 'no_progress'")
+            for rule in (
+                "auto",
+                True,
+                {},
+                {"patience": 3},
+                {"decayCurveStoppingSpec": {}},
+                {"ashaStoppingSpec": {}, "noProgressStoppingSpec": {}},
+                vertex.DecayCurveAutomatedStoppingSpec(),
+            )
+        ),
+        (
+            {"goal": "minimize", "early_stopping": {"ashaStoppingSpec": {"minResource": "x"}}},
+            r"early_stopping\.ashaStoppingSpec\.minResource: ",
+        ),
+        ({"spec": {}, "early_stopping": "median"}, "pass either spec or the other arguments"),
         ({"spec": {}, "max_trials": 3}, "pass either spec or the other arguments"),
         ({"goal": "minimize", "space": {"x": 1}}, "parameter 'x' is 1; write it as Float"),
     ],

@@ -7,11 +7,11 @@ import json
 import pytest
 
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.study import Goal, Metric, StoppingMethod, StoppingRule, StudySpec
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.storage import codec
 
-
-@pytest.mark.parametrize(
+RULES = pytest.mark.parametrize(
     ("stored", "rule"),
     [
         (
@@ -38,6 +38,18 @@ from dodona_server.storage import codec
         ),
     ],
 )
+
+
+@RULES
+def test_a_rule_stored_before_there_were_rules_of_dodonas_own_is_read(stored, rule):
+    spec = StudySpec((Metric("m", Goal.MINIMIZE),), SearchSpace(), stopping_rule=rule)
+    text = json.loads(codec.dump_spec(spec))
+    for name in ("min_resource", "max_resource", "reduction_factor", "patience", "least_improvement"):
+        del text["stopping_rule"][name]
+    assert codec.load_spec(json.dumps(text, separators=(",", ":"))) == spec
+
+
+@RULES
 def test_a_stopping_rule_stored_by_its_name_in_vertex_is_read(stored, rule):
     spec = StudySpec((Metric("m", Goal.MINIMIZE),), SearchSpace(), stopping_rule=rule)
     text = codec.dump_spec(spec)

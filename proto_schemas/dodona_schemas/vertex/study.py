@@ -271,6 +271,36 @@ class ConvexAutomatedStoppingSpec(WireModel):
     update_all_stopped_trials: Flag | None = None
 
 
+class AshaStoppingSpec(WireModel):
+    """Early stopping of a trial that is not among the best of those that reached the same rung."""
+
+    min_resource: Double = own("the step of the first rung, or its seconds; 1 if it is left out", 1.0)
+    max_resource: Double | None = own("all rungs are below this step, or these seconds")
+    reduction_factor: Double = own(
+        "one in this many trials goes on at a rung, and each rung is this many times the one before; "
+        "3 if it is left out",
+        3.0,
+    )
+    use_elapsed_duration: Flag = own("whether rungs are seconds instead of steps", False)
+
+
+class NoProgressStoppingSpec(WireModel):
+    """Early stopping of a trial that does not improve any more."""
+
+    patience: Double = own("the steps, or the seconds, that a trial may go on without improvement; at least 1", 0.0)
+    least_improvement: Double = own("smaller improvements of the objective do not count", 0.0)
+    use_elapsed_duration: Flag = own("whether the patience is in seconds instead of steps", False)
+
+
+StoppingSpec = (
+    DecayCurveAutomatedStoppingSpec
+    | MedianAutomatedStoppingSpec
+    | ConvexAutomatedStoppingSpec
+    | AshaStoppingSpec
+    | NoProgressStoppingSpec
+)
+
+
 class StudySpec(WireModel):
     """The search space, the metrics, and the settings of the search."""
 
@@ -285,6 +315,8 @@ class StudySpec(WireModel):
     decay_curve_stopping_spec: DecayCurveAutomatedStoppingSpec | None = None
     median_automated_stopping_spec: MedianAutomatedStoppingSpec | None = None
     convex_automated_stopping_spec: ConvexAutomatedStoppingSpec | None = None
+    asha_stopping_spec: AshaStoppingSpec | None = own("early stopping by the rank at each rung")
+    no_progress_stopping_spec: NoProgressStoppingSpec | None = own("early stopping of trials that no longer improve")
     seed: Int64 | None = own("the seed of all suggestions; without it the server draws one")
     algorithm_options: OptionMap = own("the options of the algorithm by name", {})
     prior_studies: Repeated[str] = own("the names of earlier studies to learn from", [])

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dodona_server.domain.errors import Field, InvalidArgument, inside
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import SearchSpace
+from dodona_server.domain.stopping_rule import StoppingRule
 
 MAX_METRICS = 16
 MAX_METRIC_NAME_LENGTH = 256
@@ -173,37 +174,6 @@ class StoppingConfig:
             return None
         earliest = 0.0 if self.minimum_runtime is None else self.minimum_runtime.end(create_time)
         return max(min(ends), earliest)
-
-
-class StoppingMethod(enum.StrEnum):
-    """How a stopping rule decides: by the curve's expected end, the other trials' median, or a model of all curves."""
-
-    DECAY_CURVE = "DECAY_CURVE"
-    MEDIAN = "MEDIAN"
-    CONVEX = "CONVEX"
-
-
-@dataclass(frozen=True, slots=True)
-class StoppingRule:
-    """A rule for stopping trials early. No rule acts yet.
-
-    Args:
-        method: how it decides.
-        use_elapsed_time: whether it compares curves by the elapsed time instead of the steps.
-        max_steps: the steps of a whole training. This and the following are of CONVEX only.
-        min_steps: no trial stops before this step.
-        min_measurements: no trial stops before it has this many measurements.
-        learning_rate_parameter: the name of the parameter that is the learning rate.
-        update_stopped_trials: whether stopped trials are judged again.
-    """
-
-    method: StoppingMethod
-    use_elapsed_time: bool = False
-    max_steps: int | None = None
-    min_steps: int | None = None
-    min_measurements: int | None = None
-    learning_rate_parameter: str | None = None
-    update_stopped_trials: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pydantic_core import from_json, to_json
 
 from dodona_server.domain.metadata import WrittenMetadata
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import StoppingMethod, StudySpec
+from dodona_server.domain.stopping_rule import StoppingMethod
+from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Measurement
 
 # Longer ones are parsed only on access.

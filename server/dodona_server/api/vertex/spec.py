@@ -5,8 +5,9 @@ from __future__ import annotations
 from dodona_schemas import vertex as wire
 from dodona_server.api.shared import timestamp
 from dodona_server.api.vertex.space import read_parameters, write_parameter
-from dodona_server.domain.errors import InvalidArgument, inside
+from dodona_server.domain.errors import Field, InvalidArgument, inside
 from dodona_server.domain.space import SearchSpace
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import (
     DEFAULT_MAX_ATTEMPTS,
     Goal,
@@ -15,8 +16,6 @@ from dodona_server.domain.study import (
     Safety,
     Selection,
     StoppingConfig,
-    StoppingMethod,
-    StoppingRule,
     StudySpec,
     TimeConstraint,
 )
@@ -27,10 +26,27 @@ _NOISES = {
     wire.ObservationNoise.HIGH: Noise.HIGH,
 }
 _NOISE_NAMES = {noise: name for name, noise in _NOISES.items()}
-_STOPPING_RULES = {
-    StoppingMethod.DECAY_CURVE: "decay_curve_stopping_spec",
-    StoppingMethod.MEDIAN: "median_automated_stopping_spec",
-    StoppingMethod.CONVEX: "convex_automated_stopping_spec",
+# Each rule's field in a spec, and its message.
+_STOPPING_RULES: dict[StoppingMethod, tuple[str, type[wire.StoppingSpec]]] = {
+    StoppingMethod.DECAY_CURVE: ("decay_curve_stopping_spec", wire.DecayCurveAutomatedStoppingSpec),
+    StoppingMethod.MEDIAN: ("median_automated_stopping_spec", wire.MedianAutomatedStoppingSpec),
+    StoppingMethod.CONVEX: ("convex_automated_stopping_spec", wire.ConvexAutomatedStoppingSpec),
+    StoppingMethod.ASHA: ("asha_stopping_spec", wire.AshaStoppingSpec),
+    StoppingMethod.NO_PROGRESS: ("no_progress_stopping_spec", wire.NoProgressStoppingSpec),
+}
+# The fields of all rules: in the domain, and on the wire.
+_RULE_FIELDS = {
+    "use_elapsed_time": "use_elapsed_duration",
+    "max_steps": "max_step_count",
+    "min_steps": "min_step_count",
+    "min_measurements": "min_measurement_count",
+    "learning_rate_parameter": "learning_rate_parameter_name",
+    "update_stopped_trials": "update_all_stopped_trials",
+    "min_resource": "min_resource",
+    "max_resource": "max_resource",
+    "reduction_factor": "reduction_factor",
+    "patience": "patience",
+    "least_improvement": "least_improvement",
 }
 
 
@@ -51,7 +67,7 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
         with inside("studyStoppingConfig"):
             stopping = _read_stopping(spec.study_stopping_config)
         best = spec.measurement_selection_type is wire.MeasurementSelectionType.BEST_MEASUREMENT
-        return StudySpec(
+        read = StudySpec(
             metrics=tuple(metrics),
             space=SearchSpace(read_parameters(spec.parameters)),
             algorithm=spec.algorithm.name,
@@ -63,6 +79,16 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
             prior_studies=tuple(spec.prior_studies),
             max_attempts=DEFAULT_MAX_ATTEMPTS if spec.max_attempts is None else spec.max_attempts,
         )
+        _check_objectives(read)
+        return read
+
+
+def _check_objectives(spec: StudySpec) -> None:
+    """Refuse a rule that acts in a study with several objectives; old studies may have one, so loading does not."""
+    rule = spec.stopping_rule
+    if rule is not None and rule.acts and len(spec.objectives) > 1:
+        problem = f"stops trials by one objective; the study has {len(spec.objectives)}"
+        raise InvalidArgument(problem, _STOPPING_RULES[rule.method][0])
 
 
 def _read_metric(metric: wire.MetricSpec) -> Metric:
@@ -75,25 +101,23 @@ def _read_metric(metric: wire.MetricSpec) -> Metric:
 
 
 def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
-    rules = {name: getattr(spec, name) for name in _STOPPING_RULES.values()}
-    given = [name for name, rule in rules.items() if rule is not None]
-    if len(given) > 1:
-        raise InvalidArgument(f"only one early stopping rule is possible, not {' and '.join(given)}")
-    if spec.decay_curve_stopping_spec is not None:
-        return StoppingRule(StoppingMethod.DECAY_CURVE, spec.decay_curve_stopping_spec.use_elapsed_duration)
-    if spec.median_automated_stopping_spec is not None:
-        return StoppingRule(StoppingMethod.MEDIAN, spec.median_automated_stopping_spec.use_elapsed_duration)
-    if (convex := spec.convex_automated_stopping_spec) is not None:
-        return StoppingRule(
-            StoppingMethod.CONVEX,
-            use_elapsed_time=convex.use_elapsed_duration,
-            max_steps=convex.max_step_count,
-            min_steps=convex.min_step_count,
-            min_measurements=convex.min_measurement_count,
-            learning_rate_parameter=convex.learning_rate_parameter_name,
-            update_stopped_trials=convex.update_all_stopped_trials,
+    """Return the rule for stopping trials early.
+
+    Raises:
+        InvalidArgument: there are several, or a figure is out of range.
+    """
+    rules = [(method, name) for method, (name, _) in _STOPPING_RULES.items() if getattr(spec, name) is not None]
+    if not rules:
+        return None
+    if len(rules) > 1:
+        raise InvalidArgument(
+            ("only one early stopping rule is possible, not ", Field(rules[0][1]), " and ", Field(rules[1][1]))
         )
-    return None
+    ((method, name),) = rules
+    message = getattr(spec, name)
+    fields = {ours: getattr(message, theirs) for ours, theirs in _RULE_FIELDS.items() if hasattr(message, theirs)}
+    with inside(name):
+        return StoppingRule(method, **fields)
 
 
 def _read_goal(goal: wire.GoalType) -> Goal:
@@ -152,26 +176,10 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
     )
     if spec.stopping_rule is None:
         return written
-    return written.model_copy(
-        update={_STOPPING_RULES[spec.stopping_rule.method]: _write_stopping_rule(spec.stopping_rule)}
-    )
-
-
-def _write_stopping_rule(
-    rule: StoppingRule,
-) -> wire.DecayCurveAutomatedStoppingSpec | wire.MedianAutomatedStoppingSpec | wire.ConvexAutomatedStoppingSpec:
-    if rule.method is StoppingMethod.DECAY_CURVE:
-        return wire.DecayCurveAutomatedStoppingSpec(use_elapsed_duration=rule.use_elapsed_time)
-    if rule.method is StoppingMethod.MEDIAN:
-        return wire.MedianAutomatedStoppingSpec(use_elapsed_duration=rule.use_elapsed_time)
-    return wire.ConvexAutomatedStoppingSpec(
-        max_step_count=rule.max_steps,
-        min_step_count=rule.min_steps,
-        min_measurement_count=rule.min_measurements,
-        learning_rate_parameter_name=rule.learning_rate_parameter,
-        use_elapsed_duration=rule.use_elapsed_time,
-        update_all_stopped_trials=rule.update_stopped_trials,
-    )
+    name, message = _STOPPING_RULES[spec.stopping_rule.method]
+    known = {theirs: ours for ours, theirs in _RULE_FIELDS.items() if theirs in message.model_fields}
+    fields = {theirs: getattr(spec.stopping_rule, ours) for theirs, ours in known.items()}
+    return written.model_copy(update={name: message(**fields)})
 
 
 def _write_metric(metric: Metric) -> wire.MetricSpec:
