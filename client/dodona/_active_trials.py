@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 from dodona._errors import Aborted, ApiError
-from dodona._record import Verdict, number_of, state_of
+from dodona._record import Verdict, number_of, state_of, stopping_reason_of
 from dodona_schemas import vertex
 
 logger = logging.getLogger("dodona")
@@ -46,6 +46,7 @@ class ActiveTrial:
         client_id: the worker that the server handed it to.
         path: the trial's path, below the location.
         state: the state in the server's last answer.
+        stopping_reason: why a stopping rule stopped the trial, by the server's answers; None if none did.
         lost: the error for the next call, once the trial is no longer this worker's.
         last_contact: when the server last heard of the trial, by `time.monotonic`.
         buffered: how many of its reports are buffered; the outbox keeps the count.
@@ -59,6 +60,7 @@ class ActiveTrial:
         self.study_path = study_path
         self.path = f"{study_path}/trials/{self.number}"
         self.state = state_of(wire)
+        self.stopping_reason = stopping_reason_of(wire)
         self.lost: Aborted | None = None
         self.last_contact = time.monotonic()
         self.buffered = 0
@@ -81,6 +83,7 @@ class ActiveTrial:
         self.last_contact = time.monotonic()
         state = state_of(wire)
         with self._lock:
+            self.stopping_reason = stopping_reason_of(wire) or self.stopping_reason
             if _ORDER.get(state, 0) > _ORDER.get(self.state, 0):
                 self.state = state
 

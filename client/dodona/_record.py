@@ -11,11 +11,14 @@ from dodona._space import Value
 from dodona._text import checked, line_of
 from dodona._values import measured
 from dodona_schemas import vertex
-from dodona_schemas.base import WireModel
+from dodona_schemas.base import TextMap, WireModel
 from dodona_schemas.vertex import TrialState
 
 # A measurement: one number for a study with one metric, or a number for each metric by name.
 Metrics: TypeAlias = SupportsFloat | Mapping[str, SupportsFloat]
+
+# The entry of a trial's metadata with the reason why a stopping rule stopped it.
+_STOPPING_REASON = "stopping/reason"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class TrialRecord:
 
     `state` is REQUESTED, ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE. `metrics` are those of the final measurement, empty
     before it, and `step` is their step. `worker` is the worker that runs or ran the trial. `attempt` counts how often
-    the trial was handed out. `checkpoint` is where to resume it, if its worker named a place.
+    the trial was handed out. `checkpoint` is where to resume it, if its worker named a place. `stopping_reason` is
+    why a stopping rule stopped it; None if none did.
     """
 
     number: int
@@ -48,6 +52,7 @@ class TrialRecord:
     attempt: int
     step: int = 0
     checkpoint: str | None = None
+    stopping_reason: str | None = None
 
     def __str__(self) -> str:
         """Return one line: "trial 7 SUCCEEDED with objective=0.25: x=1.5, kind='a'"."""
@@ -64,6 +69,7 @@ class Verdict(WireModel):
     """The part of a reported trial that its worker needs; parsing the whole trial costs more than the call."""
 
     state: TrialState | None = None
+    metadata: TextMap | None = None
 
 
 def measurement_of(metrics: Metrics, names: list[str]) -> vertex.Measurement:
@@ -97,6 +103,11 @@ def state_of(wire: vertex.Trial | Verdict) -> str:
     return (wire.state or TrialState.STATE_UNSPECIFIED).name
 
 
+def stopping_reason_of(wire: vertex.Trial | Verdict) -> str | None:
+    """Return why a stopping rule stopped the trial; None if none did."""
+    return (wire.metadata or {}).get(_STOPPING_REASON)
+
+
 def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
     """Return the record of a trial.
 
@@ -118,6 +129,7 @@ def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
         attempt=wire.attempt or 1,
         step=0 if final is None else final.step_count,
         checkpoint=wire.checkpoint or None,
+        stopping_reason=stopping_reason_of(wire),
     )
 
 

@@ -97,6 +97,11 @@ class Trial:
         """Whether to end early: the trial is to be stopped, was ended by another client, or is lost to this worker."""
         return self.lost or self.state != TrialState.ACTIVE.name
 
+    @property
+    def stopping_reason(self) -> str | None:
+        """Why a stopping rule stopped the trial, by the server's answers; None if none did."""
+        return self._active.stopping_reason
+
     def report(
         self, metrics: Metrics, step: int | None = None, checkpoint: str | os.PathLike[str] | None = None
     ) -> None:
