@@ -201,20 +201,6 @@ def test_epochs_are_seen_on_the_server_while_the_trial_runs(tune: Tune, study: C
     assert seen == [[], [1], [1, 2], [1, 2, 3]], "each epoch once, and the second execution goes on"
 
 
-def test_stopping_ends_the_training(tune: Tune, study: Callable[[], Study], stop: Callable[[int], None]) -> None:
-    class StopInTheSecond(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            if epoch == 1:
-                stop(1)
-
-    tuner = tune(build_fixed, objective="val_loss", max_trials=1, executions_per_trial=3)
-    tuner.search(**DATA, epochs=50, callbacks=[StopInTheSecond()], verbose=0)
-    (record,) = study().trials()
-    assert (record.state, len(record.measurements)) == ("SUCCEEDED", 2), "nor is there another execution"
-    assert record.metrics["val_loss"] == min(measured.metrics["val_loss"] for measured in record.measurements)
-    assert tuner.get_best_models()
-
-
 def test_a_custom_loop_reports_and_stops(tune: Tune, study: Callable[[], Study], stop: Callable[[int], None]) -> None:
     class Loop(CloudTuner):
         def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:

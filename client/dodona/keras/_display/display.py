@@ -102,7 +102,7 @@ class Display:
         """
         seconds = time.monotonic() - self._began.pop(trial.trial_id, time.monotonic())
         if trial.status == TrialStatus.COMPLETED:
-            result = f"{objective} {number(trial.score)}"
+            result = f"{objective} {number(trial.score)}" + (f"  {trial.message}" if trial.message else "")
         else:
             result = f"failed: {shortened(reason_of(trial).splitlines()[-1], LONGEST_LINE)}"
         record = f"  best {number(best.score)} (trial {best.trial_id})" if best is not None else ""

@@ -12,6 +12,7 @@ from dodona._text import sendable, words_of
 from dodona.keras._compat import MultiObjective
 from dodona.keras._mapping.objective import score
 from dodona.keras._mapping.search_space import filled
+from dodona.keras._mapping.stopping import early_end_of
 
 _STATUS = {"SUCCEEDED": TrialStatus.COMPLETED, "INFEASIBLE": TrialStatus.FAILED}
 UNFINISHED = {"REQUESTED", "ACTIVE", "STOPPING"}
@@ -20,19 +21,23 @@ UNFINISHED = {"REQUESTED", "ACTIVE", "STOPPING"}
 LONGEST_REASON = 2000
 
 
-def trial_of(record: TrialRecord, space: HyperParameters, objective: Objective) -> Trial:
+def trial_of(record: TrialRecord, space: HyperParameters, objective: Objective, planned: int | None = None) -> Trial:
     """Return KerasTuner's trial for a record of the server.
 
     An unfinished trial has no metrics here: KerasTuner would treat a reported metric as the result. A finished trial
-    has its final metrics.
+    has its final metrics. The message of one that was stopped early says so; `Trial.summary` prints it.
 
     Args:
         record: the server's record.
         space: the study's space.
         objective: the study's objective.
+        planned: how many epochs a trial is trained; None if unknown.
     """
     status = _STATUS.get(record.state, TrialStatus.RUNNING)
-    trial = Trial(filled(space, record.parameters), str(record.number), status, record.infeasible_reason)
+    message = record.infeasible_reason
+    if message is None and (end := early_end_of(record, planned)) is not None:
+        message = str(end)
+    trial = Trial(filled(space, record.parameters), str(record.number), status, message)
     if record.state not in UNFINISHED and record.metrics:
         trial.best_step = best_step_of(record.step)
         add_metrics(trial, record.metrics, objective, trial.best_step)

@@ -10,6 +10,7 @@ from keras_tuner import HyperParameters, Objective
 from keras_tuner.engine.trial import Trial
 
 import dodona
+from dodona._stopping import EarlyStopping
 from dodona.keras._display.display import Display
 from dodona.keras._errors import outages_end_the_search
 from dodona.keras._process.worker import worker_id
@@ -44,6 +45,8 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         worker: this worker's id, the same after a restart; None for the value of DODONA_WORKER, or a unique id.
         algorithm: the search algorithm, such as "random_search"; None for the server's default.
         algorithm_options: its options by name.
+        early_stopping: the rule by which the server stops trials early: "median", "asha" or "no_progress", or the rule
+            in the protocol's form; None for none. See `dodona.Client.create_study`.
         overwrite: whether to start the study over if no other worker can be using it.
         seed: the seed of all suggestions; None to let the server draw one.
         allow_new_entries: whether the hypermodel may use hyperparameters that were not declared.
@@ -73,6 +76,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         worker: str | None = None,
         algorithm: str | None = None,
         algorithm_options: Mapping[str, bool | int | float | str] | None = None,
+        early_stopping: EarlyStopping | None = None,
         overwrite: bool = False,
         seed: int | None = None,
         allow_new_entries: bool = True,
@@ -87,6 +91,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
             max_trials=max_trials,
             algorithm=algorithm,
             algorithm_options=algorithm_options,
+            early_stopping=early_stopping,
             seed=seed,
         )
         client = dodona.Client(url, token, project_id, region, worker=worker_id(worker))
@@ -104,6 +109,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         # State of CloudOracle, created here so that only one constructor lists the arguments.
         self._active: dict[str, ActiveTrial] = {}
         self._failures_in_a_row = 0
+        self._plans: set[int] = set()
         self._any_begun = False
         self.constructed = True
 

@@ -15,11 +15,12 @@ from dodona.keras._display.display import result_of
 from dodona.keras._display.progress import Progress
 from dodona.keras._errors import SearchInterrupted, outages_end_the_search
 from dodona.keras._mapping.results import MissingObjective, metrics_and_epoch
+from dodona.keras._mapping.stopping import saving
 from dodona.keras._mapping.trials import add_metrics, best_records, trial_of
 from dodona.keras._oracle.attachment import AttachedOracle, study_attribute
 from dodona.keras._process.state import process_state
 from dodona.keras._process.worker import NAMELESS
-from dodona.keras._study.requested_spec import max_trials_of
+from dodona.keras._study.requested_spec import max_trials_of, stopping_rule_of
 from dodona.keras._training.active_trial import ActiveTrial
 from dodona.keras._training.reporting import Reporter
 
@@ -180,6 +181,8 @@ class CloudOracle(AttachedOracle):
                 self._display.show(f"trial {trial.trial_id} failed {active.failures} times; {left} retries left")
                 return False
             trial.status = TrialStatus.FAILED
+        if active.reporter.planned is not None:
+            self._plans.add(active.reporter.planned)
         with outages_end_the_search():
             taken = active.send_result(self._shared.space)
             del self._active[trial.trial_id]
@@ -299,4 +302,16 @@ class CloudOracle(AttachedOracle):
 
     def _trial_of(self, record: dodona.TrialRecord) -> Trial:
         self._shared.sync()
-        return trial_of(record, self._shared.space.hyperparameters, self.objective)
+        return trial_of(record, self._shared.space.hyperparameters, self.objective, self._planned_epochs)
+
+    def saving(self) -> str | None:
+        """Return how many trials of the study were stopped early and how many epochs they ran; None if none was."""
+        with outages_end_the_search():
+            if stopping_rule_of(self.study.spec) is None:
+                return None
+            return saving(self.study.trials(), self._planned_epochs)
+
+    @property
+    def _planned_epochs(self) -> int | None:
+        """How many epochs each trial is trained, as far as the trials of this process show; None if they differ."""
+        return next(iter(self._plans)) if len(self._plans) == 1 else None

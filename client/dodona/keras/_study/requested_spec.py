@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 from keras_tuner import HyperParameters, Objective
 
 from dodona import Study
+from dodona._stopping import EarlyStopping, set_stopping_rule
 from dodona.keras._mapping.objective import directions, parts_in, parts_of, worded, worded_parts
 from dodona.keras._study.ai_platform import read_study_config
 from dodona_schemas.vertex import MetricSpec, StudySpec, StudyStoppingConfig, parse_algorithm
 
 Argument = TypeVar("Argument")
+
+_RULES = {name for name in StudySpec.model_fields if name.endswith("_stopping_spec")}
 
 
 def requested_spec(
@@ -25,6 +28,7 @@ def requested_spec(
     max_trials: int | None = None,
     algorithm: str | None = None,
     algorithm_options: Mapping[str, bool | int | float | str] | None = None,
+    early_stopping: EarlyStopping | None = None,
     seed: int | None = None,
 ) -> StudySpec:
     """Return the study's spec, from `study_config` and the other arguments; no part may come from both.
@@ -36,10 +40,11 @@ def requested_spec(
         max_trials: how many trials the study may have.
         algorithm: the search algorithm, such as "random_search".
         algorithm_options: its options.
+        early_stopping: the rule by which the server stops trials early.
         seed: the seed of all suggestions.
 
     Raises:
-        ValueError: two arguments contradict each other, or there is no such algorithm.
+        ValueError: two arguments contradict each other, or there is no such algorithm or rule.
     """
     spec = read_study_config(study_config or {})
     if objective is not None and spec.metrics:
@@ -56,8 +61,19 @@ def requested_spec(
     options = dict(algorithm_options or {}) or None
     configured = spec.algorithm_options or None
     spec.algorithm_options = _given_once("algorithm_options", options, "algorithmOptions", configured) or {}
+    if early_stopping is not None:
+        _set_stopping_rule(spec, early_stopping)
     spec.seed = _given_once("seed", seed, "seed", spec.seed)
     return spec
+
+
+def _set_stopping_rule(spec: StudySpec, early_stopping: EarlyStopping) -> None:
+    requested = StudySpec()
+    set_stopping_rule(requested, early_stopping)
+    rule, configured = stopping_rule_of(requested), stopping_rule_of(spec)
+    if configured not in (None, rule):
+        raise ValueError(f"early_stopping is {rule}, but study_config has {configured}; pass it once")
+    set_stopping_rule(spec, early_stopping)
 
 
 def _given_once(name: str, given: Argument | None, field: str, configured: Argument | None) -> Argument | None:
@@ -69,6 +85,12 @@ def _given_once(name: str, given: Argument | None, field: str, configured: Argum
 def max_trials_of(spec: StudySpec) -> int | None:
     """Return how many trials a study may have; None for no limit."""
     return spec.study_stopping_config.max_num_trials if spec.study_stopping_config else None
+
+
+def stopping_rule_of(spec: StudySpec) -> dict[str, Any] | None:
+    """Return the rule by which the server stops trials early, as in the spec's JSON; None for none."""
+    rules = spec.model_dump(mode="json", by_alias=True, include=_RULES, exclude_none=True)
+    return rules or None
 
 
 def check_objective(study: Study, requested: list[MetricSpec]) -> None:
@@ -118,6 +140,7 @@ def differences(study: Study, requested: StudySpec) -> list[str]:
         ("max_trials", max_trials_of(ours), max_trials_of(theirs)),
         ("algorithm", ours.algorithm.name if ours.algorithm else None, theirs.algorithm.name),
         ("algorithm_options", ours.algorithm_options or None, theirs.algorithm_options),
+        ("early_stopping", stopping_rule_of(ours), stopping_rule_of(theirs)),
         ("seed", ours.seed, theirs.seed),
     ]
     return [f"{name} is {has}, not {asked}" for name, asked, has in pairs if asked is not None and asked != has]

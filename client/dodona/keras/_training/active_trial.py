@@ -6,12 +6,14 @@ import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from keras_tuner import HyperParameters, Objective
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 import dodona
 from dodona.keras._mapping.search_space import Space, filled
+from dodona.keras._mapping.stopping import early_end
 from dodona.keras._mapping.trials import reason_of, step_of
 from dodona.keras._mapping.wire_values import used_values
 from dodona.keras._training.reporting import LOST, Reporter
@@ -21,6 +23,25 @@ logger = logging.getLogger("dodona")
 
 # How long a process that was asked to exit tries to release its trial.
 LEAVING_SECONDS = 3.0
+
+
+class RunningTrial(Trial):  # type: ignore[misc]  # keras_tuner has no types
+    """KerasTuner's trial while it runs here; a copy of it is never to be stopped."""
+
+    _reporter: Reporter | None = None
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a custom training loop is to end, by the server's last answer; `on_epoch_end` gets one."""
+        return self._reporter is not None and self._reporter.should_stop
+
+    def follow(self, reporter: Reporter) -> None:
+        """Take `should_stop` from the reporter."""
+        self._reporter = reporter
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The reporter belongs to this process.
+        return {**self.__dict__, "_reporter": None}
 
 
 @dataclass
@@ -46,7 +67,7 @@ class ActiveTrial:
     worker: str
     objective: Objective
     on_step: Callable[[int, Mapping[str, float]], None]
-    trial: Trial = field(init=False)
+    trial: RunningTrial = field(init=False)
     reporter: Reporter = field(init=False)
     failures: int = 0
     may_resume: bool = False
@@ -59,8 +80,9 @@ class ActiveTrial:
             space: the study's hyperparameters.
         """
         values = filled(space, self.handle.parameters)
-        self.trial = Trial(values, str(self.handle.number), TrialStatus.RUNNING)
+        self.trial = RunningTrial(values, str(self.handle.number), TrialStatus.RUNNING)
         self.reporter = Reporter(self.handle, self.objective, self.on_step)
+        self.trial.follow(self.reporter)
         # A retry after a failure starts from the beginning; and later `last_step` includes this run's own steps.
         self.may_resume = not self.failures and (self.handle.attempt > 1 or self.handle.last_step is not None)
         self.trainings = 0
@@ -92,6 +114,7 @@ class ActiveTrial:
             ApiError: the server refused.
         """
         trial, handle = self.trial, self.handle
+        was_stopped = handle.state == "STOPPING"
         try:
             if not self.reporter.lost:
                 self._end(used_values(space, trial.hyperparameters, handle.parameters))
@@ -102,6 +125,10 @@ class ActiveTrial:
             trial.status, trial.message = TrialStatus.FAILED, "it was no longer this worker's"
         elif trial.status == TrialStatus.COMPLETED and handle.state == "INFEASIBLE":
             trial.status, trial.message = TrialStatus.FAILED, f"{self.objective.name} is {trial.score}"
+        elif trial.status == TrialStatus.COMPLETED and was_stopped:
+            _, epochs = self.reporter.steps
+            end = early_end(epochs, self.reporter.planned, handle.stopping_reason)
+            trial.message = None if end is None else str(end)
         return not self.reporter.lost
 
     def _end(self, used: list[TrialParameter] | None) -> None:

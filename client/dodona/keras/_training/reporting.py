@@ -39,6 +39,7 @@ class Reporter:
         fitting: whether a callback in `fit` reports now, so that the hook must not.
         lost: whether the trial is no longer this worker's.
         best: the metrics of the epoch with the best objective so far, and the epoch, from 0 on; None before one.
+        planned: how many epochs `fit` would train in all executions; None if unknown.
         checkpoint: where to resume the trial, for the next report; None without one.
         epochs: the epochs of this execution so far, from 0 on, with their metrics.
         seen: the names of all metrics so far.
@@ -51,6 +52,7 @@ class Reporter:
         self.fitting = False
         self.lost = False
         self.best: tuple[dict[str, float], int] | None = None
+        self.planned: int | None = None
         self.checkpoint: str | None = None
         self.epochs: list[tuple[int, dict[str, float]]] = []
         self.seen: set[str] = set()
@@ -145,16 +147,20 @@ class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has
 
     Args:
         reporter: the trial's reporter.
+        executions: how often the trial is trained.
 
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, executions: int) -> None:
         super().__init__()
         self._reporter = reporter
+        self._executions = executions
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
         """Silence the tuner's own hook."""
         self._reporter.fitting = True
+        epochs = (self.params or {}).get("epochs")
+        self._reporter.planned = epochs * self._executions if epochs else None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report the epoch."""

@@ -42,7 +42,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         overwrite: whether to start the study over if no other worker can be using it.
         trials_per_process: after how many trials the program restarts in the same process, which frees all memory;
             None for never.
-        **kwargs: the arguments of `CloudOracle` (objective, max_trials, study_id, url, token, seed and so on), unless
+        **kwargs: the arguments of `CloudOracle` (objective, max_trials, early_stopping, study_id and so on), unless
             `oracle` is one; `tuner_id`, this worker's id; and those of keras_tuner's own class.
 
     Raises:
@@ -98,6 +98,12 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         study = self.oracle.study
         study.refresh()
         return study
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the trial that runs here is to end early, by the server's last answer; for a custom training loop."""
+        trial = self.oracle.ongoing_trials.get(self.tuner_id)
+        return trial is not None and trial.should_stop
 
     # --- the search
 
@@ -207,13 +213,15 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]
 
     def results_summary(self, num_trials: int = 10) -> None:
-        """See keras_tuner.BaseTuner.results_summary.
+        """Print the best trials as KerasTuner does, and how many trials of the study were stopped early.
 
         Args:
             num_trials: how many trials to print, the best first.
         """
         with printed_safely():
             super().results_summary(num_trials)
+            if (saving := self.oracle.saving()) is not None:
+                print(f"\n{saving}")  # noqa: T201 - KerasTuner prints the rest
 
     def search_space_summary(self, extended: bool = False) -> None:
         """See keras_tuner.BaseTuner.search_space_summary.

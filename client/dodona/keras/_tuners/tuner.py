@@ -142,7 +142,7 @@ class Tuner(CheckpointTuner):
             self._configure_tensorboard_dir(callbacks, trial, execution)
             if reporter is not None:
                 reporter.epochs = []
-                callbacks.append(ReportEpochs(reporter))
+                callbacks.append(ReportEpochs(reporter, self.executions_per_trial))
             callbacks.extend(self.oracle.progress_callbacks(self.executions_per_trial))
             callbacks.append(TunerCallback(self, trial))
             callbacks.append(SaveBuildConfig(build_config_path(self, trial.trial_id)))
@@ -198,7 +198,8 @@ class Tuner(CheckpointTuner):
     def on_epoch_end(self, trial: Trial, model: Any, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Report an epoch of a custom training loop; in `fit` a callback does.
 
-        Afterwards `model.stop_training` says whether to stop, because the server asks for it or the model did already.
+        Afterwards `trial.should_stop` and `self.should_stop` say whether the server asks to stop. `model.stop_training`
+        says it too, and stays true if the model itself had stopped.
 
         Args:
             trial: the running trial.

@@ -1,0 +1,190 @@
+"""Trials that are stopped early: by the server, by another client, or by the user's own callback."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import pickle
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import pytest
+from keras_tuner import HyperParameters, Objective
+
+import dodona.keras
+from dodona import Client, Study, TrialRecord
+from dodona._record import Measurement
+from dodona.keras import CloudOracle, CloudTuner
+from dodona.keras._mapping.stopping import early_end_of, saving
+from dodona_schemas.vertex import AshaStoppingSpec, MedianAutomatedStoppingSpec
+from tests.keras.models import DATA, BlackBox, X, Y, build_fixed, compile_model
+
+Tune = Callable[..., CloudTuner]
+
+MEDIAN = {"medianAutomatedStoppingSpec": {"useElapsedDuration": True}}
+
+
+def ended(number: int, epochs: int, reason: str | None, **values: Any) -> TrialRecord:
+    """A finished trial with that many epochs."""
+    measured = tuple(Measurement(step, None, {"loss": 1.0}) for step in range(1, epochs + 1))
+    now = datetime.now(UTC)
+    return TrialRecord(
+        number, "SUCCEEDED", values, {"loss": 1.0}, measured, "w", now, now, None, 1, stopping_reason=reason
+    )
+
+
+def test_what_stopping_saved() -> None:
+    records = [ended(1, 9, None), ended(2, 3, "why"), ended(3, 9, "why"), ended(4, 1, "why", **{"tuner/epochs": 4})]
+    assert saving(records, 9) == "2 of 4 trials stopped early: 9 of their 13 epochs saved", "trial 3 ran to its end"
+    assert saving(records, None) == "3 of 4 trials stopped early, after 13 epochs in all"
+    assert saving(records, 2) == "3 of 4 trials stopped early, after 13 epochs in all", "fit was called several times"
+    assert saving(records[:1], 9) is None
+    assert str(early_end_of(records[1], 9)) == "stopped after epoch 3 of 9: why"
+    assert str(early_end_of(records[1], None)) == "stopped after epoch 3: why"
+    assert early_end_of(replace(records[1], end=None), 9) is None
+
+
+class StopsInEpoch(keras.callbacks.Callback):
+    """Asks the server for the end of the trial during an epoch, so that the answer to its report says so."""
+
+    def __init__(self, epoch: int, stop: Callable[[], None]) -> None:
+        super().__init__()
+        self._epoch = epoch
+        self._stop = stop
+
+    def __deepcopy__(self, _memo: Any) -> StopsInEpoch:
+        return self
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if epoch + 1 == self._epoch:
+            self._stop()
+
+
+def test_a_stop_ends_fit_after_the_epoch_and_keeps_the_best_weights(
+    tune: Tune, study: Callable[[], Study], stop: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(hp: HyperParameters) -> keras.Model:
+        hp.Int("seed", 0, 9)
+        model = keras.Sequential([keras.layers.Dense(2, activation="softmax")])
+        # From the third epoch on, the loss grows; an epoch has one step.
+        rate = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.1, -1.0])
+        compile_model(model, keras.optimizers.SGD(rate))
+        return model
+
+    tuner = tune(build, objective="val_loss", max_trials=1, executions_per_trial=3)
+    trained: list[str] = []
+    at_end = keras.callbacks.LambdaCallback(on_train_end=lambda _logs: trained.append("once"))
+    tuner.search(**DATA, epochs=20, callbacks=[StopsInEpoch(4, lambda: stop(1)), at_end])
+    (record,) = study().trials()
+    assert (record.state, record.step) == ("SUCCEEDED", 2)
+    assert [measured.step for measured in record.measurements] == [1, 2, 3, 4], "nor is there another execution"
+    assert record.metrics == record.measurements[1].metrics
+    assert trained == ["once"]
+    (model,) = tuner.get_best_models()
+    assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(record.metrics["val_loss"], rel=1e-5)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert f"val_loss {record.metrics['val_loss']:.5g}  stopped after epoch 4 of 60  best " in line
+
+
+def test_a_trial_that_the_users_own_callback_ends_was_not_stopped(
+    tune: Tune, study: Callable[[], Study], capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = keras.callbacks.EarlyStopping(monitor="loss", patience=1, min_delta=100)
+    tuner = tune(build_fixed, objective="val_loss", max_trials=2, executions_per_trial=2, early_stopping="median")
+    tuner.search(**DATA, epochs=9, callbacks=[own])
+    for record in study().trials():
+        assert (record.state, len(record.measurements)) == ("SUCCEEDED", 4), "two epochs of each execution"
+        assert record.stopping_reason is None
+    assert {trial.status for trial in tuner.oracle.get_best_trials(2)} == {"COMPLETED"}
+    tuner.results_summary()
+    assert "stopped" not in capsys.readouterr().out
+
+
+def test_a_custom_loop_sees_that_it_should_stop(
+    tune: Tune, study: Callable[[], Study], stop: Callable[[int], None]
+) -> None:
+    seen: list[tuple[bool, bool, bool]] = []
+
+    class Loop(CloudTuner):
+        def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+            model = self.hypermodel.build(trial.hyperparameters)
+            for epoch in range(5):
+                if epoch == 1:
+                    stop(int(trial.trial_id))
+                self.on_epoch_end(trial, model, epoch, logs={"loss": 1.0 + epoch})
+                seen.append((trial.should_stop, self.should_stop, model.stop_training))
+                if trial.should_stop:
+                    break
+            for copied in (copy.deepcopy(trial), pickle.loads(pickle.dumps(trial))):
+                assert copied.trial_id == trial.trial_id
+                assert copied.should_stop is False
+
+    tuner = tune(build_fixed, Loop, objective="loss", max_trials=2)
+    assert tuner.should_stop is False
+    tuner.search(verbose=0)
+    assert seen == [(False,) * 3, (True,) * 3] * 2
+    assert tuner.should_stop is False
+    for record in study().trials():
+        assert (record.state, record.metrics, len(record.measurements)) == ("SUCCEEDED", {"loss": 1.0}, 2)
+
+
+RULES = {"a name": "median", "a message": MedianAutomatedStoppingSpec(), "a dict": {"medianAutomatedStoppingSpec": {}}}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_tuner_takes_a_rule(
+    study: Callable[[], Study], client: Client, server_url: str, tmp_path: Path, rule: str
+) -> None:
+    arguments = {"study_id": "s", "url": server_url, "early_stopping": RULES[rule]}
+    tuned = {**arguments, "directory": tmp_path, "objective": "val_loss"}
+
+    def is_set() -> bool:
+        """Whether the study has the rule; it is then deleted."""
+        spec = study().spec
+        study().delete()
+        return spec.median_automated_stopping_spec == MedianAutomatedStoppingSpec()
+
+    for name in ("RandomSearch", "GridSearch", "BayesianOptimization", "Hyperband", "CloudTuner"):
+        getattr(dodona.keras, name)(build_fixed, **tuned)
+        assert is_set(), name
+    for oracle in (None, "tpe", keras_tuner.oracles.RandomSearchOracle(objective="val_loss")):
+        given = {
+            name: value
+            for name, value in tuned.items()
+            if name != "objective" or not isinstance(oracle, keras_tuner.Oracle)
+        }
+        dodona.keras.Tuner(oracle, build_fixed, **given)
+        assert is_set(), oracle
+    dodona.keras.SklearnTuner("tpe", lambda hp: hp.Int("depth", 1, 3), **{**arguments, "directory": tmp_path})
+    assert is_set()
+    assert CloudOracle(objective=Objective("score", "max"), **arguments).study
+    assert is_set()
+
+
+@pytest.mark.parametrize("wrong", ["auto", "medain", 3, {"medianAutomatedStoppingSpec": {}, "seed": 1}])
+def test_a_rule_that_there_is_not(tune: Tune, client: Client, wrong: Any) -> None:
+    with pytest.raises(ValueError, match=r"early_stopping is .*'median', 'asha', 'no_progress'"):
+        tune(tuner=BlackBox, early_stopping=wrong)
+    assert list(client.studies()) == []
+
+
+def test_a_rule_is_given_once(tune: Tune) -> None:
+    with pytest.raises(ValueError, match=r"early_stopping is .*asha.*, but study_config has .*median.*; pass it once"):
+        tune(tuner=BlackBox, study_config=MEDIAN, early_stopping="asha")
+    tune(tuner=BlackBox, study_config=MEDIAN, early_stopping=MEDIAN)
+
+
+def test_a_worker_that_joins_with_another_rule(tune: Tune, caplog: pytest.LogCaptureFixture) -> None:
+    tune(tuner=BlackBox, early_stopping="median")
+    with caplog.at_level(logging.WARNING, "dodona"):
+        tune(tuner=BlackBox, early_stopping="median")
+        tune(tuner=BlackBox)
+        assert caplog.text == ""
+        tune(tuner=BlackBox, early_stopping=AshaStoppingSpec(min_resource=2))
+    assert "early_stopping is {'medianAutomatedStoppingSpec': {" in caplog.text
+    assert "not {'ashaStoppingSpec': {'minResource': 2.0" in caplog.text
