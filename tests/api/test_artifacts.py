@@ -102,7 +102,7 @@ def wait_for_another(folder: Path, before: set[Path]) -> Path:
 
 
 def wait_until_removed(folder: Path, left: int) -> None:
-    """The keeper looks once a second; however long it takes, the test's own time is up before it has failed."""
+    """Maintenance looks once a second; however long it takes, the test's own time is up before it has failed."""
     while len(blobs_in(folder)) > left:
         time.sleep(0.02)
     assert len(blobs_in(folder)) == left

@@ -117,7 +117,7 @@ def test_events_with_long_details_come_in_pages(api, study):
     assert calls > 1
 
 
-def test_a_handout_of_many_values_is_what_small_ones_are(api, wide):
+def test_many_values_in_one_suggestion_are_those_of_several(api, wide):
     handed = api.suggest(count=50)
     assert [trial["id"] for trial in handed] == [str(number) for number in range(1, 51)]
     assert all(len(trial["parameters"]) == PARAMETERS for trial in handed)
@@ -131,7 +131,7 @@ def test_a_handout_of_many_values_is_what_small_ones_are(api, wide):
     assert [len(trial["parameters"]) for trial in listed] == [PARAMETERS] * 51
 
 
-def test_a_large_handout_is_made_in_parts_between_which_others_write(api, wide):
+def test_a_large_suggestion_is_made_in_parts_between_which_others_write(api, wide):
     """Others wait for a transaction, so that there are several; a call that is sent again gets the same."""
     api.post(f"{wide}:setMaxTrials", {"maxNumTrials": 300})
     api.post(f"{wide}/trials", {"parameters": [{"parameterId": f"p{n}", "value": 0.5} for n in range(PARAMETERS)]})

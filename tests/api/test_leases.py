@@ -15,7 +15,7 @@ LEASE = {"leaseDuration": "0.3s", "heldTrials": []}
 
 
 def wait_until(api, state, trial="1", study="s"):
-    """The trial, once the keeper has brought it into that state."""
+    """The trial, once maintenance has brought it into that state."""
     for _ in range(200):
         found = api.get(f"/studies/{study}/trials/{trial}")
         if found["state"] == state:

@@ -134,7 +134,7 @@ def test_before_there_are_parameters_one_trial_runs_alone(api, make_study, algor
     for other in ("b", "c"):
         assert api.suggest(client=other) == []
     assert api.get(study)["state"] == "ACTIVE"
-    # One that failed has told nothing: whoever asks next begins again, alone too.
+    # One that failed has told nothing: the next worker begins again, alone too.
     api.post(f"{study}/trials/1:complete", {"trialInfeasible": True, "infeasibleReason": "no data here"})
     (second,) = api.suggest(client="b", count=3)
     assert (first["id"], second["id"]) == ("1", "2")

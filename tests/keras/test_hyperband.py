@@ -1,4 +1,4 @@
-"""Hyperband: promoted trials really go on, whoever fits the model."""
+"""Hyperband: promoted trials really continue, whatever fits the model."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_promoted_trials_go_on_where_they_ended(
         model = tuner.load_model(parent)
         np.testing.assert_array_equal(tuner.first[number], model.get_weights()[0])
         batches = math.ceil(len(X) / (16 if kind is FitsItself else 32))
-        assert tuner.iterations[number] == (parent.best_step + 1) * batches, "nor does the optimizer begin anew"
+        assert tuner.iterations[number] == (parent.best_step + 1) * batches, "the optimizer does not start again either"
     (best,) = tuner.get_best_models()
     assert best.evaluate(X, Y, verbose=0, return_dict=True)["loss"] == pytest.approx(
         tuner.oracle.get_best_trials()[0].score

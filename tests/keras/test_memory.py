@@ -1,4 +1,4 @@
-"""Memory that is used up, and processes that are started anew to free it."""
+"""Memory that is used up, and processes that restart to free it."""
 
 from __future__ import annotations
 

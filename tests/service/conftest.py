@@ -45,10 +45,10 @@ class Services:
         self.suggestions = SuggestionService(store, time.time, self.stopping, schedule)
         self.queries = TrialQueries(store)
         self.operations = OperationService(store, time.time)
-        self.keeper = Maintenance(store, time.time, self.stopping)
+        self.maintenance = Maintenance(store, time.time, self.stopping)
         self.schedule = schedule
         self._runner = asyncio.Runner()
-        self.run(self.keeper.look())  # the first time it gives all leases longer
+        self.run(self.maintenance.look())  # the first time it gives all leases longer
 
     def run(self, call: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(call)
@@ -62,20 +62,20 @@ class Services:
         given = {"metrics": METRICS, "space": SPACE, "algorithm": "RANDOM_SEARCH", **spec}
         return self.run(self.studies.create(HERE, study_id, study_id, StudySpec(**given), 7))
 
-    def handout(self, client: str = "w", count: int = 1, wait: float = 0.0, **more: Any) -> SuggestResult:
+    def answer(self, client: str = "w", count: int = 1, wait: float = 0.0, **more: Any) -> SuggestResult:
         """What a call to suggest for the study "s" is answered with."""
         return self.run(self.suggestions.suggest(NAME, SuggestRequest(client, count, **more), wait))
 
     def suggest(self, client: str = "w", count: int = 1, wait: float = 0.0, **more: Any) -> list[Trial]:
         """The trials that it hands out."""
-        return list(self.handout(client, count, wait, **more).trials)
+        return list(self.answer(client, count, wait, **more).trials)
 
     def expire(self, number: int) -> None:
-        """Waits until the lease of the trial has run out, and lets the keeper look."""
+        """Waits until the lease of the trial has run out, and lets maintenance look."""
         lease = self.trial(number).lease
         assert lease is not None
         time.sleep(max(0.0, lease.left) + 0.01)
-        self.run(self.keeper.look())
+        self.run(self.maintenance.look())
 
     def trial(self, number: int) -> Trial:
         """The trial of the study "s" as it is now."""

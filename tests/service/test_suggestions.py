@@ -31,9 +31,9 @@ def test_a_worker_gets_its_own_trials_first_then_queued_ones_then_new_ones(servi
 
 def test_the_same_request_gets_the_same_trials(services: Services) -> None:
     services.study()
-    first = services.handout("w", request_id="r")
+    first = services.answer("w", request_id="r")
     services.run(services.trials.complete(TrialName(NAME, 1), Measurement({"loss": 1.0})))
-    again = services.handout("w", request_id="r")
+    again = services.answer("w", request_id="r")
     assert again.name == first.name
     assert numbers(again.trials) == [1]
     assert numbers(services.suggest("w")) == [2]
@@ -42,11 +42,11 @@ def test_the_same_request_gets_the_same_trials(services: Services) -> None:
 def test_a_study_whose_budget_is_used_up_is_completed_once_nothing_runs(services: Services) -> None:
     services.study(stopping=StoppingConfig(max_num_trials=1))
     services.suggest("one")
-    nothing = services.handout("two")
+    nothing = services.answer("two")
     assert list(nothing.trials) == []
     assert services.run(services.studies.get(NAME)).state is StudyState.ACTIVE
     services.run(services.trials.complete(TrialName(NAME, 1), Measurement({"loss": 1.0})))
-    assert services.handout("two").study_state is StudyState.COMPLETED
+    assert services.answer("two").study_state is StudyState.COMPLETED
     assert services.run(services.studies.get(NAME)).state is StudyState.COMPLETED
 
 

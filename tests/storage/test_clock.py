@@ -60,11 +60,11 @@ class Passing:
 
 def look(store, study, *clock_set_by):
     passing = Passing(store)
-    keeper = Maintenance(store, time.time, threading.Event(), monotonic=passing)
-    asyncio.run(keeper.look())
+    maintenance = Maintenance(store, time.time, threading.Event(), monotonic=passing)
+    asyncio.run(maintenance.look())
     for seconds in clock_set_by:
         passing.set(seconds)
-        asyncio.run(keeper.look())
+        asyncio.run(maintenance.look())
     return asyncio.run(store.read(lambda transaction: trials.find(transaction, study, 1)))
 
 
@@ -80,10 +80,10 @@ def test_a_lease_that_has_run_out_by_itself_ends(store, study, caplog):
     early = tables.trials.update().values(lease_expiry=sa.literal(1.0))
     look(store, study)
     asyncio.run(store.run(lambda transaction: transaction.execute(early)))
-    keeper = Maintenance(store, time.time, threading.Event())
-    asyncio.run(keeper.look())  # the grace of a server that has just come
+    maintenance = Maintenance(store, time.time, threading.Event())
+    asyncio.run(maintenance.look())  # the grace of a server that has just come
     asyncio.run(store.run(lambda transaction: transaction.execute(early)))
-    asyncio.run(keeper.look())
+    asyncio.run(maintenance.look())
     trial = asyncio.run(store.read(lambda transaction: trials.find(transaction, study, 1)))
     assert trial.state is TrialState.REQUESTED
     assert "set to another time" not in caplog.text

@@ -100,7 +100,7 @@ def test_a_trial_with_more_measurements_than_the_limit_goes_in_parts(store):
     asyncio.run(scenario())
 
 
-def test_the_keeper_clears_away_while_calls_are_answered(store, large, spec):
+def test_maintenance_clears_while_calls_are_answered(store, large, spec):
     with TestClient(create_app(store), base_url="http://localhost") as client:
         api = Api(client)
         api.delete("/studies/large")

@@ -80,20 +80,20 @@ def measurement(value: Measurement) -> wire.MlMeasurement:
     )
 
 
-def suggestion(handout: SuggestResult) -> wire.MlOperation:
+def suggestion(result: SuggestResult) -> wire.MlOperation:
     """Return an answered call to suggest as on the wire, without its trials."""
-    name, time = handout.name.study, timestamp(handout.create_time)
+    name, time = result.name.study, timestamp(result.create_time)
     return wire.MlOperation(
-        name=_operation_name(handout.name),
+        name=_operation_name(result.name),
         done=True,
         metadata=wire.MlSuggestTrialsMetadata(
             study=str(name),
             create_time=time,
-            client_id=handout.client_id,
-            suggestion_count=handout.suggestion_count,
+            client_id=result.client_id,
+            suggestion_count=result.suggestion_count,
         ),
         response=wire.MlSuggestTrialsResponse(
-            study_state=StudyState[handout.study_state.value],
+            study_state=StudyState[result.study_state.value],
             start_time=time,
             end_time=time,
         ),

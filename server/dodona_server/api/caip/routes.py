@@ -63,10 +63,10 @@ async def suggest_trials(
 ) -> Response:
     """Return trials to run: the client's own unfinished ones, then queued ones, then new ones."""
     request = SuggestRequest(body.client_id, body.suggestion_count)
-    handout = await suggestions.suggest(study, request)
+    result = await suggestions.suggest(study, request)
     if view is View.FULL:
-        handout = dataclasses.replace(handout, trials=await queries.measured(study, handout.trials))
-    return answers.operation(handout)
+        result = dataclasses.replace(result, trials=await queries.measured(study, result.trials))
+    return answers.operation(result)
 
 
 @routes.serve

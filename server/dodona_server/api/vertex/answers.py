@@ -24,11 +24,11 @@ def trial(name: StudyName, value: Trial) -> Response:
     return written(lambda enums_as_numbers: trial_pieces(name, value, enums_as_numbers))
 
 
-def handout(value: SuggestResult) -> Response:
+def suggestion(value: SuggestResult) -> Response:
     """Return the answer to a call to suggest."""
     if are_short(value.trials):
         return Answer(render.suggestion(value))
-    return written(lambda enums_as_numbers: handout_pieces(value, enums_as_numbers))
+    return written(lambda enums_as_numbers: suggestion_pieces(value, enums_as_numbers))
 
 
 def study(value: Study) -> Response:
@@ -48,7 +48,7 @@ def trial_pieces(name: StudyName, value: Trial, enums_as_numbers: bool = False) 
     return trial_in_pieces(value, lambda one: render.trial(name, one), render.measurement, enums_as_numbers)
 
 
-def handout_pieces(
+def suggestion_pieces(
     value: SuggestResult, enums_as_numbers: bool = False, *, for_google: bool = False
 ) -> Iterator[bytes]:
     """Yield the answer to a call to suggest in pieces.

@@ -91,10 +91,10 @@ class TrialCalls:
             lease_seconds=body.lease_duration,
             running=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
         )
-        handout = await self._suggestions.suggest(study, request, body.wait or 0.0)
+        result = await self._suggestions.suggest(study, request, body.wait or 0.0)
         if view is View.FULL:
-            handout = dataclasses.replace(handout, trials=await self._queries.measured(study, handout.trials))
-        return answers.handout(handout)
+            result = dataclasses.replace(result, trials=await self._queries.measured(study, result.trials))
+        return answers.suggestion(result)
 
     async def add_trial_measurement(
         self, trial: TrialName, body: wire.AddTrialMeasurementRequest, view: View

@@ -70,7 +70,7 @@ async def list_operations(
         wire.ListOperationsResponse(next_page_token=more),
         "operations",
         lambda enums_as_numbers: (
-            answers.handout_pieces(handout, enums_as_numbers, for_google=for_google) for handout in page.entries
+            answers.suggestion_pieces(result, enums_as_numbers, for_google=for_google) for result in page.entries
         ),
     )
 
@@ -118,4 +118,4 @@ async def delete_operation(
 def _answered(value: SuggestResult | StopCheck, *, for_google: bool) -> Response:
     if isinstance(value, StopCheck):
         return Answer(render.stop_check(value))
-    return written(functools.partial(answers.handout_pieces, value, for_google=for_google))
+    return written(functools.partial(answers.suggestion_pieces, value, for_google=for_google))

@@ -87,19 +87,19 @@ def metrics(values: Mapping[str, float]) -> list[wire.Metric]:
     return [_metric(metric_id=name, value=number) for name, number in values.items()]
 
 
-def suggestion(handout: SuggestResult, *, with_trials: bool = True) -> wire.Operation:
+def suggestion(result: SuggestResult, *, with_trials: bool = True) -> wire.Operation:
     """Return an answered call to suggest as on the wire, with or without its trials."""
-    time = timestamp(handout.create_time)
+    time = timestamp(result.create_time)
     return wire.Operation(
-        name=str(handout.name),
+        name=str(result.name),
         done=True,
         metadata=wire.SuggestTrialsMetadata(
             generic_metadata=wire.GenericOperationMetadata(create_time=time, update_time=time),
-            client_id=handout.client_id,
+            client_id=result.client_id,
         ),
         response=wire.SuggestTrialsResponse(
-            trials=[trial(handout.name.study, one) for one in handout.trials] if with_trials else [],
-            study_state=wire.StudyState[handout.study_state.value],
+            trials=[trial(result.name.study, one) for one in result.trials] if with_trials else [],
+            study_state=wire.StudyState[result.study_state.value],
             start_time=time,
             end_time=time,
         ),
