@@ -19,7 +19,7 @@ from sklearn.model_selection import KFold
 from sklearn.tree import DecisionTreeClassifier
 
 import dodona.keras
-from dodona import Study
+from dodona import InvalidArgument, Study
 from dodona.keras import (
     BaseTuner,
     BayesianOptimization,
@@ -126,8 +126,8 @@ def test_any_algorithm_by_name(there: dict[str, Any], study: Callable[[], Study]
     assert study().spec.algorithm.name == "SKOPT_FOREST"
     assert study().spec.algorithm_options == options
     assert len(study().trials()) == 3
-    with pytest.raises(ValueError, match=r"'NO_SUCH_THING' is none of .*TPE"):
-        square(Tuner)("no_such_thing", **there)
+    with pytest.raises(InvalidArgument, match=r"NO_SUCH_THING is not available; available are .*TPE"):
+        square(Tuner)("no_such_thing", **{**there, "study_id": "t"})
 
 
 def test_settings_of_a_gaussian_process_that_are_learnt_here(
