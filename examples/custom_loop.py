@@ -44,7 +44,7 @@ class LoopTuner(CloudTuner):
             accuracy = float(tf.reduce_mean(keras.metrics.sparse_categorical_accuracy(y, model(x))))
             best = max(best, accuracy)
             self.on_epoch_end(trial, model, epoch, logs={"val_accuracy": accuracy})
-            if model.stop_training:
+            if trial.should_stop:
                 break
         return {"val_accuracy": best}
 

@@ -88,7 +88,8 @@ def test_a_stop_ends_fit_after_the_epoch_and_keeps_the_best_weights(
     (model,) = tuner.get_best_models()
     assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(record.metrics["val_loss"], rel=1e-5)
     (line,) = capsys.readouterr().out.splitlines()
-    assert f"val_loss {record.metrics['val_loss']:.5g}  stopped after epoch 4 of 60  best " in line
+    assert line.startswith(f"trial 1/1  val_loss {record.metrics['val_loss']:.5g}  best ")
+    assert " s  stopped after epoch 4 of 60  seed=" in line
 
 
 def test_a_trial_that_the_users_own_callback_ends_was_not_stopped(

@@ -102,11 +102,13 @@ class Display:
         """
         seconds = time.monotonic() - self._began.pop(trial.trial_id, time.monotonic())
         if trial.status == TrialStatus.COMPLETED:
-            result = f"{objective} {number(trial.score)}" + (f"  {trial.message}" if trial.message else "")
+            result = f"{objective} {number(trial.score)}"
         else:
             result = f"failed: {shortened(reason_of(trial).splitlines()[-1], LONGEST_LINE)}"
         record = f"  best {number(best.score)} (trial {best.trial_id})" if best is not None else ""
-        self.show(f"{_title(trial, limit)}  {result}{record}  {seconds:.1f} s  {_values(trial)}")
+        # A completed trial has a message if it was stopped early.
+        early = f"  {trial.message}" if trial.message and trial.status == TrialStatus.COMPLETED else ""
+        self.show(f"{_title(trial, limit)}  {result}{record}  {seconds:.1f} s{early}  {_values(trial)}")
         if self.progress is not None:
             self.progress.trial_ended(trial, result_of(best))
             self._refresh(at_once=True)
