@@ -54,6 +54,10 @@ _MEASUREMENTS = """
 INSERT INTO measurements (study_key, number, attempt, step, tick, elapsed_seconds, metrics)
 SELECT :key, (i - 1) / 3 + 1, 1, (i - 1) % 3 + 1, 0, 1.5, '{"loss": 0.5}' FROM n
 """
+_CURVES = """
+INSERT INTO curves (study_key, number, position, best, mean, count, is_first)
+SELECT :key, (i - 1) / 3 + 1, (i - 1) % 3 + 1, ((i * 7919) % 50021) / 50021.0, 0.25, (i - 1) % 3 + 1, i % 3 = 1 FROM n
+"""
 _OPERATIONS = """
 INSERT INTO operations (operation_id, study_key, client_id, trial_numbers, study_state, create_time)
 SELECT :now_id || CAST(:key AS TEXT) || '-' || CAST(100000 + i AS TEXT), :key, 'worker-1', '[1]', 'ACTIVE', :now
@@ -92,9 +96,13 @@ def fill(transaction: Transaction) -> None:
 
 
 def add_finished(transaction: Transaction, key: int, count: int) -> None:
-    """Adds finished trials to a study that has none, each with 3 measurements, an operation, a request and 2 events."""
+    """Adds finished trials to a study that has none.
+
+    Each has 3 measurements, a curve, an operation, a request and 2 events.
+    """
     _add(transaction, _FINISHED, count, key=key, now=THEN, parameters=_PARAMETERS)
     _add(transaction, _MEASUREMENTS, 3 * count, key=key)
+    _add(transaction, _CURVES, 3 * count, key=key)
     _add(transaction, _OPERATIONS, count, key=key, now=THEN, now_id=oldest_id(THEN))
     _add(transaction, _EVENTS, 2 * count, key=key, now=THEN, numbered=2 * count - 100)
     _add(transaction, _ARTIFACTS, count, key=key, now=THEN)

@@ -16,12 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from dodona_server.domain.artifact import Artifact
+from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import Goal, Metric, Study, StudyState
 from dodona_server.domain.trial import Lease, Measurement, RankingPosition, Trial, TrialState
 from dodona_server.storage import (
     artifacts,
+    curves,
     events,
     leases,
     measurements,
@@ -38,13 +40,14 @@ from dodona_server.storage.store import Store, Transaction
 from tests.storage.crowded import BIG, BIG_KEY, LEASED, QUEUED, RUNNING, SPEC, THEN, TRIALS, fill
 from tests.support.postgres import fresh_database
 
-BIG_TABLES = {"trials", "measurements", "operations", "events", "requests", "artifacts"}
+BIG_TABLES = {"trials", "measurements", "curves", "operations", "events", "requests", "artifacts"}
 MIDDLE = RankingPosition(0.5, 501)
 RESULT = Measurement({"loss": 0.5}, 3, 1.5)
 RUN = Trial(RUNNING, TrialState.ACTIVE, {"x": 0.5}, "worker-1", attempt=1, lease=Lease(60.0))
 ENDED = dataclasses.replace(RUN, state=TrialState.SUCCEEDED, end_time=THEN, final_measurement=RESULT)
 OPERATION = SuggestOperation("f" * 32, "worker-1", [1], StudyState.ACTIVE, THEN)
 DONE = requests.Done("report", "")
+POINT = CurvePoint(3.0, 0.5, 0.25, 3)
 FILE = Artifact(RUNNING, "model.h5", "blob", 1, 9, "00", THEN)
 Use = Callable[[Transaction, Study], Any]
 
@@ -52,6 +55,10 @@ Use = Callable[[Transaction, Study], Any]
 def maximized(study: Study) -> Study:
     spec = dataclasses.replace(SPEC, metrics=(Metric("loss", Goal.MAXIMIZE),))
     return dataclasses.replace(study, spec=spec)
+
+
+def expect(count: int, found: list[float]) -> None:
+    assert len(found) == count
 
 
 # What the calls of workers do, and what the lists and pages read.
@@ -94,6 +101,15 @@ USES: dict[str, Use] = {
     "measured": lambda t, s: measurements.measured(t, s.key, dataclasses.replace(RUN, number=500)),
     "last steps": lambda t, s: measurements.last_steps(t, s.key, [500, 40_000]),
     "thin": lambda t, s: measurements.thin(t, s.key, dataclasses.replace(RUN, number=500), 2),
+    "curve": lambda t, s: curves.last(t, s.key, 500),
+    "first of a curve": lambda t, s: curves.put(t, s.key, RUNNING, None, first_point(1.0, 0.5)),
+    "again in a curve": lambda t, s: curves.put(t, s.key, 500, POINT, POINT.after(2.0, 0.5)),
+    "best at": lambda t, s: curves.best_at(t, s.key, 500, 2.0),
+    "bests at": lambda t, s: expect(curves.COMPARED, curves.bests_at(t, s.key, TRIALS, 3.0)),
+    "bests where nobody was": lambda t, s: expect(0, curves.bests_at(t, s.key, RUNNING, 99.0)),
+    "means at": lambda t, s: expect(231, curves.means_at(t, s.key, TRIALS, 3.0)),
+    "means where nobody was": lambda t, s: expect(0, curves.means_at(t, s.key, RUNNING, 99.0)),
+    "any better": lambda t, s: curves.any_better(t, s.key, 0.5),
     "page of the succeeded": lambda t, s: next(ranking.succeeded(t, s)),
     "best": lambda t, s: ranking.best(t, s),
     "best, maximized": lambda t, s: ranking.best(t, maximized(s)),
@@ -366,7 +382,7 @@ def test_what_goes_over_a_whole_study_reads_an_index_alone(crowded, use):
         transaction.rollback()
 
 
-@pytest.mark.parametrize("table", ["trials", "measurements", "operations", "events"])
+@pytest.mark.parametrize("table", ["trials", "measurements", "curves", "operations", "events"])
 def test_a_deleted_study_is_looked_up_in_what_refers_to_it(crowded, table):
     # What a database asks for itself before it deletes a row that others may refer to.
     one = Sent(f"SELECT 1 FROM {table} WHERE study_key = {BIG_KEY + 1000} LIMIT 1", (), alone=False)

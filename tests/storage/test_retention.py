@@ -28,10 +28,10 @@ from tests.storage.crowded import SPEC, add_finished
 
 HERE = Location("p", "l")
 TRIALS = 3_000
-# 3 measurements, an operation and 2 events for each trial, and the trials themselves.
-ROWS = 7 * TRIALS
+# 3 measurements, 3 points of a curve, an operation and 2 events for each trial, and the trials themselves.
+ROWS = 10 * TRIALS
 LIMIT = 500
-OF_STUDIES = (tables.measurements, tables.trials, tables.events, tables.operations)
+OF_STUDIES = (tables.curves, tables.measurements, tables.trials, tables.events, tables.operations)
 
 
 @pytest.fixture

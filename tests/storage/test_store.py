@@ -115,7 +115,7 @@ class TestTrials:
         add_trials(store, study, *added)
         for trial in added:
             assert read(store, lambda t, n=trial.number: trials.find(t, study, n)) == trial
-        assert run(store, lambda t: trials.find_named(t, TrialName(study.name, 2))) == (study.key, added[1])
+        assert run(store, lambda t: trials.find_named(t, TrialName(study.name, 2))) == (study.key, added[1], False)
         assert run(store, lambda t: trials.find_named(t, TrialName(study.name, 4))) is None
         assert read(store, lambda t: trials.find_numbered(t, study.key, [3, 1, 8])) == [added[2], added[0]]
 

@@ -158,6 +158,21 @@ def test_a_trial_with_measurements(site: Site) -> None:
     assert not site.page("/studies/p/l" + trial).live
 
 
+def test_a_trial_that_was_stopped_says_why(site: Site) -> None:
+    space = [{"parameterId": "x", "doubleValueSpec": {"maxValue": 1}}]
+    rule = {"noProgressStoppingSpec": {"patience": 2}}
+    spec = {"metrics": [ACCURACY], "parameters": space, "algorithm": "RANDOM_SEARCH", **rule}
+    study = {"displayName": "stops", "studyId": "stops", "studySpec": spec}
+    assert site.client.post("/v1/projects/p/locations/l/studies", json=study).status_code == 200
+    for value in (0.9, 0.5):
+        trial = site.start("stops", f"worker-{value}")
+        for step in (1, 2, 3):
+            one = {"stepCount": step, "metrics": [{"metricId": "val_accuracy", "value": value}]}
+            site.post(f"{trial}:addTrialMeasurement", {"measurement": one})
+    page = site.page("/studies/p/l" + trial)
+    assert "Stopped early: no improvement from step 1 to step 3; best so far 0.5" in page.text
+
+
 def test_a_metric_that_is_not_a_number_has_no_curve(site: Site) -> None:
     site.create("mnist")
     trial = site.start("mnist")

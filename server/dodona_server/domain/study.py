@@ -218,6 +218,11 @@ class StudySpec:
         return self.metrics[0]
 
     @property
+    def stops_trials(self) -> bool:
+        """Whether its stopping rule stops trials: not with several objectives, which studies of old servers have."""
+        return self.stopping_rule is not None and self.stopping_rule.acts and len(self.objectives) == 1
+
+    @property
     def objectives(self) -> tuple[Metric, ...]:
         """The metrics to optimize: all that are not safety constraints; if all are constraints, all."""
         return tuple(metric for metric in self.metrics if metric.safety is None) or self.metrics

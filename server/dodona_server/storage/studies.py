@@ -18,6 +18,7 @@ from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import (
     REMOVED,
+    curves,
     events,
     measurements,
     operations,
@@ -69,7 +70,7 @@ _REMOVED_STUDY = Statement(
     sa.select(studies.c.key).where(studies.c.project == REMOVED).order_by(studies.c.key).limit(1)
 )
 # The tables with rows of a study, each before those that it refers to.
-_OF_STUDY = (measurements, trials, events, operations, requests)
+_OF_STUDY = (curves, measurements, trials, events, operations, requests)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = Statement(
     studies.update()
@@ -147,6 +148,7 @@ def insert(
         "revision": 1,
         "metadata": codec.dump_metadata(metadata),
         "check_time": spec.stopping.check_time(Progress(), now),
+        "stops_trials": spec.stops_trials,
     }
     (row,) = _INSERT.rows(transaction, values)
     return _study(row)

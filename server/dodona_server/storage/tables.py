@@ -43,6 +43,8 @@ studies = sa.Table(
     sa.Column("trials_since_best", sa.BigInteger, nullable=False, server_default="0"),
     # When a time budget may be used up; null if there is none.
     sa.Column("check_time", sa.Double),
+    # Whether a rule of its spec stops trials, so that reports to other studies need not read the spec.
+    sa.Column("stops_trials", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("project", "location", "study_id"),
     sa.UniqueConstraint("project", "location", "display_name"),
 )
@@ -123,6 +125,37 @@ measurements = sa.Table(
     sa.ForeignKeyConstraint(["study_key", "number"], ["trials.study_key", "trials.number"]),
     sqlite_with_rowid=False,
 )
+
+# Trials' curves, for studies with a rule that stops trials. The positions of a trial only grow.
+curves = sa.Table(
+    "curves",
+    metadata,
+    sa.Column("study_key", sa.BigInteger, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    # A step, or seconds.
+    sa.Column("position", sa.Double, nullable=False),
+    # The objective so far, negated if it is minimized: the best, the mean, and how many measurements there were.
+    sa.Column("best", sa.Double, nullable=False),
+    sa.Column("mean", sa.Double, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+    # Whether it is the trial's first row.
+    sa.Column("is_first", sa.Boolean, nullable=False),
+    sa.PrimaryKeyConstraint("study_key", "number", "position"),
+    sa.ForeignKeyConstraint(["study_key", "number"], ["trials.study_key", "trials.number"]),
+    sqlite_with_rowid=False,
+)
+is_first = curves.c.is_first == sa.true()
+# The trials with a curve.
+sa.Index(
+    "ix_curves_is_first",
+    curves.c.study_key,
+    curves.c.number,
+    # Always true; with it the index covers SQLite's query.
+    curves.c.is_first,
+    sqlite_where=is_first,
+    postgresql_where=is_first,
+)
+sa.Index("ix_curves_best", curves.c.study_key, curves.c.best)
 
 operations = sa.Table(
     "operations",

@@ -6,6 +6,7 @@ No statement here reads all trials of a study, except page by page on request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -15,7 +16,7 @@ from dodona_server.domain.page import Page
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.storage import codec, measurements
+from dodona_server.storage import codec, curves, measurements
 from dodona_server.storage.clock import database_now
 from dodona_server.storage.paging import page_of, sizes, within
 from dodona_server.storage.ranking import objective
@@ -45,14 +46,21 @@ _SHORT_METADATA = sa.case((sa.func.length(trials.c.metadata) <= SHORT_METADATA, 
 _FIND_BRIEF = Statement(BRIEF.add_columns(_SHORT_METADATA.label("metadata")).where(*THIS))
 _FIND_LOCKED = Statement(TRIALS.where(*THIS).with_for_update())
 # No join: PostgreSQL would keep a plan for it, made while there were few trials, that scans all of them.
-_KEY_OF_NAMED = sa.select(studies.c.key).where(
+_NAMED_STUDY = (
     studies.c.project == bindparam("project"),
     studies.c.location == bindparam("location"),
     studies.c.study_id == bindparam("study_id"),
 )
 _FIND_NAMED = Statement(
-    sa.select(trials.c.study_key, *COLUMNS)
-    .where(trials.c.study_key == _KEY_OF_NAMED.scalar_subquery(), trials.c.number == bindparam("trial_number"))
+    sa.select(
+        trials.c.study_key,
+        sa.select(studies.c.stops_trials).where(*_NAMED_STUDY).scalar_subquery().label("stops_trials"),
+        *COLUMNS,
+    )
+    .where(
+        trials.c.study_key == sa.select(studies.c.key).where(*_NAMED_STUDY).scalar_subquery(),
+        trials.c.number == bindparam("trial_number"),
+    )
     .with_for_update(of=trials)
 )
 _FIND_NUMBERED = Statement(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")))
@@ -140,6 +148,14 @@ _INSERT = Statement(trials.insert().values(lease_expiry=database_now() + bindpar
 _DELETE = Statement(trials.delete().where(*THIS))
 
 
+class Named(NamedTuple):
+    """A trial that was found by its name, its study's key, and whether a rule of its study stops trials."""
+
+    study_key: int
+    trial: Trial
+    stops_trials: bool
+
+
 def insert(
     transaction: Transaction,
     study: Study,
@@ -190,8 +206,8 @@ def find_brief(transaction: Transaction, study: Study, number: int) -> Trial | N
     return None if row is None else read_trial(row)
 
 
-def find_named(transaction: Transaction, name: TrialName) -> tuple[int, Trial] | None:
-    """Return the study's key and the trial of that name, locked until the transaction ends."""
+def find_named(transaction: Transaction, name: TrialName) -> Named | None:
+    """Return the trial of that name, locked until the transaction ends."""
     parent = name.study.parent
     parameters = {
         "project": parent.project,
@@ -200,7 +216,7 @@ def find_named(transaction: Transaction, name: TrialName) -> tuple[int, Trial] |
         "trial_number": name.number,
     }
     row = _FIND_NAMED.row(transaction, parameters)
-    return None if row is None else (row["study_key"], read_trial(row))
+    return None if row is None else Named(row["study_key"], read_trial(row), bool(row["stops_trials"]))
 
 
 def find_numbered(transaction: Transaction, study_key: int, numbers: list[int], *, brief: bool = False) -> list[Trial]:
@@ -344,6 +360,7 @@ def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
 
 
 def delete(transaction: Transaction, study: Study, number: int) -> None:
-    """Delete the trial and its measurements."""
+    """Delete the trial, its measurements and its curve."""
+    curves.delete(transaction, study.key, number)
     measurements.delete(transaction, study.key, number)
     _DELETE.run(transaction, trial_key(study.key, number))

@@ -130,3 +130,22 @@ ROWS["0004"] = {
         )
     ],
 }
+# With requests in their later form, and events that say who caused them.
+ROWS["0005"] = {
+    **ROWS["0004"],
+    "trials": [{name: value for name, value in row.items() if name != "request_id"} for row in ROWS["0004"]["trials"]],
+    "operations": [
+        {name: value for name, value in row.items() if name != "request_id"} for row in ROWS["0004"]["operations"]
+    ],
+    "events": [{**row, "actor": "client:w1"} for row in ROWS["0004"]["events"]],
+    "requests": [
+        {"study_key": key, "location": location, "request_id": request_id, "call": call, "result": result}
+        | {"forget_time": forgotten}
+        for key, location, request_id, call, result, forgotten in (
+            (0, "p/l", "q9", "create a study in projects/p/locations/l", "", 87401.0),
+            (1, "", "p", f"pause {_S}", "", 87401.0),
+            (1, "", "q1", f"suggest {_S}", "operations/0000000f46280000000000000000000a", 87401.0),
+            (1, "", "r5", f"create a trial in {_S}", "trials/5", None),
+        )
+    ],
+}

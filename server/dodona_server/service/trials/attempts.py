@@ -87,6 +87,15 @@ def lock_trial(transaction: Transaction, name: TrialName) -> tuple[int, Trial]:
     Raises:
         NotFound: there is no such study or trial.
     """
+    return lock_named(transaction, name)[:2]
+
+
+def lock_named(transaction: Transaction, name: TrialName) -> trials.Named:
+    """Lock the trial until the transaction ends, and return it with what a report needs of its study.
+
+    Raises:
+        NotFound: there is no such study or trial.
+    """
     there = trials.find_named(transaction, name)
     if there is None:
         get_study(transaction, name.study)

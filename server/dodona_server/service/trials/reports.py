@@ -12,9 +12,11 @@ from dodona_server.domain.transitions import Facts, Step
 from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.domain.trial_states import Refuse, Verb
 from dodona_server.service.saving import save
-from dodona_server.service.trials.attempts import Attempt, act, actor_of, check_attempt, lock_trial, refusal_to, same
+from dodona_server.service.trials.attempts import Attempt, act, actor_of, check_attempt, lock_named, refusal_to, same
+from dodona_server.service.trials.stopping import judge
 from dodona_server.storage import measurements
 from dodona_server.storage.store import Transaction
+from dodona_server.storage.trials import Named
 
 MAX_REPORTS = 1000
 MAX_METRICS = 1000
@@ -95,25 +97,26 @@ def keep_reports(
         NotFound: there is no such study or trial.
         Aborted: a report's attempt was lost, and the trial was reassigned.
     """
-    known: dict[TrialName, tuple[int, Trial]] = {}
-    steps: list[tuple[int, Step, Measurement]] = []
-    answers: list[Trial] = []
+    known: dict[TrialName, Named] = {}
+    steps: list[tuple[TrialName, Step, Measurement]] = []
     for name, report in reports:
-        study_key, trial = known.get(name) or lock_trial(transaction, name)
+        study_key, trial, stops_trials = known.get(name) or lock_named(transaction, name)
         check_attempt(trial, name, report.attempt)
         facts = Facts(now=now, actor=actor_of(trial, report.attempt), checkpoint=report.checkpoint)
         outcome = act(trial, Verb.MEASURE, facts, report.attempt)
         if isinstance(outcome, Refuse) and not _has(transaction, study_key, trial, report.measurement):
             return refusal_to(Verb.MEASURE, trial, name, outcome.reason, report.attempt)
         if isinstance(outcome, Step):
-            steps.append((study_key, outcome, report.measurement))
+            steps.append((name, outcome, report.measurement))
             trial = outcome.trial
-        known[name] = study_key, trial
-        answers.append(trial)
-    for study_key, step, measurement in steps:
-        measurements.measure(transaction, study_key, step.trial.number, step.trial.attempt, measurement)
+        known[name] = Named(study_key, trial, stops_trials)
+    for name, step, measurement in steps:
+        study_key, trial, stops_trials = known[name]
+        measurements.measure(transaction, study_key, trial.number, trial.attempt, measurement)
         save(transaction, study_key, step)
-    return answers
+        if stops_trials:
+            known[name] = Named(study_key, judge(transaction, study_key, trial, measurement, now), stops_trials)
+    return [known[name].trial for name, _ in reports]
 
 
 def _has(transaction: Transaction, study_key: int, trial: Trial, measurement: Measurement) -> bool:

@@ -1,0 +1,59 @@
+"""What a stopping rule sees of a trial and of the others, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dodona_server.domain.curve import CurvePoint
+from dodona_server.domain.stopping_rule import StoppingRule
+
+# The reason to stop the trial, with its figures; None if it goes on.
+Decision = str | None
+
+
+class Curves(Protocol):
+    """Curves of the study, read on demand; larger values are better."""
+
+    def best_at(self, position: float) -> float | None:
+        """Return the trial's own best value up to that position; None if its curve begins later."""
+
+    def bests_at(self, position: float) -> Sequence[float]:
+        """Return the best values of other trials, each when it reached that position."""
+
+    def means_at(self, position: float) -> Sequence[float]:
+        """Return the means up to that position of other trials that reached it and have succeeded."""
+
+    def any_better(self, best: float) -> bool:
+        """Return whether a trial of the study has reached a better value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A trial that has reached a new position of its curve.
+
+    Args:
+        rule: of its study.
+        before: its curve up to the position before; None if there is none.
+        point: its curve up to the new position.
+        curves: of the study.
+        maximized: whether the objective is maximized.
+    """
+
+    rule: StoppingRule
+    before: CurvePoint | None
+    point: CurvePoint
+    curves: Curves
+    maximized: bool
+
+    def value(self, oriented: float) -> str:
+        """Return a value as text, as the metric has it."""
+        return f"{oriented if self.maximized else 0.0 - oriented:.6g}"
+
+    def place(self, position: float) -> str:
+        """Return a position as text."""
+        return f"{position:.6g} s" if self.rule.use_elapsed_time else f"step {position:.15g}"
+
+
+Decide = Callable[[Case], Decision]

@@ -1,0 +1,22 @@
+"""The registry of the stopping rules, and what holds for all of them.
+
+To add a rule, add a module beside this one and a line in `RULES`.
+"""
+
+from __future__ import annotations
+
+from dodona_server.domain.stopping_rule import StoppingMethod
+from dodona_server.stopping import asha, median, no_progress
+from dodona_server.stopping.contract import Case, Decide, Decision
+
+RULES: dict[StoppingMethod, Decide] = {
+    StoppingMethod.MEDIAN: median.decide,
+    StoppingMethod.ASHA: asha.decide,
+    StoppingMethod.NO_PROGRESS: no_progress.decide,
+}
+
+
+def decide(case: Case) -> Decision:
+    """Return why the trial should stop, or None; the best trial of the study so far always goes on."""
+    reason = RULES[case.rule.method](case)
+    return reason if reason is not None and case.curves.any_better(case.point.best) else None
