@@ -28,6 +28,7 @@ SCRIPTS = {
     "anything.py": ("anything", 10, 0.9),
     "sklearn_models.py": ("sklearn", 8, 0.8),
     "hyperband.py": ("hyperband", None, 0.6),
+    "early_stopping.py": ("early-stopping", 8, 0.8),
 }
 
 

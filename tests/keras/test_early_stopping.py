@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ import keras
 import keras_tuner
 import pytest
 from keras_tuner import HyperParameters, Objective
+from sklearn.datasets import load_digits
 
 import dodona.keras
 from dodona import Client, Study, TrialRecord
@@ -132,6 +134,39 @@ def test_a_custom_loop_sees_that_it_should_stop(
     assert tuner.should_stop is False
     for record in study().trials():
         assert (record.state, record.metrics, len(record.measurements)) == ("SUCCEEDED", {"loss": 1.0}, 2)
+
+
+def test_the_median_rule_stops_a_bad_learning_rate(
+    tune: Tune, study: Callable[[], Study], capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, labels = load_digits(return_X_y=True)
+    data = {"x": images[:400] / 16, "y": labels[:400], "validation_data": (images[400:600] / 16, labels[400:600])}
+
+    def build_digits(hp: HyperParameters) -> keras.Model:
+        model = keras.Sequential([keras.layers.Dense(10, activation="softmax")])
+        compile_model(model, keras.optimizers.SGD(hp.Float("rate", 1e-6, 1.0, sampling="log")))
+        return model
+
+    tuner = tune(build_digits, objective="val_loss", max_trials=6, early_stopping="median")
+    for rate in (0.5, 0.4, 0.3, 0.2, 0.1, 1e-5):
+        study().add_trial({"rate": rate})
+    tuner.search(**data, epochs=6, batch_size=100)
+    *good, bad = study().trials()
+    assert [(record.state, record.stopping_reason, record.measurements[-1].step) for record in good] == [
+        ("SUCCEEDED", None, 6)
+    ] * 5
+    reason = bad.stopping_reason or ""
+    assert re.fullmatch(r"median of 5 trials at step 4 is \S+; best so far \S+", reason)
+    assert (bad.state, len(bad.measurements)) == ("SUCCEEDED", 4)
+    assert bad.metrics["val_loss"] == min(measured.metrics["val_loss"] for measured in bad.measurements)
+    *_, line = capsys.readouterr().out.splitlines()
+    said = f"stopped after epoch 4 of 6: {reason}"
+    assert line.startswith(f"trial 6/6  val_loss {bad.metrics['val_loss']:.5g}  best ")
+    assert f" s  {said}  rate=" in line
+    assert tuner.oracle.get_trial("6").status == "COMPLETED"
+    tuner.results_summary()
+    summary = capsys.readouterr().out.splitlines()
+    assert summary[-3:] == [said, "", "1 of 6 trials stopped early: 2 of their 6 epochs saved"]
 
 
 RULES = {"a name": "median", "a message": MedianAutomatedStoppingSpec(), "a dict": {"medianAutomatedStoppingSpec": {}}}
