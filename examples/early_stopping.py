@@ -16,7 +16,7 @@ if __name__ == "__main__":
         max_trials=8,
         study_id="early-stopping",
         directory="models",
-        # From the sixth trial on, a training ends after an epoch in which it is below the median of the others.
+        # From the sixth trial on, a training ends after an epoch if its best value is below the others' median.
         early_stopping="median",
         algorithm="random_search",
         seed=1,
