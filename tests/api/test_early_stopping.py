@@ -142,6 +142,7 @@ class TestMedian:
         ]
         trials = api.post("/studies/s/trials:report", {"reports": reports})["trials"]
         assert [trial["state"] for trial in trials[-2:]] == ["STOPPING", "ACTIVE"]
+        assert reason(api, bad) == trials[-2]["metadata"]["stopping/reason"]
         assert reason(api, bad) == "median of 5 trials at step 4 is 0.4; best so far 0.9"
         assert len(api.get(bad)["measurements"]) == 5
 
@@ -151,7 +152,8 @@ class TestMedian:
             report(api, trial, 0.9, step)
         body = {"measurement": measurement(0.9, 4), "requestId": "r"}
         for _ in range(2):
-            assert api.post(f"{trial}:addTrialMeasurement", body)["state"] == "STOPPING"
+            answer = api.post(f"{trial}:addTrialMeasurement", body)
+            assert (answer["state"], answer["metadata"]) == ("STOPPING", api.get(trial)["metadata"])
         reason(api, trial)
 
     def test_a_stopped_trial_that_is_lost_ends_with_what_it_measured(self, api, five):

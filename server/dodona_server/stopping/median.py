@@ -9,7 +9,7 @@ import statistics
 
 from dodona_server.stopping.contract import Case, Decision
 
-# Without these first measurements, the rule loses the best trial of a search six times as often.
+# Curves cross most at their start: trials with a high learning rate begin badly and may end best.
 FREE_MEASUREMENTS = 3
 LEAST_TRIALS = 5
 
