@@ -193,6 +193,19 @@ def test_ids_are_forgotten_a_day_after_their_calls_but_those_of_created_trials(s
         assert len(read(store, lambda t: t.execute(sa.select(tables.requests)).all())) == known
 
 
+@pytest.mark.parametrize("store", ["0005"], indirect=True)
+def test_a_stopping_rule_of_an_older_study_is_kept_and_stops_nothing(store):
+    with TestClient(create_app(store), base_url="http://localhost") as client:
+        api = Api(client)
+        assert api.post("/studies/paused:resume")["studySpec"]["medianAutomatedStoppingSpec"] is not None
+        for value in (0.3, 0.4, 0.4, 0.4, 0.5, 9.0):
+            trial = f"/studies/paused/trials/{api.suggest('paused')[0]['id']}"
+            for step in range(1, 6):
+                measured = {"stepCount": step, "metrics": [{"metricId": "loss", "value": value}]}
+                assert api.post(f"{trial}:addTrialMeasurement", {"measurement": measured})["state"] == "ACTIVE"
+            api.post(f"{trial}:complete")
+
+
 def test_an_upgraded_database_has_foreign_keys_that_hold(store):
     with store.engine.connect() as connection:
         if connection.dialect.name == "sqlite":

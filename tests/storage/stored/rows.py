@@ -130,9 +130,17 @@ ROWS["0004"] = {
         )
     ],
 }
-# With requests in their later form, and events that say who caused them.
+_RULE_0005 = (
+    '"stopping_rule":{"method":"MEDIAN","use_elapsed_time":false,"max_steps":null,"min_steps":null,'
+    '"min_measurements":null,"learning_rate_parameter":null,"update_stopped_trials":null}'
+)
+# With requests in their later form, events that say who caused them, and a stopping rule, which stopped nothing then.
 ROWS["0005"] = {
     **ROWS["0004"],
+    "studies": [
+        row | ({"spec": f"{_SPEC_0001[:-1]},{_RULE_0005}}}"} if row["study_id"] == "paused" else {})
+        for row in ROWS["0004"]["studies"]
+    ],
     "trials": [{name: value for name, value in row.items() if name != "request_id"} for row in ROWS["0004"]["trials"]],
     "operations": [
         {name: value for name, value in row.items() if name != "request_id"} for row in ROWS["0004"]["operations"]
