@@ -103,6 +103,7 @@ def server(folder: Path, python: str) -> Iterator[int]:
     command = [python, "-m", "dodona_server", "serve", "--port={port}", f"--database-url={database}"]
     started = Server(command, folder, None, SERVES)
     try:
+        started.settle()
         yield started.port
     finally:
         started.stop()
