@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic.alias_generators import to_camel
+
 from dodona._errors import named_problems
 from dodona_schemas import vertex
 
@@ -44,20 +46,15 @@ def set_stopping_rule(spec: vertex.StudySpec, early_stopping: EarlyStopping) -> 
         messages = ", ".join(f"{message.__name__}" for message in _FIELDS)
         raise ValueError(
             f"early_stopping is {early_stopping!r}; it must be one of {allowed}, a message of dodona_schemas.vertex "
-            f"({messages}), or a dict with one of the fields {', '.join(map(_camel_case, _FIELDS.values()))}"
+            f"({messages}), or a dict with one of the fields {', '.join(map(to_camel, _FIELDS.values()))}"
         )
     setattr(spec, _FIELDS[type(rule)], rule.model_copy())
 
 
 def _only_rule(given: Mapping[str, Any]) -> object:
     """Return the rule in a dict with its field alone; None if the dict has another field, or several."""
-    if len(given) != 1 or next(iter(given)) not in {*_FIELDS.values(), *map(_camel_case, _FIELDS.values())}:
+    if len(given) != 1 or next(iter(given)) not in {*_FIELDS.values(), *map(to_camel, _FIELDS.values())}:
         return None
     with named_problems("early_stopping"):
         spec = vertex.StudySpec.model_validate(given)
     return next((rule for field in _FIELDS.values() if (rule := getattr(spec, field)) is not None), None)
-
-
-def _camel_case(name: str) -> str:
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)

@@ -62,3 +62,11 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(api, spec):
     options = {"algorithm": "BEST_CURVE", "algorithmOptions": {"depth": 3}}
     message = api.refused("/studies", {"studyId": "s", "studySpec": {**spec, **options}})
     assert message == "studySpec.algorithmOptions: 'depth' is no option of BEST_CURVE; it has none"
+
+
+def test_one_that_would_run_in_the_servers_transactions_is_refused(api, spec):
+    message = api.refused("/studies", {"studyId": "s", "studySpec": {**spec, "algorithm": "INLINE"}})
+    assert message.startswith(
+        "studySpec.algorithm: INLINE (dodona_server.algorithms.simple.random_search:RandomSearch) "
+    )
+    assert message.endswith("is inline, which only the server's own algorithms may be")

@@ -81,7 +81,7 @@ def _loaded(name: str) -> Algorithm:
     """Return an algorithm of another package.
 
     Raises:
-        InvalidArgument: it cannot be imported, or is no algorithm.
+        InvalidArgument: it cannot be imported, is no algorithm, or is inline.
     """
     point = _installed()[name]
     try:
@@ -90,4 +90,9 @@ def _loaded(name: str) -> Algorithm:
         raise InvalidArgument(f"{name} ({point.value}) cannot be loaded: {error!r}", "algorithm") from error
     if not isinstance(algorithm, Algorithm):
         raise InvalidArgument(f"{name} ({point.value}) is no subclass of Algorithm", "algorithm")
+    if algorithm.traits.inline:
+        # It would run in the server's transactions, where its errors have no fallback and its work delays everybody.
+        raise InvalidArgument(
+            f"{name} ({point.value}) is inline, which only the server's own algorithms may be", "algorithm"
+        )
     return algorithm

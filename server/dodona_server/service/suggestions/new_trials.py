@@ -18,7 +18,7 @@ from dodona_server.domain.trial import Trial
 from dodona_server.domain.trial_states import Verb
 from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Source
 from dodona_server.service.saving import save
-from dodona_server.service.suggestions.needed import PointsNeeded, spaces_of
+from dodona_server.service.suggestions.look_ahead import PointsNeeded, spaces_of
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction

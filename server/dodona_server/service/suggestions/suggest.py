@@ -25,7 +25,7 @@ from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.operations import SuggestResult, suggest_result, with_last_steps
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.service.suggestions.needed import OPERATIONS, PointsNeeded, at_once, find_answer, look_ahead
+from dodona_server.service.suggestions.look_ahead import OPERATIONS, PointsNeeded, at_once, find_answer, look_ahead
 from dodona_server.service.suggestions.new_trials import SuggestRound, create, fill
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns
