@@ -13,18 +13,20 @@ pytestmark = pytest.mark.processes
 
 
 class Counter:
-    """Counts the transactions of calls to suggest on a store: those that may write, and those that only read."""
+    """Counts the transactions on a store: all, and those of calls to suggest that may write or that only read."""
 
     def __init__(self, store):
-        self.writes = self.reads = 0
+        self.all = self.writes = self.reads = 0
         self._run, self._read = store.run, store.read
         store.run, store.read = self.run, self.read
 
     async def run(self, use_case, about=None):
+        self.all += 1
         self.writes += "_suggest" in repr(use_case)
         return await self._run(use_case, about)
 
     async def read(self, query):
+        self.all += 1
         self.reads += "_look" in repr(query)
         return await self._read(query)
 
@@ -99,3 +101,27 @@ def test_a_client_that_runs_trials_gets_another_in_one_transaction(api, counter,
     first = {"clientId": "w", "suggestionCount": 1, "requestId": "r", "heldTrials": ["1", "2"]}
     answer = api.post("/studies/s/trials:suggest", first)
     assert api.post("/studies/s/trials:suggest", first) == answer
+
+
+def test_a_call_of_the_trial_loop_takes_one_transaction_with_the_measurements(api, counter, make_study):
+    make_study()
+    api.suggest(client="w0")
+    before = counter[0].all
+    (trial,) = api.suggest(client="w1")
+    path = f"/studies/s/trials/{trial['id']}"
+    answers = [api.post(f"{path}:addTrialMeasurement", measurement(step)) for step in range(1, 11)]
+    answers.append(api.post(f"{path}:heartbeat", {}))
+    assert [len(answer["measurements"]) for answer in answers] == [*range(1, 11), 10]
+    assert counter[0].all - before == 12
+    # A long curve is not read while others wait to write.
+    assert len(api.post(f"{path}:addTrialMeasurement", measurement(11))["measurements"]) == 11
+    assert counter[0].all - before == 14
+    (short,) = api.suggest(client="w2")
+    api.post(f"/studies/s/trials/{short['id']}:addTrialMeasurement", measurement(1))
+    before = counter[0].all
+    ended = api.post(f"/studies/s/trials/{short['id']}:complete", {"finalMeasurement": measurement(2)["measurement"]})
+    assert (ended["state"], len(ended["measurements"]), counter[0].all - before) == ("SUCCEEDED", 1, 1)
+
+
+def measurement(step):
+    return {"measurement": {"stepCount": str(step), "metrics": [{"metricId": "loss", "value": 1 / step}]}}

@@ -9,10 +9,9 @@ from typing import Any
 from dodona_schemas.base import WireModel
 from dodona_server.api.answer import array, mapping, with_fields
 from dodona_server.domain.metadata import WrittenMetadata
-from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.domain.trial import FEW_MEASUREMENTS, Measurement, Trial
 
 # A trial or study below this limit is written in a few milliseconds: its other content is at most a thousand values.
-FEW_MEASUREMENTS = 10
 FEW_CHARACTERS = 2**16
 # The same holds for a group of trials with at most this many values in total.
 FEW_VALUES = 2000
@@ -22,8 +21,10 @@ def are_short(trials: Sequence[Trial]) -> bool:
     """Return whether the trials take only a few milliseconds to write; then they stay on the event loop."""
     values = 0
     for trial in trials:
-        values += len(trial.parameters) + FEW_MEASUREMENTS
-        if trial.measurements or values > FEW_VALUES or (trial.metadata and is_long(trial.metadata)):
+        measured = trial.measurements or ()
+        values += len(trial.parameters) + FEW_MEASUREMENTS + sum(len(one.metrics) for one in measured)
+        many = len(measured) > FEW_MEASUREMENTS
+        if many or values > FEW_VALUES or (trial.metadata and is_long(trial.metadata)):
             return False
     return True
 

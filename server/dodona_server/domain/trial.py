@@ -22,6 +22,10 @@ class TrialState(enum.StrEnum):
     INFEASIBLE = "INFEASIBLE"
 
 
+# A curve of at most this many measurements is short: it is read with its trial, and written on the event loop.
+FEW_MEASUREMENTS = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Metrics at one step of a trial.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.domain.trial import Measurement, Trial, joined
+from dodona_server.domain.names import TrialName
+from dodona_server.domain.trial import FEW_MEASUREMENTS, Measurement, Trial, joined
 from dodona_server.storage import codec
 from dodona_server.storage.paging import PAGE_BYTES, octets, within
 from dodona_server.storage.statement import Row, Statement, insert_into, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import measurements
-from dodona_server.storage.trial_rows import trial_key
+from dodona_server.storage.trial_rows import NAMED_STUDY_KEY, by_name, trial_key
 
 # The size of a measurement without its metrics.
 MEASUREMENT_BYTES = 64
@@ -36,6 +38,12 @@ _OF_TRIAL = (
 )
 _IN_ORDER = (measurements.c.attempt, measurements.c.step, measurements.c.tick)
 _MEASURED = Statement(sa.select(measurements).where(*_OF_TRIAL).order_by(*_IN_ORDER))
+_FIRST_OF_NAMED = Statement(
+    sa.select(measurements)
+    .where(measurements.c.study_key == NAMED_STUDY_KEY, measurements.c.number == bindparam("trial_number"))
+    .order_by(*_IN_ORDER)
+    .limit(FEW_MEASUREMENTS + 1)
+)
 _DELETE = Statement(measurements.delete().where(*_OF_TRIAL))
 _DROP = Statement(
     measurements.delete().where(
@@ -87,10 +95,13 @@ def measure(transaction: Transaction, study_key: int, number: int, attempt: int,
 
 def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Measurement]:
     """Return the measurements of the trial in order, those of its attempts joined."""
-    attempts: dict[int, list[Measurement]] = {}
-    for row in _MEASURED.rows(transaction, trial_key(study_key, trial.number)):
-        attempts.setdefault(row["attempt"], []).append(_measurement(row))
-    return joined(list(attempts.values()))
+    return _joined(_MEASURED.rows(transaction, trial_key(study_key, trial.number)))
+
+
+def few(transaction: Transaction, name: TrialName) -> list[Measurement] | None:
+    """Return the measurements of the trial of that name like `measured`; None for more than `FEW_MEASUREMENTS`."""
+    rows = _FIRST_OF_NAMED.rows(transaction, by_name(name))
+    return None if len(rows) > FEW_MEASUREMENTS else _joined(rows)
 
 
 def of_trials(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, list[Measurement]]:
@@ -150,6 +161,13 @@ def fitting(transaction: Transaction, study_key: int, numbers: list[int]) -> int
 def delete(transaction: Transaction, study_key: int, number: int) -> None:
     """Delete the measurements of the trial."""
     _DELETE.run(transaction, trial_key(study_key, number))
+
+
+def _joined(rows: Sequence[Row]) -> list[Measurement]:
+    attempts: dict[int, list[Measurement]] = {}
+    for row in rows:
+        attempts.setdefault(row["attempt"], []).append(_measurement(row))
+    return joined(list(attempts.values()))
 
 
 def _measurement(row: Row) -> Measurement:

@@ -28,9 +28,12 @@ from dodona_server.storage.trial_rows import (
     BRIEF,
     COLUMNS,
     IN_STUDY,
+    NAMED_STUDY_KEY,
+    OF_NAMED_STUDY,
     TEXTS,
     THIS,
     TRIALS,
+    by_name,
     read_trial,
     trial_key,
 )
@@ -46,19 +49,14 @@ _SHORT_METADATA = sa.case((sa.func.length(trials.c.metadata) <= SHORT_METADATA, 
 _FIND_BRIEF = Statement(BRIEF.add_columns(_SHORT_METADATA.label("metadata")).where(*THIS))
 _FIND_LOCKED = Statement(TRIALS.where(*THIS).with_for_update())
 # No join: PostgreSQL would keep a plan for it, made while there were few trials, that scans all of them.
-_NAMED_STUDY = (
-    studies.c.project == bindparam("project"),
-    studies.c.location == bindparam("location"),
-    studies.c.study_id == bindparam("study_id"),
-)
 _FIND_NAMED = Statement(
     sa.select(
         trials.c.study_key,
-        sa.select(studies.c.stops_trials).where(*_NAMED_STUDY).scalar_subquery().label("stops_trials"),
+        sa.select(studies.c.stops_trials).where(*OF_NAMED_STUDY).scalar_subquery().label("stops_trials"),
         *COLUMNS,
     )
     .where(
-        trials.c.study_key == sa.select(studies.c.key).where(*_NAMED_STUDY).scalar_subquery(),
+        trials.c.study_key == NAMED_STUDY_KEY,
         trials.c.number == bindparam("trial_number"),
     )
     .with_for_update(of=trials)
@@ -208,14 +206,7 @@ def find_brief(transaction: Transaction, study: Study, number: int) -> Trial | N
 
 def find_named(transaction: Transaction, name: TrialName) -> Named | None:
     """Return the trial of that name, locked until the transaction ends."""
-    parent = name.study.parent
-    parameters = {
-        "project": parent.project,
-        "location": parent.location,
-        "study_id": name.study.study_id,
-        "trial_number": name.number,
-    }
-    row = _FIND_NAMED.row(transaction, parameters)
+    row = _FIND_NAMED.row(transaction, by_name(name))
     return None if row is None else Named(row["study_key"], read_trial(row), bool(row["stops_trials"]))
 
 

@@ -74,7 +74,8 @@ async def add_measurement(
     trial: OfTrial, body: wire.MlAddTrialMeasurementRequest, view: OfView, queries: Queries, trials: Trials
 ) -> Response:
     """Report a measurement."""
-    measured = await trials.measure(trial, Report(render.read_measurement(body.measurement)))
+    report = Report(render.read_measurement(body.measurement))
+    measured = await trials.measure(trial, report, measured=view is View.FULL)
     return await _shown(queries, view, trial.study, measured)
 
 
@@ -96,9 +97,10 @@ async def complete_trial(
 ) -> Response:
     """Complete a trial with a final measurement, with the last one reported, or as infeasible."""
     if body.trial_infeasible:
-        ended = await trials.fail(trial, body.infeasible_reason or "")
+        ended = await trials.fail(trial, body.infeasible_reason or "", measured=view is View.FULL)
     else:
-        ended = await trials.complete(trial, render.read_final(body.final_measurement))
+        final = render.read_final(body.final_measurement)
+        ended = await trials.complete(trial, final, measured=view is View.FULL)
     return await _shown(queries, view, trial.study, ended)
 
 

@@ -105,21 +105,24 @@ class TrialCalls:
             render.read_attempt(body),
             body.checkpoint or "",
         )
-        return await self.shown(trial.study, await self._trials.measure(trial, report, body.request_id), view)
+        measured = await self._trials.measure(trial, report, body.request_id, measured=view is View.FULL)
+        return await self.shown(trial.study, measured, view)
 
     async def heartbeat_trial(self, trial: TrialName, body: wire.HeartbeatTrialRequest, view: View) -> Response:
         """Renew the trial's lease."""
-        renewed = await self._trials.heartbeat(trial, render.read_attempt(body), body.checkpoint or "", body.request_id)
+        attempt, full = render.read_attempt(body), view is View.FULL
+        renewed = await self._trials.heartbeat(trial, attempt, body.checkpoint or "", body.request_id, measured=full)
         return await self.shown(trial.study, renewed, view)
 
     async def complete_trial(self, trial: TrialName, body: wire.CompleteTrialRequest, view: View) -> Response:
         """Complete a trial."""
-        attempt, used = render.read_attempt(body), render.read_used(body)
+        attempt, used, full = render.read_attempt(body), render.read_used(body), view is View.FULL
         if body.trial_infeasible:
-            ended = await self._trials.fail(trial, body.infeasible_reason or "", attempt, body.request_id, used)
+            reason = body.infeasible_reason or ""
+            ended = await self._trials.fail(trial, reason, attempt, body.request_id, used, measured=full)
         else:
             given = render.read_final(body.final_measurement)
-            ended = await self._trials.complete(trial, given, attempt, body.request_id, used)
+            ended = await self._trials.complete(trial, given, attempt, body.request_id, used, measured=full)
         return await self.shown(trial.study, ended, view)
 
 

@@ -129,8 +129,16 @@ class TrialService:
 
         await self._store.run(self._idempotent(name, "delete", request_id)(use_case, lambda _: None), name.study)
 
-    async def measure(self, name: TrialName, report: Report, request_id: str | None = None) -> Trial:
+    async def measure(
+        self, name: TrialName, report: Report, request_id: str | None = None, *, measured: bool = False
+    ) -> Trial:
         """Keep the report's measurement and return the trial; its state STOPPING asks the worker to stop early.
+
+        Args:
+            name: the trial's.
+            report: what its worker measured.
+            request_id: the same id again returns the same answer.
+            measured: whether the trial comes with its measurements if they are few.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -144,7 +152,7 @@ class TrialService:
             answer = keep_reports(transaction, [(name, report)], self._clock())
             return answer if isinstance(answer, DodonaError) else answer[0]
 
-        return await self._run(name, "addTrialMeasurement", request_id, use_case)
+        return await self._run(name, "addTrialMeasurement", request_id, use_case, measured)
 
     async def measure_all(
         self, study: StudyName, reports: Sequence[tuple[TrialName, Report]], request_id: str | None = None
@@ -178,7 +186,13 @@ class TrialService:
         return await self._store.run(once(use_case, again), study)
 
     async def heartbeat(
-        self, name: TrialName, attempt: Attempt | None = None, checkpoint: str = "", request_id: str | None = None
+        self,
+        name: TrialName,
+        attempt: Attempt | None = None,
+        checkpoint: str = "",
+        request_id: str | None = None,
+        *,
+        measured: bool = False,
     ) -> Trial:
         """Renew the trial's lease and return the trial; its state STOPPING asks the worker to stop early.
 
@@ -187,6 +201,7 @@ class TrialService:
             attempt: the one the worker runs; None for the last one.
             checkpoint: where the next attempt can resume; empty to leave it as it is.
             request_id: the same id again returns the same answer.
+            measured: whether the trial comes with its measurements if they are few.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -206,7 +221,7 @@ class TrialService:
                 case Ignore():
                     return trial
 
-        return await self._run(name, "heartbeat", request_id, use_case)
+        return await self._run(name, "heartbeat", request_id, use_case, measured)
 
     async def release(self, name: TrialName, attempt: Attempt | None = None, request_id: str | None = None) -> Trial:
         """Take the trial back from its worker and return it: it waits for the next worker that asks.
@@ -281,6 +296,8 @@ class TrialService:
         attempt: Attempt | None = None,
         request_id: str | None = None,
         used: Mapping[str, object] | None = None,
+        *,
+        measured: bool = False,
     ) -> Trial:
         """Complete the trial with the given measurement, or with one of those reported, and return it.
 
@@ -292,6 +309,7 @@ class TrialService:
             attempt: the one the worker ran; None for the last one.
             request_id: the same id again returns the same answer.
             used: the values that the trial actually used, which become its parameters; None to leave them.
+            measured: whether the trial comes with its measurements if they are few.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -302,7 +320,7 @@ class TrialService:
         if given is not None and given.metrics:
             check(given)
 
-        return await self._end(name, Ending(Verb.SUCCEED, given, attempt, used), request_id)
+        return await self._end(name, Ending(Verb.SUCCEED, given, attempt, used), request_id, measured)
 
     async def fail(
         self,
@@ -311,8 +329,10 @@ class TrialService:
         attempt: Attempt | None = None,
         request_id: str | None = None,
         used: Mapping[str, object] | None = None,
+        *,
+        measured: bool = False,
     ) -> Trial:
-        """Finish the trial as infeasible and return it; see `complete` for `used`.
+        """Finish the trial as infeasible and return it; see `complete` for `used` and `measured`.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -320,9 +340,9 @@ class TrialService:
             Aborted: the attempt was lost, and the trial was reassigned or has ended since.
         """
         result = FinalResult(None, reason or "the client gave no reason")
-        return await self._end(name, Ending(Verb.FAIL, result, attempt, used), request_id)
+        return await self._end(name, Ending(Verb.FAIL, result, attempt, used), request_id, measured)
 
-    async def _end(self, name: TrialName, ending: Ending, request_id: str | None) -> Trial:
+    async def _end(self, name: TrialName, ending: Ending, request_id: str | None, measured: bool) -> Trial:
         def use_case(transaction: Transaction) -> Trial | DodonaError:
             study, trial = self._to_end(transaction, name)
             now = self._clock()
@@ -335,7 +355,7 @@ class TrialService:
             after_commit(transaction, lambda: self._schedule.on_result(study))
             return ended
 
-        return await self._run(name, str(ending.verb), request_id, use_case)
+        return await self._run(name, str(ending.verb), request_id, use_case, measured)
 
     def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
         """Return the study, locked if the trial's end may end it, and the locked trial."""
@@ -347,13 +367,32 @@ class TrialService:
         return study, require_trial(trials.find(transaction, study, name.number, lock=True), name)
 
     async def _run(
-        self, name: TrialName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Trial | DodonaError]
+        self,
+        name: TrialName,
+        verb: str,
+        request_id: str | None,
+        use_case: Callable[[Transaction], Trial | DodonaError],
+        measured: bool = False,
     ) -> Trial:
         """Run a use case once for each request id, and return its answer."""
-        if not request_id:
-            return await self._store.run(use_case, name.study)
-        once = self._idempotent(name, verb, request_id)
-        return await self._store.run(once(use_case, lambda transaction: lock_trial(transaction, name)[1]), name.study)
+        if request_id:
+            once = self._idempotent(name, verb, request_id)
+            use_case = once(use_case, lambda transaction: lock_trial(transaction, name)[1])
+        return await self._store.run(_with_few_measurements(use_case, name) if measured else use_case, name.study)
 
     def _idempotent(self, name: TrialName, verb: str, request_id: str | None) -> IdempotentCall:
         return IdempotentCall(request_id, f"{verb} {name}", name.study, self._clock())
+
+
+def _with_few_measurements(
+    use_case: Callable[[Transaction], Trial | DodonaError], name: TrialName
+) -> Callable[[Transaction], Trial | DodonaError]:
+    """Return a use case that reads the trial's measurements too, which costs less here than in another transaction."""
+
+    def both(transaction: Transaction) -> Trial | DodonaError:
+        trial = use_case(transaction)
+        if isinstance(trial, DodonaError):
+            return trial
+        return dataclasses.replace(trial, measurements=measurements.few(transaction, name))
+
+    return both
