@@ -7,9 +7,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from markdown_tables import aligned
 from results import Results
 from runs import Figures
-from tables import REFERENCE, aligned, grouped, ratio
+from tables import REFERENCE, grouped, ratio
 
 OURS = ("dodona-sqlite", "dodona-postgres", "dodona-client")
 MOST_TRIALS = 100_000

@@ -27,8 +27,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from markdown_tables import aligned
 from processes import Server, environment, pinned, processor
-from tables import aligned
 
 KINDS = ("bare", "keras-tuner", "keras-tuner-frozen", "dodona")
 ALGORITHMS = ("random_search", "gp_bandit")

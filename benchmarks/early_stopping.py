@@ -1,143 +1,123 @@
-"""Replay stored learning curves under each stopping rule: the steps that are used, and what the search loses.
+"""Replay stored learning curves under our stopping rules and those of peers: the epochs they use, and what they lose.
 
-    python benchmarks/early_stopping.py CURVES.npz [--studies 12] [--workers 1 8 64]
+    python benchmarks/early_stopping.py run runs.jsonl --taskset CURVES.npz --seeds 20
+    python benchmarks/early_stopping.py model runs.jsonl --taskset CURVES.npz --seeds 2
+    python benchmarks/early_stopping.py report runs.jsonl --page docs/early-stopping.md
+    python benchmarks/early_stopping.py picture docs/images
 
-The file has an array `TASK/valid` (configurations x evaluations of a loss, the first one untrained) for each task. A
-study is a random search: 100 configurations in random order, without a model, every evaluation reported. Time is
-simulated: the workers take turns, one evaluation each. The loss of a study is the part of the gap from the median to
-the best configuration of the task that it loses by its choice: the trial with the best value among all reports, trained
-to the end.
+It needs the extras `bench`, `keras` and `ray`. A run continues where an earlier one stopped. Time is simulated; see
+`replays/simulation.py`. `curves/README.md` says what the curves are, and which of them rules were not chosen with.
 """
 
 from __future__ import annotations
 
 import argparse
-import random
-import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import gzip
+import itertools
+import json
+import time
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from curves.tables import CurveTable, read
+from markdown_tables import placed
+from replays import pictures, report, runs
+from replays.policies import POLICIES, RULES
+from replays.runs import Search
 
-from dodona_server.domain.curve import CurvePoint, first_point
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.stopping.contract import Case
-from dodona_server.stopping.registry import decide
-
-Array = npt.NDArray[np.float64]
-
-TRIALS = 100
-# Stands for the loss of a diverged training.
-WORST = 1e9
-RULES: dict[str, StoppingRule | None] = {
-    "no stopping": None,
-    "median": StoppingRule(StoppingMethod.MEDIAN),
-    "asha, from step 1": StoppingRule(StoppingMethod.ASHA, min_resource=1, reduction_factor=3),
-    "asha, from step 3": StoppingRule(StoppingMethod.ASHA, min_resource=3, reduction_factor=3),
-    "no_progress, 10 steps": StoppingRule(StoppingMethod.NO_PROGRESS, patience=10),
-}
-
-
-@dataclass
-class Replay:
-    """A trial during the replay: its values, oriented so that larger is better, and its curve so far."""
-
-    values: Array
-    points: list[CurvePoint] = field(default_factory=list)
-    finished: bool = False
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the trial was stopped or has no values left."""
-        return self.finished or len(self.points) == len(self.values)
-
-
-@dataclass(frozen=True)
-class ReplayedCurves:
-    """The curves of a replayed study as a trial sees them; see `dodona_server.stopping.contract.Curves`."""
-
-    own: Replay
-    trials: Sequence[Replay]
-
-    def best_at(self, position: float) -> float | None:
-        """See `Curves`."""
-        before = [point.best for point in self.own.points if point.position <= position]
-        return before[-1] if before else None
-
-    def bests_at(self, position: float) -> list[float]:
-        """See `Curves`."""
-        return [one.points[int(position) - 1].best for one in self._reached(position)]
-
-    def means_at(self, position: float) -> list[float]:
-        """See `Curves`."""
-        return [one.points[int(position) - 1].mean for one in self._reached(position) if one.is_over]
-
-    def any_better(self, best: float) -> bool:
-        """See `Curves`."""
-        return any(one.points and one.points[-1].best > best for one in self.trials)
-
-    def _reached(self, position: float) -> list[Replay]:
-        return [one for one in self.trials if one is not self.own and len(one.points) >= position]
-
-
-def replayed(values: Array, rule: StoppingRule | None, workers: int) -> tuple[int, int]:
-    """Return the number of evaluations that a study uses, and the configuration that it chooses."""
-    trials = [Replay(row) for row in values]
-    waiting = list(reversed(trials))
-    running: list[Replay] = []
-    while waiting or running:
-        while waiting and len(running) < workers:
-            running.append(waiting.pop())
-        for trial in running:
-            _report(trial, trials, rule)
-        running = [trial for trial in running if not trial.is_over]
-    bests = [trial.points[-1].best for trial in trials]
-    return sum(len(trial.points) for trial in trials), int(np.argmax(bests))
-
-
-def _report(trial: Replay, trials: Sequence[Replay], rule: StoppingRule | None) -> None:
-    step, value = len(trial.points) + 1, float(trial.values[len(trial.points)])
-    before = trial.points[-1] if trial.points else None
-    point = first_point(step, value) if before is None else before.after(step, value)
-    trial.points.append(point)
-    if rule is not None and decide(Case(rule, before, point, ReplayedCurves(trial, trials), maximized=True)):
-        trial.finished = True
+PICTURED = "keras_recurrent_digits val_accuracy"
 
 
 def main() -> None:
-    """Print a table: a row for each rule and number of workers."""
+    given = _parser().parse_args()
+    warnings.simplefilter("ignore")
+    given.do(given)
+
+
+def measure(given: argparse.Namespace) -> None:
+    """Run the random searches that the file lacks."""
+    policies = given.policies.split(";") if given.policies else list(POLICIES)[:-1]
+    tables = _tables(given)
+    _run(given, tables, runs.planned(tables, policies, given.workers, given.seeds))
+
+
+def measure_models(given: argparse.Namespace) -> None:
+    """Run the searches with a model that the file lacks."""
+    tables = _tables(given)
+    _run(given, tables, runs.planned_with_models(tables, given.seeds))
+
+
+def _tables(given: argparse.Namespace) -> list[CurveTable]:
+    groups, held_back = (
+        given.groups.split(","),
+        {"choosing": (False,), "held-back": (True,)}.get(given.tables, (False, True)),
+    )
+    return [table for table in read(given.taskset) if table.group in groups and table.held_back in held_back]
+
+
+def _run(given: argparse.Namespace, tables: Iterable[CurveTable], searches: Iterable[Search]) -> None:
+    by_name = {table.name: table for table in tables}
+    done = {tuple(record[part] for part in Search._fields) for record in load([given.runs])}
+    end = time.monotonic() + 60 * given.minutes
+    with given.runs.open("a") as file:
+        for search in itertools.takewhile(lambda _: time.monotonic() < end, searches):
+            if search not in done:
+                file.write(json.dumps(runs.run(search, by_name[search.table])) + "\n")
+                file.flush()
+
+
+def load(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """Return the records of all files; those with the ending .gz are compressed."""
+    lines: list[str] = []
+    for path in paths:
+        if path.exists():
+            text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+            lines += text.splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def write(given: argparse.Namespace) -> None:
+    """Print the tables, or write them into a page."""
+    tables = report.tables(load(given.runs))
+    if given.page:
+        given.page.write_text(placed(given.page.read_text(), tables))
+    else:
+        print("\n\n".join(f"{name}\n\n{table}" for name, table in tables.items()))
+
+
+def draw(given: argparse.Namespace) -> None:
+    """Draw the curves of a study and where each rule stops them."""
+    table = next(table for table in read() if table.name == PICTURED)
+    pictures.draw(table, RULES, "val_accuracy", given.folder / "early_stopping.svg")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("curves", type=Path)
-    parser.add_argument("--studies", type=int, default=12, help="of each task")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 8, 64])
-    given = parser.parse_args()
-    with np.load(given.curves) as stored:
-        tasks = {name: stored[name][:, 1:].astype(float) for name in stored.files if name.endswith("/valid")}
-    tasks = {name: -np.where(np.isfinite(losses), np.minimum(losses, WORST), WORST) for name, losses in tasks.items()}
-    print("| workers | rule | steps used | mean loss | keeps the best | loses over 1% |")
-    print("| ---: | --- | ---: | ---: | ---: | ---: |")
-    for workers in given.workers:
-        for name, rule in RULES.items():
-            figures = [
-                _figures(values, rule, workers, f"{task}/{seed}")
-                for task, values in tasks.items()
-                for seed in range(given.studies)
-            ]
-            used, losses = [used for used, _ in figures], [loss for _, loss in figures]
-            shares = [statistics.mean(used), statistics.mean(losses)]
-            shares += [statistics.mean(loss <= 0 for loss in losses), statistics.mean(loss > 0.01 for loss in losses)]
-            cells = [f"{shares[0]:.0%}", f"{shares[1]:.2%}", f"{shares[2]:.0%}", f"{shares[3]:.0%}"]
-            print(f"| {workers} | {name} | {' | '.join(cells)} |", flush=True)
-
-
-def _figures(values: Array, rule: StoppingRule | None, workers: int, seed: str) -> tuple[float, float]:
-    """Return the share of the steps that a study uses, and the share of the task's gap that it loses."""
-    chosen = values[random.Random(seed).sample(range(len(values)), TRIALS)]
-    used, choice = replayed(chosen, rule, workers)
-    whole, ends = values.max(axis=1), chosen.max(axis=1)
-    return used / chosen.size, float((ends.max() - ends[choice]) / (whole.max() - np.median(whole)))
+    commands = parser.add_subparsers(required=True)
+    for name, do in (("run", measure), ("model", measure_models)):
+        run = commands.add_parser(name)
+        run.add_argument("runs", type=Path)
+        run.add_argument("--taskset", type=Path, help="the curves of TaskSet; they are left out if not given")
+        run.add_argument("--groups", default="taskset,trainings,synthetic")
+        run.add_argument(
+            "--tables", choices=("all", "choosing", "held-back"), default="all", help="see curves/README.md"
+        )
+        run.add_argument("--seeds", type=int, default=20)
+        run.add_argument("--minutes", type=float, default=1e9)
+        run.set_defaults(do=do)
+        if name == "run":
+            run.add_argument("--policies", help="names with semicolons; all if not given")
+            run.add_argument("--workers", type=int, nargs="+", default=[1, 8, 64])
+    show = commands.add_parser("report")
+    show.add_argument("runs", type=Path, nargs="+")
+    show.add_argument("--page", type=Path)
+    show.set_defaults(do=write)
+    pictured = commands.add_parser("picture")
+    pictured.add_argument("folder", type=Path)
+    pictured.set_defaults(do=draw)
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""Write tables into a page: each replaces what stands between its two comments, `<!-- NAME -->` and `<!-- end -->`."""
+"""The tables of the results in their places on a page; see `markdown_tables.placed`."""
 
 from __future__ import annotations
 
-import re
-
 from claims import claims_table
+from markdown_tables import placed
 from results import Results
 from tables import growth_table, return_table, start_table, throughput_table
 
@@ -29,9 +28,4 @@ def filled(page: str, results: Results) -> str:
         tables["growth"] = growth_table(results.grown)
     if results.returned:
         tables["return"] = return_table(results.returned)
-    for name, content in tables.items():
-        place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if not place.search(page):
-            raise ValueError(f"the page has no <!-- {name} --> ... <!-- end -->")
-        page = place.sub(lambda found, content=content: f"{found[1]}{content}\n{found[2]}", page)
-    return page
+    return placed(page, tables)

@@ -21,8 +21,8 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from markdown_tables import aligned
 from processes import Load, Postgres
-from tables import aligned
 from targets import TARGETS, Machine, Running
 
 RATE = 400

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from load import KINDS
+from markdown_tables import aligned
 from runs import Figures, Return
 
 REFERENCE = "floor-shared"
@@ -148,11 +149,3 @@ def return_table(runs: Sequence[Return]) -> str:
 
 def _latency(cell: Sequence[Figures], kind: str) -> str:
     return f"{median(cell, lambda run: run.p50[kind], 2)} / {median(cell, lambda run: run.p99[kind], 2)}"
-
-
-def aligned(head: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table that is also readable as plain text."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    rule = [f"{'-' * (width - 1)}:" for width in widths]
-    lines = [[cell.rjust(width) for cell, width in zip(line, widths, strict=True)] for line in (head, *rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))

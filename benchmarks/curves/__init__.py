@@ -1,1 +1,1 @@
-"""Learning curves for `early_stopping.py`: a table of real trainings, the scripts that made it, and synthetic curves."""
+"""Learning curves for `early_stopping.py`: a table of real trainings with its scripts, and synthetic curves."""

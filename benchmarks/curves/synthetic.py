@@ -22,12 +22,15 @@ FEATURES = 64
 CHANCE = 1.0
 
 
-def losses(seed: int, configurations: int = 400) -> tuple[Array, Array]:
-    """Return configurations in the unit cube (n x d) and their validation losses (n x `EPOCHS`); NaN if diverged."""
+def losses(seed: int, configurations: int = 400) -> tuple[Array, Array, Array]:
+    """Return configurations in the unit cube (n x d), their validation losses (n x `EPOCHS`), and seconds of an epoch.
+
+    A loss is NaN once a training has diverged.
+    """
     rng = np.random.default_rng([20, seed])
     u = rng.random((configurations, int(rng.integers(3, 7))))
-    curves = _trained(u, rng)
-    return u, _failed(u, curves, rng)
+    curves = _failed(u, _trained(u, rng), rng)
+    return u, curves, np.exp(rng.normal(0.0, 0.5, configurations))
 
 
 def _trained(u: Array, rng: np.random.Generator) -> Array:

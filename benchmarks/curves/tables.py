@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,10 @@ class CurveTable:
             for one, place in zip(self.space.parameters, self.unit[row], strict=True)
         }
 
+    def place(self, parameters: Mapping[str, Value]) -> Array:
+        """Return a point of the space in the unit cube."""
+        return np.array([_place(one.kind, parameters[one.id]) for one in self.space.parameters])
+
     def bests(self) -> Array:
         """Return the best value of each configuration's whole curve; minus infinity if it has none."""
         return np.where(np.isfinite(self.values), self.values, -np.inf).max(axis=1)
@@ -117,10 +121,9 @@ def _parameter(about: dict[str, Any]) -> Parameter:
 
 def _synthetic() -> Iterator[CurveTable]:
     for seed in (*SYNTHETIC, *SYNTHETIC_HELD_BACK):
-        u, losses = synthetic.losses(seed)
+        u, losses, seconds = synthetic.losses(seed)
         parameters = [Parameter(f"u{index}", Double(0.0, 1.0)) for index in range(u.shape[1])]
         held_back = seed in SYNTHETIC_HELD_BACK
-        seconds = np.ones(len(u))
         yield _table(
             f"synthetic {seed}", "synthetic", parameters, u, -losses, seconds, maximized=False, held_back=held_back
         )
@@ -146,10 +149,16 @@ def _unit(kind: Any, column: Array) -> Array:
     """Return the places of stored values in the unit interval; a categorical one is stored as its index."""
     if isinstance(kind, Categorical):
         return column / max(len(kind.values) - 1, 1)
+    return np.array([_place(kind, value) for value in column])
+
+
+def _place(kind: Any, value: Any) -> float:
+    if isinstance(kind, Categorical):
+        return kind.values.index(value) / max(len(kind.values) - 1, 1)
     low, high = kind.min_value, kind.max_value
     if kind.scale is Scale.LOG:
-        low, high, column = math.log(low), math.log(high), np.log(column)
-    return np.clip((column - low) / (high - low), 0.0, 1.0)
+        low, high, value = math.log(low), math.log(high), math.log(value)
+    return min(max((value - low) / (high - low), 0.0), 1.0)
 
 
 def _value(kind: Any, place: float) -> Value:

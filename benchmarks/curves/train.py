@@ -83,7 +83,7 @@ def _extend(table: Table, task: Task, end: int) -> None:
 
 
 def _curves(task: Task, values: dict[str, Any], seed: int) -> tuple[dict[str, list[float]], float]:
-    """Return a curve for each metric, NaN from the epoch on at which the training failed, and the seconds of an epoch."""
+    """Return a curve for each metric, NaN once the training has failed, and the seconds of an epoch."""
     curves: dict[str, list[float]] = {metric: [] for metric in task.metrics}
     seconds, started = [], time.process_time()
     try:

@@ -1,0 +1,60 @@
+"""Who chooses the configurations of a search: chance, or one of our algorithms."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from curves.tables import Array
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
+from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.trial import Measurement, Trial, TrialState
+from replays.simulation import Board, Choose, Policy
+
+POLICYS_OWN = "TPE of Optuna"
+
+
+def in_random_order(configurations: int, seed: str) -> Choose:
+    """Return a choice that is the same for all policies: all configurations in random order."""
+    order = random.Random(seed).sample(range(configurations), configurations)
+    return lambda board: order[len(board.rows)]
+
+
+def nearest(board: Board, unit: Array) -> int:
+    """Return the configuration nearest to a point of the unit cube that no trial of the search has."""
+    distances = ((board.table.unit - unit) ** 2).sum(axis=1)
+    distances[board.rows] = np.inf
+    return int(distances.argmin())
+
+
+def chosen_by(name: str, policy: Policy, seed: str) -> Choose:
+    """Return the choice of a model: one of our algorithms, or the policy's own."""
+    if name == POLICYS_OWN:
+        own: Choose = policy.choose  # type: ignore[attr-defined] - Optuna's pruners and TPE share a study
+        return own
+    return _OurChoice(name, seed)
+
+
+class _OurChoice:
+    """An algorithm of the server, which gets what the server would give it."""
+
+    def __init__(self, algorithm: str, seed: str) -> None:
+        self._name, self._seed = algorithm, seed
+        self._algorithm = algorithm_for(algorithm)
+
+    def __call__(self, board: Board) -> int:
+        spec = StudySpec((Metric("value", Goal.MAXIMIZE),), board.table.space, self._name)
+        done, pending = [], []
+        for trial, row in enumerate(board.rows):
+            parameters = board.table.parameters(row)
+            if not board.over[trial]:
+                pending.append(Trial(trial + 1, TrialState.ACTIVE, parameters))
+            elif np.isfinite(board.bests[trial]):
+                final = Measurement({"value": board.bests[trial]}, step=board.reached[trial])
+                done.append(Trial(trial + 1, TrialState.SUCCEEDED, parameters, final_measurement=final))
+            else:
+                done.append(Trial(trial + 1, TrialState.INFEASIBLE, parameters))
+        rng = random.Random(f"{self._seed}/{len(board.rows)}")
+        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng)
+        return nearest(board, board.table.place(self._algorithm.suggest(request).parameters[0]))

@@ -1,0 +1,44 @@
+"""The compared policies by name; a policy is created for each search, since it has a state."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from replays.baselines import FullTraining, TopAfter
+from replays.choosing import POLICYS_OWN
+from replays.peers import KerasTunerHyperband, OptunaPruner, RayAsha
+from replays.rules import RulePolicy
+from replays.simulation import Policy
+
+FULL = "full training"
+PRUNERS = ("median", "percentile", "hyperband", "successive_halving")
+
+RULES = {
+    "median": StoppingRule(StoppingMethod.MEDIAN),
+    "asha": StoppingRule(StoppingMethod.ASHA),
+    "asha, minResource 3": StoppingRule(StoppingMethod.ASHA, min_resource=3),
+    "no_progress, 10 epochs": StoppingRule(StoppingMethod.NO_PROGRESS, patience=10),
+}
+
+BASELINES: dict[str, Callable[[], Policy]] = {
+    FULL: FullTraining,
+    "1 epoch, then the top 10%": functools.partial(TopAfter, 1, 10),
+    "1 epoch, then the top 20%": functools.partial(TopAfter, 1, 20),
+    "3 epochs, then the top 10%": functools.partial(TopAfter, 3, 10),
+}
+OURS: dict[str, Callable[[], Policy]] = {name: functools.partial(RulePolicy, rule) for name, rule in RULES.items()}
+PEERS: dict[str, Callable[[], Policy]] = {
+    **{f"Optuna {name}": functools.partial(OptunaPruner, name) for name in PRUNERS},
+    "Ray ASHA": RayAsha,
+    "KerasTuner Hyperband": KerasTunerHyperband,
+}
+# Optuna's own without a pruner, which is full training with its TPE.
+NO_PRUNER = "Optuna none"
+POLICIES = {**BASELINES, **OURS, **PEERS, NO_PRUNER: functools.partial(OptunaPruner, "none")}
+# What runs with each model that chooses configurations.
+MODELS = {
+    "GP_BANDIT": (FULL, "median", "asha, minResource 3"),
+    POLICYS_OWN: (NO_PRUNER, *(f"Optuna {name}" for name in PRUNERS)),
+}

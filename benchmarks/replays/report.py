@@ -1,0 +1,143 @@
+"""The tables of docs/early-stopping.md."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+
+from markdown_tables import aligned
+from replays import figures
+from replays.figures import BUDGETS, MARKS
+from replays.policies import FULL, OURS
+from replays.runs import RANDOM, Record
+
+GROUPS = ("taskset", "trainings", "synthetic")
+
+
+def tables(records: Sequence[Record]) -> dict[str, str]:
+    """Return each table by the name of its place on the page; those without records are left out."""
+    trials = [one for one in records if one["kind"] == "trials"]
+    epochs = [one for one in records if one["kind"] == "epochs"]
+    held_back = [one for one in trials if one["held_back"]]
+    random = [one for one in epochs if one["chooser"] == RANDOM and one["held_back"]]
+    modelled = [one for one in epochs if one["chooser"] != RANDOM and one["held_back"]]
+    found = {"searches": _conditions(held_back)}
+    if held_back:
+        found["alone"] = _alone([one for one in held_back if one["workers"] == 1])
+        found["groups"] = _groups([one for one in trials if one["workers"] == 1])
+        found["workers"] = _workers(held_back)
+    if random:
+        found["equal"] = _equal(random)
+    if modelled:
+        found["models"] = _equal(modelled)
+    return found
+
+
+def _conditions(records: Sequence[Record]) -> str:
+    one_worker = [one for one in records if one["workers"] == 1]
+    counts = [len(of_policy) for of_policy in figures.by_policy(one_worker).values()]
+    return (
+        f"{len({one['table'] for one in records})} tables that no rule was chosen with, "
+        f"{max(counts, default=0)} searches of each policy with one worker."
+    )
+
+
+def _alone(records: Sequence[Record]) -> str:
+    """Return a row for each policy: what it saves and loses in searches of the same 100 trials."""
+    rows = []
+    for policy, of_policy in figures.by_policy(records).items():
+        one = figures.alone(of_policy)
+        lost = f"{one['lost']:.1%} ({one['lost_low']:.1%} to {one['lost_high']:.1%})"
+        cells = [f"{one['fewer']:.1f}", f"{one['share']:.0%}", lost, f"{one['loss']:.2%}", f"{one['misses']:.1%}"]
+        rows.append([_name(policy), *cells])
+    head = ["policy", "times fewer epochs", "epochs used", "loses over 1%", "mean loss", "stops the best"]
+    return aligned(head, rows)
+
+
+def _groups(records: Sequence[Record]) -> str:
+    """Return a row for each policy: times fewer epochs and the share of searches that lose, by group of tables."""
+    groups = [
+        (group, held_back)
+        for group in GROUPS
+        for held_back in (False, True)
+        if any(one["group"] == group and one["held_back"] == held_back for one in records)
+    ]
+    rows = []
+    for policy, of_policy in figures.by_policy(records).items():
+        cells = []
+        for group in groups:
+            ones = [one for one in of_policy if (one["group"], one["held_back"]) == group]
+            found = figures.alone(ones) if ones else None
+            cells.append(f"{found['fewer']:.1f} / {found['lost']:.1%}" if found else "–")
+        rows.append([_name(policy), *cells])
+    return aligned(["policy", *(f"{group}{', held back' if held else ''}" for group, held in groups)], rows)
+
+
+def _workers(records: Sequence[Record]) -> str:
+    """Return a row for each policy: epochs used, and time against full training with as many workers."""
+    counts = sorted({one["workers"] for one in records})
+    time = _sums(records)
+    rows = []
+    for policy, of_policy in figures.by_policy(records).items():
+        by_count = {count: [one for one in of_policy if one["workers"] == count] for count in counts}
+        shares = {count: figures.alone(ones)["share"] for count, ones in by_count.items() if ones}
+        if len(shares) < len(counts) or policy == FULL:
+            continue
+        kept = [f"{(1 - shares[count]) / (1 - shares[counts[0]]):.0%}" for count in counts[1:]]
+        times = [f"{time[policy, count] / time[FULL, count]:.0%}" for count in counts]
+        lost = [f"{figures.alone(by_count[count])['lost']:.1%}" for count in counts]
+        rows.append([_name(policy), " / ".join(f"{shares[count]:.0%}" for count in counts), " / ".join(kept)])
+        rows[-1] += [" / ".join(times), " / ".join(lost)]
+    named = " / ".join(map(str, counts))
+    later = " / ".join(map(str, counts[1:]))
+    head = [
+        "policy",
+        f"epochs used, {named} workers",
+        f"saving kept, {later}",
+        f"time, {named}",
+        f"loses over 1%, {named}",
+    ]
+    return aligned(head, rows)
+
+
+def _sums(records: Iterable[Record]) -> dict[tuple[str, int], float]:
+    """Return the mean time of searches of each policy and number of workers, each table in units of its mean."""
+    of_table: dict[tuple[str, str, int], list[float]] = {}
+    for record in records:
+        of_table.setdefault((record["table"], record["policy"], record["workers"]), []).append(record["time"])
+    found: dict[tuple[str, int], list[float]] = {}
+    for (table, policy, workers), times in of_table.items():
+        against = statistics.mean(of_table[table, FULL, workers])
+        found.setdefault((policy, workers), []).append(statistics.mean(times) / against)
+    return {key: statistics.mean(values) for key, values in found.items()}
+
+
+def _equal(records: Sequence[Record]) -> str:
+    """Return a row for each policy and chooser: epochs to full training's value, loss and rank at equal epochs."""
+    faster = {budget: figures.faster(records, budget) for budget in BUDGETS}
+    ranks = {mark: figures.ranks(records, mark) for mark in MARKS}
+    pairs = dict.fromkeys((one["chooser"], one["policy"]) for one in records)
+    rows = []
+    for chooser, policy in pairs:
+        ones = [one for one in records if (one["chooser"], one["policy"]) == (chooser, policy)]
+        name = figures.label(ones[0])
+        reached = [_faster(faster[budget][chooser, policy]) for budget in BUDGETS]
+        losses = [f"{statistics.mean(figures.loss_at(one, mark) for one in ones):.1%}" for mark in MARKS]
+        placed = ["{:.1f} ({:.1f} to {:.1f})".format(*ranks[mark][name]) for mark in MARKS]
+        rows.append([_name(name), *reached, " / ".join(losses), *placed])
+    marks = " / ".join(map(str, MARKS))
+    head = ["policy", *(f"times faster to {budget // 50}" for budget in BUDGETS), f"loss after {marks}"]
+    return aligned([*head, *(f"rank after {mark}" for mark in MARKS)], rows)
+
+
+def _faster(ratios: Sequence[float]) -> str:
+    """Return the median, the value that nine of ten searches reach, and how many never reach it, as text."""
+    tenth = sorted(ratios)[math.floor(0.1 * len(ratios))]
+    never = statistics.mean(ratio == 0 for ratio in ratios)
+    return f"{statistics.median(ratios):.1f} ({tenth:.1f}; never {never:.0%})"
+
+
+def _name(policy: str) -> str:
+    """Return the name of a policy; ours as code."""
+    return f"`{policy}`" if policy in OURS else policy

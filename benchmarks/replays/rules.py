@@ -1,0 +1,104 @@
+"""The server's stopping rules: the decisions of its own code, with the curves in memory instead of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from curves.tables import Array
+from dodona_server.domain.curve import CurvePoint, first_point
+from dodona_server.domain.stopping_rule import StoppingRule
+from dodona_server.stopping.contract import Case
+from dodona_server.stopping.registry import decide
+from dodona_server.storage.curves import COMPARED
+from replays.simulation import Board, Verdict
+
+
+class RulePolicy:
+    """Trials in their order, each until the rule stops it."""
+
+    def __init__(self, rule: StoppingRule) -> None:
+        self.rule = rule
+        self._curves: StudyCurves | None = None
+
+    def start(self, board: Board) -> int | None:
+        """See `Policy`."""
+        return len(board.rows) if board.may_add else None
+
+    def report(self, board: Board, trial: int) -> Verdict:
+        """See `Policy`; the server does not judge a value that is not finite."""
+        if self._curves is None:
+            self._curves = StudyCurves(board)
+        value = board.value(trial)
+        if not np.isfinite(value):
+            return Verdict.GO
+        before, point = self._curves.put(trial, board.reached[trial], value)
+        seen = SeenCurves(self._curves, trial)
+        reason = decide(Case(self.rule, before, point, seen, board.table.maximized))
+        return Verdict.GO if reason is None else Verdict.STOP
+
+
+class StudyCurves:
+    """The curves of all trials of a study, by position."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        shape = (board.limit, board.epochs)
+        self.bests: Array = np.full(shape, np.nan)
+        self.means: Array = np.full(shape, np.nan)
+        self.present = np.zeros(board.limit, bool)
+        self.last: dict[int, CurvePoint] = {}
+        self.best = -np.inf
+
+    def put(self, trial: int, position: int, value: float) -> tuple[CurvePoint | None, CurvePoint]:
+        """Add a value to a curve, and return its points before and after."""
+        before = self.last.get(trial)
+        point = first_point(position, value) if before is None else before.after(position, value)
+        since = 0 if before is None else int(before.position)
+        # At a position without a value, a curve has the best of its next point and the mean of the one before.
+        self.bests[trial, since:position] = point.best
+        self.means[trial, since:position] = np.nan if before is None else before.mean
+        self.means[trial, position - 1] = point.mean
+        self.present[trial] = True
+        self.last[trial], self.best = point, max(self.best, point.best)
+        return before, point
+
+
+@dataclass(frozen=True)
+class SeenCurves:
+    """The curves of a study as a trial sees them; see `dodona_server.stopping.contract.Curves`."""
+
+    curves: StudyCurves
+    own: int
+
+    def best_at(self, position: float) -> float | None:
+        """See `Curves`."""
+        if position < 1:
+            return None
+        best = float(self.curves.bests[self.own, int(position) - 1])
+        return None if np.isnan(best) else best
+
+    def bests_at(self, position: float) -> Sequence[float]:
+        """See `Curves`."""
+        others = self._others()
+        return _known(self.curves.bests[others, int(np.ceil(position)) - 1])
+
+    def means_at(self, position: float) -> Sequence[float]:
+        """See `Curves`."""
+        others = self._others()
+        ended = others[self.curves.board.over[others]]
+        return _known(self.curves.means[ended, int(position) - 1])
+
+    def any_better(self, best: float) -> bool:
+        """See `Curves`."""
+        return self.curves.best > best
+
+    def _others(self) -> np.ndarray:
+        others = np.flatnonzero(self.curves.present)
+        return others[others != self.own][-COMPARED:]
+
+
+def _known(values: Array) -> list[float]:
+    return [float(value) for value in values[~np.isnan(values)]]

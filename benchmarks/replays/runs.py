@@ -1,0 +1,106 @@
+"""Searches to run, and what is recorded of each.
+
+A search of kind `trials` has 100 random trials, with 1, 8 and 64 workers, and ends when none is left to run. One of
+kind `epochs` goes on with one worker for as many epochs as 100 full trainings take, or until it has tried all
+configurations of its table; its configurations are random or chosen by a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from curves.tables import CurveTable
+from replays.choosing import chosen_by, in_random_order
+from replays.policies import MODELS, POLICIES
+from replays.simulation import Choose, Outcome, Policy, simulate
+
+TRIALS = 100
+RANDOM = "random"
+
+Record = dict[str, Any]
+
+
+class Search(NamedTuple):
+    """What to run; `chooser` is random, or a model's name."""
+
+    kind: str
+    policy: str
+    chooser: str
+    workers: int
+    table: str
+    seed: int
+
+
+def planned(
+    tables: Iterable[CurveTable], policies: Iterable[str], workers: Iterable[int], seeds: int
+) -> Iterator[Search]:
+    """Yield random searches, seed by seed, so that a run that ends early has as many of each policy."""
+    tables, policies, workers = list(tables), list(policies), list(workers)
+    for seed in range(seeds):
+        for table in tables:
+            for policy in policies:
+                yield from (Search("trials", policy, RANDOM, count, table.name, seed) for count in workers)
+                yield Search("epochs", policy, RANDOM, 1, table.name, seed)
+
+
+def planned_with_models(tables: Iterable[CurveTable], seeds: int) -> Iterator[Search]:
+    """Yield searches of our default algorithm and of Optuna's TPE, without and with policies."""
+    tables = list(tables)
+    for seed in range(seeds):
+        for table in tables:
+            for chooser, policies in MODELS.items():
+                yield from (Search("epochs", policy, chooser, 1, table.name, seed) for policy in policies)
+
+
+def run(search: Search, table: CurveTable) -> Record:
+    """Return the record of a search; losses are shares of the gap from the table's median to its best configuration."""
+    policy = POLICIES[search.policy]()
+    seed = f"{table.name}/{search.seed}"
+    epochs = TRIALS * table.values.shape[1]
+    choose = _choice(search, table, policy, seed)
+    if search.kind == "trials":
+        outcome = simulate(table, policy, choose, workers=search.workers, trials=TRIALS, timed=True)
+    else:
+        outcome = simulate(table, policy, choose, steps=epochs)
+    record = search._asdict() | {"group": table.group, "held_back": table.held_back}
+    return record | (_of_trials(outcome) if search.kind == "trials" else _of_epochs(outcome))
+
+
+def _choice(search: Search, table: CurveTable, policy: Policy, seed: str) -> Choose:
+    return (
+        in_random_order(len(table.values), seed)
+        if search.chooser == RANDOM
+        else chosen_by(search.chooser, policy, seed)
+    )
+
+
+def _of_trials(outcome: Outcome) -> Record:
+    """Return the share of the epochs of full training, and the loss against the best of the same trials."""
+    board = outcome.board
+    bests = board.table.bests()[board.rows]
+    loss = (bests.max() - outcome.best_at(outcome.steps)) / _gap(board.table)
+    return {
+        "share": outcome.steps / (len(board.rows) * board.epochs),
+        "loss": _short(loss),
+        "time": _short(outcome.time),
+        "idle": _short(outcome.idle),
+    }
+
+
+def _of_epochs(outcome: Outcome) -> Record:
+    """Return each improvement: the epochs until then, and the loss against the best configuration of the table."""
+    table = outcome.board.table
+    best, gap = table.bests().max(), _gap(table)
+    return {"found": [(at, _short((best - value) / gap)) for at, value in outcome.improvements]}
+
+
+def _gap(table: CurveTable) -> float:
+    bests = table.bests()
+    return float(bests.max() - np.median(bests))
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.5g}")
