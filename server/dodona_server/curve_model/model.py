@@ -1,0 +1,222 @@
+"""Fit the model, and foretell with it.
+
+    k         a rung: a position at which trials are compared
+    z_k       the normal score of a trial at rung k: where its best value stands among all trials, see `scores`
+    d_k       z_k - z_{k-1}: whether it is climbing
+
+The scores follow a Gaussian chain, z_{k+1} = w_0 + w_1 z_k + w_2 d_k + e with e ~ N(0, s²): a Bayesian linear
+regression for each rung, on the trials that reached both. Its prior is the regression of the rung before, worth
+`PRIOR_TRIALS` trials; that of the first one is what ranks of learning curves do in general. Trials that were stopped
+are missing at random, given the scores before, since a rule stops by what it sees. So each regression is unbiased
+although only good trials reach it, and the chain foretells the end before any trial has reached it.
+
+Ranks, because losses and accuracies have all scales and shapes: a copula of the ranks copes with outliers, with
+diverged trials and with any monotone transformation. As in "Freeze-Thaw" (Swersky et al. 2014) and the curve rule of
+Vizier (Golovin et al. 2017), the other trials' curves are the prior of a trial's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtr
+
+from dodona_server.curve_model.curves import Array, Curve, Progress, bests_at, rungs_of
+from dodona_server.curve_model.scores import Scale, scale_of
+
+PRIOR_TRIALS = 10.0
+# The correlation of ranks falls by this share when the position grows e-fold. A pessimistic guess: real trainings lose
+# 5 to 10%.
+DECORRELATION = 0.25
+# Errors of the chain have heavier tails than a normal distribution.
+DEGREES_OF_FREEDOM = 8.0
+_NARROW = 1e-6
+# The scores of a rung depend on what is expected of the missing trials, and that on the scores.
+_ROUNDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the end of a trial's training will be.
+
+    Args:
+        score: the mean of its normal score among all trials at the end.
+        score_deviation: the standard deviation of that.
+        mean: of the best value.
+        deviation: of the best value.
+    """
+
+    score: float
+    score_deviation: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """How scores change from one rung to the next: the weights of 1, z and d, and the variance of the error."""
+
+    weights: Array
+    variance: float
+
+
+@dataclass(frozen=True, slots=True)
+class _States:
+    """Distributions of (z, d) of trials: means (trials x 2), covariances (trials x 2 x 2)."""
+
+    means: Array
+    covariances: Array
+
+    def after(self, step: _Step) -> _States:
+        """Return the distributions at the next rung."""
+        constant, level, trend = step.weights
+        forward = np.array([[level, trend], [level - 1.0, trend]])
+        means = self.means @ forward.T + constant
+        return _States(means, forward @ self.covariances @ forward.T + step.variance)
+
+
+@dataclass(frozen=True, slots=True)
+class CurveModel:
+    """A fitted model.
+
+    Args:
+        rungs: the positions at which trials are compared; the last one is the end of a training.
+        scales: of the rungs that trials have reached; rungs after these have none.
+        steps: between the rungs.
+        rivals: the numbers of the trials that run or have ended.
+        scores: of the rivals at the end: means.
+        deviations: of these scores.
+        trials: how many trials have reached each rung.
+    """
+
+    rungs: Array
+    scales: tuple[Scale, ...]
+    steps: tuple[_Step, ...]
+    rivals: Array
+    scores: Array
+    deviations: Array
+    trials: tuple[int, ...]
+
+    def rung(self, position: float) -> int | None:
+        """Return the index of the last rung up to a position; None if it has reached none that is known."""
+        index = int(np.searchsorted(self.rungs[: len(self.scales)], position, side="right")) - 1
+        return index if index >= 0 else None
+
+    def foretell(self, rung: int, best: float, earlier: float | None = None) -> Forecast:
+        """Return what the end of a training will be.
+
+        Args:
+            rung: the index of the last rung that it has reached.
+            best: its best value there.
+            earlier: its best value at the rung before; None if there is none.
+        """
+        score = self.scales[rung].score(best)
+        trend = 0.0 if earlier is None or rung == 0 else score - self.scales[rung - 1].score(earlier)
+        states = _States(np.array([[score, trend]]), np.zeros((1, 2, 2)))
+        for step in self.steps[rung:]:
+            states = states.after(step)
+        mean, deviation = float(states.means[0, 0]), float(np.sqrt(states.covariances[0, 0, 0]))
+        last = self.scales[-1]
+        values = [last.value(mean + sign * deviation) for sign in (-1, 0, 1)]
+        return Forecast(mean, deviation, max(values[1], best), (values[2] - values[0]) / 2)
+
+    def chance_of_exceeding(self, forecast: Forecast, value: float) -> float | None:
+        """Return the probability that a trial exceeds a value at the end; None while no trial has got there."""
+        if len(self.scales) < len(self.rungs):
+            return None
+        distance = forecast.score - self.scales[-1].score(value)
+        return float(stdtr(DEGREES_OF_FREEDOM, distance / max(forecast.score_deviation, _NARROW)))
+
+    def chance_of_winning(self, forecast: Forecast, number: int) -> float:
+        """Return the probability that a trial ends better than its strongest rival; 1 if it has none."""
+        others = self.rivals != number
+        if not others.any():
+            return 1.0
+        deviations = np.sqrt(self.deviations[others] ** 2 + forecast.score_deviation**2)
+        distance = np.min((forecast.score - self.scores[others]) / np.maximum(deviations, _NARROW))
+        return float(stdtr(DEGREES_OF_FREEDOM, distance))
+
+
+def fit(curves: Mapping[int, Curve]) -> CurveModel:
+    """Return the model of a study's curves by the numbers of their trials; there is at least one."""
+    known = list(curves.values())
+    rungs = rungs_of(known)
+    bests = bests_at(known, rungs)
+    reached = ~np.isnan(bests)
+    first = scale_of(bests[reached[:, 0], 0], np.zeros(0), np.ones(0))
+    scales, steps = [first], list[_Step]()
+    states = _known_scores(_no_states(len(known)), first, bests[:, 0])
+    seen = reached[:, 0]
+    for index in range(1, len(rungs)):
+        step = steps[-1] if steps else _first_guess(rungs)
+        if reached[:, index].any():
+            step, scale = _fit_step(step, states, seen, bests[:, index])
+            scales.append(scale)
+        steps.append(step)
+        states = states.after(step)
+        if reached[:, index].any():
+            states = _known_scores(states, scales[-1], bests[:, index])
+            seen = seen | reached[:, index]
+    rivals = seen & np.array([curve.progress is not Progress.STOPPED for curve in known])
+    return CurveModel(
+        rungs=rungs,
+        scales=tuple(scales),
+        steps=tuple(steps),
+        rivals=np.array(list(curves), dtype=float)[rivals],
+        scores=states.means[rivals, 0],
+        deviations=np.sqrt(states.covariances[rivals, 0, 0]),
+        trials=tuple(int(count) for count in reached.sum(axis=0)),
+    )
+
+
+def _no_states(trials: int) -> _States:
+    return _States(np.zeros((trials, 2)), np.zeros((trials, 2, 2)))
+
+
+def _known_scores(states: _States, scale: Scale, values: Array) -> _States:
+    """Return the states with the scores of the trials that have a value at this rung."""
+    here = ~np.isnan(values)
+    means, covariances = states.means.copy(), states.covariances.copy()
+    scores = scale.scores_of(values[here])
+    before = means[here, 0] - means[here, 1]
+    means[here, 0], means[here, 1] = scores, scores - before
+    covariances[here] = 0.0
+    return _States(means, covariances)
+
+
+def _first_guess(rungs: Array) -> _Step:
+    """Return what ranks do in general from the first rung to the second."""
+    correlation = float(np.exp(-DECORRELATION * np.log(rungs[1] / rungs[0])))
+    return _Step(np.array([0.0, correlation, 0.0]), 1.0 - correlation**2)
+
+
+def _fit_step(guess: _Step, states: _States, seen: npt.NDArray[np.bool_], values: Array) -> tuple[_Step, Scale]:
+    """Return how scores change from a rung to the next, and the scores of the values there.
+
+    Args:
+        guess: the prior.
+        states: of the trials at the rung before.
+        seen: the trials that have reached that one.
+        values: of the trials at the next one; NaN for those that have not reached it.
+    """
+    here = ~np.isnan(values)
+    both, missing = seen & here, seen & ~here
+    features = np.column_stack([np.ones(both.sum()), states.means[both]])
+    step = guess
+    for _ in range(_ROUNDS):
+        expected = states.after(step)
+        deviations = np.sqrt(expected.covariances[missing, 0, 0])
+        scale = scale_of(values[here], expected.means[missing, 0], deviations)
+        step = _regression(guess, features, scale.scores_of(values[both]))
+    return step, scale
+
+
+def _regression(prior: _Step, features: Array, scores: Array) -> _Step:
+    """Return the posterior mean of the weights, and of the variance."""
+    precision = PRIOR_TRIALS * np.eye(features.shape[1]) + features.T @ features
+    weights: Array = np.linalg.solve(precision, PRIOR_TRIALS * prior.weights + features.T @ scores).astype(float)
+    errors = scores - features @ weights
+    return _Step(weights, float((PRIOR_TRIALS * prior.variance + errors @ errors) / (PRIOR_TRIALS + len(scores))))

@@ -1,0 +1,150 @@
+"""The curve model foretells the end of trainings from their own curves and from those of others."""
+
+from __future__ import annotations
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dodona_server.curve_model.curves import UNSEEN, Curve, Progress, rungs_of
+from dodona_server.curve_model.model import fit
+
+STEPS = np.arange(1, 51, dtype=float)
+
+
+def curve(values, progress=Progress.ENDED, positions=STEPS):
+    bests = np.maximum.accumulate(np.asarray(values, dtype=float))
+    return Curve(np.asarray(positions[: len(bests)], dtype=float), bests, progress)
+
+
+def trainings(count, seed=0, noise=0.01, length=50):
+    """Curves that approach their ends at different speeds."""
+    rng = np.random.default_rng(seed)
+    ends, speeds = rng.normal(size=count), rng.uniform(0.5, 1.0, count)
+    values = ends[:, None] - 2.0 * STEPS**-0.7 * speeds[:, None] + noise * rng.normal(size=(count, 50))
+    return values[:, :length]
+
+
+def known(values, progress=Progress.ENDED):
+    return {number: curve(row, progress) for number, row in enumerate(values, 1)}
+
+
+def foretold(model, values):
+    """The forecast of a trial that has these values."""
+    rung = model.rung(len(values))
+    earlier = max(values[: int(model.rungs[rung - 1])]) if rung else None
+    return model.foretell(rung, max(values[: int(model.rungs[rung])]), earlier)
+
+
+class TestForecasts:
+    def test_ends_are_foretold_with_their_uncertainty(self):
+        model = fit(known(trainings(60)))
+        others = trainings(200, seed=1)
+        for length, least in ((3, 0.9), (20, 0.97)):
+            forecasts = [foretold(model, row[:length]) for row in others]
+            means = np.array([one.mean for one in forecasts])
+            errors = np.array([row.max() for row in others]) - means
+            inner = np.abs(others[:, -1]) < 1.5
+            assert np.corrcoef(means, others.max(axis=1))[0, 1] > least
+            within = np.abs(errors[inner]) < 2 * np.array([one.deviation for one in forecasts])[inner] + 0.02
+            assert within.mean() > 0.85
+
+    def test_it_becomes_surer_while_a_trial_trains(self):
+        model = fit(known(trainings(60)))
+        deviations = [foretold(model, trainings(61)[-1][:length]).score_deviation for length in (1, 5, 20, 50)]
+        assert deviations == sorted(deviations, reverse=True)
+        assert deviations[-1] == 0
+
+    def test_ranks_are_all_that_counts(self):
+        values = trainings(30)
+        plain, stretched = fit(known(values[:-1])), fit(known(np.exp(3 * values[:-1])))
+        one, other = foretold(plain, values[-1][:9]), foretold(stretched, np.exp(3 * values[-1][:9]))
+        assert one.score == pytest.approx(other.score, abs=0.05)
+
+    def test_stopped_trials_do_not_make_the_others_look_worse(self):
+        values = trainings(80)
+        order = np.argsort(values[:, 4])
+        # The worse half was stopped at step 5.
+        cut = {
+            number: curve(row[:5], Progress.STOPPED) if number in order[:40] else curve(row)
+            for number, row in enumerate(values)
+        }
+        whole, partial = fit(known(values)), fit(cut)
+        for row in trainings(20, seed=3):
+            assert foretold(partial, row[:5]).score == pytest.approx(foretold(whole, row[:5]).score, abs=0.5)
+
+    def test_before_a_training_has_ended_it_foretells_with_less_certainty(self):
+        values = trainings(40)
+        running = fit(known(values[:, :10], Progress.RUNNING))
+        assert running.rungs[-1] == 10 * UNSEEN
+        best, worst = np.argsort(values[:, 9])[[-1, 0]]
+        assert running.chance_of_winning(foretold(running, values[worst][:10]), worst + 1) < 0.01
+        assert running.chance_of_winning(foretold(running, values[best][:10]), best + 1) > 0.4
+        assert running.chance_of_exceeding(foretold(running, values[0][:10]), 0.0) is None
+
+    def test_the_chance_of_exceeding_a_value(self):
+        model = fit(known(trainings(60)))
+        good, bad = 2.0 - 2.0 * STEPS[:9] ** -0.7, -2.0 - 2.0 * STEPS[:9] ** -0.7
+        assert model.chance_of_exceeding(foretold(model, good), 0.0) > 0.95
+        assert model.chance_of_exceeding(foretold(model, bad), 0.0) < 0.01
+
+
+class TestRivals:
+    def test_a_trial_is_no_rival_of_itself(self):
+        model = fit(known(trainings(1)))
+        assert model.chance_of_winning(foretold(model, trainings(1)[0][:9]), 1) == 1.0
+
+    def test_stopped_trials_are_no_rivals(self):
+        model = fit({1: curve([0.5] * 50), 2: curve([0.9] * 5, Progress.STOPPED)})
+        assert model.rivals.tolist() == [1]
+
+    def test_what_has_ended_early_keeps_its_best(self):
+        model = fit({1: curve([0.5] * 50), 2: curve([0.9] * 5), 3: curve([0.1] * 50)})
+        assert model.scores.argmax() == 1
+        assert model.deviations.tolist() == [0.0] * 3
+
+
+class TestRungs:
+    def test_they_are_positions_of_the_longest_curve(self):
+        rungs = rungs_of([curve([0.0] * 50), curve([0.0] * 9)])
+        assert rungs.tolist() == [1, 2, 3, 5, 7, 10, 14, 19, 26, 36, 50]
+
+    def test_many_positions_have_few_rungs(self):
+        positions = np.arange(1, 1_000_001, dtype=float)
+        assert len(rungs_of([curve(np.zeros(1_000_000), positions=positions)])) <= 26
+
+    def test_seconds(self):
+        positions = np.array([0.013, 7.1, 9.9, 30.0])
+        assert set(rungs_of([curve([0.0] * 4, positions=positions)])) <= set(positions)
+
+
+values = st.lists(st.floats(-1e308, 1e308), min_size=1, max_size=12)
+positions = st.lists(st.floats(1e-9, 1e9), min_size=12, max_size=12, unique=True).map(sorted)
+curves = st.builds(
+    lambda values, positions, progress: curve(values, progress, np.array(positions)),
+    values,
+    positions | st.just(list(STEPS[:12])),
+    st.sampled_from(Progress),
+)
+
+
+@given(st.lists(curves, min_size=1, max_size=8), values, st.floats(1e-9, 1e10))
+def test_any_curves_can_be_fitted_and_foretold(found, bests, position):
+    numbered = dict(enumerate(found, 1))
+    model = fit(numbered)
+    assert np.all(np.diff(model.rungs) > 0)
+    assert pickle.dumps(fit(numbered)) == pickle.dumps(model)
+    rung = model.rung(position)
+    if rung is not None:
+        forecast = model.foretell(rung, max(bests), min(bests))
+        assert math.isfinite(forecast.score)
+        assert forecast.score_deviation >= 0
+        assert 0 <= model.chance_of_winning(forecast, 1) <= 1
+        chance = model.chance_of_exceeding(forecast, 0.0)
+        assert chance is None or 0 <= chance <= 1
+        assert not math.isnan(forecast.mean)
+        assert not math.isnan(forecast.deviation)
