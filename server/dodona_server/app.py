@@ -28,6 +28,7 @@ from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
+from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
@@ -39,6 +40,7 @@ from dodona_server.settings import MAX_ARTIFACT_BYTES
 from dodona_server.storage.blobs import Blobs
 from dodona_server.storage.store import Store
 from dodona_server.web import pages
+from dodona_server.web.errors import ErrorPages, PageRoute
 
 DESCRIPTION = """\
 A self-hosted hyperparameter tuning service that speaks the REST protocol of Vertex AI Vizier v1.
@@ -75,7 +77,7 @@ class Options:
 DEFAULTS = Options()
 
 # The layer of pages does not know the table of calls.
-PAGES = Routes(Dialect.OWN, route_class=pages.PageRoute)
+PAGES = Routes(Dialect.OWN, route_class=PageRoute)
 for _page in pages.PAGES:
     PAGES.serve(_page)
 
@@ -121,6 +123,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.store = store
     app.state.pool = pool
     app.state.artifacts = artifacts
+    app.state.dashboard = DashboardQueries(store)
     app.state.feed = Feed(store, stopping)
     app.state.studies = StudyService(store, time.time, schedule, strict=options.strict)
     app.state.queries = queries = TrialQueries(store)
@@ -134,7 +137,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     openapi.install(app)
     # Not framework middleware: what FastAPI does before that would be a tenth of the work of the trial loop.
     inner = WholeBody(CaipDispatch(TrialLoop(app.framework, calls) if options.front else app.framework))
-    app.front = errors.around(Guard(inner, options.token, Proxies()))
+    app.front = errors.around(ErrorPages(Guard(inner, options.token, Proxies())))
     return app
 
 

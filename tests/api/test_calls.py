@@ -49,7 +49,7 @@ class TestTable:
         for call in CALLS:
             changes = call.method != "GET" and call.name not in reading
             assert (call.role > Role.READER) == changes, call
-        assert {call.name for call in CALLS if call.role is Role.ANYONE} == {"healthz", "readyz"}
+        assert {call.name for call in CALLS if call.role is Role.ANYONE} == {"healthz", "readyz", "static_file"}
 
     def test_a_call_has_the_same_role_in_both_dialects(self):
         roles: dict[str, set[Role]] = {}

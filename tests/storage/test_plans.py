@@ -18,20 +18,24 @@ from sqlalchemy import event
 from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.listing import Among, Listing, Order
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study import Goal, Metric, Study, StudyState
+from dodona_server.domain.study_list import StudyFilter
 from dodona_server.domain.trial import Lease, Measurement, RankingPosition, Trial, TrialState
 from dodona_server.storage import (
     artifacts,
     curves,
     events,
     leases,
+    listing,
     measurements,
     operations,
     ranking,
     requests,
     statement,
     studies,
+    study_list,
     trials,
 )
 from dodona_server.storage.opening import open_store
@@ -66,7 +70,7 @@ USES: dict[str, Use] = {
     "study": lambda t, s: studies.find(t, s.name, lock=True),
     "study by display name": lambda t, s: studies.find_displayed(t, s.name.parent, s.display_name),
     "studies": lambda t, s: studies.page(t, s.name.parent, 500, 10),
-    "recent studies": lambda t, s: studies.recent(t, 10),
+    "list of studies": lambda t, s: study_list.page(t, StudyFilter(), 0, 50),
     "spec": lambda t, s: studies.find_spec(t, s.key),
     "studies due": lambda t, s: studies.due(t, THEN, 20),
     "any removed": lambda t, s: studies.any_removed(t),
@@ -123,10 +127,22 @@ USES: dict[str, Use] = {
     "trial, briefly": lambda t, s: trials.find_brief(t, s, RUNNING),
     "first listed of the ranking": lambda t, s: ranking.listed(t, s, None, 20),
     "listed of the ranking": lambda t, s: ranking.listed(t, s, MIDDLE, 20),
-    "first ranks": lambda t, s: ranking.first_ranks(t, maximized(s), 20),
+    **{
+        f"{order} trials, {among}": lambda t, s, order=order, among=among: listing.page(
+            t, s, Listing(among, order, 25_000), 20
+        )
+        for order in (Order.NEWEST, Order.OLDEST)
+        for among in Among
+    },
+    "best trials": lambda t, s: listing.page(t, s, Listing(order=Order.BEST), 20),
+    "best trials, maximized": lambda t, s: listing.page(t, maximized(s), Listing(order=Order.BEST), 20),
+    "worst trials after": lambda t, s: listing.page(t, s, Listing(order=Order.WORST, after=MIDDLE), 20),
+    "shown trials": lambda t, s: listing.numbered(t, s, [1, 500, 40_000]),
+    "failures": lambda t, s: expect(500, listing.failures(t, s, 500)),
+    "last measurement": lambda t, s: measurements.last(t, s.key, 500),
+    "sample of measurements": lambda t, s: measurements.sample(t, s.key, 500, 3, 60),
     "sizes of measurements": lambda t, s: measurements.fitting(t, s.key, [500, 40_000]),
     "finished": lambda t, s: trials.finished(t, s, 40_000, 20),
-    "latest": lambda t, s: trials.latest(t, s, 20),
     "operation of a study": lambda t, s: operations.find_in_study(t, s.key, "nonesuch"),
     "operation": lambda t, s: operations.find(t, "p", "l", "x"),
     "operations": lambda t, s: operations.page(t, "p", "l", None, "", 20),
@@ -339,7 +355,7 @@ def generic_plan(transaction: Transaction, one: Sent) -> dict[str, Any]:
         text = re.sub(r"%\((\w+)\)s", lambda match: f"${names.index(match[1]) + 1}", text).replace("%%", "%")
     nothing = f"({', '.join(['NULL'] * len(names))})" if names else ""
     for prepared in ("SET LOCAL plan_cache_mode = force_generic_plan", f"PREPARE judged AS {text}"):
-        transaction.exec_driver_sql(prepared)
+        transaction.exec_driver_sql(prepared.replace("%", "%%"))
     explain = f"EXPLAIN (FORMAT JSON) EXECUTE judged{nothing}"
     plan: dict[str, Any] = transaction.exec_driver_sql(explain).scalar_one()[0]["Plan"]
     transaction.exec_driver_sql("DEALLOCATE judged")

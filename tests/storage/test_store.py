@@ -71,7 +71,6 @@ class TestStudies:
         added = [add_study(store, study_id) for study_id in ("b", "a", "c")]
         assert read(store, lambda t: studies.page(t, HERE, 0, 2).entries) == added[:2]
         assert read(store, lambda t: studies.page(t, HERE, added[1].key, 2).entries) == added[2:]
-        assert read(store, lambda t: studies.recent(t, 2).entries) == [added[2], added[1]]
 
     def test_counters_state_and_spec_change(self, store):
         study = add_study(store)
@@ -166,7 +165,7 @@ class TestTrials:
         add_trials(store, study, succeeded(1, 0.5), succeeded(2, 0.25), succeeded(3, 0.25))
         assert read(store, lambda t: ranking.best(t, study)) == [2, 3]
 
-    def test_counts_latest_and_history(self, store):
+    def test_counts_and_history(self, store):
         study = add_study(store)
         failed = dataclasses.replace(active(4), state=TrialState.INFEASIBLE, end_time=2.0)
         stopping = dataclasses.replace(active(5), state=TrialState.STOPPING)
@@ -179,7 +178,6 @@ class TestTrials:
             TrialState.STOPPING: 1,
             TrialState.ACTIVE: 1,
         }
-        assert [trial.number for trial in read(store, lambda t: trials.latest(t, study, 2))] == [6, 5]
         assert read(store, lambda t: ranking.history(t, study, 1)) == [(1, 0.1), (2, 0.2), (3, 0.3)]
         assert read(store, lambda t: ranking.history(t, study, 2)) == [(2, 0.2)]
 

@@ -14,8 +14,10 @@ from starlette.testclient import TestClient
 from dodona_server.app import create_app
 from dodona_server.storage.opening import open_store
 
-VOID = {"meta", "link", "img", "br"}
+VOID = {"meta", "link", "img", "br", "input"}
 INLINE = {"a", "b", "code", "small", "span", "strong", "time"}
+# Their text is no part of what a page shows at first.
+APART = {"dialog", "noscript", "script"}
 ACCURACY = {"metricId": "val_accuracy", "goal": "MAXIMIZE"}
 RATE = {"parameterId": "learning_rate", "doubleValueSpec": {"minValue": 0.00001, "maxValue": 0.1}}
 
@@ -23,8 +25,9 @@ RATE = {"parameterId": "learning_rate", "doubleValueSpec": {"minValue": 0.00001,
 class Page(HTMLParser):
     """A page's elements with their attributes and its text; fails where elements do not nest."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, site: Site | None = None) -> None:
         super().__init__()
+        self.site = site
         self.response = response
         self.elements: list[tuple[str, dict[str, str]]] = []
         self.text = ""
@@ -46,16 +49,28 @@ class Page(HTMLParser):
         self.text += "" if tag in INLINE else " "
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.text += "" if APART.intersection(self._open) else data
 
     def all(self, tag: str, **attributes: str) -> list[dict[str, str]]:
         """The attributes of all such elements; `attributes` must be among them."""
         return [found for name, found in self.elements if name == tag and attributes.items() <= found.items()]
 
     @property
+    def listed(self) -> list[int]:
+        """The numbers of the trials in the table of trials, in order."""
+        rows = [found["id"] for found in self.all("tr") if "id" in found]
+        return [int(row.removeprefix("trial-")) for row in rows if row.startswith("trial-")]
+
+    @property
+    def next_page(self) -> Any:
+        """The next page of trials; None if this is the last one."""
+        links = self.all("a", rel="next")
+        return self.site.page(links[0]["href"]) if links and self.site else None
+
+    @property
     def live(self) -> bool:
         """Whether the page refreshes itself."""
-        return bool(self.all("script"))
+        return "hidden" not in self.all("span", id="status")[0]
 
 
 class Site:
@@ -102,7 +117,7 @@ class Site:
         response = self.client.get(path)
         assert response.status_code == code, response.text
         assert response.headers["content-type"] == "text/html; charset=utf-8"
-        return Page(response)
+        return Page(response, self)
 
     def study(self, study_id: str) -> Page:
         """A study's page."""

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from dodona_server.web import pages
+from dodona_server.service import dashboard
+from dodona_server.web import pages, studies_page, trial_page
 from tests.web.conftest import ACCURACY, Site
 
 MEASUREMENT = {"metrics": [{"metricId": "val_accuracy", "value": 0.5}, {"metricId": "loss", "value": 1.25}]}
@@ -40,7 +41,8 @@ def test_an_empty_study(site: Site) -> None:
     assert "val_accuracy maximized Random search" in page.text
     assert "0 of 30 trials finished" in page.text
     assert "No trial yet" in page.text
-    assert not page.all("table")
+    assert 'client.get_study("mnist")' in page.text
+    assert [found["aria-labelledby"] for found in page.all("div", role="region")] == ["space-title"]
     assert page.live
 
 
@@ -54,6 +56,8 @@ def test_a_study_before_its_first_result(site: Site) -> None:
     assert "Running" in page.text
     assert "worker-1" in page.text
     assert not page.all("svg", **{"class": "chart"})
+    assert "Running now" in page.text
+    assert page.all("button", **{"aria-label": "Stop trial 1"})
 
 
 def test_a_study_on_its_way(site: Site) -> None:
@@ -71,11 +75,10 @@ def test_a_study_on_its_way(site: Site) -> None:
     assert "Best so far 0.98735 val_accuracy of trial 2," in page.text
     assert page.all("span", **{"class": "value", "title": "0.987346"})
     assert "out of memory" in page.text
-    assert page.text.index("Best trials") < page.text.index("Latest trials")
     assert len(page.all("circle")) == 2
     assert "Trial 1: 0.91" in page.text
-    linked = [found["href"].rpartition("/")[2] for found in page.all("a") if "/trials/" in found["href"]]
-    assert linked[-5:] == ["5", "4", "3", "2", "1"]
+    assert page.listed == [5, 4, 3, 2, 1]
+    assert "1 out of memory trial 3" in page.text
     assert page.live
 
 
@@ -84,19 +87,67 @@ def test_a_completed_study_no_longer_refreshes(site: Site) -> None:
     site.finish(site.start("mnist"), val_accuracy=0.9)
     page = site.study("mnist")
     assert "mnist Completed" in page.text
+    assert "Completed: the budget is used up" in page.text
     assert not page.live
 
 
 def test_a_study_with_several_metrics(site: Site) -> None:
     latency = {"metricId": "latency_ms", "goal": "MINIMIZE"}
     site.create("ranker", metrics=[ACCURACY, latency])
-    site.finish(site.start("ranker"), val_accuracy=0.9, latency_ms=35.5)
+    for accuracy, milliseconds in ((0.9, 35.5), (0.8, 20.0), (0.85, 50.0)):
+        site.finish(site.start("ranker"), val_accuracy=accuracy, latency_ms=milliseconds)
     page = site.study("ranker")
     assert "val_accuracy maximized latency_ms minimized" in page.text
-    assert "latency_ms 35.5" in page.text
+    assert "Pareto front 2 trials that no other trial beats in all objectives" in page.text
+    assert "Trial val_accuracy latency_ms 1 0.9 35.5 2 0.8 20 " in page.text
+    assert "val_accuracy by trial" in page.text
+    other = site.study("ranker?metric=latency_ms")
+    assert "latency_ms by trial" in other.text
+    assert other.all("svg", **{"aria-label": "latency_ms of 3 trials; the best is 20, of trial 2"})
     trial = site.page("/studies/p/l/ranker/trials/1")
     assert "val_accuracy maximized 0.9" in trial.text
     assert "latency_ms minimized 35.5" in trial.text
+
+
+def test_a_study_says_what_it_is_set_to(site: Site) -> None:
+    stopping = {"maxNumTrials": 9, "maxFailedTrials": 2, "maxDurationNoProgress": "7200s"}
+    spec = {"studyStoppingConfig": stopping, "ashaStoppingSpec": {"minResource": 2}, "algorithm": 0}
+    site.create("mnist", **spec)
+    text = site.study("mnist").text
+    assert "Algorithm Gaussian process bandit (default)" in text
+    assert "The study ends after 9 trials. It ends when nothing better was found in 2 h 00 min." in text
+    assert "It ends when 2 trials failed." in text
+    assert "ASHA: rungs begin at step 2, each 3 times the one before." in text
+    assert "learning_rate double 1e-5 to 0.1 linear –" in text
+
+
+def test_the_list_of_studies_can_be_searched_and_sorted(site: Site) -> None:
+    for name in ("beta", "Alpha", "100% gamma_1"):
+        site.create(name.split()[-1].lower(), display_name=name)
+    site.post("/beta:pause", {})
+    site.add("alpha", 0.75)
+    names = [
+        found["href"].rpartition("/")[2] for found in site.page("/?order=name").all("a") if "/p/l/" in found["href"]
+    ]
+    assert names == ["gamma_1", "alpha", "beta"]
+    assert "0.75" in site.page("/?q=ALPH").text
+    assert "1–1 of 1 study" in site.page("/?q=%25").text
+    assert "1–1 of 1 study" in site.page("/?q=a_1").text
+    assert "No study matches" in site.page("/?q=a%25a").text
+    assert "1–1 of 1 study" in site.page("/?state=INACTIVE").text
+    assert "1–3 of 3 studies" in site.page("/?state=X&order=Y&page=Z").text
+
+
+def test_studies_come_in_pages(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "MAX_STUDIES", 2)
+    monkeypatch.setattr(studies_page, "MAX_STUDIES", 2)
+    for number in range(5):
+        site.create(f"s{number}")
+    assert "1–2 of 5 studies Next" in site.page("/").text
+    second = site.page("/?page=2")
+    assert "3–4 of 5 studies Previous Next" in second.text
+    assert second.all("a", href="/", rel="prev")
+    assert "5–5 of 5 studies Previous" in site.page("/?page=3").text
 
 
 def test_a_parameter_that_a_trial_does_not_have_is_a_dash(site: Site) -> None:
@@ -114,18 +165,49 @@ def test_a_parameter_that_a_trial_does_not_have_is_a_dash(site: Site) -> None:
     page = site.study("mnist")
     assert "2 Waiting – sgd 0.75" in page.text
     assert "1 Waiting – adam –" in page.text
+    assert "momentum if optimizer is sgd double 0 to 1" in page.text
     assert "momentum" not in site.page("/studies/p/l/mnist/trials/1").text
 
 
-def test_only_the_best_and_the_latest_trials_are_listed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "MAX_HISTORY", 20)
+def test_any_trial_can_be_reached(site: Site) -> None:
+    site.create("many")
+    for number in range(1, 61):
+        site.add("many", 0.9 if number == 33 else number / 1000)
+    site.post(site.start("many") + ":complete", {"trialInfeasible": True})
+    page = site.study("many")
+    assert page.listed == list(range(61, 36, -1))
+    assert page.next_page.listed == list(range(36, 11, -1))
+    assert page.next_page.next_page.listed == list(range(11, 0, -1))
+    assert page.next_page.next_page.next_page is None
+    assert site.study("many?order=oldest&from=59").listed == [59, 60, 61]
+    best = site.study("many?order=best")
+    assert best.listed == [33, *range(60, 36, -1)]
+    assert best.next_page.listed == [36, 35, 34, *range(32, 10, -1)]
+    assert site.study("many?order=worst").listed == list(range(1, 26))
+    assert site.study("many?trials=infeasible").listed == [61]
+    assert site.study("many?trials=unfinished").listed == []
+    assert site.study("many?trials=succeeded&from=20").listed == list(range(20, 0, -1))
+    assert site.study("many?order=what&trials=ever&from=x&after=y&y=z").listed == page.listed
+
+
+def test_a_choice_keeps_the_others(site: Site) -> None:
+    site.create("mnist")
+    site.add("mnist", 0.5)
+    site.add("mnist", 0.6)
+    page = site.study("mnist?y=log&trials=succeeded")
+    chosen = {found["href"] for found in page.all("a", **{"aria-current": "true"})}
+    assert "/studies/p/l/mnist?trials=succeeded&y=log" in chosen
+    assert page.all("a", href="/studies/p/l/mnist?trials=succeeded&order=oldest&y=log#trials")
+
+
+def test_a_long_history_is_thinned_and_keeps_the_best(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboard, "MAX_HISTORY", 20)
     site.create("many")
     for number in range(1, 101):
         site.add("many", 0.9 if number == 33 else number / 1000)
     page = site.study("many")
-    assert len(page.all("th", scope="row")) == 2 * pages.MAX_ROWS
     dots = [found["href"].rpartition("/")[2] for found in page.all("a", tabindex="-1")]
-    assert 20 <= len(dots) <= 20 + pages.MAX_ROWS
+    assert len(dots) <= 21
     assert "33" in dots
     assert f"{len(dots)} of 100 trials are drawn" in page.text
 
@@ -147,7 +229,7 @@ def test_a_trial_with_measurements(site: Site) -> None:
         site.post(f"{trial}:addTrialMeasurement", {"measurement": measurement})
     running = site.page("/studies/p/l" + trial)
     assert running.live
-    assert "Trial 1 Running worker worker-1 attempt 1 started" in running.text
+    assert "Trial 1 Running Stop Add its result Clone Delete worker worker-1 attempt 1 started" in running.text
     assert "Not yet." in running.text
     assert "3 30 s 0.5 1.25" in running.text
     assert [found["aria-label"] for found in running.all("svg", **{"class": "chart small"})] == [
@@ -171,6 +253,14 @@ def test_a_trial_that_was_stopped_says_why(site: Site) -> None:
             site.post(f"{trial}:addTrialMeasurement", {"measurement": one})
     page = site.page("/studies/p/l" + trial)
     assert "Stopped early: no improvement from step 1 to step 3; best so far 0.5" in page.text
+    site.post(f"{trial}:complete", {})
+    study = site.study("stops")
+    assert "2 Stopped early 0.5" in study.text
+    assert study.all("path", **{"class": "line curve best"})
+    site.finish("/stops/trials/1", val_accuracy=0.9)
+    study = site.study("stops")
+    assert "Learning curves the best trial stopped early" in study.text
+    assert study.all("path", **{"class": "line curve stopped"})
 
 
 def test_a_metric_that_is_not_a_number_has_no_curve(site: Site) -> None:
@@ -186,7 +276,7 @@ def test_a_metric_that_is_not_a_number_has_no_curve(site: Site) -> None:
 
 
 def test_many_measurements_are_thinned(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pages, "MAX_MEASUREMENTS_LISTED", 10)
+    monkeypatch.setattr(trial_page, "MAX_MEASUREMENTS_LISTED", 10)
     site.create("mnist")
     trial = site.start("mnist")
     for step in range(1, 31):
@@ -204,7 +294,7 @@ def test_many_measurements_are_thinned(site: Site, monkeypatch: pytest.MonkeyPat
         ("/studies/p/l/mnist/trials/seven", "trials are numbered from 1 on"),
         ("/studies/p/l/a%20b", "'a b' is no valid id"),
         ("/studies/p", "there is no page at /studies/p"),
-        ("/static/secret.txt", "there is no file secret.txt"),
+        ("/static/0/secret.txt", "there is no file secret.txt"),
     ],
 )
 def test_what_is_not_there_is_a_page_that_says_so(site: Site, path: str, sentence: str) -> None:
@@ -223,7 +313,7 @@ def test_the_files_of_a_page_are_there_for_good(site: Site) -> None:
         response = site.client.get(path)
         assert response.status_code == 200
         assert "immutable" in response.headers["cache-control"]
-        assert re.fullmatch(r"/static/\w+\.[0-9a-f]{12}\.(css|js|svg)", path)
+        assert re.fullmatch(r"/static/[0-9a-f]{12}/[\w.]+\.(css|js|svg)", path)
 
 
 @pytest.mark.processes

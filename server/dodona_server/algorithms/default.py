@@ -8,6 +8,11 @@ from dodona_server.algorithms.gp.algorithm import MAX_OBJECTIVES, GpBandit
 from dodona_server.domain.study import StudySpec
 
 
+def has_many_objectives(spec: StudySpec) -> bool:
+    """Return whether the study has more objectives than the bandit supports."""
+    return len(spec.objectives) > MAX_OBJECTIVES
+
+
 class DefaultAlgorithm(Algorithm):
     """The Gaussian-process bandit; NSGA-II for more objectives than the bandit supports."""
 
@@ -18,7 +23,7 @@ class DefaultAlgorithm(Algorithm):
         self._many: Algorithm = Nsga2()
 
     def _for(self, spec: StudySpec) -> Algorithm:
-        return self._few if len(spec.objectives) <= MAX_OBJECTIVES else self._many
+        return self._many if has_many_objectives(spec) else self._few
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

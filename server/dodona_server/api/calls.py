@@ -32,7 +32,7 @@ class Role(enum.IntEnum):
     """What a call needs of its principal; each role includes those before it. Nothing checks it yet."""
 
     ANYONE = 0
-    """Ask whether the server is alive. This needs no token."""
+    """Ask whether the server is alive, and read the pages' own files. This needs no token."""
     READER = 1
     """Read everything."""
     WORKER = 2
@@ -120,6 +120,8 @@ STUDY = STUDIES + "/{study}"
 TRIALS = STUDY + "/trials"
 TRIAL = TRIALS + "/{trial}"
 ARTIFACT = TRIAL + "/artifacts/{artifact}"
+# Files of the pages, which are the same for everyone: a browser shows an error page before it knows the token.
+STATIC = "/static/"
 STUDY_PAGE = "/studies/{project}/{location}/{study}"
 
 GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
@@ -167,9 +169,9 @@ def _aiplatform_operations(parent: str, documented: bool = True) -> tuple[Call, 
     )
 
 
-def _page(name: str, path: str, content: str = HTML) -> Call:
+def _page(name: str, path: str, content: str = HTML, role: Role = READER) -> Call:
     """Return the row of a page or of a file that pages use."""
-    return Call(name, GET, path, OWN, None, content, READER, documented=False)
+    return Call(name, GET, path, OWN, None, content, role, documented=False)
 
 
 # FastAPI tries the routes in this order, so the calls of the trial loop come first.
@@ -297,9 +299,10 @@ CALLS: tuple[Call, ...] = (
 
     # --- pages
     _page("all_studies", "/"),
+    _page("new_study", "/new"),
     _page("one_study", STUDY_PAGE),
     _page("one_trial", STUDY_PAGE + "/trials/{trial}"),
-    _page("static_file", "/static/{path}", OCTETS),
+    _page("static_file", STATIC + "{version}/{path}", OCTETS, ANYONE),
     _page("anything_else", "/studies{path:path}"),
     _page("docs", "/docs"),
     _page("openapi_document", "/openapi.json", "application/json"),

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_server.api import proxies
-from dodona_server.api.calls import CALLS, Role
+from dodona_server.api.calls import CALLS, STATIC, Role
 from dodona_server.api.errors import error_response
 from dodona_server.api.principal import ANONYMOUS, TOKEN_HOLDER, remember
 from dodona_server.api.proxies import Proxies
@@ -62,7 +62,8 @@ class Guard:
         if not proxies.HEADERS.isdisjoint(headers):
             await self._proxies.apply(scope, receive, send)
         refusal, principal = None, ANONYMOUS
-        if scope["path"] not in _OPEN_PATHS:
+        path = scope["path"]
+        if path not in _OPEN_PATHS and not path.startswith(STATIC):
             refusal = self._wrong_site(scope, headers) or await self._wrong_client(scope, headers)
             principal = self._principal
         remember(scope, principal)

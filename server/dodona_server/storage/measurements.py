@@ -53,6 +53,22 @@ _DROP = Statement(
         measurements.c.tick == bindparam("tick_at"),
     )
 )
+# Backwards along the primary key.
+_LAST = Statement(
+    sa.select(measurements)
+    .where(*_OF_TRIAL)
+    .order_by(measurements.c.attempt.desc(), measurements.c.step.desc(), measurements.c.tick.desc())
+    .limit(1)
+)
+_SAMPLE = Statement(
+    sa.select(measurements)
+    .where(
+        *_OF_TRIAL,
+        sa.or_(measurements.c.step % bindparam("every") == 0, measurements.c.step == bindparam("last_step")),
+    )
+    .order_by(*_IN_ORDER)
+    .limit(bindparam("limit"))
+)
 _LAST_STEPS = Statement(
     sa.select(measurements.c.number, sa.func.max(measurements.c.step).label("last_step"))
     .where(
@@ -106,8 +122,27 @@ def few(transaction: Transaction, name: TrialName) -> list[Measurement] | None:
 
 def of_trials(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, list[Measurement]]:
     """Return the measurements of each of these trials in order, those of its attempts joined."""
+    return _joined(
+        numbers, _MEASURED_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
+    )
+
+
+def sample(transaction: Transaction, study_key: int, number: int, last_step: int, count: int) -> list[Measurement]:
+    """Return about `count` of the trial's measurements in order, evenly chosen by step and with that last one."""
+    every = max(1, last_step // count)
+    parameters = {**trial_key(study_key, number), "every": every, "last_step": last_step, "limit": 4 * count}
+    return _joined([number], _SAMPLE.rows(transaction, parameters))[number]
+
+
+def last(transaction: Transaction, study_key: int, number: int) -> Measurement | None:
+    """Return the trial's last measurement; None if it has none."""
+    row = _LAST.row(transaction, trial_key(study_key, number))
+    return None if row is None else _measurement(row)
+
+
+def _joined(numbers: list[int], rows: list[Row]) -> dict[int, list[Measurement]]:
     grouped: dict[int, dict[int, list[Measurement]]] = {number: {} for number in numbers}
-    for row in _MEASURED_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)}):
+    for row in rows:
         grouped[row["number"]].setdefault(row["attempt"], []).append(_measurement(row))
     return {number: joined(list(attempts.values())) for number, attempts in grouped.items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,10 +10,10 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Goal, Study
-from dodona_server.domain.trial import RankingPosition, Trial, TrialState
+from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
 from dodona_server.storage import codec
 from dodona_server.storage.paging import page_of, sizes
-from dodona_server.storage.statement import Statement, one_of
+from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import ranked, trials, unfinished
 from dodona_server.storage.trial_rows import ALL_TEXTS, BRIEF, IN_STUDY, TRIALS, read_trial
@@ -22,16 +22,16 @@ _PAGE = 500
 _COUNT_UNFINISHED = Statement(
     sa.select(trials.c.state, sa.func.count().label("count")).where(IN_STUDY, unfinished).group_by(trials.c.state)
 )
-_COUNT_UNFINISHED_OF = Statement(
-    sa.select(trials.c.study_key, sa.func.count().label("count"))
-    .where(one_of(trials.c.study_key, "studies"), unfinished)
-    .group_by(trials.c.study_key)
-)
 _COUNT_SUCCEEDED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked))
 _HISTORY = Statement(
     sa.select(trials.c.number, trials.c.objective)
     .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
     .order_by(trials.c.number + 0)  # not the primary key's order: the index contains all needed columns
+)
+_SAMPLE = Statement(
+    sa.select(trials.c.number, trials.c.final_measurement)
+    .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
+    .order_by(trials.c.number + 0)
 )
 # In the primary key's order, which is the cheapest page by page.
 _SUCCEEDED = Statement(
@@ -47,28 +47,30 @@ _NUMBERS_WITH_OBJECTIVE = sa.select(trials.c.number).where(IN_STUDY, ranked, tri
 _WITH_OBJECTIVE = Statement(_NUMBERS_WITH_OBJECTIVE.order_by(trials.c.number))
 
 
-def _ranking(goal: Goal, columns: sa.Select[Any] = TRIALS) -> sa.Select[Any]:
-    """Return the query for succeeded trials, best first, equal values by number."""
+def ranking_of(goal: Goal, columns: sa.Select[Any] = TRIALS, *, after: bool = False) -> sa.Select[Any]:
+    """Return the query for succeeded trials, best first, equal values by number.
+
+    Args:
+        goal: which values are better.
+        columns: the query's columns.
+        after: whether it begins after the position of a trial with the objective `best` and the number `after`.
+    """
     objective = trials.c.objective
     order = objective.desc() if goal is Goal.MAXIMIZE else objective
-    return columns.where(IN_STUDY, ranked).order_by(order, trials.c.number).limit(bindparam("limit"))
-
-
-def _ranking_after(goal: Goal) -> sa.Select[Any]:
-    """Return the same query after the position of a trial with the objective `best` and the number `after`."""
-    objective = trials.c.objective
+    query = columns.where(IN_STUDY, ranked).order_by(order, trials.c.number).limit(bindparam("limit"))
+    if not after:
+        return query
     best = bindparam("best", type_=sa.Double)
     worse = objective < best if goal is Goal.MAXIMIZE else objective > best
     # The first condition follows from the second, but can use the index.
     reached = objective <= best if goal is Goal.MAXIMIZE else objective >= best
-    return _ranking(goal).where(reached, sa.or_(worse, trials.c.number > bindparam("after")))
+    return query.where(reached, sa.or_(worse, trials.c.number > bindparam("after")))
 
 
-_RANKING = {goal: Statement(_ranking(goal)) for goal in Goal}
-_RANKING_AFTER = {goal: Statement(_ranking_after(goal)) for goal in Goal}
-_SIZES = {goal: sizes(_ranking(goal), *ALL_TEXTS) for goal in Goal}
-_SIZES_AFTER = {goal: sizes(_ranking_after(goal), *ALL_TEXTS) for goal in Goal}
-_BRIEF_RANKING = {goal: Statement(_ranking(goal, BRIEF)) for goal in Goal}
+_RANKING = {goal: Statement(ranking_of(goal)) for goal in Goal}
+_RANKING_AFTER = {goal: Statement(ranking_of(goal, after=True)) for goal in Goal}
+_SIZES = {goal: sizes(ranking_of(goal), *ALL_TEXTS) for goal in Goal}
+_SIZES_AFTER = {goal: sizes(ranking_of(goal, after=True), *ALL_TEXTS) for goal in Goal}
 
 
 def ranking(transaction: Transaction, study: Study, after: RankingPosition | None, limit: int) -> list[Trial]:
@@ -92,12 +94,6 @@ def listed(transaction: Transaction, study: Study, after: RankingPosition | None
     return page_of(transaction, rows[goal], of_rows[goal], _parameters_after(study, after, limit), read_trial)
 
 
-def first_ranks(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
-    """Return the `limit` best trials of that ranking, without measurements and metadata."""
-    parameters = _parameters_after(study, None, limit)
-    return [read_trial(row) for row in _BRIEF_RANKING[study.spec.objective.goal].rows(transaction, parameters)]
-
-
 def _parameters_after(study: Study, after: RankingPosition | None, limit: int) -> dict[str, Any]:
     """Return the parameters of the ranking after a position."""
     position = {} if after is None else {"best": after.objective, "after": after.number}
@@ -115,17 +111,17 @@ def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
     return counted
 
 
-def finished(transaction: Transaction, studies: Sequence[Study]) -> list[int]:
-    """Return how many trials of each study have ended, computed from the unfinished ones, which are few."""
-    keys = codec.dump_numbers([study.key for study in studies])
-    left = {row["study_key"]: row["count"] for row in _COUNT_UNFINISHED_OF.rows(transaction, {"studies": keys})}
-    return [study.trial_count - left.get(study.key, 0) for study in studies]
-
-
 def history(transaction: Transaction, study: Study, every: int) -> list[tuple[int, float]]:
     """Return number and objective of every `every`-th succeeded trial, in order."""
     rows = _HISTORY.rows(transaction, {"of_study": study.key, "every": every})
     return [(row["number"], row["objective"]) for row in rows]
+
+
+def sample(transaction: Transaction, study: Study, every: int) -> dict[int, Measurement]:
+    """Return the results of every `every`-th succeeded trial by number, in order."""
+    rows = _SAMPLE.rows(transaction, {"of_study": study.key, "every": every})
+    finals = {row["number"]: codec.load_final(row["final_measurement"]) for row in rows}
+    return {number: final for number, final in finals.items() if final is not None}
 
 
 def best(transaction: Transaction, study: Study) -> list[int]:

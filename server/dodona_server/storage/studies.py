@@ -23,7 +23,6 @@ from dodona_server.storage.tables import (
     measurements,
     operations,
     requests,
-    shown,
     studies,
     timed,
     trials,
@@ -44,16 +43,7 @@ _PAGES = (
     .order_by(studies.c.key)
     .limit(bindparam("limit"))
 )
-_RECENT_ONES = (
-    # The list of all studies shows no metadata.
-    sa.select(*(column for column in studies.c if column.key != "metadata"))
-    .where(shown)
-    .order_by(studies.c.key.desc())
-    .limit(bindparam("limit"))
-)
-_TEXTS = (studies.c.spec, studies.c.inactive_reason)
-_PAGE, _SIZES = Statement(_PAGES), sizes(_PAGES, *_TEXTS, studies.c.metadata)
-_RECENT, _RECENT_SIZES = Statement(_RECENT_ONES), sizes(_RECENT_ONES, *_TEXTS)
+_PAGE, _SIZES = Statement(_PAGES), sizes(_PAGES, studies.c.spec, studies.c.inactive_reason, studies.c.metadata)
 _FIND_KEY = Statement(sa.select(studies).where(studies.c.key == bindparam("of_study")))
 _TIMED_OUT = (
     sa.select(studies)
@@ -151,7 +141,7 @@ def insert(
         "stops_trials": spec.stops_trials,
     }
     (row,) = _INSERT.rows(transaction, values)
-    return _study(row)
+    return read_study(row)
 
 
 def find(transaction: Transaction, name: StudyName, *, lock: bool = False) -> Study | None:
@@ -163,31 +153,26 @@ def find(transaction: Transaction, name: StudyName, *, lock: bool = False) -> St
         lock: lock the study until the transaction ends, so that no other one changes it.
     """
     row = (_FIND_LOCKED if lock else _FIND).row(transaction, _key(name))
-    return None if row is None else _study(row)
+    return None if row is None else read_study(row)
 
 
 def find_displayed(transaction: Transaction, parent: Location, display_name: str) -> Study | None:
     """Return the study with that display name."""
     parameters = {"project": parent.project, "location": parent.location, "display_name": display_name}
     row = _FIND_DISPLAYED.row(transaction, parameters)
-    return None if row is None else _study(row)
+    return None if row is None else read_study(row)
 
 
 def page(transaction: Transaction, parent: Location, after: int, limit: int) -> Page[Study]:
     """Return a page of up to `limit` studies whose key is above `after`, in the order of creation."""
     parameters = {"project": parent.project, "location": parent.location, "after": after, "limit": limit}
-    return page_of(transaction, _PAGE, _SIZES, parameters, _study)
-
-
-def recent(transaction: Transaction, limit: int) -> Page[Study]:
-    """Return a page of up to `limit` studies of all projects and locations, the newest first, without metadata."""
-    return page_of(transaction, _RECENT, _RECENT_SIZES, {"limit": limit}, _study)
+    return page_of(transaction, _PAGE, _SIZES, parameters, read_study)
 
 
 def find_key(transaction: Transaction, key: int) -> Study | None:
     """Return the study with that key, unless it is deleted."""
     row = _FIND_KEY.row(transaction, {"of_study": key})
-    return None if row is None or row["project"] == REMOVED else _study(row)
+    return None if row is None or row["project"] == REMOVED else read_study(row)
 
 
 def find_spec(transaction: Transaction, study_key: int) -> StudySpec | None:
@@ -202,7 +187,7 @@ def due(transaction: Transaction, now: float, limit: int, *, lock: bool = True) 
     With `lock` they are locked until the transaction ends; those that another transaction has locked are omitted.
     """
     rows = (_DUE_LOCKED if lock else _DUE).rows(transaction, {"now": now, "limit": limit})
-    return [_study(row) for row in rows]
+    return [read_study(row) for row in rows]
 
 
 def add_trials(transaction: Transaction, study: Study, count: int, suggested: int = 0) -> None:
@@ -314,7 +299,8 @@ def _key(name: StudyName) -> dict[str, str]:
     return {"project": name.parent.project, "location": name.parent.location, "study_id": name.study_id}
 
 
-def _study(row: Mapping[Any, Any]) -> Study:
+def read_study(row: Mapping[Any, Any]) -> Study:
+    """Return the study in a row; without metadata if the row has none."""
     return Study(
         key=row["key"],
         name=StudyName(Location(row["project"], row["location"]), row["study_id"]),

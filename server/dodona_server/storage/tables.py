@@ -110,6 +110,18 @@ sa.Index(
     postgresql_where=ranked,
 )
 
+# Trials that failed, which may be few among many.
+infeasible = trials.c.state == sa.literal_column("'INFEASIBLE'")
+sa.Index(
+    "ix_trials_infeasible",
+    trials.c.study_key,
+    trials.c.number,
+    # Always the same; with it the index covers SQLite's query.
+    trials.c.state,
+    sqlite_where=infeasible,
+    postgresql_where=infeasible,
+)
+
 measurements = sa.Table(
     "measurements",
     metadata,

@@ -22,6 +22,11 @@ COLUMNS = [
 TRIALS = sa.select(*COLUMNS)
 # The columns for tables of many trials: all but the metadata.
 BRIEF = sa.select(*(column for column in COLUMNS if column.key != "metadata"))
+# Characters of metadata that pages read.
+SHORT_METADATA = 4096
+_SHORT = sa.case((sa.func.length(trials.c.metadata) <= SHORT_METADATA, trials.c.metadata), else_="{}")
+# The columns for pages, which show the start of the metadata.
+NOTED = BRIEF.add_columns(_SHORT.label("metadata"))
 # The columns of unlimited length: those read with a trial, and those in a table of many.
 TEXTS = (trials.c.parameters, trials.c.final_measurement, trials.c.infeasible_reason, trials.c.checkpoint)
 ALL_TEXTS = (*TEXTS, trials.c.metadata)

@@ -30,6 +30,7 @@ from dodona_server.storage.trial_rows import (
     IN_STUDY,
     NAMED_STUDY_KEY,
     OF_NAMED_STUDY,
+    NOTED,
     TEXTS,
     THIS,
     TRIALS,
@@ -41,12 +42,8 @@ from dodona_server.storage.trial_rows import (
 # How many are looked up at once.
 MAX_NUMBERED = 100
 
-# Characters of metadata that are read by default.
-SHORT_METADATA = 4096
 _FIND = Statement(TRIALS.where(*THIS))
-# The page of a trial shows the start of its metadata.
-_SHORT_METADATA = sa.case((sa.func.length(trials.c.metadata) <= SHORT_METADATA, trials.c.metadata), else_="{}")
-_FIND_BRIEF = Statement(BRIEF.add_columns(_SHORT_METADATA.label("metadata")).where(*THIS))
+_FIND_BRIEF = Statement(NOTED.where(*THIS))
 _FIND_LOCKED = Statement(TRIALS.where(*THIS).with_for_update())
 # No join: PostgreSQL would keep a plan for it, made while there were few trials, that scans all of them.
 _FIND_NAMED = Statement(
@@ -114,7 +111,6 @@ _BRIEF_PAGES = BRIEF.where(*_BEHIND).order_by(trials.c.number).limit(bindparam("
 _PAGE, _SIZES = Statement(_PAGES), sizes(_PAGES, *ALL_TEXTS)
 _BRIEF_PAGE, _BRIEF_SIZES = Statement(_BRIEF_PAGES), sizes(_BRIEF_PAGES, *TEXTS)
 _SIZES_NUMBERED = sizes(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")), *ALL_TEXTS, key=trials.c.number)
-_LATEST = Statement(BRIEF.where(IN_STUDY).order_by(trials.c.number.desc()).limit(bindparam("limit")))
 _SET_CHECKPOINT = Statement(trials.update().where(*THIS).values(checkpoint=bindparam("new_checkpoint")))
 _SET_STATE = Statement(trials.update().where(*THIS).values(state=bindparam("new_state")))
 # A trial that ends at the same moment is skipped: its row is checked again once it is locked.
@@ -295,12 +291,6 @@ def numbered(transaction: Transaction, study_key: int, numbers: Sequence[int]) -
     size = {row["number"]: row["size"] for row in rows}
     taken = within(size.get(number, 0) for number in some)
     return Page(find_numbered(transaction, study_key, some[:taken]), len(numbers) > taken)
-
-
-def latest(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
-    """Return the `limit` newest trials, the newest first, without measurements and metadata."""
-    rows = _LATEST.rows(transaction, {"of_study": study.key, "limit": limit})
-    return [read_trial(row) for row in rows]
 
 
 def set_checkpoint(transaction: Transaction, study_key: int, trial: Trial) -> None:

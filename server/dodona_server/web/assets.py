@@ -1,12 +1,13 @@
-"""Static files of the pages, kept in memory, with names that change with their content."""
+"""Static files of the pages, kept in memory, below a path that changes with their content."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +17,20 @@ class Asset:
     path: str
     media_type: str
     content: bytes
+    compressed: bytes
 
 
 def load_assets() -> dict[str, Asset]:
-    """Return all static files by file name."""
-    assets = {}
-    for file in resources.files("dodona_server.web").joinpath("static").iterdir():
-        stem, _, ending = file.name.rpartition(".")
-        content = file.read_bytes()
-        version = hashlib.sha256(content).hexdigest()[:12]
-        assets[file.name] = Asset(f"/static/{stem}.{version}.{ending}", _MEDIA_TYPES[ending], content)
-    return assets
+    """Return all static files by file name.
+
+    All have the same folder, so that modules import each other by their file names.
+    """
+    folder = resources.files("dodona_server.web").joinpath("static")
+    contents = {file.name: file.read_bytes() for file in sorted(folder.iterdir(), key=lambda file: file.name)}
+    version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:12]
+    return {
+        name: Asset(
+            f"/static/{version}/{name}", _MEDIA_TYPES[name.rpartition(".")[2]], content, gzip.compress(content, mtime=0)
+        )
+        for name, content in contents.items()
+    }

@@ -65,30 +65,14 @@ def shown(value: Value) -> str:
     return value if isinstance(value, str) else number(value)
 
 
-def algorithm(name: str) -> str:
-    """Return the readable name of an algorithm: "Random search" for RANDOM_SEARCH."""
-    return "Default algorithm" if name == "ALGORITHM_UNSPECIFIED" else name.replace("_", " ").capitalize()
-
-
 def moment(seconds: float) -> str:
-    """Return a time, in seconds since the epoch, as "2026-08-01 12:34:56 UTC"."""
+    """Return a time, in seconds since the epoch, as "2026-08-01 12:34:56 UTC"; a script then shows it from now."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def machine_time(seconds: float) -> str:
     """Return the same time for the `datetime` attribute."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def ago(then: float, now: float) -> str:
-    """Return how long ago `then` was: "12 s ago", "5 h ago", "2 d ago"; both are seconds since the epoch."""
-    seconds = now - then
-    if seconds < 1:
-        return "just now"
-    for unit, length in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
-        if seconds >= length:
-            return f"{int(seconds / length)} {unit} ago"
-    return f"{int(seconds)} s ago"
 
 
 def duration(seconds: float) -> str:
@@ -103,3 +87,13 @@ def duration(seconds: float) -> str:
     if seconds < DAY:
         return f"{int(seconds // HOUR)} h {int(seconds % HOUR // MINUTE):02} min"
     return f"{int(seconds // DAY)} d {int(seconds % DAY // HOUR)} h"
+
+
+FILTERS = {
+    "number": number,
+    "shown": shown,
+    "moment": moment,
+    "machine_time": machine_time,
+    "duration": duration,
+    "study_path": lambda name: f"/studies/{name.parent.project}/{name.parent.location}/{name.study_id}",
+}

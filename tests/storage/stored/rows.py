@@ -157,3 +157,34 @@ ROWS["0005"] = {
         )
     ],
 }
+_OTHER_0006 = {"project": "p", "location": "m", "study_id": "m", "display_name": "the m"}
+# With a study in which a rule has stopped a trial that was the best so far.
+ROWS["0006"] = {
+    **ROWS["0005"],
+    "studies": [
+        *ROWS["0005"]["studies"],
+        {**ROWS["0005"]["studies"][0], **_OTHER_0006, "next_trial_number": 3, "trial_count": 2, "stops_trials": True},
+    ],
+    "trials": [
+        *ROWS["0005"]["trials"],
+        *(
+            {**ROWS["0005"]["trials"][0], "study_key": 3, "number": number, "objective": value}
+            | {"final_measurement": f'[{step},1.0,{{"loss":{value}}}]', "metadata": metadata}
+            for number, step, value, metadata in (
+                (1, 2, 0.5, "{}"),
+                (2, 1, 0.25, '{"stopping/reason":"rank 2 of 2"}'),
+            )
+        ),
+    ],
+    "curves": [
+        {"study_key": 3, "number": number, "position": step, "best": best, "mean": best, "count": step}
+        | {"is_first": step == 1}
+        for number, step, best in ((1, 1, -0.75), (1, 2, -0.5), (2, 1, -0.25))
+    ],
+    "events": [
+        *ROWS["0005"]["events"],
+        {**ROWS["0005"]["events"][-1], "study_key": 3, "trial_number": 2, "detail": "rank 2 of 2", "actor": "server"},
+    ],
+}
+# The same: the schema gained only an index.
+ROWS["0007"] = ROWS["0006"]

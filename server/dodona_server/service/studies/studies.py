@@ -23,7 +23,7 @@ from dodona_server.service.budget import complete_if_over
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import events, ranking, studies, trials
+from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
 
@@ -146,18 +146,6 @@ class StudyService:
     async def page(self, parent: Location, after: int, limit: int) -> Page[Study]:
         """Return up to `limit` studies with keys above `after`, in the order of creation."""
         return await self._store.read(lambda transaction: studies.page(transaction, parent, after, limit))
-
-    async def recent(self, limit: int) -> list[tuple[Study, int]]:
-        """Return up to `limit` studies of all projects, newest first, each with its number of finished trials.
-
-        They come without metadata. There may be fewer if they are large.
-        """
-
-        def query(transaction: Transaction) -> list[tuple[Study, int]]:
-            newest = studies.recent(transaction, limit).entries
-            return list(zip(newest, ranking.finished(transaction, newest), strict=True))
-
-        return await self._store.read(query)
 
     async def add_parameters(self, name: StudyName, added: Sequence[Parameter], request_id: str | None = None) -> Study:
         """Add parameters to the search space and return the study; parameters that it already has are ignored.

@@ -10,19 +10,11 @@ from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.pareto import Front
 from dodona_server.domain.study import Study
-from dodona_server.domain.trial import RankingPosition, Trial, TrialState
+from dodona_server.domain.trial import RankingPosition, Trial
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import require_trial
 from dodona_server.storage import measurements, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """A study and the number of its trials in each state."""
-
-    study: Study
-    counts: Mapping[TrialState, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +42,8 @@ class TrialQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def get(self, name: TrialName, *, brief: bool = False, measured: bool = True) -> Trial:
-        """Return the trial, with its measurements if `measured`; without long metadata if `brief`.
+    async def get(self, name: TrialName, *, measured: bool = True) -> Trial:
+        """Return the trial, with its measurements if `measured`.
 
         Raises:
             NotFound: there is no such study or trial.
@@ -59,8 +51,7 @@ class TrialQueries:
 
         def query(transaction: Transaction) -> Trial:
             study = get_study(transaction, name.study)
-            find = trials.find_brief if brief else trials.find
-            trial = require_trial(find(transaction, study, name.number), name)
+            trial = require_trial(trials.find(transaction, study, name.number), name)
             if not measured:
                 return trial
             return dataclasses.replace(trial, measurements=measurements.measured(transaction, study.key, trial))
@@ -133,16 +124,6 @@ class TrialQueries:
 
         return await self._store.read(query)
 
-    async def best(self, name: StudyName, limit: int) -> list[Trial]:
-        """Return the `limit` best trials, best first, without measurements and metadata.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-        return await self._store.read(
-            lambda transaction: ranking.first_ranks(transaction, get_study(transaction, name), limit)
-        )
-
     async def ranking(
         self, name: StudyName, behind: RankingPosition | None, limit: int, *, measured: bool = False
     ) -> tuple[list[Trial], RankingPosition | None]:
@@ -165,42 +146,6 @@ class TrialQueries:
                 return page.entries, None
             last = page.entries[-1]
             return page.entries, RankingPosition(ranking.objective(study, last) or 0.0, last.number)
-
-        return await self._store.read(query)
-
-    async def overview(self, name: StudyName) -> Overview:
-        """Return the study and the number of its trials in each state.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-
-        def query(transaction: Transaction) -> Overview:
-            study = get_study(transaction, name)
-            return Overview(study, ranking.counts(transaction, study))
-
-        return await self._store.read(query)
-
-    async def latest(self, name: StudyName, limit: int) -> list[Trial]:
-        """Return the `limit` newest trials, the newest first.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-        return await self._store.read(
-            lambda transaction: trials.latest(transaction, get_study(transaction, name), limit)
-        )
-
-    async def history(self, name: StudyName, limit: int) -> list[tuple[int, float]]:
-        """Return number and objective of up to `limit` succeeded trials in order, evenly thinned if there are more.
-
-        Raises:
-            NotFound: there is no such study.
-        """
-
-        def query(transaction: Transaction) -> list[tuple[int, float]]:
-            study = get_study(transaction, name)
-            return ranking.history(transaction, study, every=-(-study.next_trial_number // limit))
 
         return await self._store.read(query)
 

@@ -1,0 +1,140 @@
+"""What the pages show, each read in one transaction."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dodona_server.domain.listing import Listing, Order
+from dodona_server.domain.names import StudyName, TrialName
+from dodona_server.domain.page import Page
+from dodona_server.domain.study import Study
+from dodona_server.domain.study_list import StudyFilter, StudySummary
+from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.service.studies.lookup import get_study
+from dodona_server.service.trials.attempts import require_trial
+from dodona_server.storage import listing, measurements, ranking, study_list, trials
+from dodona_server.storage.store import Store, Transaction
+
+MAX_HISTORY = 2000
+# Trials whose curves are drawn: the best ones, those that run, and the latest others.
+BEST_CURVES, RUNNING_CURVES, LATEST_CURVES = 5, 20, 15
+POINTS_OF_CURVE = 60
+MAX_RUNNING = 20
+MAX_FAILURES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """What the page of a study shows.
+
+    Args:
+        study: the study.
+        counts: the number of its trials in each state.
+        best: the best trial by the first metric.
+        history: results by number, evenly thinned if there are many: of a study with one metric only its value.
+        trials: a page of trials.
+        last: the last measurement of running trials, by number.
+        running: trials that run, in order.
+        curves: trials with measurements, in order.
+        failures: number and reason of the latest infeasible trials, the latest first.
+    """
+
+    study: Study
+    counts: Mapping[TrialState, int]
+    best: Trial | None
+    history: Mapping[int, Mapping[str, float]]
+    trials: Page[Trial]
+    last: Mapping[int, Measurement]
+    running: Sequence[Trial]
+    curves: Sequence[Trial]
+    failures: Sequence[tuple[int, str]]
+
+
+class DashboardQueries:
+    """Reads what pages show.
+
+    Args:
+        store: where studies and trials are kept.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def studies(self, wanted: StudyFilter, skipped: int, limit: int) -> tuple[Page[StudySummary], int]:
+        """Return up to `limit` studies of all projects after the first `skipped`, and how many there are."""
+
+        def query(transaction: Transaction) -> tuple[Page[StudySummary], int]:
+            return study_list.page(transaction, wanted, skipped, limit), study_list.count(transaction, wanted)
+
+        return await self._store.read(query)
+
+    async def study(self, name: StudyName, wanted: Listing, limit: int) -> StudyView:
+        """Return what the page of the study shows, with up to `limit` trials of the list.
+
+        Raises:
+            NotFound: there is no such study.
+        """
+
+        def query(transaction: Transaction) -> StudyView:
+            study = get_study(transaction, name)
+            best = listing.page(transaction, study, Listing(order=Order.BEST), BEST_CURVES).entries
+            running = [trial for trial in trials.pending(transaction, study) if trial.state is not TrialState.REQUESTED]
+            page = listing.page(transaction, study, wanted, limit)
+            some = {trial.number for trial in [*running[:MAX_RUNNING], *page.entries] if trial.end_time is None}
+            last = {number: measurements.last(transaction, study.key, number) for number in sorted(some)}
+            return StudyView(
+                study,
+                ranking.counts(transaction, study),
+                best[0] if best else None,
+                _history(transaction, study),
+                page,
+                {number: one for number, one in last.items() if one is not None},
+                running[:MAX_RUNNING],
+                _curves(transaction, study, [*best, *running[:RUNNING_CURVES]]),
+                listing.failures(transaction, study, MAX_FAILURES),
+            )
+
+        return await self._store.read(query)
+
+    async def trial(self, name: TrialName) -> tuple[Study, Trial]:
+        """Return a study and a trial of it with its measurements, without long metadata.
+
+        Raises:
+            NotFound: there is no such study or trial.
+        """
+
+        def query(transaction: Transaction) -> tuple[Study, Trial]:
+            study = get_study(transaction, name.study)
+            trial = require_trial(trials.find_brief(transaction, study, name.number), name)
+            measured = measurements.measured(transaction, study.key, trial)
+            return study, dataclasses.replace(trial, measurements=measured)
+
+        return await self._store.read(query)
+
+
+def _history(transaction: Transaction, study: Study) -> dict[int, Mapping[str, float]]:
+    every = -(-study.next_trial_number // MAX_HISTORY)
+    if len(study.spec.metrics) > 1:
+        return {number: final.metrics for number, final in ranking.sample(transaction, study, every).items()}
+    metric = study.spec.objective.id
+    return {number: {metric: value} for number, value in ranking.history(transaction, study, every)}
+
+
+def _curves(transaction: Transaction, study: Study, chosen: Sequence[Trial]) -> list[Trial]:
+    """Return those trials and the latest ones, each with at most about `POINTS_OF_CURVE` measurements."""
+    latest = listing.page(transaction, study, Listing(), LATEST_CURVES).entries
+    numbers = sorted({trial.number for trial in [*chosen, *latest]})
+    steps = measurements.last_steps(transaction, study.key, numbers)
+    if not steps:
+        return []
+    return [
+        dataclasses.replace(
+            trial,
+            measurements=measurements.sample(
+                transaction, study.key, trial.number, steps[trial.number], POINTS_OF_CURVE
+            ),
+        )
+        for trial in listing.numbered(transaction, study, sorted(steps))
+    ]

@@ -1,0 +1,88 @@
+"""Lists of trials for people, without measurements, with short metadata; each page is answered from an index."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from dodona_server.domain.listing import Among, Listing, Order
+from dodona_server.domain.page import Page
+from dodona_server.domain.study import Goal, Study
+from dodona_server.domain.trial import Trial
+from dodona_server.storage import codec
+from dodona_server.storage.ranking import ranking_of
+from dodona_server.storage.statement import Statement, in_selected, one_of
+from dodona_server.storage.store import Transaction
+from dodona_server.storage.tables import infeasible, ranked, trials, unfinished
+from dodona_server.storage.trial_rows import IN_STUDY, NOTED, read_trial
+
+LAST = 2**62
+
+_FIRST: sa.BindParameter[int] = bindparam("first")
+_LIMIT: sa.BindParameter[int] = bindparam("limit")
+_OPPOSITE = {Goal.MAXIMIZE: Goal.MINIMIZE, Goal.MINIMIZE: Goal.MAXIMIZE}
+
+
+def _by_number(among: Among, *, newest: bool) -> Statement:
+    # Unfinished trials are few: SQLite must find them by their own index, and sort them.
+    number = trials.c.number + 0 if among is Among.UNFINISHED else trials.c.number
+    begins = number <= _FIRST if newest else number >= _FIRST
+    order = number.desc() if newest else number
+    rows = NOTED.order_by(order).limit(_LIMIT)
+    if among is Among.ALL:
+        return Statement(rows.where(IN_STUDY, begins))
+    if among is Among.SUCCEEDED:
+        # In the primary key's order: SQLite would else sort all of the ranking.
+        return Statement(rows.where(IN_STUDY, begins, trials.c.end_time.is_not(None), ranked))
+    # The numbers come first, from the index alone.
+    if among is Among.UNFINISHED:
+        few = sa.select(trials.c.number).where(IN_STUDY, unfinished)
+        return Statement(rows.where(IN_STUDY, in_selected(trials.c.number, few), begins))
+    some = sa.select(trials.c.number).where(IN_STUDY, infeasible, begins).order_by(order).limit(_LIMIT)
+    return Statement(rows.where(IN_STUDY, in_selected(trials.c.number, some)))
+
+
+_BY_NUMBER = {(among, newest): _by_number(among, newest=newest) for among in Among for newest in (True, False)}
+_RANKED = {goal: Statement(ranking_of(goal, NOTED)) for goal in Goal}
+_RANKED_AFTER = {goal: Statement(ranking_of(goal, NOTED, after=True)) for goal in Goal}
+_NUMBERED = Statement(NOTED.where(IN_STUDY, one_of(trials.c.number, "numbers")).order_by(trials.c.number))
+_LATEST_INFEASIBLE = (
+    sa.select(trials.c.number).where(IN_STUDY, infeasible).order_by(trials.c.number.desc()).limit(_LIMIT)
+)
+_FAILURES = Statement(
+    sa.select(trials.c.number, trials.c.infeasible_reason)
+    .where(IN_STUDY, in_selected(trials.c.number, _LATEST_INFEASIBLE))
+    .order_by(trials.c.number.desc())
+)
+
+
+def page(transaction: Transaction, study: Study, listing: Listing, limit: int) -> Page[Trial]:
+    """Return a page of up to `limit` trials."""
+    parameters: dict[str, Any] = {"of_study": study.key, "limit": limit + 1}
+    if listing.order.is_ranking:
+        goal = study.spec.objective.goal
+        goal = goal if listing.order is Order.BEST else _OPPOSITE[goal]
+        statement = (_RANKED if listing.after is None else _RANKED_AFTER)[goal]
+        if listing.after is not None:
+            parameters |= {"best": listing.after.objective, "after": listing.after.number}
+    else:
+        newest = listing.order is Order.NEWEST
+        first = listing.first if listing.first is not None else LAST if newest else 0
+        statement = _BY_NUMBER[listing.among, newest]
+        parameters["first"] = first
+    rows = statement.rows(transaction, parameters)
+    return Page([read_trial(row) for row in rows[:limit]], len(rows) > limit)
+
+
+def numbered(transaction: Transaction, study: Study, numbers: list[int]) -> list[Trial]:
+    """Return the trials of those numbers that exist, in order."""
+    rows = _NUMBERED.rows(transaction, {"of_study": study.key, "numbers": codec.dump_numbers(numbers)})
+    return [read_trial(row) for row in rows]
+
+
+def failures(transaction: Transaction, study: Study, limit: int) -> list[tuple[int, str]]:
+    """Return number and reason of the latest `limit` infeasible trials, the latest first."""
+    rows = _FAILURES.rows(transaction, {"of_study": study.key, "limit": limit})
+    return [(row["number"], row["infeasible_reason"]) for row in rows]

@@ -1,0 +1,103 @@
+"""Lists of studies for people: what each shows comes from the ends of indexes, however many trials it has."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from dodona_server.domain.page import Page
+from dodona_server.domain.study import Goal, Study
+from dodona_server.domain.study_list import StudyFilter, StudyOrder, StudySummary
+from dodona_server.domain.trial import TrialState
+from dodona_server.storage import codec
+from dodona_server.storage.paging import page_of, sizes
+from dodona_server.storage.statement import Row, Statement, one_of
+from dodona_server.storage.store import Transaction
+from dodona_server.storage.studies import read_study
+from dodona_server.storage.tables import ranked, shown, studies, trials, unfinished
+
+_PATH = studies.c.project + "/" + studies.c.location + "/" + studies.c.study_id
+_FOUND = (
+    shown,
+    sa.func.lower(studies.c.display_name + " " + _PATH).like(bindparam("pattern"), escape="\\"),
+    sa.or_(bindparam("in_state") == "", studies.c.state == bindparam("in_state")),
+)
+_ORDERS: dict[StudyOrder, tuple[sa.ColumnElement[Any], ...]] = {
+    StudyOrder.NEWEST: (studies.c.key.desc(),),
+    StudyOrder.OLDEST: (studies.c.key,),
+    StudyOrder.NAME: (sa.func.lower(studies.c.display_name), studies.c.key),
+    StudyOrder.TRIALS: (studies.c.trial_count.desc(), studies.c.key.desc()),
+}
+# The list shows no metadata.
+_COLUMNS = sa.select(*(column for column in studies.c if column.key != "metadata")).where(*_FOUND)
+_PAGES = {
+    order: _COLUMNS.order_by(*columns).limit(bindparam("limit")).offset(bindparam("skipped"))
+    for order, columns in _ORDERS.items()
+}
+_PAGE = {order: Statement(query) for order, query in _PAGES.items()}
+_SIZES = {order: sizes(query, studies.c.spec, studies.c.inactive_reason) for order, query in _PAGES.items()}
+_COUNT = Statement(sa.select(sa.func.count()).select_from(studies).where(*_FOUND))
+
+_OF_THAT = trials.c.study_key == studies.c.key
+_IS_RUNNING = trials.c.state != TrialState.REQUESTED.value
+_UNFINISHED = sa.select(trials).where(_OF_THAT, unfinished).correlate(studies)
+_BEST = sa.select(trials.c.objective).where(_OF_THAT, ranked).limit(1).correlate(studies)
+_NEWEST = sa.select(trials.c.create_time).where(_OF_THAT).order_by(trials.c.number.desc()).limit(1).correlate(studies)
+
+
+def _counted(what: sa.ColumnElement[Any], *where: sa.ColumnElement[bool]) -> Any:
+    return _UNFINISHED.with_only_columns(what).where(*where).scalar_subquery()
+
+
+def _newest(time: sa.ColumnElement[Any]) -> Any:
+    return sa.func.coalesce(_NEWEST.with_only_columns(time).scalar_subquery(), studies.c.create_time)
+
+
+_SUMMARIES = Statement(
+    sa.select(
+        studies.c.key,
+        _counted(sa.func.count()).label("unfinished"),
+        _counted(sa.func.count(), _IS_RUNNING).label("running"),
+        _counted(sa.func.count(trials.c.client_id.distinct()), _IS_RUNNING).label("workers"),
+        _counted(sa.func.max(trials.c.lease_expiry - trials.c.lease_seconds)).label("heartbeat"),
+        _newest(trials.c.create_time).label("created"),
+        _newest(trials.c.end_time).label("ended"),
+        _BEST.order_by(trials.c.objective).scalar_subquery().label("lowest"),
+        _BEST.order_by(trials.c.objective.desc()).scalar_subquery().label("highest"),
+    ).where(one_of(studies.c.key, "keys"))
+)
+
+
+def page(transaction: Transaction, wanted: StudyFilter, skipped: int, limit: int) -> Page[StudySummary]:
+    """Return a page of up to `limit` studies after the first `skipped`; fewer if they are large."""
+    parameters = {**_parameters(wanted), "skipped": skipped, "limit": limit}
+    found = page_of(transaction, _PAGE[wanted.order], _SIZES[wanted.order], parameters, read_study)
+    keys = codec.dump_numbers([study.key for study in found.entries])
+    rows = {row["key"]: row for row in _SUMMARIES.rows(transaction, {"keys": keys})}
+    return Page([_summary(study, rows[study.key]) for study in found.entries], found.more)
+
+
+def count(transaction: Transaction, wanted: StudyFilter) -> int:
+    """Return how many studies there are."""
+    counted: int = _COUNT.value(transaction, _parameters(wanted))
+    return counted
+
+
+def _parameters(wanted: StudyFilter) -> dict[str, Any]:
+    text = re.sub(r"([\\%_])", r"\\\1", wanted.text.lower())
+    return {"pattern": f"%{text}%", "in_state": "" if wanted.state is None else wanted.state.value}
+
+
+def _summary(study: Study, row: Row) -> StudySummary:
+    maximized = study.spec.objective.goal is Goal.MAXIMIZE
+    return StudySummary(
+        study=study,
+        finished=study.trial_count - row["unfinished"],
+        running=row["running"],
+        workers=row["workers"],
+        best=row["highest"] if maximized else row["lowest"],
+        active_time=max(row["heartbeat"] or 0.0, row["created"], row["ended"]),
+    )

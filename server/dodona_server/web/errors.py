@@ -1,0 +1,107 @@
+"""Errors that a person sees in a browser: a page instead of JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
+from dodona_server.web.rendering import HEADERS, page, rendered
+
+TITLES = {
+    400: "That is not possible",
+    401: "This server needs its token",
+    403: "That is not allowed",
+    404: "Not found",
+    429: "Too many tries",
+    500: "The server failed",
+    503: "Not now",
+}
+HINTS = {
+    401: "Reload the page: the browser then asks for a name, which may be any, and for the token as the password.",
+}
+
+
+class PageRoute(APIRoute):
+    """A route that answers errors with a page."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the framework's handler, with a page for its errors."""
+        handler = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except (NotFound, InvalidArgument) as error:
+                return await page(request, "error.html", 404, **_context(404, error.message))
+            except DodonaError as error:
+                return await page(request, "error.html", 503, **_context(503, error.message))
+
+        return guarded
+
+
+class ErrorPages:
+    """ASGI middleware that turns the error answers of other calls into pages, for browsers that open an address.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["method"] != "GET" or "text/html" not in Headers(scope=scope).get("accept", ""):
+            await self._app(scope, receive, send)
+            return
+        await self._app(scope, receive, _Shown(send))
+
+
+class _Shown:
+    """A `send` that turns an error in JSON into a page.
+
+    Args:
+        send: the server's.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start: Message | None = None
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_error(message):
+            self._start = message
+            return
+        if self._start is None:
+            await self._send(message)
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body", False):
+            return
+        start, status = self._start, self._start["status"]
+        body = rendered("error.html", **_context(status, json.loads(self._body)["error"]["message"]))
+        headers = MutableHeaders(scope=start)
+        headers.update({**HEADERS, "Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body))})
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _is_error(start: Message) -> bool:
+    return start["status"] >= 400 and Headers(raw=start["headers"]).get("content-type") == "application/json"
+
+
+def _context(status: int, message: str) -> dict[str, Any]:
+    return {
+        "live": status == 503,
+        "title": TITLES.get(status, f"Error {status}"),
+        "message": message,
+        "hint": HINTS.get(status, ""),
+    }

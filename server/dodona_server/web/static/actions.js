@@ -1,0 +1,106 @@
+// Forms that change something: they are sent to the API, and errors are shown beside the button.
+import { bodyOf, fill, prepare } from "./forms.js";
+import { refresh } from "./live.js";
+
+const notice = document.getElementById("notice");
+
+function open(dialog, opener) {
+  const form = dialog.querySelector("form");
+  form.reset();
+  complain(form, "");
+  if (opener.dataset.send) form.dataset.send = opener.dataset.send;
+  for (const place of form.querySelectorAll("[data-subject]")) place.textContent = opener.dataset.named;
+  prepare(form);
+  if (opener.dataset.fill) fill(form, JSON.parse(opener.dataset.fill));
+  dialog.showModal();
+}
+
+function complain(form, problem) {
+  const place = form.querySelector(".problem");
+  place.textContent = problem;
+  place.hidden = !problem;
+}
+
+function announce(text, link) {
+  notice.textContent = text;
+  if (link) {
+    const anchor = document.createElement("a");
+    [anchor.href, anchor.textContent] = link;
+    notice.append(" ", anchor);
+  }
+  notice.hidden = false;
+}
+
+// An answer that was lost is fetched again by the same id, so that nothing happens twice.
+function requestId(form) {
+  form.dataset.request ||= [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+  return form.dataset.request;
+}
+
+async function call(form, method, path, body) {
+  const id = requestId(form);
+  const headers = { Accept: "application/json" };
+  let answer;
+  try {
+    if (method === "DELETE") answer = await fetch(`${path}?requestId=${id}`, { method, headers });
+    else answer = await fetch(path, { method, headers: { ...headers, "Content-Type": "application/json" }, body: body(id) });
+  } catch {
+    throw new Error("The server does not answer. Try again: nothing is done twice.");
+  }
+  delete form.dataset.request;
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(content.error?.message ?? `The server answered ${answer.status}.`);
+  return content;
+}
+
+// "projects/p/locations/l/studies/s/trials/1" is shown at "/studies/p/l/s/trials/1".
+function pageOf(name) {
+  const [, project, , location, , study, ...rest] = name.split("/");
+  return ["/studies", project, location, study, ...rest].join("/");
+}
+
+async function follow(form, content) {
+  const [what, where] = form.dataset.then.split(" ");
+  if (what === "go") return location.assign(where);
+  if (what === "open") return location.assign(pageOf(content.name));
+  form.closest("dialog")?.close();
+  const link = form.dataset.done && [pageOf(content.name), "Show it"];
+  if (link) announce(form.dataset.done.replace("{id}", content.id), link);
+  await refresh().catch(() => announce("It is done, but the page could not be fetched again.", [location.href, "Reload"]));
+}
+
+async function send(form) {
+  const button = form.querySelector("[type=submit]");
+  complain(form, "");
+  button.disabled = true;
+  try {
+    const { path, body } = bodyOf(form);
+    const [method, address] = form.dataset.send.split(" ");
+    await follow(form, await call(form, method, path ?? address, body));
+  } catch (error) {
+    complain(form, error.message);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  if (!("send" in event.target.dataset)) return;
+  event.preventDefault();
+  send(event.target);
+});
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  if (opener) open(document.getElementById(opener.dataset.opens), opener);
+  else if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
+  else if (event.target.closest("#notice button")) notice.hidden = true;
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+
+document.addEventListener("keydown", (event) => {
+  const menu = event.key === "Escape" && event.target.closest?.("details.menu[open]");
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});

@@ -1,0 +1,9 @@
+// The page's entry: each module looks after the elements of its kind.
+import { showTimes } from "./times.js";
+import "./live.js";
+import "./actions.js";
+import "./forms.js";
+
+document.documentElement.classList.add("script");
+showTimes(document);
+setInterval(() => showTimes(document), 10_000);

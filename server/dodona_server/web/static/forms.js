@@ -1,0 +1,138 @@
+// What forms contain: the values of parameters, which depend on each other, results, and specs as JSON.
+
+// Integers beyond 2^53 keep all their digits.
+const numberOf = (text) => (/^-?\d{16,}$/.test(text) && JSON.rawJSON ? JSON.rawJSON(text) : Number(text));
+
+const valueOf = (field) => (field.tagName === "SELECT" ? JSON.parse(field.value) : numberOf(field.value));
+
+// Disables and hides the fields of parameters that are not active. Each comes after the one that it depends on.
+function activate(form) {
+  for (const place of form.querySelectorAll("[data-parent]")) {
+    const parent = form.querySelector(`[data-index="${place.dataset.parent}"]`);
+    const active = !parent.disabled && parent.value !== "" && JSON.parse(place.dataset.values).includes(valueOf(parent));
+    place.hidden = !active;
+    place.querySelector("[data-index]").disabled = !active;
+  }
+}
+
+function show(checkbox) {
+  const place = document.getElementById(checkbox.dataset.shows);
+  place.hidden = place.disabled = !checkbox.checked;
+}
+
+export function prepare(form) {
+  for (const checkbox of form.querySelectorAll("[data-shows]")) show(checkbox);
+  for (const field of form.querySelectorAll("[data-must-be]")) check(field);
+  activate(form);
+}
+
+// Sets the fields of parameters, those that others depend on first.
+export function fill(form, parameters) {
+  for (const field of form.querySelectorAll("[data-id]")) {
+    if (field.disabled) continue;
+    const value = parameters[JSON.parse(field.dataset.id)];
+    if (value === undefined) field.value = "";
+    else if (field.tagName === "SELECT") field.value = [...field.options].find((one) => one.value && JSON.parse(one.value) === value)?.value ?? "";
+    else field.value = value;
+    activate(form);
+  }
+}
+
+function check(field) {
+  field.setCustomValidity(field.value === field.dataset.mustBe ? "" : `Type ${field.dataset.mustBe}`);
+}
+
+async function copy(button) {
+  const number = button.parentElement.querySelector("[data-copies]");
+  const form = button.form;
+  const problem = form.querySelector(".problem");
+  problem.hidden = true;
+  const answer = await fetch(`${number.dataset.copies}${encodeURIComponent(number.value)}?view=BASIC`, { headers: { Accept: "application/json" } }).catch(() => null);
+  const content = await answer?.json().catch(() => null);
+  if (answer?.ok) return fill(form, Object.fromEntries((content.parameters ?? []).map((one) => [one.parameterId, one.value])));
+  problem.textContent = content?.error?.message ?? "The server does not answer.";
+  problem.hidden = false;
+}
+
+const active = (form, kind) => [...form.querySelectorAll(`[${kind}]`)].filter((field) => !field.matches(":disabled") && field.value !== "");
+
+function measurementOf(form) {
+  return { metrics: active(form, "data-metric").map((field) => ({ metricId: JSON.parse(field.dataset.metric), value: Number(field.value) })) };
+}
+
+function trialOf(form) {
+  const parameters = active(form, "data-id").map((field) => ({ parameterId: JSON.parse(field.dataset.id), value: valueOf(field) }));
+  const results = form.querySelector("[data-shows]");
+  return results?.checked ? { parameters, state: "SUCCEEDED", finalMeasurement: measurementOf(form) } : { parameters };
+}
+
+function sameTrialOf(form) {
+  return { parameters: Object.entries(JSON.parse(form.dataset.parameters)).map(([parameterId, value]) => ({ parameterId, value })) };
+}
+
+// The parsed spec, and the fields beside it. A whole study, as the API shows it, is accepted too.
+function studyOf(form) {
+  const fields = new FormData(form);
+  const parsed = parsedSpec(fields.get("spec"));
+  const spec = parsed.studySpec ?? parsed;
+  if (fields.get("maxTrials")) spec.studyStoppingConfig = { ...spec.studyStoppingConfig, maxNumTrials: Number(fields.get("maxTrials")) };
+  const path = ["projects", fields.get("project").trim(), "locations", fields.get("location").trim(), "studies"].map(encodeURIComponent).join("/");
+  return { path: `/v1/${path}`, study: { displayName: fields.get("name").trim(), studySpec: spec } };
+}
+
+function parsedSpec(text) {
+  let parsed;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    const place = /line (\d+) column (\d+)/.exec(error.message);
+    throw new Error(`This is no JSON${place ? ` at line ${place[1]}, column ${place[2]}` : ""}: ${error.message}`);
+  }
+  const spec = parsed?.studySpec ?? parsed;
+  if (typeof spec !== "object" || spec === null || Array.isArray(spec)) throw new Error("A spec is an object in braces.");
+  if (!spec.metrics?.length) throw new Error("metrics: name at least one, such as {\"metricId\": \"loss\", \"goal\": \"MINIMIZE\"}.");
+  for (const one of spec.metrics) if (!one.metricId) throw new Error("metrics: every metric needs a metricId.");
+  for (const one of spec.parameters ?? []) {
+    if (!one.parameterId) throw new Error("parameters: every parameter needs a parameterId.");
+    if (!Object.keys(one).some((key) => key.endsWith("ValueSpec"))) throw new Error(`parameters: ${one.parameterId} needs a doubleValueSpec, integerValueSpec, categoricalValueSpec or discreteValueSpec.`);
+  }
+  return parsed;
+}
+
+function judge(textarea) {
+  const state = document.getElementById("spec-state");
+  try {
+    const parsed = parsedSpec(textarea.value);
+    const spec = parsed.studySpec ?? parsed;
+    const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
+    state.textContent = `${counted(spec.metrics.length, "metric")}, ${counted(spec.parameters?.length ?? 0, "parameter")}.`;
+    state.dataset.state = "valid";
+  } catch (error) {
+    state.textContent = error.message;
+    state.dataset.state = "invalid";
+  }
+}
+
+// The body of the call, and its path if it depends on the fields.
+export function bodyOf(form) {
+  const plain = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, form.elements[name].type === "number" ? Number(value) : value]));
+  const made = { trial: trialOf, again: sameTrialOf, study: () => studyOf(form).study, result: () => ({ finalMeasurement: measurementOf(form) }) };
+  const content = (made[form.dataset.body] ?? plain)(form);
+  const path = form.dataset.body === "study" ? studyOf(form).path : undefined;
+  return { path, body: (requestId) => JSON.stringify({ ...content, requestId }) };
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.dataset.mustBe) check(event.target);
+  if (event.target.dataset.shows) show(event.target);
+  if (event.target.id === "spec") judge(event.target);
+  if (event.target.dataset.index) activate(event.target.form);
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) copy(button);
+});
+
+const spec = document.getElementById("spec");
+if (spec) judge(spec);

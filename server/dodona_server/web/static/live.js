@@ -1,0 +1,61 @@
+// Fetches the page again while its study or trial may change, and changes only the elements that differ.
+import { showTimes } from "./times.js";
+
+const PAUSE = 5000;
+const status = document.getElementById("status");
+let shown = "";
+let timer = 0;
+
+function say(state, text) {
+  if (status.dataset.state === state) return;
+  status.dataset.state = state;
+  status.textContent = text;
+}
+
+// What the reader opened stays open.
+function mayUpdate(name, element) {
+  return !(name === "open" && element.tagName === "DETAILS");
+}
+
+function put(text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const fresh = page.getElementById("main");
+  showTimes(fresh);
+  Idiomorph.morph(document.getElementById("main"), fresh, {
+    ignoreActiveValue: true,
+    callbacks: { beforeAttributeUpdated: mayUpdate },
+  });
+  document.title = page.title;
+  status.hidden = page.getElementById("status").hidden;
+}
+
+function schedule() {
+  clearTimeout(timer);
+  if (!status.hidden) timer = setTimeout(loop, PAUSE);
+}
+
+// Shows the present state of the page; fails if the server does not answer.
+export async function refresh() {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (answer.status === 404) return location.reload();
+  if (!answer.ok) throw new Error(answer.statusText);
+  const text = await answer.text();
+  if (text !== shown) put(text);
+  shown = text;
+  say("live", "Live");
+  schedule();
+}
+
+async function loop() {
+  try {
+    if (document.hidden || !getSelection().isCollapsed) schedule();
+    else await refresh();
+  } catch {
+    say("lost", "The server does not answer; trying again");
+    schedule();
+  }
+}
+
+schedule();
+// A reader who comes back sees the present state at once.
+document.addEventListener("visibilitychange", () => document.hidden || status.hidden || loop());

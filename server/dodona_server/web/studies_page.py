@@ -1,0 +1,49 @@
+"""The page of all studies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dodona_server.domain.page import Page
+from dodona_server.domain.study import StudyState
+from dodona_server.domain.study_list import StudyFilter, StudyOrder, StudySummary
+from dodona_server.web.links import Links, chosen
+
+MAX_STUDIES = 50
+MAX_PAGE = 10**6
+
+
+@dataclass(frozen=True, slots=True)
+class StudiesQuery:
+    """The query of the page: which studies, and how many pages of them precede."""
+
+    wanted: StudyFilter
+    page: int
+    links: Links
+
+    @classmethod
+    def read(cls, given: Mapping[str, str]) -> StudiesQuery:
+        """Return the query; whatever is not understood has its default."""
+        text, state, number = given.get("q", "").strip()[:200], given.get("state", ""), given.get("page", "")
+        order = chosen(given.get("order", ""), StudyOrder.NEWEST)
+        page = min(int(number), MAX_PAGE) if number.isascii() and number.isdecimal() else 1
+        state = state if state in set(StudyState) else ""
+        kept = {"q": text, "state": state, "order": "" if order is StudyOrder.NEWEST else order.value}
+        wanted = StudyFilter(text, StudyState(state) if state else None, order)
+        return cls(wanted, max(1, page), Links("/", kept))
+
+
+def studies_context(found: Page[StudySummary], count: int, query: StudiesQuery) -> dict[str, Any]:
+    """Return what the template of the page shows."""
+    return {
+        "live": any(one.study.state is StudyState.ACTIVE or one.running for one in found.entries),
+        "studies": found.entries,
+        "count": count,
+        "query": query,
+        "links": query.links,
+        "before": query.links.to(page=str(query.page - 1) if query.page > 2 else "") if query.page > 1 else "",
+        "following": query.links.to(page=str(query.page + 1)) if found.more else "",
+        "first": (query.page - 1) * MAX_STUDIES + 1,
+    }

@@ -1,0 +1,203 @@
+"""What a study is set to, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from dodona_server.algorithms.default import has_many_objectives
+from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, SearchSpace, Value
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec, TimeConstraint
+from dodona_server.domain.trial import Trial
+from dodona_server.web.format import duration, moment, number, shown
+
+# More values are cut, with their number.
+MAX_VALUES = 12
+DEFAULT = "ALGORITHM_UNSPECIFIED"
+_NAMES = {
+    "CMA_ES": "CMA-ES",
+    "GP_BANDIT": "Gaussian process bandit",
+    "NSGA2": "NSGA-II",
+    "QUASI_RANDOM_SEARCH": "Quasi-random search",
+    "SKOPT_FOREST": "scikit-optimize, random forest",
+    "SKOPT_GBRT": "scikit-optimize, boosted trees",
+    "SKOPT_GP": "scikit-optimize, Gaussian process",
+    "TPE": "TPE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A parameter in the table of the search space; `depth` counts the parameters on which it depends."""
+
+    id: str
+    depth: int
+    kind: str
+    values: str
+    scale: str
+    default: Value | None
+    condition: str
+
+
+def algorithm(spec: StudySpec) -> str:
+    """Return the readable name of a study's algorithm: "Random search", "Gaussian process bandit (default)"."""
+    if spec.algorithm == DEFAULT:
+        return "NSGA-II (default)" if has_many_objectives(spec) else "Gaussian process bandit (default)"
+    return _NAMES.get(spec.algorithm) or spec.algorithm.replace("_", " ").capitalize()
+
+
+def goal(metric: Metric) -> str:
+    """Return the direction of a metric, and its threshold if it is a safety constraint."""
+    if metric.safety is not None:
+        side = "at least" if metric.goal is Goal.MAXIMIZE else "at most"
+        return f"must be {side} {number(metric.safety.threshold)}"
+    return "maximized" if metric.goal is Goal.MAXIMIZE else "minimized"
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A parameter in a form; it is active if the field `parent` is and has one of `values`."""
+
+    index: int
+    parameter: Parameter
+    parent: int | None
+    values: tuple[Value, ...]
+    hint: str
+
+
+def form_fields(space: SearchSpace) -> list[FormField]:
+    """Return the parameters of a search space, each after the one that it depends on."""
+    fields: list[FormField] = []
+
+    def add(parameter: Parameter, parent: int | None, values: tuple[Value, ...]) -> None:
+        kind, index = parameter.kind, len(fields)
+        default = None if kind.default_value is None else f"default {shown(kind.default_value)}"
+        log = "logarithmic" if not isinstance(kind, Categorical) and kind.scale is not Scale.LINEAR else None
+        spans = None if isinstance(kind, Categorical | Discrete) else _values(parameter)
+        fields.append(FormField(index, parameter, parent, values, ", ".join(filter(None, (spans, log, default)))))
+        for branch in parameter.branches:
+            add(branch.parameter, index, branch.values)
+
+    for parameter in space.parameters:
+        add(parameter, None, ())
+    return fields
+
+
+def space_rows(space: SearchSpace) -> list[Row]:
+    """Return the parameters of a search space in order, each below the one that it depends on."""
+    return list(_rows(space.parameters, 0, ""))
+
+
+def _rows(parameters: Sequence[Parameter], depth: int, condition: str) -> Iterator[Row]:
+    for parameter in parameters:
+        kind = parameter.kind
+        scale = "" if isinstance(kind, Categorical) else kind.scale.value.replace("_", " ").lower()
+        yield Row(parameter.id, depth, kind.type, _values(parameter), scale, kind.default_value, condition)
+        for branch in parameter.branches:
+            yield from _rows([branch.parameter], depth + 1, f"{parameter.id} is {_listed(branch.values, ' or ')}")
+
+
+def _values(parameter: Parameter) -> str:
+    kind = parameter.kind
+    if isinstance(kind, Categorical | Discrete):
+        return _listed(kind.values, ", ")
+    return f"{number(kind.min_value)} to {number(kind.max_value)}"
+
+
+def _listed(values: Sequence[Value], between: str) -> str:
+    listed = between.join(shown(value) for value in values[:MAX_VALUES])
+    return listed if len(values) <= MAX_VALUES else f"{listed} and {len(values) - MAX_VALUES} more"
+
+
+def budget(stopping: StoppingConfig) -> list[str]:
+    """Return the limits of a study, each as a sentence."""
+    limits = []
+    if stopping.max_num_trials is not None:
+        limits.append(f"The study ends after {_counted(stopping.max_num_trials, 'trial')}.")
+    if stopping.maximum_runtime is not None:
+        limits.append(f"It ends {_time(stopping.maximum_runtime)}.")
+    if stopping.max_num_trials_no_progress:
+        limits.append(f"It ends when {_counted(stopping.max_num_trials_no_progress, 'trial')} brought nothing better.")
+    if stopping.max_duration_no_progress is not None:
+        limits.append(f"It ends when nothing better was found in {duration(stopping.max_duration_no_progress)}.")
+    if stopping.max_failed_trials is not None:
+        limits.append(f"It ends when {_counted(max(1, stopping.max_failed_trials), 'trial')} failed.")
+    if stopping.min_num_trials:
+        limits.append(f"At least {_counted(stopping.min_num_trials, 'trial')} are run before another limit ends it.")
+    if stopping.minimum_runtime is not None:
+        limits.append(f"It ends by a limit other than the number of trials only {_time(stopping.minimum_runtime)}.")
+    if stopping.should_stop_asap:
+        limits.append("Running trials are then stopped.")
+    return limits or ["The study has no limit: it runs until you complete it."]
+
+
+def _time(constraint: TimeConstraint) -> str:
+    if constraint.end_time is not None:
+        return f"at {moment(constraint.end_time)}"
+    return f"{duration(constraint.max_duration or 0)} after its creation"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def stopping_rule(spec: StudySpec) -> str:
+    """Return when the study's rule stops a trial early, as a sentence."""
+    rule = spec.stopping_rule
+    if rule is None:
+        return "No trial is stopped early."
+    name = rule.method.value.replace("_", " ").lower()
+    if not spec.stops_trials:
+        return f"The rule is {name}, by which this server stops no trial of this study."
+    return _RULES[rule.method](rule) if rule.method in _RULES else f"Trials are stopped by the rule {name}."
+
+
+def _median(rule: StoppingRule) -> str:
+    return (
+        "Median: a trial is stopped when its best value is worse than the median of the other trials' means up to the "
+        f"same {_place(rule)}."
+    )
+
+
+def _asha(rule: StoppingRule) -> str:
+    below = "" if rule.max_resource is None else f", below {_place(rule)} {number(rule.max_resource)}"
+    return (
+        f"ASHA: rungs begin at {_place(rule)} {number(rule.min_resource)}, each {number(rule.reduction_factor)} times "
+        f"the one before{below}. A trial is stopped at a rung unless it is among the best 1 of "
+        f"{number(rule.reduction_factor)} there."
+    )
+
+
+def _no_progress(rule: StoppingRule) -> str:
+    least = f" by more than {number(rule.least_improvement)}" if rule.least_improvement else ""
+    places = "seconds" if rule.use_elapsed_time else "steps"
+    patience = f"{number(rule.patience)} {places}"
+    return f"No progress: a trial is stopped when its best value has not improved{least} for {patience}."
+
+
+def _place(rule: StoppingRule) -> str:
+    return "second" if rule.use_elapsed_time else "step"
+
+
+_RULES = {
+    StoppingMethod.MEDIAN: _median,
+    StoppingMethod.ASHA: _asha,
+    StoppingMethod.NO_PROGRESS: _no_progress,
+}
+
+
+def stop_reason(trial: Trial) -> str:
+    """Return why a rule stopped the trial; empty if none did."""
+    return trial.metadata.get("stopping/reason", "")
+
+
+FILTERS = {
+    "algorithm": algorithm,
+    "goal": goal,
+    "form_fields": form_fields,
+    "space_rows": space_rows,
+    "budget": budget,
+    "stopping_rule": stopping_rule,
+    "stop_reason": stop_reason,
+}
