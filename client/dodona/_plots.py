@@ -247,8 +247,8 @@ def _declared(space: Space) -> dict[str, list[Parameter]]:
 
 
 def _with_result(trials: Iterable[TrialRecord], metric: str) -> list[TrialRecord]:
-    """Return the succeeded trials that have a finite value of the metric."""
-    done = (trial for trial in trials if trial.state == "SUCCEEDED")
+    """Return the succeeded trials, without those stopped early, that have a finite value of the metric."""
+    done = (trial for trial in trials if trial.state == "SUCCEEDED" and not trial.stopped)
     return [trial for trial in done if math.isfinite(trial.metrics.get(metric, math.nan))]
 
 

@@ -17,7 +17,7 @@ from dodona_schemas.vertex import TrialState
 # A measurement: one number for a study with one metric, or a number for each metric by name.
 Metrics: TypeAlias = SupportsFloat | Mapping[str, SupportsFloat]
 
-# The entry of a trial's metadata with the reason why a stopping rule stopped it.
+# The entry of a trial's metadata with the reason why it was asked to stop.
 _STOPPING_REASON = "stopping/reason"
 
 
@@ -36,8 +36,9 @@ class TrialRecord:
 
     `state` is REQUESTED, ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE. `metrics` are those of the final measurement, empty
     before it, and `step` is their step. `worker` is the worker that runs or ran the trial. `attempt` counts how often
-    the trial was handed out. `checkpoint` is where to resume it, if its worker named a place. `stopping_reason` is
-    why a stopping rule stopped it; None if none did.
+    the trial was handed out. `checkpoint` is where to resume it, if its worker named a place. `stopping_reason` is why
+    it was asked to stop; None if it was not. `stopped` says whether it ended early for that: `metrics` are then those
+    of a part of its training, and it is the best trial only if no other has succeeded.
     """
 
     number: int
@@ -53,6 +54,7 @@ class TrialRecord:
     step: int = 0
     checkpoint: str | None = None
     stopping_reason: str | None = None
+    stopped: bool = False
 
     def __str__(self) -> str:
         """Return one line: "trial 7 SUCCEEDED with objective=0.25: x=1.5, kind='a'"."""
@@ -104,7 +106,7 @@ def state_of(wire: vertex.Trial | Verdict) -> str:
 
 
 def stopping_reason_of(wire: vertex.Trial | Verdict) -> str | None:
-    """Return why a stopping rule stopped the trial; None if none did."""
+    """Return why the trial was asked to stop; None if it was not."""
     return (wire.metadata or {}).get(_STOPPING_REASON)
 
 
@@ -130,6 +132,7 @@ def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
         step=0 if final is None else final.step_count,
         checkpoint=wire.checkpoint or None,
         stopping_reason=stopping_reason_of(wire),
+        stopped=bool(wire.stopped),
     )
 
 

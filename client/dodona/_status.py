@@ -105,7 +105,7 @@ class StatusFile:
             if wire.state is TrialState.SUCCEEDED and wire.final_measurement is not None:
                 value = _value(wire.final_measurement, status.metric)
                 status = replace(status, value=value)
-                if status.better(value, status.best):
+                if not wire.stopped and status.better(value, status.best):
                     status = replace(status, best=value, best_trial=status.trial)
             self._write(status)
 

@@ -332,6 +332,8 @@ class Study(Figures):
     def best_trials(self, n: int = 1) -> list[TrialRecord]:
         """Return up to `n` succeeded trials, best first; with several metrics the first one ranks them.
 
+        Trials that were stopped early are left out, unless no other trial has succeeded.
+
         Raises:
             ValueError: `n` is not a positive integer.
         """
@@ -355,15 +357,18 @@ class Study(Figures):
         return next(iter(self.best_trials(1)), None)
 
     def optimal_trials(self) -> list[TrialRecord]:
-        """Return the succeeded trials that no other trial beats in every metric: the Pareto front."""
+        """Return the succeeded trials that no other trial beats in every metric: the Pareto front.
+
+        Trials that were stopped early are left out, unless no other trial has succeeded.
+        """
         path = f"{self._path}/trials:listOptimalTrials"
         return self._records(self._transport.call("POST", path, None, vertex.ListOptimalTrialsResponse).optimal_trials)
 
     def to_dataframe(self) -> DataFrame:
         """Return all trials as a pandas.DataFrame, one row each.
 
-        The columns are number, state, params_<name>, metrics_<name>, worker, attempt, start, end and duration. A
-        parameter that was not active in a trial, or a metric that it lacks, is missing there.
+        The columns are number, state, stopped, params_<name>, metrics_<name>, worker, attempt, start, end and duration.
+        A parameter that was not active in a trial, or a metric that it lacks, is missing there.
 
         Raises:
             ImportError: pandas is not installed.

@@ -22,6 +22,7 @@ def columns_of(
     columns: dict[str, list[Any]] = {
         "number": [record.number for record in records],
         "state": [record.state for record in records],
+        "stopped": [record.stopped for record in records],
     }
     for name in parameter_names:
         columns[f"params_{name}"] = [record.parameters.get(name) for record in records]

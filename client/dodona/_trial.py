@@ -18,7 +18,7 @@ from dodona._session import Session
 from dodona._space import Value
 from dodona._text import MAX_REASON_LENGTH, checked, message_of, sendable, shortened, words_of
 from dodona._transport import BASIC_VIEW
-from dodona._values import MAX_INT64, whole
+from dodona._values import MAX_INT32, MAX_INT64, whole
 from dodona_schemas import vertex
 from dodona_schemas.base import WireModel
 from dodona_schemas.vertex import TrialState
@@ -99,11 +99,15 @@ class Trial:
 
     @property
     def stopping_reason(self) -> str | None:
-        """Why a stopping rule stopped the trial, by the server's answers; None if none did."""
+        """Why the trial was asked to stop, by the server's answers; None if it was not."""
         return self._active.stopping_reason
 
     def report(
-        self, metrics: Metrics, step: int | None = None, checkpoint: str | os.PathLike[str] | None = None
+        self,
+        metrics: Metrics,
+        step: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        execution: int = 0,
     ) -> None:
         """Report an intermediate result; read `should_stop` afterwards.
 
@@ -115,6 +119,8 @@ class Trial:
             step: the epoch, or another count of the trial's progress; None without one.
             checkpoint: the place, such as a file, from which another worker can resume the trial; None to keep the last
                 one.
+            execution: which training of the trial it belongs to, from 0 on, such as a fold of a cross-validation.
+                Stopping rules judge the first one. Steps go on from one execution to the next.
 
         Raises:
             ValueError: a single number for a study with several metrics, a value that is not a number, a step that is
@@ -125,7 +131,10 @@ class Trial:
         """
         place = None if checkpoint is None else _checked_checkpoint(os.fspath(checkpoint))
         body = vertex.AddTrialMeasurementRequest(
-            measurement=self._measurement(metrics, step or 0), **self._mine, checkpoint=place
+            measurement=self._measurement(metrics, step or 0),
+            **self._mine,
+            checkpoint=place,
+            execution=whole(execution, "execution", 0, MAX_INT32) or None,
         )
         self._session.outbox.report(self._active, body)
         if self._session.status is not None:
@@ -138,6 +147,8 @@ class Trial:
         metrics: Metrics | None = None,
         step: int | None = None,
         used: Sequence[vertex.TrialParameter] | None = None,
+        *,
+        trained_fully: bool = False,
     ) -> None:
         """End the trial with a result. A result that is not finite makes it INFEASIBLE.
 
@@ -148,6 +159,8 @@ class Trial:
             step: the step that the metrics belong to; None for that of the last report.
             used: all the values that the trial really used, in the protocol's form; they become its parameters. None to
                 keep the suggested values.
+            trained_fully: whether the training had reached its end when the trial was asked to stop. The trial then
+                does not count as stopped early.
 
         Raises:
             ValueError: a single number for a study with several metrics, a value that is not a number, or a step that
@@ -162,7 +175,10 @@ class Trial:
         self._active.check()
         self._session.outbox.deliver(self._active, self._transport.patience_seconds)
         self._active.check()
-        self._finish(vertex.CompleteTrialRequest(final_measurement=final, parameters=_listed(used), **self._mine))
+        body = vertex.CompleteTrialRequest(
+            final_measurement=final, parameters=_listed(used), whole=trained_fully or None, **self._mine
+        )
+        self._finish(body)
 
     def fail(self, reason: str, used: Sequence[vertex.TrialParameter] | None = None) -> None:
         """End the trial as INFEASIBLE: these parameters give no result.

@@ -40,8 +40,9 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 LEARNING = pytest.mark.parametrize("name", [name for name in NAMES if not ALGORITHMS[name].traits.inline])
 
 
-def suggest(name, problem, completed=(), pending=(), count=1, seed=0):
-    return ALGORITHMS[name].suggest(Request(problem, completed, pending, count, random.Random(seed)))
+def suggest(name, problem, completed=(), pending=(), count=1, seed=0, stopped=()):
+    request = Request(problem, completed, pending, count, random.Random(seed), stopped=stopped)
+    return ALGORITHMS[name].suggest(request)
 
 
 def spec_of(name, space, metrics=ONE_METRIC):
@@ -79,12 +80,13 @@ def test_any_history_has_valid_suggestions_and_always_the_same(name):
     @given(histories(spaces(), name), st.integers(1, 3), st.integers(0, 2**32))
     def holds(history, count, seed):
         spec = spec_of(name, history.spec.space, history.spec.metrics)
-        problem = Problem(spec, len(history.completed) + len(history.pending), (), seed)
+        every = (history.completed, history.pending, history.stopped)
+        problem = Problem(spec, sum(map(len, every)), (), seed)
         # Inline algorithms are given no history.
-        known = ((), ()) if ALGORITHMS[name].traits.inline else (history.completed, history.pending)
-        found = suggest(name, problem, *known, count, seed)
-        assert found == suggest(name, problem, *known, count, seed)
-        tried = [trial.parameters for trials in known for trial in trials]
+        completed, pending, stopped = ((), (), ()) if ALGORITHMS[name].traits.inline else every
+        found = suggest(name, problem, completed, pending, count, seed, stopped)
+        assert found == suggest(name, problem, completed, pending, count, seed, stopped)
+        tried = [trial.parameters for trials in (completed, pending, stopped) for trial in trials]
         exhausted = name == "GP_BANDIT" and not room_for_new(spec.space, [*tried, *found.parameters])
         exhausted |= name == "RANDOM_SEARCH" and count_points(spec.space) is not None
         assert len(found.parameters) == count or ((name in ENDING or exhausted) and len(found.parameters) < count)

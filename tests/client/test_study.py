@@ -226,8 +226,8 @@ def test_a_dataframe_of_all_trials() -> None:
     failed = trial_json(4, "INFEASIBLE", infeasibleReason="too large")
     network = Network(canned(s=study_json(), trials={"trials": [FINISHED, failed]}))
     frame = connected(network).get_study("s").to_dataframe()
-    columns = ["number", "state", "params_x", "metrics_objective", "worker", "attempt", "start", "end", "duration"]
-    assert list(frame.columns) == columns
+    columns = ["number", "state", "stopped", "params_x", "metrics_objective", "worker", "attempt", "start", "end"]
+    assert list(frame.columns) == [*columns, "duration"]
     assert list(frame["number"]) == [3, 4]
     assert frame["duration"][0].total_seconds() == 90
     assert frame["metrics_objective"].isna().tolist() == [False, True]

@@ -186,7 +186,7 @@ def test_only_the_state_machine_makes_a_trial_of_another_state():
 
 
 def test_only_a_step_is_written():
-    writes = ("leases.assign", "leases.reclaim", "leases.requeue", "trials.set_state", "trials.set_checkpoint")
+    writes = ("leases.assign", "leases.reclaim", "leases.requeue", "trials.set_stopping", "trials.set_checkpoint")
     text = {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in (PACKAGE / "service").rglob("*.py")}
     for write in (*writes, "leases.extend_lease"):
         assert [module for module, code in text.items() if write in code] == ["service/saving.py"]

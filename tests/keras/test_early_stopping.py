@@ -17,6 +17,8 @@ import keras_tuner
 import pytest
 from keras_tuner import HyperParameters, Objective
 from sklearn.datasets import load_digits
+from sklearn.model_selection import KFold
+from sklearn.tree import DecisionTreeClassifier
 
 import dodona.keras
 from dodona import Client, Study, TrialRecord
@@ -32,11 +34,22 @@ MEDIAN = {"medianAutomatedStoppingSpec": {"useElapsedDuration": True}}
 
 
 def ended(number: int, epochs: int, reason: str | None, **values: Any) -> TrialRecord:
-    """A finished trial with that many epochs."""
+    """A finished trial with that many epochs, stopped for that reason."""
     measured = tuple(Measurement(step, None, {"loss": 1.0}) for step in range(1, epochs + 1))
     now = datetime.now(UTC)
     return TrialRecord(
-        number, "SUCCEEDED", values, {"loss": 1.0}, measured, "w", now, now, None, 1, stopping_reason=reason
+        number,
+        "SUCCEEDED",
+        values,
+        {"loss": 1.0},
+        measured,
+        "w",
+        now,
+        now,
+        None,
+        1,
+        stopping_reason=reason,
+        stopped=reason is not None,
     )
 
 
@@ -49,6 +62,7 @@ def test_what_stopping_saved() -> None:
     assert str(early_end_of(records[1], 9)) == "stopped after epoch 3 of 9: why"
     assert str(early_end_of(records[1], None)) == "stopped after epoch 3: why"
     assert early_end_of(replace(records[1], end=None), 9) is None
+    assert early_end_of(replace(records[1], stopped=False), 9) is None, "it had reached its end"
 
 
 class StopsInEpoch(keras.callbacks.Callback):
@@ -83,7 +97,7 @@ def test_a_stop_ends_fit_after_the_epoch_and_keeps_the_best_weights(
     at_end = keras.callbacks.LambdaCallback(on_train_end=lambda _logs: trained.append("once"))
     tuner.search(**DATA, epochs=20, callbacks=[StopsInEpoch(4, lambda: stop(1)), at_end])
     (record,) = study().trials()
-    assert (record.state, record.step) == ("SUCCEEDED", 2)
+    assert (record.state, record.step, record.stopped) == ("SUCCEEDED", 2, True)
     assert [measured.step for measured in record.measurements] == [1, 2, 3, 4], "nor is there another execution"
     assert record.metrics == record.measurements[1].metrics
     assert trained == ["once"]
@@ -91,7 +105,14 @@ def test_a_stop_ends_fit_after_the_epoch_and_keeps_the_best_weights(
     assert model.evaluate(X, Y, verbose=0)[0] == pytest.approx(record.metrics["val_loss"], rel=1e-5)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(f"trial 1/1  val_loss {record.metrics['val_loss']:.5g}  best ")
-    assert " s  stopped after epoch 4 of 60  seed=" in line
+    said = "stopped after epoch 4 of 60: a client asked for it"
+    assert f" s  {said}  seed=" in line
+    tuner.results_summary()
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        said,
+        "",
+        "1 of 1 trials stopped early: 56 of their 60 epochs saved",
+    ]
 
 
 def test_a_trial_that_the_users_own_callback_ends_was_not_stopped(
@@ -102,10 +123,75 @@ def test_a_trial_that_the_users_own_callback_ends_was_not_stopped(
     tuner.search(**DATA, epochs=9, callbacks=[own])
     for record in study().trials():
         assert (record.state, len(record.measurements)) == ("SUCCEEDED", 4), "two epochs of each execution"
-        assert record.stopping_reason is None
+        assert (record.stopping_reason, record.stopped) == (None, False)
     assert {trial.status for trial in tuner.oracle.get_best_trials(2)} == {"COMPLETED"}
     tuner.results_summary()
     assert "stopped" not in capsys.readouterr().out
+
+
+def test_a_part_of_an_execution_does_not_count_in_the_mean(
+    tune: Tune, study: Callable[[], Study], stop: Callable[[int], None]
+) -> None:
+    tuner = tune(build_fixed, objective="val_loss", max_trials=2, executions_per_trial=3)
+    begun: list[int] = []
+
+    def stop_in_the_second() -> None:
+        begun.append(1)
+        if len(begun) == 2:
+            stop(1)
+
+    in_second = keras.callbacks.LambdaCallback(on_train_begin=lambda _logs: stop_in_the_second())
+    tuner.search(**DATA, epochs=4, callbacks=[in_second])
+    first, second = study().trials()
+    assert (first.stopped, len(first.measurements)) == (True, 5), "it ends after an epoch of the second execution"
+    whole = [measured.metrics["val_loss"] for measured in first.measurements[:4]]
+    assert first.metrics["val_loss"] == min(whole)
+    assert (second.stopped, len(second.measurements)) == (False, 12)
+    assert [trial.trial_id for trial in tuner.oracle.get_best_trials(2)] == ["2", "1"]
+    assert [trial.status for trial in tuner.oracle.get_best_trials(2)] == ["COMPLETED", "STOPPED"]
+
+
+def test_a_stop_with_the_last_epoch_comes_too_late(
+    tune: Tune, study: Callable[[], Study], stop: Callable[[int], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuner = tune(build_fixed, objective="val_loss", max_trials=1)
+    tuner.search(**DATA, epochs=3, callbacks=[StopsInEpoch(3, lambda: stop(1))])
+    (record,) = study().trials()
+    assert (record.state, record.stopped, len(record.measurements)) == ("SUCCEEDED", False, 3)
+    assert tuner.oracle.get_trial("1").status == "COMPLETED"
+    assert "stopped" not in capsys.readouterr().out
+
+
+def test_rules_judge_the_first_execution(tune: Tune, study: Callable[[], Study]) -> None:
+    def build(hp: HyperParameters) -> keras.Model:
+        model = keras.Sequential([keras.layers.Dense(2, activation="softmax")])
+        compile_model(model, keras.optimizers.SGD(hp.Float("rate", 1e-4, 1.0, sampling="log")))
+        return model
+
+    # The second execution begins with worse values than the first one ended with.
+    rule = {"noProgressStoppingSpec": {"patience": 2}}
+    tuner = tune(build, objective="loss", max_trials=2, executions_per_trial=2, early_stopping=rule)
+    for rate in (0.5, 0.01):
+        study().add_trial({"rate": rate})
+    tuner.search(**DATA, epochs=5)
+    assert [(record.stopped, len(record.measurements)) for record in study().trials()] == [(False, 10)] * 2
+
+
+def test_folds_of_a_cross_validation_are_not_judged(server_url: str, tmp_path: Path, client: Client) -> None:
+    images, labels = load_digits(return_X_y=True)
+    tuner = dodona.keras.SklearnTuner(
+        "random_search",
+        lambda hp: DecisionTreeClassifier(max_depth=hp.Int("depth", 1, 9)),
+        cv=KFold(3),
+        max_trials=7,
+        study_id="s",
+        url=server_url,
+        directory=tmp_path,
+        early_stopping="median",
+    )
+    tuner.search(images[:300], labels[:300])
+    records = client.get_study("s").trials()
+    assert [(record.state, record.stopped, record.measurements) for record in records] == [("SUCCEEDED", False, ())] * 7
 
 
 def test_a_custom_loop_sees_that_it_should_stop(
@@ -163,7 +249,9 @@ def test_the_median_rule_stops_a_bad_learning_rate(
     said = f"stopped after epoch 4 of 6: {reason}"
     assert line.startswith(f"trial 6/6  val_loss {bad.metrics['val_loss']:.5g}  best ")
     assert f" s  {said}  rate=" in line
-    assert tuner.oracle.get_trial("6").status == "COMPLETED"
+    assert [record.stopped for record in (*good, bad)] == [False] * 5 + [True]
+    assert [tuner.oracle.get_trial(str(number)).status for number in (1, 6)] == ["COMPLETED", "STOPPED"]
+    assert [trial.trial_id for trial in tuner.oracle.get_best_trials(6)][-1] == "6"
     tuner.results_summary()
     summary = capsys.readouterr().out.splitlines()
     assert summary[-3:] == [said, "", "1 of 6 trials stopped early: 2 of their 6 epochs saved"]

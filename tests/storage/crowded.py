@@ -37,10 +37,11 @@ FROM n
 _PARAMETERS = codec.dump_parameters({f"parameter_{number}": 0.123456789 * number for number in range(8)})
 _FINISHED = """
 INSERT INTO trials (study_key, number, state, parameters, client_id, attempt, create_time, start_time, end_time,
-                    objective, final_measurement, infeasible_reason, metadata)
+                    objective, partial_objective, final_measurement, infeasible_reason, metadata)
 SELECT :key, i, CASE WHEN i % 10 = 0 THEN 'INFEASIBLE' ELSE 'SUCCEEDED' END, :parameters,
        'worker-' || CAST(i % 64 AS TEXT), 1, :now, :now, :now + 1,
-       CASE WHEN i % 10 <> 0 THEN ((i * 7919) % 50021) / 50021.0 END,
+       CASE WHEN i % 10 <> 0 AND i % 3 <> 0 THEN ((i * 7919) % 50021) / 50021.0 END,
+       CASE WHEN i % 10 <> 0 AND i % 3 = 0 THEN ((i * 7919) % 50021) / 50021.0 END,
        CASE WHEN i % 10 <> 0 THEN '[3, 1.5, {"loss": 0.5}]' END, '', '{}'
 FROM n
 """

@@ -94,7 +94,7 @@ USES: dict[str, Use] = {
     "requeue": lambda t, s: leases.requeue(t, s.key, RUN),
     "reclaim": lambda t, s: leases.reclaim(t, s.key, dataclasses.replace(RUN, number=QUEUED)),
     "checkpoint": lambda t, s: trials.set_checkpoint(t, s.key, dataclasses.replace(RUN, checkpoint="there")),
-    "state": lambda t, s: trials.set_state(t, s.key, dataclasses.replace(RUN, state=TrialState.STOPPING)),
+    "stop": lambda t, s: trials.set_stopping(t, s.key, dataclasses.replace(RUN, state=TrialState.STOPPING)),
     "unfinished numbers": lambda t, s: trials.unfinished_numbers(t, s, TrialState.ACTIVE, "worker-1", 3),
     "running": lambda t, s: trials.running(t, s),
     "parameters": lambda t, s: trials.set_parameters(t, s.key, trials.find(t, s, QUEUED)),

@@ -206,6 +206,16 @@ def test_a_stopping_rule_of_an_older_study_is_kept_and_stops_nothing(store):
             api.post(f"{trial}:complete")
 
 
+@pytest.mark.parametrize("store", ["0006"], indirect=True)
+def test_a_trial_that_was_stopped_is_no_longer_the_best(store):
+    with TestClient(create_app(store), base_url="http://localhost") as client:
+        study = "/v1/projects/p/locations/m/studies/m"
+        trials = client.get(f"{study}/trials").json()["trials"]
+        assert [(trial["id"], trial.get("stopped")) for trial in trials] == [("1", None), ("2", True)]
+        best = client.post(f"{study}/trials:listOptimalTrials", json={}).json()["optimalTrials"]
+        assert [trial["id"] for trial in best] == ["1"]
+
+
 def test_an_upgraded_database_has_foreign_keys_that_hold(store):
     with store.engine.connect() as connection:
         if connection.dialect.name == "sqlite":

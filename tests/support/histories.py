@@ -30,11 +30,12 @@ RESULTS: dict[str, Callable[[int, random.Random], float]] = {
 
 @dataclass(frozen=True)
 class History:
-    """A study's spec with its finished and unfinished trials."""
+    """A study's spec with its trials: finished, unfinished, and stopped early."""
 
     spec: StudySpec
     completed: list[Trial]
     pending: list[Trial]
+    stopped: list[Trial]
 
 
 @st.composite
@@ -47,6 +48,7 @@ def histories(draw: st.DrawFn, spaces: st.SearchStrategy[SearchSpace], algorithm
     before = SearchSpace(space.parameters[:-1]) if len(space.parameters) > 1 else space
     result = RESULTS[draw(st.sampled_from(sorted(RESULTS)))]
     infeasible = draw(st.sampled_from((0.0, 0.2, 1.0)))
+    stopping = draw(st.sampled_from((0.0, 0.6, 1.0)))
     trials = []
     for number in range(1, draw(st.integers(0, most)) + 1):
         values = sample(before if number < grown_at else space, rng)
@@ -54,10 +56,13 @@ def histories(draw: st.DrawFn, spaces: st.SearchStrategy[SearchSpace], algorithm
         measured = Measurement({metric.id: result(number, rng) for metric in spec.metrics})
         if state is TrialState.INFEASIBLE and rng.random() < 0.5:
             measured = None
-        trials.append(Trial(number, state, values, end_time=rng.uniform(0, 100), final_measurement=measured))
+        early = state is TrialState.SUCCEEDED and rng.random() < stopping
+        end = rng.uniform(0, 100)
+        trials.append(Trial(number, state, values, end_time=end, final_measurement=measured, stopped=early))
     last = len(trials) + draw(st.integers(0, 4))
     under_way = [Trial(n, TrialState.ACTIVE, sample(space, rng)) for n in range(len(trials) + 1, last + 1)]
-    return History(spec, trials, under_way)
+    ended, stopped = ([trial for trial in trials if trial.stopped is early] for early in (False, True))
+    return History(spec, ended, under_way, stopped)
 
 
 def metrics() -> st.SearchStrategy[tuple[Metric, ...]]:

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from dodona_schemas.base import Double, Duration, Int32, Int64, Repeated, TextMap, Timestamp, WireEnum, WireModel, own
+from dodona_schemas.base import (
+    Double,
+    Duration,
+    Flag,
+    Int32,
+    Int64,
+    Repeated,
+    TextMap,
+    Timestamp,
+    WireEnum,
+    WireModel,
+    own,
+)
 
 
 class TrialState(WireEnum):
@@ -59,6 +71,7 @@ class Trial(WireModel):
     lease_expire_time: Timestamp | None = own("when the client loses the trial without a heartbeat")
     checkpoint: str | None = own("where the next attempt can resume, as the worker named it")
     last_step: Int64 | None = own("in answers to suggest, the last step that earlier attempts reported")
+    stopped: Flag | None = own("whether it was stopped early: its final measurement is then no final value")
 
 
 class TrialContext(WireModel):

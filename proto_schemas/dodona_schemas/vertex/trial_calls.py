@@ -23,6 +23,7 @@ class TrialReport(OfAttempt):
     trial: str = ""
     measurement: Measurement = Measurement()
     checkpoint: str | None = own("where the next attempt can resume", max_length=MAX_CHECKPOINT_LENGTH)
+    execution: Int32 | None = own("which training of the trial it is of, from 0 on; stopping rules judge the first")
 
 
 class ReportTrialsRequest(WireModel):
@@ -66,6 +67,7 @@ class AddTrialMeasurementRequest(OfAttempt):
 
     measurement: Measurement = Measurement()
     checkpoint: str | None = own("where the next attempt can resume", max_length=MAX_CHECKPOINT_LENGTH)
+    execution: Int32 | None = own("which training of the trial it is of, from 0 on; stopping rules judge the first")
     request_id: str | None = own_request_id()
 
 
@@ -78,6 +80,7 @@ class CompleteTrialRequest(OfAttempt):
     parameters: list[TrialParameter] | None = own(
         "all values that the trial actually used, which become its parameters"
     )
+    whole: Flag | None = own("whether the training had reached its end when it was asked to stop")
     request_id: str | None = own_request_id()
 
 

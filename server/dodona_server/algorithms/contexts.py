@@ -26,7 +26,10 @@ def suggest_in(spaces: Sequence[SearchSpace], algorithm: Algorithm, request: Req
     problem, count = request.problem, request.count
     found: list[Suggestion] = []
     wait, notes = False, list[str]()
-    number = 1 + max((trial.number for trials in (request.completed, request.pending) for trial in trials), default=0)
+    number = 1 + max(
+        (trial.number for trials in (request.completed, request.stopped, request.pending) for trial in trials),
+        default=0,
+    )
     for index, space in enumerate(spaces[:count]):
         share = len(range(index, count, len(spaces)))
         spec = dataclasses.replace(problem.spec, space=space)

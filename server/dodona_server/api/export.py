@@ -122,7 +122,13 @@ def _csv_lines(columns: dict[str, str], rows: Iterable[Mapping[str, Any]]) -> by
 async def _parquet(columns: dict[str, str], pages: AsyncIterator[list[Trial]]) -> AsyncIterator[bytes]:
     await aside(_load_arrow)
     pa, pq = await aside(importlib.import_module, "pyarrow"), await aside(importlib.import_module, "pyarrow.parquet")
-    types = {"text": pa.string(), "int": pa.int64(), "real": pa.float64(), "time": pa.timestamp("us", "UTC")}
+    types = {
+        "text": pa.string(),
+        "int": pa.int64(),
+        "real": pa.float64(),
+        "flag": pa.bool_(),
+        "time": pa.timestamp("us", "UTC"),
+    }
     fields = [pa.field(name, types[kind]) for name, kind in columns.items()]
     schema = pa.schema(fields)
 
@@ -155,7 +161,7 @@ def _load_arrow() -> None:
 
 
 def _columns(study: Study) -> dict[str, str]:
-    """Return the columns in order with their type: text, int, real or time."""
+    """Return the columns in order with their type: text, int, real, flag or time."""
     columns = {
         "number": "int",
         "state": "text",
@@ -165,6 +171,7 @@ def _columns(study: Study) -> dict[str, str]:
         "start_time": "time",
         "end_time": "time",
         "infeasible_reason": "text",
+        "stopped": "flag",
     }
     for _, parameter in study.spec.space.walk():
         kind = {Categorical: "text", Integer: "int"}.get(type(parameter.kind), "real")
@@ -181,6 +188,7 @@ def _row(columns: dict[str, str], trial: Trial) -> dict[str, Any]:
         "client_id": trial.client_id,
         "attempt": trial.attempt,
         "infeasible_reason": trial.infeasible_reason,
+        "stopped": trial.stopped,
     }
     for name in ("create_time", "start_time", "end_time"):
         seconds = getattr(trial, name)

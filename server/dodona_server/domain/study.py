@@ -246,10 +246,21 @@ class Progress:
     best_time: float | None = None
     since_best: int = 0
 
-    def after(self, spec: StudySpec, objective: float | None, now: float) -> Progress:
-        """Return the progress after one more finished trial; `objective` is None if it is infeasible."""
+    def after(self, spec: StudySpec, objective: float | None, now: float, *, stopped: bool = False) -> Progress:
+        """Return the progress after one more finished trial.
+
+        Args:
+            spec: the study's.
+            objective: the trial's value of the first metric; None if it is infeasible.
+            now: the time, in seconds since the epoch.
+            stopped: whether it was stopped early; such a trial never is the best.
+        """
         failed = self.failed + (objective is None)
-        if objective is not None and (self.best is None or spec.objective.is_better(objective, self.best)):
+        if (
+            not stopped
+            and objective is not None
+            and (self.best is None or spec.objective.is_better(objective, self.best))
+        ):
             return Progress(self.finished + 1, failed, objective, now, 0)
         return Progress(self.finished + 1, failed, self.best, self.best_time, self.since_best + 1)
 

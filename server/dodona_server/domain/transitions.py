@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from dodona_server.domain.event import Actor, Event, EventKind
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Value
-from dodona_server.domain.trial import FinalResult, Lease, Measurement, Trial
+from dodona_server.domain.trial import STOPPING_REASON, FinalResult, Lease, Measurement, Trial
 from dodona_server.domain.trial import TrialState as S
 from dodona_server.domain.trial_states import TRANSITIONS, Ignore, Refuse, Verb
 
@@ -32,7 +32,7 @@ class Effect(enum.StrEnum):
     RENEW_LEASE = "its renewed lease"
     KEEP_CHECKPOINT = "its checkpoint"
     REQUEUE = "that it waits, and who lost it"
-    STOP = "that it is asked to stop"
+    STOP = "that it is asked to stop, and why"
     END = "its end; its study's budget counts it"
 
 
@@ -72,7 +72,8 @@ class Facts:
         result: for SUCCEED, FAIL and IMPORT; for RELEASE and EXPIRE, that of a stopping trial's measurements.
         max_attempts: how many lost attempts make the trial infeasible, for EXPIRE.
         study_is_over: whether no worker will ask for the trial again, for RELEASE and EXPIRE.
-        reason: why the trial is asked to stop, for people; empty for none.
+        reason: why the trial is asked to stop, for people.
+        whole: whether a trial that is asked to stop has been trained to its end all the same.
     """
 
     now: float
@@ -84,6 +85,7 @@ class Facts:
     max_attempts: int = 1
     study_is_over: bool = False
     reason: str = ""
+    whole: bool = False
 
 
 def transition(trial: Trial | None, verb: Verb, facts: Facts) -> Step | Ignore | Refuse:
@@ -228,12 +230,18 @@ def _requeue(trial: Trial) -> tuple[Trial, Effect]:
     return replace(trial, state=S.REQUESTED, client_id="", start_time=None, lease=None), Effect.REQUEUE
 
 
+def _stop(trial: Trial, facts: Facts) -> tuple[Trial, Effect]:
+    metadata = {**trial.metadata, STOPPING_REASON: facts.reason}
+    return replace(trial, state=S.STOPPING, stopped=True, metadata=metadata), Effect.STOP
+
+
 def _fail(trial: Trial, facts: Facts, reason: str) -> tuple[Trial, Effect]:
     return _end(trial, replace(facts, result=FinalResult(None, reason)))
 
 
 def _end(trial: Trial, facts: Facts) -> tuple[Trial, Effect]:
-    return replace(with_result(trial, facts.result), end_time=facts.now, lease=None), Effect.END
+    stopped = trial.stopped and not facts.whole
+    return replace(with_result(trial, facts.result), end_time=facts.now, lease=None, stopped=stopped), Effect.END
 
 
 _RULES: dict[Verb, Rule] = {
@@ -245,7 +253,7 @@ _RULES: dict[Verb, Rule] = {
     Verb.HEARTBEAT: _heartbeat,
     Verb.RELEASE: _release,
     Verb.EXPIRE: _expire,
-    Verb.STOP: lambda trial, _: (replace(trial, state=S.STOPPING), Effect.STOP),
+    Verb.STOP: _stop,
     Verb.SUCCEED: _end,
     Verb.FAIL: _end,
 }

@@ -11,6 +11,9 @@ from dodona_server.domain.errors import FailedPrecondition, Field
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Goal, Selection, StudySpec
 
+# The key of a trial's metadata that says why it was stopped.
+STOPPING_REASON = "stopping/reason"
+
 
 class TrialState(enum.StrEnum):
     """The state of a trial; SUCCEEDED and INFEASIBLE are final."""
@@ -62,6 +65,8 @@ class Trial:
     `client_id` is empty while no client runs it. `attempt` counts the attempts, `lost_attempts` those whose worker was
     lost, `lost_client_id` is the last of these workers. `checkpoint` is where the next attempt can resume, as the
     worker named it. `last_step` is the last step that earlier attempts reported, if it was asked for.
+    `stopped` says whether it was asked to stop early: its measurements are then a part of a curve, and its final one is
+    no final value.
     """
 
     number: int
@@ -81,6 +86,7 @@ class Trial:
     lost_client_id: str = ""
     checkpoint: str = ""
     last_step: int | None = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class FinalResult:
 
 @dataclass(frozen=True, slots=True)
 class RankingPosition:
-    """A position in the ranking of succeeded trials: the value of the first metric, and the trial's number."""
+    """A position in the ranking of trials: the value of the first metric, and the trial's number."""
 
     objective: float
     number: int

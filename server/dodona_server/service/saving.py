@@ -15,7 +15,7 @@ _STORE: dict[Effect, Callable[[Transaction, int, Trial], None]] = {
     Effect.RENEW_LEASE: leases.extend_lease,
     Effect.KEEP_CHECKPOINT: trials.set_checkpoint,
     Effect.REQUEUE: leases.requeue,
-    Effect.STOP: trials.set_state,
+    Effect.STOP: trials.set_stopping,
 }
 
 

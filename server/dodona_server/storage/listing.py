@@ -12,10 +12,10 @@ from dodona_server.domain.page import Page
 from dodona_server.domain.study import Goal, Study
 from dodona_server.domain.trial import Trial
 from dodona_server.storage import codec
-from dodona_server.storage.ranking import ranking_of
+from dodona_server.storage.ranking import KINDS, Kind, kind_of, ranking_of
 from dodona_server.storage.statement import Statement, in_selected, one_of
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import infeasible, ranked, trials, unfinished
+from dodona_server.storage.tables import infeasible, ranked, ranked_partially, trials, unfinished
 from dodona_server.storage.trial_rows import IN_STUDY, NOTED, read_trial
 
 LAST = 2**62
@@ -35,7 +35,7 @@ def _by_number(among: Among, *, newest: bool) -> Statement:
         return Statement(rows.where(IN_STUDY, begins))
     if among is Among.SUCCEEDED:
         # In the primary key's order: SQLite would else sort all of the ranking.
-        return Statement(rows.where(IN_STUDY, begins, trials.c.end_time.is_not(None), ranked))
+        return Statement(rows.where(IN_STUDY, begins, trials.c.end_time.is_not(None), sa.or_(ranked, ranked_partially)))
     # The numbers come first, from the index alone.
     if among is Among.UNFINISHED:
         few = sa.select(trials.c.number).where(IN_STUDY, unfinished)
@@ -45,8 +45,8 @@ def _by_number(among: Among, *, newest: bool) -> Statement:
 
 
 _BY_NUMBER = {(among, newest): _by_number(among, newest=newest) for among in Among for newest in (True, False)}
-_RANKED = {goal: Statement(ranking_of(goal, NOTED)) for goal in Goal}
-_RANKED_AFTER = {goal: Statement(ranking_of(goal, NOTED, after=True)) for goal in Goal}
+_RANKED = {kind: Statement(ranking_of(kind, NOTED)) for kind in KINDS}
+_RANKED_AFTER = {kind: Statement(ranking_of(kind, NOTED, after=True)) for kind in KINDS}
 _NUMBERED = Statement(NOTED.where(IN_STUDY, one_of(trials.c.number, "numbers")).order_by(trials.c.number))
 _LATEST_INFEASIBLE = (
     sa.select(trials.c.number).where(IN_STUDY, infeasible).order_by(trials.c.number.desc()).limit(_LIMIT)
@@ -62,9 +62,9 @@ def page(transaction: Transaction, study: Study, listing: Listing, limit: int) -
     """Return a page of up to `limit` trials."""
     parameters: dict[str, Any] = {"of_study": study.key, "limit": limit + 1}
     if listing.order.is_ranking:
-        goal = study.spec.objective.goal
+        goal, stopped = kind_of(transaction, study)
         goal = goal if listing.order is Order.BEST else _OPPOSITE[goal]
-        statement = (_RANKED if listing.after is None else _RANKED_AFTER)[goal]
+        statement = (_RANKED if listing.after is None else _RANKED_AFTER)[Kind(goal, stopped)]
         if listing.after is not None:
             parameters |= {"best": listing.after.objective, "after": listing.after.number}
     else:

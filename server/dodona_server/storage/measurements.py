@@ -122,7 +122,7 @@ def few(transaction: Transaction, name: TrialName) -> list[Measurement] | None:
 
 def of_trials(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, list[Measurement]]:
     """Return the measurements of each of these trials in order, those of its attempts joined."""
-    return _joined(
+    return _grouped(
         numbers, _MEASURED_OF.rows(transaction, {"of_study": study_key, "numbers": codec.dump_numbers(numbers)})
     )
 
@@ -131,20 +131,13 @@ def sample(transaction: Transaction, study_key: int, number: int, last_step: int
     """Return about `count` of the trial's measurements in order, evenly chosen by step and with that last one."""
     every = max(1, last_step // count)
     parameters = {**trial_key(study_key, number), "every": every, "last_step": last_step, "limit": 4 * count}
-    return _joined([number], _SAMPLE.rows(transaction, parameters))[number]
+    return _grouped([number], _SAMPLE.rows(transaction, parameters))[number]
 
 
 def last(transaction: Transaction, study_key: int, number: int) -> Measurement | None:
     """Return the trial's last measurement; None if it has none."""
     row = _LAST.row(transaction, trial_key(study_key, number))
     return None if row is None else _measurement(row)
-
-
-def _joined(numbers: list[int], rows: list[Row]) -> dict[int, list[Measurement]]:
-    grouped: dict[int, dict[int, list[Measurement]]] = {number: {} for number in numbers}
-    for row in rows:
-        grouped[row["number"]].setdefault(row["attempt"], []).append(_measurement(row))
-    return {number: joined(list(attempts.values())) for number, attempts in grouped.items()}
 
 
 def last_steps(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, int]:
@@ -196,6 +189,13 @@ def fitting(transaction: Transaction, study_key: int, numbers: list[int]) -> int
 def delete(transaction: Transaction, study_key: int, number: int) -> None:
     """Delete the measurements of the trial."""
     _DELETE.run(transaction, trial_key(study_key, number))
+
+
+def _grouped(numbers: list[int], rows: list[Row]) -> dict[int, list[Measurement]]:
+    grouped: dict[int, dict[int, list[Measurement]]] = {number: {} for number in numbers}
+    for row in rows:
+        grouped[row["number"]].setdefault(row["attempt"], []).append(_measurement(row))
+    return {number: joined(list(attempts.values())) for number, attempts in grouped.items()}
 
 
 def _joined(rows: Sequence[Row]) -> list[Measurement]:

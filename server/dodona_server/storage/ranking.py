@@ -1,9 +1,12 @@
-"""The ranking of trials and their counts, answered from indexes however many trials there are."""
+"""The ranking of trials and their counts, answered from indexes however many trials there are.
+
+The ranking has the succeeded trials without those that were stopped early; if there is no other, it has these.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -15,14 +18,17 @@ from dodona_server.storage import codec
 from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import ranked, trials, unfinished
+from dodona_server.storage.tables import ranked, ranked_partially, trials, unfinished
 from dodona_server.storage.trial_rows import ALL_TEXTS, BRIEF, IN_STUDY, TRIALS, read_trial
 
 _PAGE = 500
 _COUNT_UNFINISHED = Statement(
     sa.select(trials.c.state, sa.func.count().label("count")).where(IN_STUDY, unfinished).group_by(trials.c.state)
 )
-_COUNT_SUCCEEDED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked))
+_COUNT_RANKED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked))
+_COUNT_STOPPED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked_partially))
+# In order: for any row of many, PostgreSQL would scan the table.
+_ANY_RANKED = Statement(sa.select(trials.c.objective).where(IN_STUDY, ranked).order_by(trials.c.objective).limit(1))
 _HISTORY = Statement(
     sa.select(trials.c.number, trials.c.objective)
     .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
@@ -33,31 +39,34 @@ _SAMPLE = Statement(
     .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
     .order_by(trials.c.number + 0)
 )
-# In the primary key's order, which is the cheapest page by page.
-_SUCCEEDED = Statement(
-    BRIEF.where(IN_STUDY, trials.c.end_time.is_not(None), ranked, trials.c.number > bindparam("after"))
-    .order_by(trials.c.number)
-    .limit(_PAGE)
-)
-_BEST_OBJECTIVE = {
-    Goal.MAXIMIZE: Statement(sa.select(sa.func.max(trials.c.objective)).where(IN_STUDY, ranked)),
-    Goal.MINIMIZE: Statement(sa.select(sa.func.min(trials.c.objective)).where(IN_STUDY, ranked)),
-}
-_NUMBERS_WITH_OBJECTIVE = sa.select(trials.c.number).where(IN_STUDY, ranked, trials.c.objective == bindparam("best"))
-_WITH_OBJECTIVE = Statement(_NUMBERS_WITH_OBJECTIVE.order_by(trials.c.number))
 
 
-def ranking_of(goal: Goal, columns: sa.Select[Any] = TRIALS, *, after: bool = False) -> sa.Select[Any]:
-    """Return the query for succeeded trials, best first, equal values by number.
+class Kind(NamedTuple):
+    """A ranking: the goal, and whether it has the trials that were stopped early instead of the others."""
+
+    goal: Goal
+    stopped: bool
+
+    @property
+    def objective(self) -> sa.Column[float]:
+        """The column of the values."""
+        return trials.c.partial_objective if self.stopped else trials.c.objective
+
+
+KINDS = [Kind(goal, stopped) for goal in Goal for stopped in (True, False)]
+
+
+def ranking_of(kind: Kind, columns: sa.Select[Any] = TRIALS, *, after: bool = False) -> sa.Select[Any]:
+    """Return the query for a ranking, best first, equal values by number.
 
     Args:
-        goal: which values are better.
+        kind: of the ranking.
         columns: the query's columns.
         after: whether it begins after the position of a trial with the objective `best` and the number `after`.
     """
-    objective = trials.c.objective
+    objective, goal = kind.objective, kind.goal
     order = objective.desc() if goal is Goal.MAXIMIZE else objective
-    query = columns.where(IN_STUDY, ranked).order_by(order, trials.c.number).limit(bindparam("limit"))
+    query = columns.where(IN_STUDY, objective.is_not(None)).order_by(order, trials.c.number).limit(bindparam("limit"))
     if not after:
         return query
     best = bindparam("best", type_=sa.Double)
@@ -67,14 +76,34 @@ def ranking_of(goal: Goal, columns: sa.Select[Any] = TRIALS, *, after: bool = Fa
     return query.where(reached, sa.or_(worse, trials.c.number > bindparam("after")))
 
 
-_RANKING = {goal: Statement(ranking_of(goal)) for goal in Goal}
-_RANKING_AFTER = {goal: Statement(ranking_of(goal, after=True)) for goal in Goal}
-_SIZES = {goal: sizes(ranking_of(goal), *ALL_TEXTS) for goal in Goal}
-_SIZES_AFTER = {goal: sizes(ranking_of(goal, after=True), *ALL_TEXTS) for goal in Goal}
+def _best_objective(kind: Kind) -> Statement:
+    best = sa.func.max(kind.objective) if kind.goal is Goal.MAXIMIZE else sa.func.min(kind.objective)
+    return Statement(sa.select(best).where(IN_STUDY, kind.objective.is_not(None)))
+
+
+def _with_objective(kind: Kind) -> Statement:
+    of_value = (IN_STUDY, kind.objective.is_not(None), kind.objective == bindparam("best"))
+    return Statement(sa.select(trials.c.number).where(*of_value).order_by(trials.c.number))
+
+
+def _succeeded(kind: Kind) -> Statement:
+    # In the primary key's order, which is the cheapest page by page.
+    ended = (trials.c.end_time.is_not(None), kind.objective.is_not(None))
+    page = BRIEF.where(IN_STUDY, *ended, trials.c.number > bindparam("after"))
+    return Statement(page.order_by(trials.c.number).limit(_PAGE))
+
+
+_BEST_OBJECTIVE = {kind: _best_objective(kind) for kind in KINDS}
+_WITH_OBJECTIVE = {kind: _with_objective(kind) for kind in KINDS}
+_SUCCEEDED = {kind: _succeeded(kind) for kind in KINDS}
+_RANKING = {kind: Statement(ranking_of(kind)) for kind in KINDS}
+_RANKING_AFTER = {kind: Statement(ranking_of(kind, after=True)) for kind in KINDS}
+_SIZES = {kind: sizes(ranking_of(kind), *ALL_TEXTS) for kind in KINDS}
+_SIZES_AFTER = {kind: sizes(ranking_of(kind, after=True), *ALL_TEXTS) for kind in KINDS}
 
 
 def ranking(transaction: Transaction, study: Study, after: RankingPosition | None, limit: int) -> list[Trial]:
-    """Return up to `limit` succeeded trials by the first metric, best first, equal values by number.
+    """Return up to `limit` trials of the ranking by the first metric, best first, equal values by number.
 
     Args:
         transaction: the transaction to read in.
@@ -82,16 +111,20 @@ def ranking(transaction: Transaction, study: Study, after: RankingPosition | Non
         after: the position after which to begin, whether or not a trial still has it; None for the best.
         limit: the largest number of trials.
     """
-    goal = study.spec.objective.goal
-    statement = (_RANKING if after is None else _RANKING_AFTER)[goal]
+    statement = (_RANKING if after is None else _RANKING_AFTER)[kind_of(transaction, study)]
     return [read_trial(row) for row in statement.rows(transaction, _parameters_after(study, after, limit))]
 
 
 def listed(transaction: Transaction, study: Study, after: RankingPosition | None, limit: int) -> Page[Trial]:
     """Return a page of that ranking."""
-    goal = study.spec.objective.goal
+    kind = kind_of(transaction, study)
     rows, of_rows = (_RANKING, _SIZES) if after is None else (_RANKING_AFTER, _SIZES_AFTER)
-    return page_of(transaction, rows[goal], of_rows[goal], _parameters_after(study, after, limit), read_trial)
+    return page_of(transaction, rows[kind], of_rows[kind], _parameters_after(study, after, limit), read_trial)
+
+
+def kind_of(transaction: Transaction, study: Study) -> Kind:
+    """Return the kind of the study's ranking: of the trials that were stopped early only if no other has succeeded."""
+    return Kind(study.spec.objective.goal, _ANY_RANKED.row(transaction, {"of_study": study.key}) is None)
 
 
 def _parameters_after(study: Study, after: RankingPosition | None, limit: int) -> dict[str, Any]:
@@ -106,37 +139,38 @@ def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
     counted = dict.fromkeys(TrialState, 0)
     for row in _COUNT_UNFINISHED.rows(transaction, key):
         counted[TrialState(row["state"])] = row["count"]
-    counted[TrialState.SUCCEEDED] = _COUNT_SUCCEEDED.value(transaction, key)
+    counted[TrialState.SUCCEEDED] = _COUNT_RANKED.value(transaction, key) + _COUNT_STOPPED.value(transaction, key)
     counted[TrialState.INFEASIBLE] = study.trial_count - sum(counted.values())
     return counted
 
 
 def history(transaction: Transaction, study: Study, every: int) -> list[tuple[int, float]]:
-    """Return number and objective of every `every`-th succeeded trial, in order."""
+    """Return number and objective of every `every`-th trial that succeeded and was not stopped early, in order."""
     rows = _HISTORY.rows(transaction, {"of_study": study.key, "every": every})
     return [(row["number"], row["objective"]) for row in rows]
 
 
 def sample(transaction: Transaction, study: Study, every: int) -> dict[int, Measurement]:
-    """Return the results of every `every`-th succeeded trial by number, in order."""
+    """Return the results of every `every`-th trial that succeeded and was not stopped early, by number."""
     rows = _SAMPLE.rows(transaction, {"of_study": study.key, "every": every})
     finals = {row["number"]: codec.load_final(row["final_measurement"]) for row in rows}
     return {number: final for number, final in finals.items() if final is not None}
 
 
 def best(transaction: Transaction, study: Study) -> list[int]:
-    """Return the numbers of the succeeded trials with the best value of the first metric, in order."""
+    """Return the numbers of the ranking's trials with the best value of the first metric, in order."""
     key = {"of_study": study.key}
-    value = _BEST_OBJECTIVE[study.spec.objective.goal].value(transaction, key)
+    kind = kind_of(transaction, study)
+    value = _BEST_OBJECTIVE[kind].value(transaction, key)
     if value is None:
         return []
-    return [row["number"] for row in _WITH_OBJECTIVE.rows(transaction, {**key, "best": value})]
+    return [row["number"] for row in _WITH_OBJECTIVE[kind].rows(transaction, {**key, "best": value})]
 
 
 def succeeded(transaction: Transaction, study: Study) -> Iterator[Trial]:
-    """Yield all succeeded trials in order, without measurements and metadata; one page is in memory at a time."""
-    after = 0
-    while rows := _SUCCEEDED.rows(transaction, {"of_study": study.key, "after": after}):
+    """Yield the ranking's trials by number, without measurements and metadata; one page is in memory at a time."""
+    after, statement = 0, _SUCCEEDED[kind_of(transaction, study)]
+    while rows := statement.rows(transaction, {"of_study": study.key, "after": after}):
         yield from map(read_trial, rows)
         after = rows[-1]["number"]
 

@@ -78,6 +78,8 @@ trials = sa.Table(
     sa.Column("lost_attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("lost_client_id", sa.String, nullable=False, server_default=""),
     sa.Column("checkpoint", sa.Text, nullable=False, server_default=""),
+    # The objective of a trial that was stopped early; such a trial has no `objective`.
+    sa.Column("partial_objective", sa.Double),
     sa.PrimaryKeyConstraint("study_key", "number"),
     sqlite_with_rowid=False,
 )
@@ -99,7 +101,7 @@ sa.Index(
 leased = trials.c.lease_expiry.is_not(None)
 sa.Index("ix_trials_lease_expiry", trials.c.lease_expiry, sqlite_where=leased, postgresql_where=leased)
 
-# The ranking; the objective of a trial that did not succeed is null.
+# The ranking; the objective of a trial that did not succeed, or was stopped early, is null.
 ranked = trials.c.objective.is_not(None)
 sa.Index(
     "ix_trials_objective",
@@ -108,6 +110,16 @@ sa.Index(
     trials.c.number,
     sqlite_where=ranked,
     postgresql_where=ranked,
+)
+# The ranking of the trials that were stopped early.
+ranked_partially = trials.c.partial_objective.is_not(None)
+sa.Index(
+    "ix_trials_partial_objective",
+    trials.c.study_key,
+    trials.c.partial_objective,
+    trials.c.number,
+    sqlite_where=ranked_partially,
+    postgresql_where=ranked_partially,
 )
 
 # Trials that failed, which may be few among many.

@@ -75,6 +75,7 @@ def read_trial(row: Mapping[Any, Any], measured: Iterable[Measurement] | None = 
         lost_attempts=row["lost_attempts"],
         lost_client_id=row["lost_client_id"],
         checkpoint=row["checkpoint"],
+        stopped=row["partial_objective"] is not None or row["state"] == TrialState.STOPPING.value,
     )
 
 

@@ -29,8 +29,8 @@ from dodona_server.storage.trial_rows import (
     COLUMNS,
     IN_STUDY,
     NAMED_STUDY_KEY,
-    OF_NAMED_STUDY,
     NOTED,
+    OF_NAMED_STUDY,
     TEXTS,
     THIS,
     TRIALS,
@@ -112,7 +112,9 @@ _PAGE, _SIZES = Statement(_PAGES), sizes(_PAGES, *ALL_TEXTS)
 _BRIEF_PAGE, _BRIEF_SIZES = Statement(_BRIEF_PAGES), sizes(_BRIEF_PAGES, *TEXTS)
 _SIZES_NUMBERED = sizes(TRIALS.where(IN_STUDY, one_of(trials.c.number, "numbers")), *ALL_TEXTS, key=trials.c.number)
 _SET_CHECKPOINT = Statement(trials.update().where(*THIS).values(checkpoint=bindparam("new_checkpoint")))
-_SET_STATE = Statement(trials.update().where(*THIS).values(state=bindparam("new_state")))
+_SET_STOPPING = Statement(
+    trials.update().where(*THIS).values(state=bindparam("new_state"), metadata=bindparam("new_metadata"))
+)
 # A trial that ends at the same moment is skipped: its row is checked again once it is locked.
 _RUNNING = Statement(
     TRIALS.where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_PENDING), trials.c.state == TrialState.ACTIVE.value)
@@ -131,6 +133,7 @@ _FINISH = Statement(
         parameters=bindparam("new_parameters"),
         end_time=bindparam("new_end"),
         objective=bindparam("new_objective"),
+        partial_objective=bindparam("new_partial_objective"),
         final_measurement=bindparam("new_final"),
         infeasible_reason=bindparam("new_reason"),
         lost_attempts=bindparam("new_lost"),
@@ -298,9 +301,10 @@ def set_checkpoint(transaction: Transaction, study_key: int, trial: Trial) -> No
     _SET_CHECKPOINT.run(transaction, {**trial_key(study_key, trial.number), "new_checkpoint": trial.checkpoint})
 
 
-def set_state(transaction: Transaction, study_key: int, trial: Trial) -> None:
-    """Store the trial's state, an unfinished one."""
-    _SET_STATE.run(transaction, {**trial_key(study_key, trial.number), "new_state": trial.state.value})
+def set_stopping(transaction: Transaction, study_key: int, trial: Trial) -> None:
+    """Store that the trial is asked to stop, and its metadata, which says why."""
+    values = {"new_state": trial.state.value, "new_metadata": codec.dump_metadata(trial.metadata)}
+    _SET_STOPPING.run(transaction, {**trial_key(study_key, trial.number), **values})
 
 
 def running(transaction: Transaction, study: Study) -> list[Trial]:
@@ -326,13 +330,14 @@ def set_metadata(transaction: Transaction, study_key: int, number: int, metadata
 
 def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
     """Store the end of `trial`: its state, parameters, result and ranking."""
-    final = trial.final_measurement
+    final, value = trial.final_measurement, objective(study, trial)
     parameters = {
         **trial_key(study.key, trial.number),
         "new_state": trial.state.value,
         "new_parameters": codec.dump_parameters(trial.parameters),
         "new_end": trial.end_time,
-        "new_objective": objective(study, trial),
+        "new_objective": None if trial.stopped else value,
+        "new_partial_objective": value if trial.stopped else None,
         "new_final": final and codec.dump_final(final),
         "new_reason": trial.infeasible_reason,
         "new_lost": trial.lost_attempts,

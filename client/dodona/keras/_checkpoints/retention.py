@@ -302,7 +302,7 @@ class Checkpoints:
         if self._keep is None:
             return True
         best = best_records(study, objective, self._keep)
-        if len(best) < self._keep:
+        if len(best) < self._keep or best[-1].stopped:
             return True
         worst = score(objective, best[-1].metrics)
         return worst is None or bool(objective.better_than(value, worst))

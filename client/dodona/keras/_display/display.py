@@ -17,7 +17,7 @@ from rich.live import Live
 
 from dodona._text import line_of, shortened, visible
 from dodona.keras._display.progress import Progress, Result, number
-from dodona.keras._mapping.trials import reason_of
+from dodona.keras._mapping.trials import DONE, reason_of
 
 REFRESHES_PER_SECOND = 4
 # How much of the last line of a failure is printed.
@@ -101,13 +101,12 @@ class Display:
             best: the best trial of all workers so far.
         """
         seconds = time.monotonic() - self._began.pop(trial.trial_id, time.monotonic())
-        if trial.status == TrialStatus.COMPLETED:
+        if trial.status in DONE:
             result = f"{objective} {number(trial.score)}"
         else:
             result = f"failed: {shortened(reason_of(trial).splitlines()[-1], LONGEST_LINE)}"
         record = f"  best {number(best.score)} (trial {best.trial_id})" if best is not None else ""
-        # A completed trial has a message if it was stopped early.
-        early = f"  {trial.message}" if trial.message and trial.status == TrialStatus.COMPLETED else ""
+        early = f"  {trial.message}" if trial.message and trial.status == TrialStatus.STOPPED else ""
         self.show(f"{_title(trial, limit)}  {result}{record}  {seconds:.1f} s{early}  {_values(trial)}")
         if self.progress is not None:
             self.progress.trial_ended(trial, result_of(best))

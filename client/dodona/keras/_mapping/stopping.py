@@ -16,7 +16,7 @@ class EarlyEnd:
     Attributes:
         epochs: how many epochs it was trained, in all executions.
         planned: how many it was to be trained; None if unknown.
-        reason: why a stopping rule stopped it; None if another client did.
+        reason: why it was asked to stop; None if unknown.
     """
 
     epochs: int
@@ -44,13 +44,13 @@ def early_end(epochs: int, planned: int | None, reason: str | None) -> EarlyEnd 
 
 
 def early_end_of(record: TrialRecord, planned: int | None) -> EarlyEnd | None:
-    """Return the early end of a trial that a stopping rule stopped; None if it ended by itself, or has not ended.
+    """Return the early end of a trial that was stopped; None if it ended by itself, or has not ended.
 
     Args:
         record: the trial, with its measurements.
         planned: how many epochs a trial is trained, unless Hyperband has set the number; None if unknown.
     """
-    if record.stopping_reason is None or record.end is None:
+    if not record.stopped or record.end is None:
         return None
     own = record.parameters.get(EPOCHS)
     epochs = max((measured.step for measured in record.measurements), default=0)

@@ -16,6 +16,8 @@ from dodona.keras._mapping.stopping import early_end_of
 
 _STATUS = {"SUCCEEDED": TrialStatus.COMPLETED, "INFEASIBLE": TrialStatus.FAILED}
 UNFINISHED = {"REQUESTED", "ACTIVE", "STOPPING"}
+# The statuses of trials with a score.
+DONE = {TrialStatus.COMPLETED, TrialStatus.STOPPED}
 
 # How much of a traceback is kept as the reason.
 LONGEST_REASON = 2000
@@ -25,7 +27,7 @@ def trial_of(record: TrialRecord, space: HyperParameters, objective: Objective, 
     """Return KerasTuner's trial for a record of the server.
 
     An unfinished trial has no metrics here: KerasTuner would treat a reported metric as the result. A finished trial
-    has its final metrics. The message of one that was stopped early says so; `Trial.summary` prints it.
+    has its final metrics. One that was stopped early is STOPPED, and its message says why; `Trial.summary` prints it.
 
     Args:
         record: the server's record.
@@ -33,7 +35,7 @@ def trial_of(record: TrialRecord, space: HyperParameters, objective: Objective, 
         objective: the study's objective.
         planned: how many epochs a trial is trained; None if unknown.
     """
-    status = _STATUS.get(record.state, TrialStatus.RUNNING)
+    status = TrialStatus.STOPPED if is_stopped(record) else _STATUS.get(record.state, TrialStatus.RUNNING)
     message = record.infeasible_reason
     if message is None and (end := early_end_of(record, planned)) is not None:
         message = str(end)
@@ -41,13 +43,13 @@ def trial_of(record: TrialRecord, space: HyperParameters, objective: Objective, 
     if record.state not in UNFINISHED and record.metrics:
         trial.best_step = best_step_of(record.step)
         add_metrics(trial, record.metrics, objective, trial.best_step)
-    if status == TrialStatus.COMPLETED:
+    if status in DONE:
         trial.score = score(objective, record.metrics)
     return trial
 
 
 def best_records(study: Study, objective: Objective, count: int) -> list[TrialRecord]:
-    """Return up to `count` succeeded trials, best first; equal ones by number.
+    """Return up to `count` succeeded trials, best first, those that were stopped early after the others.
 
     Args:
         study: the study on the server.
@@ -55,12 +57,19 @@ def best_records(study: Study, objective: Objective, count: int) -> list[TrialRe
         count: how many trials to return.
     """
     if len(study.metrics) == 1:
-        return study.best_trials(count)
-    # The server ranks by the first metric; KerasTuner's objective is the sum of all.
+        ranked = study.best_trials(count)
+        if len(ranked) == count:
+            return ranked
+    # The server ranks by the first metric, and only whole trials; KerasTuner's objective is the sum of all.
     succeeded = [record for record in study.trials() if record.state == "SUCCEEDED"]
     sign = -1.0 if objective.direction == "max" else 1.0
-    succeeded.sort(key=lambda record: sign * (score(objective, record.metrics) or 0.0))
+    succeeded.sort(key=lambda record: (record.stopped, sign * (score(objective, record.metrics) or 0.0)))
     return succeeded[:count]
+
+
+def is_stopped(record: TrialRecord) -> bool:
+    """Return whether the trial ended with a result because it was stopped early."""
+    return record.stopped and record.state == "SUCCEEDED"
 
 
 def add_metrics(trial: Trial, metrics: Mapping[str, float], objective: Objective, step: int) -> None:

@@ -16,11 +16,11 @@ from dodona.keras._display.progress import Progress
 from dodona.keras._errors import SearchInterrupted, outages_end_the_search
 from dodona.keras._mapping.results import MissingObjective, metrics_and_epoch
 from dodona.keras._mapping.stopping import saving
-from dodona.keras._mapping.trials import add_metrics, best_records, trial_of
+from dodona.keras._mapping.trials import DONE, add_metrics, best_records, trial_of
 from dodona.keras._oracle.attachment import AttachedOracle, study_attribute
 from dodona.keras._process.state import process_state
 from dodona.keras._process.worker import NAMELESS
-from dodona.keras._study.requested_spec import max_trials_of, stopping_rule_of
+from dodona.keras._study.requested_spec import max_trials_of
 from dodona.keras._training.active_trial import ActiveTrial
 from dodona.keras._training.reporting import Reporter
 
@@ -233,9 +233,9 @@ class CloudOracle(AttachedOracle):
         return list(self._display.progress_callbacks(executions))
 
     def _best(self) -> Trial | None:
-        """Return the best completed trial of all workers."""
+        """Return the best trial of all workers that has a result."""
         best = next(iter(self.get_best_trials()), None)
-        return best if best is not None and best.status == TrialStatus.COMPLETED else None
+        return best if best is not None and best.status in DONE else None
 
     # --- results
 
@@ -280,7 +280,9 @@ class CloudOracle(AttachedOracle):
             raise KeyError(trial_id) from None
 
     def get_best_trials(self, num_trials: int = 1) -> list[Trial]:
-        """Return the best trials of all workers, best first; unfinished and failed ones follow if there are too few.
+        """Return the best trials of all workers, best first.
+
+        If there are too few, those stopped early follow, then unfinished and failed ones.
 
         Args:
             num_trials: how many trials to return.
@@ -307,8 +309,6 @@ class CloudOracle(AttachedOracle):
     def saving(self) -> str | None:
         """Return how many trials of the study were stopped early and how many epochs they ran; None if none was."""
         with outages_end_the_search():
-            if stopping_rule_of(self.study.spec) is None:
-                return None
             return saving(self.study.trials(), self._planned_epochs)
 
     @property

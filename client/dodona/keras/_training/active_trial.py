@@ -114,10 +114,13 @@ class ActiveTrial:
             ApiError: the server refused.
         """
         trial, handle = self.trial, self.handle
-        was_stopped = handle.state == "STOPPING"
+        end = None
+        if handle.state == "STOPPING":
+            end = early_end(self.reporter.steps[1], self.reporter.planned, handle.stopping_reason)
         try:
             if not self.reporter.lost:
-                self._end(used_values(space, trial.hyperparameters, handle.parameters))
+                used = used_values(space, trial.hyperparameters, handle.parameters)
+                self._end(used, trained_fully=end is None)
         except LOST as error:
             logger.warning("the result of trial %d was refused, continuing with the next: %s", handle.number, error)
             self.reporter.lost = True
@@ -125,16 +128,15 @@ class ActiveTrial:
             trial.status, trial.message = TrialStatus.FAILED, "it was no longer this worker's"
         elif trial.status == TrialStatus.COMPLETED and handle.state == "INFEASIBLE":
             trial.status, trial.message = TrialStatus.FAILED, f"{self.objective.name} is {trial.score}"
-        elif trial.status == TrialStatus.COMPLETED and was_stopped:
-            _, epochs = self.reporter.steps
-            end = early_end(epochs, self.reporter.planned, handle.stopping_reason)
-            trial.message = None if end is None else str(end)
+        elif trial.status == TrialStatus.COMPLETED and end is not None:
+            trial.status, trial.message = TrialStatus.STOPPED, str(end)
         return not self.reporter.lost
 
-    def _end(self, used: list[TrialParameter] | None) -> None:
+    def _end(self, used: list[TrialParameter] | None, *, trained_fully: bool) -> None:
         try:
             if self.trial.status == TrialStatus.COMPLETED:
-                self.handle.complete(self._final_metrics(), step_of(self.trial.best_step), used)
+                step = step_of(self.trial.best_step)
+                self.handle.complete(self._final_metrics(), step, used, trained_fully=trained_fully)
             else:
                 self.handle.fail(reason_of(self.trial), used)
         except dodona.InvalidArgument as error:
@@ -142,7 +144,7 @@ class ActiveTrial:
                 raise
             # The result matters more than the further values.
             logger.warning("the values that trial %d used were refused: %s", self.handle.number, error)
-            self._end(None)
+            self._end(None, trained_fully=trained_fully)
 
     def hand_back(self) -> bool:
         """Release the trial for any worker; return whether the server accepted it in the time that is left."""

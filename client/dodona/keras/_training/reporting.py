@@ -41,6 +41,7 @@ class Reporter:
         best: the metrics of the epoch with the best objective so far, and the epoch, from 0 on; None before one.
         planned: how many epochs `fit` would train in all executions; None if unknown.
         checkpoint: where to resume the trial, for the next report; None without one.
+        execution: which training of the trial reports, from 0 on.
         epochs: the epochs of this execution so far, from 0 on, with their metrics.
         seen: the names of all metrics so far.
 
@@ -54,6 +55,7 @@ class Reporter:
         self.best: tuple[dict[str, float], int] | None = None
         self.planned: int | None = None
         self.checkpoint: str | None = None
+        self.execution = 0
         self.epochs: list[tuple[int, dict[str, float]]] = []
         self.seen: set[str] = set()
         self._trial = trial
@@ -97,7 +99,7 @@ class Reporter:
             return
         try:
             with outages_end_the_search():
-                self._trial.report(metrics, step, _place(self.checkpoint))
+                self._trial.report(metrics, step, _place(self.checkpoint), self.execution)
         except LOST as error:
             self.lost = True
             logger.warning(

@@ -11,7 +11,7 @@ import keras
 import keras_tuner
 from keras_tuner import HyperModel, HyperParameters
 from keras_tuner.engine import base_tuner
-from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from dodona import Study
@@ -20,6 +20,7 @@ from dodona.keras._compat import files
 from dodona.keras._display.display import printed_safely
 from dodona.keras._errors import SearchInterrupted
 from dodona.keras._mapping.results import MissingObjective, metrics_and_epoch, missing_objective
+from dodona.keras._mapping.trials import DONE
 from dodona.keras._oracle.arguments import ORACLE_SETTINGS, oracle_of
 from dodona.keras._oracle.oracle import CloudOracle
 from dodona.keras._process.out_of_memory import out_of_memory
@@ -154,7 +155,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             raise
         finally:
             self._trials_here += 1
-        if trial.status != TrialStatus.COMPLETED:
+        if trial.status not in DONE:
             # Free the memory that the traceback refers to, for the next trial.
             gc.collect()
 
@@ -210,7 +211,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             FileNotFoundError: a trial's weights are no longer stored.
         """
         best = self.oracle.get_best_trials(num_models)
-        return [self.load_model(trial) for trial in best if trial.status == TrialStatus.COMPLETED]
+        return [self.load_model(trial) for trial in best if trial.status in DONE]
 
     def results_summary(self, num_trials: int = 10) -> None:
         """Print the best trials as KerasTuner does, and how many trials of the study were stopped early.

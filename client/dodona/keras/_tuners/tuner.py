@@ -141,7 +141,7 @@ class Tuner(CheckpointTuner):
             callbacks = copied_callbacks(self, own_callbacks)
             self._configure_tensorboard_dir(callbacks, trial, execution)
             if reporter is not None:
-                reporter.epochs = []
+                reporter.epochs, reporter.execution = [], execution
                 callbacks.append(ReportEpochs(reporter, self.executions_per_trial))
             callbacks.extend(self.oracle.progress_callbacks(self.executions_per_trial))
             callbacks.append(TunerCallback(self, trial))
@@ -157,7 +157,9 @@ class Tuner(CheckpointTuner):
             if reporter is not None:
                 reporter.fitting = False
                 if reporter.should_stop:
-                    break
+                    is_whole = reporter.steps[1] == reporter.planned
+                    # The result is the mean of whole executions, if there is one.
+                    return results if is_whole else results[:-1] or results
         return results
 
     def _fit_once(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any], reporter: Reporter | None) -> Any:

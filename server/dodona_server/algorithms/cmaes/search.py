@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions
 from dodona_server.algorithms.contract.options import check_names, integer, real
-from dodona_server.algorithms.contract.results import ResultReader, by_arrival
+from dodona_server.algorithms.contract.results import with_stopped
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.simple.random_search import sample
 from dodona_server.algorithms.space.tree import Tree
@@ -27,7 +27,8 @@ class CmaEs(Algorithm):
     """Reconstructs the state by replaying the generations over the trials, in the order in which they finished.
 
     Integers and discrete values are rounded from the unit interval. Conditional parameters always take part; where they
-    are inactive their values are noise. See `replay`.
+    are inactive their values are noise. Trials that were stopped early take part in their generation, behind those that
+    succeeded. See `replay`.
     """
 
     def check(self, spec: StudySpec) -> None:
@@ -48,8 +49,8 @@ class CmaEs(Algorithm):
                 (sample(spec.space, rng) for _ in range(request.count)), "the only point of the space"
             )
         replay = Replay(tree, _sigma(spec), _population_size(spec), problem.seed)
-        arrived = by_arrival(request.completed)
-        replay.run([trial.parameters for trial in arrived], ResultReader(spec).merits(arrived))
+        arrived, merits = with_stopped(spec, request.completed, request.stopped)
+        replay.run([trial.parameters for trial in arrived], merits)
         replay.reseed(rng.getrandbits(31))
         return Suggestions([tried.new(replay.draw, DRAWN) for _ in range(request.count)])
 

@@ -78,12 +78,14 @@ class Request:
 
     Args:
         problem: the study's spec and what is known besides its own trials.
-        completed: the finished trials (SUCCEEDED and INFEASIBLE), in the order of their numbers. A very large study may
-            have 100 000. They come without measurements; `curves` has these.
+        completed: the finished trials (SUCCEEDED and INFEASIBLE) that were not stopped early, in the order of their
+            numbers. A very large study may have 100 000. They come without measurements; `curves` has these.
         pending: the unfinished trials, which have no results yet.
         count: the number of points, at least 1.
         rng: derived from the study's seed and the number of the first trial that will run the suggestions.
         curves: reads the measurements of trials, if the algorithm needs them.
+        stopped: the trials that were stopped early, in the order of their numbers. Their final measurement is the end
+            of a part of a curve, and no final value.
     """
 
     problem: Problem
@@ -92,6 +94,12 @@ class Request:
     count: int
     rng: random.Random
     curves: Curves = field(default_factory=NoCurves)
+    stopped: Sequence[Trial] = ()
+
+    @property
+    def known(self) -> int:
+        """The number of all trials of the study, those that wait included."""
+        return len(self.completed) + len(self.stopped) + len(self.pending)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from dodona_server.domain.space import MAX_DOUBLE
 from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.trial import Measurement, Trial, TrialState
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,32 @@ class TrialResult:
 
 
 INFEASIBLE = TrialResult((), math.inf)
+
+
+def with_stopped(
+    spec: StudySpec, completed: Sequence[Trial], stopped: Sequence[Trial]
+) -> tuple[list[Trial], list[tuple[float, float]]]:
+    """Return all these trials in the order in which they finished, and their sort keys.
+
+    The trials that were stopped early come after all that succeeded, and before those without a valid result. Among
+    them the one that was stopped latest comes first, then the one with the best value: values at different steps do not
+    compare.
+    """
+    reader = ResultReader(spec)
+    if not stopped:
+        arrived = by_arrival(completed)
+        return arrived, reader.merits(arrived)
+    keys = dict(zip([trial.number for trial in completed], reader.merits(completed), strict=True))
+
+    def survival(trial: Trial) -> tuple[float, float, tuple[float, float]]:
+        final = trial.final_measurement or Measurement({})
+        return -final.step, -final.elapsed_seconds, reader.result(trial).merit
+
+    valid = [trial for trial in stopped if reader.result(trial).losses]
+    keys |= dict.fromkeys((trial.number for trial in stopped), INFEASIBLE.merit)
+    keys |= {trial.number: (math.inf, float(rank)) for rank, trial in enumerate(sorted(valid, key=survival))}
+    arrived = by_arrival([*completed, *stopped])
+    return arrived, [keys[trial.number] for trial in arrived]
 
 
 class ResultReader:

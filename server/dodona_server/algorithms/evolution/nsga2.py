@@ -28,7 +28,7 @@ class Nsga2(Algorithm):
 
     The survivors follow from replaying the generations over the finished trials, in the order in which they finished.
     With a single objective it is a plain genetic algorithm. Unsafe trials rank after safe ones, infeasible ones last
-    (Deb's constrained domination).
+    (Deb's constrained domination). A trial that was stopped early is never a parent.
     """
 
     def check(self, spec: StudySpec) -> None:
@@ -58,7 +58,7 @@ class Nsga2(Algorithm):
             mother, father = parent(), parent()
             return mutated(tree, crossed(tree, mother, father, rng) if rng.random() < crossover else mother, rng)
 
-        known = len(request.completed) + len(request.pending)
+        known = request.known
         suggested = []
         for index in range(request.count):
             opens = not alive or known + index < size

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions
 from dodona_server.algorithms.contract.options import check_names, integer
-from dodona_server.algorithms.contract.results import ResultReader, by_arrival
+from dodona_server.algorithms.contract.results import with_stopped
 from dodona_server.algorithms.evolution.variation import mutated_once
 from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, InitialDesign
 from dodona_server.algorithms.shared.seen import SeenPoints
@@ -27,8 +27,9 @@ MUTATED = "a mutation of the best of a few young trials"
 class RegularizedEvolution(Algorithm):
     """Changes one parameter of the best of a few trials, drawn at random from the youngest.
 
-    The population is the trials that finished last, so it needs no state besides the history. Infeasible trials take
-    part as the worst. The first points are quasi-random, until there is a population.
+    The population is the trials that finished last, so it needs no state besides the history. Trials that were stopped
+    early take part behind those that succeeded, infeasible ones as the worst. The first points are quasi-random, until
+    there is a population.
     """
 
     def check(self, spec: StudySpec) -> None:
@@ -43,15 +44,15 @@ class RegularizedEvolution(Algorithm):
         size = _population_size(spec)
         tree, initial = Tree(spec.space), InitialDesign(request.problem)
         tried = SeenPoints(request)
-        youngest = by_arrival(request.completed)[-size:]
-        population = list(zip(ResultReader(spec).merits(youngest), youngest, strict=True))
+        arrived, merits = with_stopped(spec, request.completed, request.stopped)
+        population = list(zip(merits[-size:], arrived[-size:], strict=True))
 
         def child() -> Mapping[str, Value]:
             entrants = rng.sample(population, min(_tournament_size(spec), len(population)))
             _, parent = min(entrants, key=lambda entrant: entrant[0])
             return mutated_once(tree, tree.read(parent.parameters), rng)
 
-        known = len(request.completed) + len(request.pending)
+        known = request.known
         suggested = []
         for index in range(request.count):
             opens = not population or known + index < size

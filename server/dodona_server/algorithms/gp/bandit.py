@@ -20,8 +20,9 @@ def suggest(request: Request) -> Suggestions:
     generator = np.random.default_rng(request.rng.getrandbits(64))
     problem, completed, pending = request.problem, request.completed, request.pending
     encoding = Encoding(problem.spec.space, problem.whole)
-    tried = SeenPoints(encoding, [trial.parameters for trial in (*completed, *pending)])
-    search = Search(problem, encoding, read(problem.spec, completed), tried, generator)
+    tried = SeenPoints(encoding, [trial.parameters for trial in (*completed, *request.stopped, *pending)])
+    stopped = [trial.parameters for trial in request.stopped]
+    search = Search(problem, encoding, read(problem.spec, completed), tried, generator, stopped)
     waiting = [trial.parameters for trial in pending]
     if not _is_enough_known(search):
         return _initial_points(search, waiting, request.count)

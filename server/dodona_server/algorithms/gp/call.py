@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dodona_server.algorithms.contract.algorithm import Problem
 from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.encoding import Encoding
+from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.history import History
 from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
@@ -29,6 +29,7 @@ class Search:
         history: its finished trials.
         tried: the points of all its trials, and those suggested in this call.
         generator: of all random numbers in this call.
+        stopped: the points of the trials that were stopped early.
     """
 
     problem: Problem
@@ -36,6 +37,7 @@ class Search:
     history: History
     tried: SeenPoints
     generator: np.random.Generator
+    stopped: Sequence[Point] = ()
 
     @property
     def dimensions(self) -> float:

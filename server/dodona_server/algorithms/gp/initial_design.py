@@ -42,7 +42,8 @@ def point(search: Search, waiting: Sequence[Point]) -> dict[str, Value] | None:
 def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
     """Yield the defaults, the best points of earlier studies, and Latin hypercube draws; positions, each a."""
     encoding, finished = search.encoding, len(search.history.trials)
-    known = [*search.history.points(np.arange(max(0, finished - MOST_PENDING), finished)), *waiting[-MOST_PENDING:]]
+    latest = search.history.points(np.arange(max(0, finished - MOST_PENDING), finished))
+    known = [*latest, *search.stopped[-MOST_PENDING:], *waiting[-MOST_PENDING:]]
     default = encoding.default()
     # A worker that found the parameters while it ran used the exact defaults, not what their positions round to.
     if not any(agrees(one, encoding.decode(default)) for one in known):

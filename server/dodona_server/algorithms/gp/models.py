@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dodona_server.algorithms.contract.algorithm import Problem
 from dodona_server.algorithms.gp.acquisition import STEEPNESS, Acquisition, Constraint, Limit
 from dodona_server.algorithms.gp.axes import Array, Mask
+from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.features import Features
 from dodona_server.algorithms.gp.fit import fit
@@ -128,28 +128,18 @@ class StudyModels:
         return Acquisition(model, fitted[eligible].min(axis=0), constraints)
 
 
-def build(
-    problem: Problem,
-    encoding: Encoding,
-    history: History,
-    noise: NoisePrior,
-    dimensions: float,
-    generator: np.random.Generator,
-) -> StudyModels:
+def build(search: Search, noise: NoisePrior) -> StudyModels:
     """Fit the models to a study's history, and return them.
 
     Args:
-        problem: the study's.
-        encoding: of its space.
-        history: its finished trials.
+        search: the study.
         noise: the prior of the objective's noise.
-        dimensions: active dimensions of a point, on average.
-        generator: for samples and the weights of several objectives.
 
     Raises:
         numpy.linalg.LinAlgError: a kernel matrix could not be inverted.
     """
-    spec = problem.spec
+    problem, encoding, history, generator = search.problem, search.encoding, search.history, search.generator
+    spec, dimensions = problem.spec, search.dimensions
     succeeded = np.flatnonzero(history.feasible)
     wanted = history.values[:, columns(spec)]
     rows = succeeded[_chosen(wanted[succeeded], generator)] if len(succeeded) else succeeded
@@ -169,9 +159,10 @@ def build(
             objective, eligible = None, eligible[:0]
     if len(succeeded) < len(history.trials):
         constraints.append((_failures(encoding, history, dimensions, generator), Limit(0.5, steepness=STEEPNESS)))
-        if objective is not None:
-            objective = _with_failures(encoding, history, objective, float(objective.y[eligible].min()))
-            eligible = np.concatenate([eligible, np.zeros(len(objective.y) - len(eligible), dtype=bool)])
+    if objective is not None:
+        bad = [*history.points(np.flatnonzero(~history.feasible)[-MOST_LABELS:]), *search.stopped[-MOST:]]
+        objective = _with_bad(encoding, objective, bad, float(objective.y[eligible].min()))
+        eligible = np.concatenate([eligible, np.zeros(len(objective.y) - len(eligible), dtype=bool)])
     return StudyModels(encoding, objective, eligible, constraints, _seeds(encoding, history, objective, eligible))
 
 
@@ -205,10 +196,11 @@ def _fit_model(
     return FittedModel(z, active, y, hyper, basis)
 
 
-def _with_failures(encoding: Encoding, history: History, objective: FittedModel, best: float) -> FittedModel:
-    """Add the latest failures to the objective as no better than the best, so that it does not improve there."""
-    latest = np.flatnonzero(~history.feasible)[-MOST_LABELS:]
-    z, active = encoding.encode(history.points(latest))
+def _with_bad(encoding: Encoding, objective: FittedModel, points: Sequence[Point], best: float) -> FittedModel:
+    """Add failed and stopped trials to the objective as no better than the best, so that it does not improve there."""
+    if not points:
+        return objective
+    z, active = encoding.encode(points)
     expected = objective.surrogate(encoding).mean(z, active)[:, 0]
     return replace(
         objective,

@@ -72,8 +72,7 @@ def _suggest_by_model(search: Search, waiting: Sequence[Point], count: int) -> S
 
 
 def _models(search: Search) -> StudyModels:
-    noise = NOISE[search.problem.spec.noise]
-    return build(search.problem, search.encoding, search.history, noise, search.dimensions, search.generator)
+    return build(search, NOISE[search.problem.spec.noise])
 
 
 def _most_promising(search: Search, models: StudyModels, waiting: Sequence[Point]) -> dict[str, Value] | None:

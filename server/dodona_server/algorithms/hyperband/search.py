@@ -129,6 +129,10 @@ def _bracket_trials(request: Request) -> list[BracketTrial]:
     for trial, merit in zip(request.completed, merits, strict=True):
         trials.append(_bracket_trial(trial))
         trials[-1].finished, trials[-1].merit = True, merit if math.isfinite(merit[1]) else None
+    for trial in request.stopped:
+        # It did not reach the end of its round.
+        trials.append(_bracket_trial(trial))
+        trials[-1].finished = True
     return sorted(trials, key=lambda trial: trial.number or 0)
 
 

@@ -28,7 +28,7 @@ class SeenPoints:
         self._rng = request.rng
         self._points: list[Mapping[str, Value]] = [
             without_tuner_values(trial.parameters)
-            for trials in (request.completed, request.pending)
+            for trials in (request.completed, request.stopped, request.pending)
             for trial in trials
         ]
 

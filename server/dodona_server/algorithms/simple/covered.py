@@ -18,7 +18,8 @@ class Covered:
     """The points that trials cover.
 
     Args:
-        completed: the finished trials. One without parameters is ignored, since it ran before there were any.
+        completed: the finished trials, also those that were stopped early. One without parameters is ignored, since it
+            ran before there were any.
         pending: the unfinished ones; they may still use parameters that they lack.
     """
 

@@ -47,7 +47,7 @@ class GridSearch(Algorithm):
         if problem.has_grown:
             # The search ends even if workers change the values they use: no grid is suggested more than twice.
             left = min(count, max(0, 2 * grid.size - problem.position))
-            return _left_over(grid, order, Covered(request.completed, request.pending), left)
+            return _left_over(grid, order, Covered([*request.completed, *request.stopped], request.pending), left)
         numbers = range(problem.position, min(problem.position + count, grid.size))
         return Suggestions.of((grid[order[number]] for number in numbers), NEXT)
 

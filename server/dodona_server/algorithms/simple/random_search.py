@@ -48,9 +48,9 @@ class RandomSearch(Algorithm):
     def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
         problem, space, rng = request.problem, request.problem.spec.space, request.rng
-        trials = len(request.completed) + len(request.pending)
-        if _may_repeat(space, problem.position, max(trials, problem.position), problem.has_grown):
-            return _new_points(space, Covered(request.completed, request.pending), request.count, rng)
+        if _may_repeat(space, problem.position, max(request.known, problem.position), problem.has_grown):
+            covered = Covered([*request.completed, *request.stopped], request.pending)
+            return _new_points(space, covered, request.count, rng)
         small = without_repeats(space, problem.seed, problem.position, request.count, rounds=1)
         if small is not None:
             return Suggestions.of(small, RANDOM)

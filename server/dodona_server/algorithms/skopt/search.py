@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions
 from dodona_server.algorithms.contract.options import check_names, choice, integer, real
-from dodona_server.algorithms.contract.results import ResultReader
+from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader
 from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, InitialDesign
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
@@ -77,8 +77,8 @@ class SkoptSearch(Algorithm):
     """Fits a model to the trials and suggests the point with the best acquisition.
 
     Inactive parameters have their default or the middle. Pending trials count as good as the best one so far (the
-    package's `cl_min`), infeasible ones as bad as the worst. `gp_hedge` does not keep its gains between calls, so it
-    takes one of its three functions at random.
+    package's `cl_min`), infeasible ones and those that were stopped early as bad as the worst. `gp_hedge` does not keep
+    its gains between calls, so it takes one of its three functions at random.
 
     Args:
         regressor: the model.
@@ -101,9 +101,10 @@ class SkoptSearch(Algorithm):
 
     def suggest(self, request: Request) -> Suggestions:
         """Return the next `count` points; see `Algorithm.suggest`."""
-        spec, completed, rng = request.problem.spec, request.completed, request.rng
+        spec, rng = request.problem.spec, request.rng
         tree, initial, tried = Tree(spec.space), InitialDesign(request.problem), SeenPoints(request)
-        merits = ResultReader(spec).merits(completed)
+        finished = [*request.completed, *request.stopped]
+        merits = ResultReader(spec).merits(request.completed) + [INFEASIBLE.merit] * len(request.stopped)
         is_enough = sum(merit[1] < float("inf") for merit in merits) >= _initial_points(spec)
         if not is_enough or all(dimension.axis.levels == 1 for dimension in tree.dimensions):
             return Suggestions([tried.new(initial, INITIAL_DESIGN) for _ in range(request.count)])
@@ -116,7 +117,7 @@ class SkoptSearch(Algorithm):
             estimator, arguments, choice(spec, "acq_optimizer", "auto", OPTIMIZERS), _acquisition(spec)
         )
         model = Model(tree, settings, rng.getrandbits(31))
-        model.learn([completed[index].parameters for index in kept], [merits[index] for index in kept])
+        model.learn([finished[index].parameters for index in kept], [merits[index] for index in kept])
         model.assume([trial.parameters for trial in request.pending[-MAX_MODELED * 4 :]])
         suggested: list[Suggestion] = []
         for index in range(request.count):

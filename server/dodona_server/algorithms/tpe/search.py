@@ -39,7 +39,8 @@ _MAX_BAD = 300
 class Tpe(Algorithm):
     """Proposes points that are likely among the good trials and unlikely among the others.
 
-    Pending trials count as others, so that workers try different points; infeasible trials do too. A parameter that a
+    Pending trials count as others, so that workers try different points; infeasible trials and those that were stopped
+    early do too. A parameter that a
     trial lacks (inactive, or added since) has the prior's density in that trial's kernel. So trials in the same branch
     of a conditional space share information about the branch, and all trials about their common parameters.
     """
@@ -63,7 +64,10 @@ class Tpe(Algorithm):
             return Suggestions([tried.new(initial, INITIAL_DESIGN) for _ in range(request.count)])
         good, bad = split(spec, completed, merits, valid)
         tree = Tree(spec.space)
-        others = [completed[index].parameters for index in _thinned(bad, _MAX_BAD)]
+        finished = [*completed, *request.stopped]
+        bad += range(len(completed), len(finished))
+        bad.sort(key=lambda index: finished[index].number)
+        others = [finished[index].parameters for index in _thinned(bad, _MAX_BAD)]
         under_way = [trial.parameters for trial in pending[-_MAX_BAD:]]
         model = Parzen(
             tree,

@@ -104,6 +104,7 @@ class TrialCalls:
             render.read_measurement(body.measurement),
             render.read_attempt(body),
             body.checkpoint or "",
+            body.execution or 0,
         )
         measured = await self._trials.measure(trial, report, body.request_id, measured=view is View.FULL)
         return await self.shown(trial.study, measured, view)
@@ -122,7 +123,9 @@ class TrialCalls:
             ended = await self._trials.fail(trial, reason, attempt, body.request_id, used, measured=full)
         else:
             given = render.read_final(body.final_measurement)
-            ended = await self._trials.complete(trial, given, attempt, body.request_id, used, measured=full)
+            ended = await self._trials.complete(
+                trial, given, attempt, body.request_id, used, whole=bool(body.whole), measured=full
+            )
         return await self.shown(trial.study, ended, view)
 
 

@@ -59,6 +59,7 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
         lease_expire_time=None if value.lease is None else timestamp(value.lease.expiry),
         checkpoint=value.checkpoint or None,
         last_step=value.last_step,
+        stopped=value.stopped or None,
     )
 
 

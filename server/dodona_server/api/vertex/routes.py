@@ -197,7 +197,12 @@ def _read_reports(study: StudyName, body: wire.ReportTrialsRequest) -> list[tupl
     return [
         (
             TrialName.of(study, report.trial),
-            Report(render.read_measurement(report.measurement), render.read_attempt(report), report.checkpoint or ""),
+            Report(
+                render.read_measurement(report.measurement),
+                render.read_attempt(report),
+                report.checkpoint or "",
+                report.execution or 0,
+            ),
         )
         for report in body.reports
     ]

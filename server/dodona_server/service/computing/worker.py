@@ -79,7 +79,9 @@ class Worker:
             problem = Problem(study.spec, study.position + len(points), priors, study.seed, study.has_grown)
             rng = dataclasses.replace(study, next_trial_number=first + len(points)).rng
             known = [*pending, *as_trials(points, first)]
-            found = suggest_in(job.spaces, algorithm, Request(problem, finished, known, at_once, rng, curves))
+            completed, stopped = _parted(finished)
+            request = Request(problem, completed, known, at_once, rng, curves, stopped)
+            found = suggest_in(job.spaces, algorithm, request)
             points += found.suggestions
             more = len(found.suggestions) == at_once and len(points) < count
             seconds = seconds or time.perf_counter() - began
@@ -123,7 +125,14 @@ class Worker:
         if earlier is None or earlier.key == study.key:
             return None
         ranked = ranking.ranking(transaction, earlier, None, MAX_PRIOR_TRIALS)
-        return Prior(earlier.spec, sorted(ranked, key=lambda trial: trial.number))
+        whole = (trial for trial in ranked if not trial.stopped)
+        return Prior(earlier.spec, sorted(whole, key=lambda trial: trial.number))
+
+
+def _parted(finished: Sequence[Trial]) -> tuple[Sequence[Trial], Sequence[Trial]]:
+    """Return the trials that were not stopped early, and those that were."""
+    stopped = [trial for trial in finished if trial.stopped]
+    return ([trial for trial in finished if not trial.stopped] if stopped else finished), stopped
 
 
 def _named(study: Study, name: str) -> StudyName:

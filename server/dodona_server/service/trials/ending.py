@@ -39,12 +39,14 @@ class Ending:
         given: the trial's result or its final measurement; None to take one of those reported.
         attempt: the one the worker ran; None for the last one.
         used: the values that the trial actually used, which become its parameters; None to leave them.
+        whole: whether the training had reached its end when it was asked to stop.
     """
 
     verb: Verb
     given: FinalResult | Measurement | None
     attempt: Attempt | None
     used: Mapping[str, object] | None
+    whole: bool = False
 
 
 def end(
@@ -65,7 +67,7 @@ def end(
         InvalidArgument: a value is not allowed for its parameter.
     """
     check_attempt(trial, name, ending.attempt)
-    facts = Facts(now=now, actor=actor_of(trial, ending.attempt))
+    facts = Facts(now=now, actor=actor_of(trial, ending.attempt), whole=ending.whole)
     back = reclaim(trial, facts, ending.attempt)
     run = trial if back is None else back.trial
     if ending.used is not None:
@@ -159,7 +161,8 @@ def apply(transaction: Transaction, study: Study, step: Step, now: float) -> Tri
 def count_ended(transaction: Transaction, study: Study, ended: Trial, now: float) -> None:
     """Count a finished trial into the study's budget; see `apply`."""
     if study.spec.stopping.needs_progress:
-        progress = study.progress.after(study.spec, ranking.objective(study, ended), now)
+        value = ranking.objective(study, ended)
+        progress = study.progress.after(study.spec, value, now, stopped=ended.stopped)
         studies.set_progress(transaction, study, progress)
         complete_if_over(transaction, dataclasses.replace(study, progress=progress), now)
     elif study.remaining_trials == 0:

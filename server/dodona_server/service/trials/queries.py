@@ -127,7 +127,7 @@ class TrialQueries:
     async def ranking(
         self, name: StudyName, behind: RankingPosition | None, limit: int, *, measured: bool = False
     ) -> tuple[list[Trial], RankingPosition | None]:
-        """Return up to `limit` succeeded trials, best first, and the position of the last one if more follow.
+        """Return up to `limit` trials of the ranking, best first, and the position of the last one if more follow.
 
         Args:
             name: the study.

@@ -30,11 +30,13 @@ class Report:
         measurement: the metrics at one step.
         attempt: the one the worker runs; None for the last one.
         checkpoint: where the next attempt can resume; empty to leave it as it is.
+        execution: which training of the trial it belongs to, from 0 on.
     """
 
     measurement: Measurement
     attempt: Attempt | None = None
     checkpoint: str = ""
+    execution: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def keep_reports(
         Aborted: a report's attempt was lost, and the trial was reassigned.
     """
     known: dict[TrialName, Named] = {}
-    steps: list[tuple[TrialName, Step, Measurement]] = []
+    steps: list[tuple[TrialName, Step, Report]] = []
     for name, report in reports:
         study_key, trial, stops_trials = known.get(name) or lock_named(transaction, name)
         check_attempt(trial, name, report.attempt)
@@ -107,15 +109,16 @@ def keep_reports(
         if isinstance(outcome, Refuse) and not _has(transaction, study_key, trial, report.measurement):
             return refusal_to(Verb.MEASURE, trial, name, outcome.reason, report.attempt)
         if isinstance(outcome, Step):
-            steps.append((name, outcome, report.measurement))
+            steps.append((name, outcome, report))
             trial = outcome.trial
         known[name] = Named(study_key, trial, stops_trials)
-    for name, step, measurement in steps:
+    for name, step, report in steps:
         study_key, trial, stops_trials = known[name]
-        measurements.measure(transaction, study_key, trial.number, trial.attempt, measurement)
+        measurements.measure(transaction, study_key, trial.number, trial.attempt, report.measurement)
         save(transaction, study_key, step)
-        if stops_trials:
-            known[name] = Named(study_key, judge(transaction, study_key, trial, measurement, now), stops_trials)
+        # Another execution or fold begins anew: its curve would not continue that of the first one.
+        if stops_trials and report.execution == 0:
+            known[name] = Named(study_key, judge(transaction, study_key, trial, report.measurement, now), stops_trials)
     return [known[name].trial for name, _ in reports]
 
 

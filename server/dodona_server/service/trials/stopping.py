@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +16,8 @@ from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_spec
 from dodona_server.stopping.contract import Case
 from dodona_server.stopping.registry import decide
-from dodona_server.storage import curves, trials
+from dodona_server.storage import curves
 from dodona_server.storage.store import Transaction
-
-# The key of a trial's metadata that says why it was stopped.
-REASON = "stopping/reason"
 
 
 def judge(transaction: Transaction, study_key: int, trial: Trial, measurement: Measurement, now: float) -> Trial:
@@ -46,7 +42,9 @@ def judge(transaction: Transaction, study_key: int, trial: Trial, measurement: M
         return trial
     maximized = spec.objectives[0].goal is Goal.MAXIMIZE
     reason = decide(Case(rule, before, point, _StoredCurves(transaction, study_key, trial.number), maximized))
-    return trial if reason is None else _stop(transaction, study_key, trial, reason, now)
+    if reason is None:
+        return trial
+    return save(transaction, study_key, allowed_step(trial, Verb.STOP, Facts(now=now, actor=SERVER, reason=reason)))
 
 
 def _objective(spec: StudySpec, measurement: Measurement) -> float | None:
@@ -56,15 +54,6 @@ def _objective(spec: StudySpec, measurement: Measurement) -> float | None:
     if value is None or not math.isfinite(value):
         return None
     return value if metric.goal is Goal.MAXIMIZE else -value
-
-
-def _stop(transaction: Transaction, study_key: int, trial: Trial, reason: str, now: float) -> Trial:
-    """Ask the trial to stop, with the reason in its event and in its metadata."""
-    step = allowed_step(trial, Verb.STOP, Facts(now=now, actor=SERVER, reason=reason))
-    stopping = save(transaction, study_key, step)
-    metadata = {**trial.metadata, REASON: reason}
-    trials.set_metadata(transaction, study_key, trial.number, metadata)
-    return dataclasses.replace(stopping, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)

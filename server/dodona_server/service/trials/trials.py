@@ -33,6 +33,8 @@ from dodona_server.storage import artifacts, events, measurements, studies, tria
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
 
+# Why a trial stops that no rule has stopped.
+REQUESTED = "a client asked for it"
 # What precedes the number in a reference to a created trial.
 TRIALS = "trials/"
 
@@ -279,7 +281,7 @@ class TrialService:
 
         def use_case(transaction: Transaction) -> Trial | DodonaError:
             study_key, trial = lock_trial(transaction, name)
-            match transition(trial, Verb.STOP, Facts(now=self._clock(), actor=USER)):
+            match transition(trial, Verb.STOP, Facts(now=self._clock(), actor=USER, reason=REQUESTED)):
                 case Step() as step:
                     return save(transaction, study_key, step)
                 case Refuse(reason):
@@ -297,6 +299,7 @@ class TrialService:
         request_id: str | None = None,
         used: Mapping[str, object] | None = None,
         *,
+        whole: bool = False,
         measured: bool = False,
     ) -> Trial:
         """Complete the trial with the given measurement, or with one of those reported, and return it.
@@ -309,6 +312,7 @@ class TrialService:
             attempt: the one the worker ran; None for the last one.
             request_id: the same id again returns the same answer.
             used: the values that the trial actually used, which become its parameters; None to leave them.
+            whole: whether the training had reached its end when it was asked to stop: it was then not stopped early.
             measured: whether the trial comes with its measurements if they are few.
 
         Raises:
@@ -320,7 +324,8 @@ class TrialService:
         if given is not None and given.metrics:
             check(given)
 
-        return await self._end(name, Ending(Verb.SUCCEED, given, attempt, used), request_id, measured)
+        ending = Ending(Verb.SUCCEED, given, attempt, used, whole)
+        return await self._end(name, ending, request_id, measured)
 
     async def fail(
         self,

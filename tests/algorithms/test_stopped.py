@@ -1,0 +1,87 @@
+"""What algorithms learn from trials that were stopped early: where they ran, and that they were not worth an end."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+
+import pytest
+
+from dodona_server.algorithms.contract.results import INFEASIBLE, with_stopped
+from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
+from dodona_server.domain.continuation import Budget, with_tuner_values
+from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
+from dodona_server.domain.study import StudySpec
+from dodona_server.domain.trial import Measurement, Trial, TrialState
+from tests.algorithms.test_every_algorithm import CHEAP, ONE_METRIC, SLOW
+
+LINE = SearchSpace((Parameter("x", Double(0.0, 1.0)),))
+LETTERS = SearchSpace((Parameter("c", Categorical(tuple("abcdef"))),))
+# Those that learn from values.
+LEARNING = pytest.mark.parametrize(
+    "name",
+    ["CMA_ES", "GP_BANDIT", "NSGA2", "REGULARIZED_EVOLUTION", "SKOPT_FOREST", "SKOPT_GBRT", "SKOPT_GP", "TPE"],
+)
+
+
+def trial(number, values, loss, *, stopped=False, step=9):
+    final = None if loss is None else Measurement({"m": loss}, step)
+    state = TrialState.INFEASIBLE if loss is None else TrialState.SUCCEEDED
+    return Trial(number, state, values, end_time=float(number), final_measurement=final, stopped=stopped)
+
+
+def ask(name, space, completed, stopped, seed=0, **options):
+    spec = StudySpec(ONE_METRIC, space, name, algorithm_options=CHEAP.get(name, {}) | options)
+    problem = Problem(spec, len(completed) + len(stopped), (), seed, has_grown=True)
+    return ALGORITHMS[name].suggest(Request(problem, completed, (), 1, random.Random(seed), stopped=stopped))
+
+
+@LEARNING
+def test_the_value_of_a_stopped_trial_is_no_final_value(name):
+    rng = random.Random(1)
+    completed = [trial(2 * i + 1, {"x": x}, (x - 0.8) ** 2) for i, x in enumerate(rng.random() for _ in range(40))]
+    # Better values at an early step, where none is good in the end.
+    stopped = [trial(2 * i + 2, {"x": rng.uniform(0.1, 0.3)}, -9.0, stopped=True, step=1) for i in range(40)]
+    seeds = range(7 if name in SLOW else 101)
+    found = [ask(name, LINE, completed, stopped, seed).parameters[0]["x"] for seed in seeds]
+    assert statistics.median(found) > 0.5
+
+
+@LEARNING
+def test_its_point_is_not_tried_again(name):
+    completed = [trial(1, {"c": "a"}, 0.5), trial(2, {"c": "b"}, 0.6)]
+    stopped = [trial(number, {"c": letter}, 0.1, stopped=True) for number, letter in ((3, "c"), (4, "d"), (5, "e"))]
+    for seed in range(5):
+        assert ask(name, LETTERS, completed, stopped, seed).parameters == [{"c": "f"}]
+
+
+@pytest.mark.parametrize("name", ["GRID_SEARCH", "SHUFFLED_GRID_SEARCH", "RANDOM_SEARCH"])
+def test_it_covers_its_point(name):
+    stopped = [trial(number, {"c": letter}, 0.1, stopped=True) for number, letter in enumerate("abcde", 1)]
+    assert ask(name, LETTERS, [], stopped).parameters == [{"c": "f"}]
+    assert ask(name, LETTERS, [trial(6, {"c": "f"}, 0.1)], stopped).parameters == []
+
+
+def test_hyperband_promotes_no_stopped_trial_and_waits_for_none():
+    values = [with_tuner_values({"x": x / 9}, Budget(1, 0, 2, 0), None) for x in range(9)]
+    completed = [trial(number, values[number - 1], number / 10, step=1) for number in range(2, 10)]
+    stopped = [trial(1, values[0], -9.0, stopped=True, step=1)]
+    found = ask("HYPERBAND", LINE, completed, stopped, max_epochs=9, factor=3)
+    assert [suggestion.parent for suggestion in found.suggestions] == [2]
+
+
+def test_the_longest_lasting_comes_first_among_the_stopped():
+    spec = StudySpec(ONE_METRIC, LINE, "TPE")
+    completed = [trial(1, {"x": 0.1}, 5.0), trial(4, {"x": 0.2}, None)]
+    stopped = [
+        trial(2, {"x": 0.3}, 0.1, stopped=True, step=2),
+        trial(3, {"x": 0.4}, 0.3, stopped=True, step=7),
+        trial(5, {"x": 0.5}, 0.2, stopped=True, step=7),
+        trial(6, {"x": 0.6}, math.nan, stopped=True, step=7),
+    ]
+    arrived, merits = with_stopped(spec, completed, stopped)
+    assert [one.number for one in arrived] == [1, 2, 3, 4, 5, 6]
+    assert sorted(range(6), key=merits.__getitem__) == [0, 4, 2, 1, 3, 5]
+    assert merits[3] == merits[5] == INFEASIBLE.merit
+    assert with_stopped(spec, completed, []) == (completed, merits[:1] + merits[3:4])
