@@ -28,9 +28,9 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
         found["groups"] = _groups([one for one in trials if one["workers"] == 1])
         found["workers"] = _workers(held_back)
     if random:
-        found["equal"] = _equal(random)
+        found["equal"] = _equal(random, BUDGETS)
     if modelled:
-        found["models"] = _equal(modelled)
+        found["models"] = _equal(modelled, BUDGETS[:1])
     return found
 
 
@@ -113,21 +113,21 @@ def _sums(records: Iterable[Record]) -> dict[tuple[str, int], float]:
     return {key: statistics.mean(values) for key, values in found.items()}
 
 
-def _equal(records: Sequence[Record]) -> str:
+def _equal(records: Sequence[Record], budgets: Sequence[int]) -> str:
     """Return a row for each policy and chooser: epochs to full training's value, loss and rank at equal epochs."""
-    faster = {budget: figures.faster(records, budget) for budget in BUDGETS}
+    faster = {budget: figures.faster(records, budget) for budget in budgets}
     ranks = {mark: figures.ranks(records, mark) for mark in MARKS}
     pairs = dict.fromkeys((one["chooser"], one["policy"]) for one in records)
     rows = []
     for chooser, policy in pairs:
         ones = [one for one in records if (one["chooser"], one["policy"]) == (chooser, policy)]
         name = figures.label(ones[0])
-        reached = [_faster(faster[budget][chooser, policy]) for budget in BUDGETS]
+        reached = [_faster(faster[budget][chooser, policy]) for budget in budgets]
         losses = [f"{statistics.mean(figures.loss_at(one, mark) for one in ones):.1%}" for mark in MARKS]
         placed = ["{:.1f} ({:.1f} to {:.1f})".format(*ranks[mark][name]) for mark in MARKS]
         rows.append([_name(name), *reached, " / ".join(losses), *placed])
     marks = " / ".join(map(str, MARKS))
-    head = ["policy", *(f"times faster to {budget // 50}" for budget in BUDGETS), f"loss after {marks}"]
+    head = ["policy", *(f"times faster to {budget // 50}" for budget in budgets), f"loss after {marks}"]
     return aligned([*head, *(f"rank after {mark}" for mark in MARKS)], rows)
 
 

@@ -2,7 +2,8 @@
 
 A search of kind `trials` has 100 random trials, with 1, 8 and 64 workers, and ends when none is left to run. One of
 kind `epochs` goes on with one worker for as many epochs as 100 full trainings take, or until it has tried all
-configurations of its table; its configurations are random or chosen by a model.
+configurations of its table; its configurations are random, or chosen by a model and then as many epochs as 50 full
+trainings take.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from replays.policies import MODELS, POLICIES
 from replays.simulation import Choose, Outcome, Policy, simulate
 
 TRIALS = 100
+TRIALS_WITH_MODEL = 50
 RANDOM = "random"
 
 Record = dict[str, Any]
@@ -59,12 +61,12 @@ def run(search: Search, table: CurveTable) -> Record:
     """Return the record of a search; losses are shares of the gap from the table's median to its best configuration."""
     policy = POLICIES[search.policy]()
     seed = f"{table.name}/{search.seed}"
-    epochs = TRIALS * table.values.shape[1]
+    trials = TRIALS if search.chooser == RANDOM else TRIALS_WITH_MODEL
     choose = _choice(search, table, policy, seed)
     if search.kind == "trials":
         outcome = simulate(table, policy, choose, workers=search.workers, trials=TRIALS, timed=True)
     else:
-        outcome = simulate(table, policy, choose, steps=epochs)
+        outcome = simulate(table, policy, choose, steps=trials * table.values.shape[1])
     record = search._asdict() | {"group": table.group, "held_back": table.held_back}
     return record | (_of_trials(outcome) if search.kind == "trials" else _of_epochs(outcome))
 

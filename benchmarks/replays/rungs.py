@@ -1,0 +1,73 @@
+"""The server's multi-fidelity algorithms, which pause trials at rungs and continue the best ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+
+from dodona_server.algorithms.registry import Problem, Request, algorithm_for
+from dodona_server.domain.continuation import budget_of, with_tuner_values
+from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.trial import Measurement, Trial, TrialState
+from replays.choosing import nearest
+from replays.simulation import Board, Verdict
+
+
+class RungPolicy:
+    """An algorithm of the server that promotes trials; the server counts each promotion as a trial of its own.
+
+    Args:
+        algorithm: its name.
+        options: of the algorithm.
+    """
+
+    def __init__(self, algorithm: str, options: dict[str, float | str]) -> None:
+        self._algorithm, self._name, self._options = algorithm_for(algorithm), algorithm, options
+        self._trainings: list[Trial] = []
+        # The trial of the board for each training, and the current training of each trial.
+        self._of: list[int] = []
+        self._current: dict[int, int] = {}
+
+    def start(self, board: Board) -> int | None:
+        """See `Policy`; an algorithm that has ended begins again with new trials."""
+        metrics = (Metric("value", Goal.MAXIMIZE),)
+        spec = StudySpec(metrics, board.table.space, self._name, algorithm_options=self._options)
+        done = [one for one in self._trainings if one.state is not TrialState.ACTIVE]
+        pending = [one for one in self._trainings if one.state is TrialState.ACTIVE]
+        rng = random.Random(f"{len(board.rows)}/{len(self._trainings)}")
+        problem = Problem(spec, len(self._trainings))
+        found = self._algorithm.suggest(Request(problem, done, pending, 1, rng))
+        if not found.suggestions:
+            if found.wait or pending or not self._trainings or not board.may_add:
+                return None
+            self._trainings, self._of = [], []
+            return self.start(board)
+        suggestion = found.suggestions[0]
+        if suggestion.resume_from is None and not board.may_add:
+            return None
+        trial = len(board.rows) if suggestion.resume_from is None else self._of[suggestion.resume_from - 1]
+        self._current[trial] = len(self._trainings)
+        self._of.append(trial)
+        self._trainings.append(Trial(len(self._of), TrialState.ACTIVE, suggestion.stored))
+        return trial
+
+    def choose(self, board: Board) -> int:
+        """Return the configuration nearest to the algorithm's."""
+        training = self._trainings[-1]
+        row = nearest(board, board.table.place(training.parameters))
+        stored = with_tuner_values(board.table.parameters(row), budget_of(training.parameters), None)
+        self._trainings[-1] = dataclasses.replace(training, parameters=stored)
+        return row
+
+    def report(self, board: Board, trial: int) -> Verdict:
+        """See `Policy`."""
+        number = self._current[trial]
+        training, reached, best = self._trainings[number], board.reached[trial], board.bests[trial]
+        budget = budget_of(training.parameters)
+        if budget is None or budget.epochs is None or reached < min(budget.epochs, board.epochs):
+            return Verdict.GO
+        final = Measurement({"value": best}, step=reached) if math.isfinite(best) else None
+        state = TrialState.INFEASIBLE if final is None else TrialState.SUCCEEDED
+        self._trainings[number] = dataclasses.replace(training, state=state, final_measurement=final)
+        return Verdict.PAUSE

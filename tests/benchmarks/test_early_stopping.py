@@ -1,0 +1,147 @@
+"""benchmarks/early_stopping.py: the replay decides as the server does, and the whole benchmark runs."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+import early_stopping
+from curves import synthetic, tables
+from curves.tables import CurveTable
+from dodona_server.app import create_app
+from dodona_server.domain.space import Double, Parameter, SearchSpace
+from dodona_server.storage.opening import open_store
+from replays.baselines import FullTraining, TopAfter
+from replays.choosing import nearest
+from replays.policies import FULL, OURS, RULES
+from replays.rules import RulePolicy
+from replays.simulation import Board, simulate
+from tests.api.conftest import Api
+
+SPECS = {
+    "median": {"medianAutomatedStoppingSpec": {}},
+    "asha": {"ashaStoppingSpec": {}},
+    "asha, minResource 3": {"ashaStoppingSpec": {"minResource": 3}},
+    "no_progress, 10 epochs": {"noProgressStoppingSpec": {"patience": 10}},
+}
+
+
+def table(values, seconds=None):
+    values = np.array(values, float)
+    space = SearchSpace((Parameter("u", Double(0.0, 1.0)),))
+    unit = np.linspace(0, 1, len(values))[:, None]
+    seconds = np.ones(len(values)) if seconds is None else np.array(seconds, float)
+    return CurveTable("t", "synthetic", space, unit, values, seconds, maximized=True, held_back=True)
+
+
+def in_order(board):
+    return len(board.rows)
+
+
+@pytest.fixture
+def served(tmp_path):
+    with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'd.db'}")), base_url="http://localhost") as client:
+        yield Api(client)
+
+
+class TestReplay:
+    @pytest.mark.parametrize("name", RULES)
+    def test_each_trial_stops_at_the_same_step_as_on_the_server(self, served, name):
+        _, losses, _ = synthetic.losses(3, configurations=14)
+        curves = table(-losses)
+        assert np.isnan(curves.values).any()
+        metrics = [{"metricId": "v", "goal": "MAXIMIZE"}]
+        parameters = [{"parameterId": "u", "doubleValueSpec": {"minValue": 0, "maxValue": 1}}]
+        spec = {"algorithm": "RANDOM_SEARCH", "metrics": metrics, "parameters": parameters, **SPECS[name]}
+        served.post("/studies", {"studyId": "s", "studySpec": spec})
+        reached = []
+        for row in curves.values:
+            trial = f"/studies/s/trials/{served.suggest()[0]['id']}"
+            for step, value in enumerate(row, 1):
+                told = float(value) if math.isfinite(value) else "NaN"
+                measurement = {"stepCount": step, "metrics": [{"metricId": "v", "value": told}]}
+                state = served.post(f"{trial}:addTrialMeasurement", {"measurement": measurement})["state"]
+                if state == "STOPPING":
+                    break
+            reached.append(step)
+            served.post(f"{trial}:complete", {"finalMeasurement": {"metrics": [{"metricId": "v", "value": 0.0}]}})
+        assert simulate(curves, RulePolicy(RULES[name]), in_order).board.reached == reached
+        assert min(reached) < 50
+
+
+class TestSimulation:
+    def test_epochs_take_their_own_time_and_idle_workers_are_counted(self):
+        curves = table([[1, 2], [5, 1], [3, 4]], seconds=[1, 2, 4])
+        outcome = simulate(curves, FullTraining(), in_order, workers=2, timed=True)
+        # The first worker is free at 2 and trains the third trial until 10; the second one ends at 4.
+        assert (outcome.steps, outcome.time, outcome.idle) == (6, 10, pytest.approx(6 / 20))
+        assert outcome.improvements == [(1, 1.0), (2, 5.0)]
+
+    def test_the_best_after_an_epoch_are_trained_to_the_end(self):
+        curves = table([[1, 9, 9], [4, 5, 6], [3, 4, 4], [math.nan, 7, 7]])
+        outcome = simulate(curves, TopAfter(1, best=2, size=4), in_order, workers=3)
+        assert outcome.board.reached == [1, 3, 3, 1]
+        assert outcome.best_at(outcome.steps) == 6
+
+    def test_a_search_ends_with_its_epochs(self):
+        outcome = simulate(table([[1, 2], [3, 4]]), FullTraining(), in_order, steps=3)
+        assert outcome.steps == 3
+        assert (outcome.steps_to(3), outcome.steps_to(4)) == (3, None)
+
+    def test_a_configuration_is_chosen_once(self):
+        board = Board(table([[1], [2], [3]]), 3)
+        board.add(nearest(board, np.array([0.4])))
+        assert (board.rows, nearest(board, np.array([0.4]))) == ([1], 0)
+
+
+class TestCurves:
+    def test_the_stored_trainings_are_whole(self):
+        stored = [one for one in tables.read() if one.group == "trainings"]
+        assert {one.name.split(" ")[0] for one in stored if one.held_back} == set(tables.HELD_BACK)
+        assert len(stored) == 14
+        for one in stored:
+            assert one.values.shape == (len(one.unit), 50)
+            assert len(one.values) >= 50
+            assert one.seconds.min() > 0
+            row = int(np.nanargmax(one.bests()))
+            assert one.space.check(one.parameters(row)) == one.parameters(row)
+            assert one.place(one.parameters(row)) == pytest.approx(one.unit[row])
+
+    def test_synthetic_curves_are_the_same_each_time_and_some_diverge(self):
+        assert all(
+            np.array_equal(*pair, equal_nan=True) for pair in zip(synthetic.losses(3), synthetic.losses(3), strict=True)
+        )
+        assert any(np.isnan(synthetic.losses(seed)[1]).any() for seed in tables.SYNTHETIC)
+
+
+class TestBenchmark:
+    def test_it_runs_continues_and_writes_its_tables_into_a_page(self, tmp_path, monkeypatch):
+        path, page = tmp_path / "runs.jsonl", tmp_path / "page.md"
+        few = [one for one in tables.read() if one.name in ("synthetic 100", "synthetic 101")]
+        monkeypatch.setattr(early_stopping, "read", lambda _: few)
+        policies = [FULL, "1 epoch, then the top 20%", next(iter(OURS))]
+        for _ in range(2):
+            call(monkeypatch, "run", path, "--seeds", 1, "--workers", 1, 8, "--policies", ";".join(policies))
+        records = [json.loads(line) for line in path.read_text().splitlines()]
+        assert len(records) == len({(*record.values(),)[:6] for record in records}) >= 2 * 3 * 3
+        assert {record["share"] for record in records if record["policy"] == FULL and record["kind"] == "trials"} == {
+            1.0
+        }
+        places = ("searches", "alone", "groups", "workers", "equal")
+        page.write_text("".join(f"<!-- {name} -->\n<!-- end -->\n" for name in places))
+        call(monkeypatch, "report", path, "--page", page)
+        written = page.read_text()
+        assert all(written.count(f" {policy} |") + written.count(f" `{policy}` |") >= 3 for policy in policies)
+
+    def test_the_picture_has_a_panel_for_each_rule(self):
+        assert early_stopping.PICTURED in {one.name for one in tables.read()}
+
+
+def call(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["early_stopping.py", *map(str, arguments)])
+    early_stopping.main()
