@@ -13,7 +13,7 @@ from dodona.keras import CloudTuner
 
 if __name__ == "__main__":
     gpus = tf.config.list_physical_devices("GPU")
-    print(f"{os.environ['DODONA_WORKER']} sees {len(gpus)} GPUs")
+    print(f"{os.environ.get('DODONA_WORKER', 'this process')} sees {len(gpus)} GPUs")
     for gpu in gpus:
         # By default TensorFlow takes all of a GPU's memory.
         tf.config.experimental.set_memory_growth(gpu, True)

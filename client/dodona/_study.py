@@ -20,11 +20,12 @@ from dodona._plots import Figures
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
 from dodona._session import Session
 from dodona._space import Parameter, Space, Value
+from dodona._steering import Steering
 from dodona._table import columns_of
 from dodona._text import checked
 from dodona._transport import BASIC_VIEW
 from dodona._trial import Trial
-from dodona._values import MAX_INT32, MAX_INT64, whole
+from dodona._values import MAX_INT32, whole
 from dodona_schemas import vertex
 from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.vertex import GoalType, StudyState, TrialState
@@ -45,7 +46,7 @@ WAITING = "the study %r has no trial for the worker %r now: waiting until a tria
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
 
-class Study(Figures):
+class Study(Figures, Steering):
     """A study on the server; created by `Client`.
 
     The attributes show the study as last fetched; `refresh` fetches it again. May be used by many threads at once, and
@@ -95,6 +96,11 @@ class Study(Figures):
     def create_time(self) -> datetime | None:
         """When the study was created, by the server's clock; a recreated study of the same name has another time."""
         return self._wire.create_time
+
+    @property
+    def wire(self) -> vertex.Study:
+        """The study as last fetched, in the protocol's form."""
+        return self._wire
 
     @property
     def spec(self) -> vertex.StudySpec:
@@ -285,29 +291,13 @@ class Study(Figures):
             body = vertex.AddParametersRequest(parameters=specs, request_id=uuid.uuid4().hex)
         self._learn(self._transport.call("POST", f"{self._path}:addParameters", body, vertex.Study))
 
-    def set_max_trials(self, max_trials: int) -> None:
-        """Set how many trials the study may have; a larger number continues a completed study.
-
-        Args:
-            max_trials: the number, of all trials together.
-
-        Raises:
-            ValueError: it is not an integer.
-            InvalidArgument: it is not positive.
-            FailedPrecondition: the study is completed, and another limit of its budget is reached.
-        """
-        budget = whole(max_trials, "max_trials", -MAX_INT32, MAX_INT32)
-        body = vertex.SetMaxTrialsRequest(max_num_trials=budget, request_id=uuid.uuid4().hex)
-        self._learn(self._transport.call("POST", f"{self._path}:setMaxTrials", body, vertex.Study))
-
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number, with its measurements.
 
         Raises:
             NotFound: there is none.
         """
-        number = whole(number, "number", -MAX_INT64, MAX_INT64)
-        return self._records([self._transport.call("GET", f"{self._path}/trials/{number}", None, vertex.Trial)])[0]
+        return self._records([self._transport.call("GET", self._trial_path(number), None, vertex.Trial)])[0]
 
     def trials(self) -> list[TrialRecord]:
         """Return all trials by number."""
@@ -376,10 +366,6 @@ class Study(Figures):
         from pandas import DataFrame
 
         return DataFrame(columns_of(self.trials(), self._parameter_names, list(self.metrics)))
-
-    def delete(self) -> None:
-        """Delete the study with all its trials."""
-        self._transport.call("DELETE", f"{self._path}?requestId={uuid.uuid4().hex}", None, vertex.Empty)
 
     @property
     def _path(self) -> str:

@@ -24,9 +24,12 @@ from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store
 
 app = typer.Typer(
-    help="Dodona, a self-hosted hyperparameter tuning service.", no_args_is_help=True, add_completion=False
+    help="Dodona, a self-hosted hyperparameter tuning service.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
-database = typer.Typer(help="Manage the database.", no_args_is_help=True, add_completion=False)
+database = typer.Typer(help="Manage the database.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 app.add_typer(database, name="db")
 logger = logging.getLogger("dodona")
 

@@ -79,6 +79,5 @@ def test_workers_need_no_server_on_their_machine(with_cli, tmp_path):
         said = with_cli.run("dodona", *arguments)
         assert said.returncode == 1
         assert said.stderr.endswith("pip install 'dodona[server]'\n")
-    listed = re.sub(r"[\s│]+", " ", with_cli.run("dodona", "--help").stdout)
-    assert "serve dodona serve is not fully installed" in listed
-    assert listed.count("pip install 'dodona[server]'") == 2
+    listed = with_cli.run("dodona", "--help").stdout
+    assert re.findall(r"(\w+) +Not installed: pip install 'dodona\[server\]'", listed) == ["db", "serve"]

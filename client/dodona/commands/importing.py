@@ -10,7 +10,9 @@ import typer
 from dodona import Client, DodonaError
 from dodona._text import line_of
 
-app = typer.Typer(help="Import what other programs have tuned into a study.", no_args_is_help=True)
+app = typer.Typer(
+    help="Import what other programs have tuned into a study.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.callback()
@@ -23,7 +25,8 @@ def keras_tuner(
     directory: Annotated[Path, typer.Argument(help="The project's folder, the one with oracle.json")],
     study: Annotated[str | None, typer.Option(help="The study's name [default: the folder's]")] = None,
     objective: Annotated[
-        str | None, typer.Option(help="What was searched for, as in val_accuracy:max [default: what the scores say]")
+        str | None,
+        typer.Option(help="What was searched for, as in val_accuracy:max [default: what the scores say]"),
     ] = None,
     url: Annotated[str | None, typer.Option(help="The server's address [default: DODONA_URL]")] = None,
 ) -> None:

@@ -24,7 +24,7 @@ from dodona.commands._worker import Worker
 
 POLL_SECONDS = 0.1
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

@@ -1,0 +1,168 @@
+"""`dodona trials`: list, show, queue, stop and retry the trials of a study."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dodona import Study, TrialRecord
+from dodona._space import Boolean, Categorical, Float, Int, Parameter, Value
+from dodona.commands._calls import WRONG_USE, AsJson, Name, Number, Project, Token, Url, Yes, confirm, give_up, opened
+from dodona.commands._print import number, print_facts, print_json, print_table, span, trial_cells, trial_heads, values
+
+app = typer.Typer(help="List, show, queue, stop and retry trials.", no_args_is_help=True, rich_markup_mode=None)
+
+STATES = ("REQUESTED", "ACTIVE", "STOPPING", "SUCCEEDED", "INFEASIBLE")
+
+
+@app.callback()
+def root() -> None:
+    """List, show, queue, stop and retry trials."""
+
+
+@app.command("list", epilog="Example: dodona trials list digits --state ACTIVE")
+def list_trials(
+    study: Name,
+    state: Annotated[str | None, typer.Option(help=f"Only those in this state: {', '.join(STATES)}")] = None,
+    url: Url = None,
+    token: Token = None,
+    project: Project = "default",
+    as_json: AsJson = False,
+) -> None:
+    """List the trials of a study by number."""
+    if state is not None and state.upper() not in STATES:
+        give_up(f"--state {state}: there is no such state; use {', '.join(STATES)}", WRONG_USE)
+    with opened(study, url, token, project) as found:
+        records = [one for one in found.trials() if state is None or one.state == state.upper()]
+        if as_json:
+            print_json(records)
+            return
+        numbers = ["trial", "step", *found.metrics]
+        print_table([trial_cells(found, record) for record in records], trial_heads(found), numbers)
+
+
+@app.command(epilog="Example: dodona trials show digits 17")
+def show(
+    study: Name,
+    trial: Number,
+    url: Url = None,
+    token: Token = None,
+    project: Project = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Show a trial: its parameters, its measurements and how it ended."""
+    with opened(study, url, token, project) as found:
+        record = found.trial(trial)
+        if as_json:
+            print_json(record)
+            return
+        print_facts(
+            {
+                "trial": f"{record.number} of {found.display_name}",
+                "page": f"{found.url}/trials/{record.number}",
+                "state": record.state,
+                "parameters": values(record),
+                "result": ", ".join(f"{name}={number(value)}" for name, value in record.metrics.items()),
+                "failed": record.infeasible_reason or "",
+                "stopped": record.stopping_reason or "",
+                "worker": record.worker or "",
+                "attempt": str(record.attempt),
+                "time": span(record.end - record.start) if record.start and record.end else "",
+                "checkpoint": record.checkpoint or "",
+            }
+        )
+        names = list(dict.fromkeys(name for one in record.measurements for name in one.metrics))
+        if names:
+            typer.echo()
+            rows = [
+                {"step": str(one.step)} | {name: number(value) for name, value in one.metrics.items()}
+                for one in record.measurements
+            ]
+            print_table(rows, ["step", *names], right=["step", *names])
+
+
+@app.command(epilog="Example: dodona trials queue digits rate=0.001 units=128")
+def queue(
+    study: Name,
+    parameters: Annotated[list[str], typer.Argument(help="Values as NAME=VALUE; the algorithm chooses the others")],
+    url: Url = None,
+    token: Token = None,
+    project: Project = "default",
+) -> None:
+    """Queue a trial with values of your own; the next worker that asks gets it."""
+    with opened(study, url, token, project) as found:
+        record = found.add_trial(_values_of(found, parameters))
+        typer.echo(f"trial {record.number} of {found.display_name}: {record.state}: {values(record)}")
+
+
+@app.command(epilog="Example: dodona trials stop digits 17")
+def stop(study: Name, trial: Number, url: Url = None, token: Token = None, project: Project = "default") -> None:
+    """Ask the worker of a trial to end it early."""
+    with opened(study, url, token, project) as found:
+        found.stop_trial(trial)
+        typer.echo(f"trial {trial} of {found.display_name}: {found.trial(trial).state}")
+
+
+@app.command(epilog="Example: dodona trials retry digits 17")
+def retry(study: Name, trial: Number, url: Url = None, token: Token = None, project: Project = "default") -> None:
+    """Queue a trial with the parameters of another one, such as one that failed."""
+    with opened(study, url, token, project) as found:
+        again = found.add_trial(_tunable(found, found.trial(trial)))
+        typer.echo(f"trial {again.number} of {found.display_name}: {again.state}: {values(again)}")
+
+
+@app.command(epilog="Example: dodona trials delete digits 17 --yes")
+def delete(
+    study: Name, trial: Number, yes: Yes = False, url: Url = None, token: Token = None, project: Project = "default"
+) -> None:
+    """Delete a trial with its measurements and files."""
+    with opened(study, url, token, project) as found:
+        record = found.trial(trial)
+        confirm(f"Delete trial {record.number} ({record.state}) of {found.display_name}?", yes)
+        found.delete_trial(record.number)
+        typer.echo(f"trial {record.number} of {found.display_name}: deleted")
+
+
+def _values_of(study: Study, given: list[str]) -> dict[str, Value]:
+    known = _all_parameters(study.space)
+    found: dict[str, Value] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"{text!r} is no NAME=VALUE")
+        if name not in known:
+            raise ValueError(f"{name!r} is no parameter of {study.display_name}; they are {', '.join(known)}")
+        found[name] = _value(name, known[name], value)
+    return found
+
+
+def _value(name: str, parameter: Parameter, text: str) -> Value:
+    match parameter:
+        case Categorical(choices):
+            return next((choice for choice in choices if str(choice) == text), text)
+        case Boolean():
+            if text.lower() not in ("true", "false"):
+                raise ValueError(f"{name}={text}: use true or false")
+            return text.lower() == "true"
+        case Int():
+            return int(text)
+        case Float():
+            return float(text)
+        case _:
+            number = float(text)
+            return int(number) if number.is_integer() else number
+
+
+def _all_parameters(space: dict[str, Parameter]) -> dict[str, Parameter]:
+    found = dict(space)
+    for parameter in space.values():
+        for children in parameter.children.values():
+            found |= _all_parameters(dict(children))
+    return found
+
+
+def _tunable(study: Study, record: TrialRecord) -> dict[str, Value]:
+    """Return a trial's values without those that are not the space's, such as Hyperband's own."""
+    known = _all_parameters(study.space)
+    return {name: value for name, value in record.parameters.items() if name in known}
