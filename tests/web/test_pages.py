@@ -256,10 +256,12 @@ def test_a_trial_that_was_stopped_says_why(site: Site) -> None:
     site.post(f"{trial}:complete", {})
     study = site.study("stops")
     assert "2 Stopped early 0.5" in study.text
-    assert study.all("path", **{"class": "line curve best"})
     site.finish("/stops/trials/1", val_accuracy=0.9)
     study = site.study("stops")
     assert "Learning curves the best trial stopped early" in study.text
+    assert study.all("path", **{"class": "line curve best"})
+    assert "2 succeeded, 1 of them stopped early" in study.text
+    assert site.study("stops?trials=stopped").listed == [2]
     assert study.all("path", **{"class": "line curve stopped"})
 
 

@@ -14,6 +14,7 @@ class Among(enum.StrEnum):
     ALL = "all"
     UNFINISHED = "unfinished"
     SUCCEEDED = "succeeded"
+    STOPPED = "stopped"
     INFEASIBLE = "infeasible"
 
 

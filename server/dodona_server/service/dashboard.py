@@ -32,6 +32,7 @@ class StudyView:
     Args:
         study: the study.
         counts: the number of its trials in each state.
+        stopped: the number of succeeded trials that were stopped early.
         best: the best trial by the first metric.
         history: results by number, evenly thinned if there are many: of a study with one metric only its value.
         trials: a page of trials.
@@ -43,6 +44,7 @@ class StudyView:
 
     study: Study
     counts: Mapping[TrialState, int]
+    stopped: int
     best: Trial | None
     history: Mapping[int, Mapping[str, float]]
     trials: Page[Trial]
@@ -87,6 +89,7 @@ class DashboardQueries:
             return StudyView(
                 study,
                 ranking.counts(transaction, study),
+                ranking.count_stopped(transaction, study),
                 best[0] if best else None,
                 _history(transaction, study),
                 page,

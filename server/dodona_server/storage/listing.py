@@ -33,15 +33,16 @@ def _by_number(among: Among, *, newest: bool) -> Statement:
     rows = NOTED.order_by(order).limit(_LIMIT)
     if among is Among.ALL:
         return Statement(rows.where(IN_STUDY, begins))
-    if among is Among.SUCCEEDED:
+    if among in (Among.SUCCEEDED, Among.STOPPED):
         # In the primary key's order: SQLite would else sort all of the ranking.
-        return Statement(rows.where(IN_STUDY, begins, trials.c.end_time.is_not(None), sa.or_(ranked, ranked_partially)))
+        some = ranked_partially if among is Among.STOPPED else sa.or_(ranked, ranked_partially)
+        return Statement(rows.where(IN_STUDY, begins, trials.c.end_time.is_not(None), some))
     # The numbers come first, from the index alone.
     if among is Among.UNFINISHED:
         few = sa.select(trials.c.number).where(IN_STUDY, unfinished)
         return Statement(rows.where(IN_STUDY, in_selected(trials.c.number, few), begins))
-    some = sa.select(trials.c.number).where(IN_STUDY, infeasible, begins).order_by(order).limit(_LIMIT)
-    return Statement(rows.where(IN_STUDY, in_selected(trials.c.number, some)))
+    failed = sa.select(trials.c.number).where(IN_STUDY, infeasible, begins).order_by(order).limit(_LIMIT)
+    return Statement(rows.where(IN_STUDY, in_selected(trials.c.number, failed)))
 
 
 _BY_NUMBER = {(among, newest): _by_number(among, newest=newest) for among in Among for newest in (True, False)}

@@ -144,6 +144,12 @@ def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
     return counted
 
 
+def count_stopped(transaction: Transaction, study: Study) -> int:
+    """Return how many succeeded trials were stopped early."""
+    counted: int = _COUNT_STOPPED.value(transaction, {"of_study": study.key})
+    return counted
+
+
 def history(transaction: Transaction, study: Study, every: int) -> list[tuple[int, float]]:
     """Return number and objective of every `every`-th trial that succeeded and was not stopped early, in order."""
     rows = _HISTORY.rows(transaction, {"of_study": study.key, "every": every})

@@ -17,7 +17,6 @@ from dodona_server.domain.trial import Measurement, RankingPosition, Trial, Tria
 from dodona_server.service.dashboard import MAX_FAILURES, StudyView
 from dodona_server.web.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart
 from dodona_server.web.links import Links, chosen
-from dodona_server.web.words import stop_reason
 
 MAX_ROWS = 25
 MAX_GROUPS = 8
@@ -105,6 +104,7 @@ def _choices(view: StudyView, query: StudyQuery, metric: Metric, values: Sequenc
         Among.ALL: f"All {view.study.trial_count}",
         Among.UNFINISHED: f"{unfinished} unfinished",
         Among.SUCCEEDED: f"{counts[TrialState.SUCCEEDED]} succeeded",
+        Among.STOPPED: f"{view.stopped} stopped early",
         Among.INFEASIBLE: f"{counts[TrialState.INFEASIBLE]} infeasible",
     }
     orders = {order: order.value.capitalize() for order in Order}
@@ -230,7 +230,7 @@ def _curves(view: StudyView, metric: Metric, how: View) -> CurvesView | None:
 def _kind(trial: Trial, best: Trial | None) -> str:
     if best is not None and trial.number == best.number:
         return "best"
-    if stop_reason(trial) or trial.state is TrialState.STOPPING:
+    if trial.stopped:
         return "stopped"
     return "running" if trial.end_time is None else "other"
 

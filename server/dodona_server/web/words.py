@@ -9,7 +9,7 @@ from dodona_server.algorithms.default import has_many_objectives
 from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, SearchSpace, Value
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec, TimeConstraint
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trial import STOPPING_REASON, Trial
 from dodona_server.web.format import duration, moment, number, shown
 
 # More values are cut, with their number.
@@ -188,8 +188,8 @@ _RULES = {
 
 
 def stop_reason(trial: Trial) -> str:
-    """Return why a rule stopped the trial; empty if none did."""
-    return trial.metadata.get("stopping/reason", "")
+    """Return why the trial was stopped early; empty if it was not, or nobody said why."""
+    return trial.metadata.get(STOPPING_REASON, "")
 
 
 FILTERS = {
