@@ -129,6 +129,7 @@ class Client:
         metrics: Mapping[str, Goal] | None = None,
         max_trials: int | None = None,
         algorithm: str | None = None,
+        algorithm_options: Mapping[str, bool | int | float | str] | None = None,
         seed: int | None = None,
         early_stopping: EarlyStopping | None = None,
         spec: vertex.StudySpec | Mapping[str, Any] | None = None,
@@ -146,6 +147,7 @@ class Client:
             metrics: the goal of each metric, for several; the first one ranks the trials.
             max_trials: how many trials the study may have; None for no limit.
             algorithm: the search algorithm, such as "random_search"; None for the server's default.
+            algorithm_options: the algorithm's options by name, such as {"max_resource": 81} for "asha".
             seed: the seed of all suggestions; None to let the server draw one.
             early_stopping: the rule by which the server stops trials early: "median", "asha" or "no_progress"; a
                 message such as `dodona_schemas.vertex.AshaStoppingSpec(min_resource=2)`, or a dict of its JSON such as
@@ -162,9 +164,13 @@ class Client:
         """
         if spec is None:
             spec = _spec(space, _goals(goal, metric, metrics), max_trials, algorithm, seed)
+            spec.algorithm_options = dict(algorithm_options or {})
             if early_stopping is not None:
                 set_stopping_rule(spec, early_stopping)
-        elif any(given is not None for given in (space, goal, metrics, max_trials, algorithm, seed, early_stopping)):
+        elif any(
+            given is not None
+            for given in (space, goal, metrics, max_trials, algorithm, algorithm_options, seed, early_stopping)
+        ):
             raise ValueError("spec describes the whole study; pass either spec or the other arguments")
         with named_problems("spec"):
             spec = vertex.StudySpec.model_validate(spec)

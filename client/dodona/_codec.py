@@ -26,10 +26,10 @@ from dodona_schemas.vertex import ParameterSpec, ScaleType, TrialParameter
 _BOOLEAN_MARK = {"dodona.type": "bool"}
 _BOOLEAN_NAMES = ["False", "True"]
 
-# Hyperband's own entries among the parameters, such as how long to train; they are not part of the space.
+# The algorithm's own entries among the parameters, such as how long to train; they are not part of the space.
 TUNER_PREFIX = "tuner/"
-# One of them: the epoch at which a trial ends.
-EPOCHS = "tuner/epochs"
+# Among them: the epochs at which a trial ends and begins, and the id of the trial that it continues.
+EPOCHS, INITIAL_EPOCH, RESUME_FROM = "tuner/epochs", "tuner/initial_epoch", "tuner/trial_id"
 
 _SCALES: dict[Scale, ScaleType] = {
     "linear": ScaleType.UNIT_LINEAR_SCALE,

@@ -32,7 +32,9 @@ CHEAP = {
     "SKOPT_GP": {"n_points": 100, "n_restarts_optimizer": 1, "n_restarts_fit": 0, "acq_func": "LCB"},
 }
 # These end; all others answer whatever is asked, GP_BANDIT as long as there is a point that it has not tried.
-ENDING = {"GRID_SEARCH", "SHUFFLED_GRID_SEARCH", "HYPERBAND"}
+ENDING = {"GRID_SEARCH", "SHUFFLED_GRID_SEARCH", "HYPERBAND", "SUCCESSIVE_HALVING"}
+# They promote trials, which repeats points by intent.
+PROMOTING = {"ASHA", "HYPERBAND", "SUCCESSIVE_HALVING"}
 ONE_METRIC = (Metric("m", Goal.MINIMIZE),)
 # The server's best is one of the others.
 NAMES = sorted(ALGORITHMS.keys() - {"ALGORITHM_UNSPECIFIED"})
@@ -161,8 +163,8 @@ def test_the_last_points_of_a_small_space_are_found(name):
         assert without_tuner_values(values) not in [without_tuner_values(trial.parameters) for trial in trials]
         measured = Measurement({"m": float(values["n"])})
         trials.append(Trial(number, TrialState.SUCCEEDED, values, final_measurement=measured, end_time=float(number)))
-        if name == "HYPERBAND":
-            return  # it promotes, which repeats a point by intent
+        if name in PROMOTING:
+            return
 
 
 def quadratic(values):

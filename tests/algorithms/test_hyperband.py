@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.hyperband.brackets import Plan
+from dodona_server.algorithms.multi_fidelity.fidelity import Fidelity
+from dodona_server.algorithms.multi_fidelity.hyperband import plan_of
 from dodona_server.algorithms.registry import Problem, Request, Suggestions, algorithm_for
 from dodona_server.domain.continuation import BRACKET, EPOCHS, INITIAL_EPOCH, RESUME_FROM, ROUND, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
@@ -65,35 +66,27 @@ def sizes(trials):
 
 
 def test_the_plan_has_keras_tuners_numbers():
-    plan = Plan(9, 3)
-    assert plan.brackets == 3
-    assert [plan.size(2, number) for number in range(3)] == [9, 3, 1]
-    assert [plan.size(1, number) for number in range(2)] == [5, 2]
-    assert plan.size(0, 0) == 3
-    assert [plan.epochs(2, number) for number in range(3)] == [1, 3, 9]
-    assert [plan.epochs(1, number) for number in range(2)] == [3, 9]
+    plan = plan_of(Fidelity(1, 9), 3)
+    assert [[rung.size for rung in rungs] for rungs in plan] == [[3], [5, 2], [9, 3, 1]]
+    assert [[rung.resource for rung in rungs] for rungs in plan] == [[9], [3, 9], [1, 3, 9]]
 
 
 @pytest.mark.parametrize(("max_epochs", "factor"), [(9, 3), (10, 3), (1, 2), (16, 2), (100, 3), (7, 4)])
 @pytest.mark.parametrize("workers", [1, 4, 30])
 def test_every_round_has_its_size_whatever_the_number_of_workers(max_epochs, factor, workers):
     trials = searched(spec_of(max_epochs=max_epochs, factor=factor), workers, random.Random(1))
-    plan = Plan(max_epochs, factor)
-    expected = {
-        (bracket, number): plan.size(bracket, number)
-        for bracket in range(plan.brackets)
-        for number in range(bracket + 1)
-    }
+    plan = plan_of(Fidelity(1, max_epochs), factor)
+    expected = {(bracket, number): rung.size for bracket, rungs in enumerate(plan) for number, rung in enumerate(rungs)}
     assert sizes(trials) == expected
 
 
 def test_a_promoted_trial_goes_on_from_one_of_the_best_of_its_round():
     trials = searched(spec_of(max_epochs=27, factor=3), 5, random.Random(2))
-    plan = Plan(27, 3)
+    plan = plan_of(Fidelity(1, 27), 3)
     parents = Counter()
     for trial in trials:
         values = trial.parameters
-        assert values[EPOCHS] == plan.epochs(values[BRACKET], values[ROUND])
+        assert values[EPOCHS] == plan[values[BRACKET]][values[ROUND]].resource
         if values[ROUND] == 0:
             assert values[INITIAL_EPOCH] == 0
             assert RESUME_FROM not in values
@@ -114,7 +107,7 @@ def test_a_promoted_trial_goes_on_from_one_of_the_best_of_its_round():
             for other in peers
             if other.final_measurement
         )
-        assert better < plan.size(values[BRACKET], values[ROUND])
+        assert better < plan[values[BRACKET]][values[ROUND]].size
     assert set(parents.values()) == {1}
 
 
@@ -139,11 +132,11 @@ def test_two_of_nine_that_fail_cost_no_promotion():
 def test_a_search_ends_whatever_fails(max_epochs, factor, iterations, workers, failing, seed):
     spec = spec_of(max_epochs=max_epochs, factor=factor, hyperband_iterations=iterations)
     trials = searched(spec, workers, random.Random(seed), failing)
-    plan = Plan(max_epochs, factor)
-    for bracket in range(plan.brackets):
-        assert sizes(trials)[bracket, 0] == iterations * plan.size(bracket, 0)
+    plan = plan_of(Fidelity(1, max_epochs), factor)
+    for bracket, rungs in enumerate(plan):
+        assert sizes(trials)[bracket, 0] == iterations * rungs[0].size
         for number in range(1, bracket + 1):
-            assert sizes(trials)[bracket, number] <= iterations * plan.size(bracket, number)
+            assert sizes(trials)[bracket, number] <= iterations * rungs[number].size
 
 
 def test_workers_wait_only_when_nothing_is_left_to_begin():

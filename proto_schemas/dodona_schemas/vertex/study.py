@@ -71,6 +71,8 @@ class Algorithm(WireEnum):
     SKOPT_GP = 108
     SKOPT_FOREST = 109
     SKOPT_GBRT = 110
+    SUCCESSIVE_HALVING = 111
+    ASHA = 112
 
 
 class RegisteredAlgorithm(str):

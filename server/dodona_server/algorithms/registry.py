@@ -17,7 +17,9 @@ from dodona_server.algorithms.default import DefaultAlgorithm
 from dodona_server.algorithms.evolution.nsga2 import Nsga2
 from dodona_server.algorithms.evolution.regularized import RegularizedEvolution
 from dodona_server.algorithms.gp.algorithm import GpBandit
-from dodona_server.algorithms.hyperband.search import Hyperband
+from dodona_server.algorithms.multi_fidelity.asha import Asha
+from dodona_server.algorithms.multi_fidelity.hyperband import Hyperband
+from dodona_server.algorithms.multi_fidelity.successive_halving import SuccessiveHalving
 from dodona_server.algorithms.simple.grid_search import GridSearch
 from dodona_server.algorithms.simple.quasi_random import QuasiRandomSearch
 from dodona_server.algorithms.simple.random_search import RandomSearch
@@ -39,6 +41,7 @@ __all__ = [
 GROUP = "dodona.algorithms"
 
 ALGORITHMS: dict[str, Algorithm] = {
+    "ASHA": Asha(),
     "CMA_ES": CmaEs(),
     "GP_BANDIT": GpBandit(),
     "GRID_SEARCH": GridSearch(shuffled=False),
@@ -51,6 +54,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "SKOPT_FOREST": SkoptSearch(FOREST),
     "SKOPT_GBRT": SkoptSearch(GBRT),
     "SKOPT_GP": SkoptSearch(GP),
+    "SUCCESSIVE_HALVING": SuccessiveHalving(),
     "TPE": Tpe(),
     "ALGORITHM_UNSPECIFIED": DefaultAlgorithm(),
 }

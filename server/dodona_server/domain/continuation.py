@@ -20,14 +20,14 @@ class Budget:
     """How far a trial trains.
 
     Args:
-        epochs: the epoch at which the training ends.
-        initial_epoch: the epoch at which it begins.
+        epochs: the epoch at which the training ends; None if one of the trial's own parameters says how far.
+        initial_epoch: the epoch at which it begins; None as for `epochs`.
         bracket: the part of the algorithm's plan that the trial belongs to.
         round: its round within that part.
     """
 
-    epochs: int
-    initial_epoch: int = 0
+    epochs: int | None
+    initial_epoch: int | None = 0
     bracket: int = 0
     round: int = 0
 
@@ -40,12 +40,9 @@ def with_tuner_values(
         return parameters
     stored = dict(parameters)
     if budget is not None:
-        stored |= {
-            EPOCHS: budget.epochs,
-            INITIAL_EPOCH: budget.initial_epoch,
-            BRACKET: budget.bracket,
-            ROUND: budget.round,
-        }
+        if budget.epochs is not None and budget.initial_epoch is not None:
+            stored |= {EPOCHS: budget.epochs, INITIAL_EPOCH: budget.initial_epoch}
+        stored |= {BRACKET: budget.bracket, ROUND: budget.round}
     if resume_from is not None:
         # KerasTuner's ids of trials are text.
         stored[RESUME_FROM] = str(resume_from)
@@ -54,16 +51,20 @@ def with_tuner_values(
 
 def without_tuner_values(stored: Mapping[str, Value]) -> Mapping[str, Value]:
     """Return a stored trial's parameters without the `tuner/` ones."""
-    if EPOCHS not in stored and RESUME_FROM not in stored:
+    if ROUND not in stored and RESUME_FROM not in stored:
         return stored
     return {name: value for name, value in stored.items() if not name.startswith(TUNER_PREFIX)}
 
 
 def budget_of(stored: Mapping[str, Value]) -> Budget | None:
     """Return the budget of a trial with these parameters; None if it has none."""
-    parts = [stored.get(name) for name in (EPOCHS, INITIAL_EPOCH, BRACKET, ROUND)]
-    numbers = [int(part) for part in parts if isinstance(part, int | float)]
-    return Budget(*numbers) if len(numbers) == len(parts) else None
+    epochs, initial_epoch, bracket, round_number = (
+        int(part) if isinstance(part := stored.get(name), int | float) else None
+        for name in (EPOCHS, INITIAL_EPOCH, BRACKET, ROUND)
+    )
+    if bracket is None or round_number is None or (epochs is None) != (initial_epoch is None):
+        return None
+    return Budget(epochs, initial_epoch, bracket, round_number)
 
 
 def resumed_from(stored: Mapping[str, Value]) -> int | None:

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
-import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras_tuner
-from keras_tuner import HyperModel, HyperParameters
-from keras_tuner.engine.trial import Trial
 
-from dodona._codec import EPOCHS
 from dodona.keras._oracle.arguments import hyperband_options
 from dodona.keras._tuners.with_oracle import AlgorithmTuner
-
-logger = logging.getLogger("dodona")
 
 
 class Hyperband(AlgorithmTuner):
@@ -31,7 +22,9 @@ class Hyperband(AlgorithmTuner):
     Args:
         *args: the arguments of keras_tuner.Hyperband: hypermodel, objective, max_epochs=100, factor=3,
             hyperband_iterations=1, seed, hyperparameters and so on.
-        **kwargs: see `RandomSearch`. `max_trials` may also limit the study.
+        **kwargs: see `RandomSearch`. `max_trials` may also limit the study. `sampler` ("random", "tpe" or "gp_bandit")
+            says how new points are chosen. `fidelity` names a hyperparameter that grows from round to round instead of
+            the epochs; `max_epochs` has no effect then, and trials are not continued.
 
     """
 
@@ -40,75 +33,9 @@ class Hyperband(AlgorithmTuner):
 
     def _tuner_arguments(self, arguments: dict[str, Any]) -> dict[str, Any]:
         options = hyperband_options(*(arguments.pop(name) for name in ("max_epochs", "factor", "hyperband_iterations")))
+        if (sampler := arguments.pop("sampler", None)) is not None:
+            options["sampler"] = sampler.upper()
+        if (fidelity := arguments.pop("fidelity", None)) is not None:
+            options["fidelity"] = fidelity
+            del options["max_epochs"]
         return arguments | {"algorithm_options": options}
-
-    def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
-        """Train the trial's model from its first epoch to its last; see `Tuner.run_trial`."""
-        values = trial.hyperparameters.values
-        if EPOCHS not in values:
-            # A user has queued these values.
-            return super().run_trial(trial, *args, **kwargs)
-        parent = self._parent_of(trial)
-        epochs = {"epochs": values[EPOCHS], "initial_epoch": values["tuner/initial_epoch"]}
-
-        def prepare(model: Any) -> None:
-            if parent is not None:
-                self._restore(model, parent)
-            _train_for(model, epochs)
-
-        with _after_each_build(self.hypermodel, prepare):
-            return super().run_trial(trial, *args, **kwargs | epochs)
-
-    def _parent_of(self, trial: Trial) -> str | None:
-        """Return the trial that this one continues; None for a start from the beginning, or without its weights."""
-        values = trial.hyperparameters.values
-        parent: str | None = values.get("tuner/trial_id")
-        if parent is None:
-            return None
-        try:
-            self._checkpoints.fetch(int(parent))
-        except FileNotFoundError as error:
-            logger.warning(
-                "trial %s trains from the beginning for all of its %d epochs, because it cannot continue trial "
-                "%s: %s. Does your own fit save no weights? Keras's fit does, and so does Tuner.save_model()",
-                trial.trial_id,
-                values[EPOCHS],
-                parent,
-                error,
-            )
-            # For a `fit` that reads these values.
-            del values["tuner/trial_id"]
-            values["tuner/initial_epoch"] = 0
-            return None
-        return parent
-
-
-@contextmanager
-def _after_each_build(hypermodel: HyperModel, prepare: Callable[[Any], None]) -> Iterator[None]:
-    """Call `prepare` on every model that the hypermodel builds within the block."""
-    build = hypermodel.build
-
-    def prepared(hp: HyperParameters) -> Any:
-        model = build(hp)
-        prepare(model)
-        return model
-
-    hypermodel.build = prepared
-    try:
-        yield
-    finally:
-        hypermodel.build = build
-
-
-def _train_for(model: Any, epochs: dict[str, int]) -> None:
-    """Set the default epochs of the model's `fit`, unless its caller passes others."""
-    fit = model.fit
-    parameters = inspect.signature(fit)
-
-    def fit_for(*args: Any, **kwargs: Any) -> Any:
-        given = parameters.bind_partial(*args, **kwargs).arguments | kwargs
-        if given.get("epochs", epochs["epochs"]) == epochs["epochs"]:
-            kwargs |= {name: value for name, value in epochs.items() if name not in given}
-        return fit(*args, **kwargs)
-
-    model.fit = fit_for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from inspect import signature
 from typing import Any
 
@@ -30,6 +31,7 @@ from dodona.keras._training.expected_metrics import ExpectObjective, expects_obj
 from dodona.keras._training.reporting import ReportEpochs, Reporter
 from dodona.keras._training.tensorboard import log_trial
 from dodona.keras._tuners.checkpoints import CheckpointTuner
+from dodona.keras._tuners.continued import after_each_build, epochs_of, parent_of, train_for
 
 
 class Tuner(CheckpointTuner):
@@ -122,6 +124,9 @@ class Tuner(CheckpointTuner):
     def run_trial(self, trial: Trial, *args: Any, **kwargs: Any) -> Any:
         """Train the trial's model `executions_per_trial` times, unless the server asks to stop.
 
+        An algorithm such as Hyperband sets the trial's epochs. A promoted trial begins with the best weights and the
+        optimizer's state of the trial that it continues.
+
         Args:
             trial: the trial to run.
             *args: arguments for `fit`, as passed to `search`.
@@ -131,6 +136,18 @@ class Tuner(CheckpointTuner):
             The results of the executions; see keras_tuner.Tuner.run_trial.
 
         """
+        parent = parent_of(trial, self._checkpoints)
+        epochs = epochs_of(trial)
+
+        def prepare(model: Any) -> None:
+            if parent is not None:
+                self._load_weights(model, parent)
+            train_for(model, epochs)
+
+        with after_each_build(self.hypermodel, prepare) if epochs else nullcontext():
+            return self._run_executions(trial, args, kwargs | epochs)
+
+    def _run_executions(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         own_callbacks = callbacks_of(kwargs.pop("callbacks", None))
         reporter = self.oracle.reporter(trial.trial_id)
         # One callback for all executions, since it saves the best epoch of all.
@@ -261,12 +278,8 @@ class Tuner(CheckpointTuner):
             self._load_weights(model, trial.trial_id, saved)
         return model
 
-    def _restore(self, model: Any, trial_id: str) -> None:
-        """Load the weights of a trial's best epoch, and the optimizer's state of that epoch, into a model."""
-        self._checkpoints.fetch(int(trial_id))
-        self._load_weights(model, trial_id)
-
     def _load_weights(self, model: Any, trial_id: str, path: str | None = None) -> None:
+        """Load the weights of a trial's best epoch, and the optimizer's state of that epoch, into a model."""
         if not model.built:
             model.build_from_config(load_json(build_config_path(self, trial_id)))
         if getattr(model, "optimizer", None) is not None:
