@@ -69,6 +69,21 @@ def test_a_script(script: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"Trial {best.number} summary" in capsys.readouterr().out
 
 
+def test_a_fraction_of_the_data_as_fidelity(capsys: pytest.CaptureFixture[str]) -> None:
+    run("fidelity.py")
+    study = study_of("fidelity")
+    trials = study.trials()
+    assert [trial.state for trial in trials] == ["SUCCEEDED"] * 40
+    fractions = [trial.parameters["fraction"] for trial in trials]
+    assert set(fractions) <= {0.1, pytest.approx(0.3), pytest.approx(0.9), 1.0}
+    assert fractions.count(0.1) > len(trials) / 2
+    best = study.best_trial
+    assert best is not None
+    assert best.metrics["accuracy"] > 0.9
+    assert best.parameters["fraction"] > 0.1
+    assert "40 trials used the data" in capsys.readouterr().out
+
+
 def test_resuming(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="interrupted; trial 2 waits for the next worker: start this again"):
         run("resume.py", "--interrupt")

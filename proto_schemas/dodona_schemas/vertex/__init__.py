@@ -19,6 +19,7 @@ from dodona_schemas.vertex.operation import (
 from dodona_schemas.vertex.study import (
     Algorithm,
     AshaStoppingSpec,
+    AshaVariant,
     CategoricalValueCondition,
     CategoricalValueSpec,
     ConditionalParameterSpec,
@@ -80,6 +81,7 @@ __all__ = [
     "AddTrialMeasurementRequest",
     "Algorithm",
     "AshaStoppingSpec",
+    "AshaVariant",
     "CategoricalValueCondition",
     "CategoricalValueSpec",
     "CheckTrialEarlyStoppingStateMetadata",

@@ -273,8 +273,18 @@ class ConvexAutomatedStoppingSpec(WireModel):
     update_all_stopped_trials: Flag | None = None
 
 
+class AshaVariant(WireEnum):
+    """What happens at a rung; unspecified means STOPPING."""
+
+    VARIANT_UNSPECIFIED = 0
+    STOPPING = 1
+    PROMOTION = 2
+
+
 class AshaStoppingSpec(WireModel):
     """Early stopping of a trial that is not among the best of those that reached the same rung."""
+
+    variant: AshaVariant | None = own("STOPPING; the variant PROMOTION is the algorithm ASHA, so it is refused here")
 
     min_resource: Double = own("the step of the first rung, or its seconds; 1 if it is left out", 1.0)
     max_resource: Double | None = own("all rungs are below this step, or these seconds")

@@ -45,7 +45,7 @@ class Fidelity:
             case Double():
                 return min(max(resource, self.least), self.most)
             case Discrete() as kind:
-                allowed = sorted(value for value in kind.values if value <= self.most)
+                allowed = _allowed(kind, self.least, self.most)
                 return next((value for value in allowed if value >= within), allowed[-1])
             case _:
                 return math.ceil(within)
@@ -71,6 +71,13 @@ class Fidelity:
     def with_resource(self, values: Mapping[str, Value], resource: float) -> dict[str, Value]:
         """Return a searched point with the parameter that is the resource."""
         return dict(values) if self.parameter is None else {**values, self.parameter.id: resource}
+
+    def fixed_in(self, space: SearchSpace) -> float | None:
+        """Return the resource to which a part of the study's space is restricted; None if it is not restricted."""
+        if self.parameter is None:
+            return None
+        low, high = _range(next(one for one in space.parameters if one.id == self.parameter.id))
+        return low if low == high else None
 
     def without_resource(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
         """Return a trial's values without the parameter that is the resource."""
@@ -114,6 +121,10 @@ def fidelity_of(spec: StudySpec, space: SearchSpace) -> Fidelity:
             f"{parameter.id!r} begins at {fidelity.least:g}; the first rung needs a resource above 0",
             "algorithm_options.min_resource",
         )
+    if isinstance(parameter.kind, Discrete) and not _allowed(parameter.kind, fidelity.least, last):
+        raise InvalidArgument(
+            f"no value of {parameter.id!r} is from {fidelity.least:g} to {last:g}", "algorithm_options.max_resource"
+        )
     return fidelity
 
 
@@ -153,3 +164,7 @@ def _range(parameter: Parameter) -> tuple[float, float]:
         numbers = [value for value in kind.values if not isinstance(value, str)]
         return min(numbers), max(numbers)
     return kind.min_value, kind.max_value
+
+
+def _allowed(kind: Discrete, low: float, high: float) -> list[int | float]:
+    return sorted(value for value in kind.values if low <= value <= high)

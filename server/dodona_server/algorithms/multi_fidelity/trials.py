@@ -69,8 +69,11 @@ class Rungs:
         return self._sampler.note
 
     def start(self, bracket: int, resource: float) -> Suggestion:
-        """Return a new point for the first rung of a bracket."""
+        """Return a new point for the first rung of a bracket; for no rung, if a context fixes another resource."""
         point = self._sampler.point()
+        fixed = self._fidelity.fixed_in(self._space)
+        if fixed is not None and fixed != resource:
+            return dataclasses.replace(point, parameters=self._fidelity.with_resource(point.parameters, fixed))
         return dataclasses.replace(
             point,
             parameters=self._fidelity.with_resource(point.parameters, resource),

@@ -117,6 +117,12 @@ def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
     message = getattr(spec, name)
     fields = {ours: getattr(message, theirs) for ours, theirs in _RULE_FIELDS.items() if hasattr(message, theirs)}
     with inside(name):
+        if getattr(message, "variant", None) is wire.AshaVariant.PROMOTION:
+            raise InvalidArgument(
+                "PROMOTION pauses trials and continues the best, which is the work of an algorithm: set algorithm to "
+                "ASHA, with min_resource, max_resource and reduction_factor among its options",
+                "variant",
+            )
         return StoppingRule(method, **fields)
 
 
