@@ -217,10 +217,9 @@ class TestAsha:
         assert "at the rung of step 9" in reason(api, "/studies/s/trials/3")
 
     def test_the_variant_that_promotes_is_an_algorithm(self, api, spec, make_study):
-        made = make_study(ashaStoppingSpec={"variant": "STOPPING"})
-        assert made["studySpec"]["ashaStoppingSpec"]["reductionFactor"] == 3
-        refused = {"studySpec": {**spec, "ashaStoppingSpec": {"variant": "PROMOTION"}}}
-        message = api.post("/studies", refused, status=400)["error"]["message"]
+        make_study(ashaStoppingSpec={"variant": "STOPPING"})
+        assert api.get("/studies/s")["studySpec"]["ashaStoppingSpec"]["reductionFactor"] == 3
+        message = api.refused("/studies", {"studySpec": {**spec, "ashaStoppingSpec": {"variant": "PROMOTION"}}})
         assert message.startswith("studySpec.ashaStoppingSpec.variant: PROMOTION pauses trials")
         assert "set algorithm to ASHA" in message
 
