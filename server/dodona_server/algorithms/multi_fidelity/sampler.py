@@ -97,6 +97,7 @@ def _searched(request: Request, fidelity: Fidelity) -> Request:
         request,
         problem=dataclasses.replace(problem, spec=spec, whole=whole),
         completed=_plain(request.completed, fidelity),
+        stopped=_plain(request.stopped, fidelity),
         pending=_plain(request.pending, fidelity),
     )
 
@@ -119,12 +120,15 @@ def _best_known(name: str, request: Request, searched: Request, fidelity: Fideli
         if sum(loss < math.inf for _, loss in reader.merits(at[resource])) >= enough:
             options = {"n_initial_points": enough} if name == "TPE" else {}
             spec = dataclasses.replace(spec, algorithm=name, algorithm_options=options)
-            problem = dataclasses.replace(searched.problem, spec=spec)
-            completed = _plain(at[resource], fidelity)
-            pending = _plain(searched.pending, fidelity)
-            return dataclasses.replace(
-                searched, problem=problem, completed=completed, pending=pending, count=1
-            ), resource
+            known = dataclasses.replace(
+                searched,
+                problem=dataclasses.replace(searched.problem, spec=spec),
+                completed=_plain(at[resource], fidelity),
+                stopped=_plain(searched.stopped, fidelity),
+                pending=_plain(searched.pending, fidelity),
+                count=1,
+            )
+            return known, resource
     return None
 
 
