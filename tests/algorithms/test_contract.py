@@ -63,7 +63,8 @@ def test_only_the_registry_and_the_tuners_name_algorithms():
     """Other parts ask for traits, so that a new algorithm needs no change there."""
     server, keras = Path(dodona_server.__file__).parent, Path(dodona.__file__).parent / "keras"
     for folder in (server / "service", server / "storage", server / "web", keras / "_checkpoints", keras / "_training"):
-        for path in folder.rglob("*.py"):
+        # Names for people; one that is missing there is readable too.
+        for path in set(folder.rglob("*.py")) - {server / "web" / "words.py"}:
             names = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
             names |= {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
             assert not names & (ALGORITHMS.keys() - {"ALGORITHM_UNSPECIFIED"}), path

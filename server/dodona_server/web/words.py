@@ -16,6 +16,7 @@ from dodona_server.web.format import duration, moment, number, shown
 MAX_VALUES = 12
 DEFAULT = "ALGORITHM_UNSPECIFIED"
 _NAMES = {
+    "ASHA": "ASHA",
     "CMA_ES": "CMA-ES",
     "GP_BANDIT": "Gaussian process bandit",
     "NSGA2": "NSGA-II",
