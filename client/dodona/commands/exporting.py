@@ -29,7 +29,9 @@ def export(
     token: Token = None,
     project: Project = "default",
 ) -> None:
-    """Write all trials of a study to a file: CSV, JSON lines (with all measurements) or Parquet.
+    """Write all trials of a study to a file.
+
+    CSV and Parquet have a row for each trial; JSON lines have all measurements too.
 
     Example: dodona export digits --format parquet; dodona export digits --output digits.jsonl
     """

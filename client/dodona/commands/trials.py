@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from dodona import Study, TrialRecord
-from dodona._space import Boolean, Categorical, Float, Int, Parameter, Value
+from dodona._space import Value
 from dodona.commands._calls import WRONG_USE, AsJson, Name, Number, Project, Token, Url, Yes, confirm, give_up, opened
 from dodona.commands._print import number, print_facts, print_json, print_table, span, trial_cells, trial_heads, values
+from dodona.commands._values import all_parameters, read_values
 
 app = typer.Typer(help="List, show, queue, stop and retry trials.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -125,44 +126,16 @@ def delete(
 
 
 def _values_of(study: Study, given: list[str]) -> dict[str, Value]:
-    known = _all_parameters(study.space)
-    found: dict[str, Value] = {}
+    texts: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"{text!r} is no NAME=VALUE")
-        if name not in known:
-            raise ValueError(f"{name!r} is no parameter of {study.display_name}; they are {', '.join(known)}")
-        found[name] = _value(name, known[name], value)
-    return found
-
-
-def _value(name: str, parameter: Parameter, text: str) -> Value:
-    match parameter:
-        case Categorical(choices):
-            return next((choice for choice in choices if str(choice) == text), text)
-        case Boolean():
-            if text.lower() not in ("true", "false"):
-                raise ValueError(f"{name}={text}: use true or false")
-            return text.lower() == "true"
-        case Int():
-            return int(text)
-        case Float():
-            return float(text)
-        case _:
-            number = float(text)
-            return int(number) if number.is_integer() else number
-
-
-def _all_parameters(space: dict[str, Parameter]) -> dict[str, Parameter]:
-    found = dict(space)
-    for parameter in space.values():
-        for children in parameter.children.values():
-            found |= _all_parameters(dict(children))
-    return found
+        texts[name] = value
+    return read_values(study, texts)
 
 
 def _tunable(study: Study, record: TrialRecord) -> dict[str, Value]:
     """Return a trial's values without those that are not the space's, such as Hyperband's own."""
-    known = _all_parameters(study.space)
+    known = all_parameters(study.space)
     return {name: value for name, value in record.parameters.items() if name in known}

@@ -51,12 +51,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A trial that is about to be created; `measurements` are known already."""
+    """A trial that is about to be created; `measurements` are known already, and whether it was stopped early."""
 
     number: int
     parameters: Mapping[str, Value]
     metadata: Mapping[str, str]
     measurements: Sequence[Measurement] = ()
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,7 @@ def _new(facts: Facts) -> Trial:
         create_time=facts.now,
         metadata=draft.metadata,
         measurements=list(draft.measurements) or None,
+        stopped=draft.stopped,
     )
 
 

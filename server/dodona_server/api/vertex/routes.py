@@ -217,7 +217,7 @@ def _read_trial(body: wire.CreateTrialRequest) -> tuple[dict[str, object], list[
     final = render.read_final(body.final_measurement)
     failed = body.state is wire.TrialState.INFEASIBLE
     reason = (body.infeasible_reason or "the client gave no reason") if failed else ""
-    return parameters, measured, Result(final, measured, reason)
+    return parameters, measured, Result(final, measured, reason, bool(body.stopped) and not failed)
 
 
 @routes.serve

@@ -37,7 +37,7 @@ def new_trial(
     space = study.spec.space
     values = space.check_queued(parameters) if result is None else space.check(parameters)
     curve = measured if result is None else result.measurements
-    draft = Draft(study.next_trial_number, values, metadata, curve)
+    draft = Draft(study.next_trial_number, values, metadata, curve, stopped=result is not None and result.stopped)
     if result is None:
         return allowed_step(None, Verb.CREATE, Facts(now=now, actor=USER, draft=draft))
     return allowed_step(None, Verb.IMPORT, Facts(now=now, actor=USER, draft=draft, result=_checked(study, result)))

@@ -43,12 +43,13 @@ class Report:
 class Result:
     """The result of a trial that was run elsewhere: its final measurement, its other measurements, or both.
 
-    An infeasible one needs neither.
+    An infeasible one needs neither. If it was stopped early, these are a part of its curve.
     """
 
     final: Measurement | None
     measurements: Sequence[Measurement] = ()
     infeasible_reason: str = ""
+    stopped: bool = False
 
 
 def check_result(result: Result) -> None:
