@@ -32,9 +32,9 @@ CHEAP = {
     "SKOPT_GP": {"n_points": 100, "n_restarts_optimizer": 1, "n_restarts_fit": 0, "acq_func": "LCB"},
 }
 # These end; all others answer whatever is asked, GP_BANDIT as long as there is a point that it has not tried.
-ENDING = {"GRID_SEARCH", "SHUFFLED_GRID_SEARCH", "HYPERBAND", "SUCCESSIVE_HALVING"}
+ENDING = {"GRID_SEARCH", "SHUFFLED_GRID_SEARCH", "HYPERBAND", "PBT", "SUCCESSIVE_HALVING"}
 # They promote trials, which repeats points by intent.
-PROMOTING = {"ASHA", "HYPERBAND", "SUCCESSIVE_HALVING"}
+PROMOTING = {"ASHA", "HYPERBAND", "PBT", "SUCCESSIVE_HALVING"}
 ONE_METRIC = (Metric("m", Goal.MINIMIZE),)
 # The server's best is one of the others.
 NAMES = sorted(ALGORITHMS.keys() - {"ALGORITHM_UNSPECIFIED"})

@@ -1,4 +1,4 @@
-"""Successive halving and ASHA with several workers over HTTP: trials pause, and the best continue on any worker."""
+"""Algorithms whose trials continue others, with several workers over HTTP."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
-from dodona import Client, Float, InvalidArgument, Study, StudyCompleted, Trial, TrialRecord
+from dodona import Client, Float, Int, InvalidArgument, Study, StudyCompleted, Trial, TrialRecord
 from tests.support.patience import patience
 
 SPACE = {"x": Float(0.0, 1.0)}
@@ -92,6 +93,46 @@ def test_asha(client: Client, server_url: str) -> None:
     counts = Counter(record.parameters["tuner/epochs"] for record in records)
     assert sum(counts.values()) == 60
     assert counts[1] > counts[3] > counts[9] > 0
+
+
+def test_pbt(client: Client, server_url: str) -> None:
+    options = {"population": 8, "interval": 2, "max_epochs": 6}
+    study = client.create_study("pbt", SPACE, goal="minimize", algorithm="pbt", algorithm_options=options)
+    records = search(server_url, study)
+    study.refresh()
+    assert study.state == "COMPLETED"
+    members = Counter(record.parameters["tuner/bracket"] for record in records)
+    assert members == dict.fromkeys(range(8), 3)
+    known = {str(record.number): record for record in records}
+    copies = 0
+    for record in records:
+        values = dict(record.parameters)
+        if values["tuner/round"]:
+            parent = known[str(values["tuner/trial_id"])].parameters
+            assert parent["tuner/epochs"] == values["tuner/initial_epoch"]
+            copies += parent["tuner/bracket"] != values["tuner/bracket"]
+            assert (parent["tuner/bracket"] == values["tuner/bracket"]) == (parent["x"] == values["x"])
+    assert copies > 0
+
+
+def test_a_parameter_as_fidelity_and_a_model_as_sampler(client: Client, server_url: str) -> None:
+    space = SPACE | {"trees": Int(5, 45)}
+    options = {"fidelity": "trees", "sampler": "GP_BANDIT"}
+    study = client.create_study(
+        "trees", space, goal="minimize", algorithm="asha", algorithm_options=options, max_trials=24
+    )
+
+    def loss(trial: Trial) -> float:
+        assert "tuner/epochs" not in trial.parameters
+        return float(trial.parameters["x"] + 1 / trial.parameters["trees"])
+
+    study.optimize(loss)
+    counts = Counter(record.parameters["trees"] for record in study.trials())
+    assert counts.keys() == {5, 15, 45}
+    assert counts[5] > counts[15] > counts[45]
+    listed = httpx.get(f"{server_url}/v1/{study.name}/trials").raise_for_status().json()["trials"]
+    reasons = [trial["metadata"]["suggestion/reason"] for trial in listed]
+    assert any(reason.startswith("a point of GP_BANDIT, by ") for reason in reasons)
 
 
 @pytest.mark.parametrize("algorithm", ["asha", "successive_halving"])

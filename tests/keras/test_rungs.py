@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
 import dodona.keras
 from dodona import Client, Study
-from dodona.keras import ASHA, CloudTuner, Hyperband, SuccessiveHalving
-from tests.keras.models import DATA, build_fixed
+from dodona.keras import ASHA, CloudTuner, Hyperband, SklearnTuner, SuccessiveHalving
+from tests.keras.models import DATA, X, Y, build_fixed
 
 Tune = Callable[..., CloudTuner]
 
@@ -77,6 +78,43 @@ def test_a_promoted_trial_goes_on_on_another_worker(
     model = other.load_model(other.oracle.get_trial(str(parent.number)))
     np.testing.assert_array_equal(other.first[number], model.get_weights()[0])
     assert [one.step for one in promoted.measurements] == list(range(2, last + 1))
+
+
+def test_a_hyperparameter_as_fidelity(tune: Tune, study: Callable[[], Study]) -> None:
+    def build_wide(hp: Any) -> Any:
+        hp.Int("units", 2, 8, step=2)
+        return build_fixed(hp)
+
+    tuner = tune(build_wide, watched(ASHA), objective="val_loss", factor=2, max_trials=4, fidelity="units")
+    tuner.search(**DATA, epochs=2, verbose=0)
+    records = study().trials()
+    assert sorted(record.parameters["units"] for record in records) == [2, 2, 2, 4]
+    (promoted,) = [record for record in records if record.parameters["units"] == 4]
+    parent = records[int(promoted.parameters["tuner/trial_id"]) - 1]
+    assert promoted.parameters["seed"] == parent.parameters["seed"]
+    # The model may have another shape, so that each training begins anew.
+    assert tuner.trained == {str(record.number): [0, 1] for record in records}
+    assert set(tuner.iterations.values()) == {0}
+
+
+def test_scikit_learn(study: Callable[[], Study], server_url: str, tmp_path: Path) -> None:
+    def forest(hp: Any) -> Any:
+        return RandomForestClassifier(hp.Int("trees", 2, 8), max_depth=hp.Int("depth", 1, 5), random_state=0)
+
+    tuner = SklearnTuner(
+        "asha",
+        forest,
+        algorithm_options={"fidelity": "trees", "reduction_factor": 2},
+        max_trials=5,
+        study_id="s",
+        url=server_url,
+        directory=tmp_path,
+    )
+    tuner.search(X, Y)
+    trees = [record.parameters["trees"] for record in study().trials()]
+    assert set(trees) <= {2, 4, 8}
+    assert trees.count(4) >= 1
+    assert [record.state for record in study().trials()] == ["SUCCEEDED"] * 5
 
 
 def test_their_arguments(tune: Tune, client: Client) -> None:

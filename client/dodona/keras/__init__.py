@@ -25,11 +25,13 @@ from dodona.keras._oracle.oracle import CloudOracle
 from dodona.keras._tuners.algorithms import BayesianOptimization, CloudTuner, GridSearch, RandomSearch, SklearnTuner
 from dodona.keras._tuners.base import BaseTuner
 from dodona.keras._tuners.hyperband import Hyperband
+from dodona.keras._tuners.pbt import PBT
 from dodona.keras._tuners.rungs import ASHA, SuccessiveHalving
 from dodona.keras._tuners.tuner import Tuner
 
 __all__ = [
     "ASHA",
+    "PBT",
     "BaseTuner",
     "BayesianOptimization",
     "CloudOracle",

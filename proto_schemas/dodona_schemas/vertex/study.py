@@ -73,6 +73,7 @@ class Algorithm(WireEnum):
     SKOPT_GBRT = 110
     SUCCESSIVE_HALVING = 111
     ASHA = 112
+    PBT = 113
 
 
 class RegisteredAlgorithm(str):

@@ -19,6 +19,7 @@ from dodona_server.algorithms.evolution.regularized import RegularizedEvolution
 from dodona_server.algorithms.gp.algorithm import GpBandit
 from dodona_server.algorithms.multi_fidelity.asha import Asha
 from dodona_server.algorithms.multi_fidelity.hyperband import Hyperband
+from dodona_server.algorithms.multi_fidelity.pbt import Pbt
 from dodona_server.algorithms.multi_fidelity.successive_halving import SuccessiveHalving
 from dodona_server.algorithms.simple.grid_search import GridSearch
 from dodona_server.algorithms.simple.quasi_random import QuasiRandomSearch
@@ -47,6 +48,7 @@ ALGORITHMS: dict[str, Algorithm] = {
     "GRID_SEARCH": GridSearch(shuffled=False),
     "HYPERBAND": Hyperband(),
     "NSGA2": Nsga2(),
+    "PBT": Pbt(),
     "QUASI_RANDOM_SEARCH": QuasiRandomSearch(),
     "RANDOM_SEARCH": RandomSearch(),
     "REGULARIZED_EVOLUTION": RegularizedEvolution(),

@@ -20,6 +20,7 @@ _NAMES = {
     "CMA_ES": "CMA-ES",
     "GP_BANDIT": "Gaussian process bandit",
     "NSGA2": "NSGA-II",
+    "PBT": "Population-based training",
     "QUASI_RANDOM_SEARCH": "Quasi-random search",
     "SKOPT_FOREST": "scikit-optimize, random forest",
     "SKOPT_GBRT": "scikit-optimize, boosted trees",

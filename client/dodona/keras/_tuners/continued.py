@@ -11,7 +11,7 @@ from typing import Any
 from keras_tuner import HyperModel, HyperParameters
 from keras_tuner.engine.trial import Trial
 
-from dodona._codec import EPOCHS, INITIAL_EPOCH, RESUME_FROM
+from dodona._codec import EPOCHS, INITIAL_EPOCH, RESUME_FROM, TUNER_PREFIX
 from dodona.keras._checkpoints.retention import Checkpoints
 
 logger = logging.getLogger("dodona")
@@ -48,6 +48,27 @@ def parent_of(trial: Trial, checkpoints: Checkpoints) -> str | None:
         values[INITIAL_EPOCH] = 0
         return None
     return parent
+
+
+@contextmanager
+def own_learning_rate(model: Any, trial: Trial, parent: Trial) -> Iterator[None]:
+    """Keep the model's learning rate while it loads its parent's state, if their hyperparameters differ.
+
+    The learning rate is a variable of the optimizer. With equal hyperparameters the loaded one is right: a callback may
+    have lowered it.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    # Another optimizer may be inside, as with mixed precision.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    rate = None if optimizer is None else optimizer.get_config().get("learning_rate")
+    yield
+    # Otherwise it is a schedule, which is no variable.
+    if optimizer is not None and isinstance(rate, float) and _own_values(trial) != _own_values(parent):
+        optimizer.learning_rate = rate
+
+
+def _own_values(trial: Trial) -> dict[str, Any]:
+    return {name: one for name, one in trial.hyperparameters.values.items() if not name.startswith(TUNER_PREFIX)}
 
 
 @contextmanager

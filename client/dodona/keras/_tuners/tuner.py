@@ -31,7 +31,7 @@ from dodona.keras._training.expected_metrics import ExpectObjective, expects_obj
 from dodona.keras._training.reporting import ReportEpochs, Reporter
 from dodona.keras._training.tensorboard import log_trial
 from dodona.keras._tuners.checkpoints import CheckpointTuner
-from dodona.keras._tuners.continued import after_each_build, epochs_of, parent_of, train_for
+from dodona.keras._tuners.continued import after_each_build, epochs_of, own_learning_rate, parent_of, train_for
 
 
 class Tuner(CheckpointTuner):
@@ -136,16 +136,33 @@ class Tuner(CheckpointTuner):
             The results of the executions; see keras_tuner.Tuner.run_trial.
 
         """
-        parent = parent_of(trial, self._checkpoints)
+        number = parent_of(trial, self._checkpoints)
+        parent = None if number is None else self.oracle.get_trial(number)
         epochs = epochs_of(trial)
 
         def prepare(model: Any) -> None:
             if parent is not None:
-                self._load_weights(model, parent)
+                with own_learning_rate(model, trial, parent):
+                    self._load_weights(model, parent.trial_id)
+                self.on_trial_continue(trial, model, parent)
             train_for(model, epochs)
 
         with after_each_build(self.hypermodel, prepare) if epochs else nullcontext():
             return self._run_executions(trial, args, kwargs | epochs)
+
+    def on_trial_continue(self, trial: Trial, model: Any, parent: Trial) -> None:
+        """Change a model that continues another trial's training; override it, it does nothing.
+
+        The model has been built with the trial's hyperparameters, and has loaded the weights and the optimizer's state
+        of the other trial. Whatever is not a variable of the model or its optimizer, such as a rate of dropout or the
+        weight decay, is the trial's own, and so is the learning rate if it is a number. Set here what your
+        hyperparameters put into other variables.
+
+        Args:
+            trial: the running trial.
+            model: its model.
+            parent: the trial that it continues.
+        """
 
     def _run_executions(self, trial: Trial, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         own_callbacks = callbacks_of(kwargs.pop("callbacks", None))

@@ -1,1 +1,1 @@
-"""Algorithms that train many trials a little, and continue the best of them: Hyperband, successive halving, ASHA."""
+"""Algorithms whose trials continue others: Hyperband, successive halving, ASHA and population-based training."""

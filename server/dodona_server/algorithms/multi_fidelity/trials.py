@@ -70,7 +70,7 @@ class Rungs:
 
     def start(self, bracket: int, resource: float) -> Suggestion:
         """Return a new point for the first rung of a bracket; for no rung, if a context fixes another resource."""
-        point = self._sampler.point()
+        point, resource = self._sampler.point(), self._fidelity.at(resource)
         fixed = self._fidelity.fixed_in(self._space)
         if fixed is not None and fixed != resource:
             return dataclasses.replace(point, parameters=self._fidelity.with_resource(point.parameters, fixed))
@@ -83,12 +83,25 @@ class Rungs:
 
     def promote(self, trial: RungTrial, resource: float, bracket: int, round_number: int) -> Suggestion | None:
         """Return the suggestion that continues a trial; None if it is outside the space, which may be a part."""
-        values = _adapted(self._space, self._fidelity.with_resource(trial.values, resource), self._rng)
-        if values is None:
+        reason = f"promoted: among the best of round {round_number - 1} of bracket {bracket}"
+        return self.continued(trial, trial.values, resource, bracket, round_number, reason)
+
+    def continued(
+        self,
+        trial: RungTrial,
+        values: Mapping[str, Value],
+        resource: float,
+        bracket: int,
+        round_number: int,
+        reason: str,
+    ) -> Suggestion | None:
+        """Return the suggestion that continues a trial with these values; None if they are outside the space."""
+        resource = self._fidelity.at(resource)
+        adapted = _adapted(self._space, self._fidelity.with_resource(values, resource), self._rng)
+        if adapted is None:
             return None
         budget = self._fidelity.budget(resource, trial.resource or 0, bracket, round_number)
-        reason = f"promoted: among the best of round {round_number - 1} of bracket {bracket}"
-        return Suggestion(values, reason, parent=trial.number, resume_from=trial.number, budget=budget)
+        return Suggestion(adapted, reason, parent=trial.number, resume_from=trial.number, budget=budget)
 
     def _read(self, request: Request) -> list[RungTrial]:
         trials = [self._rung_trial(trial) for trial in request.pending]
