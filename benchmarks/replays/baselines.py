@@ -22,11 +22,11 @@ class TopAfter:
 
     Args:
         epochs: of each trial.
-        best: the number of trials that are trained to the end.
+        best: the share of them that is trained to the end.
         size: the trials of a round.
     """
 
-    def __init__(self, epochs: int, best: int, size: int = 100) -> None:
+    def __init__(self, epochs: int, best: float, size: int = 100) -> None:
         self.epochs, self.best, self.size = epochs, best, size
         self._round: list[int] = []
         self._waiting: list[int] | None = None
@@ -37,7 +37,7 @@ class TopAfter:
             if any(board.reached[trial] < self.epochs for trial in self._round):
                 return None
             ranked = sorted(self._round, key=lambda trial: -board.bests[trial])
-            self._waiting = ranked[: self.best]
+            self._waiting = ranked[: round(self.best * len(ranked))]
         if self._waiting:
             return self._waiting.pop(0)
         if not board.may_add:

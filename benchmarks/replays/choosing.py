@@ -10,9 +10,7 @@ from curves.tables import Array
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
-from replays.simulation import Board, Choose, Policy
-
-POLICYS_OWN = "TPE of Optuna"
+from replays.simulation import Board, Choose
 
 
 def in_random_order(configurations: int, seed: str) -> Choose:
@@ -28,15 +26,7 @@ def nearest(board: Board, unit: Array) -> int:
     return int(distances.argmin())
 
 
-def chosen_by(name: str, policy: Policy, seed: str) -> Choose:
-    """Return the choice of a model: one of our algorithms, or the policy's own."""
-    if name == POLICYS_OWN:
-        own: Choose = policy.choose  # type: ignore[attr-defined] - Optuna's pruners and TPE share a study
-        return own
-    return _OurChoice(name, seed)
-
-
-class _OurChoice:
+class OurChoice:
     """An algorithm of the server, which gets what the server would give it."""
 
     def __init__(self, algorithm: str, seed: str) -> None:
@@ -45,16 +35,18 @@ class _OurChoice:
 
     def __call__(self, board: Board) -> int:
         spec = StudySpec((Metric("value", Goal.MAXIMIZE),), board.table.space, self._name)
-        done, pending = [], []
+        done, stopped, pending = list[Trial](), list[Trial](), list[Trial]()
         for trial, row in enumerate(board.rows):
             parameters = board.table.parameters(row)
             if not board.over[trial]:
                 pending.append(Trial(trial + 1, TrialState.ACTIVE, parameters))
             elif np.isfinite(board.bests[trial]):
                 final = Measurement({"value": board.bests[trial]}, step=board.reached[trial])
-                done.append(Trial(trial + 1, TrialState.SUCCEEDED, parameters, final_measurement=final))
+                is_part = board.reached[trial] < board.epochs
+                ended = Trial(trial + 1, TrialState.SUCCEEDED, parameters, final_measurement=final, stopped=is_part)
+                (stopped if is_part else done).append(ended)
             else:
                 done.append(Trial(trial + 1, TrialState.INFEASIBLE, parameters))
         rng = random.Random(f"{self._seed}/{len(board.rows)}")
-        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng)
+        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng, stopped=stopped)
         return nearest(board, board.table.place(self._algorithm.suggest(request).parameters[0]))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from replays.baselines import FullTraining, TopAfter
-from replays.choosing import POLICYS_OWN
 from replays.peers import KerasTunerHyperband, OptunaPruner, RayAsha
 from replays.rules import RulePolicy
+from replays.rungs import RungPolicy
 from replays.simulation import Policy
 
 FULL = "full training"
@@ -24,11 +24,21 @@ RULES = {
 
 BASELINES: dict[str, Callable[[], Policy]] = {
     FULL: FullTraining,
-    "1 epoch, then the top 10%": functools.partial(TopAfter, 1, 10),
-    "1 epoch, then the top 20%": functools.partial(TopAfter, 1, 20),
-    "3 epochs, then the top 10%": functools.partial(TopAfter, 3, 10),
+    "1 epoch, then the top 10%": functools.partial(TopAfter, 1, 0.1),
+    "1 epoch, then the top 20%": functools.partial(TopAfter, 1, 0.2),
+    "3 epochs, then the top 10%": functools.partial(TopAfter, 3, 0.1),
 }
-OURS: dict[str, Callable[[], Policy]] = {name: functools.partial(RulePolicy, rule) for name, rule in RULES.items()}
+# The name of each algorithm, and its options.
+ALGORITHMS: dict[str, tuple[str, dict[str, int]]] = {
+    "ASHA": ("ASHA", {"max_resource": 50}),
+    "ASHA, min_resource 3": ("ASHA", {"max_resource": 50, "min_resource": 3}),
+    "HYPERBAND": ("HYPERBAND", {"max_epochs": 50, "hyperband_iterations": 0}),
+    "SUCCESSIVE_HALVING": ("SUCCESSIVE_HALVING", {"max_resource": 50, "initial_trials": 100}),
+}
+OURS: dict[str, Callable[[], Policy]] = {
+    **{name: functools.partial(RulePolicy, rule) for name, rule in RULES.items()},
+    **{name: functools.partial(RungPolicy, *algorithm) for name, algorithm in ALGORITHMS.items()},
+}
 PEERS: dict[str, Callable[[], Policy]] = {
     **{f"Optuna {name}": functools.partial(OptunaPruner, name) for name in PRUNERS},
     "Ray ASHA": RayAsha,
@@ -39,6 +49,6 @@ NO_PRUNER = "Optuna none"
 POLICIES = {**BASELINES, **OURS, **PEERS, NO_PRUNER: functools.partial(OptunaPruner, "none")}
 # What runs with each model that chooses configurations.
 MODELS = {
-    "GP_BANDIT": (FULL, "median", "asha, minResource 3"),
-    POLICYS_OWN: (NO_PRUNER, *(f"Optuna {name}" for name in PRUNERS)),
+    "GP_BANDIT": (FULL, "median", "ASHA, min_resource 3", "HYPERBAND"),
+    "TPE of Optuna": (NO_PRUNER, *(f"Optuna {name}" for name in PRUNERS)),
 }

@@ -10,7 +10,7 @@ from markdown_tables import aligned
 from replays import figures
 from replays.figures import BUDGETS, MARKS
 from replays.policies import FULL, OURS
-from replays.runs import RANDOM, Record
+from replays.runs import BUSY_WORKERS, RANDOM, Record
 
 GROUPS = ("taskset", "trainings", "synthetic")
 
@@ -26,7 +26,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
     if held_back:
         found["alone"] = _alone([one for one in held_back if one["workers"] == 1])
         found["groups"] = _groups([one for one in trials if one["workers"] == 1])
-        found["workers"] = _workers(held_back)
+        found["workers"] = _workers(held_back, [one for one in records if one["kind"] == "busy" and one["held_back"]])
     if random:
         found["equal"] = _equal(random, BUDGETS)
     if modelled:
@@ -74,8 +74,8 @@ def _groups(records: Sequence[Record]) -> str:
     return aligned(["policy", *(f"{group}{', held back' if held else ''}" for group, held in groups)], rows)
 
 
-def _workers(records: Sequence[Record]) -> str:
-    """Return a row for each policy: epochs used, and time against full training with as many workers."""
+def _workers(records: Sequence[Record], busy: Sequence[Record]) -> str:
+    """Return a row for each policy: epochs used, time against full training with as many workers, and idle time."""
     counts = sorted({one["workers"] for one in records})
     time = _sums(records)
     rows = []
@@ -88,7 +88,8 @@ def _workers(records: Sequence[Record]) -> str:
         times = [f"{time[policy, count] / time[FULL, count]:.0%}" for count in counts]
         lost = [f"{figures.alone(by_count[count])['lost']:.1%}" for count in counts]
         rows.append([_name(policy), " / ".join(f"{shares[count]:.0%}" for count in counts), " / ".join(kept)])
-        rows[-1] += [" / ".join(times), " / ".join(lost)]
+        idle = [one["idle"] for one in busy if one["policy"] == policy]
+        rows[-1] += [" / ".join(times), " / ".join(lost), f"{statistics.mean(idle):.1%}" if idle else "–"]
     named = " / ".join(map(str, counts))
     later = " / ".join(map(str, counts[1:]))
     head = [
@@ -97,6 +98,7 @@ def _workers(records: Sequence[Record]) -> str:
         f"saving kept, {later}",
         f"time, {named}",
         f"loses over 1%, {named}",
+        f"idle, {BUSY_WORKERS}",
     ]
     return aligned(head, rows)
 

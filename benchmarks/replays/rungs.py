@@ -5,13 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import random
+from collections.abc import Mapping
+from typing import Any
 
+from dodona_server.algorithms.multi_fidelity.sampler import SAMPLER
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.domain.continuation import budget_of, with_tuner_values
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from replays.choosing import nearest
-from replays.simulation import Board, Verdict
+from replays.simulation import Board, Choose, Verdict
+
+INITIAL_TRIALS = "initial_trials"
 
 
 class RungPolicy:
@@ -19,11 +24,11 @@ class RungPolicy:
 
     Args:
         algorithm: its name.
-        options: of the algorithm.
+        options: of the algorithm. One that plans with a number of trials gets at most those that are left.
     """
 
-    def __init__(self, algorithm: str, options: dict[str, float | str]) -> None:
-        self._algorithm, self._name, self._options = algorithm_for(algorithm), algorithm, options
+    def __init__(self, algorithm: str, options: Mapping[str, Any]) -> None:
+        self._algorithm, self._name, self._options = algorithm_for(algorithm), algorithm, dict(options)
         self._trainings: list[Trial] = []
         # The trial of the board for each training, and the current training of each trial.
         self._of: list[int] = []
@@ -31,6 +36,8 @@ class RungPolicy:
 
     def start(self, board: Board) -> int | None:
         """See `Policy`; an algorithm that has ended begins again with new trials."""
+        if not self._trainings and INITIAL_TRIALS in self._options:
+            self._options[INITIAL_TRIALS] = min(self._options[INITIAL_TRIALS], board.limit - len(board.rows))
         metrics = (Metric("value", Goal.MAXIMIZE),)
         spec = StudySpec(metrics, board.table.space, self._name, algorithm_options=self._options)
         done = [one for one in self._trainings if one.state is not TrialState.ACTIVE]
@@ -52,7 +59,12 @@ class RungPolicy:
         self._trainings.append(Trial(len(self._of), TrialState.ACTIVE, suggestion.stored))
         return trial
 
-    def choose(self, board: Board) -> int:
+    def chosen_by(self, algorithm: str) -> Choose:
+        """Have an algorithm choose the points of first rungs, and return the choice."""
+        self._options[SAMPLER] = algorithm
+        return self._choose
+
+    def _choose(self, board: Board) -> int:
         """Return the configuration nearest to the algorithm's."""
         training = self._trainings[-1]
         row = nearest(board, board.table.place(training.parameters))

@@ -3,7 +3,7 @@
 A search of kind `trials` has 100 random trials, with 1, 8 and 64 workers, and ends when none is left to run. One of
 kind `epochs` goes on with one worker for as many epochs as 100 full trainings take, or until it has tried all
 configurations of its table; its configurations are random, or chosen by a model and then as many epochs as 50 full
-trainings take.
+trainings take. One of kind `busy` keeps 64 workers busy for 1 500 epochs, with new trials as they ask.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from curves.tables import CurveTable
-from replays.choosing import chosen_by, in_random_order
+from replays.choosing import OurChoice, in_random_order
+from replays.peers import OptunaPruner
 from replays.policies import MODELS, POLICIES
+from replays.rungs import RungPolicy
 from replays.simulation import Choose, Outcome, Policy, simulate
 
 TRIALS = 100
 TRIALS_WITH_MODEL = 50
+BUSY_WORKERS, BUSY_TRIALS, BUSY_EPOCHS = 64, 400, 1500
 RANDOM = "random"
 
 Record = dict[str, Any]
@@ -46,6 +49,8 @@ def planned(
             for policy in policies:
                 yield from (Search("trials", policy, RANDOM, count, table.name, seed) for count in workers)
                 yield Search("epochs", policy, RANDOM, 1, table.name, seed)
+                if len(table.values) >= BUSY_TRIALS:
+                    yield Search("busy", policy, RANDOM, BUSY_WORKERS, table.name, seed)
 
 
 def planned_with_models(tables: Iterable[CurveTable], seeds: int) -> Iterator[Search]:
@@ -63,20 +68,25 @@ def run(search: Search, table: CurveTable) -> Record:
     seed = f"{table.name}/{search.seed}"
     trials = TRIALS if search.chooser == RANDOM else TRIALS_WITH_MODEL
     choose = _choice(search, table, policy, seed)
-    if search.kind == "trials":
-        outcome = simulate(table, policy, choose, workers=search.workers, trials=TRIALS, timed=True)
-    else:
-        outcome = simulate(table, policy, choose, steps=trials * table.values.shape[1])
     record = search._asdict() | {"group": table.group, "held_back": table.held_back}
-    return record | (_of_trials(outcome) if search.kind == "trials" else _of_epochs(outcome))
+    match search.kind:
+        case "trials":
+            outcome = simulate(table, policy, choose, workers=search.workers, trials=TRIALS, timed=True)
+            return record | _of_trials(outcome)
+        case "busy":
+            outcome = simulate(table, policy, choose, workers=search.workers, steps=BUSY_EPOCHS, timed=True)
+            return record | {"idle": _short(outcome.idle)}
+        case _:
+            outcome = simulate(table, policy, choose, steps=trials * table.values.shape[1])
+            return record | _of_epochs(outcome)
 
 
 def _choice(search: Search, table: CurveTable, policy: Policy, seed: str) -> Choose:
-    return (
-        in_random_order(len(table.values), seed)
-        if search.chooser == RANDOM
-        else chosen_by(search.chooser, policy, seed)
-    )
+    if search.chooser == RANDOM:
+        return in_random_order(len(table.values), seed)
+    if isinstance(policy, RungPolicy):
+        return policy.chosen_by(search.chooser)
+    return policy.choose if isinstance(policy, OptunaPruner) else OurChoice(search.chooser, seed)
 
 
 def _of_trials(outcome: Outcome) -> Record:

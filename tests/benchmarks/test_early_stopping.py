@@ -18,7 +18,7 @@ from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.storage.opening import open_store
 from replays.baselines import FullTraining, TopAfter
 from replays.choosing import nearest
-from replays.policies import FULL, OURS, RULES
+from replays.policies import ALGORITHMS, FULL, OURS, RULES
 from replays.rules import RulePolicy
 from replays.simulation import Board, simulate
 from tests.api.conftest import Api
@@ -84,9 +84,17 @@ class TestSimulation:
 
     def test_the_best_after_an_epoch_are_trained_to_the_end(self):
         curves = table([[1, 9, 9], [4, 5, 6], [3, 4, 4], [math.nan, 7, 7]])
-        outcome = simulate(curves, TopAfter(1, best=2, size=4), in_order, workers=3)
+        outcome = simulate(curves, TopAfter(1, best=0.5, size=4), in_order, workers=3)
         assert outcome.board.reached == [1, 3, 3, 1]
         assert outcome.best_at(outcome.steps) == 6
+
+    @pytest.mark.parametrize("name", ALGORITHMS)
+    def test_algorithms_with_rungs_continue_trials_where_they_paused(self, name):
+        _, losses, _ = synthetic.losses(3, configurations=90)
+        outcome = simulate(table(-losses), OURS[name](), in_order, workers=4)
+        assert len(set(outcome.board.reached)) > 1
+        assert max(outcome.board.reached) == 50
+        assert outcome.steps == sum(outcome.board.reached) < 90 * 50
 
     def test_a_search_ends_with_its_epochs(self):
         outcome = simulate(table([[1, 2], [3, 4]]), FullTraining(), in_order, steps=3)
