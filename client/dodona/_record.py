@@ -123,7 +123,7 @@ def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
         state=state_of(wire),
         parameters=parameters,
         metrics={} if final is None else _metrics(final),
-        measurements=tuple(_measurement(measured) for measured in wire.measurements or ()),
+        measurements=tuple(_measurement(measured) for measured in wire.measurements or () if not measured.predicted),
         worker=wire.client_id or None,
         start=wire.start_time,
         end=wire.end_time,

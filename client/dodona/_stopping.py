@@ -10,17 +10,24 @@ from pydantic.alias_generators import to_camel
 from dodona._errors import named_problems
 from dodona_schemas import vertex
 
-Rule = vertex.MedianAutomatedStoppingSpec | vertex.AshaStoppingSpec | vertex.NoProgressStoppingSpec
-EarlyStopping = Literal["median", "asha", "no_progress"] | Rule | Mapping[str, Any]
+Rule = (
+    vertex.MedianAutomatedStoppingSpec
+    | vertex.ConvexAutomatedStoppingSpec
+    | vertex.AshaStoppingSpec
+    | vertex.NoProgressStoppingSpec
+)
+EarlyStopping = Literal["median", "convex", "asha", "no_progress"] | Rule | Mapping[str, Any]
 
 _DEFAULT_PATIENCE = 10
 _NAMED: dict[str, Rule] = {
     "median": vertex.MedianAutomatedStoppingSpec(),
+    "convex": vertex.ConvexAutomatedStoppingSpec(),
     "asha": vertex.AshaStoppingSpec(),
     "no_progress": vertex.NoProgressStoppingSpec(patience=_DEFAULT_PATIENCE),
 }
 _FIELDS: dict[type[Rule], str] = {
     vertex.MedianAutomatedStoppingSpec: "median_automated_stopping_spec",
+    vertex.ConvexAutomatedStoppingSpec: "convex_automated_stopping_spec",
     vertex.AshaStoppingSpec: "asha_stopping_spec",
     vertex.NoProgressStoppingSpec: "no_progress_stopping_spec",
 }

@@ -251,7 +251,7 @@ def test_a_safety_metric_is_no_objective(api, make_study):
     assert [report(api, trial, 0.9, step) for step in (4, 5)] == ["ACTIVE", "STOPPING"]
 
 
-@pytest.mark.parametrize("rule", ["decayCurveStoppingSpec", "convexAutomatedStoppingSpec"])
+@pytest.mark.parametrize("rule", ["decayCurveStoppingSpec"])
 def test_other_rules_are_kept_and_stop_nothing(api, make_study, rule):
     make_study(**{rule: {}})
     for value in (0.3, 0.4, 0.4, 0.4, 0.5, 9.0):

@@ -104,7 +104,10 @@ def test_a_name_that_is_no_id_is_for_people_only(name: str) -> None:
         ({"goal": "min"}, "the goal of 'objective' is 'min'; it must be 'minimize' or 'maximize'"),
         ({"goal": "minimize", "algorithm": "tree of parzen"}, "'TREE OF PARZEN' is none of .*RANDOM_SEARCH"),
         *(
-            ({"goal": "minimize", "early_stopping": rule}, "early_stopping is .*one of 'median', 'asha', 'no_progress'")
+            (
+                {"goal": "minimize", "early_stopping": rule},
+                "early_stopping is .*one of 'median', 'convex', 'asha', 'no_progress'",
+            )
             for rule in (
                 "auto",
                 True,

@@ -13,7 +13,8 @@ from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.stopping_rule import ACTING, StoppingMethod, StoppingRule
 from dodona_server.stopping import registry
 from dodona_server.stopping.asha import highest_rung
-from dodona_server.stopping.contract import Case
+from dodona_server.stopping.contract import Case, Completed
+from dodona_server.stopping.convex import Autoregression, Gains, fit, overestimate
 
 MEDIAN = StoppingRule(StoppingMethod.MEDIAN)
 ASHA = StoppingRule(StoppingMethod.ASHA)
@@ -28,6 +29,8 @@ class Known:
     others: list[float] = dataclasses.field(default_factory=list)
     earlier: float | None = None
     best: float = math.inf
+    ended: Completed | None = None
+    asked: list[int] = dataclasses.field(default_factory=list)
 
     def best_at(self, position: float) -> float | None:
         return self.earlier
@@ -41,6 +44,10 @@ class Known:
     def any_better(self, best: float) -> bool:
         return self.best > best
 
+    def completed(self, least: int) -> Completed | None:
+        self.asked.append(least)
+        return self.ended
+
 
 def decide(rule, best, known, position=9.0, before=8.0, count=9, *, maximized=True):
     earlier = None if before is None else CurvePoint(before, best, best, count - 1)
@@ -49,6 +56,78 @@ def decide(rule, best, known, position=9.0, before=8.0, count=9, *, maximized=Tr
 
 def test_every_rule_that_acts_is_there():
     assert set(registry.RULES) == ACTING
+
+
+class TestConvex:
+    RULE = StoppingRule(StoppingMethod.CONVEX)
+    ENDED = Completed(0.9, 100.0)
+
+    def stops(self, best, half=0.0, position=20.0, count=9, mean=None, rule=RULE, completed=ENDED):
+        known = Known(earlier=half, ended=completed)
+        point = CurvePoint(position, best, best / 2 if mean is None else mean, count)
+        return registry.decide(Case(rule, None, point, known, maximized=True)), known.asked
+
+    def test_a_curve_that_cannot_reach_the_best_is_stopped_with_the_figures(self):
+        # From step 10 to 20 it gained 0.05, so at most 0.4 more by step 100.
+        reason, asked = self.stops(0.3, 0.25)
+        assert reason == (
+            "at most 0.7 is expected at step 100; the best completed trial has 0.9, and this one 0.3 at step 20"
+        )
+        assert asked == [6], "five measurements, and one trial more"
+        assert self.stops(0.3, 0.2)[0] is None, "at most 1.1"
+
+    def test_it_needs_measurements_completed_trials_and_steps(self):
+        assert self.stops(0.3, 0.25, count=4) == (None, [])
+        assert self.stops(0.3, 0.25, completed=None)[0] is None
+        assert self.stops(0.3, 0.3, position=10.0)[0] is None
+        assert self.stops(0.3, 0.3, position=10.5)[0] is not None
+        assert self.stops(0.3, 0.3, position=100.0)[0] is None, "it has reached the end"
+        given = dataclasses.replace(self.RULE, max_steps=40, min_steps=20, min_measurements=2)
+        assert self.stops(0.3, 0.25, rule=given)[0] is None
+        reason, asked = self.stops(0.3, 0.25, position=21.0, count=2, rule=given)
+        assert reason.startswith("at most 0.390476 is expected at step 40; ")
+        assert asked == [3]
+
+    def test_nothing_is_said_of_a_flat_curve(self):
+        assert self.stops(0.3, 0.3, mean=0.3)[0] is None
+        assert self.stops(0.3, 0.3, mean=math.nextafter(0.3, 1))[0] is None
+        assert self.stops(0.3, 0.3, mean=0.29)[0] is not None
+        assert self.stops(0.3, None)[0] is None, "the first half of the curve is not known"
+
+    def test_by_elapsed_time(self):
+        timed = dataclasses.replace(self.RULE, use_elapsed_time=True)
+        assert "at 100 s" in self.stops(0.3, 0.25, rule=timed)[0]
+
+    @given(st.floats(0.1, 3.0), st.floats(1.0, 50.0))
+    def test_an_overestimate_is_one_for_any_concave_curve(self, power, position):
+        def curve(at):
+            return -(at ** (-power))
+
+        assert overestimate(position, curve(position), curve(position / 2), 100.0) >= curve(100.0) - 1e-12
+
+    def test_the_autoregression_continues_the_gains_of_the_others(self):
+        halving = fit([Gains([0.4, 0.2, 0.1])] * 9)
+        assert halving.factor == pytest.approx(0.5)
+        # A quarter of the way: the next gains are 0.1 and 0.05.
+        assert halving.end(25.0, 0.5, 0.3, 100.0) == pytest.approx(0.65)
+        assert halving.end(100.0, 0.5, 0.3, 100.0) == 0.5
+        assert halving.end(25.0, 0.5, 0.5, 100.0) == 0.5
+        assert fit([]) == Autoregression()
+        growing = fit([Gains([0.1, 0.4, 1.6])] * 9)
+        assert growing.end(25.0, 0.5, 0.3, 100.0) == pytest.approx(0.9), "the gain of a doubling grows no more"
+
+    def test_the_learning_rate_helps(self):
+        slow, fast = Gains([0.1, 0.1, 0.1], 1e-4), Gains([0.4, 0.04, 0.004], 1e-1)
+        model = fit([slow, fast] * 9)
+        assert model.end(25.0, 0.5, 0.3, 100.0, 1e-4) > 0.8
+        assert model.end(25.0, 0.5, 0.3, 100.0, 1e-1) < 0.55
+        middle = model.end(25.0, 0.5, 0.3, 100.0, 10**-2.5)
+        assert model.end(25.0, 0.5, 0.3, 100.0, None) == pytest.approx(middle)
+
+    @given(st.lists(st.lists(numbers.filter(lambda x: x >= 0), max_size=4), max_size=4), numbers, numbers)
+    def test_a_prediction_is_never_worse_than_the_curve(self, gains, best, half):
+        predicted = fit([Gains(one) for one in gains]).end(10.0, max(best, half), min(best, half), 100.0)
+        assert predicted >= max(best, half) or math.isnan(predicted)
 
 
 class TestMedian:

@@ -26,6 +26,7 @@ from dodona_server.domain.trial import Lease, Measurement, RankingPosition, Tria
 from dodona_server.storage import (
     artifacts,
     curves,
+    ended_curves,
     events,
     leases,
     listing,
@@ -114,6 +115,10 @@ USES: dict[str, Use] = {
     "means at": lambda t, s: expect(231, curves.means_at(t, s.key, TRIALS, 3.0)),
     "means where nobody was": lambda t, s: expect(0, curves.means_at(t, s.key, RUNNING, 99.0)),
     "any better": lambda t, s: curves.any_better(t, s.key, 0.5),
+    "curves of completed trials": lambda t, s: ended_curves.completed(t, s.key, Goal.MINIMIZE, 6),
+    "values of completed trials": lambda t, s: ended_curves.values_at(t, s, [0.5, 1.0, 2.0, 3.0]),
+    "curves of stopped trials": lambda t, s: expect(ended_curves.BEST_STOPPED, ended_curves.stopped(t, s)),
+    "predicted": lambda t, s: trials.set_predicted(t, s, 3, RESULT),
     "page of the succeeded": lambda t, s: next(ranking.succeeded(t, s)),
     "best": lambda t, s: ranking.best(t, s),
     "best, maximized": lambda t, s: ranking.best(t, maximized(s)),

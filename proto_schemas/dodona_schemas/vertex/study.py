@@ -274,6 +274,16 @@ class ConvexAutomatedStoppingSpec(WireModel):
     update_all_stopped_trials: Flag | None = None
 
 
+class ConvexStopConfig(WireModel):
+    """The form of v1beta1 for `ConvexAutomatedStoppingSpec`; it is read, and never written."""
+
+    max_num_steps: Int64 | None = None
+    min_num_steps: Int64 | None = None
+    autoregressive_order: Int64 | None = None
+    learning_rate_parameter_name: str | None = None
+    use_seconds: Flag = False
+
+
 class AshaVariant(WireEnum):
     """What happens at a rung; unspecified means STOPPING."""
 
@@ -328,6 +338,7 @@ class StudySpec(WireModel):
     decay_curve_stopping_spec: DecayCurveAutomatedStoppingSpec | None = None
     median_automated_stopping_spec: MedianAutomatedStoppingSpec | None = None
     convex_automated_stopping_spec: ConvexAutomatedStoppingSpec | None = None
+    convex_stop_config: ConvexStopConfig | None = None
     asha_stopping_spec: AshaStoppingSpec | None = own("early stopping by the rank at each rung")
     no_progress_stopping_spec: NoProgressStoppingSpec | None = own("early stopping of trials that no longer improve")
     seed: Int64 | None = own("the seed of all suggestions; without it the server draws one")

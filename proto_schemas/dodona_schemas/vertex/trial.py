@@ -50,6 +50,7 @@ class Measurement(WireModel):
     elapsed_duration: Duration | None = None
     step_count: Int64 = 0
     metrics: Repeated[Metric] = []
+    predicted: Flag | None = own("whether the server predicts it for a stopped trial, and no worker has measured it")
 
 
 class Trial(WireModel):

@@ -10,13 +10,15 @@ from dodona_server.domain.errors import InvalidArgument
 
 LEAST_REDUCTION_FACTOR = 2.0
 LEAST_PATIENCE = 1.0
+MOST_MEASUREMENTS = 1000
 
 
 class StoppingMethod(enum.StrEnum):
     """How a stopping rule decides.
 
-    DECAY_CURVE: by the curve's expected end; CONVEX: by a model of all curves. Neither stops trials yet.
-    MEDIAN: by the median of the other trials. ASHA: by the trial's rank at each rung. NO_PROGRESS: by the trial alone.
+    DECAY_CURVE: by the curve's expected end. It stops no trials yet. MEDIAN: by the median of the other trials.
+    CONVEX: by an overestimate of the curve's end. ASHA: by the trial's rank at each rung. NO_PROGRESS: by the trial
+    alone.
     """
 
     DECAY_CURVE = "DECAY_CURVE"
@@ -26,7 +28,7 @@ class StoppingMethod(enum.StrEnum):
     NO_PROGRESS = "NO_PROGRESS"
 
 
-ACTING = frozenset({StoppingMethod.MEDIAN, StoppingMethod.ASHA, StoppingMethod.NO_PROGRESS})
+ACTING = frozenset({StoppingMethod.MEDIAN, StoppingMethod.CONVEX, StoppingMethod.ASHA, StoppingMethod.NO_PROGRESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,12 @@ class StoppingRule:
     Args:
         method: how it decides.
         use_elapsed_time: whether it compares curves by the elapsed time instead of the steps.
-        max_steps: the steps of a whole training. This and the next four are of CONVEX only.
-        min_steps: no trial stops before this step.
-        min_measurements: no trial stops before it has this many measurements.
-        learning_rate_parameter: the name of the parameter that is the learning rate.
-        update_stopped_trials: whether stopped trials are judged again.
+        max_steps: the last position of a whole training; None to learn it from the completed trials. This and the next
+            four are of CONVEX only.
+        min_steps: no trial stops up to this position; None for a tenth of the last one.
+        min_measurements: no trial stops before it has this many measurements, and there is one more completed trial.
+        learning_rate_parameter: the name of the parameter that is the learning rate; it helps the predictions.
+        update_stopped_trials: whether the predictions of all stopped trials are renewed by the latest model.
         min_resource: the position of the first rung. This and the next two are of ASHA only.
         max_resource: all rungs are below this position; None for no limit.
         reduction_factor: one in this many trials goes on at a rung; each rung is this many times the one before.
@@ -77,6 +80,23 @@ class StoppingRule:
         if not 0 <= self.least_improvement < math.inf:
             problem = f"{self.least_improvement!r} is not a finite number from 0 on"
             raise InvalidArgument(problem, "least_improvement")
+
+    def check_figures(self) -> None:
+        """Refuse figures of CONVEX that cannot be; stored rules of older servers may have them.
+
+        Raises:
+            InvalidArgument: a number is out of range, or the minimum is above the maximum.
+        """
+        if self.max_steps is not None and self.max_steps < 1:
+            raise InvalidArgument(f"{self.max_steps} is below 1", "max_step_count")
+        if self.min_steps is not None and self.min_steps < 0:
+            raise InvalidArgument(f"{self.min_steps} is below 0", "min_step_count")
+        if self.min_steps is not None and self.max_steps is not None and self.min_steps >= self.max_steps:
+            raise InvalidArgument(f"{self.min_steps} is not below the maximum, {self.max_steps}", "min_step_count")
+        if self.min_measurements is not None and not 1 <= self.min_measurements <= MOST_MEASUREMENTS:
+            raise InvalidArgument(
+                f"{self.min_measurements} is not from 1 to {MOST_MEASUREMENTS}", "min_measurement_count"
+            )
 
     @property
     def acts(self) -> bool:

@@ -33,12 +33,14 @@ FEW_MEASUREMENTS = 10
 class Measurement:
     """Metrics at one step of a trial.
 
-    Its step identifies it within its attempt; if no steps are counted (step 0), the elapsed seconds do.
+    Its step identifies it within its attempt; if no steps are counted (step 0), the elapsed seconds do. `predicted` is
+    whether no worker has measured it: the server predicts it for a stopped trial.
     """
 
     metrics: Mapping[str, float]
     step: int = 0
     elapsed_seconds: float = 0.0
+    predicted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,19 @@ from dodona_server.domain.stopping_rule import StoppingRule
 Decision = str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The completed trials of a study that were not stopped early.
+
+    Args:
+        best: the best of their results; larger is better.
+        longest: the last position of their curves.
+    """
+
+    best: float
+    longest: float
+
+
 class Curves(Protocol):
     """Curves of the study, read on demand; larger values are better."""
 
@@ -27,6 +40,9 @@ class Curves(Protocol):
 
     def any_better(self, best: float) -> bool:
         """Return whether a trial of the study has reached a better value."""
+
+    def completed(self, least: int) -> Completed | None:
+        """Return what is known of the completed trials; None if there are fewer than `least`, or none has a curve."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ def load_metadata(text: str) -> Mapping[str, str]:
 def dump_final(measurement: Measurement) -> str:
     """Return a final measurement as JSON."""
     fields = [measurement.step, measurement.elapsed_seconds, dict(measurement.metrics)]
+    fields += [True] if measurement.predicted else []
     return to_json(fields, inf_nan_mode="strings").decode()
 
 
@@ -90,8 +91,8 @@ def load_final(text: str | None) -> Measurement | None:
     """Return the measurement that `dump_final` wrote."""
     if text is None:
         return None
-    step, elapsed_seconds, metrics = from_json(text)
-    return Measurement({name: float(value) for name, value in metrics.items()}, step, elapsed_seconds)
+    step, elapsed_seconds, metrics, *predicted = from_json(text)
+    return Measurement({name: float(value) for name, value in metrics.items()}, step, elapsed_seconds, bool(predicted))
 
 
 def dump_numbers(numbers: list[int]) -> str:

@@ -15,14 +15,14 @@ from dodona_server.domain.names import TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.storage import codec, curves, measurements
 from dodona_server.storage.clock import database_now
 from dodona_server.storage.paging import page_of, sizes, within
 from dodona_server.storage.ranking import objective
 from dodona_server.storage.statement import Statement, in_selected, one_of
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import studies, trials, unfinished
+from dodona_server.storage.tables import ranked_partially, studies, trials, unfinished
 from dodona_server.storage.trial_rows import (
     ALL_TEXTS,
     BRIEF,
@@ -139,6 +139,11 @@ _FINISH = Statement(
         lost_attempts=bindparam("new_lost"),
         lease_expiry=None,
     )
+)
+_SET_PREDICTED = Statement(
+    trials.update()
+    .where(*THIS, ranked_partially)
+    .values(final_measurement=bindparam("new_final"), partial_objective=bindparam("new_partial_objective"))
 )
 _INSERT = Statement(trials.insert().values(lease_expiry=database_now() + bindparam("lease_expiry_in", type_=sa.Double)))
 
@@ -344,6 +349,16 @@ def finish(transaction: Transaction, study: Study, trial: Trial) -> None:
         "new_lost": trial.lost_attempts,
     }
     _FINISH.run(transaction, parameters)
+
+
+def set_predicted(transaction: Transaction, study: Study, number: int, predicted: Measurement) -> None:
+    """Replace the final measurement of a trial that was stopped early."""
+    values = {
+        **trial_key(study.key, number),
+        "new_final": codec.dump_final(predicted),
+        "new_partial_objective": predicted.metrics[study.spec.objective.id],
+    }
+    _SET_PREDICTED.run(transaction, values)
 
 
 def delete(transaction: Transaction, study: Study, number: int) -> None:

@@ -48,7 +48,7 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
             _parameter(parameter_id=parameter_id, value=chosen) for parameter_id, chosen in value.parameters.items()
         ],
         final_measurement=None if value.final_measurement is None else measurement(value.final_measurement),
-        measurements=None if value.measurements is None else [measurement(one) for one in value.measurements],
+        measurements=None if value.measurements is None else [measurement(one) for one in _curve(value)],
         start_time=None if value.start_time is None else timestamp(value.start_time),
         end_time=None if value.end_time is None else timestamp(value.end_time),
         client_id=value.client_id,
@@ -61,6 +61,12 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
         last_step=value.last_step,
         stopped=value.stopped or None,
     )
+
+
+def _curve(value: Trial) -> Iterable[Measurement]:
+    """Return the trial's measurements, and behind them the one that the server predicts, as Vertex does."""
+    final = value.final_measurement
+    return [*(value.measurements or ()), *([final] if final is not None and final.predicted else ())]
 
 
 def event(value: Event) -> wire.Event:
@@ -80,6 +86,7 @@ def measurement(value: Measurement) -> wire.Measurement:
         elapsed_duration=value.elapsed_seconds,
         step_count=value.step,
         metrics=metrics(value.metrics),
+        predicted=value.predicted or None,
     )
 
 

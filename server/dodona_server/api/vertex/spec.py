@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from dodona_schemas import vertex as wire
 from dodona_server.api.shared import timestamp
 from dodona_server.api.vertex.space import read_parameters, write_parameter
 from dodona_server.domain.errors import Field, InvalidArgument, inside
-from dodona_server.domain.space import SearchSpace
+from dodona_server.domain.space import Categorical, SearchSpace
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import (
     DEFAULT_MAX_ATTEMPTS,
@@ -79,16 +81,8 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
             prior_studies=tuple(spec.prior_studies),
             max_attempts=DEFAULT_MAX_ATTEMPTS if spec.max_attempts is None else spec.max_attempts,
         )
-        _check_objectives(read)
+        _check_rule(read)
         return read
-
-
-def _check_objectives(spec: StudySpec) -> None:
-    """Refuse a rule that acts in a study with several objectives; old studies may have one, so loading does not."""
-    rule = spec.stopping_rule
-    if rule is not None and rule.acts and len(spec.objectives) > 1:
-        problem = f"stops trials by one objective; the study has {len(spec.objectives)}"
-        raise InvalidArgument(problem, _STOPPING_RULES[rule.method][0])
 
 
 def _read_metric(metric: wire.MetricSpec) -> Metric:
@@ -106,13 +100,16 @@ def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
     Raises:
         InvalidArgument: there are several, or a figure is out of range.
     """
+    old = spec.convex_stop_config
+    if old is not None:
+        if spec.convex_automated_stopping_spec is not None:
+            _refuse_two("convex_stop_config", "convex_automated_stopping_spec")
+        spec = spec.model_copy(update={"convex_automated_stopping_spec": _read_old_convex(old)})
     rules = [(method, name) for method, (name, _) in _STOPPING_RULES.items() if getattr(spec, name) is not None]
     if not rules:
         return None
     if len(rules) > 1:
-        raise InvalidArgument(
-            ("only one early stopping rule is possible, not ", Field(rules[0][1]), " and ", Field(rules[1][1]))
-        )
+        _refuse_two(rules[0][1], rules[1][1])
     ((method, name),) = rules
     message = getattr(spec, name)
     fields = {ours: getattr(message, theirs) for ours, theirs in _RULE_FIELDS.items() if hasattr(message, theirs)}
@@ -124,6 +121,47 @@ def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
                 "variant",
             )
         return StoppingRule(method, **fields)
+
+
+def _refuse_two(first: str, second: str) -> NoReturn:
+    raise InvalidArgument(("only one early stopping rule is possible, not ", Field(first), " and ", Field(second)))
+
+
+def _read_old_convex(old: wire.ConvexStopConfig) -> wire.ConvexAutomatedStoppingSpec:
+    return wire.ConvexAutomatedStoppingSpec(
+        max_step_count=old.max_num_steps,
+        min_step_count=old.min_num_steps,
+        learning_rate_parameter_name=old.learning_rate_parameter_name,
+        use_elapsed_duration=old.use_seconds,
+    )
+
+
+def _check_rule(spec: StudySpec) -> None:
+    """Refuse a rule that cannot act on the study; old studies may have one, so loading does not.
+
+    Raises:
+        InvalidArgument: it needs a single objective, or a figure or a parameter that is not possible.
+    """
+    rule = spec.stopping_rule
+    if rule is None:
+        return
+    name, _ = _STOPPING_RULES[rule.method]
+    if rule.acts and len(spec.objectives) > 1:
+        raise InvalidArgument(f"stops trials by one objective; the study has {len(spec.objectives)}", name)
+    with inside(name):
+        rule.check_figures()
+        if rule.learning_rate_parameter:
+            _check_learning_rate(spec, rule.learning_rate_parameter)
+
+
+def _check_learning_rate(spec: StudySpec, name: str) -> None:
+    found = [parameter for _, parameter in spec.space.walk() if parameter.id == name]
+    if not found or isinstance(found[0].kind, Categorical):
+        numeric = [one.id for _, one in spec.space.walk() if not isinstance(one.kind, Categorical)]
+        known = ", ".join(map(repr, numeric[:20])) or "none"
+        raise InvalidArgument(
+            f"{name!r} is no numeric parameter of the study; it has {known}", "learning_rate_parameter_name"
+        )
 
 
 def _read_goal(goal: wire.GoalType) -> Goal:

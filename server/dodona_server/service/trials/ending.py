@@ -26,6 +26,7 @@ from dodona_server.domain.trial_states import Ignore, Refuse, Verb, why_refused
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.saving import save
 from dodona_server.service.trials.attempts import Attempt, actor_of, check_attempt, reclaim, refusal_to, same
+from dodona_server.service.trials.predicting import predicted, renew
 from dodona_server.storage import measurements, ranking, studies, trials
 from dodona_server.storage.store import Transaction
 
@@ -74,11 +75,13 @@ def end(
         run = dataclasses.replace(run, parameters=_used(study, trial, ending.used))
     result = _result(transaction, study, run, ending.given)
     if refused := why_refused(run, ending.verb):
-        if trial.end_time is not None and isinstance(result, FinalResult) and same(with_result(run, result), trial):
+        if trial.end_time is not None and isinstance(result, FinalResult) and _repeats(run, result, trial):
             return trial
         return refusal_to(ending.verb, trial, name, refused, ending.attempt)
     if isinstance(result, DodonaError):
         return result
+    if not ending.whole:
+        result = _of_stopped(transaction, study, run, result)
     step = allowed_step(run, ending.verb, dataclasses.replace(facts, result=result))
     return step if back is None else back.then(step)
 
@@ -98,6 +101,20 @@ def _result(
         return final_result(study.spec, None, measurements.measured(transaction, study.key, trial))
     except FailedPrecondition as refused:
         return refused
+
+
+def _repeats(run: Trial, result: FinalResult, trial: Trial) -> bool:
+    """Return whether the trial has ended with this result; a measurement that was predicted replaced any other."""
+    if trial.final_measurement is not None and trial.final_measurement.predicted:
+        return not result.infeasible_reason
+    return same(with_result(run, result), trial)
+
+
+def _of_stopped(transaction: Transaction, study: Study, trial: Trial, result: FinalResult) -> FinalResult:
+    """Return the result of a trial that ends: what is predicted, if it is a stopped one of the convex rule."""
+    if trial.state is not TrialState.STOPPING or result.final is None or result.infeasible_reason:
+        return result
+    return FinalResult(predicted(transaction, study, trial, result.final))
 
 
 def _used(study: Study, trial: Trial, used: Mapping[str, object]) -> dict[str, Value]:
@@ -121,7 +138,7 @@ def end_attempt(
     """
     result = NO_MEASUREMENT
     if trial.state is TrialState.STOPPING and (known := measurements.measured(transaction, study.key, trial)):
-        result = final_result(study.spec, None, known)
+        result = _of_stopped(transaction, study, trial, final_result(study.spec, None, known))
     facts = Facts(
         now=now,
         actor=actor,
@@ -154,6 +171,7 @@ def apply(transaction: Transaction, study: Study, step: Step, now: float) -> Tri
         trials.finish(transaction, study, step.trial)
     save(transaction, study.key, step)
     if Effect.END in step.effects:
+        renew(transaction, study)
         count_ended(transaction, study, step.trial, now)
     return step.trial
 

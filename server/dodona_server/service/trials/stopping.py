@@ -14,9 +14,9 @@ from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.domain.trial_states import Verb
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_spec
-from dodona_server.stopping.contract import Case
+from dodona_server.stopping.contract import Case, Completed
 from dodona_server.stopping.registry import decide
-from dodona_server.storage import curves
+from dodona_server.storage import curves, ended_curves
 from dodona_server.storage.store import Transaction
 
 
@@ -40,8 +40,9 @@ def judge(transaction: Transaction, study_key: int, trial: Trial, measurement: M
     curves.put(transaction, study_key, trial.number, before, point)
     if trial.state is not TrialState.ACTIVE or (before is not None and before.position == point.position):
         return trial
-    maximized = spec.objectives[0].goal is Goal.MAXIMIZE
-    reason = decide(Case(rule, before, point, _StoredCurves(transaction, study_key, trial.number), maximized))
+    goal = spec.objectives[0].goal
+    known = _StoredCurves(transaction, study_key, trial.number, goal)
+    reason = decide(Case(rule, before, point, known, goal is Goal.MAXIMIZE))
     if reason is None:
         return trial
     return save(transaction, study_key, allowed_step(trial, Verb.STOP, Facts(now=now, actor=SERVER, reason=reason)))
@@ -63,6 +64,7 @@ class _StoredCurves:
     transaction: Transaction
     study_key: int
     number: int
+    goal: Goal
 
     def best_at(self, position: float) -> float | None:
         return curves.best_at(self.transaction, self.study_key, self.number, position)
@@ -75,3 +77,7 @@ class _StoredCurves:
 
     def any_better(self, best: float) -> bool:
         return curves.any_better(self.transaction, self.study_key, best)
+
+    def completed(self, least: int) -> Completed | None:
+        known = ended_curves.completed(self.transaction, self.study_key, self.goal, least)
+        return None if known is None else Completed(*known)
