@@ -7,6 +7,7 @@ import statistics
 
 import pytest
 
+from dodona_server.algorithms.multi_fidelity.sampler import MOST_MODELED
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.domain.continuation import EPOCHS, RESUME_FROM, Budget, with_tuner_values, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
@@ -83,6 +84,12 @@ def test_few_results_with_a_resource_are_not_enough(sampler):
     assert modeled(starts(spec, known[:3]), sampler) == []
     failed = [Trial(one.number, TrialState.INFEASIBLE, one.parameters) for one in known]
     assert modeled(starts(spec, failed), sampler) == []
+
+
+@MODELS
+def test_a_call_for_many_points_gets_few_from_the_model(sampler):
+    found = starts(spec_of("ASHA", sampler, **OPTIONS["ASHA"]), history(30, 1, best=0.5), 50)
+    assert len(modeled(found, sampler)) == MOST_MODELED
 
 
 @MODELS

@@ -203,7 +203,10 @@ def test_contexts_and_waiting_calls_are_fresh_too(api, make_study):
         complete(api, within)
 
 
-@pytest.mark.parametrize("algorithm", ["CMA_ES", "HYPERBAND", "NSGA2", "REGULARIZED_EVOLUTION", "SKOPT_FOREST"])
+@pytest.mark.parametrize(
+    "algorithm",
+    ["ASHA", "CMA_ES", "HYPERBAND", "NSGA2", "PBT", "REGULARIZED_EVOLUTION", "SKOPT_FOREST", "SUCCESSIVE_HALVING"],
+)
 def test_every_algorithm_that_learns_says_whether_it_is_fresh(api, make_study, algorithm):
     options = {"algorithmOptions": {"max_epochs": 9, "factor": 3}} if algorithm == "HYPERBAND" else {}
     make_study(algorithm=algorithm, parameters=[number("x"), number("y")], **options)

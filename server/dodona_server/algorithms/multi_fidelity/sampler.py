@@ -28,6 +28,8 @@ SAMPLER = "sampler"
 _RANDOM = "RANDOM"
 _MODELS: dict[str, Algorithm] = {"GP_BANDIT": GpBandit(), "TPE": Tpe()}
 RANDOM_SHARE = 1 / 3
+# A call may ask for many points, and each takes a model a part of a second.
+MOST_MODELED = 8
 # A model needs as many results as parameters and two more, and at least this many.
 LEAST_RESULTS = 4
 
@@ -58,6 +60,7 @@ class Sampler:
 
     def __init__(self, name: str, request: Request, fidelity: Fidelity) -> None:
         self.note = ""
+        self._modeled = 0
         self._rng = request.rng
         searched = _searched(request, fidelity)
         self._space = searched.problem.spec.space
@@ -70,8 +73,10 @@ class Sampler:
 
     def point(self) -> Suggestion:
         """Return the next point."""
-        if self._model is None or self._reason == RANDOM or self._rng.random() < RANDOM_SHARE:
+        done = self._modeled >= MOST_MODELED
+        if self._model is None or self._reason == RANDOM or done or self._rng.random() < RANDOM_SHARE:
             return self._seen.new(lambda: sample(self._space, self._rng), RANDOM)
+        self._modeled += 1
         return self._seen.new(functools.partial(self._propose, self._model), self._reason)
 
     def _propose(self, model: Algorithm) -> Mapping[str, Value]:
