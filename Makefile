@@ -23,7 +23,7 @@ VERSIONS := $(if $(LATEST),--upgrade,--constraint constraints.txt)
 INSTALLED := .venv/.installed-$(if $(LATEST),latest,tested)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo check test chaos lint format constraints clean
+.PHONY: help demo check test chaos chromium lint format constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ demo: $(INSTALLED)-demo ## watch two workers tune a Keras model on real data
 check: lint ## lint, and run the tests that need no Keras and no second process: under two minutes
 	$(BIN)/python -m pytest --unit --numprocesses 2 $(UNIT) $(ARGS)
 
-test: $(INSTALLED)-dev ## run all tests
+test: $(INSTALLED)-dev chromium ## run all tests
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: $(INSTALLED)-dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
@@ -75,6 +75,13 @@ $(INSTALLED)-demo: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	rm -f .venv/.installed-*
 	$(INSTALL) $(VERSIONS) --editable '.[server,keras-cpu,examples]'
 	touch $@
+
+# The tests of the pages need a browser. Debian and its relatives have it; elsewhere these tests say what they miss.
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
+	    test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+	    { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; } || \
+	    echo "Chromium cannot be installed: the tests of the pages are skipped" >&2
 
 # tensorflow-cloud requires packages that its tuner, which the tests use, never imports.
 $(INSTALLED)-dev: pyproject.toml constraints.txt | .venv/pyvenv.cfg

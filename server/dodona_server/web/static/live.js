@@ -17,13 +17,17 @@ function mayUpdate(name, element) {
   return !(name === "open" && element.tagName === "DETAILS");
 }
 
+// What the reader types stays.
+function mayMorph(element) {
+  return !(element === document.activeElement && element.matches("input, select, textarea"));
+}
+
 function put(text) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.getElementById("main");
   showTimes(fresh);
   Idiomorph.morph(document.getElementById("main"), fresh, {
-    ignoreActiveValue: true,
-    callbacks: { beforeAttributeUpdated: mayUpdate },
+    callbacks: { beforeAttributeUpdated: mayUpdate, beforeNodeMorphed: mayMorph },
   });
   document.title = page.title;
   status.hidden = page.getElementById("status").hidden;

@@ -1,0 +1,390 @@
+"""The pages in a real browser: what they look like to everyone, what they do, and how they follow the server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.processes import ServerProcess
+from tests.web import browser as browsers
+from tests.web.browser import PHONE, faults_for_all, refresh, watched
+from tests.web.filled import BIG, EVIL, RATE, Filled, add_big_study
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(browsers.executable() is None, reason=browsers.MISSING),
+]
+TOKEN = "a long random secret"
+S = "/studies/p/l"
+PAGES = [
+    "/",
+    "/?q=nothing",
+    "/new",
+    f"{S}/empty",
+    f"{S}/digits",
+    f"{S}/digits/trials/5",
+    f"{S}/digits/trials/25",
+    f"{S}/ranker?metric=latency_ms&y=best",
+    f"{S}/evil",
+    f"{S}/evil/trials/3",
+    f"{S}/big",
+    f"{S}/none",
+]
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsers.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with studies of all kinds."""
+    folder = tmp_path_factory.mktemp("browser")
+    add_big_study(folder / "dodona.db")
+    server = ServerProcess(folder).start()
+    filled = Filled(server.url)
+    filled.fill()
+    filled.close()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def api(url: str) -> Iterator[Filled]:
+    filled = Filled(url)
+    yield filled
+    filled.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    with watched(browser, url) as page:
+        yield page
+
+
+@pytest.fixture
+def study(api: Filled, request: pytest.FixtureRequest) -> str:
+    """The id of a new study of this test."""
+    study_id = re.sub("[^a-z]+", "-", request.node.name.lower()).strip("-")[:60]
+    api.create(study_id)
+    return study_id
+
+
+def send(page: Page, opener: str, button: str, **fields: str) -> None:
+    """Opens a dialog, fills its fields and sends it."""
+    page.get_by_role("button", name=opener, exact=True).first.click()
+    dialog = page.get_by_role("dialog")
+    for name, value in fields.items():
+        dialog.get_by_label(name).fill(value)
+    dialog.get_by_role("button", name=button, exact=True).click()
+
+
+def says(page: Page, words: str) -> None:
+    expect(page.locator("main")).to_contain_text(words)
+
+
+def gone(page: Page) -> None:
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+class TestEveryPage:
+    def test_is_for_everyone(self, browser: Browser, url: str) -> None:
+        with watched(browser, url, expected=("404",)) as page:
+            for path in PAGES:
+                page.goto(path)
+                expect(page.locator("h1")).to_be_visible()
+                assert faults_for_all(page) == [], path
+
+    def test_is_read_in_the_dark(self, browser: Browser, url: str) -> None:
+        with watched(browser, url, color_scheme="dark") as page:
+            for path in ("/", "/new", f"{S}/digits", f"{S}/digits/trials/5"):
+                page.goto(path)
+                assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 20)"
+                assert faults_for_all(page, rules=["color-contrast"]) == [], path
+
+    def test_fits_on_a_phone(self, browser: Browser, url: str) -> None:
+        with watched(browser, url, expected=("404",), viewport=PHONE, is_mobile=True, has_touch=True) as page:
+            for path in PAGES:
+                page.goto(path)
+                assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+                assert page.evaluate("innerWidth") == PHONE["width"], path
+
+    def test_shows_names_as_they_are(self, page: Page) -> None:
+        for path in (f"{S}/evil", f"{S}/evil/trials/1"):
+            page.goto(path)
+            says(page, EVIL)
+        page.get_by_role("button", name="Clone").click()
+        expect(page.get_by_role("dialog").get_by_label(EVIL).first).to_be_visible()
+        assert faults_for_all(page) == []
+
+    def test_has_dialogs_for_everyone(self, page: Page) -> None:
+        page.goto(f"{S}/digits")
+        for opener in ("Queue a trial", "Pause", "Complete", "Budget", "Delete"):
+            page.get_by_role("button", name=opener, exact=True).click()
+            assert faults_for_all(page) == [], opener
+            page.keyboard.press("Escape")
+            gone(page)
+
+    def test_reads_well_without_a_script(self, browser: Browser, url: str) -> None:
+        with watched(browser, url, java_script_enabled=False) as page:
+            page.goto(f"{S}/digits")
+            expect(page.get_by_role("heading", name="Digits")).to_be_visible()
+            expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+            expect(page.locator("time").first).to_contain_text("UTC")
+            page.get_by_role("link", name="Oldest").click()
+            expect(page.locator(".trials tbody th").first).to_have_text("1")
+
+
+class TestStudies:
+    def test_a_study_is_paused_resumed_and_completed(self, page: Page, api: Filled, study: str) -> None:
+        page.goto(f"{S}/{study}")
+        send(page, "Pause", "Pause", Reason="the cluster is down")
+        says(page, "Paused: the cluster is down")
+        assert api.get(f"/{study}")["inactiveReason"] == "the cluster is down"
+        page.get_by_role("button", name="Resume").click()
+        expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+        assert api.get(f"/{study}")["state"] == "ACTIVE"
+        send(page, "Complete", "Complete")
+        expect(page.get_by_role("button", name="Complete", exact=True)).to_have_count(0)
+        assert api.get(f"/{study}")["state"] == "COMPLETED"
+
+    def test_a_refusal_is_said_beside_the_button(self, browser: Browser, url: str, api: Filled, study: str) -> None:
+        api.post(f"/{study}:setMaxTrials", {"maxNumTrials": 1})
+        api.finish(api.start(study)[0], val_accuracy=0.5)
+        with watched(browser, url, expected=("400",)) as page:
+            page.goto(f"{S}/{study}")
+            page.get_by_role("button", name="Resume").click()
+            expect(page.get_by_role("alert")).to_contain_text("its budget is used up")
+            send(page, "Budget", "Change", **{"Most trials": "0"})
+            assert page.locator("#max-trials:invalid").count() == 1
+            page.get_by_label("Most trials").fill("5")
+            page.get_by_role("button", name="Change").click()
+            says(page, "1 of 5 trials finished")
+            expect(page.locator("h1")).to_contain_text("Active")
+            expect(page.locator("#status")).to_have_text("Live")
+
+    def test_a_study_is_deleted_by_its_name(self, page: Page, api: Filled, study: str) -> None:
+        page.goto(f"{S}/{study}")
+        typed = "Type the id of the study"
+        send(page, "Delete", "Delete the study", **{typed: "digits"})
+        assert page.locator("#typed:invalid").count() == 1
+        page.get_by_label(typed).fill(study)
+        page.get_by_role("button", name="Delete the study").click()
+        page.wait_for_url("**/")
+        assert api.get(f"/{study}") is None
+
+    def test_a_study_is_created_and_wrong_json_is_told_as_one_types(
+        self, browser: Browser, url: str, api: Filled
+    ) -> None:
+        with watched(browser, url, expected=("400",)) as page:
+            page.goto("/new")
+            state, spec = page.locator("#spec-state"), page.locator("#spec")
+            expect(state).to_have_text("1 metric, 3 parameters.")
+            spec.fill('{"metrics": [}')
+            expect(state).to_contain_text("This is no JSON")
+            spec.fill('{"metrics": [{"metricId": "loss"}], "parameters": [{"parameterId": "x"}]}')
+            expect(state).to_contain_text("parameters: x needs a doubleValueSpec")
+            spec.fill('{"metrics": [{"metricId": "loss"}], "algorithm": "MAGIC"}')
+            page.get_by_label("Name").fill("Made here")
+            page.get_by_label("Project").fill("p")
+            page.get_by_label("Location").fill("l")
+            page.get_by_label("Most trials").fill("7")
+            page.get_by_role("button", name="Create the study").click()
+            expect(page.get_by_role("alert")).to_contain_text("MAGIC")
+            spec.fill('{"metrics": [{"metricId": "loss"}], "algorithm": "TPE"}')
+            page.get_by_role("button", name="Create the study").click()
+            page.wait_for_url(f"**{S}/*")
+            says(page, "0 of 7 trials finished")
+            says(page, "TPE")
+
+    def test_exports_are_on_the_page(self, page: Page) -> None:
+        page.goto(f"{S}/digits")
+        page.get_by_text("Export").click()
+        for name, ending in (("CSV", "csv"), ("Parquet", "parquet"), ("JSON lines", "jsonl")):
+            with page.expect_download() as download:
+                page.get_by_role("link", name=name, exact=True).click()
+            assert download.value.suggested_filename == f"digits.{ending}"
+            assert download.value.path().stat().st_size > 500
+
+    def test_studies_are_searched(self, page: Page) -> None:
+        page.goto("/")
+        page.get_by_label("Name or path").fill("RANK")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**q=RANK**")
+        expect(page.locator(".studies tbody th")).to_have_count(1)
+        expect(page.locator(".studies tbody th")).to_contain_text("Ranker: quality and latency")
+
+
+class TestTrials:
+    def test_a_trial_is_queued_with_the_fields_that_are_active(self, page: Page, api: Filled, study: str) -> None:
+        page.goto(f"{S}/{study}")
+        page.get_by_role("button", name="Queue a trial").first.click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_label("momentum")).to_be_hidden()
+        dialog.get_by_label("learning_rate").fill("0.5")
+        dialog.get_by_role("button", name="Queue the trial").click()
+        assert dialog.locator("input:invalid").count() == 1
+        dialog.get_by_label("learning_rate").fill("0.02")
+        dialog.get_by_label("units").select_option("64")
+        dialog.get_by_label("optimizer").select_option("sgd")
+        dialog.get_by_label("momentum").fill("0.75")
+        dialog.get_by_role("button", name="Queue the trial").click()
+        expect(page.locator("#notice")).to_contain_text("Trial 1 is queued.")
+        says(page, "1 waiting")
+        wanted = {"learning_rate": 0.02, "layers": 2, "units": 64, "optimizer": "sgd", "momentum": 0.75}
+        assert values(api.get(f"/{study}/trials/1")) == wanted
+        page.get_by_role("button", name="Queue a trial").first.click()
+        dialog.get_by_label("Copy the values of trial").fill("1")
+        dialog.get_by_role("button", name="Copy").click()
+        expect(dialog.get_by_label("momentum")).to_have_value("0.75")
+        dialog.get_by_label("optimizer").select_option("adam")
+        expect(dialog.get_by_label("momentum")).to_be_hidden()
+        dialog.get_by_role("button", name="Queue the trial").click()
+        expect(page.locator("#notice")).to_contain_text("Trial 2 is queued.")
+        del wanted["momentum"]
+        assert values(api.get(f"/{study}/trials/2")) == wanted | {"optimizer": "adam"}
+
+    def test_a_trial_that_was_run_elsewhere_is_added_with_its_result(self, page: Page, api: Filled) -> None:
+        api.create("elsewhere", parameters=[RATE])
+        page.goto(f"{S}/elsewhere")
+        page.get_by_role("button", name="Queue a trial").first.click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("learning_rate").fill("0.01")
+        dialog.get_by_label("It was run already").check()
+        dialog.get_by_label("val_accuracy").fill("0.875")
+        dialog.get_by_role("button", name="Queue the trial").click()
+        says(page, "1 succeeded")
+        assert api.get("/elsewhere/trials/1")["finalMeasurement"]["metrics"] == [
+            {"metricId": "val_accuracy", "value": 0.875}
+        ]
+
+    def test_a_running_trial_is_stopped_from_its_row(self, page: Page, api: Filled, study: str) -> None:
+        api.start(study, "one")
+        api.start(study, "two")
+        page.goto(f"{S}/{study}")
+        page.get_by_role("button", name="Stop trial 2").click()
+        expect(page.get_by_role("dialog")).to_contain_text("The worker of trial 2 is asked")
+        page.get_by_role("dialog").get_by_role("button", name="Stop the trial").click()
+        expect(page.locator("#running-2")).to_contain_text("Stopping")
+        assert [api.get(f"/{study}/trials/{number}")["state"] for number in (1, 2)] == ["ACTIVE", "STOPPING"]
+
+    def test_a_trial_is_stopped_and_gets_its_result_on_its_page(self, page: Page, api: Filled, study: str) -> None:
+        path, _ = api.start(study)
+        page.goto("/studies/p/l" + path)
+        send(page, "Stop", "Stop the trial")
+        expect(page.locator("h1")).to_contain_text("Stopping")
+        send(page, "Add its result", "Add the result", val_accuracy="0.625")
+        expect(page.locator("h1")).to_contain_text("Stopped early")
+        says(page, "0.625")
+        send(page, "Delete", "Delete the trial")
+        page.wait_for_url(f"**{S}/{study}")
+        assert api.get(path) is None
+
+    def test_an_infeasible_trial_is_retried_and_cloned(self, page: Page, api: Filled, study: str) -> None:
+        path, given = api.start(study)
+        api.post(f"{path}:complete", {"trialInfeasible": True, "infeasibleReason": "out of memory"})
+        page.goto("/studies/p/l" + path)
+        page.get_by_role("button", name="Retry").click()
+        expect(page.locator("#notice")).to_contain_text("Trial 2 is queued with the same values.")
+        assert values(api.get(f"/{study}/trials/2")) == given
+        send(page, "Clone", "Queue the trial", learning_rate="0.05")
+        expect(page.locator("#notice")).to_contain_text("Trial 3 is queued.")
+        assert values(api.get(f"/{study}/trials/3")) == given | {"learning_rate": 0.05}
+        page.locator("#notice").get_by_role("link").click()
+        expect(page.locator("h1")).to_contain_text("Trial 3")
+
+    def test_any_of_100_000_trials_is_reached(self, page: Page) -> None:
+        page.goto(f"{S}/big")
+        first = page.locator(".trials tbody tr").first
+        expect(first).to_contain_text(str(BIG))
+        page.get_by_role("link", name="Next page").click()
+        expect(first).to_contain_text(str(BIG - 25))
+        page.get_by_label("from trial").fill("4711")
+        page.keyboard.press("Enter")
+        expect(first).to_contain_text("4711")
+        page.get_by_role("link", name="infeasible").click()
+        expect(first).to_contain_text(str(BIG - 5000 + 7))
+        page.get_by_role("link", name="Worst").click()
+        expect(first).to_contain_text("0.99999")
+
+
+class TestLive:
+    def test_what_happens_is_shown_and_what_the_reader_opened_stays(self, page: Page, api: Filled, study: str) -> None:
+        path, _ = api.start(study)
+        page.goto(f"{S}/{study}")
+        page.get_by_text("Connect a worker").click()
+        row = page.locator("#running-1").element_handle()
+        measurement = {"stepCount": 3, "metrics": [{"metricId": "val_accuracy", "value": 0.4375}]}
+        api.post(f"{path}:addTrialMeasurement", {"measurement": measurement})
+        refresh(page)
+        expect(page.locator("#running-1")).to_contain_text("0.4375")
+        assert row.evaluate("one => one.isConnected")  # changed in its place
+        expect(page.get_by_text("client.get_study")).to_be_visible()
+        api.finish(path, val_accuracy=0.8125)
+        refresh(page)
+        expect(page.locator("#best")).to_contain_text("0.8125")
+        expect(page.locator("#running-1")).to_have_count(0)
+
+    def test_a_page_follows_by_itself(self, page: Page, api: Filled, study: str) -> None:
+        page.goto(f"{S}/{study}")
+        api.start(study)
+        expect(page.locator("#running-1")).to_be_visible()
+
+    def test_a_server_that_does_not_answer_is_told_and_found_again(
+        self, browser: Browser, url: str, study: str
+    ) -> None:
+        with watched(browser, url, expected=("ERR_FAILED",)) as page:
+            page.goto(f"{S}/{study}")
+            page.route("**/*", lambda route: route.abort())
+            refresh(page)
+            expect(page.locator("#status")).to_have_text("The server does not answer; trying again")
+            send(page, "Pause", "Pause")
+            expect(page.get_by_role("alert")).to_contain_text("The server does not answer. Try again")
+            page.unroute("**/*")
+            page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+            gone(page)
+            expect(page.locator("#status")).to_have_text("Live")
+
+    def test_everything_is_reached_by_keyboard(self, page: Page, api: Filled, study: str) -> None:
+        page.goto(f"{S}/{study}")
+        page.keyboard.press("Tab")
+        expect(page.get_by_text("Skip to content")).to_be_focused()
+        for _ in range(4):
+            page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Pause", exact=True)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Reason")).to_be_focused()
+        page.keyboard.type("by hand")
+        page.keyboard.press("Enter")
+        says(page, "Paused: by hand")
+
+
+@pytest.fixture
+def guarded(tmp_path: Any) -> Iterator[str]:
+    """The address of a server with a token."""
+    server = ServerProcess(tmp_path, DODONA_TOKEN=TOKEN).start()
+    api = Filled(server.url, TOKEN)
+    api.create("secret")
+    api.close()
+    yield server.url
+    server.stop()
+
+
+def test_whoever_signed_in_with_the_token_can_act(browser: Browser, guarded: str) -> None:
+    credentials = {"username": "anyone", "password": TOKEN}
+    with watched(browser, guarded, expected=("401",), http_credentials=credentials) as page:
+        page.goto(f"{S}/secret")
+        send(page, "Pause", "Pause")
+        expect(page.get_by_role("button", name="Resume")).to_be_visible()
+        expect(page.locator("h1")).to_contain_text("Paused")
+
+
+def values(trial: dict[str, Any]) -> dict[str, Any]:
+    return {one["parameterId"]: one["value"] for one in trial["parameters"]}
