@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from collections import Counter
@@ -16,8 +17,9 @@ from dodona_server.algorithms.registry import Problem, Request, Suggestions, alg
 from dodona_server.domain.continuation import BRACKET, EPOCHS, INITIAL_EPOCH, RESUME_FROM, ROUND, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
+from tests.support.simulated_workers import simulate
 
 SPACE = SearchSpace((Parameter("x", Double(0, 1)),))
 
@@ -145,6 +147,22 @@ def test_workers_wait_only_when_nothing_is_left_to_begin():
     assert Counter(values[BRACKET] for values in found.parameters) == {2: 9, 1: 5, 0: 3}
     assert found.wait
     assert ask(spec_of(max_epochs=9, factor=3, hyperband_iterations=0), trials, 100).parameters[99]
+
+
+def test_without_a_last_iteration_nobody_waits_not_even_for_dead_workers():
+    spec = dataclasses.replace(
+        spec_of(max_epochs=27, hyperband_iterations=0), stopping=StoppingConfig(max_num_trials=300)
+    )
+    search = simulate(
+        spec,
+        64,
+        lambda trial: trial.parameters["x"],
+        lambda trial: trial.parameters[EPOCHS] - trial.parameters[INITIAL_EPOCH],
+        dies=lambda number: number % 30 == 0,
+    )
+    assert len(search.trials) == 300
+    assert search.waited == 0
+    assert {trial.parameters[EPOCHS] for trial in search.trials} == {1, 3, 9, 27}
 
 
 def test_a_trial_that_is_deleted_is_replaced():
