@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from difflib import get_close_matches
-from importlib.metadata import version as installed_version
+from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -71,17 +71,22 @@ app = typer.Typer(
 )
 
 
-def version(shown: bool = True) -> None:
+def print_version() -> None:
     """Print the version."""
-    if shown:
-        typer.echo(f"dodona {installed_version('dodona')}")
+    typer.echo(f"dodona {version('dodona')}")
+
+
+def _print_version_and_exit(wanted: bool) -> None:
+    if wanted:
+        print_version()
         raise typer.Exit
 
 
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version and exit")
+        bool,
+        typer.Option("--version", callback=_print_version_and_exit, is_eager=True, help="Print the version and exit"),
     ] = False,
 ) -> None:
     """Dodona, a self-hosted hyperparameter tuning service."""

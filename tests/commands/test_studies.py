@@ -125,6 +125,18 @@ def test_a_study_is_watched_until_its_last_trial_ends(
     assert [row[:4] for row in watched[4:]] == [["4", "SUCCEEDED", "3", "0.75"]]
 
 
+def test_workers_are_listed_with_their_trials(
+    cli: Callable[..., Result], study: dodona.Study, running: dodona.Trial, server_url: str
+) -> None:
+    with dodona.Client(server_url, worker="another").get_study("digits").ask() as trial:
+        trial.complete(0.25)
+    head, first, second = lines(cli("workers", "digits"))
+    assert head == ["worker", "running", "since", "finished", "failed", "last seen"]
+    assert [first[0], first[1], *first[3:]] == ["w", "4", "2", "1", ""]
+    assert second[:5] == ["another", "", "", "1", "0"]
+    assert second[5].endswith(" ago")
+
+
 def test_trials_are_listed_and_shown(cli: Callable[..., Result], study: dodona.Study, running: dodona.Trial) -> None:
     assert [row[0] for row in lines(cli("trials", "list", "digits"))] == ["trial", "1", "2", "3", "4"]
     _, running = lines(cli("trials", "list", "digits", "--state", "active"))
@@ -195,7 +207,7 @@ def test_a_server_that_is_not_there_has_its_own_exit_code(cli: Callable[..., Res
 def test_the_help_has_defaults_and_an_unknown_command_names_the_nearest(cli: Callable[..., Result]) -> None:
     assert "[default: 8080]" in cli("serve", "--help").stdout
     assert "<bool>" not in cli("--help").stdout
-    assert cli("--version").stdout == f"dodona {dodona.__version__}\n"
+    assert cli("--version").stdout == cli("version").stdout == f"dodona {dodona.__version__}\n"
     unknown = cli("studie")
     assert unknown.exit_code == 2
     assert "there is no command 'studie'; did you mean 'studies'?" in unknown.stderr
