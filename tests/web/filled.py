@@ -111,6 +111,7 @@ class Filled:
         path, values = self.start(study_id, worker)
         noise = self._random.gauss
         best = 0.97 - 0.05 * (math.log10(values["learning_rate"]) + 2.2) ** 2 - 0.15 * abs(values["dropout"] - 0.2)
+        best *= 0.55 if values["optimizer"] == "rmsprop" else 1
         for step in range(1, epochs + 1):
             value = best * (1 - math.exp(-step / 2.2)) + noise(0, 0.006)
             metrics = [{"metricId": "val_accuracy", "value": value}, {"metricId": "val_loss", "value": 1.05 - value}]
@@ -139,7 +140,7 @@ class Filled:
 
     def digits(self, count: int = 24) -> None:
         """A running study with conditional parameters, failed and stopped trials."""
-        budget = {"maxNumTrials": 60, "maxFailedTrials": 30}
+        budget = {"maxNumTrials": 100, "maxFailedTrials": 30}
         self.create(
             "digits", "Digits, dense network", studyStoppingConfig=budget, medianAutomatedStoppingSpec={}, seed="5"
         )

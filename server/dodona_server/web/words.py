@@ -75,7 +75,7 @@ def form_fields(space: SearchSpace) -> list[FormField]:
     def add(parameter: Parameter, parent: int | None, values: tuple[Value, ...]) -> None:
         kind, index = parameter.kind, len(fields)
         default = None if kind.default_value is None else f"default {shown(kind.default_value)}"
-        log = "logarithmic" if not isinstance(kind, Categorical) and kind.scale is not Scale.LINEAR else None
+        log = "log" if not isinstance(kind, Categorical) and kind.scale is not Scale.LINEAR else None
         spans = None if isinstance(kind, Categorical | Discrete) else _values(parameter)
         fields.append(FormField(index, parameter, parent, values, ", ".join(filter(None, (spans, log, default)))))
         for branch in parameter.branches:
