@@ -11,22 +11,28 @@ from dodona._errors import named_problems
 from dodona_schemas import vertex
 
 Rule = (
-    vertex.MedianAutomatedStoppingSpec
+    vertex.AutomaticStoppingSpec
+    | vertex.MedianAutomatedStoppingSpec
+    | vertex.DecayCurveAutomatedStoppingSpec
     | vertex.ConvexAutomatedStoppingSpec
     | vertex.AshaStoppingSpec
     | vertex.NoProgressStoppingSpec
 )
-EarlyStopping = Literal["median", "convex", "asha", "no_progress"] | Rule | Mapping[str, Any]
+EarlyStopping = Literal["auto", "median", "decay_curve", "convex", "asha", "no_progress"] | Rule | Mapping[str, Any]
 
 _DEFAULT_PATIENCE = 10
 _NAMED: dict[str, Rule] = {
+    "auto": vertex.AutomaticStoppingSpec(),
     "median": vertex.MedianAutomatedStoppingSpec(),
+    "decay_curve": vertex.DecayCurveAutomatedStoppingSpec(),
     "convex": vertex.ConvexAutomatedStoppingSpec(),
     "asha": vertex.AshaStoppingSpec(),
     "no_progress": vertex.NoProgressStoppingSpec(patience=_DEFAULT_PATIENCE),
 }
 _FIELDS: dict[type[Rule], str] = {
+    vertex.AutomaticStoppingSpec: "automatic_stopping_spec",
     vertex.MedianAutomatedStoppingSpec: "median_automated_stopping_spec",
+    vertex.DecayCurveAutomatedStoppingSpec: "decay_curve_stopping_spec",
     vertex.ConvexAutomatedStoppingSpec: "convex_automated_stopping_spec",
     vertex.AshaStoppingSpec: "asha_stopping_spec",
     vertex.NoProgressStoppingSpec: "no_progress_stopping_spec",

@@ -251,12 +251,63 @@ def test_a_safety_metric_is_no_objective(api, make_study):
     assert [report(api, trial, 0.9, step) for step in (4, 5)] == ["ACTIVE", "STOPPING"]
 
 
-@pytest.mark.parametrize("rule", ["decayCurveStoppingSpec"])
-def test_other_rules_are_kept_and_stop_nothing(api, make_study, rule):
-    make_study(**{rule: {}})
-    for value in (0.3, 0.4, 0.4, 0.4, 0.5, 9.0):
-        assert run(api, [value] * 6)[0] == ["ACTIVE"] * 6
-    assert rule in api.get("/studies/s")["studySpec"]
+class TestRulesThatForetell:
+    """The model is fitted in another process, so a rule may act some reports late."""
+
+    @pytest.mark.parametrize("rule", ["automaticStoppingSpec", "decayCurveStoppingSpec"])
+    def test_a_bad_curve_is_stopped_with_its_reason_and_a_good_one_is_not(self, api, make_study, rule):
+        make_study(**{rule: {}})
+        # Each is better than the ones before.
+        for number in reversed(range(12)):
+            assert run(api, [0.3 + number / 100 + 0.1 / step for step in range(1, 13)])[0] == ["ACTIVE"] * 12
+        trial, states = self.stopped(api)
+        assert states[:2] == ["ACTIVE"] * 2
+        assert "is expected at step 12; best so far 2" in reason(api, trial)
+        assert run(api, [0.299 + 0.1 / step for step in range(1, 13)])[0] == ["ACTIVE"] * 12
+        # The best trial so far, however bad it becomes.
+        assert run(api, [0.1] + [9.0] * 11)[0] == ["ACTIVE"] * 12
+
+    def test_by_elapsed_time(self, api, make_study):
+        make_study(decayCurveStoppingSpec={"useElapsedDuration": True})
+        for number in reversed(range(12)):
+            trial = start(api)
+            for second in range(1, 11):
+                report(api, trial, 0.3 + number / 100, 0, seconds=second * 1.5)
+            api.post(f"{trial}:complete")
+        trial, _ = self.stopped(api, seconds=1.5)
+        assert "is expected at 15 s; best so far 2" in reason(api, trial)
+
+    def stopped(self, api, seconds=None):
+        """A trial that is stopped, and its states: one bad trial after another, until the model is there."""
+        deadline = time.monotonic() + patience(60)
+        while time.monotonic() < deadline:
+            trial = start(api)
+            timed = [{} if seconds is None else {"seconds": step * seconds} for step in range(1, 10)]
+            states = [report(api, trial, 2.0 + 0.1 / step, step, **more) for step, more in enumerate(timed, 1)]
+            api.post(f"{trial}:complete")
+            if "STOPPING" in states:
+                return trial, states
+        raise AssertionError("no trial was stopped")
+
+
+class TestDivergence:
+    @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+    def test_automatic_stops_it_at_once(self, api, make_study, value):
+        make_study(automaticStoppingSpec={})
+        trial = start(api)
+        assert [report(api, trial, 0.5, 1), report(api, trial, value, 2)] == ["ACTIVE", "STOPPING"]
+        shown = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}[value]
+        assert reason(api, trial) == f"diverged: loss is {shown} at step 2"
+        assert report(api, trial, value, 3) == "STOPPING"
+
+    def test_other_metrics_may_be_anything(self, api, make_study):
+        make_study(automaticStoppingSpec={})
+        assert report(api, start(api), "NaN", 1, metric="accuracy") == "ACTIVE"
+
+    def test_other_rules_go_on(self, api, make_study):
+        make_study(decayCurveStoppingSpec={})
+        assert report(api, start(api), "NaN", 1) == "ACTIVE"
+
 
 
 class TestAcrossServers:

@@ -106,7 +106,7 @@ def test_a_name_that_is_no_id_is_for_people_only(name: str) -> None:
         *(
             (
                 {"goal": "minimize", "early_stopping": rule},
-                "early_stopping is .*one of 'median', 'convex', 'asha', 'no_progress'",
+                "early_stopping is .*one of 'auto', 'median', 'decay_curve', 'convex', 'asha', 'no_progress'",
             )
             for rule in (
                 "auto",

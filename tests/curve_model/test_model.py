@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.curve_model.curves import UNSEEN, Curve, Progress, rungs_of
+from dodona_server.curve_model.curves import UNSEEN, Curve, Progress, table_of
 from dodona_server.curve_model.model import fit
 
 STEPS = np.arange(1, 51, dtype=float)
@@ -110,16 +110,22 @@ class TestRivals:
 
 class TestRungs:
     def test_they_are_positions_of_the_longest_curve(self):
-        rungs = rungs_of([curve([0.0] * 50), curve([0.0] * 9)])
-        assert rungs.tolist() == [1, 2, 3, 5, 7, 10, 14, 19, 26, 36, 50]
+        assert rungs([curve([0.0] * 50), curve([0.0] * 9)]) == [1, 2, 3, 5, 7, 10, 14, 19, 26, 36, 50]
 
     def test_many_positions_have_few_rungs(self):
         positions = np.arange(1, 1_000_001, dtype=float)
-        assert len(rungs_of([curve(np.zeros(1_000_000), positions=positions)])) <= 26
+        assert len(rungs([curve(np.zeros(1_000_000), positions=positions)])) <= 26
 
     def test_seconds(self):
         positions = np.array([0.013, 7.1, 9.9, 30.0])
-        assert set(rungs_of([curve([0.0] * 4, positions=positions)])) <= set(positions)
+        assert set(rungs([curve([0.0] * 4, positions=positions)])) <= set(positions)
+
+    def test_while_no_training_has_ended_they_go_far(self):
+        assert rungs([curve([0.0] * 5, Progress.RUNNING)]) == [1, 2, 3, 5, 50]
+
+
+def rungs(curves):
+    return table_of(dict(enumerate(curves, 1))).rungs.tolist()
 
 
 values = st.lists(st.floats(-1e308, 1e308), min_size=1, max_size=12)

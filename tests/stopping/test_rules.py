@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dodona_server.curve_model.curves import Curve, Progress
+from dodona_server.curve_model.model import fit
 from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.stopping_rule import ACTING, StoppingMethod, StoppingRule
 from dodona_server.stopping import registry
@@ -19,6 +23,8 @@ from dodona_server.stopping.convex import Autoregression, Gains, fit, overestima
 MEDIAN = StoppingRule(StoppingMethod.MEDIAN)
 ASHA = StoppingRule(StoppingMethod.ASHA)
 PATIENT = StoppingRule(StoppingMethod.NO_PROGRESS, patience=3)
+AUTOMATIC = StoppingRule(StoppingMethod.AUTOMATIC)
+DECAY = StoppingRule(StoppingMethod.DECAY_CURVE)
 numbers = st.floats(-1e308, 1e308)
 
 
@@ -49,9 +55,19 @@ class Known:
         return self.ended
 
 
-def decide(rule, best, known, position=9.0, before=8.0, count=9, *, maximized=True):
+def decide(rule, best, known, position=9.0, before=8.0, count=9, *, maximized=True, model=None, number=0):
     earlier = None if before is None else CurvePoint(before, best, best, count - 1)
-    return registry.decide(Case(rule, earlier, CurvePoint(position, best, best, count), known, maximized))
+    point = CurvePoint(position, best, best, count)
+    return registry.decide(Case(rule, earlier, point, known, maximized, number, model))
+
+
+def model_of(curves, length=20, progress=Progress.ENDED):
+    """The model of trials that have had the same best value from the start."""
+    steps = np.arange(1.0, length + 1)
+    return fit({number: Curve(steps, np.full(length, best), progress) for number, best in enumerate(curves, 1)})
+
+
+TWENTY = [number / 20 for number in range(20)]
 
 
 def test_every_rule_that_acts_is_there():
@@ -209,10 +225,68 @@ class TestNoProgress:
         assert decide(PATIENT, 0.5, Known(earlier=None)) is None
 
 
-@given(st.sampled_from([MEDIAN, ASHA, PATIENT]), st.lists(numbers, max_size=9), numbers, st.booleans())
-def test_no_rule_stops_the_best_trial_of_the_study(rule, others, best, maximized):
+class TestRulesThatForetell:
+    @pytest.mark.parametrize("rule", [AUTOMATIC, DECAY], ids=lambda rule: rule.method)
+    def test_they_stop_a_trial_that_will_not_be_the_best(self, rule):
+        model = model_of(TWENTY)
+        assert decide(rule, 0.1, Known(earlier=0.1), 10.0, 9.0, model=model) is not None
+        assert decide(rule, 0.94, Known(earlier=0.94), 10.0, 9.0, model=model) is None
+
+    def test_the_reason_has_the_figures_in_the_metrics_own_sign(self):
+        model = model_of([-value for value in TWENTY])
+        found = decide(AUTOMATIC, -0.8, Known(earlier=-0.8), 10.0, 9.0, model=model, maximized=False)
+        chance = r"the chance to end as the best of 20 trials that reached step 10 is \S+; "
+        assert re.fullmatch(chance + r"0\.\d+ ± \S+ is expected at step 20; best so far 0\.8", found)
+        found = decide(DECAY, -0.8, Known(earlier=-0.8), 10.0, 9.0, model=model, maximized=False)
+        chance = r"the chance to exceed the optimum so far, 0, is \S+; "
+        assert re.fullmatch(chance + r"0\.\d+ ± \S+ is expected at step 20; best so far 0\.8", found)
+
+    @pytest.mark.parametrize("rule", [AUTOMATIC, DECAY], ids=lambda rule: rule.method)
+    @pytest.mark.parametrize(
+        ("position", "before", "count", "trials"),
+        [
+            (10.0, 9.0, 9, 7),
+            (10.0, 9.0, 2, 20),
+            (1.0, None, 9, 20),
+            (11.0, 10.0, 9, 20),
+            (20.0, 14.0, 9, 20),
+            (0.5, None, 9, 20),
+        ],
+        ids=["few trials", "few measurements", "too early", "no new rung", "at the end", "before all others"],
+    )
+    def test_it_goes_on(self, rule, position, before, count, trials):
+        model = model_of(TWENTY[-trials:])
+        assert decide(rule, 0.0, Known(earlier=0.0), position, before, count, model=model) is None
+
+    @pytest.mark.parametrize("rule", [AUTOMATIC, DECAY], ids=lambda rule: rule.method)
+    def test_without_a_model_it_goes_on(self, rule):
+        assert decide(rule, 0.0, Known(earlier=0.0)) is None
+
+    def test_only_the_automatic_rule_compares_with_running_trials_before_any_has_ended(self):
+        model = model_of([number / 60 for number in range(60)], 10, Progress.RUNNING)
+        assert decide(AUTOMATIC, 0.0, Known(earlier=0.0), 10.0, 9.0, model=model) is not None
+        assert decide(AUTOMATIC, 0.8, Known(earlier=0.8), 10.0, 9.0, model=model) is None
+        assert decide(DECAY, 0.0, Known(earlier=0.0), 10.0, 9.0, model=model) is None
+
+    def test_decay_curve_waits_for_three_trials_that_have_ended(self):
+        steps = np.arange(1.0, 21)
+        ended = {number: Curve(steps, np.full(20, 1.0), Progress.ENDED) for number in (1, 2)}
+        rest = {number: Curve(steps[:12], np.full(12, number / 30), Progress.STOPPED) for number in range(3, 23)}
+        assert decide(DECAY, 0.0, Known(earlier=0.0), 10.0, 9.0, model=fit({**ended, **rest})) is None
+        ended[23] = ended[1]
+        assert decide(DECAY, 0.0, Known(earlier=0.0), 10.0, 9.0, model=fit({**ended, **rest})) is not None
+
+
+@given(
+    st.sampled_from([MEDIAN, ASHA, PATIENT, AUTOMATIC, DECAY]),
+    st.lists(numbers, min_size=1, max_size=12),
+    numbers,
+    st.booleans(),
+    st.sampled_from(Progress),
+)
+def test_no_rule_stops_the_best_trial_of_the_study(rule, others, best, maximized, progress):
     known = Known(others, earlier=best, best=best)
-    assert decide(rule, best, known, maximized=maximized) is None
+    assert decide(rule, best, known, maximized=maximized, model=model_of(others, progress=progress)) is None
 
 
 @given(st.lists(st.tuples(st.floats(1, 9), numbers), min_size=1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -62,7 +62,7 @@ def maximized(study: Study) -> Study:
     return dataclasses.replace(study, spec=spec)
 
 
-def expect(count: int, found: list[float]) -> None:
+def expect(count: int, found: Sequence[object]) -> None:
     assert len(found) == count
 
 
@@ -114,6 +114,9 @@ USES: dict[str, Use] = {
     "bests where nobody was": lambda t, s: expect(0, curves.bests_at(t, s.key, RUNNING, 99.0)),
     "means at": lambda t, s: expect(231, curves.means_at(t, s.key, TRIALS, 3.0)),
     "means where nobody was": lambda t, s: expect(0, curves.means_at(t, s.key, RUNNING, 99.0)),
+    "spans of curves": lambda t, s: expect(curves.COMPARED, curves.spans(t, s.key)),
+    "following in a curve": lambda t, s: curves.following(t, s.key, 500, 2.0),
+    "bests until": lambda t, s: expect(curves.COMPARED, curves.bests_until(t, s.key, 3.0)),
     "any better": lambda t, s: curves.any_better(t, s.key, 0.5),
     "curves of completed trials": lambda t, s: ended_curves.completed(t, s.key, Goal.MINIMIZE, 6),
     "values of completed trials": lambda t, s: ended_curves.values_at(t, s, [0.5, 1.0, 2.0, 3.0]),

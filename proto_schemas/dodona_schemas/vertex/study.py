@@ -292,6 +292,10 @@ class AshaVariant(WireEnum):
     PROMOTION = 2
 
 
+class AutomaticStoppingSpec(WireModel):
+    """Early stopping by the server's best rule; it has no fields."""
+
+
 class AshaStoppingSpec(WireModel):
     """Early stopping of a trial that is not among the best of those that reached the same rung."""
 
@@ -319,6 +323,7 @@ StoppingSpec = (
     DecayCurveAutomatedStoppingSpec
     | MedianAutomatedStoppingSpec
     | ConvexAutomatedStoppingSpec
+    | AutomaticStoppingSpec
     | AshaStoppingSpec
     | NoProgressStoppingSpec
 )
@@ -339,6 +344,7 @@ class StudySpec(WireModel):
     median_automated_stopping_spec: MedianAutomatedStoppingSpec | None = None
     convex_automated_stopping_spec: ConvexAutomatedStoppingSpec | None = None
     convex_stop_config: ConvexStopConfig | None = None
+    automatic_stopping_spec: AutomaticStoppingSpec | None = own("early stopping by the server's best rule")
     asha_stopping_spec: AshaStoppingSpec | None = own("early stopping by the rank at each rung")
     no_progress_stopping_spec: NoProgressStoppingSpec | None = own("early stopping of trials that no longer improve")
     seed: Int64 | None = own("the seed of all suggestions; without it the server draws one")

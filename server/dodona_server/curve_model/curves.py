@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,9 @@ Array = npt.NDArray[np.float64]
 RATIO = 1.35
 MOST_RUNGS = 24
 # How many times the longest curve a training may last, while none has ended.
-UNSEEN = 3.0
+UNSEEN = 10.0
+# A training that is longer by less than this is no longer one.
+LONGER = 1.1
 
 
 class Progress(enum.Enum):
@@ -45,35 +47,74 @@ class Curve:
     progress: Progress
 
 
-def rungs_of(curves: Sequence[Curve]) -> Array:
-    """Return the positions at which to compare the curves; the last one is the end of a training.
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Curves at the positions at which they are compared.
 
-    They are positions of the longest curve, so that trials which report at the same steps are compared at these.
+    Args:
+        numbers: of the trials.
+        rungs: the positions, increasing; the last one is the end of a training.
+        bests: the best value of each trial (rows) at each rung (columns); NaN where it is not known.
+        progress: of the trials.
     """
-    longest = max(curves, key=lambda curve: (curve.positions[-1], len(curve.positions)))
-    end = float(longest.positions[-1])
-    if all(curve.progress is not Progress.ENDED for curve in curves):
-        end *= UNSEEN
-    candidates = longest.positions
-    ratio = max(RATIO, (end / candidates[0]) ** (1 / MOST_RUNGS))
-    rungs = [float(candidates[0])]
-    while rungs[-1] < end:
-        later = candidates[candidates > rungs[-1]]
-        least = rungs[-1] * ratio
-        reached = later[later >= least * (1 - 1e-9)]
-        # One rung less is better than two that are almost the same.
-        following = float(reached[0]) if len(reached) else min(least, end) if not len(later) else float(later[-1])
-        rungs.append(end if following * ratio**0.5 > end else following)
-    return np.array(rungs)
+
+    numbers: Sequence[int]
+    rungs: Array
+    bests: Array
+    progress: Sequence[Progress]
 
 
-def bests_at(curves: Sequence[Curve], rungs: Array) -> Array:
-    """Return the best value of each curve (rows) at each rung (columns); NaN where it is not known."""
-    table = np.full((len(curves), len(rungs)), np.nan)
-    for row, curve in zip(table, curves, strict=True):
-        known = np.searchsorted(curve.positions, rungs, side="right") - 1
-        reached = known >= 0
+def table_of(curves: Mapping[int, Curve]) -> Table:
+    """Return the table of curves by the numbers of their trials; there is at least one."""
+    known = list(curves.values())
+    longest = max(known, key=lambda curve: (curve.positions[-1], len(curve.positions))).positions
+
+    def following(position: float) -> float | None:
+        later = longest[longest >= position]
+        return float(later[0]) if len(later) else None
+
+    progress = [curve.progress for curve in known]
+    is_open = goes_on([float(curve.positions[-1]) for curve in known], progress)
+    rungs = rungs_of(float(longest[0]), float(longest[-1]), following, is_open=is_open)
+    bests = np.full((len(known), len(rungs)), np.nan)
+    for row, curve in zip(bests, known, strict=True):
+        index = np.searchsorted(curve.positions, rungs, side="right") - 1
+        reached = index >= 0
         if curve.progress is not Progress.ENDED:
             reached &= rungs <= curve.positions[-1]
-        row[reached] = curve.bests[known[reached]]
-    return table
+        row[reached] = curve.bests[index[reached]]
+    return Table(list(curves), rungs, bests, progress)
+
+
+def goes_on(lasts: Sequence[float], progress: Sequence[Progress]) -> bool:
+    """Return whether trainings go further than any trial has got: none of the longest ones has ended.
+
+    Args:
+        lasts: the last positions of the trials.
+        progress: of the trials.
+    """
+    ended = [last for last, one in zip(lasts, progress, strict=True) if one is Progress.ENDED]
+    return max(lasts) > LONGER * max(ended, default=0.0)
+
+
+def rungs_of(first: float, last: float, following: Callable[[float], float | None], *, is_open: bool) -> Array:
+    """Return the positions at which to compare curves; the last one is the end of a training.
+
+    Args:
+        first: the first position of the longest curve.
+        last: its last position.
+        following: returns the first of its positions from a given one on; None if there is none. Trials that report at
+            the same steps are so compared at these.
+        is_open: whether no training has ended yet.
+    """
+    ratio = max(RATIO, (last / first) ** (1 / MOST_RUNGS))
+    rungs = [first]
+    while (least := rungs[-1] * ratio) < last:
+        rung = following(least)
+        if rung is None or rung * ratio**0.5 > last:
+            # Two rungs that are almost the same would tell nothing about each other.
+            break
+        rungs.append(rung)
+    if rungs[-1] < last:
+        rungs.append(last)
+    return np.array([*rungs, last * UNSEEN] if is_open else rungs)

@@ -5,8 +5,8 @@
     d_k       z_k - z_{k-1}: whether it is climbing
 
 The scores follow a Gaussian chain, z_{k+1} = w_0 + w_1 z_k + w_2 d_k + e with e ~ N(0, s²): a Bayesian linear
-regression for each rung, on the trials that reached both. Its prior is the regression of the rung before, worth
-`PRIOR_TRIALS` trials; that of the first one is what ranks of learning curves do in general. Trials that were stopped
+regression for each rung, on the trials that reached both. Its prior has the weights of the rung before and the errors
+that ranks of learning curves have in general, worth `PRIOR_TRIALS` trials. Trials that were stopped
 are missing at random, given the scores before, since a rule stops by what it sees. So each regression is unbiased
 although only good trials reach it, and the chain foretells the end before any trial has reached it.
 
@@ -17,20 +17,19 @@ Vizier (Golovin et al. 2017), the other trials' curves are the prior of a trial'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr
 
-from dodona_server.curve_model.curves import Array, Curve, Progress, bests_at, rungs_of
+from dodona_server.curve_model.curves import Array, Curve, Progress, Table, table_of
 from dodona_server.curve_model.scores import Scale, scale_of
 
 PRIOR_TRIALS = 10.0
-# The correlation of ranks falls by this share when the position grows e-fold. A pessimistic guess: real trainings lose
-# 5 to 10%.
-DECORRELATION = 0.25
+# The correlation of ranks falls by this share when the position grows e-fold; those of real trainings lose 5 to 10%.
+DECORRELATION = 0.08
 # Errors of the chain have heavier tails than a normal distribution.
 DEGREES_OF_FREEDOM = 8.0
 _NARROW = 1e-6
@@ -86,24 +85,33 @@ class CurveModel:
         rungs: the positions at which trials are compared; the last one is the end of a training.
         scales: of the rungs that trials have reached; rungs after these have none.
         steps: between the rungs.
+        inflations: of the deviations foretold at each rung that trials have reached.
         rivals: the numbers of the trials that run or have ended.
         scores: of the rivals at the end: means.
         deviations: of these scores.
         trials: how many trials have reached each rung.
+        best: the best value of all curves.
     """
 
     rungs: Array
     scales: tuple[Scale, ...]
     steps: tuple[_Step, ...]
+    inflations: Array
     rivals: Array
     scores: Array
     deviations: Array
     trials: tuple[int, ...]
+    best: float
 
     def rung(self, position: float) -> int | None:
         """Return the index of the last rung up to a position; None if it has reached none that is known."""
         index = int(np.searchsorted(self.rungs[: len(self.scales)], position, side="right")) - 1
         return index if index >= 0 else None
+
+    def passes(self, before: float, position: float) -> bool:
+        """Return whether a trial that goes from one position to another tells the model something new."""
+        reached = np.searchsorted(self.rungs, [before, position], side="right")
+        return bool(reached[0] < reached[1] or position > self.rungs[-1])
 
     def foretell(self, rung: int, best: float, earlier: float | None = None) -> Forecast:
         """Return what the end of a training will be.
@@ -118,7 +126,8 @@ class CurveModel:
         states = _States(np.array([[score, trend]]), np.zeros((1, 2, 2)))
         for step in self.steps[rung:]:
             states = states.after(step)
-        mean, deviation = float(states.means[0, 0]), float(np.sqrt(states.covariances[0, 0, 0]))
+        mean = float(states.means[0, 0])
+        deviation = float(np.sqrt(states.covariances[0, 0, 0]) * self.inflations[rung])
         last = self.scales[-1]
         values = [last.value(mean + sign * deviation) for sign in (-1, 0, 1)]
         return Forecast(mean, deviation, max(values[1], best), (values[2] - values[0]) / 2)
@@ -142,34 +151,62 @@ class CurveModel:
 
 def fit(curves: Mapping[int, Curve]) -> CurveModel:
     """Return the model of a study's curves by the numbers of their trials; there is at least one."""
-    known = list(curves.values())
-    rungs = rungs_of(known)
-    bests = bests_at(known, rungs)
+    return fit_table(table_of(curves))
+
+
+def fit_table(table: Table) -> CurveModel:
+    """Return the model of a study's curves; one of them has reached all rungs, but for the last one if none ended."""
+    rungs, bests = table.rungs, table.bests
     reached = ~np.isnan(bests)
-    first = scale_of(bests[reached[:, 0], 0], np.zeros(0), np.ones(0))
-    scales, steps = [first], list[_Step]()
-    states = _known_scores(_no_states(len(known)), first, bests[:, 0])
-    seen = reached[:, 0]
-    for index in range(1, len(rungs)):
-        step = steps[-1] if steps else _first_guess(rungs)
-        if reached[:, index].any():
-            step, scale = _fit_step(step, states, seen, bests[:, index])
-            scales.append(scale)
+    known = int(reached.any(axis=0).sum())
+    scale = scale_of(bests[reached[:, 0], 0], np.zeros(0), np.ones(0))
+    states = [_known_scores(_no_states(len(bests)), scale, bests[:, 0])]
+    scales, steps = [scale], list[_Step]()
+    for index in range(1, known):
+        general = _general_step(rungs, index)
+        # The errors of the step before are no prior: from rung to rung, few trials would make the model too sure.
+        guess = _Step(steps[-1].weights, general.variance) if steps else general
+        step, scale = _fit_step(guess, states[-1], reached[:, :index], bests[:, index])
+        states.append(_known_scores(states[-1].after(step), scale, bests[:, index]))
+        scales.append(scale)
         steps.append(step)
-        states = states.after(step)
-        if reached[:, index].any():
-            states = _known_scores(states, scales[-1], bests[:, index])
-            seen = seen | reached[:, index]
-    rivals = seen & np.array([curve.progress is not Progress.STOPPED for curve in known])
+    steps += [_general_step(rungs, index) for index in range(known, len(rungs))]
+    inflations = _inflations(states, steps, reached[:, :known])
+    rivals = reached.any(axis=1) & np.array([progress is not Progress.STOPPED for progress in table.progress])
+    end = states[-1]
+    for step in steps[known - 1 :]:
+        end = end.after(step)
+    last = known - 1 - reached[:, known - 1 :: -1].argmax(axis=1)
     return CurveModel(
         rungs=rungs,
         scales=tuple(scales),
         steps=tuple(steps),
-        rivals=np.array(list(curves), dtype=float)[rivals],
-        scores=states.means[rivals, 0],
-        deviations=np.sqrt(states.covariances[rivals, 0, 0]),
+        inflations=inflations,
+        rivals=np.array(table.numbers)[rivals],
+        scores=end.means[rivals, 0],
+        deviations=(np.sqrt(end.covariances[:, 0, 0]) * inflations[last])[rivals],
         trials=tuple(int(count) for count in reached.sum(axis=0)),
+        best=float(np.nanmax(bests)),
     )
+
+
+def _inflations(states: Sequence[_States], steps: Sequence[_Step], reached: npt.NDArray[np.bool_]) -> Array:
+    """Return by how much the deviations foretold at each rung are too small, by the trials that got to the last one.
+
+    The chain takes the errors of its steps as independent. Curves that cross slowly make errors that add up.
+    """
+    inflations = []
+    for rung, start in enumerate(states):
+        both = reached[:, rung] & reached[:, -1]
+        foretold = _States(start.means[both], start.covariances[both])
+        for step in steps[rung : len(states) - 1]:
+            foretold = foretold.after(step)
+        squares = (states[-1].means[both, 0] - foretold.means[:, 0]) ** 2
+        expected = np.maximum(foretold.covariances[:, 0, 0], _NARROW)
+        ratio = (PRIOR_TRIALS + np.sum(squares / expected)) / (PRIOR_TRIALS + both.sum())
+        inflations.append(max(1.0, float(np.sqrt(ratio))))
+    # Of the last rung, all is known.
+    return np.array([*inflations[:-1], 1.0])
 
 
 def _no_states(trials: int) -> _States:
@@ -187,22 +224,23 @@ def _known_scores(states: _States, scale: Scale, values: Array) -> _States:
     return _States(means, covariances)
 
 
-def _first_guess(rungs: Array) -> _Step:
-    """Return what ranks do in general from the first rung to the second."""
-    correlation = float(np.exp(-DECORRELATION * np.log(rungs[1] / rungs[0])))
+def _general_step(rungs: Array, index: int) -> _Step:
+    """Return what ranks do in general from the rung before to this one."""
+    correlation = float(np.exp(-DECORRELATION * np.log(rungs[index] / rungs[index - 1])))
     return _Step(np.array([0.0, correlation, 0.0]), 1.0 - correlation**2)
 
 
-def _fit_step(guess: _Step, states: _States, seen: npt.NDArray[np.bool_], values: Array) -> tuple[_Step, Scale]:
+def _fit_step(guess: _Step, states: _States, before: npt.NDArray[np.bool_], values: Array) -> tuple[_Step, Scale]:
     """Return how scores change from a rung to the next, and the scores of the values there.
 
     Args:
         guess: the prior.
         states: of the trials at the rung before.
-        seen: the trials that have reached that one.
+        before: whether trials (rows) have reached the rungs before (columns).
         values: of the trials at the next one; NaN for those that have not reached it.
     """
     here = ~np.isnan(values)
+    seen = np.any(before, axis=1)
     both, missing = seen & here, seen & ~here
     features = np.column_stack([np.ones(both.sum()), states.means[both]])
     step = guess

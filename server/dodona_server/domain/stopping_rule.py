@@ -16,11 +16,12 @@ MOST_MEASUREMENTS = 1000
 class StoppingMethod(enum.StrEnum):
     """How a stopping rule decides.
 
-    DECAY_CURVE: by the curve's expected end. It stops no trials yet. MEDIAN: by the median of the other trials.
+    AUTOMATIC: the server's best. DECAY_CURVE: by the curve's expected end. MEDIAN: by the median of the other trials.
     CONVEX: by an overestimate of the curve's end. ASHA: by the trial's rank at each rung. NO_PROGRESS: by the trial
     alone.
     """
 
+    AUTOMATIC = "AUTOMATIC"
     DECAY_CURVE = "DECAY_CURVE"
     MEDIAN = "MEDIAN"
     CONVEX = "CONVEX"
@@ -28,7 +29,8 @@ class StoppingMethod(enum.StrEnum):
     NO_PROGRESS = "NO_PROGRESS"
 
 
-ACTING = frozenset({StoppingMethod.MEDIAN, StoppingMethod.CONVEX, StoppingMethod.ASHA, StoppingMethod.NO_PROGRESS})
+FORETELLING = frozenset({StoppingMethod.AUTOMATIC, StoppingMethod.DECAY_CURVE})
+ACTING = frozenset(StoppingMethod)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +104,8 @@ class StoppingRule:
     def acts(self) -> bool:
         """Whether the server stops trials by it."""
         return self.method in ACTING
+
+    @property
+    def foretells(self) -> bool:
+        """Whether it needs the model of the study's curves."""
+        return self.method in FORETELLING

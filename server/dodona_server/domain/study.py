@@ -223,6 +223,11 @@ class StudySpec:
         return self.stopping_rule is not None and self.stopping_rule.acts and len(self.objectives) == 1
 
     @property
+    def foretells(self) -> bool:
+        """Whether its stopping rule stops trials by the model of the study's curves."""
+        return self.stops_trials and self.stopping_rule is not None and self.stopping_rule.foretells
+
+    @property
     def objectives(self) -> tuple[Metric, ...]:
         """The metrics to optimize: all that are not safety constraints; if all are constraints, all."""
         return tuple(metric for metric in self.metrics if metric.safety is None) or self.metrics

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dodona_server.curve_model.model import CurveModel
 from dodona_server.domain.curve import CurvePoint
 from dodona_server.domain.stopping_rule import StoppingRule
 
@@ -55,6 +56,8 @@ class Case:
         point: its curve up to the new position.
         curves: of the study.
         maximized: whether the objective is maximized.
+        number: the trial's.
+        model: of the study's curves, for rules that foretell; None while there is none.
     """
 
     rule: StoppingRule
@@ -62,6 +65,8 @@ class Case:
     point: CurvePoint
     curves: Curves
     maximized: bool
+    number: int = 0
+    model: CurveModel | None = None
 
     def value(self, oriented: float) -> str:
         """Return a value as text, as the metric has it."""

@@ -6,10 +6,12 @@ To add a rule, add a module beside this one and a line in `RULES`.
 from __future__ import annotations
 
 from dodona_server.domain.stopping_rule import StoppingMethod
-from dodona_server.stopping import asha, convex, median, no_progress
+from dodona_server.stopping import asha, automatic, convex, decay_curve, median, no_progress
 from dodona_server.stopping.contract import Case, Decide, Decision
 
 RULES: dict[StoppingMethod, Decide] = {
+    StoppingMethod.AUTOMATIC: automatic.decide,
+    StoppingMethod.DECAY_CURVE: decay_curve.decide,
     StoppingMethod.MEDIAN: median.decide,
     StoppingMethod.CONVEX: convex.decide,
     StoppingMethod.ASHA: asha.decide,

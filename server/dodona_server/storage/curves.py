@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
@@ -12,6 +14,8 @@ from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import curves, is_first, trials
 from dodona_server.storage.trial_rows import trial_key
 
+# The number of no trial: all trials are others than this one.
+_NO_TRIAL = 0
 # Rules compare a trial with the latest trials that have a curve.
 COMPARED = 256
 
@@ -61,12 +65,62 @@ _SUCCEEDED = sa.exists().where(
     trials.c.number == _OTHERS.c.number,
     trials.c.state == TrialState.SUCCEEDED.value,
 )
+
+
+def _end_of_other(order: sa.ColumnElement[float]) -> sa.ScalarSelect[float]:
+    """Return a position of the curve of another trial: the first one in this order."""
+    ordered = sa.select(_point.c.position).where(*_OF_OTHER).order_by(order).limit(1)
+    return ordered.correlate(_OTHERS).scalar_subquery()
+
+
+_SPANS = Statement(
+    sa.select(
+        _OTHERS.c.number,
+        _end_of_other(_point.c.position).label("first"),
+        _end_of_other(_point.c.position.desc()).label("last"),
+        trials.c.state,
+        trials.c.objective.is_not(None).label("has_result"),
+    )
+    .select_from(_OTHERS.join(trials, trials.c.number == _OTHERS.c.number))
+    .where(trials.c.study_key == bindparam("of_study"))
+    .order_by(_OTHERS.c.number)
+)
+_FOLLOWING = Statement(
+    sa.select(curves.c.position)
+    .where(*_OF_TRIAL, curves.c.position >= bindparam("at"))
+    .order_by(curves.c.position)
+    .limit(1)
+)
+_BESTS_UNTIL = Statement(
+    sa.select(_OTHERS.c.number, _AT_MOST.with_only_columns(_point.c.best).scalar_subquery().label("value")).select_from(
+        _OTHERS
+    )
+)
 _BESTS_AT = Statement(sa.select(_AT_LEAST.scalar_subquery().label("value")).select_from(_OTHERS))
 _MEANS_AT = Statement(
     sa.select(_AT_MOST.scalar_subquery().label("value"))
     .select_from(_OTHERS)
     .where(_AT_LEAST.scalar_subquery().is_not(None), _SUCCEEDED.correlate(_OTHERS))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The range of a trial's curve.
+
+    Args:
+        number: the trial's.
+        first: the first position.
+        last: the last position.
+        state: the trial's.
+        has_result: whether it has succeeded without an early stop.
+    """
+
+    number: int
+    first: float
+    last: float
+    state: TrialState
+    has_result: bool
 
 
 def last(transaction: Transaction, study_key: int, number: int) -> CurvePoint | None:
@@ -113,6 +167,30 @@ def means_at(transaction: Transaction, study_key: int, number: int, position: fl
 def bests_at(transaction: Transaction, study_key: int, number: int, position: float) -> list[float]:
     """Return the best values of other trials when they reached that position, of the latest `COMPARED`."""
     return _values(_BESTS_AT.rows(transaction, {**trial_key(study_key, number), "at": position}))
+
+
+def spans(transaction: Transaction, study_key: int) -> list[Span]:
+    """Return where the curves of the latest `COMPARED` trials begin and end, in the order of the trials."""
+    rows = _SPANS.rows(transaction, trial_key(study_key, _NO_TRIAL))
+    return [
+        Span(row["number"], row["first"], row["last"], TrialState(row["state"]), bool(row["has_result"]))
+        for row in rows
+    ]
+
+
+def following(transaction: Transaction, study_key: int, number: int, position: float) -> float | None:
+    """Return the first position of the trial's curve from that one on; None if there is none."""
+    value: float | None = _FOLLOWING.value(transaction, {**trial_key(study_key, number), "at": position})
+    return value
+
+
+def bests_until(transaction: Transaction, study_key: int, position: float) -> list[tuple[int, float]]:
+    """Return the numbers of the latest `COMPARED` trials with the best value of each up to that position.
+
+    Trials whose curve begins later are left out; those whose curve ends before are not.
+    """
+    rows = _BESTS_UNTIL.rows(transaction, {**trial_key(study_key, _NO_TRIAL), "at": position})
+    return [(row["number"], row["value"]) for row in rows if row["value"] is not None]
 
 
 def delete(transaction: Transaction, study_key: int, number: int) -> None:

@@ -30,6 +30,7 @@ _NOISES = {
 _NOISE_NAMES = {noise: name for name, noise in _NOISES.items()}
 # Each rule's field in a spec, and its message.
 _STOPPING_RULES: dict[StoppingMethod, tuple[str, type[wire.StoppingSpec]]] = {
+    StoppingMethod.AUTOMATIC: ("automatic_stopping_spec", wire.AutomaticStoppingSpec),
     StoppingMethod.DECAY_CURVE: ("decay_curve_stopping_spec", wire.DecayCurveAutomatedStoppingSpec),
     StoppingMethod.MEDIAN: ("median_automated_stopping_spec", wire.MedianAutomatedStoppingSpec),
     StoppingMethod.CONVEX: ("convex_automated_stopping_spec", wire.ConvexAutomatedStoppingSpec),

@@ -11,13 +11,15 @@ import multiprocessing
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from dodona_server.algorithms.contract.algorithm import Suggestion
+from dodona_server.curve_model.model import CurveModel
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Version
 from dodona_server.storage.store import Store, in_thread
@@ -80,6 +82,20 @@ class Answer:
     more: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class CurveJob:
+    """A request to a process: fit the model of the curves of the study with that key."""
+
+    study_key: int
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCurves:
+    """The answer to a `CurveJob`; the model is None if the study has no curves."""
+
+    model: CurveModel | None
+
+
 class FittingPool:
     """Processes that run the algorithms.
 
@@ -110,11 +126,15 @@ class FittingPool:
             FittingFailed: there is no answer, or no further one.
         """
         lanes = self._processes[1:] if slow and len(self._processes) > 1 else self._processes
-        first = job.study_key % len(lanes)
-        process = min(
-            lanes[first:] + lanes[:first], key=lambda one: (one.waiting, not one.is_ready, not one.is_started)
-        )
-        await process.ask(job, found, started)
+        await _least_busy(lanes, job.study_key).ask(job, found, started)
+
+    async def fit_curves(self, study_key: int) -> CurveModel | None:
+        """Return the model of a study's curves, fitted in the least busy process; None if the study has no curves.
+
+        Raises:
+            FittingFailed: the fit failed.
+        """
+        return await _least_busy(self._processes, study_key).fit_curves(CurveJob(study_key))
 
     def start_one(self, *, for_models: bool) -> None:
         """Start a process that does not run yet, if there is one: its imports take half a second.
@@ -131,6 +151,12 @@ class FittingPool:
         """Kill the processes."""
         for process in self._processes:
             process.close()
+
+
+def _least_busy(lanes: list[_Process], study_key: int) -> _Process:
+    """Return the least busy process; among equals, one that is ready and knows the study's history."""
+    first = study_key % len(lanes)
+    return min(lanes[first:] + lanes[:first], key=lambda one: (one.waiting, not one.is_ready, not one.is_started))
 
 
 class _Process:
@@ -156,6 +182,13 @@ class _Process:
         if not self._closed:
             self._thread.submit(self._connected, for_models=for_models)
 
+    async def fit_curves(self, job: CurveJob) -> CurveModel | None:
+        self.waiting += 1
+        try:
+            return await in_thread(self._thread, lambda: self._fit_curves(job))
+        finally:
+            self.waiting -= 1
+
     async def ask(self, job: Job, found: Callable[[Answer], None], started: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
 
@@ -171,15 +204,24 @@ class _Process:
 
     def _ask(self, job: Job, found: Callable[[Answer], None], started: Callable[[], None]) -> Answer:
         started()
-        try:
-            connection = self._connected()
+        with self._talking() as connection:
             connection.send(job)
             while (answer := self._receive(connection, Answer)).more:
                 found(answer)
+        return answer
+
+    def _fit_curves(self, job: CurveJob) -> CurveModel | None:
+        with self._talking() as connection:
+            connection.send(job)
+            return self._receive(connection, FittedCurves).model
+
+    @contextmanager
+    def _talking(self) -> Iterator[Connection]:
+        try:
+            yield self._connected()
         except (EOFError, OSError) as error:
             self._kill()
             raise FittingFailed("the process that fits models died") from error
-        return answer
 
     def _receive(self, connection: Connection, kind: type[T]) -> T:
         if not connection.poll(self._limit):

@@ -29,6 +29,7 @@ from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.service.computing.asks import Ask, Computed
 from dodona_server.service.computing.computations import Computations, Shares
+from dodona_server.service.computing.curve_models import CurveModels
 from dodona_server.service.computing.pool import Answer, FittingPool, Job
 
 # A call that waits longer than this for the algorithm gets a quasi-random suggestion.
@@ -46,12 +47,14 @@ class Schedule:
     """
 
     def __init__(self, pool: FittingPool, deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        self.models = CurveModels(pool)
         self._pool = pool
         self._deadline = deadline_seconds
         self._studies: dict[int, Computations] = {}
 
     def close(self) -> None:
         """Stop the computations and the processes."""
+        self.models.close()
         for of_study in self._studies.values():
             for task in (of_study.serving, of_study.computing_ahead):
                 if task is not None:

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from dodona_server.algorithms.contexts import as_trials, suggest_in
 from dodona_server.algorithms.contract.algorithm import Curves, NoCurves
 from dodona_server.algorithms.registry import Prior, Problem, Request, Suggestion, algorithm_for
+from dodona_server.curve_model.model import fit_table
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import Study, Version
 from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.service.computing.curve_table import read_table
 from dodona_server.service.computing.curves import StoredCurves
-from dodona_server.service.computing.pool import Answer, Job
+from dodona_server.service.computing.pool import Answer, CurveJob, FittedCurves, Job
 from dodona_server.storage import ranking, studies, trials
 from dodona_server.storage.opening import open_reader
 from dodona_server.storage.store import Transaction
@@ -50,10 +52,13 @@ class Worker:
         self._engine = open_reader(url)
         self._histories: dict[int, _History] = {}
 
-    def answers(self, job: Job) -> Iterator[Answer | str]:
+    def answers(self, job: Job | CurveJob) -> Iterator[Answer | FittedCurves | str]:
         """Yield the answers to a job as soon as they exist, or the reason why there are no more."""
         try:
-            yield from self._answers(job)
+            if isinstance(job, CurveJob):
+                yield self._fitted_curves(job)
+            else:
+                yield from self._answers(job)
         except Exception as error:  # noqa: BLE001 - the server has to get any error
             yield f"{type(error).__name__}: {error}"
 
@@ -98,6 +103,11 @@ class Worker:
                 note=found.note,
                 more=more,
             )
+
+    def _fitted_curves(self, job: CurveJob) -> FittedCurves:
+        with self._engine.begin() as transaction:
+            table = read_table(transaction, job.study_key)
+        return FittedCurves(None if table is None else fit_table(table))
 
     def _finished(self, transaction: Transaction, study: Study, pending: Sequence[Trial]) -> list[Trial]:
         """Return the study's finished trials in order; read only those that may be new."""

@@ -11,6 +11,7 @@ from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH
 from dodona_server.domain.transitions import Facts, Step
 from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.domain.trial_states import Refuse, Verb
+from dodona_server.service.computing.curve_models import CurveModels
 from dodona_server.service.saving import save
 from dodona_server.service.trials.attempts import Attempt, act, actor_of, check_attempt, lock_named, refusal_to, same
 from dodona_server.service.trials.stopping import judge
@@ -87,13 +88,14 @@ def check(measurement: Measurement) -> None:
 
 
 def keep_reports(
-    transaction: Transaction, reports: Sequence[tuple[TrialName, Report]], now: float
+    transaction: Transaction, reports: Sequence[tuple[TrialName, Report]], models: CurveModels, now: float
 ) -> list[Trial] | DodonaError:
     """Keep the measurements of all reports and return the trial of each, or return why one is refused: then keep none.
 
     Args:
         transaction: to write in.
         reports: already checked with `check`.
+        models: of curves, for stopping rules that foretell.
         now: the time, in seconds since the epoch.
 
     Raises:
@@ -119,7 +121,8 @@ def keep_reports(
         save(transaction, study_key, step)
         # Another execution or fold begins anew: its curve would not continue that of the first one.
         if stops_trials and report.execution == 0:
-            known[name] = Named(study_key, judge(transaction, study_key, trial, report.measurement, now), stops_trials)
+            judged = judge(transaction, study_key, trial, report.measurement, models, now)
+            known[name] = Named(study_key, judged, stops_trials)
     return [known[name].trial for name, _ in reports]
 
 

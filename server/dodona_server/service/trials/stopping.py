@@ -8,19 +8,23 @@ from dataclasses import dataclass
 
 from dodona_server.domain.curve import first_point
 from dodona_server.domain.event import SERVER
+from dodona_server.domain.stopping_rule import StoppingMethod
 from dodona_server.domain.study import Goal, StudySpec
 from dodona_server.domain.transitions import Facts, allowed_step
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.domain.trial_states import Verb
+from dodona_server.service.computing.curve_models import CurveModels
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_spec
-from dodona_server.stopping.contract import Case, Completed
+from dodona_server.stopping.contract import Case, Completed, Decision
 from dodona_server.stopping.registry import decide
 from dodona_server.storage import curves, ended_curves
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.store import Transaction, after_commit
 
 
-def judge(transaction: Transaction, study_key: int, trial: Trial, measurement: Measurement, now: float) -> Trial:
+def judge(
+    transaction: Transaction, study_key: int, trial: Trial, measurement: Measurement, models: CurveModels, now: float
+) -> Trial:
     """Add a measurement to the trial's curve, stop the trial if the study's rule says so, and return it.
 
     Args:
@@ -28,33 +32,51 @@ def judge(transaction: Transaction, study_key: int, trial: Trial, measurement: M
         study_key: of a study with a rule that stops trials.
         trial: ACTIVE or STOPPING.
         measurement: of it; one without a finite objective or a position is not judged.
+        models: of curves, for rules that foretell.
         now: the time, in seconds since the epoch.
     """
     spec = get_spec(transaction, study_key)
-    rule, objective = spec.stopping_rule, _objective(spec, measurement)
-    position = measurement.elapsed_seconds if rule is not None and rule.use_elapsed_time else float(measurement.step)
-    if rule is None or objective is None or not 0 < position < math.inf:
+    rule, metric = spec.stopping_rule, spec.objectives[0]
+    value = measurement.metrics.get(metric.id)
+    if rule is None or value is None:
         return trial
-    before = curves.last(transaction, study_key, trial.number)
-    point = first_point(position, objective) if before is None else before.after(position, objective)
-    curves.put(transaction, study_key, trial.number, before, point)
-    if trial.state is not TrialState.ACTIVE or (before is not None and before.position == point.position):
-        return trial
-    goal = spec.objectives[0].goal
-    known = _StoredCurves(transaction, study_key, trial.number, goal)
-    reason = decide(Case(rule, before, point, known, goal is Goal.MAXIMIZE))
-    if reason is None:
+    if math.isfinite(value):
+        oriented = value if metric.goal is Goal.MAXIMIZE else -value
+        position = measurement.elapsed_seconds if rule.use_elapsed_time else float(measurement.step)
+        reason = _add(transaction, study_key, trial, spec, position, oriented, models)
+    elif rule.method is StoppingMethod.AUTOMATIC:
+        reason = f"diverged: {metric.id} is {value} at step {measurement.step}"
+    else:
+        reason = None
+    if reason is None or trial.state is not TrialState.ACTIVE:
         return trial
     return save(transaction, study_key, allowed_step(trial, Verb.STOP, Facts(now=now, actor=SERVER, reason=reason)))
 
 
-def _objective(spec: StudySpec, measurement: Measurement) -> float | None:
-    """Return the measured objective, oriented so that larger is better; None if it is missing or not finite."""
-    metric = spec.objectives[0]
-    value = measurement.metrics.get(metric.id)
-    if value is None or not math.isfinite(value):
+def _add(
+    transaction: Transaction,
+    study_key: int,
+    trial: Trial,
+    spec: StudySpec,
+    position: float,
+    value: float,
+    models: CurveModels,
+) -> Decision:
+    """Add a value to the trial's curve, and return why the trial should stop; None if it goes on."""
+    rule = spec.stopping_rule
+    if rule is None or not 0 < position < math.inf:
         return None
-    return value if metric.goal is Goal.MAXIMIZE else -value
+    before = curves.last(transaction, study_key, trial.number)
+    point = first_point(position, value) if before is None else before.after(position, value)
+    curves.put(transaction, study_key, trial.number, before, point)
+    if before is not None and before.position == point.position:
+        return None
+    model = models.of(study_key) if rule.foretells else None
+    if rule.foretells and (model is None or model.passes(0.0 if before is None else before.position, point.position)):
+        after_commit(transaction, lambda: models.on_news(study_key))
+    goal = spec.objectives[0].goal
+    known = _StoredCurves(transaction, study_key, trial.number, goal)
+    return decide(Case(rule, before, point, known, goal is Goal.MAXIMIZE, trial.number, model))
 
 
 @dataclass(frozen=True, slots=True)

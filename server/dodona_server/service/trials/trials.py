@@ -151,7 +151,7 @@ class TrialService:
         check(report.measurement)
 
         def use_case(transaction: Transaction) -> Trial | DodonaError:
-            answer = keep_reports(transaction, [(name, report)], self._clock())
+            answer = keep_reports(transaction, [(name, report)], self._schedule.models, self._clock())
             return answer if isinstance(answer, DodonaError) else answer[0]
 
         return await self._run(name, "addTrialMeasurement", request_id, use_case, measured)
@@ -179,7 +179,7 @@ class TrialService:
                 check(report.measurement)
 
         def use_case(transaction: Transaction) -> list[Trial] | DodonaError:
-            return keep_reports(transaction, reports, self._clock())
+            return keep_reports(transaction, reports, self._schedule.models, self._clock())
 
         def again(transaction: Transaction) -> list[Trial]:
             return [lock_trial(transaction, name)[1] for name, _ in reports]
@@ -358,6 +358,8 @@ class TrialService:
             if self._kept_measurements is not None:
                 measurements.thin(transaction, study.key, ended, self._kept_measurements)
             after_commit(transaction, lambda: self._schedule.on_result(study))
+            if study.spec.foretells:
+                after_commit(transaction, lambda: self._schedule.models.on_news(study.key))
             return ended
 
         return await self._run(name, str(ending.verb), request_id, use_case, measured)

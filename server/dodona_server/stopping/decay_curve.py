@@ -1,0 +1,29 @@
+"""The decay-curve rule (Golovin et al. 2017, Google Vizier; Vertex's DecayCurveAutomatedStoppingSpec).
+
+A regression on the other trials' curves predicts the final value of a trial from its own curve so far. The trial stops
+if the probability that it exceeds the optimum found so far is very low.
+"""
+
+from __future__ import annotations
+
+from dodona_server.stopping.contract import Case, Decision
+from dodona_server.stopping.foresight import outlook_of
+
+LEAST_CHANCE = 0.01
+# How many trials must have reached the end of a training.
+LEAST_ENDED = 3
+
+
+def decide(case: Case) -> Decision:
+    """Return why the trial should stop, or None."""
+    outlook = outlook_of(case)
+    if outlook is None or outlook.model.trials[-1] < LEAST_ENDED:
+        return None
+    optimum = outlook.model.best
+    chance = outlook.model.chance_of_exceeding(outlook.forecast, optimum)
+    if chance is None or chance >= LEAST_CHANCE:
+        return None
+    return (
+        f"the chance to exceed the optimum so far, {case.value(optimum)}, is {chance:.1g}; {outlook.expected(case)}; "
+        f"best so far {case.value(case.point.best)}"
+    )
