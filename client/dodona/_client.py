@@ -149,9 +149,9 @@ class Client:
             algorithm: the search algorithm, such as "random_search"; None for the server's default.
             algorithm_options: the algorithm's options by name, such as {"max_resource": 81} for "asha".
             seed: the seed of all suggestions; None to let the server draw one.
-            early_stopping: the rule by which the server stops trials early: "median", "convex", "asha" or
-                "no_progress"; a message such as `dodona_schemas.vertex.AshaStoppingSpec(min_resource=2)`, or a dict of
-                its JSON such as {"ashaStoppingSpec": {"minResource": 2}}; None for no rule.
+            early_stopping: the rule by which the server stops trials early: "auto", "median", "decay_curve", "convex",
+                "asha" or "no_progress"; a message such as `dodona_schemas.vertex.AshaStoppingSpec(min_resource=2)`, or
+                a dict of its JSON such as {"ashaStoppingSpec": {"minResource": 2}}; None for no rule.
             spec: the whole study in the protocol's form, instead of the arguments above: a StudySpec, or a dict of its
                 JSON.
             metadata: entries to store with a new study.

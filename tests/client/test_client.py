@@ -61,6 +61,10 @@ def test_the_spec_that_the_arguments_make() -> None:
             {"noProgressStoppingSpec": {"patience": 3}},
             {"noProgressStoppingSpec": {"patience": 3.0, "leastImprovement": 0.0, "useElapsedDuration": False}},
         ),
+        ("auto", {"automaticStoppingSpec": {}}),
+        ({"automaticStoppingSpec": {}}, {"automaticStoppingSpec": {}}),
+        (vertex.AutomaticStoppingSpec(), {"automaticStoppingSpec": {}}),
+        ("decay_curve", {"decayCurveStoppingSpec": {"useElapsedDuration": False}}),
         (
             {"median_automated_stopping_spec": {"use_elapsed_duration": True}},
             {"medianAutomatedStoppingSpec": {"useElapsedDuration": True}},
@@ -109,13 +113,12 @@ def test_a_name_that_is_no_id_is_for_people_only(name: str) -> None:
                 "early_stopping is .*one of 'auto', 'median', 'decay_curve', 'convex', 'asha', 'no_progress'",
             )
             for rule in (
-                "auto",
+                "automatic",
                 True,
                 {},
                 {"patience": 3},
-                {"decayCurveStoppingSpec": {}},
                 {"ashaStoppingSpec": {}, "noProgressStoppingSpec": {}},
-                vertex.DecayCurveAutomatedStoppingSpec(),
+                vertex.ConvexAutomatedStoppingSpec(),
             )
         ),
         (

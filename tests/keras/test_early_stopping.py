@@ -290,7 +290,7 @@ def test_every_tuner_takes_a_rule(
     assert is_set()
 
 
-@pytest.mark.parametrize("wrong", ["auto", "medain", 3, {"medianAutomatedStoppingSpec": {}, "seed": 1}])
+@pytest.mark.parametrize("wrong", ["automatic", "medain", 3, {"medianAutomatedStoppingSpec": {}, "seed": 1}])
 def test_a_rule_that_there_is_not(tune: Tune, client: Client, wrong: Any) -> None:
     with pytest.raises(ValueError, match=r"early_stopping is .*'auto', 'median', 'decay_curve', 'convex', 'asha', "):
         tune(tuner=BlackBox, early_stopping=wrong)

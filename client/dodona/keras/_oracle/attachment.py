@@ -45,8 +45,9 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         worker: this worker's id, the same after a restart; None for the value of DODONA_WORKER, or a unique id.
         algorithm: the search algorithm, such as "random_search"; None for the server's default.
         algorithm_options: its options by name.
-        early_stopping: the rule by which the server stops trials early: "median", "convex", "asha" or "no_progress",
-            or the rule in the protocol's form; None for none. See `dodona.Client.create_study`.
+        early_stopping: the rule by which the server stops trials early: "auto", "median", "decay_curve", "convex",
+            "asha" or "no_progress", or the rule in the protocol's form; None for none. See
+            `dodona.Client.create_study`.
         overwrite: whether to start the study over if no other worker can be using it.
         seed: the seed of all suggestions; None to let the server draw one.
         allow_new_entries: whether the hypermodel may use hyperparameters that were not declared.
