@@ -64,6 +64,7 @@ def test_what_vertex_lacks_is_marked(server):
         "leaseExpireTime",
         "checkpoint",
         "lastStep",
+        "stopped",
     }
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from dodona_server.curve_model.model import CurveModel
 from dodona_server.domain.curve import CurvePoint
 from dodona_server.domain.stopping_rule import StoppingRule
+
+if TYPE_CHECKING:
+    # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.
+    from dodona_server.curve_model.model import CurveModel
 
 # The reason to stop the trial, with its figures; None if it goes on.
 Decision = str | None

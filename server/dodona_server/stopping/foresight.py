@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dodona_server.curve_model.model import CurveModel, Forecast
 from dodona_server.stopping.contract import Case
+
+if TYPE_CHECKING:
+    # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.
+    from dodona_server.curve_model.model import CurveModel, Forecast
 
 # Curves cross most at their start: trials with a high learning rate begin badly and may end best.
 FREE_MEASUREMENTS = 2

@@ -10,9 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from dodona_server.curve_model.model import CurveModel
 from dodona_server.service.computing.pool import FittingFailed, FittingPool
+
+if TYPE_CHECKING:
+    # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.
+    from dodona_server.curve_model.model import CurveModel
 
 logger = logging.getLogger("dodona")
 

@@ -16,13 +16,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from dodona_server.algorithms.contract.algorithm import Suggestion
-from dodona_server.curve_model.model import CurveModel
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Version
 from dodona_server.storage.store import Store, in_thread
+
+if TYPE_CHECKING:
+    # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.
+    from dodona_server.curve_model.model import CurveModel
 
 T = TypeVar("T")
 
