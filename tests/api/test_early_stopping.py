@@ -309,7 +309,6 @@ class TestDivergence:
         assert report(api, start(api), "NaN", 1) == "ACTIVE"
 
 
-
 class TestAcrossServers:
     @pytest.fixture
     def server(self, database_url) -> Iterator[Callable[[], Api]]:

@@ -118,7 +118,7 @@ def test_a_name_that_is_no_id_is_for_people_only(name: str) -> None:
                 {},
                 {"patience": 3},
                 {"ashaStoppingSpec": {}, "noProgressStoppingSpec": {}},
-                vertex.ConvexAutomatedStoppingSpec(),
+                vertex.StudyStoppingConfig(),
             )
         ),
         (

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.curve_model.curves import Curve, Progress
-from dodona_server.curve_model.model import fit
+from dodona_server.curve_model.model import fit as fit_model
 from dodona_server.domain.curve import CurvePoint, first_point
-from dodona_server.domain.stopping_rule import ACTING, StoppingMethod, StoppingRule
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.stopping import registry
 from dodona_server.stopping.asha import highest_rung
 from dodona_server.stopping.contract import Case, Completed
@@ -64,14 +64,14 @@ def decide(rule, best, known, position=9.0, before=8.0, count=9, *, maximized=Tr
 def model_of(curves, length=20, progress=Progress.ENDED):
     """The model of trials that have had the same best value from the start."""
     steps = np.arange(1.0, length + 1)
-    return fit({number: Curve(steps, np.full(length, best), progress) for number, best in enumerate(curves, 1)})
+    return fit_model({number: Curve(steps, np.full(length, best), progress) for number, best in enumerate(curves, 1)})
 
 
 TWENTY = [number / 20 for number in range(20)]
 
 
-def test_every_rule_that_acts_is_there():
-    assert set(registry.RULES) == ACTING
+def test_every_rule_is_there():
+    assert set(registry.RULES) == set(StoppingMethod)
 
 
 class TestConvex:
@@ -272,9 +272,9 @@ class TestRulesThatForetell:
         steps = np.arange(1.0, 21)
         ended = {number: Curve(steps, np.full(20, 1.0), Progress.ENDED) for number in (1, 2)}
         rest = {number: Curve(steps[:12], np.full(12, number / 30), Progress.STOPPED) for number in range(3, 23)}
-        assert decide(DECAY, 0.0, Known(earlier=0.0), 10.0, 9.0, model=fit({**ended, **rest})) is None
+        assert decide(DECAY, 0.0, Known(earlier=0.0), 10.0, 9.0, model=fit_model({**ended, **rest})) is None
         ended[23] = ended[1]
-        assert decide(DECAY, 0.0, Known(earlier=0.0), 10.0, 9.0, model=fit({**ended, **rest})) is not None
+        assert decide(DECAY, 0.0, Known(earlier=0.0), 10.0, 9.0, model=fit_model({**ended, **rest})) is not None
 
 
 @given(

@@ -30,7 +30,6 @@ class StoppingMethod(enum.StrEnum):
 
 
 FORETELLING = frozenset({StoppingMethod.AUTOMATIC, StoppingMethod.DECAY_CURVE})
-ACTING = frozenset(StoppingMethod)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +98,6 @@ class StoppingRule:
             raise InvalidArgument(
                 f"{self.min_measurements} is not from 1 to {MOST_MEASUREMENTS}", "min_measurement_count"
             )
-
-    @property
-    def acts(self) -> bool:
-        """Whether the server stops trials by it."""
-        return self.method in ACTING
 
     @property
     def foretells(self) -> bool:

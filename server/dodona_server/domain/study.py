@@ -220,7 +220,7 @@ class StudySpec:
     @property
     def stops_trials(self) -> bool:
         """Whether its stopping rule stops trials: not with several objectives, which studies of old servers have."""
-        return self.stopping_rule is not None and self.stopping_rule.acts and len(self.objectives) == 1
+        return self.stopping_rule is not None and len(self.objectives) == 1
 
     @property
     def foretells(self) -> bool:

@@ -147,7 +147,7 @@ def _check_rule(spec: StudySpec) -> None:
     if rule is None:
         return
     name, _ = _STOPPING_RULES[rule.method]
-    if rule.acts and len(spec.objectives) > 1:
+    if len(spec.objectives) > 1:
         raise InvalidArgument(f"stops trials by one objective; the study has {len(spec.objectives)}", name)
     with inside(name):
         rule.check_figures()
