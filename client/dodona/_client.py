@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
+from dodona._announce import announce
 from dodona._codec import specs_of
 from dodona._errors import NotFound, named_problems
 from dodona._session import Address, Session, unique_worker
@@ -137,7 +138,8 @@ class Client:
     ) -> Study:
         """Return the study of that name; create it if it does not exist.
 
-        Any number of workers may call this at once with the same arguments; they share the study.
+        Any number of workers may call this at once with the same arguments; they share the study. A terminal or a
+        notebook shows the address of its page.
 
         Args:
             name: the study's display name.
@@ -184,7 +186,9 @@ class Client:
                 for key, value in (metadata or {}).items()
             },
         )
-        return self._study(self._transport.call("POST", "studies", body, vertex.Study))
+        study = self._study(self._transport.call("POST", "studies", body, vertex.Study))
+        announce(study.display_name, study.url)
+        return study
 
     def get_study(self, name: str) -> Study:
         """Return the study with that resource name, id or display name.

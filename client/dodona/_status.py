@@ -38,6 +38,7 @@ class Status:
         finished: how many trials this process has finished.
         best: the best result among them.
         best_trial: the trial with that result.
+        page: the address of the study's page.
 
     """
 
@@ -53,6 +54,7 @@ class Status:
     finished: int = 0
     best: float | None = None
     best_trial: int | None = None
+    page: str = ""
 
     def better(self, value: float | None, than: float | None) -> bool:
         """Return whether a result is better than another one; any is better than none."""
@@ -75,8 +77,8 @@ class StatusFile:
         self._status = read_status(path)
         self._complained = False
 
-    def began(self, study: vertex.Study, worker: str, number: int) -> None:
-        """Record that this process has started a trial."""
+    def began(self, study: vertex.Study, page: str, worker: str, number: int) -> None:
+        """Record that this process has started a trial of the study, whose page has that address."""
         metric = study.study_spec.metrics[0]
         stopping = study.study_spec.study_stopping_config
         with self._lock:
@@ -84,7 +86,8 @@ class StatusFile:
             if before is None or before.study != study.display_name:
                 before = Status(study.display_name, worker, metric.metric_id, metric.goal is not GoalType.MINIMIZE)
             limit = stopping.max_num_trials if stopping else None
-            self._write(replace(before, worker=worker, limit=limit, trial=number, running=True, step=None, value=None))
+            begun = replace(before, worker=worker, page=page, limit=limit, trial=number, running=True)
+            self._write(replace(begun, step=None, value=None))
 
     def reported(self, number: int, measured: vertex.Measurement) -> None:
         """Record a report."""

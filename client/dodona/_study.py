@@ -218,7 +218,8 @@ class Study(Figures, Steering):
         trial = ActiveTrial(self._path, wire, active_trials)
         self._session.activate(trial, active_trials)
         if self._session.status is not None:
-            self._session.status.began(self._wire, wire.client_id or self._session.worker, trial.number)
+            worker = wire.client_id or self._session.worker
+            self._session.status.began(self._wire, self.url, worker, trial.number)
         return Trial(self._session, trial, wire, parameters, list(self.metrics))
 
     def optimize(self, objective: Callable[[Trial], Metrics | None], n_trials: int | None = None) -> None:

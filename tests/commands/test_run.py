@@ -88,6 +88,7 @@ def test_a_killed_worker_is_started_again_and_finishes_its_trial(run: Callable[.
     code, said, complained = running.end()
     assert (code, complained) == (0, "")
     assert "w-1: killed by SIGKILL, again in 1 s\n" in said
+    assert said.count(f"study parabola: {server_url}/studies/default/local/parabola\n") == 1
     with dodona.Client(server_url) as client:
         trials = client.get_study("parabola").trials()
     assert Counter(one.state for one in trials) == {"SUCCEEDED": 6}
@@ -226,6 +227,7 @@ def test_a_terminal_shows_one_live_table(tmp_path: Path, server_url: str) -> Non
     os.close(terminal)
     assert process.wait() == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", said.decode())
+    assert plain.count(f"study parabola: {server_url}/studies/default/local/parabola") == 1
     last = plain[plain.rindex("worker") :]
     assert re.match(r"worker +state +trial +step +value +best so far +finished +restarts", last)
     assert re.search(r"w-1 +ended +\d +3 ", last)

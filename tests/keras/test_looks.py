@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,14 @@ def test_a_custom_loop_shows_its_epochs(tune: Tune, terminal: Terminal) -> None:
     (table,) = shown
     cells = [list(column.cells) for column in table.columns]
     assert [str(column[0]) for column in cells] == ["trial 1", "", "epoch 1", "0:00", "default_objective 0.25"]
+
+
+def test_a_search_shows_the_address_of_its_page(tune: Tune, terminal: Terminal) -> None:
+    with redirect_stderr(terminal):
+        tuner = tune(tuner=BlackBox, max_trials=1)
+        tuner.search()
+    study = tuner.oracle.study
+    assert terminal.getvalue().splitlines().count(f"study {study.display_name}: {study.url}") == 1
 
 
 @pytest.mark.parametrize("verbose", [0, 1])

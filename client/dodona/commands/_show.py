@@ -30,6 +30,7 @@ class Show:
         self._console = console
         self._workers = workers
         self._live: Live | None = None
+        self._pages: set[str] = set()
         self._printed: dict[str, tuple[str, int]] = {}
 
     @contextmanager
@@ -48,7 +49,11 @@ class Show:
         self._live = None
 
     def check(self) -> None:
-        """Print what has changed, if there is no table."""
+        """Print the addresses of new studies' pages and, if there is no table, what has changed."""
+        for worker in self._workers:
+            if (status := worker.status) is not None and status.page and status.page not in self._pages:
+                self._pages.add(status.page)
+                self.print_line(f"study {status.study}: {status.page}")
         if self._live is not None:
             return
         for worker in self._workers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from rich.console import Console
 from rich.live import Live
 
+from dodona._announce import in_notebook
 from dodona._text import line_of, shortened, visible
 from dodona.keras._display.progress import Progress, Result, number
 from dodona.keras._mapping.trials import DONE, reason_of
@@ -208,13 +208,6 @@ def _print(text: str, end: str = "\n") -> None:
 def result_of(trial: Trial | None) -> Result | None:
     """Return a trial's result; None if it has none."""
     return None if trial is None or trial.score is None else Result(trial.trial_id, trial.score)
-
-
-def in_notebook() -> bool:
-    """Return whether the output goes to a notebook's cell, and not to IPython's terminal."""
-    # IPython defines the function in every shell of its own.
-    shell = getattr(builtins, "get_ipython", lambda: None)()
-    return hasattr(shell, "kernel")
 
 
 def is_watched() -> bool:

@@ -15,6 +15,7 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from dodona import Study
+from dodona._announce import announce
 from dodona._text import message_of
 from dodona.keras._compat import files
 from dodona.keras._display.display import printed_safely
@@ -130,7 +131,10 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             SystemExit: SIGTERM, unless the program handles it; the running trial was released too.
             Exception: an error of a hook or of KerasTuner outside of a trial's run; the running trial was released too.
         """
-        record_search(self.oracle.study)
+        study = self.oracle.study
+        record_search(study)
+        if fit_kwargs.get("verbose", 1):
+            announce(study.display_name, study.url)
         self._bars = "verbose" in fit_kwargs
         shown = nullcontext() if self._bars else self.oracle.shown_live()
         with without_chief(), _progress_bars(self._bars), sigterm_exits(), shown:
