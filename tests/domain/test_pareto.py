@@ -11,37 +11,29 @@ from hypothesis import strategies as st
 from dodona_server.domain.pareto import MOST_POINTS, Front, dominates, volume
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
 
 SPEC = StudySpec((Metric("acc", Goal.MAXIMIZE), Metric("cost", Goal.MINIMIZE)), SearchSpace())
 
 
 def succeeded(*values):
-    """Trials with these values of the metrics "acc" and "cost"."""
-    return [
-        Trial(number, TrialState.SUCCEEDED, {}, final_measurement=Measurement({"acc": a, "cost": c}))
-        for number, (a, c) in enumerate(values, start=1)
-    ]
+    """Results with these values of the metrics "acc" and "cost"."""
+    return [(number, {"acc": a, "cost": c}) for number, (a, c) in enumerate(values, start=1)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=12))
 def test_the_front_holds_exactly_what_nothing_dominates(values):
-    trials = succeeded(*values)
-    front = Front(SPEC, iter(trials))
-
-    def losses(trial):
-        metrics = trial.final_measurement.metrics
-        return -metrics["acc"], metrics["cost"]
-
-    expected = [trial for trial in trials if not any(dominates(losses(other), losses(trial)) for other in trials)]
-    assert front.trials == expected
+    results = succeeded(*values)
+    front = Front(SPEC, iter(results))
+    losses = {number: (-metrics["acc"], metrics["cost"]) for number, metrics in results}
+    expected = [number for number in losses if not any(dominates(one, losses[number]) for one in losses.values())]
+    assert front.numbers == expected
     assert front.worst == {"acc": min(a for a, _ in values), "cost": max(c for _, c in values)}
 
 
 def test_the_hypervolume_by_hand():
     # The worst is (0, 4); the front's boxes up to it are 3 x 1 and 1 x 3, with 1 x 1 in common.
     front = Front(SPEC, succeeded((3.0, 3.0), (1.0, 1.0), (0.0, 4.0)))
-    assert [trial.number for trial in front.trials] == [1, 2]
+    assert front.numbers == [1, 2]
     assert front.hypervolume() == 3 + 3 - 1
     assert Front(SPEC, succeeded((3.0, 3.0))).hypervolume() == 0
     assert Front(SPEC, ()).hypervolume() is None
@@ -61,11 +53,7 @@ def test_what_would_take_too_long_has_no_hypervolume():
     spec = StudySpec(metrics, SearchSpace())
 
     def front(count):
-        values = [{"a": float(n), "b": float(-n), "c": 0.0} for n in range(count)]
-        return Front(
-            spec,
-            [Trial(1 + n, TrialState.SUCCEEDED, {}, final_measurement=Measurement(v)) for n, v in enumerate(values)],
-        )
+        return Front(spec, ((n, {"a": float(n), "b": float(-n), "c": 0.0}) for n in range(count)))
 
     assert front(MOST_POINTS).hypervolume() == 0.0
     assert front(MOST_POINTS + 1).hypervolume() is None

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import le
 
 from dodona_server.domain.study import Goal, StudySpec
-from dodona_server.domain.trial import Measurement, Trial
 
 # The work grows with the number of points, to a power that grows with the number of metrics.
 MOST_POINTS = 200
@@ -20,33 +19,32 @@ class Front:
 
     Args:
         spec: the study's.
-        trials: the succeeded trials.
+        results: number and final metrics of each succeeded trial.
     """
 
-    def __init__(self, spec: StudySpec, trials: Iterable[Trial]) -> None:
+    def __init__(self, spec: StudySpec, results: Iterable[tuple[int, Mapping[str, float]]]) -> None:
         self._spec = spec
-        self._front: list[tuple[Losses, Trial]] = []
+        self._front: list[tuple[Losses, int]] = []
         self.worst: dict[str, float] = {}
-        for trial in trials:
-            self._add(trial)
+        for number, metrics in results:
+            self._add(number, metrics)
 
-    def _add(self, trial: Trial) -> None:
-        final = _final(trial)
+    def _add(self, number: int, metrics: Mapping[str, float]) -> None:
         for metric in self._spec.metrics:
-            value = final.metrics[metric.id]
+            value = metrics[metric.id]
             worst = self.worst.setdefault(metric.id, value)
             if metric.is_better(worst, value):
                 self.worst[metric.id] = value
-        losses = self._losses(final.metrics)
+        losses = self._losses(metrics)
         if any(dominates(other, losses) for other, _ in self._front):
             return
         self._front = [(other, one) for other, one in self._front if not dominates(losses, other)]
-        self._front.append((losses, trial))
+        self._front.append((losses, number))
 
     @property
-    def trials(self) -> list[Trial]:
-        """The trials of the front, in order."""
-        return [trial for _, trial in self._front]
+    def numbers(self) -> list[int]:
+        """The numbers of the trials of the front, in order."""
+        return [number for _, number in self._front]
 
     def hypervolume(self) -> float | None:
         """Return the volume that the front dominates, with the worst values as the reference point.
@@ -114,9 +112,3 @@ def _undominated(points: Sequence[Losses]) -> list[Losses]:
         if not any(dominates(other, point) for other in kept):
             kept.append(point)
     return kept
-
-
-def _final(trial: Trial) -> Measurement:
-    if trial.final_measurement is None:
-        raise ValueError(f"trial {trial.number} has no final measurement")
-    return trial.final_measurement

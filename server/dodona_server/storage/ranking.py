@@ -5,7 +5,7 @@ The ranking has the succeeded trials without those that were stopped early; if t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import ranked, ranked_partially, trials, unfinished
-from dodona_server.storage.trial_rows import ALL_TEXTS, BRIEF, IN_STUDY, TRIALS, read_trial
+from dodona_server.storage.trial_rows import ALL_TEXTS, IN_STUDY, TRIALS, read_trial
 
 _PAGE = 500
 _COUNT_UNFINISHED = Statement(
@@ -89,7 +89,8 @@ def _with_objective(kind: Kind) -> Statement:
 def _succeeded(kind: Kind) -> Statement:
     # In the primary key's order, which is the cheapest page by page.
     ended = (trials.c.end_time.is_not(None), kind.objective.is_not(None))
-    page = BRIEF.where(IN_STUDY, *ended, trials.c.number > bindparam("after"))
+    page = sa.select(trials.c.number, trials.c.final_measurement)
+    page = page.where(IN_STUDY, *ended, trials.c.number > bindparam("after"))
     return Statement(page.order_by(trials.c.number).limit(_PAGE))
 
 
@@ -173,11 +174,13 @@ def best(transaction: Transaction, study: Study) -> list[int]:
     return [row["number"] for row in _WITH_OBJECTIVE[kind].rows(transaction, {**key, "best": value})]
 
 
-def succeeded(transaction: Transaction, study: Study) -> Iterator[Trial]:
-    """Yield the ranking's trials by number, without measurements and metadata; one page is in memory at a time."""
+def succeeded(transaction: Transaction, study: Study) -> Iterator[tuple[int, Mapping[str, float]]]:
+    """Yield number and final metrics of the ranking's trials by number; one page is in memory at a time."""
     after, statement = 0, _SUCCEEDED[kind_of(transaction, study)]
     while rows := statement.rows(transaction, {"of_study": study.key, "after": after}):
-        yield from map(read_trial, rows)
+        for row in rows:
+            final = codec.load_final(row["final_measurement"])
+            yield row["number"], final.metrics if final else {}
         after = rows[-1]["number"]
 
 

@@ -13,7 +13,7 @@ from dodona_server.domain.listing import Among, Listing, Order
 from dodona_server.domain.pareto import Front
 from dodona_server.domain.space import Categorical
 from dodona_server.domain.study import Goal, Metric, Study, StudyState
-from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
+from dodona_server.domain.trial import RankingPosition, Trial, TrialState
 from dodona_server.service.dashboard import MAX_FAILURES, StudyView
 from dodona_server.web.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart
 from dodona_server.web.links import Links, chosen
@@ -176,11 +176,7 @@ def _front(view: StudyView) -> FrontView | None:
     objectives = view.study.spec.objectives
     if len(objectives) < 2 or not view.history:
         return None
-    drawn = [
-        Trial(number, TrialState.SUCCEEDED, {}, final_measurement=Measurement(metrics))
-        for number, metrics in view.history.items()
-    ]
-    numbers = [trial.number for trial in Front(view.study.spec, drawn).trials]
+    numbers = Front(view.study.spec, view.history.items()).numbers
     one, other = objectives[:2]
     points = {number: (metrics[one.id], metrics[other.id]) for number, metrics in view.history.items()}
     chart = front_chart(points, numbers, (one.goal, other.goal))

@@ -161,7 +161,7 @@ class TrialQueries:
             if len(study.spec.metrics) == 1:
                 return Optimal(ranking.best(transaction, study))
             front = Front(study.spec, ranking.succeeded(transaction, study))
-            return Optimal([trial.number for trial in front.trials], front.hypervolume(), front.worst)
+            return Optimal(front.numbers, front.hypervolume(), front.worst)
 
         return await self._store.read(query)
 
