@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,6 +25,21 @@ def nearest(board: Board, unit: Array) -> int:
     distances = ((board.table.unit - unit) ** 2).sum(axis=1)
     distances[board.rows] = np.inf
     return int(distances.argmin())
+
+
+class _Curves:
+    """Reads the curves of the search; see `Curves` of the contract."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def of(self, numbers: Sequence[int]) -> Mapping[int, Sequence[Measurement]]:
+        """See `Curves.of`."""
+        return {number: self._measured(number - 1) for number in numbers}
+
+    def _measured(self, trial: int) -> list[Measurement]:
+        values = self._board.table.values[self._board.rows[trial], : self._board.reached[trial]]
+        return [Measurement({"value": float(value)}, step) for step, value in enumerate(values, 1)]
 
 
 class OurChoice:
@@ -48,5 +64,5 @@ class OurChoice:
             else:
                 done.append(Trial(trial + 1, TrialState.INFEASIBLE, parameters))
         rng = random.Random(f"{self._seed}/{len(board.rows)}")
-        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng, stopped=stopped)
+        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng, _Curves(board), stopped)
         return nearest(board, board.table.place(self._algorithm.suggest(request).parameters[0]))

@@ -193,7 +193,8 @@ def test_the_posterior_of_hyperparameters_has_the_right_gradient(warped):
     basis = generator.standard_normal((15, 2))
     layout = Layout(features.groups, len(features.numeric), 2, warped)
     y = standardize(generator.standard_normal(15))
-    found = Posterior(features(z, active), y, basis, features.group, layout, 4.0, NoisePrior())
+    extra = generator.random(15) if warped else np.zeros(15)
+    found = Posterior(features(z, active), y, basis, features.group, layout, 4.0, NoisePrior(), extra)
     theta = np.clip(found.medians + 0.3 * generator.standard_normal(len(found.medians)), *found.bounds.T)
     _, gradient = found(theta)
     for index, step in enumerate(1e-5 * np.eye(len(theta))):
@@ -207,6 +208,22 @@ def test_a_surrogate_goes_through_its_observations_and_knows_little_far_away():
     assert at.mean == pytest.approx(model.fitted)
     assert np.abs(at.mean - model.y).max() < 0.05
     assert at.variance.max() < 2e-3
+
+
+def test_an_observation_with_more_noise_counts_less():
+    encoding = Encoding(TREE)
+    z, active = places(encoding, 1)
+    features = Features(encoding, z, active)
+    hyper = Hyperparameters(
+        np.ones(features.groups), 1.0, 1e-3, np.ones(len(features.numeric)), np.ones(len(features.numeric)), np.empty(0)
+    )
+    means = [
+        Surrogate(features, hyper, z, active, np.full((1, 1), 2.0), extra=np.array([extra])).mean(z, active)[0, 0]
+        for extra in (0.0, 0.5, 50.0)
+    ]
+    assert means[0] == pytest.approx(2.0, abs=0.01)
+    assert means[1] == pytest.approx(2.0 * 2.0 / 2.501)
+    assert means[2] < 0.1
 
 
 @pytest.mark.parametrize(("fantasies", "steepness"), [(1, 1.0), (3, 1.0), (1, STEEPNESS)])

@@ -8,11 +8,14 @@ import statistics
 
 import pytest
 
+from dodona_server.algorithms.contract.algorithm import NoCurves
 from dodona_server.algorithms.contract.results import INFEASIBLE, with_stopped
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
+from dodona_server.algorithms.shared.foretold import foretold
 from dodona_server.domain.continuation import Budget, with_tuner_values
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from tests.algorithms.test_every_algorithm import CHEAP, ONE_METRIC, SLOW
 
@@ -61,6 +64,96 @@ def test_it_covers_its_point(name):
     stopped = [trial(number, {"c": letter}, 0.1, stopped=True) for number, letter in enumerate("abcde", 1)]
     assert ask(name, LETTERS, [], stopped).parameters == [{"c": "f"}]
     assert ask(name, LETTERS, [trial(6, {"c": "f"}, 0.1)], stopped).parameters == []
+
+
+class Read:
+    """Curves that a test knows; `asked` has the numbers of the trials whose curves were read."""
+
+    def __init__(self, curves):
+        self.curves, self.asked = curves, []
+
+    def of(self, numbers):
+        self.asked += numbers
+        return {
+            number: [Measurement({"m": loss}, step, 10.0 * step) for step, loss in enumerate(self.curves[number], 1)]
+            for number in numbers
+        }
+
+
+def falling(start, end, steps=10, of=10):
+    """A curve of losses from `start` to `end`, and of `steps` steps of these."""
+    return [end + (start - end) * (of - step) / (of - 1) for step in range(1, steps + 1)]
+
+
+RULE = StoppingRule(StoppingMethod.MEDIAN)
+
+
+def study_of(rule=RULE, name="GP_BANDIT", metrics=ONE_METRIC):
+    return Problem(StudySpec(metrics, LINE, name, stopping_rule=rule))
+
+
+@pytest.fixture
+def searched():
+    """Twenty trials that ended, two that were stopped after four of ten steps, and a running one; and their curves."""
+    curves = {number: falling(2.0 + number / 20, number / 20) for number in range(1, 21)}
+    curves |= {21: falling(2.1, 0.1, 4), 22: falling(2.9, 0.9, 4), 23: falling(2.5, 0.5, 6), 24: []}
+    completed = [trial(number, {"x": number / 50}, number / 20) for number in range(1, 21)]
+    stopped = [trial(number, {"x": 0.5}, curves[number][-1], stopped=True, step=4) for number in (21, 22)]
+    pending = [Trial(23, TrialState.ACTIVE, {"x": 0.6}), Trial(24, TrialState.REQUESTED, {"x": 0.7})]
+
+    def request(problem=None, curves=curves, stopped=stopped):
+        read = NoCurves() if curves is None else Read(curves)
+        return Request(problem or study_of(), completed, pending, 1, random.Random(0), read, stopped)
+
+    return request
+
+
+class TestForetold:
+    def test_the_end_of_stopped_and_running_trials(self, searched):
+        known = foretold(searched())
+        assert {number: round(one.loss, 1) for number, one in known.items()} == {21: 0.1, 22: 0.9, 23: 0.5}
+        assert all(0 < one.deviation < 0.5 for one in known.values())
+
+    def test_by_elapsed_time(self, searched):
+        timed = foretold(searched(study_of(StoppingRule(StoppingMethod.MEDIAN, use_elapsed_time=True))))
+        assert timed == foretold(searched())
+
+    def test_of_running_trials_only_with_a_rule(self, searched):
+        assert foretold(searched(study_of(None))).keys() == {21, 22}
+
+    def test_nothing_is_read_without_a_rule_and_a_stopped_trial(self, searched):
+        request = searched(study_of(None), stopped=())
+        assert foretold(request) == {}
+        assert request.curves.asked == []
+
+    def test_nothing_is_without_curves_or_with_several_objectives(self, searched):
+        assert foretold(searched(curves=None)) == {}
+        assert foretold(searched(curves=dict.fromkeys(range(1, 25), ()))) == {}
+        two = (*ONE_METRIC, Metric("n", Goal.MINIMIZE))
+        assert foretold(searched(study_of(None, metrics=two))) == {}
+
+    @pytest.mark.parametrize("name", ["GP_BANDIT", "TPE"])
+    def test_it_decides_where_to_search(self, name):
+        rng = random.Random(2)
+        # What ended says nothing of the place. The curves of stopped trials foretell better ends on one side.
+        ends = {number: 1.0 + abs(number - 6.5) / 20 + number % 2 / 5 for number in range(1, 13)}
+        curves = {number: falling(2.0 + end, end) for number, end in ends.items()}
+        completed = [trial(number, {"x": number / 13}, end) for number, end in ends.items()]
+        found = []
+        for better in (0.2, 0.8):
+            stopped = []
+            for number in range(13, 43):
+                good = number % 2 == 0
+                curves[number] = falling(*((2.0, 0.1) if good else (4.0, 2.0)), 5)
+                place = rng.uniform(-0.1, 0.1) + (better if good else 1.0 - better)
+                stopped.append(trial(number, {"x": place}, curves[number][-1], stopped=True, step=5))
+            problem = study_of(name=name)
+            requests = [
+                Request(problem, completed, (), 1, random.Random(seed), Read(curves), stopped) for seed in range(9)
+            ]
+            found.append(statistics.median(ALGORITHMS[name].suggest(one).parameters[0]["x"] for one in requests))
+        assert found[0] < 0.4
+        assert found[1] > 0.6
 
 
 def test_hyperband_promotes_no_stopped_trial_and_waits_for_none():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,7 +30,18 @@ def suggest(request: Request) -> Suggestions:
     # Importing SciPy takes longer than the workers of a new study should wait for their first points.
     from dodona_server.algorithms.gp.suggest import suggest_by_model
 
-    return suggest_by_model(search, waiting, request.count)
+    return suggest_by_model(_with_partial(search, request), waiting, request.count)
+
+
+def _with_partial(search: Search, request: Request) -> Search:
+    """Return the search with the trials that were stopped early, and with what the curves of running ones foretell."""
+    from dodona_server.algorithms.shared.foretold import foretold
+
+    known = foretold(request)
+    points = {trial.number: trial.parameters for trial in (*request.stopped, *request.pending)}
+    stopped = [trial.parameters for trial in request.stopped if trial.number not in known]
+    partial = [(points[number], found) for number, found in known.items()]
+    return dataclasses.replace(search, stopped=stopped, partial=partial)
 
 
 def _is_enough_known(search: Search) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.history import History
 from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
+
+if TYPE_CHECKING:
+    from dodona_server.algorithms.shared.foretold import Foretold
 
 # After this many proposals that were tried before, a point is chosen from those left.
 PATIENCE = 200
@@ -29,7 +33,8 @@ class Search:
         history: its finished trials.
         tried: the points of all its trials, and those suggested in this call.
         generator: of all random numbers in this call.
-        stopped: the points of the trials that were stopped early.
+        stopped: the points of the trials that were stopped early, of which nothing is foretold.
+        partial: the points of stopped and running trials, and what their curves foretell.
     """
 
     problem: Problem
@@ -38,6 +43,7 @@ class Search:
     tried: SeenPoints
     generator: np.random.Generator
     stopped: Sequence[Point] = ()
+    partial: Sequence[tuple[Point, Foretold]] = ()
 
     @property
     def dimensions(self) -> float:

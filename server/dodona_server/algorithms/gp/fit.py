@@ -28,6 +28,7 @@ def fit(
     noise: NoisePrior,
     iterations: int = 40,
     warped: bool = True,
+    extra: Array | None = None,
 ) -> Hyperparameters:
     """Return the hyperparameters with the greatest posterior density.
 
@@ -40,10 +41,12 @@ def fit(
         noise: the prior of the noise.
         iterations: of each run; a run costs about twice as many Cholesky factorizations.
         warped: whether to fit a warp of the numeric axes.
+        extra: noise variance of each observation besides the common one, n; None for none.
     """
     warped = warped and len(y) >= LEAST_WARPED and len(features.numeric) > 0
     layout = Layout(features.groups, len(features.numeric), basis.shape[1], warped)
-    data = x.tobytes(), y.tobytes(), basis.tobytes(), features.group.tobytes()
+    extra = np.zeros(len(y)) if extra is None else extra
+    data = x.tobytes(), y.tobytes(), basis.tobytes(), features.group.tobytes(), extra.tobytes()
     return layout.hyperparameters(_theta(data, layout, dimensions, noise, iterations))
 
 
@@ -51,12 +54,19 @@ def fit(
 # never changes.
 @functools.lru_cache(maxsize=64)
 def _theta(
-    data: tuple[bytes, bytes, bytes, bytes], layout: Layout, dimensions: float, noise: NoisePrior, iterations: int
+    data: tuple[bytes, bytes, bytes, bytes, bytes],
+    layout: Layout,
+    dimensions: float,
+    noise: NoisePrior,
+    iterations: int,
 ) -> Array:
-    """Return the mode of the posterior; do not modify it. `data`: bytes of `x`, `y`, `basis`, the feature groups."""
+    """Return the mode of the posterior; do not modify it.
+
+    `data`: bytes of `x`, `y`, `basis`, the feature groups, `extra`.
+    """
     y, group = np.frombuffer(data[1]), np.frombuffer(data[3], dtype=np.intp)
     x, basis = (np.frombuffer(data[at]).reshape(len(y), -1) for at in (0, 2))
-    target = Posterior(x, y, basis, group, layout, dimensions, noise)
+    target = Posterior(x, y, basis, group, layout, dimensions, noise, np.frombuffer(data[4]))
     best_value, best = np.inf, target.medians
     options = {"maxiter": iterations, "ftol": TOLERANCE}
 

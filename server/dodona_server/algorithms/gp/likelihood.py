@@ -1,8 +1,9 @@
 """The log posterior of the hyperparameters, with its gradient.
 
-The covariance of the observations:  K = s² k(r2) + c² 1 1' + sum of t² p p' + noise I.  The second term is a constant
-mean with the prior N(0, c²). The third term is a regression on the predictions p of earlier studies. Both are
-integrated out, so neither needs an estimate, and a useless prediction loses its weight t.
+The covariance of the observations:  K = s² k(r2) + c² 1 1' + sum of t² p p' + noise I + diag(extra).  The second
+term is a constant mean with the prior N(0, c²). The third term is a regression on the predictions p of earlier
+studies. Both are integrated out, so neither needs an estimate, and a useless prediction loses its weight t. The last
+term is what is known of the noise of single observations.
 
 | symbol | meaning | shape |
 | --- | --- | --- |
@@ -162,6 +163,7 @@ class Posterior:
         layout: of `theta`.
         dimensions: active dimensions of a point, on average.
         noise: the prior of the noise.
+        extra: noise variance of each observation, besides the common one, n.
     """
 
     def __init__(
@@ -173,8 +175,9 @@ class Posterior:
         layout: Layout,
         dimensions: float,
         noise: NoisePrior,
+        extra: Array,
     ) -> None:
-        self.x, self.y, self.basis, self.group, self.layout = x, y, basis, group, layout
+        self.x, self.y, self.basis, self.group, self.layout, self.extra = x, y, basis, group, layout, extra
         self.medians, self.spreads, self.bounds = layout.prior(dimensions, noise)
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
@@ -200,7 +203,7 @@ class Posterior:
         k += MEAN_VARIANCE
         if self.layout.basis:
             k += (self.basis * hyper.basis) @ self.basis.T
-        k.flat[:: len(k) + 1] += hyper.noise
+        k.flat[:: len(k) + 1] += hyper.noise + self.extra
         _, inverted, log_determinant = inverse(k)
         alpha = inverted @ self.y
         value = 0.5 * float(self.y @ alpha) + 0.5 * log_determinant

@@ -39,6 +39,7 @@ class FittedModel:
         y: the quantity, standardized, n.
         hyper: fitted to the observations.
         basis: earlier studies' models of the quantity.
+        extra: noise variance of each observation besides the common one, n; None for none.
     """
 
     z: Array
@@ -46,11 +47,19 @@ class FittedModel:
     y: Array
     hyper: Hyperparameters
     basis: Sequence[Surrogate] = ()
+    extra: Array | None = None
 
     def surrogate(self, encoding: Encoding) -> Surrogate:
         """Return the model given the observations."""
-        features = Features(encoding, self.z, self.active)
-        return Surrogate(features, self.hyper, self.z, self.active, self.y[:, None], self.basis)
+        return self._surrogate(Features(encoding, self.z, self.active))
+
+    def _surrogate(self, features: Features) -> Surrogate:
+        return Surrogate(features, self.hyper, self.z, self.active, self.y[:, None], self.basis, self.extra)
+
+    def _with(self, features: Features, z: Array, active: Mask, y: Array) -> Surrogate:
+        """Return the model given all observations at `z`: the known ones first, then others without extra noise."""
+        extra = None if self.extra is None else np.concatenate([self.extra, np.zeros(len(z) - len(self.extra))])
+        return Surrogate(features, self.hyper, z, active, y, self.basis, extra)
 
     def with_expected(self, encoding: Encoding, z: Array, active: Mask) -> Surrogate:
         """Return the model given also that trials at `z`, q x a, give the results it expects."""
@@ -59,7 +68,7 @@ class FittedModel:
             return known
         every_z, every_active = np.concatenate([self.z, z]), np.concatenate([self.active, active])
         y = np.concatenate([self.y[:, None], known.mean(z, active)])
-        return Surrogate(Features(encoding, every_z, every_active), self.hyper, every_z, every_active, y, self.basis)
+        return self._with(Features(encoding, every_z, every_active), every_z, every_active, y)
 
     def with_pending(self, encoding: Encoding, z: Array, active: Mask, generator: np.random.Generator) -> Surrogate:
         """Return the model given also `FANTASIES` joint draws of the results of trials at `z`, q x a."""
@@ -67,10 +76,10 @@ class FittedModel:
             return self.surrogate(encoding)
         every_z, every_active = np.concatenate([self.z, z]), np.concatenate([self.active, active])
         features = Features(encoding, every_z, every_active)
-        known = Surrogate(features, self.hyper, self.z, self.active, self.y[:, None], self.basis)
+        known = self._surrogate(features)
         drawn = known.draws(z, active, generator.standard_normal((len(z), FANTASIES)))
         y = np.concatenate([np.repeat(self.y[:, None], FANTASIES, axis=1), drawn])
-        return Surrogate(features, self.hyper, every_z, every_active, y, self.basis)
+        return self._with(features, every_z, every_active, y)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,20 +157,21 @@ def build(search: Search, noise: NoisePrior) -> StudyModels:
     if len(rows):
         weighting = weights(wanted.shape[1], generator)
         basis = predictors(spec, encoding, problem.priors, weighting, generator)
-        objective = _fit_model(encoding, history, rows, target(wanted[rows], weighting), noise, dimensions, basis)
+        objective = _objective_model(search, rows, wanted[rows], weighting, noise, basis)
         for index, metric in enumerate(spec.metrics):
             if metric.safety is not None:
                 values, most = _centered(history.values[rows, index], limit(metric))
                 eligible &= values <= most
                 power = _power(metric.safety.desired_min_safe_trials_fraction, float(np.mean(values <= most)))
-                constraints.append((_fit_model(encoding, history, rows, values, noise, dimensions), Limit(most, power)))
+                fitted = _fit_model(encoding, history.points(rows), values, noise, dimensions)
+                constraints.append((fitted, Limit(most, power)))
         if not eligible.any():
             objective, eligible = None, eligible[:0]
     if len(succeeded) < len(history.trials):
         constraints.append((_failures(encoding, history, dimensions, generator), Limit(0.5, steepness=STEEPNESS)))
     if objective is not None:
         bad = [*history.points(np.flatnonzero(~history.feasible)[-MOST_LABELS:]), *search.stopped[-MOST:]]
-        objective = _with_bad(encoding, objective, bad, float(objective.y[eligible].min()))
+        objective = _with_bad(encoding, objective, bad, float(objective.y[: len(eligible)][eligible].min()))
         eligible = np.concatenate([eligible, np.zeros(len(objective.y) - len(eligible), dtype=bool)])
     return StudyModels(encoding, objective, eligible, constraints, _seeds(encoding, history, objective, eligible))
 
@@ -174,16 +184,40 @@ def _chosen(values: Array, generator: np.random.Generator) -> Rows:
     return choose(rank, MOST, generator)
 
 
+def _objective_model(
+    search: Search, rows: Rows, values: Array, weighting: Array, noise: NoisePrior, basis: Sequence[Surrogate]
+) -> FittedModel:
+    """Return the model of the objective: of the completed trials `rows`, then of what is foretold of others."""
+    points = search.history.points(rows)
+    if not search.partial:
+        return _fit_model(search.encoding, points, target(values, weighting), noise, search.dimensions, basis)
+    foretold = np.array([(one.loss, one.deviation) for _, one in search.partial])
+    every = np.concatenate([values, foretold[:, :1]])
+    y = target(every, weighting)
+    extra = np.zeros(len(y))
+    extra[len(rows) :] = _warped_deviations(every[:, 0], y, foretold) ** 2
+    points += [point for point, _ in search.partial]
+    return _fit_model(search.encoding, points, y, noise, search.dimensions, basis, extra)
+
+
+def _warped_deviations(values: Array, y: Array, foretold: Array) -> Array:
+    """Return the standard deviations of what is foretold, in the units of the target `y` of `values`."""
+    order = np.argsort(values, kind="stable")
+    mean, deviation = foretold.T
+    low, high = (np.interp(mean + sign * deviation, values[order], y[order]) for sign in (-1, 1))
+    return np.asarray((high - low) / 2)
+
+
 def _fit_model(
     encoding: Encoding,
-    history: History,
-    rows: Rows,
+    points: Sequence[Point],
     y: Array,
     noise: NoisePrior,
     dimensions: float,
     basis: Sequence[Surrogate] = (),
+    extra: Array | None = None,
 ) -> FittedModel:
-    z, active = encoding.encode(history.points(rows))
+    z, active = encoding.encode(points)
     features = Features(encoding, z, active)
     sample = np.arange(len(y))
     if len(y) > MOST_FITTED:
@@ -192,8 +226,9 @@ def _fit_model(
         others = np.setdiff1d(sample, best)
         sample = np.union1d(best, others[np.linspace(0, len(others) - 1, MOST_FITTED - len(best)).astype(int)])
     known = np.concatenate([np.empty((len(sample), 0)), *[m.mean(z[sample], active[sample]) for m in basis]], axis=1)
-    hyper = fit(features, features(z, active)[sample], y[sample], known, dimensions, noise)
-    return FittedModel(z, active, y, hyper, basis)
+    of_sample = None if extra is None else extra[sample]
+    hyper = fit(features, features(z, active)[sample], y[sample], known, dimensions, noise, extra=of_sample)
+    return FittedModel(z, active, y, hyper, basis, extra)
 
 
 def _with_bad(encoding: Encoding, objective: FittedModel, points: Sequence[Point], best: float) -> FittedModel:
@@ -207,6 +242,7 @@ def _with_bad(encoding: Encoding, objective: FittedModel, points: Sequence[Point
         z=np.concatenate([objective.z, z]),
         active=np.concatenate([objective.active, active]),
         y=np.concatenate([objective.y, np.maximum(expected, best)]),
+        extra=None if objective.extra is None else np.concatenate([objective.extra, np.zeros(len(points))]),
     )
 
 
@@ -216,7 +252,7 @@ def _failures(encoding: Encoding, history: History, dimensions: float, generator
     # Prefer failures in a long history, since they are to be avoided.
     rows = choose(np.where(failed, 0.0, 1.0) + 1e-9 * np.arange(len(failed)), MOST_LABELS, generator)
     labels = failed[rows].astype(float)
-    return _fit_model(encoding, history, rows, labels, LABEL_NOISE, dimensions)
+    return _fit_model(encoding, history.points(rows), labels, LABEL_NOISE, dimensions)
 
 
 def _centered(values: Array, most: float) -> tuple[Array, float]:

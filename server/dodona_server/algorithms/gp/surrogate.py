@@ -48,6 +48,7 @@ class Surrogate:
         active: n x a.
         y: n x s: one column, or one for each fantasy.
         basis: earlier studies' models, whose predictions this one corrects.
+        extra: noise variance of each observation besides the common one, n; None for none.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Surrogate:
         active: Mask,
         y: Array,
         basis: Sequence[Surrogate] = (),
+        extra: Array | None = None,
     ) -> None:
         self.features, self.hyper, self.z, self.active, self.y, self.basis = features, hyper, z, active, y, basis
         self._root = np.sqrt(hyper.weight[features.group])
@@ -66,7 +68,7 @@ class Surrogate:
         prior = hyper.scale * matern(squared_distances(self._scaled, self._scaled)) + MEAN_VARIANCE
         prior += (self._basis * hyper.basis) @ self._basis.T
         noisy = prior.copy()
-        noisy[np.diag_indices(len(z))] += hyper.noise
+        noisy[np.diag_indices(len(z))] += hyper.noise if extra is None else hyper.noise + extra
         _, self._inverse, _ = inverse(noisy)
         self.alpha = self._inverse @ y
         self.fitted = prior @ self.alpha  # n x s: the mean at the observations

@@ -12,9 +12,9 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions
+from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions, Traits
 from dodona_server.algorithms.contract.options import check_names, integer
-from dodona_server.algorithms.contract.results import ResultReader
+from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader
 from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, InitialDesign
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
@@ -39,11 +39,13 @@ _MAX_BAD = 300
 class Tpe(Algorithm):
     """Proposes points that are likely among the good trials and unlikely among the others.
 
-    Pending trials count as others, so that workers try different points; infeasible trials and those that were stopped
-    early do too. A parameter that a
+    Pending trials count as others, so that workers try different points; infeasible trials do too. Trials that were
+    stopped early rank by what their curves foretell; they are others if nothing is foretold. A parameter that a
     trial lacks (inactive, or added since) has the prior's density in that trial's kernel. So trials in the same branch
     of a conditional space share information about the branch, and all trials about their common parameters.
     """
+
+    traits = Traits(needs_curves=True)
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""
@@ -56,22 +58,19 @@ class Tpe(Algorithm):
         # The process that searches imports NumPy; the server process does not.
         from dodona_server.algorithms.tpe.parzen import Parzen
 
-        spec, completed, pending = request.problem.spec, request.completed, request.pending
+        spec, pending = request.problem.spec, request.pending
+        finished, merits = _ranked(request)
         tried, initial = SeenPoints(request), InitialDesign(request.problem)
-        merits = ResultReader(spec).merits(completed)
         valid = sum(loss < math.inf for _, loss in merits)
         if valid < _initial_points(spec):
             return Suggestions([tried.new(initial, INITIAL_DESIGN) for _ in range(request.count)])
-        good, bad = split(spec, completed, merits, valid)
+        good, bad = split(spec, finished, merits, valid)
         tree = Tree(spec.space)
-        finished = [*completed, *request.stopped]
-        bad += range(len(completed), len(finished))
-        bad.sort(key=lambda index: finished[index].number)
         others = [finished[index].parameters for index in _thinned(bad, _MAX_BAD)]
         under_way = [trial.parameters for trial in pending[-_MAX_BAD:]]
         model = Parzen(
             tree,
-            [tree.cells(without_tuner_values(completed[index].parameters)) for index in good],
+            [tree.cells(without_tuner_values(finished[index].parameters)) for index in good],
             [tree.cells(without_tuner_values(values)) for values in others + under_way],
             request.rng.getrandbits(64),
         )
@@ -87,6 +86,20 @@ class Tpe(Algorithm):
         return Suggestions(suggested)
 
 
+def _ranked(request: Request) -> tuple[list[Trial], list[tuple[float, float]]]:
+    """Return the finished trials in order, and their sort keys: what is foretold of those stopped early."""
+    merits = ResultReader(request.problem.spec).merits(request.completed)
+    if not request.stopped:
+        return list(request.completed), merits
+    from dodona_server.algorithms.shared.foretold import foretold
+
+    known = foretold(request)
+    merits += [(0.0, known[one.number].loss) if one.number in known else INFEASIBLE.merit for one in request.stopped]
+    both = zip([*request.completed, *request.stopped], merits, strict=True)
+    ordered = sorted(both, key=lambda one: one[0].number)
+    return [trial for trial, _ in ordered], [merit for _, merit in ordered]
+
+
 def split(
     spec: StudySpec, completed: Sequence[Trial], merits: Sequence[tuple[float, float]], valid: int
 ) -> tuple[list[int], list[int]]:
@@ -94,7 +107,7 @@ def split(
 
     Args:
         spec: the study's; with several objectives, the trials of the first fronts are good.
-        completed: the finished trials.
+        completed: the finished trials, also those stopped early.
         merits: of these trials.
         valid: the number of those with a result.
     """
