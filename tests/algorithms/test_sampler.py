@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import statistics
 
@@ -101,6 +102,17 @@ def test_workers_get_different_points(sampler):
         pending.append(Trial(number, TrialState.ACTIVE, one.stored))
     points = [tuple(without_tuner_values(trial.parameters).values()) for trial in pending]
     assert len(set(points)) == 12
+
+
+@MODELS
+def test_a_stopped_trial_has_no_result_of_its_rung(sampler):
+    spec = spec_of("ASHA", sampler, **OPTIONS["ASHA"])
+    stopped = [dataclasses.replace(one, stopped=True) for one in history(10, 9, best=0.9, first=31, seed=1)]
+    request = Request(Problem(spec, 40), history(30, 1, best=0.1), (), 12, random.Random(0), stopped=stopped)
+    found = algorithm_for("ASHA").suggest(request).suggestions
+    points = modeled(found, sampler)
+    assert "by 30 results with resource 1" in " ".join(one.reason for one in found)
+    assert distance(points, 0.1) < 0.5 * distance(points, 0.9)
 
 
 @MODELS
