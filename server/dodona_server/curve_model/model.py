@@ -33,8 +33,6 @@ DECORRELATION = 0.08
 # Errors of the chain have heavier tails than a normal distribution.
 DEGREES_OF_FREEDOM = 8.0
 _NARROW = 1e-6
-# The scores of a rung depend on what is expected of the missing trials, and that on the scores.
-_ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +157,17 @@ def fit_table(table: Table) -> CurveModel:
     rungs, bests = table.rungs, table.bests
     reached = ~np.isnan(bests)
     known = int(reached.any(axis=0).sum())
-    scale = scale_of(bests[reached[:, 0], 0], np.zeros(0), np.ones(0))
+    first = bests[reached[:, 0], 0]
+    scale = scale_of(first, np.zeros(len(first)), np.ones(len(first)))
     states = [_known_scores(_no_states(len(bests)), scale, bests[:, 0])]
     scales, steps = [scale], list[_Step]()
     for index in range(1, known):
         general = _general_step(rungs, index)
+        scale = _scale_at(general, states[-1], bests[:, index])
         # The errors of the step before are no prior: from rung to rung, few trials would make the model too sure.
         guess = _Step(steps[-1].weights, general.variance) if steps else general
-        step, scale = _fit_step(guess, states[-1], reached[:, :index], bests[:, index])
+        both = reached[:, :index].any(axis=1) & reached[:, index]
+        step = _regression(guess, states[-1].means[both], scale.scores_of(bests[both, index]))
         states.append(_known_scores(states[-1].after(step), scale, bests[:, index]))
         scales.append(scale)
         steps.append(step)
@@ -210,7 +211,8 @@ def _inflations(states: Sequence[_States], steps: Sequence[_Step], reached: npt.
 
 
 def _no_states(trials: int) -> _States:
-    return _States(np.zeros((trials, 2)), np.zeros((trials, 2, 2)))
+    """Return what is known of any trial: its score is from the standard normal distribution."""
+    return _States(np.zeros((trials, 2)), np.tile([[1.0, 0.0], [0.0, 0.0]], (trials, 1, 1)))
 
 
 def _known_scores(states: _States, scale: Scale, values: Array) -> _States:
@@ -230,30 +232,22 @@ def _general_step(rungs: Array, index: int) -> _Step:
     return _Step(np.array([0.0, correlation, 0.0]), 1.0 - correlation**2)
 
 
-def _fit_step(guess: _Step, states: _States, before: npt.NDArray[np.bool_], values: Array) -> tuple[_Step, Scale]:
-    """Return how scores change from a rung to the next, and the scores of the values there.
+def _scale_at(step: _Step, states: _States, values: Array) -> Scale:
+    """Return the scores of the values at the next rung; NaN stands for a trial that has not reached it."""
+    here = ~np.isnan(values)
+    expected = states.after(step)
+    return scale_of(values[here], expected.means[here, 0], np.sqrt(expected.covariances[here, 0, 0]))
+
+
+def _regression(prior: _Step, states: Array, scores: Array) -> _Step:
+    """Return the posterior mean of the weights, and of the variance.
 
     Args:
-        guess: the prior.
-        states: of the trials at the rung before.
-        before: whether trials (rows) have reached the rungs before (columns).
-        values: of the trials at the next one; NaN for those that have not reached it.
+        prior: worth `PRIOR_TRIALS` trials.
+        states: z and d of trials at a rung (trials x 2).
+        scores: of these trials at the next one.
     """
-    here = ~np.isnan(values)
-    seen = np.any(before, axis=1)
-    both, missing = seen & here, seen & ~here
-    features = np.column_stack([np.ones(both.sum()), states.means[both]])
-    step = guess
-    for _ in range(_ROUNDS):
-        expected = states.after(step)
-        deviations = np.sqrt(expected.covariances[missing, 0, 0])
-        scale = scale_of(values[here], expected.means[missing, 0], deviations)
-        step = _regression(guess, features, scale.scores_of(values[both]))
-    return step, scale
-
-
-def _regression(prior: _Step, features: Array, scores: Array) -> _Step:
-    """Return the posterior mean of the weights, and of the variance."""
+    features = np.column_stack([np.ones(len(states)), states])
     precision = PRIOR_TRIALS * np.eye(features.shape[1]) + features.T @ features
     weights: Array = np.linalg.solve(precision, PRIOR_TRIALS * prior.weights + features.T @ scores).astype(float)
     errors = scores - features @ weights

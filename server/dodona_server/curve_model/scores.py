@@ -1,8 +1,7 @@
-"""Normal scores of values at a rung, with the trials in mind that did not get there.
+"""Normal scores of values at a rung: where a trial stands among all trials, also those that did not get there.
 
-The score of a trial says where it would stand among all trials if none had been stopped. Trials stop because they are
-bad, so those that reach a late rung are a selection; the others take part with the scores that are expected of them
-(the idea of Efron's redistribution for censored data, 1967).
+Trials stop because they are bad, so those that reach a late rung are a selection: the worst of them is not the worst of
+all. What is expected of them as a group says where the group stands among all, and their values say in which order.
 """
 
 from __future__ import annotations
@@ -59,17 +58,15 @@ class Scale:
 
 
 def scale_of(values: Array, means: Array, deviations: Array) -> Scale:
-    """Return the scores of values.
+    """Return the scores of values: the quantiles of what is expected of their trials, in the order of the values.
 
     Args:
         values: of the trials that reached the rung; at least one.
-        means: of the scores expected of the other trials.
-        deviations: of these.
+        means: of the scores expected of these trials, before their values are known.
+        deviations: of these; above 0.
     """
     distinct, counts = np.unique(values, return_counts=True)
-    others = ndtr((_GRID[:, None] - means) / deviations).sum(axis=1)
-    # How many of the trials that reached the rung have a score below each point of the grid.
-    below = np.maximum.accumulate((len(values) + len(means)) * ndtr(_GRID) - others)
-    below = below - below[0] + 1e-9 * np.arange(len(_GRID))
-    scores = np.interp(np.cumsum(counts) - counts / 2, below * (len(values) / below[-1]), _GRID)
-    return Scale(distinct, scores)
+    shares = (np.cumsum(counts) - counts / 2) / len(values)
+    # The share of the trials that is expected below each point of the grid.
+    below = ndtr((_GRID[:, None] - means) / deviations).mean(axis=1) + 1e-12 * np.arange(len(_GRID))
+    return Scale(distinct, np.interp(shares, below, _GRID))
