@@ -145,6 +145,8 @@ USES: dict[str, Use] = {
     "best trials": lambda t, s: listing.page(t, s, Listing(order=Order.BEST), 20),
     "best trials, maximized": lambda t, s: listing.page(t, maximized(s), Listing(order=Order.BEST), 20),
     "worst trials after": lambda t, s: listing.page(t, s, Listing(order=Order.WORST, after=MIDDLE), 20),
+    "results": lambda t, s: ranking.results(t, s, [1, 500, 40_000]),
+    "running trials": lambda t, s: expect(20, listing.running(t, s, 20)),
     "shown trials": lambda t, s: listing.numbered(t, s, [1, 500, 40_000]),
     "failures": lambda t, s: expect(500, listing.failures(t, s, 500)),
     "last measurement": lambda t, s: measurements.last(t, s.key, 500),

@@ -8,7 +8,7 @@ import pytest
 
 from dodona_server.service import dashboard
 from dodona_server.web import pages, studies_page, trial_page
-from tests.web.conftest import ACCURACY, Site
+from tests.web.conftest import ACCURACY, RATE, Site
 
 MEASUREMENT = {"metrics": [{"metricId": "val_accuracy", "value": 0.5}, {"metricId": "loss", "value": 1.25}]}
 
@@ -101,6 +101,7 @@ def test_a_study_with_several_metrics(site: Site) -> None:
     assert "Pareto front 2 trials that no other trial beats in all objectives" in page.text
     assert "Trial val_accuracy latency_ms 1 0.9 35.5 2 0.8 20 " in page.text
     assert "val_accuracy by trial" in page.text
+    assert "Parallel coordinates" not in page.text
     other = site.study("ranker?metric=latency_ms")
     assert "latency_ms by trial" in other.text
     assert other.all("svg", **{"aria-label": "latency_ms of 3 trials; the best is 20, of trial 2"})
@@ -188,6 +189,16 @@ def test_any_trial_can_be_reached(site: Site) -> None:
     assert site.study("many?trials=unfinished").listed == []
     assert site.study("many?trials=succeeded&from=20").listed == list(range(20, 0, -1))
     assert site.study("many?order=what&trials=ever&from=x&after=y&y=z").listed == page.listed
+
+
+def test_parameters_are_compared(site: Site) -> None:
+    depth = {"parameterId": "depth", "integerValueSpec": {"minValue": 1, "maxValue": 4}}
+    site.create("mnist", parameters=[RATE, depth])
+    for accuracy in (0.5, 0.75, 0.625):
+        site.finish(site.start("mnist"), val_accuracy=accuracy)
+    page = site.study("mnist")
+    assert page.all("svg", **{"aria-label": "Parameters and val_accuracy of 3 trials"})
+    assert len(page.all("path", **{"class": "line across best"})) == 1
 
 
 def test_a_choice_keeps_the_others(site: Site) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
+from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
 from dodona_server.domain.study_list import StudyFilter, StudySummary
 from dodona_server.domain.trial import Measurement, Trial, TrialState
@@ -19,9 +20,10 @@ from dodona_server.storage.store import Store, Transaction
 
 MAX_HISTORY = 2000
 # Trials whose curves are drawn: the best ones, those that run, and the latest others.
-BEST_CURVES, RUNNING_CURVES, LATEST_CURVES = 5, 20, 15
+BEST_CURVES, LATEST_CURVES = 5, 15
 POINTS_OF_CURVE = 60
 MAX_RUNNING = 20
+MAX_POINTS = 200
 MAX_FAILURES = 500
 
 
@@ -35,6 +37,7 @@ class StudyView:
         stopped: the number of succeeded trials that were stopped early.
         best: the best trial by the first metric.
         history: results by number, evenly thinned if there are many: of a study with one metric only its value.
+        points: parameters and objective by number, of fewer trials than `history` and of the best ones.
         trials: a page of trials.
         last: the last measurement of running trials, by number.
         running: trials that run, in order.
@@ -47,6 +50,7 @@ class StudyView:
     stopped: int
     best: Trial | None
     history: Mapping[int, Mapping[str, float]]
+    points: Mapping[int, tuple[Mapping[str, Value], float]]
     trials: Page[Trial]
     last: Mapping[int, Measurement]
     running: Sequence[Trial]
@@ -82,20 +86,22 @@ class DashboardQueries:
         def query(transaction: Transaction) -> StudyView:
             study = get_study(transaction, name)
             best = listing.page(transaction, study, Listing(order=Order.BEST), BEST_CURVES).entries
-            running = [trial for trial in trials.pending(transaction, study) if trial.state is not TrialState.REQUESTED]
+            running = listing.running(transaction, study, MAX_RUNNING)
             page = listing.page(transaction, study, wanted, limit)
-            some = {trial.number for trial in [*running[:MAX_RUNNING], *page.entries] if trial.end_time is None}
+            history = ranking.history(transaction, study, -(-study.next_trial_number // MAX_HISTORY))
+            some = {trial.number for trial in [*running, *page.entries] if trial.end_time is None}
             last = {number: measurements.last(transaction, study.key, number) for number in sorted(some)}
             return StudyView(
                 study,
                 ranking.counts(transaction, study),
                 ranking.count_stopped(transaction, study),
                 best[0] if best else None,
-                _history(transaction, study),
+                _results(transaction, study, history),
+                _points(transaction, study, history, best),
                 page,
                 {number: one for number, one in last.items() if one is not None},
-                running[:MAX_RUNNING],
-                _curves(transaction, study, [*best, *running[:RUNNING_CURVES]]),
+                running,
+                _curves(transaction, study, [*best, *running]),
                 listing.failures(transaction, study, MAX_FAILURES),
             )
 
@@ -117,12 +123,23 @@ class DashboardQueries:
         return await self._store.read(query)
 
 
-def _history(transaction: Transaction, study: Study) -> dict[int, Mapping[str, float]]:
-    every = -(-study.next_trial_number // MAX_HISTORY)
+def _results(
+    transaction: Transaction, study: Study, history: Sequence[tuple[int, float]]
+) -> dict[int, Mapping[str, float]]:
     if len(study.spec.metrics) > 1:
-        return {number: final.metrics for number, final in ranking.sample(transaction, study, every).items()}
+        finals = ranking.results(transaction, study, [number for number, _ in history])
+        return {number: final.metrics for number, final in finals.items()}
     metric = study.spec.objective.id
-    return {number: {metric: value} for number, value in ranking.history(transaction, study, every)}
+    return {number: {metric: value} for number, value in history}
+
+
+def _points(
+    transaction: Transaction, study: Study, history: Sequence[tuple[int, float]], best: Sequence[Trial]
+) -> dict[int, tuple[Mapping[str, Value], float]]:
+    some = history[:: -(-len(history) // MAX_POINTS) or 1]
+    numbers = sorted({*(number for number, _ in some), *(trial.number for trial in best)})
+    found = [(trial, ranking.objective(study, trial)) for trial in listing.numbered(transaction, study, numbers)]
+    return {trial.number: (trial.parameters, value) for trial, value in found if value is not None}
 
 
 def _curves(transaction: Transaction, study: Study, chosen: Sequence[Trial]) -> list[Trial]:

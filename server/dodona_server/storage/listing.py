@@ -10,7 +10,7 @@ from sqlalchemy import bindparam
 from dodona_server.domain.listing import Among, Listing, Order
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Goal, Study
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.storage import codec
 from dodona_server.storage.ranking import KINDS, Kind, kind_of, ranking_of
 from dodona_server.storage.statement import Statement, in_selected, one_of
@@ -49,6 +49,10 @@ _BY_NUMBER = {(among, newest): _by_number(among, newest=newest) for among in Amo
 _RANKED = {kind: Statement(ranking_of(kind, NOTED)) for kind in KINDS}
 _RANKED_AFTER = {kind: Statement(ranking_of(kind, NOTED, after=True)) for kind in KINDS}
 _NUMBERED = Statement(NOTED.where(IN_STUDY, one_of(trials.c.number, "numbers")).order_by(trials.c.number))
+_NUMBERS_RUNNING = sa.select(trials.c.number).where(IN_STUDY, unfinished, trials.c.state != TrialState.REQUESTED.value)
+_RUNNING = Statement(
+    NOTED.where(IN_STUDY, in_selected(trials.c.number, _NUMBERS_RUNNING)).order_by(trials.c.number + 0).limit(_LIMIT)
+)
 _LATEST_INFEASIBLE = (
     sa.select(trials.c.number).where(IN_STUDY, infeasible).order_by(trials.c.number.desc()).limit(_LIMIT)
 )
@@ -80,6 +84,12 @@ def page(transaction: Transaction, study: Study, listing: Listing, limit: int) -
 def numbered(transaction: Transaction, study: Study, numbers: list[int]) -> list[Trial]:
     """Return the trials of those numbers that exist, in order."""
     rows = _NUMBERED.rows(transaction, {"of_study": study.key, "numbers": codec.dump_numbers(numbers)})
+    return [read_trial(row) for row in rows]
+
+
+def running(transaction: Transaction, study: Study, limit: int) -> list[Trial]:
+    """Return up to `limit` trials that run, in order."""
+    rows = _RUNNING.rows(transaction, {"of_study": study.key, "limit": limit})
     return [read_trial(row) for row in rows]
 
 

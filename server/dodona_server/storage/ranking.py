@@ -16,7 +16,7 @@ from dodona_server.domain.study import Goal, Study
 from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
 from dodona_server.storage import codec
 from dodona_server.storage.paging import page_of, sizes
-from dodona_server.storage.statement import Statement
+from dodona_server.storage.statement import Statement, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import ranked, ranked_partially, trials, unfinished
 from dodona_server.storage.trial_rows import ALL_TEXTS, IN_STUDY, TRIALS, read_trial
@@ -34,10 +34,10 @@ _HISTORY = Statement(
     .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
     .order_by(trials.c.number + 0)  # not the primary key's order: the index contains all needed columns
 )
-_SAMPLE = Statement(
+_RESULTS = Statement(
     sa.select(trials.c.number, trials.c.final_measurement)
-    .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
-    .order_by(trials.c.number + 0)
+    .where(IN_STUDY, one_of(trials.c.number, "numbers"))
+    .order_by(trials.c.number)
 )
 
 
@@ -157,9 +157,9 @@ def history(transaction: Transaction, study: Study, every: int) -> list[tuple[in
     return [(row["number"], row["objective"]) for row in rows]
 
 
-def sample(transaction: Transaction, study: Study, every: int) -> dict[int, Measurement]:
-    """Return the results of every `every`-th trial that succeeded and was not stopped early, by number."""
-    rows = _SAMPLE.rows(transaction, {"of_study": study.key, "every": every})
+def results(transaction: Transaction, study: Study, numbers: list[int]) -> dict[int, Measurement]:
+    """Return the results of those trials by number, in order."""
+    rows = _RESULTS.rows(transaction, {"of_study": study.key, "numbers": codec.dump_numbers(numbers)})
     finals = {row["number"]: codec.load_final(row["final_measurement"]) for row in rows}
     return {number: final for number, final in finals.items() if final is not None}
 

@@ -17,6 +17,7 @@ from dodona_server.domain.trial import RankingPosition, Trial, TrialState
 from dodona_server.service.dashboard import MAX_FAILURES, StudyView
 from dodona_server.web.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart
 from dodona_server.web.links import Links, chosen
+from dodona_server.web.parallel import parallel_chart
 
 MAX_ROWS = 25
 MAX_GROUPS = 8
@@ -82,6 +83,7 @@ def study_context(view: StudyView, query: StudyQuery) -> dict[str, Any]:
         "best_of": _best_of(history, metric),
         "front": _front(view),
         "curves": _curves(view, metric, query.view),
+        "parallel": parallel_chart(study, view.points),
         "columns": list(_columns(study).items()),
         "following": _following(view, query),
         "failures": _failures(view.failures),
