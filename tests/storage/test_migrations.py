@@ -62,8 +62,13 @@ def schema_of(engine):
         }
 
 
+def run_migrations(engine):
+    with engine.begin() as connection:
+        migrate.run_migrations(connection)
+
+
 def test_the_migrations_make_the_tables_of_the_code(engine):
-    migrate.upgrade(engine)
+    run_migrations(engine)
     with engine.connect() as connection:
         # On SQLite every identity looks like a changed default; the next test compares defaults there too.
         defaults = connection.dialect.name == "postgresql"
@@ -73,10 +78,15 @@ def test_the_migrations_make_the_tables_of_the_code(engine):
 
 
 def test_they_make_the_defaults_and_the_indexes_of_the_code_too(engine, other_engine):
-    migrate.upgrade(engine)
-    metadata.create_all(other_engine)
+    run_migrations(engine)
+    migrate.upgrade(other_engine)
     made, meant = schema_of(engine), schema_of(other_engine)
     assert made == meant
+    for one in (engine, other_engine):
+        inspector = sa.inspect(one)
+        assert inspector.get_pk_constraint("alembic_version")["constrained_columns"] == ["version_num"]
+        with one.connect() as connection:
+            assert MigrationContext.configure(connection).get_current_revision() == migrate.head()
     assert made["columns"]["trials", "checkpoint"][2] is not None
     assert "WHERE" in made["indexes"]["ix_trials_unfinished"]
 
@@ -152,7 +162,8 @@ def test_a_server_below_any_folder_makes_its_schema_in_any_other(tmp_path):
         "import sys; from pathlib import Path; from dodona_server.storage import migrate; "
         "from dodona_server.storage.sqlite import SqliteStore; "
         "assert str(migrate.MIGRATIONS).startswith(sys.argv[1]); "
-        "migrate.upgrade(SqliteStore(Path(sys.argv[2])).engine)"
+        "engine = SqliteStore(Path(sys.argv[2])).engine; connection = engine.connect(); connection.begin(); "
+        "migrate.run_migrations(connection); connection.commit()"
     )
     path = data / "d.db"
     arguments = [sys.executable, "-c", script, str(home), str(path)]

@@ -1,4 +1,7 @@
-"""Schema upgrades with Alembic, which is slow to import and so imported only when there is something to upgrade."""
+"""The schema: created at once in an empty database, upgraded with Alembic in an older one.
+
+Alembic is slow to import, and so imported only when there is something to upgrade.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,18 @@ import sqlalchemy as sa
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.locks import wait_for_migrations
 from dodona_server.storage.store import Transaction
+from dodona_server.storage.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
+# As Alembic creates it.
+_VERSION = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 _PACKAGE = Path(__file__).parents[1]
 # Inside the package when it is installed, beside `server/` in a checkout.
 MIGRATIONS = next(path for path in (_PACKAGE / "migrations", _PACKAGE.parents[1] / "migrations") if path.is_dir())
@@ -28,17 +39,26 @@ def upgrade(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         wait_for_migrations(connection)
         found = current(connection)
-        if found == head():
-            return
-        if found is not None and found not in _revisions():
+        if found is None:
+            # The migrations make the same schema.
+            metadata.create_all(connection, checkfirst=False)
+            _VERSION.create(connection, checkfirst=False)
+            connection.execute(_VERSION.insert().values(version_num=head()))
+        elif found not in _revisions():
             raise StoreUnusable(
                 f"the database's schema {found!r} is newer than this server knows; install a newer dodona"
             )
-        from alembic import command
+        elif found != head():
+            run_migrations(connection)
 
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+
+def run_migrations(connection: Transaction) -> None:
+    """Run the migrations that the database does not have yet."""
+    from alembic import command
+
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def current(connection: Transaction) -> str | None:
