@@ -167,6 +167,7 @@ class TestStudies:
             page.get_by_label("Most trials").fill("5")
             page.get_by_role("button", name="Change").click()
             says(page, "1 of 5 trials finished")
+            expect(page.locator("#max-trials")).to_have_attribute("value", "5")
             expect(page.locator("h1")).to_contain_text("Active")
             expect(page.locator("#status")).to_have_text("Live")
 
@@ -242,7 +243,7 @@ class TestTrials:
         assert values(api.get(f"/{study}/trials/1")) == wanted
         page.get_by_role("button", name="Queue a trial").first.click()
         dialog.get_by_label("Copy the values of trial").fill("1")
-        dialog.get_by_role("button", name="Copy").click()
+        page.keyboard.press("Enter")
         expect(dialog.get_by_label("momentum")).to_have_value("0.75")
         dialog.get_by_label("optimizer").select_option("adam")
         expect(dialog.get_by_label("momentum")).to_be_hidden()

@@ -162,6 +162,11 @@ def _median(rule: StoppingRule) -> str:
     )
 
 
+def _convex(rule: StoppingRule) -> str:
+    del rule
+    return "Convex: a trial is stopped when even an overestimate of its end is worse than the best completed trial."
+
+
 def _asha(rule: StoppingRule) -> str:
     below = "" if rule.max_resource is None else f", below {_place(rule)} {number(rule.max_resource)}"
     return (
@@ -184,6 +189,7 @@ def _place(rule: StoppingRule) -> str:
 
 _RULES = {
     StoppingMethod.MEDIAN: _median,
+    StoppingMethod.CONVEX: _convex,
     StoppingMethod.ASHA: _asha,
     StoppingMethod.NO_PROGRESS: _no_progress,
 }

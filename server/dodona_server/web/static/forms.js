@@ -134,5 +134,12 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
+// Enter in this field copies; it must not send the form.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !event.target.matches?.("[data-copies]")) return;
+  event.preventDefault();
+  copy(event.target.parentElement.querySelector("[data-copy]"));
+});
+
 const spec = document.getElementById("spec");
 if (spec) judge(spec);

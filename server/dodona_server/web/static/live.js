@@ -29,6 +29,11 @@ function put(text) {
   Idiomorph.morph(document.getElementById("main"), fresh, {
     callbacks: { beforeAttributeUpdated: mayUpdate, beforeNodeMorphed: mayMorph },
   });
+  // A form that is in use stays as it is.
+  for (const form of page.querySelectorAll("dialog")) {
+    const own = document.getElementById(form.id);
+    if (own && !own.open) Idiomorph.morph(own, form);
+  }
   document.title = page.title;
   status.hidden = page.getElementById("status").hidden;
 }
