@@ -149,10 +149,22 @@ def stopping_rule(spec: StudySpec) -> str:
     rule = spec.stopping_rule
     if rule is None:
         return "No trial is stopped early."
-    name = rule.method.value.replace("_", " ").lower()
     if not spec.stops_trials:
+        name = rule.method.value.replace("_", " ").lower()
         return f"The rule is {name}, by which this server stops no trial of this study."
-    return _RULES[rule.method](rule) if rule.method in _RULES else f"Trials are stopped by the rule {name}."
+    if rule.method in _FIGURED:
+        return _FIGURED[rule.method](rule)
+    return _SENTENCES[rule.method]
+
+
+_SENTENCES = {
+    StoppingMethod.AUTOMATIC: "Automatic: a trial is stopped when its foretold end has almost no chance to be better "
+    "than that of its strongest rival, or when it diverges.",
+    StoppingMethod.DECAY_CURVE: "Decay curve: a trial is stopped when its foretold end is very unlikely to exceed the "
+    "best so far.",
+    StoppingMethod.CONVEX: "Convex: a trial is stopped when even an overestimate of its end is worse than the best "
+    "completed trial.",
+}
 
 
 def _median(rule: StoppingRule) -> str:
@@ -160,11 +172,6 @@ def _median(rule: StoppingRule) -> str:
         "Median: a trial is stopped when its best value is worse than the median of the other trials' means up to the "
         f"same {_place(rule)}."
     )
-
-
-def _convex(rule: StoppingRule) -> str:
-    del rule
-    return "Convex: a trial is stopped when even an overestimate of its end is worse than the best completed trial."
 
 
 def _asha(rule: StoppingRule) -> str:
@@ -187,9 +194,8 @@ def _place(rule: StoppingRule) -> str:
     return "second" if rule.use_elapsed_time else "step"
 
 
-_RULES = {
+_FIGURED = {
     StoppingMethod.MEDIAN: _median,
-    StoppingMethod.CONVEX: _convex,
     StoppingMethod.ASHA: _asha,
     StoppingMethod.NO_PROGRESS: _no_progress,
 }

@@ -1,0 +1,81 @@
+"""What a study is set to, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from dodona_server.domain.space import Categorical, Double, Integer, Parameter, SearchSpace
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.study import Goal, Metric, Safety, StoppingConfig, StudySpec, TimeConstraint
+from dodona_server.web import words
+
+SPACE = SearchSpace((Parameter("x", Double(0.0, 1.0)),))
+METRIC = Metric("loss", Goal.MINIMIZE)
+
+
+@pytest.mark.parametrize("method", StoppingMethod)
+def test_every_rule_has_a_sentence(method: StoppingMethod) -> None:
+    sentence = words.stopping_rule(StudySpec((METRIC,), SPACE, stopping_rule=StoppingRule(method)))
+    name = method.replace("_", " ").lower()
+    assert sentence.lower().startswith(name)
+    assert "is stopped" in sentence
+    two = (METRIC, Metric("latency", Goal.MINIMIZE))
+    unused = words.stopping_rule(StudySpec(two, SPACE, stopping_rule=StoppingRule(method)))
+    assert unused == f"The rule is {name}, by which this server stops no trial of this study."
+
+
+def test_a_rule_says_its_figures() -> None:
+    rule = StoppingRule(StoppingMethod.NO_PROGRESS, use_elapsed_time=True, patience=60.0, least_improvement=0.01)
+    sentence = words.stopping_rule(StudySpec((METRIC,), SPACE, stopping_rule=rule))
+    assert sentence.endswith("has not improved by more than 0.01 for 60 seconds.")
+
+
+def test_the_limits_of_a_study() -> None:
+    assert words.budget(StoppingConfig()) == ["The study has no limit: it runs until you complete it."]
+    stopping = StoppingConfig(
+        should_stop_asap=True,
+        minimum_runtime=TimeConstraint(60.0),
+        maximum_runtime=TimeConstraint(end_time=1785587696.0),
+        min_num_trials=5,
+        max_num_trials=1,
+        max_num_trials_no_progress=9,
+        max_duration_no_progress=7200.0,
+        max_failed_trials=0,
+    )
+    assert words.budget(stopping) == [
+        "The study ends after 1 trial.",
+        "It ends at 2026-08-01 12:34:56 UTC.",
+        "It ends when 9 trials brought nothing better.",
+        "It ends when nothing better was found in 2 h 00 min.",
+        "It ends when 1 trial failed.",
+        "At least 5 trials are run before another limit ends it.",
+        "It ends by a limit other than the number of trials only 1 min 00 s after its creation.",
+        "Running trials are then stopped.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "metrics", "text"),
+    [
+        ("ALGORITHM_UNSPECIFIED", 1, "Gaussian process bandit (default)"),
+        ("ALGORITHM_UNSPECIFIED", 9, "NSGA-II (default)"),
+        ("GP_BANDIT", 1, "Gaussian process bandit"),
+        ("RANDOM_SEARCH", 1, "Random search"),
+    ],
+)
+def test_algorithms_are_named(name: str, metrics: int, text: str) -> None:
+    several = tuple(Metric(f"m{number}", Goal.MINIMIZE) for number in range(metrics))
+    assert words.algorithm(StudySpec(several, SPACE, algorithm=name)) == text
+
+
+def test_goals_and_constraints() -> None:
+    assert words.goal(METRIC) == "minimized"
+    assert words.goal(Metric("accuracy", Goal.MAXIMIZE, Safety(0.9))) == "must be at least 0.9"
+
+
+def test_many_values_are_cut() -> None:
+    kinds = (Categorical(tuple(map(str, range(20)))), Integer(1, 8))
+    space = SearchSpace(tuple(Parameter(f"p{index}", kind) for index, kind in enumerate(kinds)))
+    names, numbers = words.space_rows(space)
+    assert names.values == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 8 more"
+    assert (names.scale, numbers.values, numbers.scale) == ("", "1 to 8", "linear")
