@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr
+from scipy.special import ndtr, stdtr
 
 from dodona_server.curve_model.curves import Array, Curve, Progress, Table, table_of
 from dodona_server.curve_model.scores import Scale, scale_of
@@ -33,6 +33,10 @@ DECORRELATION = 0.08
 # Errors of the chain have heavier tails than a normal distribution.
 DEGREES_OF_FREEDOM = 8.0
 _NARROW = 1e-6
+# Possible ends of a training, in deviations from what is expected, and how likely they are.
+_ENDS = np.linspace(-8.0, 8.0, 129)
+_WEIGHTS = (1 + _ENDS**2 / DEGREES_OF_FREEDOM) ** (-(DEGREES_OF_FREEDOM + 1) / 2)
+_WEIGHTS /= _WEIGHTS.sum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +142,12 @@ class CurveModel:
         return float(stdtr(DEGREES_OF_FREEDOM, distance / max(forecast.score_deviation, _NARROW)))
 
     def chance_of_winning(self, forecast: Forecast, number: int) -> float:
-        """Return the probability that a trial ends better than its strongest rival; 1 if it has none."""
+        """Return the probability that a trial ends better than all its rivals; 1 if it has none."""
         others = self.rivals != number
-        if not others.any():
-            return 1.0
-        deviations = np.sqrt(self.deviations[others] ** 2 + forecast.score_deviation**2)
-        distance = np.min((forecast.score - self.scores[others]) / np.maximum(deviations, _NARROW))
-        return float(stdtr(DEGREES_OF_FREEDOM, distance))
+        ends = forecast.score + forecast.score_deviation * _ENDS
+        deviations = np.maximum(self.deviations[others], _NARROW)
+        beats = ndtr((ends[:, None] - self.scores[others]) / deviations).prod(axis=1)
+        return float(_WEIGHTS @ beats)
 
 
 def fit(curves: Mapping[int, Curve]) -> CurveModel:

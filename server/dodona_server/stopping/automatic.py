@@ -1,4 +1,4 @@
-"""The server's best rule: a trial stops if it has almost no chance to end better than its strongest rival.
+"""The server's best rule: a trial stops if it has almost no chance to end as the best of all.
 
 Rivals are the trials that run and those that have ended. So it saves steps from the start, also if many workers run
 and no trial has ended.
@@ -7,7 +7,7 @@ and no trial has ended.
 from __future__ import annotations
 
 from dodona_server.stopping.contract import Case, Decision
-from dodona_server.stopping.foresight import outlook_of
+from dodona_server.stopping.foresight import outlook_of, shown
 
 LEAST_CHANCE = 0.01
 
@@ -22,5 +22,5 @@ def decide(case: Case) -> Decision:
         return None
     return (
         f"the chance to end as the best of {outlook.trials} trials that reached {case.place(case.point.position)} is "
-        f"{chance:.1g}; {outlook.expected(case)}; best so far {case.value(case.point.best)}"
+        f"{shown(chance)}; {outlook.expected(case)}; best so far {case.value(case.point.best)}"
     )

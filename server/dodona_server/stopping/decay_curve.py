@@ -7,7 +7,7 @@ if the probability that it exceeds the optimum found so far is very low.
 from __future__ import annotations
 
 from dodona_server.stopping.contract import Case, Decision
-from dodona_server.stopping.foresight import outlook_of
+from dodona_server.stopping.foresight import outlook_of, shown
 
 LEAST_CHANCE = 0.01
 # How many trials must have reached the end of a training.
@@ -24,6 +24,6 @@ def decide(case: Case) -> Decision:
     if chance is None or chance >= LEAST_CHANCE:
         return None
     return (
-        f"the chance to exceed the optimum so far, {case.value(optimum)}, is {chance:.1g}; {outlook.expected(case)}; "
+        f"the chance to exceed the optimum so far, {case.value(optimum)}, is {shown(chance)}; {outlook.expected(case)}; "
         f"best so far {case.value(case.point.best)}"
     )

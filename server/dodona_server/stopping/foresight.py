@@ -38,6 +38,11 @@ class Outlook:
         return f"{case.value(mean)} ± {deviation:.3g} is expected at {case.place(float(self.model.rungs[-1]))}"
 
 
+def shown(chance: float) -> str:
+    """Return a small probability as text."""
+    return "below 0.0001" if chance < 0.0001 else f"{chance:.1g}"
+
+
 def outlook_of(case: Case) -> Outlook | None:
     """Return what is expected of a trial; None if it has reached no new rung, or if too little is known."""
     model, point = case.model, case.point
