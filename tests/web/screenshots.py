@@ -32,6 +32,7 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "study": (f"{S}/digits", {"viewport": TALL}),
     "study-dark": (f"{S}/digits", {"color_scheme": "dark"}),
     "study-phone": (f"{S}/digits", {"viewport": PHONE, "device_scale_factor": 2}),
+    "parallel": (f"{S}/digits", {"part": "#parallel"}),
     "front": (f"{S}/ranker", {}),
     "queue": (f"{S}/digits", {"before": queue}),
 }
@@ -40,13 +41,14 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
 def take(browser: Browser, url: str, folder: Path) -> None:
     """Takes all pictures."""
     for name, (path, options) in PICTURES.items():
-        before = options.pop("before", None)
+        before, part = options.pop("before", None), options.pop("part", None)
         context = browser.new_context(**{"viewport": WIDE, "base_url": url, **options})
         page = context.new_page()
         page.goto(path)
         if before is not None:
             before(page)
-        page.screenshot(path=folder / f"{name}.png", animations="disabled")
+        shown = page if part is None else page.locator(part)
+        shown.screenshot(path=folder / f"{name}.png", animations="disabled")
         context.close()
 
 

@@ -78,3 +78,4 @@ def test_many_parameters_and_long_names_are_cut() -> None:
     assert len(chart.axes) == MAX_AXES
     assert chart.omitted == 20 - MAX_AXES + 1
     assert chart.axes[0].label == "a_very…name_0"
+    assert [tick.label for tick in chart.axes[0].ticks] == ["1", "2"]

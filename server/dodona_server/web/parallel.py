@@ -9,6 +9,7 @@ from typing import Protocol
 from dodona_server.domain.space import Categorical, Discrete, Integer, Kind, Scale, Value
 from dodona_server.domain.study import Goal, Metric, Study
 from dodona_server.web.chart import Axis, LogAxis, Tick, fence
+from dodona_server.web.format import number
 
 MAX_AXES = 12
 LONGEST_LABEL = 13
@@ -41,6 +42,24 @@ class _Whole:
     def ticks(self, count: int) -> list[tuple[float, str]]:
         """Return about `count` whole numbers with their labels."""
         return self.axis.ticks(count, whole=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """Some numbers, each with its label if they are few."""
+
+    scale: Axis | LogAxis
+    values: tuple[float, ...]
+
+    def place(self, value: float) -> float:
+        """Return the position of `value`, in percent from the low end."""
+        return self.scale.place(value)
+
+    def ticks(self, count: int) -> list[tuple[float, str]]:
+        """Return the numbers with their labels; about `count` others if they are many."""
+        if len(self.values) > MAX_NAMES:
+            return self.scale.ticks(count)
+        return [(value, number(value)) for value in self.values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +144,8 @@ def _scale(kind: Kind) -> _Scale:
     if isinstance(kind, Integer) and kind.scale is not Scale.LOG:
         return _Whole(Axis.around(kind.min_value, kind.max_value, 0.03))
     low, high = (min(kind.values), max(kind.values)) if isinstance(kind, Discrete) else (kind.min_value, kind.max_value)
-    return (LogAxis if kind.scale is Scale.LOG and low < high else Axis).around(low, high, 0.03)
+    scale = (LogAxis if kind.scale is Scale.LOG and low < high else Axis).around(low, high, 0.03)
+    return _Declared(scale, kind.values) if isinstance(kind, Discrete) else scale
 
 
 def _ranked(points: Mapping[int, Point], metric: Metric) -> list[tuple[int, Point, str]]:
