@@ -18,6 +18,9 @@ from dodona_server.storage.opening import open_store
 
 HERE = "/v1/projects/p/locations/l/studies"
 EVIL = """<script>alert(1)</script><img src=x onerror=alert(2)>"'{{ 7 * 191 }}"""
+# Names in many scripts, from right to left too, and a long one without a space.
+SCRIPTS = "дослід 研究 تجربة ניסוי परीक्षण การทดลอง 🎯"
+LONG = "w" * 200
 ACCURACY = {"metricId": "val_accuracy", "goal": "MAXIMIZE"}
 RATE = {
     "parameterId": "learning_rate",
@@ -129,6 +132,7 @@ class Filled:
         self.create("empty", studyStoppingConfig={"maxNumTrials": 50})
         self.digits()
         self.ranker()
+        self.scripts()
         self.create("evil", EVIL, metrics=[{"metricId": EVIL, "goal": "MINIMIZE"}], parameters=[_evil_parameter()])
         for value in (1.5, 2.5):
             path, _ = self.start("evil", EVIL)
@@ -137,6 +141,19 @@ class Filled:
             self.post(f"{path}:complete", {"finalMeasurement": metric})
         path, _ = self.start("evil", EVIL)
         self.post(f"{path}:complete", {"trialInfeasible": True, "infeasibleReason": EVIL})
+
+    def scripts(self) -> None:
+        """A study whose names have many scripts and great lengths."""
+        words = {"parameterId": SCRIPTS, "categoricalValueSpec": {"values": [SCRIPTS, LONG]}}
+        number = {"parameterId": LONG, "doubleValueSpec": {"minValue": 0, "maxValue": 1}}
+        metrics = [{"metricId": SCRIPTS}, {"metricId": LONG}]
+        self.create("scripts", f"{SCRIPTS} {LONG}"[:250], metrics=metrics, parameters=[words, number])
+        for value in (1.5, 2.5, 0.5):
+            path, _ = self.start("scripts", SCRIPTS)
+            self.finish(path, **{SCRIPTS: value, LONG: -value})
+        path, _ = self.start("scripts", SCRIPTS)
+        self.post(f"{path}:complete", {"trialInfeasible": True, "infeasibleReason": f"{SCRIPTS} {LONG}"})
+        self.start("scripts", LONG[:100])
 
     def digits(self, count: int = 24) -> None:
         """A running study with conditional parameters, failed and stopped trials."""

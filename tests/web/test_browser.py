@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.processes import ServerProcess
 from tests.web import browser as browsers
 from tests.web.browser import PHONE, faults_for_all, refresh, watched
-from tests.web.filled import BIG, EVIL, RATE, Filled, add_big_study
+from tests.web.filled import BIG, EVIL, RATE, SCRIPTS, Filled, add_big_study
 
 pytestmark = [
     pytest.mark.processes,
@@ -31,6 +31,8 @@ PAGES = [
     f"{S}/ranker?metric=latency_ms&y=best",
     f"{S}/evil",
     f"{S}/evil/trials/3",
+    f"{S}/scripts",
+    f"{S}/scripts/trials/4",
     f"{S}/big",
     f"{S}/none",
 ]
@@ -120,6 +122,9 @@ class TestEveryPage:
         for path in (f"{S}/evil", f"{S}/evil/trials/1"):
             page.goto(path)
             says(page, EVIL)
+        page.goto(f"{S}/scripts")
+        says(page, SCRIPTS)
+        page.goto(f"{S}/evil/trials/1")
         page.get_by_role("button", name="Clone").click()
         expect(page.get_by_role("dialog").get_by_label(EVIL).first).to_be_visible()
         assert faults_for_all(page) == []
