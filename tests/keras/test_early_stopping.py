@@ -129,6 +129,21 @@ def test_a_trial_that_the_users_own_callback_ends_was_not_stopped(
     assert "stopped" not in capsys.readouterr().out
 
 
+def test_a_diverged_training_is_stopped_at_once(tune: Tune, study: Callable[[], Study]) -> None:
+    def build(hp: HyperParameters) -> keras.Model:
+        model = build_fixed(hp)
+        compile_model(model, keras.optimizers.SGD(float("inf")))
+        return model
+
+    tuner = tune(build, objective="val_loss", max_trials=2, early_stopping="auto", max_consecutive_failed_trials=9)
+    tuner.search(**DATA, epochs=9)
+    for record in study().trials():
+        assert record.stopping_reason is not None
+        assert re.fullmatch(r"diverged: val_loss is (nan|inf) at step \d", record.stopping_reason)
+        assert len(record.measurements) < 9
+        assert record.state == "INFEASIBLE" or record.stopped
+
+
 def test_a_part_of_an_execution_does_not_count_in_the_mean(
     tune: Tune, study: Callable[[], Study], stop: Callable[[int], None]
 ) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dodona_server.stopping.contract import Case, Decision
 from dodona_server.stopping.foresight import outlook_of, shown
 
-LEAST_CHANCE = 0.01
+# Small, as all trials of a search together may lose the best one.
+LEAST_CHANCE = 0.003
 
 
 def decide(case: Case) -> Decision:

@@ -24,6 +24,6 @@ def decide(case: Case) -> Decision:
     if chance is None or chance >= LEAST_CHANCE:
         return None
     return (
-        f"the chance to exceed the optimum so far, {case.value(optimum)}, is {shown(chance)}; {outlook.expected(case)}; "
-        f"best so far {case.value(case.point.best)}"
+        f"the chance to exceed the optimum so far, {case.value(optimum)}, is {shown(chance)}; "
+        f"{outlook.expected(case)}; best so far {case.value(case.point.best)}"
     )
