@@ -64,3 +64,8 @@ def test_durations_have_their_two_largest_units(seconds: float, text: str) -> No
 def test_exact_times_are_in_utc() -> None:
     assert texts.moment(1785587696) == "2026-08-01 12:34:56 UTC"
     assert texts.machine_time(1785587696) == "2026-08-01T12:34:56Z"
+
+
+def test_a_long_name_keeps_its_end() -> None:
+    assert texts.short("hyperparameter_17", 13) == "hyperp…ter_17"
+    assert texts.short("learning_rate", 13) == "learning_rate"

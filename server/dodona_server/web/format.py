@@ -60,6 +60,12 @@ def visible(value: Any) -> Any:
     return value.translate(_INVISIBLE) if type(value) is str else value
 
 
+def short(name: str, limit: int = 40) -> str:
+    """Return a name of at most `limit` characters, with its end, in which names often differ."""
+    tail = (limit - 1) // 2
+    return name if len(name) <= limit else f"{name[: limit - 1 - tail]}…{name[-tail:]}"
+
+
 def shown(value: Value) -> str:
     """Return the value of a parameter or a metric as text."""
     return value if isinstance(value, str) else number(value)
@@ -92,6 +98,7 @@ def duration(seconds: float) -> str:
 FILTERS = {
     "number": number,
     "shown": shown,
+    "short": short,
     "moment": moment,
     "machine_time": machine_time,
     "duration": duration,

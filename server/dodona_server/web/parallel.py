@@ -9,7 +9,7 @@ from typing import Protocol
 from dodona_server.domain.space import Categorical, Discrete, Integer, Kind, Scale, Value
 from dodona_server.domain.study import Goal, Metric, Study
 from dodona_server.web.chart import Axis, LogAxis, Tick, fence
-from dodona_server.web.format import number
+from dodona_server.web.format import number, short
 
 MAX_AXES = 12
 LONGEST_LABEL = 13
@@ -74,7 +74,7 @@ class _Names:
 
     def ticks(self, _count: int) -> list[tuple[float, str]]:
         """Return the index and the label of each name; of none if they are many."""
-        return [(index, _short(name)) for index, name in enumerate(self.names)] if len(self.names) <= MAX_NAMES else []
+        return [(index, _label(name)) for index, name in enumerate(self.names)] if len(self.names) <= MAX_NAMES else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,12 @@ def parallel_chart(study: Study, points: Mapping[int, Point]) -> Parallel | None
         for key, point, rank in _ranked(points, metric)
     ]
     axes = [
-        ParallelAxis(x, _short(name), name, [Tick(100 - scale.place(value), label) for value, label in scale.ticks(5)])
+        ParallelAxis(
+            x,
+            _label(name),
+            name,
+            [Tick(100 - scale.place(value), label) for value, label in scale.ticks(5)],
+        )
         for x, (name, scale) in zip(xs, scales, strict=True)
     ]
     return Parallel(axes, lines, len(kinds) - len(shown))
@@ -176,6 +181,5 @@ def _position(kind: Kind, value: Value | None) -> float | None:
     return None if value is None or isinstance(value, str) else value
 
 
-def _short(name: str) -> str:
-    """Return a name of at most `LONGEST_LABEL` characters, with its end, in which names often differ."""
-    return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 7]}…{name[-6:]}"
+def _label(name: str) -> str:
+    return short(name, LONGEST_LABEL)

@@ -10,7 +10,7 @@ from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, 
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec, TimeConstraint
 from dodona_server.domain.trial import STOPPING_REASON, Trial
-from dodona_server.web.format import duration, moment, number, shown
+from dodona_server.web.format import duration, moment, number, short, shown
 
 # More values are cut, with their number.
 MAX_VALUES = 12
@@ -108,7 +108,7 @@ def _values(parameter: Parameter) -> str:
 
 
 def _listed(values: Sequence[Value], between: str) -> str:
-    listed = between.join(shown(value) for value in values[:MAX_VALUES])
+    listed = between.join(short(shown(value)) for value in values[:MAX_VALUES])
     return listed if len(values) <= MAX_VALUES else f"{listed} and {len(values) - MAX_VALUES} more"
 
 
