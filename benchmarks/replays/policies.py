@@ -17,6 +17,7 @@ PRUNERS = ("median", "percentile", "hyperband", "successive_halving")
 
 RULES = {
     "median": StoppingRule(StoppingMethod.MEDIAN),
+    "convex": StoppingRule(StoppingMethod.CONVEX),
     "asha": StoppingRule(StoppingMethod.ASHA),
     "asha, minResource 3": StoppingRule(StoppingMethod.ASHA, min_resource=3),
     "no_progress, 10 epochs": StoppingRule(StoppingMethod.NO_PROGRESS, patience=10),

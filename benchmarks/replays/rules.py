@@ -10,7 +10,7 @@ import numpy as np
 from curves.tables import Array
 from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.stopping_rule import StoppingRule
-from dodona_server.stopping.contract import Case
+from dodona_server.stopping.contract import Case, Completed
 from dodona_server.stopping.registry import decide
 from dodona_server.storage.curves import COMPARED
 from replays.simulation import Board, Verdict
@@ -94,6 +94,14 @@ class SeenCurves:
     def any_better(self, best: float) -> bool:
         """See `Curves`."""
         return self.curves.best > best
+
+    def completed(self, least: int) -> Completed | None:
+        """See `Curves`; a trial's result is the best value of its curve."""
+        board, curves = self.curves.board, self.curves
+        ended = [trial for trial in curves.last if board.reached[trial] == board.epochs and trial != self.own]
+        if len(ended) < max(least, 1):
+            return None
+        return Completed(max(board.bests[trial] for trial in ended), max(curves.last[one].position for one in ended))
 
     def _others(self) -> np.ndarray:
         others = np.flatnonzero(self.curves.present)
