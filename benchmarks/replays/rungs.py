@@ -30,12 +30,16 @@ class RungPolicy:
     def __init__(self, algorithm: str, options: Mapping[str, Any]) -> None:
         self._algorithm, self._name, self._options = algorithm_for(algorithm), algorithm, dict(options)
         self._trainings: list[Trial] = []
+        # Nothing new can start before another training ends.
+        self._waits = False
         # The trial of the board for each training, and the current training of each trial.
         self._of: list[int] = []
         self._current: dict[int, int] = {}
 
     def start(self, board: Board) -> int | None:
         """See `Policy`; an algorithm that has ended begins again with new trials."""
+        if self._waits:
+            return None
         if not self._trainings and INITIAL_TRIALS in self._options:
             self._options[INITIAL_TRIALS] = min(self._options[INITIAL_TRIALS], board.limit - len(board.rows))
         metrics = (Metric("value", Goal.MAXIMIZE),)
@@ -47,11 +51,13 @@ class RungPolicy:
         found = self._algorithm.suggest(Request(problem, done, pending, 1, rng))
         if not found.suggestions:
             if found.wait or pending or not self._trainings or not board.may_add:
+                self._waits = True
                 return None
             self._trainings, self._of = [], []
             return self.start(board)
         suggestion = found.suggestions[0]
         if suggestion.resume_from is None and not board.may_add:
+            self._waits = True
             return None
         trial = len(board.rows) if suggestion.resume_from is None else self._of[suggestion.resume_from - 1]
         self._current[trial] = len(self._trainings)
@@ -82,4 +88,5 @@ class RungPolicy:
         final = Measurement({"value": best}, step=reached) if math.isfinite(best) else None
         state = TrialState.INFEASIBLE if final is None else TrialState.SUCCEEDED
         self._trainings[number] = dataclasses.replace(training, state=state, final_measurement=final)
+        self._waits = False
         return Verdict.PAUSE
