@@ -16,6 +16,8 @@ FULL = "full training"
 PRUNERS = ("median", "percentile", "hyperband", "successive_halving")
 
 RULES = {
+    "auto": StoppingRule(StoppingMethod.AUTOMATIC),
+    "decay_curve": StoppingRule(StoppingMethod.DECAY_CURVE),
     "median": StoppingRule(StoppingMethod.MEDIAN),
     "convex": StoppingRule(StoppingMethod.CONVEX),
     "asha": StoppingRule(StoppingMethod.ASHA),
@@ -50,6 +52,6 @@ NO_PRUNER = "Optuna none"
 POLICIES = {**BASELINES, **OURS, **PEERS, NO_PRUNER: functools.partial(OptunaPruner, "none")}
 # What runs with each model that chooses configurations.
 MODELS = {
-    "GP_BANDIT": (FULL, "median", "ASHA, min_resource 3", "HYPERBAND"),
+    "GP_BANDIT": (FULL, "auto", "median", "ASHA, min_resource 3", "HYPERBAND"),
     "TPE of Optuna": (NO_PRUNER, *(f"Optuna {name}" for name in PRUNERS)),
 }

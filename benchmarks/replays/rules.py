@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from curves.tables import Array
+from dodona_server.curve_model.curves import Curve, Progress
+from dodona_server.curve_model.model import CurveModel, fit
 from dodona_server.domain.curve import CurvePoint, first_point
-from dodona_server.domain.stopping_rule import StoppingRule
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.service.computing.curve_models import RENEWAL_SHARE
 from dodona_server.stopping.contract import Case, Completed
 from dodona_server.stopping.registry import decide
 from dodona_server.storage.curves import COMPARED
@@ -22,22 +25,45 @@ class RulePolicy:
     def __init__(self, rule: StoppingRule) -> None:
         self.rule = rule
         self._curves: StudyCurves | None = None
+        self._model = StudyModel()
 
     def start(self, board: Board) -> int | None:
         """See `Policy`."""
         return len(board.rows) if board.may_add else None
 
     def report(self, board: Board, trial: int) -> Verdict:
-        """See `Policy`; the server does not judge a value that is not finite."""
+        """See `Policy`, and `dodona_server.service.trials.stopping.judge`, which does the same with stored curves."""
         if self._curves is None:
             self._curves = StudyCurves(board)
         value = board.value(trial)
         if not np.isfinite(value):
-            return Verdict.GO
+            return Verdict.STOP if self.rule.method is StoppingMethod.AUTOMATIC else Verdict.GO
+        model = self._model.latest(self._curves) if self.rule.foretells else None
         before, point = self._curves.put(trial, board.reached[trial], value)
         seen = SeenCurves(self._curves, trial)
-        reason = decide(Case(self.rule, before, point, seen, board.table.maximized))
+        reason = decide(Case(self.rule, before, point, seen, board.table.maximized, trial, model))
+        is_new = model is None or model.passes(before.position if before else 0.0, point.position)
+        self._model.news += is_new + (reason is not None or board.reached[trial] == board.epochs)
         return Verdict.GO if reason is None else Verdict.STOP
+
+
+class StudyModel:
+    """The model of a study's curves, fitted as often as by the server; a fit takes no simulated time.
+
+    Attributes:
+        news: how often trials have reached a new rung or have ended since the last fit.
+    """
+
+    def __init__(self) -> None:
+        self.news = 0
+        self._model: CurveModel | None = None
+
+    def latest(self, curves: StudyCurves) -> CurveModel | None:
+        """Return the model; see `dodona_server.service.computing.curve_models`."""
+        trials = 0 if self._model is None else self._model.trials[0]
+        if self.news >= max(1.0, RENEWAL_SHARE * trials):
+            self._model, self.news = fit(curves.latest()), 0
+        return self._model
 
 
 class StudyCurves:
@@ -49,12 +75,14 @@ class StudyCurves:
         self.bests: Array = np.full(shape, np.nan)
         self.means: Array = np.full(shape, np.nan)
         self.present = np.zeros(board.limit, bool)
+        self.positions: dict[int, list[int]] = {}
         self.last: dict[int, CurvePoint] = {}
         self.best = -np.inf
 
     def put(self, trial: int, position: int, value: float) -> tuple[CurvePoint | None, CurvePoint]:
         """Add a value to a curve, and return its points before and after."""
         before = self.last.get(trial)
+        self.positions.setdefault(trial, []).append(position)
         point = first_point(position, value) if before is None else before.after(position, value)
         since = 0 if before is None else int(before.position)
         # At a position without a value, a curve has the best of its next point and the mean of the one before.
@@ -64,6 +92,17 @@ class StudyCurves:
         self.present[trial] = True
         self.last[trial], self.best = point, max(self.best, point.best)
         return before, point
+
+    def latest(self) -> dict[int, Curve]:
+        """Return the curves that the server would fit a model to."""
+        return {trial: self._curve(trial) for trial in map(int, np.flatnonzero(self.present)[-COMPARED:])}
+
+    def _curve(self, trial: int) -> Curve:
+        positions = np.array(self.positions[trial])
+        progress = Progress.RUNNING
+        if self.board.over[trial]:
+            progress = Progress.ENDED if self.board.reached[trial] == self.board.epochs else Progress.STOPPED
+        return Curve(positions.astype(float), self.bests[trial, positions - 1], progress)
 
 
 @dataclass(frozen=True)
