@@ -47,6 +47,8 @@ PEERS: dict[str, Callable[[], Policy]] = {
     "Ray ASHA": RayAsha,
     "KerasTuner Hyperband": KerasTunerHyperband,
 }
+# Those that pause trials, so that workers may have to wait.
+PAUSING = (*BASELINES, *ALGORITHMS, "KerasTuner Hyperband")
 # Optuna's own without a pruner, which is full training with its TPE.
 NO_PRUNER = "Optuna none"
 POLICIES = {**BASELINES, **OURS, **PEERS, NO_PRUNER: functools.partial(OptunaPruner, "none")}

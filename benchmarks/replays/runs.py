@@ -16,7 +16,7 @@ import numpy as np
 from curves.tables import CurveTable
 from replays.choosing import OurChoice, in_random_order
 from replays.peers import OptunaPruner
-from replays.policies import MODELS, POLICIES
+from replays.policies import MODELS, PAUSING, POLICIES
 from replays.rungs import RungPolicy
 from replays.simulation import Choose, Outcome, Policy, simulate
 
@@ -49,7 +49,7 @@ def planned(
             for policy in policies:
                 yield from (Search("trials", policy, RANDOM, count, table.name, seed) for count in workers)
                 yield Search("epochs", policy, RANDOM, 1, table.name, seed)
-                if len(table.values) >= BUSY_TRIALS:
+                if policy in PAUSING and len(table.values) >= BUSY_TRIALS:
                     yield Search("busy", policy, RANDOM, BUSY_WORKERS, table.name, seed)
 
 
