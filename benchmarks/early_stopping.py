@@ -90,7 +90,8 @@ def write(given: argparse.Namespace) -> None:
 def draw(given: argparse.Namespace) -> None:
     """Draw the curves of a study and where each rule stops them."""
     table = next(table for table in read() if table.name == PICTURED)
-    pictures.draw(table, RULES, "val_accuracy", given.folder / "early_stopping.svg")
+    rules = {name: rule for name, rule in RULES.items() if name != "asha"}
+    pictures.draw(table, rules, "val_accuracy", given.folder / "early_stopping.svg")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,9 +15,9 @@ from replays.simulation import Board, Choose
 
 
 def in_random_order(configurations: int, seed: str) -> Choose:
-    """Return a choice that is the same for all policies: all configurations in random order."""
+    """Return a choice that is the same for all policies: all configurations in random order, and again after that."""
     order = random.Random(seed).sample(range(configurations), configurations)
-    return lambda board: order[len(board.rows)]
+    return lambda board: order[len(board.rows) % configurations]
 
 
 def nearest(board: Board, unit: Array) -> int:

@@ -28,6 +28,15 @@ def by_policy(records: Iterable[Record]) -> dict[str, list[Record]]:
     return found
 
 
+def comparable(records: Sequence[Record]) -> list[Record]:
+    """Return the records of the tables and seeds that all policies and choosers ran."""
+    ran: dict[tuple[str, str, int], set[tuple[str, int]]] = defaultdict(set)
+    for one in records:
+        ran[one["policy"], one["chooser"], one["workers"]].add((one["table"], one["seed"]))
+    common = set.intersection(*ran.values()) if ran else set()
+    return [one for one in records if (one["table"], one["seed"]) in common]
+
+
 def alone(records: Sequence[Record]) -> dict[str, float]:
     """Return what one policy saves and loses, over searches of 100 random trials."""
     shares, losses = [one["share"] for one in records], [one["loss"] for one in records]

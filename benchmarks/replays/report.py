@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from markdown_tables import aligned
@@ -18,15 +19,17 @@ GROUPS = ("taskset", "trainings", "synthetic")
 def tables(records: Sequence[Record]) -> dict[str, str]:
     """Return each table by the name of its place on the page; those without records are left out."""
     trials = [one for one in records if one["kind"] == "trials"]
-    epochs = [one for one in records if one["kind"] == "epochs"]
-    held_back = [one for one in trials if one["held_back"]]
-    random = [one for one in epochs if one["chooser"] == RANDOM and one["held_back"]]
-    modelled = [one for one in epochs if one["chooser"] != RANDOM and one["held_back"]]
-    found = {"searches": _conditions(held_back)}
-    if held_back:
-        found["alone"] = _alone([one for one in held_back if one["workers"] == 1])
-        found["groups"] = _groups([one for one in trials if one["workers"] == 1])
-        found["workers"] = _workers(held_back, [one for one in records if one["kind"] == "busy" and one["held_back"]])
+    one_worker = [one for one in trials if one["workers"] == 1]
+    held_back = [one for one in records if one["held_back"]]
+    of_kind = {kind: [one for one in held_back if one["kind"] == kind] for kind in ("trials", "epochs", "busy")}
+    alone = figures.comparable([one for one in of_kind["trials"] if one["workers"] == 1])
+    random = figures.comparable([one for one in of_kind["epochs"] if one["chooser"] == RANDOM])
+    modelled = figures.comparable([one for one in of_kind["epochs"] if one["chooser"] != RANDOM])
+    found = {"searches": _conditions(alone)}
+    if alone:
+        found["alone"] = _alone(alone)
+        found["groups"] = _groups(one_worker)
+        found["workers"] = _workers(of_kind["trials"], of_kind["busy"])
     if random:
         found["equal"] = _equal(random, BUDGETS)
     if modelled:
@@ -35,12 +38,11 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
 
 
 def _conditions(records: Sequence[Record]) -> str:
-    one_worker = [one for one in records if one["workers"] == 1]
-    counts = [len(of_policy) for of_policy in figures.by_policy(one_worker).values()]
-    return (
-        f"{len({one['table'] for one in records})} tables that no rule was chosen with, "
-        f"{max(counts, default=0)} searches of each policy with one worker."
-    )
+    tables = {one["table"]: one["group"] for one in records}
+    counts = Counter(tables.values())
+    listed = " and ".join(f"{counts[group]} of {group}" for group in GROUPS if counts[group])
+    searches = len({(one["table"], one["seed"]) for one in records})
+    return f"{len(tables)} tables ({listed}), {searches} searches of each policy."
 
 
 def _alone(records: Sequence[Record]) -> str:
@@ -63,26 +65,27 @@ def _groups(records: Sequence[Record]) -> str:
         for held_back in (False, True)
         if any(one["group"] == group and one["held_back"] == held_back for one in records)
     ]
-    rows = []
-    for policy, of_policy in figures.by_policy(records).items():
-        cells = []
-        for group in groups:
-            ones = [one for one in of_policy if (one["group"], one["held_back"]) == group]
-            found = figures.alone(ones) if ones else None
+    rows = {policy: [policy] for policy in figures.by_policy(records)}
+    for group in groups:
+        ones = [one for one in records if (one["group"], one["held_back"]) == group]
+        of_group = figures.by_policy(figures.comparable(ones))
+        for policy, cells in rows.items():
+            found = figures.alone(of_group[policy]) if policy in of_group else None
             cells.append(f"{found['fewer']:.1f} / {found['lost']:.1%}" if found else "–")
-        rows.append([_name(policy), *cells])
-    return aligned(["policy", *(f"{group}{', held back' if held else ''}" for group, held in groups)], rows)
+    named = [[_name(policy), *cells] for policy, (_, *cells) in rows.items()]
+    return aligned(["policy", *(f"{group}{', held back' if held else ''}" for group, held in groups)], named)
 
 
 def _workers(records: Sequence[Record], busy: Sequence[Record]) -> str:
     """Return a row for each policy: epochs used, time against full training with as many workers, and idle time."""
     counts = sorted({one["workers"] for one in records})
+    records = figures.comparable(_with_all(records, counts))
     time = _sums(records)
     rows = []
     for policy, of_policy in figures.by_policy(records).items():
         by_count = {count: [one for one in of_policy if one["workers"] == count] for count in counts}
-        shares = {count: figures.alone(ones)["share"] for count, ones in by_count.items() if ones}
-        if len(shares) < len(counts) or policy == FULL:
+        shares = {count: figures.alone(ones)["share"] for count, ones in by_count.items()}
+        if policy == FULL:
             continue
         kept = [f"{(1 - shares[count]) / (1 - shares[counts[0]]):.0%}" for count in counts[1:]]
         times = [f"{time[policy, count] / time[FULL, count]:.0%}" for count in counts]
@@ -101,6 +104,12 @@ def _workers(records: Sequence[Record], busy: Sequence[Record]) -> str:
         f"idle, {BUSY_WORKERS}",
     ]
     return aligned(head, rows)
+
+
+def _with_all(records: Sequence[Record], counts: Sequence[int]) -> list[Record]:
+    """Return the records of the policies that ran with all numbers of workers."""
+    ran = {policy: {one["workers"] for one in ones} for policy, ones in figures.by_policy(records).items()}
+    return [one for one in records if ran[one["policy"]] == set(counts)]
 
 
 def _sums(records: Iterable[Record]) -> dict[tuple[str, int], float]:

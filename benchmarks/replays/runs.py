@@ -71,10 +71,12 @@ def run(search: Search, table: CurveTable) -> Record:
     record = search._asdict() | {"group": table.group, "held_back": table.held_back}
     match search.kind:
         case "trials":
-            outcome = simulate(table, policy, choose, workers=search.workers, trials=TRIALS, timed=True)
+            few = min(TRIALS, len(table.values))
+            outcome = simulate(table, policy, choose, workers=search.workers, trials=few, timed=True)
             return record | _of_trials(outcome)
         case "busy":
-            outcome = simulate(table, policy, choose, workers=search.workers, steps=BUSY_EPOCHS, timed=True)
+            many = {"trials": BUSY_EPOCHS, "steps": BUSY_EPOCHS}
+            outcome = simulate(table, policy, choose, workers=search.workers, timed=True, **many)
             return record | {"idle": _short(outcome.idle)}
         case _:
             outcome = simulate(table, policy, choose, steps=trials * table.values.shape[1])

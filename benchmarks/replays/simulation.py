@@ -132,11 +132,11 @@ def simulate(
         policy: of the search.
         choose: the configuration of each new trial.
         workers: the number of trials that train at once.
-        trials: the most trials that it may have; all configurations of the table if not given.
+        trials: the most trials that it may have; as many as the table has configurations if not given.
         steps: the most epochs; no limit if not given.
         timed: whether an epoch takes its configuration's own time.
     """
-    outcome = Outcome(board := Board(table, min(trials or len(table.values), len(table.values))))
+    outcome = Outcome(board := Board(table, trials or len(table.values)))
     running: list[tuple[float, int, int]] = []
     free, waited, started = workers, 0.0, 0
 
