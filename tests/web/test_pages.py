@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dodona_server.service import dashboard
-from dodona_server.web import pages, studies_page, trial_page
+from dodona_server.web import pages, studies_page, study_page, trial_page
 from tests.web.conftest import ACCURACY, RATE, Site
 
 MEASUREMENT = {"metrics": [{"metricId": "val_accuracy", "value": 0.5}, {"metricId": "loss", "value": 1.25}]}
@@ -108,6 +108,15 @@ def test_a_study_with_several_metrics(site: Site) -> None:
     trial = site.page("/studies/p/l/ranker/trials/1")
     assert "val_accuracy maximized 0.9" in trial.text
     assert "latency_ms minimized 35.5" in trial.text
+
+
+def test_a_front_of_three_objectives_compares_fewer_trials(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study_page, "MAX_COMPARED", 5)
+    site.create("three", metrics=[{"metricId": name} for name in "abc"])
+    for number in range(8):
+        site.finish(site.start("three"), a=number, b=-number, c=0)
+    page = site.study("three")
+    assert "5 trials that no other drawn trial beats in all objectives" in page.text
 
 
 def test_a_study_says_what_it_is_set_to(site: Site) -> None:

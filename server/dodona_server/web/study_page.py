@@ -15,13 +15,15 @@ from dodona_server.domain.space import Categorical
 from dodona_server.domain.study import Goal, Metric, Study, StudyState
 from dodona_server.domain.trial import RankingPosition, Trial, TrialState
 from dodona_server.service.dashboard import MAX_FAILURES, StudyView
-from dodona_server.web.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart
+from dodona_server.web.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart, thin
 from dodona_server.web.links import Links, chosen
 from dodona_server.web.parallel import parallel_chart
 
 MAX_ROWS = 25
 MAX_GROUPS = 8
 MAX_FRONT = 10
+# With more than two objectives, most trials are in the front, and each is compared with all others.
+MAX_COMPARED = 500
 _POSITION = re.compile(r"([0-9a-f]{16})-([0-9]{1,18})")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -166,28 +168,32 @@ class FrontView:
         objectives: those two.
         trials: number and metrics of the trials of the front, by the first objective.
         count: how many there are; the list may be cut.
+        compared: how many trials were compared.
     """
 
     chart: Chart
     objectives: tuple[Metric, Metric]
     trials: list[tuple[int, Mapping[str, float]]]
     count: int
+    compared: int
 
 
 def _front(view: StudyView) -> FrontView | None:
     objectives = view.study.spec.objectives
     if len(objectives) < 2 or not view.history:
         return None
-    numbers = Front(view.study.spec, view.history.items()).numbers
+    known = list(view.history)
+    kept = known if len(objectives) == 2 else [known[index] for index in thin(len(known), set(), MAX_COMPARED)]
+    results = {number: view.history[number] for number in kept}
+    numbers = Front(view.study.spec, results.items()).numbers
     one, other = objectives[:2]
-    points = {number: (metrics[one.id], metrics[other.id]) for number, metrics in view.history.items()}
+    points = {number: (metrics[one.id], metrics[other.id]) for number, metrics in results.items()}
     chart = front_chart(points, numbers, (one.goal, other.goal))
     if chart is None:
         return None
     ordered = sorted(numbers, key=lambda number: points[number], reverse=one.goal is Goal.MAXIMIZE)
-    return FrontView(
-        chart, (one, other), [(number, view.history[number]) for number in ordered[:MAX_FRONT]], len(numbers)
-    )
+    listed = [(number, results[number]) for number in ordered[:MAX_FRONT]]
+    return FrontView(chart, (one, other), listed, len(numbers), len(results))
 
 
 @dataclass(frozen=True, slots=True)
