@@ -183,6 +183,24 @@ class TestVizierClient:
         measure(client, "1", 0.5, 7)
         assert client.complete_trial("1", False)["state"] == "COMPLETED"
 
+    def test_a_rule_stops_a_bad_trial(self, url):
+        client = study(automatedStoppingConfig={"medianAutomatedStoppingConfig": {"useElapsedTime": False}})
+        for value in (0.3, 0.4, 0.4, 0.4, 0.5):
+            number = client.get_suggestions("w")[0]["name"].rpartition("/")[2]
+            for step in range(1, 7):
+                measure(client, number, value, step)
+                assert client.should_trial_stop(number) is False
+            client.complete_trial(number, False)
+        bad = client.get_suggestions("w")[0]["name"].rpartition("/")[2]
+        asked = []
+        for step in range(1, 5):
+            measure(client, bad, 0.9, step)
+            asked.append(client.should_trial_stop(bad))
+        assert asked == [False, False, False, True]
+        assert client.complete_trial(bad, False)["state"] == "COMPLETED"
+        best = requests.post(f"{url}/v1/{HERE}/studies/s/trials:listOptimalTrials", timeout=patience(10)).json()
+        assert [trial["id"] for trial in best["optimalTrials"]] == ["1"]
+
 
 class TestOracle:
     def test_the_best_trials_are_ranked_with_zero_among_them(self, oracle):

@@ -396,6 +396,36 @@ class TestTrials:
         assert answer.state is TrialState.STOPPING
         assert client.complete_trial({"name": trial}).state is TrialState.SUCCEEDED
 
+    @pytest.mark.parametrize(
+        ("rule", "stopped_at", "final"),
+        [
+            ({"median_automated_stopping_spec": {}}, 4, 4),
+            ({"convex_automated_stopping_spec": {"max_step_count": 12, "min_measurement_count": 3}}, 3, 12),
+        ],
+    )
+    def test_a_rule_stops_a_bad_trial(
+        self, client: VizierServiceClient, rule: dict[str, Any], stopped_at: int, final: int
+    ) -> None:
+        study = create(client, small(metrics=METRICS[:1], **rule)).name
+
+        def report(trial: str, loss: float, step: int) -> TrialState:
+            request = {"trial_name": trial, "measurement": measurement(loss, step)}
+            return client.add_trial_measurement(request).state
+
+        for loss in (0.3, 0.301, 0.302, 0.303, 0.304):
+            trial = suggest(client, study)[0].name
+            assert {report(trial, loss + 0.1 / step, step) for step in range(1, 7)} == {TrialState.ACTIVE}
+            client.complete_trial({"name": trial})
+        bad = suggest(client, study)[0].name
+        states = [report(bad, 5.0 + 0.1 / step, step) for step in range(1, stopped_at + 1)]
+        assert states == [TrialState.ACTIVE] * (stopped_at - 1) + [TrialState.STOPPING]
+        assert client.check_trial_early_stopping_state({"trial_name": bad}).result().should_stop is True
+        ended = client.complete_trial({"name": bad})
+        assert (ended.state, ended.final_measurement.step_count) == (TrialState.SUCCEEDED, final)
+        assert client.get_trial({"name": bad}).measurements[-1].step_count == final
+        (best,) = client.list_optimal_trials({"parent": study}).optimal_trials
+        assert best.name.endswith("/trials/1")
+
     def test_pages_and_deletion(self, client: VizierServiceClient, study: str) -> None:
         trials = suggest(client, study, 5)
         assert list(client.list_trials(parent=study)) == trials
