@@ -43,6 +43,19 @@ def run(api, values, **more):
     return states, trial
 
 
+def stopped(api, seconds=None):
+    """A trial that is stopped, and its states: one bad trial after another, until the model is there."""
+    deadline = time.monotonic() + patience(60)
+    while time.monotonic() < deadline:
+        trial = start(api)
+        timed = [{} if seconds is None else {"seconds": step * seconds} for step in range(1, 10)]
+        states = [report(api, trial, 2.0 + 0.1 / step, step, **more) for step, more in enumerate(timed, 1)]
+        api.post(f"{trial}:complete")
+        if "STOPPING" in states:
+            return trial, states
+    raise AssertionError("no trial was stopped")
+
+
 @pytest.fixture
 def five(api, make_study):
     """Five finished trials of a study with the median rule; their means are 0.4 at each step, and the best is 0.3."""
@@ -260,7 +273,7 @@ class TestRulesThatForetell:
         # Each is better than the ones before.
         for number in reversed(range(12)):
             assert run(api, [0.3 + number / 100 + 0.1 / step for step in range(1, 13)])[0] == ["ACTIVE"] * 12
-        trial, states = self.stopped(api)
+        trial, states = stopped(api)
         assert states[:2] == ["ACTIVE"] * 2
         assert "is expected at step 12; best so far 2" in reason(api, trial)
         assert run(api, [0.299 + 0.1 / step for step in range(1, 13)])[0] == ["ACTIVE"] * 12
@@ -274,20 +287,8 @@ class TestRulesThatForetell:
             for second in range(1, 11):
                 report(api, trial, 0.3 + number / 100, 0, seconds=second * 1.5)
             api.post(f"{trial}:complete")
-        trial, _ = self.stopped(api, seconds=1.5)
+        trial, _ = stopped(api, seconds=1.5)
         assert "is expected at 15 s; best so far 2" in reason(api, trial)
-
-    def stopped(self, api, seconds=None):
-        """A trial that is stopped, and its states: one bad trial after another, until the model is there."""
-        deadline = time.monotonic() + patience(60)
-        while time.monotonic() < deadline:
-            trial = start(api)
-            timed = [{} if seconds is None else {"seconds": step * seconds} for step in range(1, 10)]
-            states = [report(api, trial, 2.0 + 0.1 / step, step, **more) for step, more in enumerate(timed, 1)]
-            api.post(f"{trial}:complete")
-            if "STOPPING" in states:
-                return trial, states
-        raise AssertionError("no trial was stopped")
 
 
 class TestDivergence:
@@ -342,6 +343,15 @@ class TestAcrossServers:
         assert reason(api, trial) == "median of 5 trials at step 4 is 0.4; best so far 0.9"
         assert api.post(f"{trial}:checkTrialEarlyStoppingState")["response"]["shouldStop"]
         assert report(api, trial, 0.9, 5) == "STOPPING"
+
+    def test_the_model_is_fitted_again_after_a_restart(self, server, spec):
+        api = server()
+        api.post("/studies", {"studyId": "s", "studySpec": {**spec, "automaticStoppingSpec": {}}})
+        for number in reversed(range(9)):
+            run(api, [0.3 + number / 100] * 10)
+        api = server()
+        trial, _ = stopped(api)
+        assert "is expected at step 10" in reason(api, trial)
 
 
 def test_what_is_stored(api, five, database_url):
