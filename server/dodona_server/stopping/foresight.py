@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Curves cross most at their start: trials with a high learning rate begin badly and may end best.
 FREE_MEASUREMENTS = 2
-# The share of a training that is never judged: it decides more than the threshold of a rule whether a late starter is lost.
+# The share of a training that is never judged. It decides more than the threshold whether a late starter is lost.
 FREE_SHARE = 0.1
 LEAST_TRIALS = 8
 
