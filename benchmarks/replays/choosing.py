@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from curves.tables import Array
+from dodona_server.algorithms.contract.algorithm import NoCurves
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
@@ -43,9 +44,10 @@ class _Curves:
 
 
 class OurChoice:
-    """An algorithm of the server, which gets what the server would give it."""
+    """An algorithm of the server, which gets what the server would give it; curves only if it `reads_curves`."""
 
-    def __init__(self, algorithm: str, seed: str) -> None:
+    def __init__(self, algorithm: str, seed: str, *, reads_curves: bool = True) -> None:
+        self._reads_curves = reads_curves
         self._name, self._seed = algorithm, seed
         self._algorithm = algorithm_for(algorithm)
 
@@ -64,5 +66,6 @@ class OurChoice:
             else:
                 done.append(Trial(trial + 1, TrialState.INFEASIBLE, parameters))
         rng = random.Random(f"{self._seed}/{len(board.rows)}")
-        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng, _Curves(board), stopped)
+        curves = _Curves(board) if self._reads_curves else NoCurves()
+        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng, curves, stopped)
         return nearest(board, board.table.place(self._algorithm.suggest(request).parameters[0]))

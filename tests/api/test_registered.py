@@ -42,6 +42,18 @@ def test_it_reads_the_curves_of_finished_and_of_running_trials(api, make_study):
     assert third["metadata"]["suggestion/reason"] == "2 measurements of trial 2"
 
 
+def test_a_stopped_trial_is_not_among_the_completed_ones(api, make_study):
+    study = make_study(algorithm="BEST_CURVE")
+    for losses, stops in (([0.9, 0.8], False), ([0.1], True)):
+        (trial,) = api.suggest(client="a")
+        measure(api, study, trial, losses)
+        if stops:
+            api.post(f"{study}/trials/{trial['id']}:stop")
+        api.post(f"{study}/trials/{trial['id']}:complete")
+    (third,) = api.suggest(client="a")
+    assert third["metadata"]["suggestion/parent"] == "1"
+
+
 def test_its_name_is_read_and_written_in_both_dialects(api, make_study):
     study = make_study(algorithm="BEST_CURVE")
     assert api.get(study)["studySpec"]["algorithm"] == "BEST_CURVE"
