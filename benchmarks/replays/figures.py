@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from quality import scores
-from replays.policies import FULL, NO_PRUNER
+from replays.policies import FULL, NO_PRUNER, POLICIES
 from replays.runs import RANDOM, Record
 
 # A search loses if it misses more than this share of the gap.
@@ -18,12 +18,13 @@ LOST = 0.01
 MARKS = (500, 1000, 2500)
 BUDGETS = (2500, 5000)
 RESAMPLES = 1000
+_ORDER = {policy: index for index, policy in enumerate(POLICIES)}
 
 
 def by_policy(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """Return the records of each policy, in the order in which they first ran."""
+    """Return the records of each policy, in the order of `POLICIES`."""
     found: dict[str, list[Record]] = {}
-    for record in records:
+    for record in sorted(records, key=lambda one: _ORDER[one["policy"]]):
         found.setdefault(record["policy"], []).append(record)
     return found
 

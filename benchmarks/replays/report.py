@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections import Counter
@@ -25,7 +26,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
     alone = figures.comparable([one for one in of_kind["trials"] if one["workers"] == 1])
     random = figures.comparable([one for one in of_kind["epochs"] if one["chooser"] == RANDOM])
     modelled = figures.comparable([one for one in of_kind["epochs"] if one["chooser"] != RANDOM])
-    found = {"searches": _conditions(alone)}
+    found = {}
     if alone:
         found["alone"] = _alone(alone)
         found["groups"] = _groups(one_worker)
@@ -42,7 +43,7 @@ def _conditions(records: Sequence[Record]) -> str:
     counts = Counter(tables.values())
     listed = " and ".join(f"{counts[group]} of {group}" for group in GROUPS if counts[group])
     searches = len({(one["table"], one["seed"]) for one in records})
-    return f"{len(tables)} tables ({listed}), {searches} searches of each policy."
+    return f"{len(tables)} tables ({listed}), {searches} searches of each policy:\n\n"
 
 
 def _alone(records: Sequence[Record]) -> str:
@@ -54,7 +55,7 @@ def _alone(records: Sequence[Record]) -> str:
         cells = [f"{one['fewer']:.1f}", f"{one['share']:.0%}", lost, f"{one['loss']:.2%}", f"{one['misses']:.1%}"]
         rows.append([_name(policy), *cells])
     head = ["policy", "times fewer epochs", "epochs used", "loses over 1%", "mean loss", "stops the best"]
-    return aligned(head, rows)
+    return _conditions(records) + aligned(head, rows)
 
 
 def _groups(records: Sequence[Record]) -> str:
@@ -103,7 +104,7 @@ def _workers(records: Sequence[Record], busy: Sequence[Record]) -> str:
         f"loses over 1%, {named}",
         f"idle, {BUSY_WORKERS}",
     ]
-    return aligned(head, rows)
+    return _conditions(records) + aligned(head, rows)
 
 
 def _with_all(records: Sequence[Record], counts: Sequence[int]) -> list[Record]:
@@ -128,10 +129,12 @@ def _equal(records: Sequence[Record], budgets: Sequence[int]) -> str:
     """Return a row for each policy and chooser: epochs to full training's value, loss and rank at equal epochs."""
     faster = {budget: figures.faster(records, budget) for budget in budgets}
     ranks = {mark: figures.ranks(records, mark) for mark in MARKS}
-    pairs = dict.fromkeys((one["chooser"], one["policy"]) for one in records)
+    choosers = dict.fromkeys(one["chooser"] for one in records)
     rows = []
-    for chooser, policy in pairs:
-        ones = [one for one in records if (one["chooser"], one["policy"]) == (chooser, policy)]
+    for (policy, of_policy), chooser in itertools.product(figures.by_policy(records).items(), choosers):
+        ones = [one for one in of_policy if one["chooser"] == chooser]
+        if not ones:
+            continue
         name = figures.label(ones[0])
         reached = [_faster(faster[budget][chooser, policy]) for budget in budgets]
         losses = [f"{statistics.mean(figures.loss_at(one, mark) for one in ones):.1%}" for mark in MARKS]
@@ -139,7 +142,7 @@ def _equal(records: Sequence[Record], budgets: Sequence[int]) -> str:
         rows.append([_name(name), *reached, " / ".join(losses), *placed])
     marks = " / ".join(map(str, MARKS))
     head = ["policy", *(f"times faster to {budget // 50}" for budget in budgets), f"loss after {marks}"]
-    return aligned([*head, *(f"rank after {mark}" for mark in MARKS)], rows)
+    return _conditions(records) + aligned([*head, *(f"rank after {mark}" for mark in MARKS)], rows)
 
 
 def _faster(ratios: Sequence[float]) -> str:

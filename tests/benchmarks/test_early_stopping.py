@@ -142,7 +142,7 @@ class TestBenchmark:
         assert {record["share"] for record in records if record["policy"] == FULL and record["kind"] == "trials"} == {
             1.0
         }
-        places = ("searches", "alone", "groups", "workers", "equal")
+        places = ("alone", "groups", "workers", "equal")
         page.write_text("".join(f"<!-- {name} -->\n<!-- end -->\n" for name in places))
         call(monkeypatch, "report", path, "--page", page)
         written = page.read_text()
