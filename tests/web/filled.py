@@ -17,7 +17,7 @@ from dodona_server.storage import codec, studies
 from dodona_server.storage.opening import open_store
 
 HERE = "/v1/projects/p/locations/l/studies"
-EVIL = """<script>alert(1)</script><img src=x onerror=alert(2)>"'{{ 7 * 191 }}"""
+EVIL = """<script>alert(1)</script><img src=x onerror=alert(2)>"'{{ 7777 * 191919 }}"""
 # Names in many scripts, from right to left too, and a long one without a space.
 SCRIPTS = "дослід 研究 تجربة ניסוי परीक्षण การทดลอง 🎯"
 LONG = "w" * 200
