@@ -53,6 +53,7 @@ class ModelTrial:
     # Why it is infeasible, if the client has said so.
     reason: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
 
     def history(self) -> list[Measured]:
         return [self.measured[key] for key in sorted(self.measured)]
@@ -88,7 +89,9 @@ class ModelStudy:
         return [trial for trial in self.trials.values() if trial.state in states]
 
     def succeeded(self) -> list[ModelTrial]:
-        return self.in_state("SUCCEEDED")
+        """The trials that are ranked: those that were stopped early only if there are no others."""
+        succeeded = self.in_state("SUCCEEDED")
+        return [trial for trial in succeeded if not trial.stopped] or succeeded
 
     def merit(self, trial: ModelTrial, metric: tuple[str, bool]) -> float:
         name, maximize = metric
@@ -201,7 +204,8 @@ class ModelStudy:
         if trial.state in ("REQUESTED", "INFEASIBLE"):
             raise Error(REFUSED)
         if trial.state == "ACTIVE":
-            trial.state = "STOPPING"
+            trial.state, trial.stopped = "STOPPING", True
+            trial.metadata = {**trial.metadata, "stopping/reason": "a client asked for it"}
         return trial
 
     def fail(self, number: int, reason: str) -> ModelTrial:

@@ -133,6 +133,7 @@ class StudyMachine(RuleBasedStateMachine):
         assert answer["name"] == f"projects/p/locations/l{self.path}/trials/{trial.number}"
         assert (answer["id"], answer["state"], answer["clientId"]) == (str(trial.number), trial.state, trial.client)
         assert answer["metadata"] == trial.metadata
+        assert answer.get("stopped", False) == (trial.stopped and trial.state != "INFEASIBLE")
         assert {one["parameterId"] for one in answer["parameters"]} == trial.names
         known = self.parameters.setdefault((trial.number, trial.names), answer["parameters"])
         assert known == answer["parameters"]

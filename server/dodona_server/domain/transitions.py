@@ -242,7 +242,7 @@ def _fail(trial: Trial, facts: Facts, reason: str) -> tuple[Trial, Effect]:
 
 
 def _end(trial: Trial, facts: Facts) -> tuple[Trial, Effect]:
-    stopped = trial.stopped and not facts.whole
+    stopped = trial.stopped and not facts.whole and not facts.result.infeasible_reason
     return replace(with_result(trial, facts.result), end_time=facts.now, lease=None, stopped=stopped), Effect.END
 
 
