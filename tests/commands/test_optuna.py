@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import dodona
-from dodona.commands._tree import tree_of
+from dodona.commands._imports.conditions import tree_of
 from dodona_cli._dispatch import app
 
 

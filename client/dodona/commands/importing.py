@@ -9,7 +9,7 @@ import typer
 
 from dodona._text import line_of
 from dodona.commands._calls import WRONG_USE, Project, Token, Url, connected, give_up, opened
-from dodona.commands._csv import import_rows
+from dodona.commands._imports.csv_file import import_rows
 
 app = typer.Typer(
     help="Import what other programs have tuned into a study.", no_args_is_help=True, rich_markup_mode=None
@@ -61,7 +61,7 @@ def optuna_study(
     """Import a study of Optuna: search space, trials, intermediate values. A second time adds only what is new."""
     with connected(url, token, project) as client:
         try:
-            from dodona.commands._optuna import import_study
+            from dodona.commands._imports.optuna_study import import_study
         except ModuleNotFoundError:
             give_up("Optuna is not installed: pip install 'dodona[optuna]'", WRONG_USE)
         address = storage if "://" in storage else f"sqlite:///{storage}"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.pareto import Front
@@ -175,3 +176,17 @@ def _shown(transaction: Transaction, study: Study, page: Page[Trial], measured: 
     known = measurements.of_trials(transaction, study.key, numbers[:fitting])
     shown = [dataclasses.replace(trial, measurements=known[trial.number]) for trial in page.entries[:fitting]]
     return Page(shown, page.more or fitting < len(numbers))
+
+
+def with_few_measurements(
+    use_case: Callable[[Transaction], Trial | DodonaError], name: TrialName
+) -> Callable[[Transaction], Trial | DodonaError]:
+    """Return a use case that reads the trial's measurements too, which costs less here than in another transaction."""
+
+    def both(transaction: Transaction) -> Trial | DodonaError:
+        trial = use_case(transaction)
+        if isinstance(trial, DodonaError):
+            return trial
+        return dataclasses.replace(trial, measurements=measurements.few(transaction, name))
+
+    return both

@@ -28,6 +28,7 @@ from dodona_server.service.trials.attempts import (
 )
 from dodona_server.service.trials.create import new_trial
 from dodona_server.service.trials.ending import Ending, apply, count_ended, end, end_attempt
+from dodona_server.service.trials.queries import with_few_measurements
 from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_reports
 from dodona_server.storage import artifacts, events, measurements, studies, trials
 from dodona_server.storage.store import Store, Transaction, after_commit
@@ -385,21 +386,7 @@ class TrialService:
         if request_id:
             once = self._idempotent(name, verb, request_id)
             use_case = once(use_case, lambda transaction: lock_trial(transaction, name)[1])
-        return await self._store.run(_with_few_measurements(use_case, name) if measured else use_case, name.study)
+        return await self._store.run(with_few_measurements(use_case, name) if measured else use_case, name.study)
 
     def _idempotent(self, name: TrialName, verb: str, request_id: str | None) -> IdempotentCall:
         return IdempotentCall(request_id, f"{verb} {name}", name.study, self._clock())
-
-
-def _with_few_measurements(
-    use_case: Callable[[Transaction], Trial | DodonaError], name: TrialName
-) -> Callable[[Transaction], Trial | DodonaError]:
-    """Return a use case that reads the trial's measurements too, which costs less here than in another transaction."""
-
-    def both(transaction: Transaction) -> Trial | DodonaError:
-        trial = use_case(transaction)
-        if isinstance(trial, DodonaError):
-            return trial
-        return dataclasses.replace(trial, measurements=measurements.few(transaction, name))
-
-    return both

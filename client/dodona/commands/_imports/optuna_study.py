@@ -17,7 +17,7 @@ from dodona import Boolean, Categorical, Client, Discrete, Float, Int, InvalidAr
 from dodona._codec import encode, specs_of
 from dodona._space import Parameter, Space, Value
 from dodona._study import Goal
-from dodona.commands._tree import tree_of
+from dodona.commands._imports.conditions import tree_of
 from dodona_schemas import vertex
 from dodona_schemas.vertex import CreateTrialRequest, Measurement, Metric, TrialState
 

@@ -1,0 +1,1 @@
+"""The imports of `dodona import`, a module for each source."""
