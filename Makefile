@@ -13,7 +13,7 @@ SEED ?=
 export PYTHONDONTWRITEBYTECODE =
 
 # Folders of tests/ without Keras; `--unit` excludes tests that start a process, and forbids it.
-UNIT := $(addprefix tests/,algorithms api client curve_model docs domain schemas service stopping storage web)
+UNIT := $(addprefix tests/,algorithms api client curve_model docs domain figures schemas service stopping storage web)
 
 BIN := .venv/bin
 INSTALL = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python,$(BIN)/python -m pip install)

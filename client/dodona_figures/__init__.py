@@ -1,0 +1,103 @@
+"""Figures of studies: from plain records to plain data, which pages and notebooks draw alike.
+
+    figure = dodona_figures.history(study, by="compute", most=2000)
+    json.dumps(dodona_figures.plain(figure))
+
+`study` is a `Study`: its name, its metrics, its parameters and its trials. Each function below returns a dataclass
+that `plain` makes dicts, lists, texts and finite numbers of. The keys are the names of the fields; what they mean is
+in the docstring of the class.
+
+    history(study, metric, by, most)        History       results and the best so far, by trial, time or compute time
+    curves(study, metric, by, most, ...)    Curves        learning curves
+    parallel(study, metric, parameters, most)  Parallel   parallel coordinates
+    slices(study, metric, parameters, most) Slices        results by the values of each parameter
+    rank(study, x, y, metric, most)         Rank          ranks of the results by two parameters
+    contour(study, x, y, metric, most)      Contour       results over two parameters, with a surface between them
+    importance(study, metric)               Importance    how much each parameter matters, with an interval
+    pareto(study, metrics, most)            Pareto        trials by several objectives, and the front
+    hypervolume(study, metrics)             Hypervolume   what the front dominates, over the trials
+    edf(studies, metric, most)              Edf           distribution functions of results
+    timeline(study, now, most)              Timeline      which worker held which trial
+    compare(studies, metric, by)            Comparison    several studies beside each other
+
+A mark is "succeeded", "stopped" (early), "failed", "running" or "queued". `LIGHT` and `DARK` have the colours of the
+marks, `WORDS` has their names. `most` limits how many trials come back, and keeps the important ones. `contour` and
+`importance` need NumPy. Nothing here imports another part of Dodona, draws, or reads a clock.
+"""
+
+from dodona_figures.axes import Axis
+from dodona_figures.curves import Curve, Curves, curves, metrics_of, smoothed
+from dodona_figures.front import Hypervolume, Pareto, hypervolume, pareto
+from dodona_figures.importance import Importance, Share, importance
+from dodona_figures.look import DARK, LIGHT, WORDS, Look
+from dodona_figures.plain import plain
+from dodona_figures.records import Attempt, Metric, Parameter, Report, Study, Trial, merged
+from dodona_figures.results import (
+    BestSoFar,
+    Compared,
+    Comparison,
+    Distribution,
+    Edf,
+    Failed,
+    History,
+    Points,
+    Shared,
+    compare,
+    edf,
+    history,
+)
+from dodona_figures.spaces import Contour, Panel, Parallel, Rank, Slices, contour, parallel, rank, slices
+from dodona_figures.timeline import Bar, Timeline, WorkerTime, timeline
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "WORDS",
+    "Attempt",
+    "Axis",
+    "Bar",
+    "BestSoFar",
+    "Compared",
+    "Comparison",
+    "Contour",
+    "Curve",
+    "Curves",
+    "Distribution",
+    "Edf",
+    "Failed",
+    "History",
+    "Hypervolume",
+    "Importance",
+    "Look",
+    "Metric",
+    "Panel",
+    "Parallel",
+    "Parameter",
+    "Pareto",
+    "Points",
+    "Rank",
+    "Report",
+    "Share",
+    "Shared",
+    "Slices",
+    "Study",
+    "Timeline",
+    "Trial",
+    "WorkerTime",
+    "compare",
+    "contour",
+    "curves",
+    "edf",
+    "history",
+    "hypervolume",
+    "importance",
+    "merged",
+    "metrics_of",
+    "parallel",
+    "pareto",
+    "plain",
+    "rank",
+    "slices",
+    "smoothed",
+    "timeline",
+]
