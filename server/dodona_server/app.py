@@ -26,6 +26,7 @@ from dodona_server.api.security import Guard
 from dodona_server.api.vertex import operation_routes, routes
 from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
 from dodona_server.service.artifacts import ArtifactService
+from dodona_server.service.changes import Changes
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
 from dodona_server.service.dashboard import DashboardQueries
@@ -36,11 +37,13 @@ from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
+from dodona_server.service.watcher import Watcher
 from dodona_server.settings import MAX_ARTIFACT_BYTES
 from dodona_server.storage.blobs import Blobs
 from dodona_server.storage.store import Store
 from dodona_server.web import pages
 from dodona_server.web.errors import ErrorPages, PageRoute
+from dodona_server.web.sharing import SharedAnswers
 
 DESCRIPTION = """\
 A self-hosted hyperparameter tuning service that speaks the REST protocol of Vertex AI Vizier v1.
@@ -124,7 +127,10 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.pool = pool
     app.state.artifacts = artifacts
     app.state.dashboard = DashboardQueries(store)
-    app.state.feed = Feed(store, stopping)
+    watcher = Watcher(store, stopping)
+    app.state.feed = Feed(store, watcher)
+    app.state.changes = Changes(store, watcher)
+    app.state.shared_answers = SharedAnswers()
     app.state.studies = StudyService(store, time.time, schedule, strict=options.strict)
     app.state.queries = queries = TrialQueries(store)
     app.state.trials = trials = TrialService(store, time.time, schedule, options.kept_measurements)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from dodona_server.service.artifacts import ArtifactService
+from dodona_server.service.changes import Changes
 from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.operations import OperationService
@@ -31,6 +32,7 @@ def part(name: str) -> Any:
 
 
 Artifacts = Annotated[ArtifactService, part("artifacts")]
+Following = Annotated[Changes, part("changes")]
 Dashboard = Annotated[DashboardQueries, part("dashboard")]
 Events = Annotated[Feed, part("feed")]
 Operations = Annotated[OperationService, part("operations")]

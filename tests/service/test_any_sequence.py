@@ -22,6 +22,7 @@ from dodona_server.service.feed import Feed
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.trials.attempts import Attempt
 from dodona_server.service.trials.reports import Report
+from dodona_server.service.watcher import Watcher
 from dodona_server.storage.opening import open_store
 from tests.service.conftest import HERE, Services
 
@@ -85,7 +86,7 @@ def services(_sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 def seen(services: Services, name: TrialName) -> tuple[Trial, list[Event]]:
     """The trial as it is, and the events about it."""
-    page = services.run(Feed(services.store, services.stopping).page(name.study, 0, 1000))
+    page = services.run(Feed(services.store, Watcher(services.store, services.stopping)).page(name.study, 0, 1000))
     trial = services.run(services.queries.get(name))
     return trial, [event for event in page.entries if event.trial_number == name.number]
 

@@ -15,6 +15,7 @@ from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.feed import Feed
 from dodona_server.service.trials.attempts import Attempt
 from dodona_server.service.trials.reports import Report
+from dodona_server.service.watcher import Watcher
 from dodona_server.storage.store import Transaction
 from tests.service.conftest import NAME, Services
 
@@ -119,7 +120,7 @@ def test_events_say_who_caused_them(services: Services) -> None:
     services.run(services.trials.complete(FIRST, loss(1.0)))
     services.expire(2)
     services.run(services.studies.move(NAME, StudyVerb.PAUSE))
-    page = services.run(Feed(services.store, services.stopping).page(NAME, 0, 99))
+    page = services.run(Feed(services.store, Watcher(services.store, services.stopping)).page(NAME, 0, 99))
     assert [(event.kind.value, event.trial_number, str(event.actor)) for event in page.entries] == [
         ("STUDY_CREATED", None, "user"),
         ("TRIAL_ACTIVE", 1, "client:one"),

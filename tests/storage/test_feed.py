@@ -11,6 +11,7 @@ from dodona_server.domain.errors import NotFound, Unavailable
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.service.feed import Feed
+from dodona_server.service.watcher import Watcher
 from dodona_server.storage import events, studies
 from dodona_server.storage.opening import open_store
 from tests.storage.crowded import SPEC
@@ -51,7 +52,7 @@ def test_all_who_follow_a_study_are_told_what_happens_there(store, made):
     first, second = made
 
     async def scenario():
-        feed = Feed(store, threading.Event())
+        feed = Feed(store, Watcher(store, threading.Event()))
         of_first = [feed.follow(first.name, 0) for _ in range(3)]
         of_second = feed.follow(second.name, 0)
         for following in (*of_first, of_second):
@@ -72,7 +73,7 @@ def test_all_who_follow_a_study_are_told_what_happens_there(store, made):
 
 def test_so_many_may_follow_and_no_more(store, made):
     async def scenario():
-        feed = Feed(store, threading.Event(), max_followers=2)
+        feed = Feed(store, Watcher(store, threading.Event()), max_followers=2)
         following = [feed.follow(study.name, 0) for study in made]
         for each in following:
             await anext(each)
@@ -86,7 +87,7 @@ def test_so_many_may_follow_and_no_more(store, made):
 
 def test_who_follows_nothing_takes_no_place(store, made):
     async def scenario():
-        feed = Feed(store, threading.Event(), max_followers=1)
+        feed = Feed(store, Watcher(store, threading.Event()), max_followers=1)
         with pytest.raises(NotFound):
             await anext(feed.follow(StudyName(HERE, "none"), 0))
         assert await anext(feed.follow(made[0].name, 0)) == []
@@ -97,7 +98,7 @@ def test_who_follows_nothing_takes_no_place(store, made):
 def test_a_stream_ends_with_its_study_and_with_the_server(store, made):
     async def scenario():
         stopping = threading.Event()
-        feed = Feed(store, stopping)
+        feed = Feed(store, Watcher(store, stopping))
         gone, left = (feed.follow(study.name, 0) for study in made)
         assert (await anext(gone), await anext(left)) == ([], [])
         await store.run(lambda transaction: studies.remove(transaction, made[0]))

@@ -79,6 +79,8 @@ USES: dict[str, Use] = {
     "own": lambda t, s: trials.unfinished_trials(t, s, TrialState.ACTIVE, "worker-1", 5),
     "queued": lambda t, s: trials.unfinished_trials(t, s, TrialState.REQUESTED, "", 5),
     "run elsewhere": lambda t, s: leases.run_elsewhere(t, s, "worker-1"),
+    "heard": lambda t, s: leases.heard(t, s.key),
+    "last event": lambda t, s: events.last_key(t),
     "leases run out": lambda t, s: leases.run_out(t, 100),
     "leases run out, looked at": lambda t, s: leases.run_out(t, 100, lock=False),
     "grace": lambda t, s: leases.grant_grace(t),

@@ -301,6 +301,8 @@ CALLS: tuple[Call, ...] = (
     _page("all_studies", "/"),
     _page("new_study", "/new"),
     _page("one_study", STUDY_PAGE),
+    _page("changes_of_all", "/changes", EVENT_STREAM),
+    _page("changes_of_study", STUDY_PAGE + "/changes", EVENT_STREAM),
     _page("one_trial", STUDY_PAGE + "/trials/{trial}"),
     _page("static_file", STATIC + "{version}/{path}", OCTETS, ANYONE),
     _page("anything_else", "/studies{path:path}"),

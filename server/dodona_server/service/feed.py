@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator
 
 from dodona_server.domain.errors import Unavailable
@@ -11,25 +9,26 @@ from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.page import Page
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import events, studies
+from dodona_server.service.watcher import Follower, Mark, Watcher
+from dodona_server.storage import events
 from dodona_server.storage.store import Store, Transaction
 
 MAX_PAGE = 1000
-# The time between two queries, one for all followers together.
-LOOK_SECONDS = 0.5
 # An empty message after this time keeps proxies from closing an idle connection.
 SILENT_SECONDS = 15.0
 MAX_FOLLOWERS = 500
 
 
-class _Follower:
-    """A stream of one study's events: the last event it has sent, and what wakes it."""
+class _Stream(Follower):
+    """A stream of one study's events, and the last event it has sent."""
 
-    def __init__(self, study_key: int, seen: int) -> None:
-        self.study_key = study_key
+    def __init__(self, seen: int) -> None:
+        super().__init__()
         self.seen = seen
-        self.woken = asyncio.Event()
-        self.over = False
+
+    def is_news(self, mark: Mark) -> bool:
+        """Return whether there are later events."""
+        return mark.event > self.seen
 
 
 class Feed:
@@ -37,16 +36,15 @@ class Feed:
 
     Args:
         store: where they are kept.
-        stopping: set when the server is to stop; streams then end.
+        watcher: looks for all streams.
         max_followers: the largest number of streams at once, of all studies together.
     """
 
-    def __init__(self, store: Store, stopping: threading.Event, max_followers: int = MAX_FOLLOWERS) -> None:
+    def __init__(self, store: Store, watcher: Watcher, max_followers: int = MAX_FOLLOWERS) -> None:
         self._store = store
-        self._stopping = stopping
+        self._watcher = watcher
         self._max_followers = max_followers
-        self._followers: set[_Follower] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._followers: set[_Stream] = set()
 
     async def page(self, name: StudyName, after: int, limit: int) -> Page[Event]:
         """Return up to `limit` events with numbers above `after`. A reader that continues from the last misses none.
@@ -71,19 +69,22 @@ class Feed:
                 "for pages of events now and then"
             )
         # Count the stream before the first await.
-        follower = _Follower(0, after)
-        self._followers.add(follower)
+        stream = _Stream(after)
+        self._followers.add(stream)
         try:
-            follower.study_key, page = await self._begin(name, after, MAX_PAGE)
-            while not follower.over:
+            study_key, page = await self._begin(name, after, MAX_PAGE)
+            stream.study_key = study_key
+            self._watcher.join(stream)
+            while not stream.ended.is_set():
                 if page.entries:
-                    follower.seen = page.entries[-1].number
+                    stream.seen = page.entries[-1].number
                 yield page.entries
                 if not page.more:
-                    await self._wait(follower)
-                page = await self._behind(follower)
+                    await stream.wait(SILENT_SECONDS)
+                page = await self._behind(study_key, stream.seen)
         finally:
-            self._followers.discard(follower)
+            self._watcher.leave(stream)
+            self._followers.discard(stream)
 
     async def _begin(self, name: StudyName, after: int, limit: int) -> tuple[int, Page[Event]]:
         """Assign numbers to the study's events, and return its key and a page of them."""
@@ -95,60 +96,10 @@ class Feed:
 
         return await self._store.run(use_case)
 
-    async def _behind(self, follower: _Follower) -> Page[Event]:
-        """Return the events that the stream has not sent."""
+    async def _behind(self, study_key: int, seen: int) -> Page[Event]:
+        """Return the events that a stream has not sent."""
         try:
-            return await self._store.read(
-                lambda transaction: events.page(transaction, follower.study_key, follower.seen, MAX_PAGE)
-            )
+            return await self._store.read(lambda transaction: events.page(transaction, study_key, seen, MAX_PAGE))
         except Unavailable:
             # The next look may find the database again.
             return Page([])
-
-    async def _wait(self, follower: _Follower) -> None:
-        """Wait until something happens in the stream's study, or `SILENT_SECONDS` have passed."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._watch())
-        try:
-            async with asyncio.timeout(SILENT_SECONDS):
-                await follower.woken.wait()
-        except TimeoutError:
-            return
-        follower.woken.clear()
-
-    async def _watch(self) -> None:
-        """Wake the streams in whose studies something happened, while there are streams."""
-        while self._followers and not self._stopping.is_set():
-            await asyncio.sleep(LOOK_SECONDS)
-            followed = {follower.study_key for follower in self._followers if follower.study_key}
-            try:
-                last = await self._last_numbers(followed)
-            except Unavailable:
-                # Try again until the database answers or the clients give up.
-                continue
-            for follower in self._followers:
-                if follower.study_key in followed:
-                    follower.over = follower.study_key not in last
-                    if follower.over or last[follower.study_key] > follower.seen:
-                        follower.woken.set()
-        for follower in self._followers:
-            follower.over = True
-            follower.woken.set()
-
-    async def _last_numbers(self, study_keys: set[int]) -> dict[int, int]:
-        """Return the number of the last event of each study that is not deleted."""
-        newest = await self._store.read(lambda transaction: events.newest(transaction, list(study_keys)))
-        last = {key: number for key, (number, _) in newest.items()}
-        for key in [key for key, (_, unnumbered) in newest.items() if unnumbered]:
-            last[key] = await self._store.run(lambda transaction, key=key: _number(transaction, key))  # type: ignore[misc]
-        return last
-
-
-def _number(transaction: Transaction, study_key: int) -> int:
-    """Assign numbers to the study's events, and return the last number; 0 if the study was deleted meanwhile."""
-    named = studies.find_key(transaction, study_key)
-    study = named and studies.find(transaction, named.name, lock=True)
-    if study is None or study.key != study_key:
-        return 0
-    events.number(transaction, study)
-    return events.newest(transaction, [study_key])[study_key][0]

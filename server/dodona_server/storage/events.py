@@ -42,6 +42,7 @@ _NEWEST = Statement(
         sa.select(events.c.key).where(_OF_THAT_STUDY, unnumbered).limit(1).scalar_subquery().label("unnumbered"),
     ).where(one_of(studies.c.key, "keys"), shown)
 )
+_LAST_KEY = Statement(sa.select(sa.func.coalesce(sa.func.max(events.c.key), 0)))
 # Limits the work of the first reader of a study that nobody has followed so far.
 MAX_NUMBERED_AT_ONCE = 10_000
 
@@ -76,6 +77,12 @@ def newest(transaction: Transaction, study_keys: Sequence[int]) -> dict[int, tup
     """Return the number of each study's last event, and whether some have no number yet; omit deleted studies."""
     rows = _NEWEST.rows(transaction, {"keys": codec.dump_numbers(list(study_keys))})
     return {row["key"]: (row["last"] or 0, row["unnumbered"] is not None) for row in rows}
+
+
+def last_key(transaction: Transaction) -> int:
+    """Return the key of the latest event of all studies."""
+    last: int = _LAST_KEY.value(transaction, {})
+    return last
 
 
 def page(transaction: Transaction, study_key: int, after: int, limit: int) -> Page[Event]:

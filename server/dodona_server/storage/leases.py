@@ -52,6 +52,13 @@ _GRANT_GRACE = Statement(trials.update().where(*_OVERDUE).values(lease_expiry=da
 # Up to a time that never comes: without a bound PostgreSQL would scan all trials to find those with a lease.
 _EVER = (leased, trials.c.lease_expiry <= sa.select(database_now() + MAX_AHEAD_SECONDS).scalar_subquery())
 _BEGIN_ANEW = Statement(trials.update().where(*_EVER).values(lease_expiry=database_now() + trials.c.lease_seconds))
+# The numbers come first, from the index of unfinished trials alone.
+_NUMBERS_UNFINISHED = sa.select(trials.c.number).where(IN_STUDY, unfinished)
+_HEARD = Statement(
+    sa.select(sa.func.max(trials.c.lease_expiry - trials.c.lease_seconds)).where(
+        IN_STUDY, in_selected(trials.c.number, _NUMBERS_UNFINISHED)
+    )
+)
 _REQUEUE = Statement(
     trials.update()
     .where(*THIS)
@@ -135,3 +142,8 @@ def requeue(transaction: Transaction, study_key: int, trial: Trial) -> None:
 def reclaim(transaction: Transaction, study_key: int, trial: Trial) -> None:
     """Return the trial to the client that was considered lost; its attempt continues, and its lease begins now."""
     _RECLAIM.run(transaction, {**trial_key(study_key, trial.number), "new_start": trial.start_time})
+
+
+def heard(transaction: Transaction, study_key: int) -> float:
+    """Return when a worker of the study last showed that it is alive; 0 if no lease runs."""
+    return _HEARD.value(transaction, {"of_study": study_key}) or 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 from dataclasses import dataclass
@@ -10,14 +11,18 @@ from importlib import resources
 _MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "txt": "text/plain"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asset:
     """A file and its path."""
 
     path: str
     media_type: str
     content: bytes
-    compressed: bytes
+
+    @functools.cached_property
+    def compressed(self) -> bytes:
+        """Return the content as gzip; made when it is first asked for, because the charts' library is large."""
+        return gzip.compress(self.content, mtime=0)
 
 
 def load_assets() -> dict[str, Asset]:
@@ -29,8 +34,6 @@ def load_assets() -> dict[str, Asset]:
     contents = {file.name: file.read_bytes() for file in sorted(folder.iterdir(), key=lambda file: file.name)}
     version = hashlib.sha256(b"".join(contents.values())).hexdigest()[:12]
     return {
-        name: Asset(
-            f"/static/{version}/{name}", _MEDIA_TYPES[name.rpartition(".")[2]], content, gzip.compress(content, mtime=0)
-        )
+        name: Asset(f"/static/{version}/{name}", _MEDIA_TYPES[name.rpartition(".")[2]], content)
         for name, content in contents.items()
     }

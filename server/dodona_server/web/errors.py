@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
 from dodona_server.web.rendering import HEADERS, page, rendered
+from dodona_server.web.sharing import SharedAnswers
 
 TITLES = {
     400: "That is not possible",
@@ -32,12 +33,13 @@ class PageRoute(APIRoute):
     """A route that answers errors with a page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the framework's handler, with a page for its errors."""
+        """Return the framework's handler, with a page for its errors; pages that follow a study share answers."""
         handler = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
+            shared: SharedAnswers = request.app.state.shared_answers
             try:
-                return await handler(request)
+                return await shared.answer(request, handler)
             except (NotFound, InvalidArgument) as error:
                 return await page(request, "error.html", 404, **_context(404, error.message))
             except DodonaError as error:

@@ -7,7 +7,8 @@ from fastapi import Request, Response
 from dodona_server.aside import aside
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.parts import Dashboard
+from dodona_server.parts import Dashboard, Following
+from dodona_server.web.live import cursor, stream
 from dodona_server.web.rendering import ASSETS, file, page
 from dodona_server.web.studies_page import MAX_STUDIES, StudiesQuery, studies_context
 from dodona_server.web.study_page import MAX_ROWS, StudyQuery, study_context
@@ -46,6 +47,16 @@ async def one_trial(
     return await page(request, "trial.html", **context)
 
 
+async def changes_of_all(request: Request, following: Following) -> Response:
+    """Return a stream of the changes to the list of studies."""
+    return await stream(following.of_all(cursor(request)))
+
+
+async def changes_of_study(request: Request, project: str, location: str, study: str, following: Following) -> Response:
+    """Return a stream of the changes to a study."""
+    return await stream(following.of_study(StudyName(Location(project, location), study), cursor(request)))
+
+
 async def static_file(request: Request, version: str, path: str) -> Response:
     """Return a static file."""
     asset = _SERVED.get(f"/static/{version}/{path}")
@@ -59,7 +70,7 @@ async def anything_else(path: str) -> Response:
     raise NotFound(f"there is no page at /studies{path}")
 
 
-PAGES = (all_studies, new_study, one_study, one_trial, static_file, anything_else)
+PAGES = (all_studies, new_study, one_study, one_trial, changes_of_all, changes_of_study, static_file, anything_else)
 
 
 def _address(request: Request) -> str:

@@ -1,10 +1,17 @@
-// Fetches the page again while its study or trial may change, and changes only the elements that differ.
+// Fetches the page again when its study or trial has changed, and changes only the elements that differ.
+// A stream says that something has changed; where there is none, the page looks every few seconds.
 import { showTimes } from "./times.js";
 
 const PAUSE = 5000;
+// A stream that says nothing may be broken by a proxy.
+const PAUSE_WITH_STREAM = 60_000;
+// A browser has six connections to a server, for all its tabs together.
+const MAX_STREAMS = 3;
 const status = document.getElementById("status");
 let shown = "";
 let timer = 0;
+let source = null;
+let release = null;
 
 function say(state, text) {
   if (status.dataset.state === state) return;
@@ -12,14 +19,15 @@ function say(state, text) {
   status.textContent = text;
 }
 
-// What the reader opened stays open.
+// What the reader opened stays open, and what is marked stays marked.
 function mayUpdate(name, element) {
-  return !(name === "open" && element.tagName === "DETAILS");
+  return !(name === "open" && element.tagName === "DETAILS") && !name.startsWith("data-kept");
 }
 
-// What the reader types stays.
+// What the reader types stays, and so does what a script draws.
 function mayMorph(element) {
-  return !(element === document.activeElement && element.matches("input, select, textarea"));
+  if (element.nodeType !== Node.ELEMENT_NODE) return true;
+  return !element.hasAttribute("data-drawn") && !(element === document.activeElement && element.matches("input, select, textarea"));
 }
 
 function put(text) {
@@ -40,12 +48,15 @@ function put(text) {
 
 function schedule() {
   clearTimeout(timer);
-  if (!status.hidden) timer = setTimeout(loop, PAUSE);
+  const streaming = source?.readyState === EventSource.OPEN;
+  if (!status.hidden) timer = setTimeout(loop, streaming ? PAUSE_WITH_STREAM : PAUSE);
 }
 
 // Shows the present state of the page; fails if the server does not answer.
-export async function refresh() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+// Pages that heard of the same change, which a mark names, share an answer.
+export async function refresh(mark = "") {
+  const headers = { Accept: "text/html", ...(mark && { "Dodona-Mark": mark }) };
+  const answer = await fetch(location.href, { headers });
   if (answer.status === 404) return location.reload();
   if (!answer.ok) throw new Error(answer.statusText);
   const text = await answer.text();
@@ -53,18 +64,62 @@ export async function refresh() {
   shown = text;
   say("live", "Live");
   schedule();
+  document.dispatchEvent(new CustomEvent("dodona:changed", { detail: mark }));
 }
 
-async function loop() {
+async function loop(mark = "") {
+  follow();
+  if (document.hidden) return;
   try {
-    if (document.hidden || !getSelection().isCollapsed) schedule();
-    else await refresh();
+    if (getSelection().isCollapsed) await refresh(mark);
+    else schedule();
   } catch {
     say("lost", "The server does not answer; trying again");
     schedule();
   }
 }
 
-schedule();
+// Returns what gives the place among this browser's streams back; null if there is no place.
+// Browsers have locks only on encrypted and local addresses.
+async function takePlace() {
+  if (!navigator.locks) return () => {};
+  for (let place = 0; place < MAX_STREAMS; place++) {
+    const free = await new Promise((found) => {
+      navigator.locks.request(`dodona-stream-${place}`, { ifAvailable: true }, (lock) => lock ? new Promise(found) : found(null));
+    });
+    if (free) return free;
+  }
+  return null;
+}
+
+async function follow() {
+  const address = document.body.dataset.changes;
+  if (source || !address || document.hidden || status.hidden) return;
+  source = { readyState: EventSource.CONNECTING, close() {} };
+  release = await takePlace();
+  if (!release || document.hidden) return leave();
+  source = new EventSource(address);
+  source.addEventListener("open", schedule);
+  source.addEventListener("changed", (event) => loop(event.data));
+  // The browser connects again after a lost connection, but not after a refusal: then the page looks by itself.
+  source.addEventListener("error", () => {
+    if (source?.readyState === EventSource.CLOSED) leave();
+    schedule();
+  });
+}
+
+function leave() {
+  source?.close();
+  release?.();
+  source = release = null;
+}
+
+if (!status.hidden) {
+  follow();
+  schedule();
+}
 // A reader who comes back sees the present state at once.
-document.addEventListener("visibilitychange", () => document.hidden || status.hidden || loop());
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) leave();
+  else if (!status.hidden) loop();
+});

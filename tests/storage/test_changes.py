@@ -1,0 +1,139 @@
+"""Who keeps a page open hears that something has changed: by one look for all pages, and not too often."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from dodona_server.domain.errors import NotFound, Unavailable
+from dodona_server.domain.event import Event, EventKind
+from dodona_server.domain.names import Location, StudyName
+from dodona_server.domain.study import Study
+from dodona_server.domain.trial import Lease, Trial, TrialState
+from dodona_server.service import changes as subject
+from dodona_server.service.changes import Changes
+from dodona_server.service.watcher import Watcher
+from dodona_server.storage import events, leases, studies, trials
+from dodona_server.storage.opening import open_store
+from dodona_server.storage.store import Store, Transaction
+from tests.storage.crowded import SPEC
+
+HERE = Location("p", "l")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    opened = open_store(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def made(store: Store) -> list[Study]:
+    """Two studies."""
+
+    def make(transaction: Transaction) -> list[Study]:
+        return [studies.insert(transaction, StudyName(HERE, name), name, SPEC, 7, 1.0) for name in ("a", "b")]
+
+    return asyncio.run(store.run(make))
+
+
+def changes_of(store: Store) -> Changes:
+    return Changes(store, Watcher(store, threading.Event()))
+
+
+async def happen(store: Store, study: Study) -> None:
+    happened = [Event(EventKind.TRIAL_ACTIVE, 1.0, 1)]
+    await store.run(lambda transaction: events.append(transaction, study.key, happened))
+
+
+async def told(marks: AsyncIterator[str]) -> str:
+    """The next mark; what keeps the connection open is skipped."""
+    while not (mark := await anext(marks)):
+        pass
+    return mark
+
+
+def test_pages_are_told_of_their_study_and_the_list_of_all(store: Store, made: list[Study]) -> None:
+    first, second = made
+
+    async def scenario() -> None:
+        changes = changes_of(store)
+        of_first, of_second, of_all = (
+            changes.of_study(first.name, ""),
+            changes.of_study(second.name, "0-0.000"),
+            changes.of_all(""),
+        )
+        assert [await anext(one) for one in (of_first, of_second, of_all)] == ["", "", ""]
+        # Who knows no mark is told the present one, in case the page is older.
+        assert await told(of_first) == "0-0.000"
+        before = await told(of_all)
+        await happen(store, second)
+        assert await told(of_second) == "1-0.000"
+        assert await told(of_all) != before
+        # Who comes back with the last mark hears of nothing older.
+        again = changes.of_study(second.name, "1-0.000")
+        assert await anext(again) == ""
+        await happen(store, second)
+        assert await told(again) == "2-0.000"
+
+    asyncio.run(scenario())
+
+
+def test_a_report_is_a_change_too(store: Store, made: list[Study]) -> None:
+    study = made[0]
+    run = Trial(1, TrialState.ACTIVE, {"x": 0.5}, "w", attempt=1, create_time=1.0, lease=Lease(60.0))
+
+    async def scenario() -> None:
+        await store.run(lambda transaction: trials.insert(transaction, study, [run], lease_seconds=60.0))
+        await store.run(lambda transaction: leases.assign(transaction, study.key, run))
+        marks = changes_of(store).of_study(study.name, "")
+        first = await told(marks)
+        assert first.startswith("0-")
+        assert first != "0-0.000"
+        await store.run(lambda transaction: leases.extend_lease(transaction, study.key, run))
+        assert await told(marks) != first
+
+    asyncio.run(scenario())
+
+
+def test_a_page_is_told_the_latest_of_many_changes(
+    store: Store, made: list[Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The longer the pause, the more changes are one.
+    monkeypatch.setattr(subject, "LEAST_PAUSE_SECONDS", 1.5)
+
+    async def scenario() -> None:
+        marks = changes_of(store).of_study(made[0].name, "")
+        await told(marks)
+        for _ in range(3):
+            await happen(store, made[0])
+        assert await told(marks) == "3-0.000"
+
+    asyncio.run(scenario())
+
+
+def test_streams_end_and_no_more_than_so_many_are_open(
+    store: Store, made: list[Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "MAX_PAGES", 2)
+
+    async def scenario() -> None:
+        stopping = threading.Event()
+        changes = Changes(store, Watcher(store, stopping))
+        with pytest.raises(NotFound):
+            await anext(changes.of_study(StudyName(HERE, "none"), ""))
+        gone, left = changes.of_study(made[0].name, "0-0.000"), changes.of_all("")
+        assert [await anext(gone), await anext(left)] == ["", ""]
+        with pytest.raises(Unavailable, match="2 pages follow"):
+            await anext(changes.of_all(""))
+        await store.run(lambda transaction: studies.remove(transaction, made[0]))
+        assert not any([mark async for mark in gone])
+        stopping.set()
+        assert [mark async for mark in left][1:] == []
+        assert await anext(changes.of_all("")) == ""
+
+    asyncio.run(scenario())
