@@ -12,11 +12,12 @@ from fastapi.routing import APIRoute
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from dodona_server.api.calls import CALLS, OCTETS, Role
-from dodona_server.api.principal import ANONYMOUS, TOKEN_HOLDER, OfPrincipal, principal_of
+from dodona_server.api.calls import CALLS, OCTETS
+from dodona_server.api.principal import OfPrincipal, principal_of
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.security import Guard
 from dodona_server.app import Options, create_app
+from dodona_server.domain.access import ANONYMOUS, ANYONE, READ, RULES, TOKEN_HOLDER, Role
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import HERE
 
@@ -44,18 +45,18 @@ class TestTable:
         message = route.body_field and route.body_field.field_info.annotation
         assert message == (None if call.request == OCTETS else call.request)
 
-    def test_what_only_reads_needs_a_reader_and_the_rest_needs_more(self):
+    def test_each_call_has_a_rule_and_each_rule_a_call(self):
+        assert {call.name for call in CALLS} == set(RULES)
+
+    def test_only_reading_is_for_viewers_and_only_what_says_nothing_for_anyone(self):
         reading = {"lookup_study", "list_optimal_trials", "wait_operation"}
         for call in CALLS:
             changes = call.method != "GET" and call.name not in reading
-            assert (call.role > Role.READER) == changes, call
-        assert {call.name for call in CALLS if call.role is Role.ANYONE} == {"healthz", "readyz", "static_file"}
-
-    def test_a_call_has_the_same_role_in_both_dialects(self):
-        roles: dict[str, set[Role]] = {}
-        for call in CALLS:
-            roles.setdefault(call.name, set()).add(call.role)
-        assert all(len(several) == 1 for several in roles.values()), roles
+            if RULES[call.name] is not ANYONE:
+                assert changes != (Role.VIEWER in RULES[call.name].roles) or call.name == "new_study", call
+                assert Role.OPERATOR in RULES[call.name].roles
+        assert {name for name, rule in RULES.items() if rule is ANYONE} == {"healthz", "readyz", "static_file"}
+        assert READ.roles == set(Role)
 
 
 @pytest.fixture

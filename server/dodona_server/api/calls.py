@@ -28,19 +28,6 @@ class Dialect(enum.Enum):
     OWN = "own"
 
 
-class Role(enum.IntEnum):
-    """What a call needs of its principal; each role includes those before it. Nothing checks it yet."""
-
-    ANYONE = 0
-    """Ask whether the server is alive, and read the pages' own files. This needs no token."""
-    READER = 1
-    """Read everything."""
-    WORKER = 2
-    """Run a training script: create or find its study, add parameters, run trials, keep their files."""
-    EDITOR = 3
-    """Change what others work on: queue, stop and delete trials; pause, end, change and delete studies."""
-
-
 Content = type[WireModel] | type[dict[str, Any]] | UnionType | str
 """What an answer contains: a message, one of several messages, or content of a media type."""
 
@@ -62,7 +49,6 @@ class Call:
         dialect: whose protocol it belongs to.
         request: the message that its body contains, or the body's media type; None if it has no body.
         answer: what the answer contains; a tuple if the client may choose.
-        role: what it needs of its principal.
         errors: the meanings of statuses that calls of its kind do not have in common.
         hot: whether the front answers it before FastAPI does.
         documented: whether it is in the OpenAPI document and in the discovery document.
@@ -74,7 +60,6 @@ class Call:
     dialect: Dialect
     request: type[WireModel] | str | None
     answer: Content | tuple[Content, ...]
-    role: Role
     errors: Mapping[int, str] = field(default_factory=dict, hash=False)
     hot: bool = False
     documented: bool = True
@@ -126,7 +111,6 @@ STUDY_PAGE = "/studies/{project}/{location}/{study}"
 
 GET, POST, PUT, DELETE = "GET", "POST", "PUT", "DELETE"
 VERTEX, AIPLATFORM, OWN = Dialect
-ANYONE, READER, WORKER, EDITOR = Role
 
 _LOST = {409: "The attempt was lost: the trial was handed on, or has ended"}
 _OTHER_SPEC = {409: "The name belongs to a study with another spec"}
@@ -147,15 +131,15 @@ def _operations(parent: str, for_google: bool = False) -> tuple[Call, ...]:
     operation, documented = path + "/{operation}", not for_google
     return (
         Call("list_operations", GET, path, VERTEX,
-             None, wire.ListOperationsResponse, READER, documented=documented),
+             None, wire.ListOperationsResponse, documented=documented),
         Call("get_operation", GET, operation, VERTEX,
-             None, _OPERATION, READER, documented=documented),
+             None, _OPERATION, documented=documented),
         Call("wait_operation", POST, operation + ":wait", VERTEX,
-             wire.EmptyRequest, _OPERATION, READER, documented=documented),
+             wire.EmptyRequest, _OPERATION, documented=documented),
         Call("cancel_operation", POST, operation + ":cancel", VERTEX,
-             wire.EmptyRequest, wire.Empty, WORKER, documented=documented),
+             wire.EmptyRequest, wire.Empty, documented=documented),
         Call("delete_operation", DELETE, operation, VERTEX,
-             None, wire.Empty, EDITOR, documented=documented),
+             None, wire.Empty, documented=documented),
     )
 
 
@@ -163,92 +147,92 @@ def _aiplatform_operations(parent: str, documented: bool = True) -> tuple[Call, 
     operation = parent + "/operations/{operation}"
     return (
         Call("get_operation", GET, operation, AIPLATFORM,
-             None, ml.MlOperation, READER, documented=documented),
+             None, ml.MlOperation, documented=documented),
         Call("cancel_operation", POST, operation + ":cancel", AIPLATFORM,
-             wire.EmptyRequest, wire.Empty, WORKER, documented=documented),
+             wire.EmptyRequest, wire.Empty, documented=documented),
     )
 
 
-def _page(name: str, path: str, content: str = HTML, role: Role = READER) -> Call:
+def _page(name: str, path: str, content: str = HTML) -> Call:
     """Return the row of a page or of a file that pages use."""
-    return Call(name, GET, path, OWN, None, content, role, documented=False)
+    return Call(name, GET, path, OWN, None, content, documented=False)
 
 
 # FastAPI tries the routes in this order, so the calls of the trial loop come first.
 CALLS: tuple[Call, ...] = (
     # --- trials
     Call("suggest_trials", POST, TRIALS + ":suggest", VERTEX,
-         wire.SuggestTrialsRequest, wire.Operation, WORKER, hot=True),
+         wire.SuggestTrialsRequest, wire.Operation, hot=True),
     Call("add_trial_measurement", POST, TRIAL + ":addTrialMeasurement", VERTEX,
-         wire.AddTrialMeasurementRequest, wire.Trial, WORKER, _LOST, hot=True),
+         wire.AddTrialMeasurementRequest, wire.Trial, _LOST, hot=True),
     Call("complete_trial", POST, TRIAL + ":complete", VERTEX,
-         wire.CompleteTrialRequest, wire.Trial, WORKER, _LOST, hot=True),
+         wire.CompleteTrialRequest, wire.Trial, _LOST, hot=True),
     Call("stop_trial", POST, TRIAL + ":stop", VERTEX,
-         wire.EmptyRequest, wire.Trial, EDITOR),
+         wire.EmptyRequest, wire.Trial),
     Call("heartbeat_trial", POST, TRIAL + ":heartbeat", OWN,
-         wire.HeartbeatTrialRequest, wire.Trial, WORKER, _LOST, hot=True),
+         wire.HeartbeatTrialRequest, wire.Trial, _LOST, hot=True),
     Call("release_trial", POST, TRIAL + ":release", OWN,
-         wire.ReleaseTrialRequest, wire.Trial, WORKER, _LOST),
+         wire.ReleaseTrialRequest, wire.Trial, _LOST),
     Call("report_trials", POST, TRIALS + ":report", OWN,
-         wire.ReportTrialsRequest, wire.ReportTrialsResponse, WORKER, _LOST),
+         wire.ReportTrialsRequest, wire.ReportTrialsResponse, _LOST),
     Call("update_trial_metadata", POST, TRIAL + ":updateMetadata", OWN,
-         wire.UpdateMetadataRequest, wire.Trial, WORKER),
+         wire.UpdateMetadataRequest, wire.Trial),
     Call("list_optimal_trials", POST, TRIALS + ":listOptimalTrials", VERTEX,
-         wire.EmptyRequest, wire.ListOptimalTrialsResponse, READER),
+         wire.EmptyRequest, wire.ListOptimalTrialsResponse),
     Call("create_trial", POST, TRIALS, VERTEX,
-         wire.CreateTrialRequest, wire.Trial, EDITOR),
+         wire.CreateTrialRequest, wire.Trial),
     Call("list_trials", GET, TRIALS, VERTEX,
-         None, wire.ListTrialsResponse, READER),
+         None, wire.ListTrialsResponse),
     Call("get_trial", GET, TRIAL, VERTEX,
-         None, wire.Trial, READER),
+         None, wire.Trial),
     Call("delete_trial", DELETE, TRIAL, VERTEX,
-         None, wire.Empty, EDITOR),
+         None, wire.Empty),
 
     # --- what a study has to say as a whole
     Call("export_study", GET, STUDY + ":export", OWN,
-         None, (CSV, JSON_LINES, PARQUET), READER, _NO_PYARROW),
+         None, (CSV, JSON_LINES, PARQUET), _NO_PYARROW),
     Call("list_events", GET, STUDY + "/events", OWN,
-         None, _EVENTS, READER),
+         None, _EVENTS),
 
     # --- artifacts
     Call("save_artifact", PUT, ARTIFACT, OWN,
-         OCTETS, artifacts.Artifact, WORKER, {**_LOST, **_NO_ROOM}),
+         OCTETS, artifacts.Artifact, {**_LOST, **_NO_ROOM}),
     Call("get_artifact", GET, ARTIFACT, OWN,
-         None, (artifacts.Artifact, OCTETS), READER),
+         None, (artifacts.Artifact, OCTETS)),
     Call("list_artifacts", GET, TRIAL + "/artifacts", OWN,
-         None, artifacts.ListArtifactsResponse, READER),
+         None, artifacts.ListArtifactsResponse),
     Call("list_artifacts_of_study", GET, STUDY + "/artifacts", OWN,
-         None, artifacts.ListArtifactsResponse, READER),
+         None, artifacts.ListArtifactsResponse),
     Call("delete_artifact", DELETE, ARTIFACT, OWN,
-         None, wire.Empty, WORKER, _LOST),
+         None, wire.Empty, _LOST),
 
     # --- studies
     Call("create_study", POST, STUDIES, VERTEX,
-         wire.CreateStudyRequest, wire.Study, WORKER, _OTHER_SPEC),
+         wire.CreateStudyRequest, wire.Study, _OTHER_SPEC),
     Call("lookup_study", POST, STUDIES + ":lookup", VERTEX,
-         wire.LookupStudyRequest, wire.Study, READER),
+         wire.LookupStudyRequest, wire.Study),
     Call("list_studies", GET, STUDIES, VERTEX,
-         None, wire.ListStudiesResponse, READER),
+         None, wire.ListStudiesResponse),
     Call("add_parameters", POST, STUDY + ":addParameters", OWN,
-         wire.AddParametersRequest, wire.Study, WORKER),
+         wire.AddParametersRequest, wire.Study),
     Call("update_study_metadata", POST, STUDY + ":updateMetadata", OWN,
-         wire.UpdateMetadataRequest, wire.Study, EDITOR),
+         wire.UpdateMetadataRequest, wire.Study),
     Call("set_max_trials", POST, STUDY + ":setMaxTrials", OWN,
-         wire.SetMaxTrialsRequest, wire.Study, EDITOR),
+         wire.SetMaxTrialsRequest, wire.Study),
     Call("pause_study", POST, STUDY + ":pause", OWN,
-         wire.PauseStudyRequest, wire.Study, EDITOR),
+         wire.PauseStudyRequest, wire.Study),
     Call("resume_study", POST, STUDY + ":resume", OWN,
-         wire.EmptyRequest, wire.Study, EDITOR),
+         wire.EmptyRequest, wire.Study),
     Call("complete_study", POST, STUDY + ":complete", OWN,
-         wire.EmptyRequest, wire.Study, EDITOR),
+         wire.EmptyRequest, wire.Study),
     Call("get_study", GET, STUDY, VERTEX,
-         None, wire.Study, READER),
+         None, wire.Study),
     Call("delete_study", DELETE, STUDY, VERTEX,
-         None, wire.Empty, EDITOR),
+         None, wire.Empty),
 
     # --- operations
     Call("check_trial_early_stopping_state", POST, TRIAL + ":checkTrialEarlyStoppingState", VERTEX,
-         wire.EmptyRequest, wire.EarlyStoppingOperation, WORKER),
+         wire.EmptyRequest, wire.EarlyStoppingOperation),
     *_operations(LOCATION),
     *_operations(LOCATION, for_google=True),
     *_operations(STUDY),
@@ -258,44 +242,44 @@ CALLS: tuple[Call, ...] = (
 
     # --- AI Platform
     Call("suggest_trials", POST, TRIALS + ":suggest", AIPLATFORM,
-         ml.MlSuggestTrialsRequest, ml.MlOperation, WORKER),
+         ml.MlSuggestTrialsRequest, ml.MlOperation),
     Call("add_measurement", POST, TRIAL + ":addMeasurement", AIPLATFORM,
-         ml.MlAddTrialMeasurementRequest, ml.MlTrial, WORKER),
+         ml.MlAddTrialMeasurementRequest, ml.MlTrial),
     Call("check_early_stopping_state", POST, TRIAL + ":checkEarlyStoppingState", AIPLATFORM,
-         wire.EmptyRequest, ml.MlOperation, WORKER),
+         wire.EmptyRequest, ml.MlOperation),
     Call("stop_trial", POST, TRIAL + ":stop", AIPLATFORM,
-         wire.EmptyRequest, ml.MlTrial, EDITOR),
+         wire.EmptyRequest, ml.MlTrial),
     Call("complete_trial", POST, TRIAL + ":complete", AIPLATFORM,
-         ml.MlCompleteTrialRequest, ml.MlTrial, WORKER),
+         ml.MlCompleteTrialRequest, ml.MlTrial),
     Call("list_optimal_trials", POST, TRIALS + ":listOptimalTrials", AIPLATFORM,
-         wire.EmptyRequest, ml.MlListOptimalTrialsResponse, READER),
+         wire.EmptyRequest, ml.MlListOptimalTrialsResponse),
     Call("create_trial", POST, TRIALS, AIPLATFORM,
-         ml.MlTrial, ml.MlTrial, EDITOR),
+         ml.MlTrial, ml.MlTrial),
     Call("list_trials", GET, TRIALS, AIPLATFORM,
-         None, ml.MlListTrialsResponse, READER),
+         None, ml.MlListTrialsResponse),
     Call("get_trial", GET, TRIAL, AIPLATFORM,
-         None, ml.MlTrial, READER),
+         None, ml.MlTrial),
     Call("delete_trial", DELETE, TRIAL, AIPLATFORM,
-         None, wire.Empty, EDITOR),
+         None, wire.Empty),
     Call("create_study", POST, STUDIES, AIPLATFORM,
-         ml.MlStudy, ml.MlStudy, WORKER, _OTHER_CONFIGURATION),
+         ml.MlStudy, ml.MlStudy, _OTHER_CONFIGURATION),
     Call("list_studies", GET, STUDIES, AIPLATFORM,
-         None, ml.MlListStudiesResponse, READER),
+         None, ml.MlListStudiesResponse),
     Call("get_study", GET, STUDY, AIPLATFORM,
-         None, ml.MlStudy, READER),
+         None, ml.MlStudy),
     Call("delete_study", DELETE, STUDY, AIPLATFORM,
-         None, wire.Empty, EDITOR),
+         None, wire.Empty),
     *_aiplatform_operations(LOCATION),
     *_aiplatform_operations(STUDY, documented=False),
     *_aiplatform_operations(TRIAL, documented=False),
     Call("get_discovery_document", GET, "/discovery.json", AIPLATFORM,
-         None, dict[str, Any], READER),
+         None, dict[str, Any]),
 
     # --- the server itself
     Call("healthz", GET, "/healthz", OWN,
-         None, TEXT, ANYONE),
+         None, TEXT),
     Call("readyz", GET, "/readyz", OWN,
-         None, TEXT, ANYONE, _NO_DATABASE),
+         None, TEXT, _NO_DATABASE),
 
     # --- pages
     _page("all_studies", "/"),
@@ -304,7 +288,7 @@ CALLS: tuple[Call, ...] = (
     _page("changes_of_all", "/changes", EVENT_STREAM),
     _page("changes_of_study", STUDY_PAGE + "/changes", EVENT_STREAM),
     _page("one_trial", STUDY_PAGE + "/trials/{trial}"),
-    _page("static_file", STATIC + "{version}/{path}", OCTETS, ANYONE),
+    _page("static_file", STATIC + "{version}/{path}", OCTETS),
     _page("anything_else", "/studies{path:path}"),
     _page("docs", "/docs"),
     _page("openapi_document", "/openapi.json", "application/json"),

@@ -22,6 +22,7 @@ from dodona_server.domain.errors import (
     FailedPrecondition,
     InvalidArgument,
     NotFound,
+    PermissionDenied,
     StorageFull,
     TooLarge,
     Unavailable,
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 _CODES: dict[type[DodonaError], tuple[int, str]] = {
     InvalidArgument: (400, "INVALID_ARGUMENT"),
     FailedPrecondition: (400, "FAILED_PRECONDITION"),
+    PermissionDenied: (403, "PERMISSION_DENIED"),
     NotFound: (404, "NOT_FOUND"),
     AlreadyExists: (409, "ALREADY_EXISTS"),
     Aborted: (409, "ABORTED"),

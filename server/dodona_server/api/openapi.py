@@ -12,9 +12,10 @@ from pydantic_core import to_json
 from starlette.routing import Route
 
 from dodona_schemas.base import OWN
-from dodona_server.api.calls import CALLS, Call, Role, row
+from dodona_server.api.calls import CALLS, Call, row
 from dodona_server.api.examples import EXAMPLES
 from dodona_server.aside import aside
+from dodona_server.domain.access import ANYONE, RULES
 
 Document = dict[str, Any]
 
@@ -23,7 +24,10 @@ _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorRes
 _ERRORS = {
     "400": ("Invalid", "The request is not valid, or the resource is in another state"),
     "401": ("Unauthenticated", "The server has a token, and the request did not bring it"),
-    "403": ("Denied", "Another web site sent this, or the server has no token and was asked from another machine"),
+    "403": (
+        "Denied",
+        "The token's role does not allow it, another site sent it, or the server is open to its own machine only",
+    ),
     "404": ("NotFound", "There is no such resource"),
     "408": ("TooSlow", "The request did not arrive in time; send it again"),
     "413": ("TooLarge", "The body is too large"),
@@ -158,7 +162,7 @@ def _complete_body(call: Call, operation: Document) -> None:
 
 
 def _complete_responses(call: Call, operation: Document) -> None:
-    possible: tuple[str, ...] = () if call.role is Role.ANYONE else _ANYWHERE
+    possible: tuple[str, ...] = () if RULES[call.name] is ANYONE else _ANYWHERE
     if "{" in call.path:
         possible += _OF_RESOURCES
     if call.request is not None and not isinstance(call.request, str):

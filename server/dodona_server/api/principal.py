@@ -1,28 +1,15 @@
-"""Who makes a request: `Guard` finds it out, and whatever handles the request can ask for it."""
+"""Who makes a request: `Guard` finds it out, each route checks it, and whatever handles the request can ask for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Somebody who makes requests.
-
-    Args:
-        name: how the server's log calls them.
-    """
-
-    name: str
-
-
-# Anyone who reaches a server without a token, which listens on loopback only; or who asks whether a server is alive.
-ANONYMOUS = Principal("anonymous")
-TOKEN_HOLDER = Principal("the holder of the token")
+from dodona_server.api.errors import domain_response
+from dodona_server.domain.access import ANYONE, RULES, Principal
+from dodona_server.domain.errors import DodonaError
 
 
 def remember(scope: Scope, principal: Principal) -> None:
@@ -41,3 +28,19 @@ async def _principal(request: Request) -> Principal:
 
 
 OfPrincipal = Annotated[Principal, Depends(_principal)]
+
+
+def checked(name: str, app: ASGIApp) -> ASGIApp:
+    """Return the part of a route that answers the call of that name, behind a check of the principal's roles."""
+    if RULES[name] is ANYONE:
+        return app
+
+    async def check(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            principal_of(scope).check(name, scope["path_params"].get("project"))
+        except DodonaError as error:
+            await domain_response(error)(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return check

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from dodona_schemas.base import WireModel
 from dodona_schemas.status import ErrorResponse
 from dodona_server.api.calls import CALLS, OCTETS, Call, Dialect
+from dodona_server.api.principal import checked
 from dodona_server.api.read import read_message
 from dodona_server.domain.names import Location, StudyName, TrialName
 
@@ -100,7 +101,10 @@ class Routes:
         if not rows:
             raise LookupError(f"the table of calls has no row {answer.__name__!r}")
         for call in rows:
-            self.by_call[call] = self._route_class(call.served_at, answer, **_settings(call))
+            route = self._route_class(call.served_at, answer, **_settings(call))
+            # Before the route reads anything of the request.
+            route.app = checked(call.name, route.app)
+            self.by_call[call] = route
         return answer
 
     @staticmethod

@@ -21,14 +21,15 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_server.api import proxies
-from dodona_server.api.calls import CALLS, STATIC, Role
+from dodona_server.api.calls import CALLS, STATIC
 from dodona_server.api.errors import error_response
-from dodona_server.api.principal import ANONYMOUS, TOKEN_HOLDER, remember
+from dodona_server.api.principal import remember
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.refused_tokens import RefusedTokens
+from dodona_server.domain.access import ANONYMOUS, ANYONE, RULES, TOKEN_HOLDER
 
 # Answers without information: a container's health check does not know the token.
-_OPEN_PATHS = {call.path for call in CALLS if call.role is Role.ANYONE}
+_OPEN_PATHS = {call.path for call in CALLS if RULES[call.name] is ANYONE}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 _LOOKED_AT = {b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-goog-api-key"} | proxies.HEADERS
 # Sent by a browser for a page of this server, and for an address that a person typed.

@@ -3,6 +3,7 @@
     DodonaError
     ├── InvalidArgument       the request can never succeed: correct it
     ├── FailedPrecondition    the resource's state does not allow it: read the resource first
+    ├── PermissionDenied      no role of the caller allows it
     ├── NotFound              there is no such resource
     ├── AlreadyExists         the name belongs to a different resource
     ├── Aborted               another worker has the trial now: ask for another trial
@@ -62,6 +63,10 @@ class InvalidArgument(DodonaError):
 
 class FailedPrecondition(DodonaError):
     """The resource is in a state that does not allow the call."""
+
+
+class PermissionDenied(DodonaError):
+    """No role of the caller allows the call."""
 
 
 class NotFound(DodonaError):

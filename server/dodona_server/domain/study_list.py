@@ -19,11 +19,15 @@ class StudyOrder(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StudyFilter:
-    """Which studies a list shows: those whose name or path contains `text`, in `state` if it is given."""
+    """Which studies a list shows: those whose name or path contains `text`, in `state` if it is given.
+
+    `projects` are those that it may show; None for all.
+    """
 
     text: str = ""
     state: StudyState | None = None
     order: StudyOrder = StudyOrder.NEWEST
+    projects: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

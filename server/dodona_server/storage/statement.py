@@ -154,6 +154,23 @@ def _postgresql_numbers(element: json_numbers, compiler: Any, **options: Any) ->
     return f"(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({text} AS JSON)))"  # noqa: S608 - a parameter
 
 
+class json_texts(FunctionElement[str]):  # noqa: N801 - a function of SQL
+    """The texts in JSON text, like `json_numbers`."""
+
+    inherit_cache = True
+
+
+@compiles(json_texts, "sqlite")
+def _sqlite_texts(element: json_texts, compiler: Any, **options: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - a parameter
+
+
+@compiles(json_texts, "postgresql")
+def _postgresql_texts(element: json_texts, compiler: Any, **options: Any) -> str:
+    text = compiler.process(element.clauses, **options)
+    return f"(SELECT value FROM json_array_elements_text(CAST({text} AS JSON)))"  # noqa: S608 - a parameter
+
+
 def one_of(column: sa.Column[int], name: str) -> sa.ColumnElement[bool]:
     """Return whether the column has one of the numbers in the parameter `name`, which is JSON text."""
     return in_selected(column, json_numbers(bindparam(name, type_=sa.String)))

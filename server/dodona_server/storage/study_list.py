@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -14,7 +15,7 @@ from dodona_server.domain.study_list import StudyFilter, StudyOrder, StudySummar
 from dodona_server.domain.trial import TrialState
 from dodona_server.storage import codec
 from dodona_server.storage.paging import page_of, sizes
-from dodona_server.storage.statement import Row, Statement, one_of
+from dodona_server.storage.statement import Row, Statement, in_selected, json_texts, one_of
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.studies import read_study
 from dodona_server.storage.tables import ranked, shown, studies, trials, unfinished
@@ -24,6 +25,10 @@ _FOUND = (
     shown,
     sa.func.lower(studies.c.display_name + " " + _PATH).like(bindparam("pattern"), escape="\\"),
     sa.or_(bindparam("in_state") == "", studies.c.state == bindparam("in_state")),
+    sa.or_(
+        bindparam("in_all_projects") == "yes",
+        in_selected(studies.c.project, json_texts(bindparam("in_projects", type_=sa.String))),
+    ),
 )
 _ORDERS: dict[StudyOrder, tuple[sa.ColumnElement[Any], ...]] = {
     StudyOrder.NEWEST: (studies.c.key.desc(),),
@@ -88,7 +93,12 @@ def count(transaction: Transaction, wanted: StudyFilter) -> int:
 
 def _parameters(wanted: StudyFilter) -> dict[str, Any]:
     text = re.sub(r"([\\%_])", r"\\\1", wanted.text.lower())
-    return {"pattern": f"%{text}%", "in_state": "" if wanted.state is None else wanted.state.value}
+    return {
+        "pattern": f"%{text}%",
+        "in_state": "" if wanted.state is None else wanted.state.value,
+        "in_all_projects": "yes" if wanted.projects is None else "",
+        "in_projects": json.dumps(sorted(wanted.projects or ())),
+    }
 
 
 def _summary(study: Study, row: Row) -> StudySummary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from dodona_server.aside import aside
+from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.parts import Dashboard, Following
@@ -19,7 +20,8 @@ _SERVED = {asset.path: asset for asset in ASSETS.values()}
 
 async def all_studies(request: Request, dashboard: Dashboard) -> Response:
     """Return the page of all studies."""
-    query = StudiesQuery.read(request.query_params)
+    principal: Principal = request.state.principal
+    query = StudiesQuery.read(request.query_params, principal.projects_of("all_studies"))
     found, count = await dashboard.studies(query.wanted, (query.page - 1) * MAX_STUDIES, MAX_STUDIES)
     context = studies_context(found, count, query)
     return await page(request, "studies.html", address=_address(request), **context)

@@ -32,7 +32,7 @@ class SharedAnswers:
         mark = request.headers.get(MARK, "")
         if not mark or len(mark) > MAX_MARK:
             return await handler(request)
-        key = (mark, str(request.url), request.state.principal.name, request.headers.get("accept-encoding", ""))
+        key = (mark, str(request.url), repr(request.state.principal), request.headers.get("accept-encoding", ""))
         task = self._answers.get(key)
         if task is None:
             task = self._answers[key] = asyncio.create_task(_answered(handler, _whole(request)))

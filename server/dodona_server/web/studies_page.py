@@ -24,14 +24,14 @@ class StudiesQuery:
     links: Links
 
     @classmethod
-    def read(cls, given: Mapping[str, str]) -> StudiesQuery:
-        """Return the query; whatever is not understood has its default."""
+    def read(cls, given: Mapping[str, str], projects: frozenset[str] | None = None) -> StudiesQuery:
+        """Return the query, for studies of `projects`; whatever is not understood has its default."""
         text, state, number = given.get("q", "").strip()[:200], given.get("state", ""), given.get("page", "")
         order = chosen(given.get("order", ""), StudyOrder.NEWEST)
         page = min(int(number), MAX_PAGE) if number.isascii() and number.isdecimal() else 1
         state = state if state in set(StudyState) else ""
         kept = {"q": text, "state": state, "order": "" if order is StudyOrder.NEWEST else order.value}
-        wanted = StudyFilter(text, StudyState(state) if state else None, order)
+        wanted = StudyFilter(text, StudyState(state) if state else None, order, projects)
         return cls(wanted, max(1, page), Links("/", kept))
 
 

@@ -23,6 +23,7 @@ from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
 from dodona_server.api.calls import CALLS, Call, pattern_of
 from dodona_server.api.errors import domain_response
+from dodona_server.api.principal import principal_of
 from dodona_server.api.read import read_message
 from dodona_server.api.vertex import answers, render
 from dodona_server.aside import aside
@@ -152,8 +153,9 @@ class TrialLoop:
         if not hot or not match:
             await self._app(scope, receive, send)
             return
-        message = await receive()
         try:
+            principal_of(scope).check(hot.name, match[1])
+            message = await receive()
             answer = await _call(hot, match, message["body"], scope["query_string"], receive)
         except _GoneAway:
             return
@@ -165,8 +167,9 @@ class TrialLoop:
 
 @dataclass(frozen=True, slots=True)
 class _Hot:
-    """A hot call: the pattern of its path, its message, and the method that answers it."""
+    """A hot call: its name, the pattern of its path, its message, and the method that answers it."""
 
+    name: str
     pattern: re.Pattern[str]
     message: type[WireModel]
     answer: Callable[..., Coroutine[None, None, Response]]
@@ -174,7 +177,7 @@ class _Hot:
     @classmethod
     def of(cls, call: Call, answer: Callable[..., Coroutine[None, None, Response]]) -> Self:
         """Return a row of the table with the method that answers it."""
-        return cls(pattern_of(call.path), cast("type[WireModel]", call.request), answer)
+        return cls(call.name, pattern_of(call.path), cast("type[WireModel]", call.request), answer)
 
 
 async def _call(hot: _Hot, match: re.Match[str], content: bytes, query: bytes, receive: Receive) -> Response:

@@ -18,6 +18,7 @@ from dodona_server.api.paging import (
     write_ranking_token,
     write_token,
 )
+from dodona_server.api.principal import OfPrincipal
 from dodona_server.api.route import InLocation, OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.streaming import all_pages
 from dodona_server.api.vertex import answers, render
@@ -25,6 +26,7 @@ from dodona_server.api.vertex.loop import TrialCalls, View, read_view
 from dodona_server.api.vertex.space import read_parameters
 from dodona_server.api.vertex.spec import read_spec
 from dodona_server.aside import aside
+from dodona_server.domain.access import check_visible
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.study_states import StudyVerb
@@ -221,9 +223,12 @@ def _read_trial(body: wire.CreateTrialRequest) -> tuple[dict[str, object], list[
 
 
 @routes.serve
-async def create_study(parent: InLocation, body: wire.CreateStudyRequest, studies: Studies) -> Response:
+async def create_study(
+    parent: InLocation, body: wire.CreateStudyRequest, studies: Studies, principal: OfPrincipal
+) -> Response:
     """Create a study; the same name with an equal spec returns the existing one."""
     spec = await aside(read_spec, body.study_spec)
+    check_visible(principal, spec.prior_studies)
     seed = body.study_spec.seed
     created = await studies.create(
         parent, body.study_id or None, body.display_name, spec, seed, body.metadata, body.request_id
