@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import psutil
@@ -176,7 +177,11 @@ class TestWhatItSays:
             assert time.monotonic() < deadline
             time.sleep(0.05)
 
-    def test_what_it_creates_is_for_its_user_alone(self, server):
+    def test_what_it_creates_is_for_its_user_alone(self, tmp_path):
+        # As people start it.
+        command = [Path(sys.executable).with_name("dodona"), "serve"]
+        (tmp_path / "server").mkdir()
+        server = ServerProcess(tmp_path / "server", command=command).start()
         with dodona.Client(server.url) as client:
             study = client.create_study("s", {"x": dodona.Float(0, 1)}, goal="minimize")
             with study.ask() as trial:
@@ -188,6 +193,7 @@ class TestWhatItSays:
         assert {path.suffix for path in created} >= {".db", ".db-wal", ".lock", ".artifacts"}
         for path in created:
             assert path.stat().st_mode & 0o077 == 0, path
+        server.stop()
 
     def test_the_log_hides_a_password_in_the_query(self, tmp_path, postgres_url):
         server = ServerProcess(tmp_path, f"{postgres_url}&password=hidden").start()

@@ -1,0 +1,56 @@
+"""What the server's commands have in common: settings, and one line on stderr for what cannot be done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from dodona_server.settings import Settings
+from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.opening import open_store
+from dodona_server.storage.store import Store
+
+T = TypeVar("T")
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(help="sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE [default: sqlite:///dodona.db]"),
+]
+
+
+def settings_of(**flags: Any) -> Settings:
+    """Return the settings with the flags that are not None; end the command if one is wrong.
+
+    From then on, files that the command creates, such as the database and artifacts, are readable by its user only.
+    """
+    os.umask(0o077)
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if name == "token":  # never shown, not even a wrong one
+            give_up(f"DODONA_TOKEN: {first['msg'].removeprefix('Value error, ')}")
+        give_up(f"--{name.replace('_', '-')} (DODONA_{name.upper()}): {first['input']!r}: {first['msg']}")
+
+
+def open_database(url: str) -> Store:
+    """Return the store at `url`; end the command if it cannot be used."""
+    return or_give_up(lambda: open_store(url))
+
+
+def or_give_up(ask: Callable[[], T]) -> T:
+    """Return what `ask` returns; end the command if a database or a file cannot be used."""
+    try:
+        return ask()
+    except StoreUnusable as error:
+        give_up(str(error))
+
+
+def give_up(reason: str) -> NoReturn:
+    """End the command with one line on stderr."""
+    typer.echo(f"dodona: {reason}", err=True)
+    raise typer.Exit(2)
