@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from dodona_server.command_line import DatabaseUrl, open_database, or_give_up, settings_of
+from dodona_server.service import backup as backups
+from dodona_server.service.backup import Place
 from dodona_server.service.maintenance import clear_all
 from dodona_server.storage import schema
+from dodona_server.storage.opening import artifacts_beside
 
 database = typer.Typer(help="Manage the database.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+ArchiveFile = Annotated[Path, typer.Argument(help="The archive", metavar="FILE")]
+Artifacts = Annotated[
+    str | None, typer.Option(help="The place of the artifacts, as of `dodona serve` [default: beside an SQLite file]")
+]
+Project = Annotated[str | None, typer.Option(help="The project [default: all projects]")]
 
 
 @database.command()
@@ -52,3 +64,53 @@ def vacuum(database_url: DatabaseUrl = None) -> None:
     finally:
         store.close()
     typer.echo(f"cleared {cleared} deleted studies")
+
+
+@database.command()
+def backup(file: ArchiveFile, database_url: DatabaseUrl = None, artifacts: Artifacts = None) -> None:
+    """Write the database and its artifacts to a new archive; servers may run meanwhile."""
+    place = _place(database_url, artifacts)
+    count = or_give_up(lambda: backups.back_up(place, file))
+    typer.echo(f"{file}: {file.stat().st_size} bytes, with {count} artifacts")
+
+
+@database.command()
+def restore(
+    file: ArchiveFile,
+    database_url: DatabaseUrl = None,
+    artifacts: Artifacts = None,
+    force: Annotated[bool, typer.Option("--force", help="Delete what the database contains")] = False,
+) -> None:
+    """Restore an archive of `backup` into an empty database; stop its servers first."""
+    place = _place(database_url, artifacts)
+    manifest = or_give_up(lambda: backups.restore(file, place, force=force))
+    then = datetime.fromtimestamp(manifest.create_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    typer.echo(f"restored the database of {then}; schema {manifest.revision} -> {schema.head()}")
+
+
+@database.command("export")
+def export_project(
+    file: ArchiveFile,
+    project: Annotated[str, typer.Option(help="The project")],
+    database_url: DatabaseUrl = None,
+    artifacts: Artifacts = None,
+) -> None:
+    """Write the studies of one project with their artifacts to a new archive, for `import`."""
+    place = _place(database_url, artifacts)
+    count = or_give_up(lambda: backups.back_up(place, file, project))
+    typer.echo(f"{file}: {file.stat().st_size} bytes, with {count} artifacts")
+
+
+@database.command("import")
+def import_project(
+    file: ArchiveFile, project: Project = None, database_url: DatabaseUrl = None, artifacts: Artifacts = None
+) -> None:
+    """Add the studies of an archive to a database of either kind; with SQLite, stop the server first."""
+    place = _place(database_url, artifacts)
+    typer.echo(f"imported {or_give_up(lambda: backups.import_project(file, place, project))} studies")
+
+
+def _place(database_url: str | None, artifacts: str | None) -> Place:
+    settings = settings_of(database_url=database_url, artifacts=artifacts)
+    url = settings.database_url
+    return Place(url, settings.artifacts or or_give_up(lambda: artifacts_beside(url)))

@@ -17,6 +17,7 @@ from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import Attempt, check_attempt, lock_trial, require_trial
 from dodona_server.storage import artifacts, trials
 from dodona_server.storage.blobs import Blobs, Written
+from dodona_server.storage.locks import backup_runs
 from dodona_server.storage.store import Store, Transaction
 
 logger = logging.getLogger("dodona")
@@ -205,9 +206,12 @@ class ArtifactService:
         if self._blobs is None:
             return False
         now = self._clock()
-        found_blobs = await self._store.read(
-            lambda transaction: artifacts.discarded_blobs(transaction, now, MAX_REMOVED_AT_ONCE)
-        )
+
+        def query(transaction: Transaction) -> list[tuple[int, str]]:
+            found = artifacts.discarded_blobs(transaction, now, MAX_REMOVED_AT_ONCE)
+            return [] if found and backup_runs(transaction) else found
+
+        found_blobs = await self._store.read(query)
         if not found_blobs:
             return False
         try:

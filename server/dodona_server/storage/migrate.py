@@ -44,7 +44,7 @@ def upgrade(engine: sa.Engine) -> None:
             metadata.create_all(connection, checkfirst=False)
             _VERSION.create(connection, checkfirst=False)
             connection.execute(_VERSION.insert().values(version_num=head()))
-        elif found not in _revisions():
+        elif found not in revisions():
             raise StoreUnusable(
                 f"the database's schema {found!r} is newer than this server knows; install a newer dodona"
             )
@@ -52,13 +52,13 @@ def upgrade(engine: sa.Engine) -> None:
             run_migrations(connection)
 
 
-def run_migrations(connection: Transaction) -> None:
-    """Run the migrations that the database does not have yet."""
+def run_migrations(connection: Transaction, revision: str = "head") -> None:
+    """Run the migrations up to that revision that the database does not have yet."""
     from alembic import command
 
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def current(connection: Transaction) -> str | None:
@@ -70,10 +70,10 @@ def current(connection: Transaction) -> str | None:
 
 def head() -> str:
     """Return the newest revision that this code knows."""
-    return _revisions()[-1]
+    return revisions()[-1]
 
 
-def _revisions() -> list[str]:
+def revisions() -> list[str]:
     """Return all known revisions in order: the history is linear, and each file's name begins with its revision."""
     return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 

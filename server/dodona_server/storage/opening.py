@@ -10,8 +10,7 @@ from sqlalchemy import exc
 from dodona_server.storage import migrate
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.postgres import PostgresStore, reading_engine
-from dodona_server.storage.shown import shown
-from dodona_server.storage.sqlite import SqliteStore, sqlite_engine
+from dodona_server.storage.sqlite import SqliteStore, folder_beside, sqlite_engine
 from dodona_server.storage.store import Store
 
 EXAMPLES = "sqlite:///dodona.db or postgresql://user:password@host/database"
@@ -27,18 +26,37 @@ def open_store(url: str) -> Store:
         StoreUnusable: the URL names no such database, it does not answer, another server has it open, or its schema
             is newer than this code.
     """
-    parsed = _parse(url)
-    sqlite = parsed.get_backend_name() == "sqlite"
-    store = SqliteStore(Path(str(parsed.database))) if sqlite else _open_postgres(parsed)
+    store = open_unchanged(url)
     try:
         migrate.upgrade(store.engine)
     except exc.DatabaseError as error:
         store.close()
-        raise StoreUnusable(f"the database {shown(parsed)} cannot be used: {error.orig}") from error
+        raise StoreUnusable(f"the database {store.url} cannot be used: {error.orig}") from error
     except StoreUnusable:
         store.close()
         raise
     return store
+
+
+def open_unchanged(url: str) -> SqliteStore | PostgresStore:
+    """Return the store at `url`, with the schema that it has.
+
+    Raises:
+        StoreUnusable: see `open_store`.
+    """
+    parsed = _parse(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    return SqliteStore(Path(str(parsed.database))) if sqlite else _open_postgres(parsed)
+
+
+def artifacts_beside(url: str) -> str | None:
+    """Return the default place for the artifacts of the database at `url`; see `Store.artifacts`.
+
+    Raises:
+        StoreUnusable: the URL names no database.
+    """
+    parsed = _parse(url)
+    return folder_beside(Path(str(parsed.database))) if parsed.get_backend_name() == "sqlite" else None
 
 
 def engine_for(url: str) -> sa.Engine:

@@ -39,7 +39,7 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path) -> None:
         self.url = self.secret_url = f"sqlite:///{path}"
-        self.artifacts = str(path.absolute().with_name(f"{path.name}.artifacts"))
+        self.artifacts = folder_beside(path)
         if not path.parent.is_dir():
             raise StoreUnusable(f"the database {path} cannot be opened: there is no folder {path.parent}")
         self._lock = _lock(path)
@@ -86,6 +86,11 @@ class SqliteStore(Store):
                 driver.execute("ROLLBACK")
             for job in batch:
                 job.error = as_sqlalchemy(self._connection, error) if isinstance(error, sqlite3.Error) else error
+
+
+def folder_beside(path: Path) -> str:
+    """Return the folder for artifacts beside a database file."""
+    return str(path.absolute().with_name(f"{path.name}.artifacts"))
 
 
 def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list[Job]) -> None:

@@ -29,11 +29,13 @@ _AFTER_COMMIT, _WRITTEN = "after_commit", "written"
 class Store(ABC):
     """A database behind the bridge; `url` names it without its password, `secret_url` with it.
 
+    `engine` begins transactions outside the bridge, for commands of administrators.
     `artifacts` is the folder for artifacts beside a database that only one server uses, otherwise None.
     """
 
     url: str
     secret_url: str
+    engine: sa.Engine
     artifacts: str | None = None
 
     @abstractmethod
