@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,18 @@ def _table(
 ) -> CurveTable:
     unit = np.column_stack([_unit(one.kind, column) for one, column in zip(parameters, x.T, strict=True)])
     values = np.where(np.isfinite(values), values, np.nan)
-    return CurveTable(name, group, SearchSpace(tuple(parameters)), unit, values, seconds, maximized, held_back)
+    space = SearchSpace(tuple(_with_defaults(parameters, unit)))
+    return CurveTable(name, group, space, unit, values, seconds, maximized, held_back)
+
+
+def _with_defaults(parameters: Sequence[Parameter], unit: Array) -> Iterator[Parameter]:
+    """Yield the parameters with the configuration nearest to the middle as their default.
+
+    An algorithm that begins with the default would suggest it again for as long as no trial has exactly its values.
+    """
+    middle = unit[((unit - 0.5) ** 2).sum(axis=1).argmin()]
+    for one, place in zip(parameters, middle, strict=True):
+        yield replace(one, kind=replace(one.kind, default_value=_value(one.kind, float(place))))
 
 
 def _unit(kind: Any, column: Array) -> Array:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from curves.tables import Array
 from dodona_server.algorithms.contract.algorithm import NoCurves
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
+from dodona_server.curve_model.curves import Curve, Table, table_of
+from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from replays.simulation import Board, Choose
@@ -28,31 +29,39 @@ def nearest(board: Board, unit: Array) -> int:
     return int(distances.argmin())
 
 
-class _Curves:
+class _Curves(NoCurves):
     """Reads the curves of the search; see `Curves` of the contract."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
 
-    def of(self, numbers: Sequence[int]) -> Mapping[int, Sequence[Measurement]]:
-        """See `Curves.of`."""
-        return {number: self._measured(number - 1) for number in numbers}
+    def table(self) -> Table | None:
+        """See `Curves.table`."""
+        curves = {trial + 1: curve for trial in range(len(self._board.rows)) if (curve := self._curve(trial))}
+        return table_of(curves) if curves else None
 
-    def _measured(self, trial: int) -> list[Measurement]:
+    def _curve(self, trial: int) -> Curve | None:
         values = self._board.table.values[self._board.rows[trial], : self._board.reached[trial]]
-        return [Measurement({"value": float(value)}, step) for step, value in enumerate(values, 1)]
+        (known,) = np.nonzero(np.isfinite(values))
+        if not len(known):
+            return None
+        return Curve(known + 1.0, np.maximum.accumulate(values[known]), self._board.progress(trial))
 
 
 class OurChoice:
-    """An algorithm of the server, which gets what the server would give it; curves only if it `reads_curves`."""
+    """An algorithm of the server, which gets what the server would give it; curves only if it `reads_curves`.
+
+    The server keeps curves for stopping rules. Which rule it is does not matter here: a `Policy` stops the trials.
+    """
 
     def __init__(self, algorithm: str, seed: str, *, reads_curves: bool = True) -> None:
-        self._reads_curves = reads_curves
+        self._rule = StoppingRule(StoppingMethod.AUTOMATIC) if reads_curves else None
         self._name, self._seed = algorithm, seed
         self._algorithm = algorithm_for(algorithm)
 
     def __call__(self, board: Board) -> int:
-        spec = StudySpec((Metric("value", Goal.MAXIMIZE),), board.table.space, self._name)
+        metrics = (Metric("value", Goal.MAXIMIZE),)
+        spec = StudySpec(metrics, board.table.space, self._name, stopping_rule=self._rule)
         done, stopped, pending = list[Trial](), list[Trial](), list[Trial]()
         for trial, row in enumerate(board.rows):
             parameters = board.table.parameters(row)
@@ -66,6 +75,5 @@ class OurChoice:
             else:
                 done.append(Trial(trial + 1, TrialState.INFEASIBLE, parameters))
         rng = random.Random(f"{self._seed}/{len(board.rows)}")
-        curves = _Curves(board) if self._reads_curves else NoCurves()
-        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng, curves, stopped)
+        request = Request(Problem(spec, len(board.rows)), done, pending, 1, rng, _Curves(board), stopped)
         return nearest(board, board.table.place(self._algorithm.suggest(request).parameters[0]))

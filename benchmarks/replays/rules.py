@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curves.tables import Array
-from dodona_server.curve_model.curves import Curve, Progress
+from dodona_server.curve_model.curves import Curve
 from dodona_server.curve_model.model import CurveModel, fit
 from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
@@ -99,10 +99,7 @@ class StudyCurves:
 
     def _curve(self, trial: int) -> Curve:
         positions = np.array(self.positions[trial])
-        progress = Progress.RUNNING
-        if self.board.over[trial]:
-            progress = Progress.ENDED if self.board.reached[trial] == self.board.epochs else Progress.STOPPED
-        return Curve(positions.astype(float), self.bests[trial, positions - 1], progress)
+        return Curve(positions.astype(float), self.bests[trial, positions - 1], self.board.progress(trial))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from curves.tables import CurveTable
+from dodona_server.curve_model.curves import Progress
 
 
 class Verdict(enum.Enum):
@@ -64,6 +65,12 @@ class Board:
     def value(self, trial: int) -> float:
         """Return the latest value of a trial, oriented so that larger is better; NaN if it diverged."""
         return float(self.table.values[self.rows[trial], self.reached[trial] - 1])
+
+    def progress(self, trial: int) -> Progress:
+        """Return what comes after a trial's last epoch."""
+        if not self.over[trial]:
+            return Progress.RUNNING
+        return Progress.ENDED if self.reached[trial] == self.epochs else Progress.STOPPED
 
     def train(self, trial: int) -> float:
         """Train a trial for an epoch, and return its value."""

@@ -6,12 +6,14 @@ import math
 import random
 import statistics
 
+import numpy as np
 import pytest
 
 from dodona_server.algorithms.contract.algorithm import NoCurves
 from dodona_server.algorithms.contract.results import INFEASIBLE, with_stopped
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
 from dodona_server.algorithms.shared.foretold import foretold
+from dodona_server.curve_model.curves import Curve, Progress, table_of
 from dodona_server.domain.continuation import Budget, with_tuner_values
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
@@ -19,6 +21,7 @@ from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from tests.algorithms.test_every_algorithm import CHEAP, ONE_METRIC, SLOW
 
+STEPS = 10
 LINE = SearchSpace((Parameter("x", Double(0.0, 1.0)),))
 LETTERS = SearchSpace((Parameter("c", Categorical(tuple("abcdef"))),))
 # Those that learn from values.
@@ -66,21 +69,24 @@ def test_it_covers_its_point(name):
     assert ask(name, LETTERS, [trial(6, {"c": "f"}, 0.1)], stopped).parameters == []
 
 
-class Read:
-    """Curves that a test knows; `asked` has the numbers of the trials whose curves were read."""
+class Read(NoCurves):
+    """Curves of up to `STEPS` losses; `was_read` says whether an algorithm has read them."""
 
     def __init__(self, curves):
-        self.curves, self.asked = curves, []
+        self.curves, self.was_read = curves, False
 
-    def of(self, numbers):
-        self.asked += numbers
-        return {
-            number: [Measurement({"m": loss}, step, 10.0 * step) for step, loss in enumerate(self.curves[number], 1)]
-            for number in numbers
-        }
+    def table(self):
+        self.was_read = True
+        known = {number: curve(losses) for number, losses in self.curves.items() if losses}
+        return table_of(known) if known else None
 
 
-def falling(start, end, steps=10, of=10):
+def curve(losses):
+    progress = Progress.ENDED if len(losses) == STEPS else Progress.STOPPED
+    return Curve(np.arange(1.0, len(losses) + 1), np.maximum.accumulate(-np.array(losses)), progress)
+
+
+def falling(start, end, steps=STEPS, of=STEPS):
     """A curve of losses from `start` to `end`, and of `steps` steps of these."""
     return [end + (start - end) * (of - step) / (of - 1) for step in range(1, steps + 1)]
 
@@ -114,23 +120,16 @@ class TestForetold:
         assert {number: round(one.loss, 1) for number, one in known.items()} == {21: 0.1, 22: 0.9, 23: 0.5}
         assert all(0 < one.deviation < 0.5 for one in known.values())
 
-    def test_by_elapsed_time(self, searched):
-        timed = foretold(searched(study_of(StoppingRule(StoppingMethod.MEDIAN, use_elapsed_time=True))))
-        assert timed == foretold(searched())
-
-    def test_of_running_trials_only_with_a_rule(self, searched):
-        assert foretold(searched(study_of(None))).keys() == {21, 22}
-
-    def test_nothing_is_read_without_a_rule_and_a_stopped_trial(self, searched):
-        request = searched(study_of(None), stopped=())
+    def test_nothing_is_without_a_rule(self, searched):
+        request = searched(study_of(None))
         assert foretold(request) == {}
-        assert request.curves.asked == []
+        assert not request.curves.was_read
 
     def test_nothing_is_without_curves_or_with_several_objectives(self, searched):
         assert foretold(searched(curves=None)) == {}
         assert foretold(searched(curves=dict.fromkeys(range(1, 25), ()))) == {}
         two = (*ONE_METRIC, Metric("n", Goal.MINIMIZE))
-        assert foretold(searched(study_of(None, metrics=two))) == {}
+        assert foretold(searched(study_of(metrics=two))) == {}
 
     @pytest.mark.parametrize("name", ["GP_BANDIT", "TPE"])
     def test_it_decides_where_to_search(self, name):

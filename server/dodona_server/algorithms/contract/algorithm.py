@@ -6,13 +6,17 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from dodona_server.algorithms.contract.options import no_options
 from dodona_server.domain.continuation import Budget, with_tuner_values
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudySpec
 from dodona_server.domain.trial import Measurement, Trial
+
+if TYPE_CHECKING:
+    # It imports NumPy, which the server's own process does without.
+    from dodona_server.curve_model.curves import Table
 
 # The algorithm that replaces others.
 STAND_IN = "QUASI_RANDOM_SEARCH"
@@ -57,6 +61,13 @@ class Curves(Protocol):
         """
         ...
 
+    def table(self) -> Table | None:
+        """Return the objective of the latest trials at the positions at which the model of curves compares them.
+
+        None without a stopping rule, or if no trial has a curve. It costs the same however long the curves are.
+        """
+        ...
+
 
 class NoCurves:
     """The reader of an algorithm that does not need curves."""
@@ -70,6 +81,10 @@ class NoCurves:
         raise RuntimeError(
             f"no curves of {len(numbers)} trials: only an algorithm with Traits(needs_curves=True) has them"
         )
+
+    def table(self) -> Table | None:
+        """Return None."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
-"""The measurements of trials, read from the database when an algorithm asks for them."""
+"""The curves of trials, read from the database when an algorithm asks for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
+from dodona_server.curve_model.curves import Table
 from dodona_server.domain.trial import Measurement
+from dodona_server.service.computing.curve_table import read_table
 from dodona_server.storage import measurements
 from dodona_server.storage.store import Transaction
 
@@ -14,7 +16,7 @@ PAGE = 500
 
 
 class StoredCurves:
-    """The measurements of a study's trials; see `Curves`.
+    """The curves of a study's trials; see `Curves`.
 
     Args:
         begin: begins a transaction in the process's database.
@@ -33,3 +35,8 @@ class StoredCurves:
                 some = list(numbers[start : start + PAGE])
                 curves |= measurements.of_trials(transaction, self._study_key, some)
         return curves
+
+    def table(self) -> Table | None:
+        """Return the study's curves as the model of curves has them; see `Curves.table`."""
+        with self._begin() as transaction:
+            return read_table(transaction, self._study_key)
