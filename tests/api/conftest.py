@@ -69,7 +69,7 @@ def front() -> bool:
 @pytest.fixture
 def api(database_url: str, front: bool) -> Iterator[Api]:
     """The server on an empty database."""
-    app = create_app(open_store(database_url), Options(front=front))
+    app = create_app(open_store(database_url), Options(front=front, fitting_processes=1))
     with TestClient(app, base_url="http://localhost") as client:
         yield Api(client)
 

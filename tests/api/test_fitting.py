@@ -27,15 +27,21 @@ def deadline():
 
 
 @pytest.fixture
+def processes():
+    """How many processes the pool may have; one takes more than a second to start."""
+    return 1
+
+
+@pytest.fixture
 def store(database_url):
     """The server's database; it closes it."""
     return open_store(database_url)
 
 
 @pytest.fixture
-def api(store, deadline):
+def api(store, deadline, processes):
     """The server with the test's algorithm, in this process and in those of the pool."""
-    options = Options(deadline_seconds=deadline, fitting_processes=2)
+    options = Options(deadline_seconds=deadline, fitting_processes=processes)
     with TestClient(create_app(store, options), base_url="http://localhost") as client:
         yield Api(client)
 
@@ -116,7 +122,7 @@ def test_a_slow_algorithm_gives_a_quasi_random_suggestion_and_an_event(api, make
     assert events(api, "SUGGESTION_FALLBACK") == ["MISBEHAVING took more than 2 s"]
 
 
-@pytest.mark.parametrize("deadline", [10.0])
+@pytest.mark.parametrize(("deadline", "processes"), [(10.0, 2)])
 def test_a_slow_study_holds_no_other_one_up(api, spec):
     for name in ("slow", "other"):
         more = SLOW if name == "slow" else {"algorithm": "MISBEHAVING"}

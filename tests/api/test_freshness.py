@@ -26,7 +26,9 @@ PENDING = 8
 COUNTING = {"algorithm": "MISBEHAVING", "algorithmOptions": {"fault": "count"}}
 PAUSING = {"algorithm": "MISBEHAVING", "algorithmOptions": {"fault": "pause"}}
 # Longer than a busy machine takes to start a process.
-OPTIONS = Options(deadline_seconds=60.0, fitting_processes=2)
+# A process takes more than a second to start.
+ONE_PROCESS = Options(deadline_seconds=60.0, fitting_processes=1)
+TWO_PROCESSES = Options(deadline_seconds=60.0, fitting_processes=2)
 
 
 def number(name, low=0.0, high=1.0, **more):
@@ -96,6 +98,7 @@ class Direct:
         self.finished[asked] = Trial(asked, TrialState.SUCCEEDED, point, final_measurement=Measurement(metrics))
 
 
+@pytest.mark.parametrize("options", [TWO_PROCESSES])
 @pytest.mark.parametrize("kind", STUDIES)
 def test_with_eight_pending_the_server_suggests_what_the_algorithm_does(api, kind):
     algorithm, parameters, metrics = STUDIES[kind]
@@ -118,6 +121,7 @@ def test_with_eight_pending_the_server_suggests_what_the_algorithm_does(api, kin
         direct.tell(int(trial["id"]), wanted)
 
 
+@pytest.mark.parametrize("options", [TWO_PROCESSES])
 def test_workers_that_ask_together_get_what_the_algorithm_suggests_them_in_turn(api):
     algorithm, parameters, metrics = STUDIES["conditions"]
     spec = {"algorithm": algorithm, "seed": str(SEED), "metrics": metrics, "parameters": parameters}
@@ -146,7 +150,7 @@ def store(database_url):
 
 @pytest.fixture
 def options():
-    return OPTIONS
+    return ONE_PROCESS
 
 
 @pytest.fixture
@@ -258,7 +262,6 @@ def test_a_stand_in_says_so(api, make_study):
     assert provenance(trial)["reason"] == f"the next point of the quasi-random sequence, {because}"
 
 
-@pytest.mark.parametrize("options", [Options(deadline_seconds=60, fitting_processes=1)])
 def test_a_study_with_many_workers_does_not_keep_another_waiting(api, spec):
     for name in ("crowded", "other"):
         api.post("/studies", {"studyId": name, "studySpec": {**spec, **PAUSING}})
@@ -295,8 +298,8 @@ def test_servers_that_share_a_database_agree_on_whose_points_count(postgres_url)
     stores = [open_store(postgres_url) for _ in range(2)]
     spec = {"algorithm": "GP_BANDIT", "metrics": ONE, "parameters": [number("x"), number("y")], "seed": str(SEED)}
     with (
-        TestClient(create_app(stores[0], OPTIONS), base_url="http://localhost") as one,
-        TestClient(create_app(stores[1], OPTIONS), base_url="http://localhost") as two,
+        TestClient(create_app(stores[0], TWO_PROCESSES), base_url="http://localhost") as one,
+        TestClient(create_app(stores[1], TWO_PROCESSES), base_url="http://localhost") as two,
     ):
         servers = [Api(one), Api(two)]
         servers[0].post("/studies", {"studyId": "s", "studySpec": spec})
