@@ -33,6 +33,7 @@ from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
+from dodona_server.service.samples import Samples
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
@@ -128,6 +129,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.artifacts = artifacts
     app.state.dashboard = DashboardQueries(store)
     watcher = Watcher(store, stopping)
+    app.state.samples = Samples(store, time.time)
     app.state.feed = Feed(store, watcher)
     app.state.changes = Changes(store, watcher)
     app.state.shared_answers = SharedAnswers()

@@ -15,6 +15,7 @@ from dodona_server.service.changes import Changes
 from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.operations import OperationService
+from dodona_server.service.samples import Samples
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
@@ -35,6 +36,7 @@ Artifacts = Annotated[ArtifactService, part("artifacts")]
 Following = Annotated[Changes, part("changes")]
 Dashboard = Annotated[DashboardQueries, part("dashboard")]
 Events = Annotated[Feed, part("feed")]
+Sampled = Annotated[Samples, part("samples")]
 Operations = Annotated[OperationService, part("operations")]
 Queries = Annotated[TrialQueries, part("queries")]
 Studies = Annotated[StudyService, part("studies")]

@@ -100,10 +100,10 @@ def test_a_study_with_several_metrics(site: Site) -> None:
     assert "val_accuracy maximized latency_ms minimized" in page.text
     assert "Pareto front 2 trials that no other trial beats in all objectives" in page.text
     assert "Trial val_accuracy latency_ms 1 0.9 35.5 2 0.8 20 " in page.text
-    assert "val_accuracy by trial" in page.text
+    assert "History of val_accuracy" in page.text
     assert "Parallel coordinates" not in page.text
     other = site.study("ranker?metric=latency_ms")
-    assert "latency_ms by trial" in other.text
+    assert "History of latency_ms" in other.text
     assert other.all("svg", **{"aria-label": "latency_ms of 3 trials; the best is 20, of trial 2"})
     trial = site.page("/studies/p/l/ranker/trials/1")
     assert "val_accuracy maximized 0.9" in trial.text

@@ -35,7 +35,7 @@ JSON_LINES = "application/x-ndjson"
 OCTETS = "application/octet-stream"
 EVENT_STREAM = "text/event-stream"
 PARQUET = "application/vnd.apache.parquet"
-CSV, HTML, TEXT = "text/csv", "text/html", "text/plain"
+CSV, HTML, JSON, TEXT = "text/csv", "text/html", "application/json", "text/plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +285,16 @@ CALLS: tuple[Call, ...] = (
     _page("all_studies", "/"),
     _page("new_study", "/new"),
     _page("one_study", STUDY_PAGE),
+    _page("figure_of_study", STUDY_PAGE + "/figures/{figure}", JSON),
+    _page("compare", "/compare"),
+    _page("compare_data", "/compare/data", JSON),
     _page("changes_of_all", "/changes", EVENT_STREAM),
     _page("changes_of_study", STUDY_PAGE + "/changes", EVENT_STREAM),
     _page("one_trial", STUDY_PAGE + "/trials/{trial}"),
     _page("static_file", STATIC + "{version}/{path}", OCTETS),
     _page("anything_else", "/studies{path:path}"),
     _page("docs", "/docs"),
-    _page("openapi_document", "/openapi.json", "application/json"),
+    _page("openapi_document", "/openapi.json", JSON),
     _page("swagger_ui_bundle_js", "/swagger/swagger-ui-bundle.js", "application/javascript"),
     _page("swagger_ui_css", "/swagger/swagger-ui.css", "text/css"),
     _page("swagger_favicon_png", "/swagger/favicon-32x32.png", "image/png"),

@@ -120,6 +120,10 @@ RULES: Mapping[str, Rule] = {
     "one_study": LOOK,
     "changes_of_study": LOOK,
     "one_trial": LOOK,
+    "figure_of_study": LOOK,
+    # Each study in its query is checked too.
+    "compare": LOOK,
+    "compare_data": LOOK,
     "anything_else": READ,
     "new_study": EDIT,
 }

@@ -42,6 +42,9 @@ _NEWEST = Statement(
         sa.select(events.c.key).where(_OF_THAT_STUDY, unnumbered).limit(1).scalar_subquery().label("unnumbered"),
     ).where(one_of(studies.c.key, "keys"), shown)
 )
+_OF_TRIALS = Statement(
+    sa.select(events).where(_IN_STUDY, one_of(events.c.trial_number, "numbers")).order_by(events.c.key)
+)
 _LAST_KEY = Statement(sa.select(sa.func.coalesce(sa.func.max(events.c.key), 0)))
 # Limits the work of the first reader of a study that nobody has followed so far.
 MAX_NUMBERED_AT_ONCE = 10_000
@@ -79,6 +82,12 @@ def newest(transaction: Transaction, study_keys: Sequence[int]) -> dict[int, tup
     return {row["key"]: (row["last"] or 0, row["unnumbered"] is not None) for row in rows}
 
 
+def of_trials(transaction: Transaction, study_key: int, numbers: Sequence[int]) -> list[Event]:
+    """Return the events about these trials, in the order in which they were stored; this reads all of the study's."""
+    parameters = {"of_study": study_key, "numbers": codec.dump_numbers(list(numbers))}
+    return [_event(row) for row in _OF_TRIALS.rows(transaction, parameters)]
+
+
 def last_key(transaction: Transaction) -> int:
     """Return the key of the latest event of all studies."""
     last: int = _LAST_KEY.value(transaction, {})
@@ -93,5 +102,10 @@ def page(transaction: Transaction, study_key: int, after: int, limit: int) -> Pa
 
 def _event(row: Row) -> Event:
     return Event(
-        EventKind(row["kind"]), row["time"], row["trial_number"], row["detail"], row["number"], Actor.read(row["actor"])
+        EventKind(row["kind"]),
+        row["time"],
+        row["trial_number"],
+        row["detail"],
+        row["number"] or 0,
+        Actor.read(row["actor"]),
     )

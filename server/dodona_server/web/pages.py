@@ -8,13 +8,17 @@ from dodona_server.aside import aside
 from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.parts import Dashboard, Following
+from dodona_server.parts import Dashboard, Following, Sampled
+from dodona_server.service.samples import Sample, Samples
+from dodona_server.web.compare_page import compare_context, studies_of
+from dodona_server.web.figure_data import KINDS, comparison, study_figure
 from dodona_server.web.live import cursor, stream
-from dodona_server.web.rendering import ASSETS, file, page
+from dodona_server.web.rendering import ASSETS, content, file, page
 from dodona_server.web.studies_page import MAX_STUDIES, StudiesQuery, studies_context
 from dodona_server.web.study_page import MAX_ROWS, StudyQuery, study_context
 from dodona_server.web.trial_page import trial_context
 
+JSON = "application/json"
 _SERVED = {asset.path: asset for asset in ASSETS.values()}
 
 
@@ -49,6 +53,33 @@ async def one_trial(
     return await page(request, "trial.html", **context)
 
 
+async def figure_of_study(
+    request: Request, project: str, location: str, study: str, figure: str, samples: Sampled
+) -> Response:
+    """Return the data of a figure."""
+    if figure not in KINDS:
+        raise NotFound(f"there is no figure {figure!r}; there are {', '.join(sorted(KINDS))}")
+    name = StudyName(Location(project, location), study)
+    return await aside(content, request, await study_figure(samples, name, figure, request.query_params), JSON)
+
+
+async def compare(request: Request, samples: Sampled) -> Response:
+    """Return the page that shows several studies beside each other."""
+    found = await _compared(request, samples)
+    return await page(request, "compare.html", **await aside(compare_context, found, request.query_params))
+
+
+async def compare_data(request: Request, samples: Sampled) -> Response:
+    """Return the data of the figure of that page."""
+    found = await _compared(request, samples)
+    return await aside(content, request, await comparison(found, request.query_params), JSON)
+
+
+async def _compared(request: Request, samples: Samples) -> list[Sample]:
+    names = studies_of(request.query_params.getlist("study"), request.state.principal)
+    return [await samples.results(name, weighed=True) for name in names]
+
+
 async def changes_of_all(request: Request, following: Following) -> Response:
     """Return a stream of the changes to the list of studies."""
     return await stream(following.of_all(cursor(request)))
@@ -72,7 +103,19 @@ async def anything_else(path: str) -> Response:
     raise NotFound(f"there is no page at /studies{path}")
 
 
-PAGES = (all_studies, new_study, one_study, one_trial, changes_of_all, changes_of_study, static_file, anything_else)
+PAGES = (
+    all_studies,
+    new_study,
+    one_study,
+    one_trial,
+    figure_of_study,
+    compare,
+    compare_data,
+    changes_of_all,
+    changes_of_study,
+    static_file,
+    anything_else,
+)
 
 
 def _address(request: Request) -> str:

@@ -69,15 +69,19 @@ async def page(request: Request, template: str, status: int = 200, **context: An
 
 
 def _answer(request: Request, template: str, status: int, context: dict[str, Any]) -> Response:
-    content = rendered(template, **context)
-    tag = f'W/"{hashlib.sha256(content).hexdigest()[:24]}"'
+    return content(request, rendered(template, **context), "text/html", status)
+
+
+def content(request: Request, body: bytes, media_type: str, status: int = 200) -> Response:
+    """Return an answer that a browser keeps, and that is sent again only if it has changed; call it beside the loop."""
+    tag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
     headers = {**HEADERS, "ETag": tag}
     if status == 200 and tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    if _accepts_gzip(request) and len(content) >= LEAST_COMPRESSED:
+    if _accepts_gzip(request) and len(body) >= LEAST_COMPRESSED:
         headers["Content-Encoding"] = "gzip"
-        content = gzip.compress(content, COMPRESSION, mtime=0)
-    return Response(content, status, headers, "text/html")
+        body = gzip.compress(body, COMPRESSION, mtime=0)
+    return Response(body, status, headers, media_type)
 
 
 def file(request: Request, asset: Asset) -> Response:

@@ -7,3 +7,6 @@ import "./forms.js";
 document.documentElement.classList.add("script");
 showTimes(document);
 setInterval(() => showTimes(document), 10_000);
+
+// Only pages with figures load what draws them; without it the server's drawings stay.
+if (document.body.dataset.figures !== undefined) import("./figures.js").catch(() => {});

@@ -24,10 +24,10 @@ function mayUpdate(name, element) {
   return !(name === "open" && element.tagName === "DETAILS") && !name.startsWith("data-kept");
 }
 
-// What the reader types stays, and so does what a script draws.
+// What the reader types stays, and so does what is the reader's or a script's own.
 function mayMorph(element) {
   if (element.nodeType !== Node.ELEMENT_NODE) return true;
-  return !element.hasAttribute("data-drawn") && !(element === document.activeElement && element.matches("input, select, textarea"));
+  return !element.hasAttribute("data-own") && !(element === document.activeElement && element.matches("input, select, textarea"));
 }
 
 function put(text) {

@@ -1,0 +1,51 @@
+// The selected trials: highlighted in every figure and in the tables, and part of the address.
+import { read, write } from "./state.js";
+
+const MOST_LISTED = 12;
+// More numbers would make an address too long.
+const MOST_KEPT = 400;
+const bar = document.getElementById("selected");
+let numbers = new Set(read("trials").split(",").filter((one) => /^\d+$/.test(one)).map(Number));
+
+export const selected = () => numbers;
+
+export function select(chosen) {
+  numbers = new Set(chosen);
+  write("trials", [...numbers].slice(0, MOST_KEPT).join(","));
+  show();
+  document.dispatchEvent(new CustomEvent("dodona:selected"));
+}
+
+export function toggle(number) {
+  const chosen = new Set(numbers);
+  if (!chosen.delete(number)) chosen.add(number);
+  select(chosen);
+}
+
+function linkTo(number) {
+  const link = document.createElement("a");
+  link.href = `${bar.dataset.trials}${number}`;
+  link.textContent = number;
+  return link;
+}
+
+function show() {
+  if (!bar) return;
+  for (const row of document.querySelectorAll("tr[id^='trial-'], tr[id^='running-']")) {
+    const number = Number(row.id.replace(/\D+/, ""));
+    row.toggleAttribute("data-kept-selected", numbers.has(number));
+  }
+  bar.hidden = numbers.size === 0;
+  const listed = [...numbers].sort((one, other) => one - other).slice(0, MOST_LISTED);
+  const text = bar.querySelector("span");
+  text.replaceChildren(`${numbers.size} selected: trial${numbers.size === 1 ? "" : "s"} `);
+  for (const number of listed) text.append(linkTo(number), " ");
+  if (listed.length < numbers.size) text.append("…");
+}
+
+bar?.querySelector("button").addEventListener("click", () => select([]));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && numbers.size && !document.querySelector("dialog[open]") && !event.target.closest?.("details[open]")) select([]);
+});
+document.addEventListener("dodona:changed", show);
+show();
