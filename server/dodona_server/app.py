@@ -25,6 +25,7 @@ from dodona_server.api.route import Routes
 from dodona_server.api.security import Guard
 from dodona_server.api.vertex import operation_routes, routes
 from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
+from dodona_server.root_path import BelowRoot
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.changes import Changes
 from dodona_server.service.computing.pool import FittingPool
@@ -64,6 +65,7 @@ class Options:
         artifacts: where artifacts are kept, a folder or a URL; None for beside an SQLite database.
         max_artifact_bytes: the largest size of one artifact.
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
+        root_path: the path below which a proxy serves the server, such as /dodona; "" for none.
         front: whether the hot calls are answered before FastAPI; tests compare both ways.
     """
 
@@ -75,6 +77,7 @@ class Options:
     artifacts: str | None = None
     max_artifact_bytes: int = MAX_ARTIFACT_BYTES
     min_free_bytes: int | None = None
+    root_path: str = ""
     front: bool = True
 
 
@@ -145,7 +148,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     openapi.install(app)
     # Not framework middleware: what FastAPI does before that would be a tenth of the work of the trial loop.
     inner = WholeBody(CaipDispatch(TrialLoop(app.framework, calls) if options.front else app.framework))
-    app.front = errors.around(ErrorPages(Guard(inner, options.token, Proxies())))
+    answering = errors.around(ErrorPages(Guard(inner, options.token, Proxies())))
+    app.front = BelowRoot(answering, options.root_path)
     return app
 
 

@@ -6,14 +6,17 @@ import contextlib
 import ipaddress
 import logging
 import socket
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dodona_server.command_line import DatabaseUrl, give_up, open_database, or_give_up, settings_of
 from dodona_server.database_commands import database
-from dodona_server.serving import LISTEN_BACKLOG, configure_logging, serve_here, serve_in_processes
+from dodona_server.serving import LISTEN_BACKLOG, certificate_of, configure_logging, serve_here, serve_in_processes
+from dodona_server.settings import Settings
 from dodona_server.storage.blobs import Blobs
+from dodona_server.tls import UnusableCertificate
 
 app = typer.Typer(
     help="Dodona, a self-hosted hyperparameter tuning service.",
@@ -47,14 +50,30 @@ def serve(
         str | None,
         typer.Option(help="Where to keep files of trials: a folder or a URL [default: beside an SQLite database]"),
     ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file with the certificate chain, to serve HTTPS")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file with the certificate's private key")] = None,
+    root_path: Annotated[
+        str | None, typer.Option(help="Path below which a proxy serves this server, such as /dodona")
+    ] = None,
 ) -> None:
     """Run the server until it gets SIGTERM or Ctrl-C.
 
     Each option has an environment variable: DODONA_HOST, DODONA_PORT, DODONA_DATABASE_URL, DODONA_WORKERS,
-    DODONA_ARTIFACTS. To listen beyond loopback, set DODONA_TOKEN, the secret that clients must send.
+    DODONA_ARTIFACTS, DODONA_TLS_CERT, DODONA_TLS_KEY, DODONA_ROOT_PATH. To listen beyond loopback, set DODONA_TOKEN,
+    the secret that clients must send.
     """
     configure_logging()
-    settings = settings_of(host=host, port=port, database_url=database_url, workers=workers, artifacts=artifacts)
+    settings = settings_of(
+        host=host,
+        port=port,
+        database_url=database_url,
+        workers=workers,
+        artifacts=artifacts,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        root_path=root_path,
+    )
+    scheme = _checked_scheme(settings)
     if settings.token is None and not _is_loopback(settings.host):
         give_up(
             f"refusing to listen on {settings.host} without authentication: set DODONA_TOKEN to a long random secret"
@@ -66,7 +85,7 @@ def serve(
         give_up(f"an SQLite database is served by one process: --workers {settings.workers} needs PostgreSQL")
     _check_artifacts(settings.artifacts or store.artifacts)
     logger.info("database: %s", store.url)
-    logger.info("listening on %s", _address(listener))
+    logger.info("listening on %s", _address(scheme, listener))
     if settings.workers == 1:
         serve_here(settings, store, listener)
     else:
@@ -108,6 +127,21 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
+def _checked_scheme(settings: Settings) -> str:
+    """Return https or http; end the command if the certificate cannot be used."""
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        missing = "--tls-key (DODONA_TLS_KEY)" if settings.tls_key is None else "--tls-cert (DODONA_TLS_CERT)"
+        give_up(f"a certificate needs its key, and a key its certificate: {missing} is missing")
+    certificate = certificate_of(settings)
+    if certificate is None:
+        return "http"
+    try:
+        certificate.check()
+    except UnusableCertificate as error:
+        give_up(str(error))
+    return "https"
+
+
+def _address(scheme: str, listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

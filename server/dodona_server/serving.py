@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import logging
@@ -26,6 +27,7 @@ from dodona_server.service.computing.pool import FittingPool
 from dodona_server.settings import Settings
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store
+from dodona_server.tls import Certificate
 
 logger = logging.getLogger("dodona")
 
@@ -64,6 +66,7 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     raise_descriptor_limit()
     connections = Connections(Limits.of_process(), Proxies().is_proxy)
     app = create_app(store, options_of(settings), stopping)
+    certificate = certificate_of(settings)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -75,12 +78,14 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
         proxy_headers=False,  # the application handles proxy headers itself
+        ssl_certfile=certificate.chain if certificate else None,
+        ssl_keyfile=certificate.key if certificate else None,
     )
     # Uvicorn raises the signal again after its shutdown. Ignored, because a requested end is not a failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     tune_interpreter()
-    _Server(config, app.state.pool, stopping).run(sockets=[listener])
+    _Server(config, app.state.pool, stopping, certificate).run(sockets=[listener])
 
 
 def tune_interpreter() -> None:
@@ -89,6 +94,13 @@ def tune_interpreter() -> None:
     # The objects that exist now stay, so the collector never needs to visit them again.
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+
+
+def certificate_of(settings: Settings) -> Certificate | None:
+    """Return the server's certificate; None for plain HTTP."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key)
 
 
 def options_of(settings: Settings) -> Options:
@@ -102,21 +114,28 @@ def options_of(settings: Settings) -> Options:
         artifacts=settings.artifacts,
         max_artifact_bytes=settings.max_artifact_bytes,
         min_free_bytes=settings.min_free_bytes,
+        root_path=settings.root_path,
     )
 
 
 class _Server(uvicorn.Server):
     """A uvicorn server that starts a process for the algorithms, and tells waiting calls when it shuts down."""
 
-    def __init__(self, config: uvicorn.Config, pool: FittingPool, stopping: threading.Event) -> None:
+    def __init__(
+        self, config: uvicorn.Config, pool: FittingPool, stopping: threading.Event, certificate: Certificate | None
+    ) -> None:
         super().__init__(config)
         self._pool = pool
         self._stopping = stopping
+        self._certificate = certificate
+        self._renewal: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve; see uvicorn. Then start a process, so that the first study's workers do not wait for it."""
         await super().startup(sockets)
         self._pool.start_one(for_models=False)
+        if self._certificate is not None and self.config.ssl is not None:
+            self._renewal = asyncio.create_task(self._certificate.keep_current(self.config.ssl))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Start the shutdown."""

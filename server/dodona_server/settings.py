@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -22,6 +24,11 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     database_url: str = "sqlite:///dodona.db"
     token: SecretStr | None = None
+    # PEM files; without them the server speaks plain HTTP.
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    # The path below which a proxy serves the server.
+    root_path: str = Field(default="", pattern=r"^((/[A-Za-z0-9._~\-]+)+/?)?$")
     workers: int = Field(default=1, ge=1, le=256)
     # As in Vertex: creating an existing study is an error even if the spec is equal.
     strict_create: bool = False
@@ -35,6 +42,11 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)
     # The free space that artifacts leave on their folder's disk; by default 1 GiB, or a tenth of a disk below 10 GiB.
     min_free_bytes: int | None = Field(default=None, ge=0)
+
+    @field_validator("root_path")
+    @classmethod
+    def _without_last_slash(cls, root_path: str) -> str:
+        return root_path.rstrip("/")
 
     @field_validator("token")
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -20,6 +21,8 @@ pytestmark = [
 ]
 TOKEN = "a long random secret"
 S = "/studies/p/l"
+# The pages have this path in their addresses; requests may have it or not.
+ROOT = "/tuning"
 PAGES = [
     "/",
     "/?q=nothing",
@@ -50,7 +53,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with studies of all kinds."""
     folder = tmp_path_factory.mktemp("browser")
     add_big_study(folder / "dodona.db")
-    server = ServerProcess(folder).start()
+    server = ServerProcess(folder, DODONA_ROOT_PATH=ROOT).start()
     filled = Filled(server.url)
     filled.fill()
     filled.close()
@@ -94,6 +97,20 @@ def says(page: Page, words: str) -> None:
 
 def gone(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+class TestBelowAPath:
+    def test_everything_is_asked_for_below_it(self, page: Page, study: str) -> None:
+        paths = []
+        page.on("request", lambda request: paths.append(urlsplit(request.url).path))
+        page.goto(f"{ROOT}/")
+        page.get_by_role("link", name="Create a study").click()
+        page.go_back()
+        page.goto(f"{ROOT}{S}/{study}")
+        send(page, "Pause", "Pause", Reason="a test")
+        says(page, "Paused: a test")
+        assert f"{ROOT}{S}/{study}/changes" in paths
+        assert [path for path in paths if not path.startswith(f"{ROOT}/")] == []
 
 
 class TestEveryPage:

@@ -63,7 +63,7 @@ class ErrorPages:
         if scope["method"] != "GET" or "text/html" not in Headers(scope=scope).get("accept", ""):
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _Shown(send))
+        await self._app(scope, receive, _Shown(send, scope))
 
 
 class _Shown:
@@ -71,10 +71,12 @@ class _Shown:
 
     Args:
         send: the server's.
+        scope: the request's.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
+        self._scope = scope
         self._start: Message | None = None
         self._body = b""
 
@@ -89,7 +91,8 @@ class _Shown:
         if message.get("more_body", False):
             return
         start, status = self._start, self._start["status"]
-        body = rendered("error.html", **_context(status, json.loads(self._body)["error"]["message"]))
+        context = _context(status, json.loads(self._body)["error"]["message"])
+        body = rendered(self._scope, "error.html", **context)
         headers = MutableHeaders(scope=start)
         headers.update({**HEADERS, "Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body))})
         await self._send(start)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request, Response
+from starlette.types import Scope
 
 from dodona_server.aside import aside
 from dodona_server.web import format as texts
@@ -37,6 +39,9 @@ COMPRESSION = 5
 
 ASSETS = load_assets()
 
+# An attribute whose value is a path of the server. Scripts use `at` of root.js for those in data attributes.
+_PATH = re.compile(r'( href| src| action)="/(?!/)')
+
 
 @functools.cache
 def _templates() -> Environment:
@@ -58,9 +63,12 @@ def _templates() -> Environment:
     return templates
 
 
-def rendered(template: str, **context: Any) -> bytes:
-    """Return a page."""
-    return _templates().get_template(template).render(**context).encode()
+def rendered(scope: Scope, template: str, **context: Any) -> bytes:
+    """Return a page for the request of `scope`."""
+    root = scope.get("root_path", "")
+    text = _templates().get_template(template).render(root=root, **context)
+    # Templates name paths of the server. No text of a user is changed: its quotes are escaped.
+    return (_PATH.sub(rf'\1="{root}/', text) if root else text).encode()
 
 
 async def page(request: Request, template: str, status: int = 200, **context: Any) -> Response:
@@ -69,7 +77,7 @@ async def page(request: Request, template: str, status: int = 200, **context: An
 
 
 def _answer(request: Request, template: str, status: int, context: dict[str, Any]) -> Response:
-    return content(request, rendered(template, **context), "text/html", status)
+    return content(request, rendered(request.scope, template, **context), "text/html", status)
 
 
 def content(request: Request, body: bytes, media_type: str, status: int = 200) -> Response:

@@ -1,6 +1,7 @@
 // Forms that change something: they are sent to the API, and errors are shown beside the button.
 import { bodyOf, fill, prepare } from "./forms.js";
 import { refresh } from "./live.js";
+import { at } from "./root.js";
 
 const notice = document.getElementById("notice");
 
@@ -56,12 +57,12 @@ async function call(form, method, path, body) {
 // "projects/p/locations/l/studies/s/trials/1" is shown at "/studies/p/l/s/trials/1".
 function pageOf(name) {
   const [, project, , location, , study, ...rest] = name.split("/");
-  return ["/studies", project, location, study, ...rest].join("/");
+  return at(["/studies", project, location, study, ...rest].join("/"));
 }
 
 async function follow(form, content) {
   const [what, where] = form.dataset.then.split(" ");
-  if (what === "go") return location.assign(where);
+  if (what === "go") return location.assign(at(where));
   if (what === "open") return location.assign(pageOf(content.name));
   form.closest("dialog")?.close();
   const link = form.dataset.done && [pageOf(content.name), "Show it"];
@@ -76,7 +77,7 @@ async function send(form) {
   try {
     const { path, body } = bodyOf(form);
     const [method, address] = form.dataset.send.split(" ");
-    await follow(form, await call(form, method, path ?? address, body));
+    await follow(form, await call(form, method, at(path ?? address), body));
   } catch (error) {
     complain(form, error.message);
   } finally {

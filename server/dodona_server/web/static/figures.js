@@ -6,6 +6,7 @@ import { compare, edf, history, hypervolume } from "./figure_history.js";
 import { contour, importance, parallel, rank, slices } from "./figure_space.js";
 import { timeline } from "./figure_timeline.js";
 import { look } from "./look.js";
+import { at } from "./root.js";
 import { select, selected, toggle } from "./selection.js";
 import { read, write } from "./state.js";
 import { toolsOf } from "./tools.js";
@@ -67,7 +68,7 @@ class Figure {
     this.stale = false;
     this.fetched = Date.now();
     try {
-      const answer = await fetch(this.address, { headers: { Accept: "application/json", ...(mark && { "Dodona-Mark": mark }) } });
+      const answer = await fetch(at(this.address), { headers: { Accept: "application/json", ...(mark && { "Dodona-Mark": mark }) } });
       if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
       const text = await answer.text();
       if (text === this.text) return;

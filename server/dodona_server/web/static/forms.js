@@ -1,4 +1,5 @@
 // What forms contain: the values of parameters, which depend on each other, results, and specs as JSON.
+import { at } from "./root.js";
 
 // Integers beyond 2^53 keep all their digits.
 const numberOf = (text) => (/^-?\d{16,}$/.test(text) && JSON.rawJSON ? JSON.rawJSON(text) : Number(text));
@@ -47,7 +48,7 @@ async function copy(button) {
   const form = button.form;
   const problem = form.querySelector(".problem");
   problem.hidden = true;
-  const answer = await fetch(`${number.dataset.copies}${encodeURIComponent(number.value)}?view=BASIC`, { headers: { Accept: "application/json" } }).catch(() => null);
+  const answer = await fetch(at(`${number.dataset.copies}${encodeURIComponent(number.value)}?view=BASIC`), { headers: { Accept: "application/json" } }).catch(() => null);
   const content = await answer?.json().catch(() => null);
   if (answer?.ok) return fill(form, Object.fromEntries((content.parameters ?? []).map((one) => [one.parameterId, one.value])));
   problem.textContent = content?.error?.message ?? "The server does not answer.";

@@ -1,5 +1,6 @@
 // Fetches the page again when its study or trial has changed, and changes only the elements that differ.
 // A stream says that something has changed; where there is none, the page looks every few seconds.
+import { at } from "./root.js";
 import { showTimes } from "./times.js";
 
 const PAUSE = 5000;
@@ -98,7 +99,7 @@ async function follow() {
   source = { readyState: EventSource.CONNECTING, close() {} };
   release = await takePlace();
   if (!release || document.hidden) return leave();
-  source = new EventSource(address);
+  source = new EventSource(at(address));
   source.addEventListener("open", schedule);
   source.addEventListener("changed", (event) => loop(event.data));
   // The browser connects again after a lost connection, but not after a refusal: then the page looks by itself.

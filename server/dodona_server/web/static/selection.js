@@ -1,4 +1,5 @@
 // The selected trials: highlighted in every figure and in the tables, and part of the address.
+import { at } from "./root.js";
 import { read, write } from "./state.js";
 
 const MOST_LISTED = 12;
@@ -24,7 +25,7 @@ export function toggle(number) {
 
 function linkTo(number) {
   const link = document.createElement("a");
-  link.href = `${bar.dataset.trials}${number}`;
+  link.href = at(`${bar.dataset.trials}${number}`);
   link.textContent = number;
   return link;
 }
