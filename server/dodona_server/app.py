@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api import artifacts as artifact_routes
-from dodona_server.api import docs, errors, events, export, health, openapi
+from dodona_server.api import docs, errors, events, export, health, openapi, tokens
 from dodona_server.api.body import WholeBody
 from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
@@ -26,6 +26,7 @@ from dodona_server.api.security import Guard
 from dodona_server.api.vertex import operation_routes, routes
 from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
 from dodona_server.root_path import BelowRoot
+from dodona_server.service.access.gate import Gate
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.changes import Changes
 from dodona_server.service.computing.pool import FittingPool
@@ -57,7 +58,9 @@ class Options:
     """Options of the server.
 
     Args:
-        token: the secret that requests must send; None for a server that only its own machine can reach.
+        token: a token that may do everything, from the settings; None for none.
+        secret: the key of all digests of tokens; None for one beside or in the database.
+        insecure: whether everyone may do everything.
         strict: whether creating an existing study is an error even if the spec is equal, as in Vertex.
         kept_measurements: how many measurements of a completed trial are kept; None for all.
         fitting_processes: how many processes may fit models.
@@ -70,6 +73,8 @@ class Options:
     """
 
     token: str | None = None
+    secret: str | None = None
+    insecure: bool = False
     strict: bool = False
     kept_measurements: int | None = None
     fitting_processes: int = 2
@@ -88,7 +93,7 @@ PAGES = Routes(Dialect.OWN, route_class=PageRoute)
 for _page in pages.PAGES:
     PAGES.serve(_page)
 
-API = (routes, operation_routes, export, events, artifact_routes, caip, health)
+API = (routes, operation_routes, export, events, artifact_routes, caip, tokens, health)
 ROUTES = Routes.in_order([*(module.routes for module in API), PAGES])
 
 
@@ -104,13 +109,16 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     pool = FittingPool(store, options.fitting_processes)
     schedule = Schedule(pool, options.deadline_seconds)
     artifacts = ArtifactService(store, _blobs(store, options), time.time, options.max_artifact_bytes)
+    gate = Gate(store, options.token, options.secret, insecure=options.insecure)
     maintenance = Maintenance(store, time.time, stopping, artifacts)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        keeping = asyncio.create_task(maintenance.run())
+        await gate.look()
+        background = [asyncio.create_task(maintenance.run()), asyncio.create_task(gate.run(stopping))]
         yield
-        keeping.cancel()
+        for task in background:
+            task.cancel()
         schedule.close()
         artifacts.close()
         store.close()
@@ -128,6 +136,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     )
     docs.install(app)
     app.state.store = store
+    app.state.gate = gate
     app.state.pool = pool
     app.state.artifacts = artifacts
     app.state.dashboard = DashboardQueries(store)
@@ -148,7 +157,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     openapi.install(app)
     # Not framework middleware: what FastAPI does before that would be a tenth of the work of the trial loop.
     inner = WholeBody(CaipDispatch(TrialLoop(app.framework, calls) if options.front else app.framework))
-    answering = errors.around(ErrorPages(Guard(inner, options.token, Proxies())))
+    answering = errors.around(ErrorPages(Guard(inner, gate, Proxies())))
     app.front = BelowRoot(answering, options.root_path)
     return app
 

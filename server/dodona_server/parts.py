@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from dodona_server.service.access.gate import Gate
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.changes import Changes
 from dodona_server.service.dashboard import DashboardQueries
@@ -32,6 +33,7 @@ def part(name: str) -> Any:
     return Depends(given)
 
 
+Access = Annotated[Gate, part("gate")]
 Artifacts = Annotated[ArtifactService, part("artifacts")]
 Following = Annotated[Changes, part("changes")]
 Dashboard = Annotated[DashboardQueries, part("dashboard")]

@@ -12,7 +12,7 @@ from dodona_server.service.computing.schedule import DEADLINE_SECONDS
 # For a single artifact.
 MAX_ARTIFACT_BYTES = 4 * 2**30
 # Shorter ones can be guessed.
-MIN_TOKEN_LENGTH = 16
+MIN_TOKEN_LENGTH = 20
 
 
 class Settings(BaseSettings):

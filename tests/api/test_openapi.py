@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from dodona_schemas import access
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import OWN
 from dodona_server.api.calls import CALLS, OCTETS
@@ -135,5 +136,8 @@ def test_every_example_works(server, method, path, call):
         asked = server.post(f"{root}/studies/digits/trials:suggest", json=EXAMPLES[wire.SuggestTrialsRequest])
         names["operation"] = asked.json()["name"].rpartition("/")[2]
     example = call["requestBody"]["content"]["application/json"]["example"]
+    if "{token}" in path:
+        made = server.post("/v1/tokens", json=EXAMPLES[access.CreateTokenRequest]).json()
+        names["token"] = made["name"].rpartition("/")[2]
     answer = server.post(path.format(**names), json=example)
     assert answer.status_code == 200, answer.text

@@ -116,7 +116,7 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("token", "problem"),
         [
-            ("x", "the token has 1 characters, and needs 16 or more"),
+            ("x", "the token has 1 characters, and needs 20 or more"),
             ("s3cret-s3cret-s", "the token has 15 characters"),
             ("s3cret-s3cret-s3cret ", "no spaces at its ends"),
             ("s3cret-s3cret-s3crét", "ASCII characters"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
 
-from dodona_schemas import artifacts
+from dodona_schemas import access, artifacts
 from dodona_schemas import caip as ml
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
@@ -77,15 +77,15 @@ class Call:
 
     @property
     def is_addition(self) -> bool:
-        """Return whether it is a call of Dodona's own among those of Vertex."""
-        return self.dialect is Dialect.OWN and self.path.startswith(LOCATION)
+        """Return whether it is a call of Dodona's own among those of the protocol."""
+        return self.dialect is Dialect.OWN and self.path.startswith(_PROTOCOL)
 
     @property
     def tag(self) -> str:
         """Return the group of calls to which it belongs in the OpenAPI document."""
         if self.dialect is Dialect.AIPLATFORM:
             return "AI Platform"
-        collections: list[str] = re.findall(r"/(studies|trials|artifacts|operations)\b", self.path)
+        collections: list[str] = re.findall(r"/(studies|trials|artifacts|operations|tokens)\b", self.path)
         return collections[-1] if collections else "health"
 
     @property
@@ -94,6 +94,7 @@ class Call:
         return self.answer if isinstance(self.answer, tuple) else (self.answer,)
 
 
+_PROTOCOL = "/v1/"
 # `CaipDispatch` moves AI Platform's requests below this path.
 AIPLATFORM_ROOT = "/ml"
 # Google's SDK looks for operations below this path instead of "/v1".
@@ -105,6 +106,8 @@ STUDY = STUDIES + "/{study}"
 TRIALS = STUDY + "/trials"
 TRIAL = TRIALS + "/{trial}"
 ARTIFACT = TRIAL + "/artifacts/{artifact}"
+TOKENS = "/v1/tokens"
+TOKEN = TOKENS + "/{token}"
 # Files of the pages, which are the same for everyone: a browser shows an error page before it knows the token.
 STATIC = "/static/"
 STUDY_PAGE = "/studies/{project}/{location}/{study}"
@@ -274,6 +277,16 @@ CALLS: tuple[Call, ...] = (
     *_aiplatform_operations(TRIAL, documented=False),
     Call("get_discovery_document", GET, "/discovery.json", AIPLATFORM,
          None, dict[str, Any]),
+
+    # --- tokens
+    Call("create_token", POST, TOKENS, OWN,
+         access.CreateTokenRequest, access.Token),
+    Call("list_tokens", GET, TOKENS, OWN,
+         None, access.ListTokensResponse),
+    Call("revoke_token", DELETE, TOKEN, OWN,
+         None, wire.Empty),
+    Call("rotate_token", POST, TOKEN + ":rotate", OWN,
+         access.RotateTokenRequest, access.Token),
 
     # --- the server itself
     Call("healthz", GET, "/healthz", OWN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dodona_schemas import access
 from dodona_schemas import caip as ml
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
@@ -35,6 +36,13 @@ _CHOSEN = [
 _ML_MEASUREMENT = {"stepCount": "10", "elapsedTime": "3.500s", "metrics": [{"metric": "loss", "value": 0.25}]}
 
 EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
+    access.CreateTokenRequest: {
+        "displayName": "gpu-box",
+        "project": "default",
+        "role": "worker",
+        "lifetime": "2592000s",
+    },
+    access.RotateTokenRequest: {"overlap": "3600s"},
     wire.AddParametersRequest: {
         "parameters": [
             {"parameterId": "dropout", "doubleValueSpec": {"minValue": 0, "maxValue": 0.5, "defaultValue": 0}}

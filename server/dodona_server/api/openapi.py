@@ -53,6 +53,11 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "pattern": r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,99}$",
         "example": "model.weights.h5",
     },
+    "token": {
+        "description": "The token's id, which is no secret",
+        "pattern": "^[0-9a-f]{12}$",
+        "example": "0123456789ab",
+    },
     "operation": {
         "description": "The operation's id",
         "pattern": _ID,
@@ -65,6 +70,7 @@ _TAGS = {
     "trials": "A trial is one evaluation: parameters handed to a worker and what it measured.",
     "artifacts": "Files that belong to a trial, such as the weights of its model.",
     "operations": "What calls were answered with. All operations are done when they are answered.",
+    "tokens": "Tokens say who may do what. Their secrets are shown once and stored nowhere.",
     "AI Platform": "The same studies and trials in the dialect of AI Platform v1, which tensorflow-cloud speaks.",
     "health": "For containers, load balancers and start scripts; they need no token.",
 }

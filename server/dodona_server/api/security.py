@@ -1,21 +1,20 @@
-"""Authentication: a guard before all routes.
+"""Authentication: a guard before all routes finds out who makes a request; the routes check what they may do.
 
-If a token is configured, every request must send it: as `Authorization: Bearer`, as `x-goog-api-key` (what Google's
-clients send for an API key) or as the password of HTTP Basic (what a browser asks a person for). Without a token the
-server listens on loopback only. In both cases, the guard keeps pages of other web sites from changing anything
-through a person's browser: a browser names the page's origin with each such request, and no other client does.
+Unless the server is open, every request must send a token: as `Authorization: Bearer`, as `x-goog-api-key` or `?key=`
+(what Google's clients send for an API key) or as the password of HTTP Basic. An open server answers under the names of
+its own machine only. In all cases, the guard keeps pages of other web sites from changing anything through a person's
+browser: a browser names the page's origin with each such request, and no other client does.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import hmac
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,7 +25,8 @@ from dodona_server.api.errors import error_response
 from dodona_server.api.principal import remember
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.refused_tokens import RefusedTokens
-from dodona_server.domain.access import ANONYMOUS, ANYONE, RULES, TOKEN_HOLDER
+from dodona_server.domain.access import ANONYMOUS, ANYONE, RULES, Principal
+from dodona_server.service.access.gate import Gate
 
 # Answers without information: a container's health check does not know the token.
 _OPEN_PATHS = {call.path for call in CALLS if RULES[call.name] is ANYONE}
@@ -42,18 +42,17 @@ Headers = Mapping[bytes, list[str]]
 
 
 class Guard:
-    """ASGI middleware that passes authorized requests on, with their principal, and refuses the others.
+    """ASGI middleware that passes requests on with their principal, and refuses those that have none.
 
     Args:
         app: the guarded application.
-        token: the secret that requests must send; None for a server on loopback.
+        gate: knows the principals.
         proxies: the trusted proxies.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, proxies: Proxies) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, proxies: Proxies) -> None:
         self._app = app
-        self._digest = None if token is None else _digest(token)
-        self._principal = ANONYMOUS if token is None else TOKEN_HOLDER
+        self._gate = gate
         self._proxies = proxies
         self._refused = RefusedTokens()
 
@@ -62,13 +61,16 @@ class Guard:
         headers = _headers(scope)
         if not proxies.HEADERS.isdisjoint(headers):
             await self._proxies.apply(scope, receive, send)
-        refusal, principal = None, ANONYMOUS
         path = scope["path"]
-        if path not in _OPEN_PATHS and not path.startswith(STATIC):
-            refusal = self._wrong_site(scope, headers) or await self._wrong_client(scope, headers)
-            principal = self._principal
-        remember(scope, principal)
-        await (refusal or self._app)(scope, receive, send)
+        if path in _OPEN_PATHS or path.startswith(STATIC):
+            found: Principal | Response = ANONYMOUS
+        else:
+            found = self._wrong_site(scope, headers) or await self._principal(scope, headers)
+        if isinstance(found, Response):
+            await found(scope, receive, send)
+        else:
+            remember(scope, found)
+            await self._app(scope, receive, send)
 
     def _wrong_site(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the refusal of a change that a page of another web site requests, or None."""
@@ -91,23 +93,33 @@ class Guard:
             "FORWARDED_ALLOW_IPS must name it"
         )
 
-    async def _wrong_client(self, scope: Scope, headers: Headers) -> Response | None:
-        """Return the refusal of a client with a wrong token or none, or None."""
-        if self._digest is None:
-            host = headers.get(b"host", [""])[0]
-            own = read_host(host, scope["scheme"])
-            if own is not None and own.is_loopback:
-                return None
-            return _forbidden(f"this server has no token and answers to localhost only, not to {host!r}")
-        secrets = list(_secrets(headers))
-        if any(hmac.compare_digest(self._digest, _digest(one)) for one in secrets):
-            return None
-        if not await self._refused.refuse(scope, wrong=bool(secrets)):
+    async def _principal(self, scope: Scope, headers: Headers) -> Principal | Response:
+        """Return the principal of the request, or the refusal of one with a wrong token or none."""
+        secrets = list(_secrets(headers, scope["query_string"]))
+        for secret in secrets:
+            if (found := self._gate.principal(secret)) is not None:
+                return found
+        for secret in secrets:
+            if (found := await self._gate.find(secret)) is not None:
+                return found
+        return self._stranger(scope, headers) if self._gate.is_open else await self._refusal(scope, bool(secrets))
+
+    def _stranger(self, scope: Scope, headers: Headers) -> Principal | Response:
+        """Return the principal of a request to a server that needs no token."""
+        host = headers.get(b"host", [""])[0]
+        own = read_host(host, scope["scheme"])
+        if self._gate.is_insecure or (own is not None and own.is_loopback):
+            return ANONYMOUS
+        return _forbidden(f"this server has no token and answers to localhost only, not to {host!r}")
+
+    async def _refusal(self, scope: Scope, wrong: bool) -> Response:
+        """Return the refusal of a client with a wrong token, or none if not `wrong`."""
+        if not await self._refused.refuse(scope, wrong=wrong):
             message = "too many wrong tokens came from this address"
             return error_response(429, "RESOURCE_EXHAUSTED", message, {"Connection": "close", "Retry-After": "10"})
         message = (
-            "the token is not this server's: set DODONA_TOKEN to the one that the server was started with"
-            if secrets
+            "the token is not this server's: set DODONA_TOKEN to one that is; it may have expired, or was revoked"
+            if wrong
             else "this server needs its token: set DODONA_TOKEN, or send it as 'Authorization: Bearer TOKEN'"
         )
         return error_response(
@@ -168,13 +180,12 @@ def _forbidden(message: str) -> Response:
     return error_response(403, "PERMISSION_DENIED", message)
 
 
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
-
-
-def _secrets(headers: Headers) -> Iterable[str]:
+def _secrets(headers: Headers, query: bytes) -> Iterable[str]:
     """Return the secrets that a request sends."""
     yield from headers.get(b"x-goog-api-key", ())
+    if b"key=" in query:
+        # Some of Google's clients send an API key so.
+        yield from parse_qs(query.decode("latin-1")).get("key", ())
     for authorization in headers.get(b"authorization", ()):
         scheme, _, credentials = authorization.partition(" ")
         match scheme.lower():

@@ -103,6 +103,11 @@ RULES: Mapping[str, Rule] = {
     "list_operations": LOOK,
     "cancel_operation": WORK,
     "delete_operation": EDIT,
+    # Tokens. Administrators of a project see those of the project only.
+    "create_token": ADMINISTER,
+    "list_tokens": ADMINISTER,
+    "revoke_token": ADMINISTER,
+    "rotate_token": ADMINISTER,
     # The server itself.
     "healthz": ANYONE,
     "readyz": ANYONE,

@@ -188,3 +188,5 @@ ROWS["0006"] = {
 }
 # The same: the schema gained only an index.
 ROWS["0007"] = ROWS["0006"]
+# The same: the schema gained only a column.
+ROWS["0008"] = ROWS["0007"]

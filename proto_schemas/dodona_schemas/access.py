@@ -1,0 +1,42 @@
+"""Tokens: Dodona's own, in the style of Vertex."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dodona_schemas.base import Duration, WireModel
+
+
+class Token(WireModel):
+    """A token. Only the answer to the call that makes it has its secret."""
+
+    name: str = ""
+    display_name: str = ""
+    project: str = ""
+    role: str = ""
+    creator: str = ""
+    create_time: datetime | None = None
+    expire_time: datetime | None = None
+    use_time: datetime | None = None
+    secret: str = ""
+
+
+class CreateTokenRequest(WireModel):
+    """A token to make; without a project it holds in all of them, without a lifetime until it is revoked."""
+
+    display_name: str = ""
+    project: str = ""
+    role: str = ""
+    lifetime: Duration | None = None
+
+
+class RotateTokenRequest(WireModel):
+    """A token to replace; the old one is valid for the overlap, by default a day."""
+
+    overlap: Duration | None = None
+
+
+class ListTokensResponse(WireModel):
+    """All tokens that the caller administers."""
+
+    tokens: list[Token] = []

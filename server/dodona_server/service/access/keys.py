@@ -1,0 +1,29 @@
+"""Keyed hashes of tokens: what the database keeps instead of them."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from dodona_server.domain.credentials import Secret
+from dodona_server.storage.access import Digest
+
+
+class Keys:
+    """Makes and compares digests.
+
+    Args:
+        secret: the server's; see `storage.secret`.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.sha256(b"dodona tokens " + secret.encode()).digest()
+        self.key_id = hmac.digest(self._key, b"id", "sha256").hex()[:16]
+
+    def digest(self, secret: Secret) -> Digest:
+        """Return what to store of a token."""
+        return Digest(self.raw(secret).hex(), self.key_id)
+
+    def raw(self, secret: Secret) -> bytes:
+        """Return the keyed hash of a token."""
+        return hmac.digest(self._key, f"{secret.token_id}.{secret.secret}".encode(), "sha256")
