@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,10 +57,8 @@ class Guarded:
 
     def walk(self, call: Call, token: str | None, project: str = "p", study: str = "none") -> Any:
         """Make a call that has nothing to work on."""
-        names = {"project": project, "location": "l", "study": study, "trial": "1", "artifact": "a", "version": "x"}
-        path = call.served_at.replace("{path:path}", "/nowhere").format(
-            **names, operation="o", path="none", token="0" * 12
-        )
+        known = {"project": project, "location": "l", "study": study, "trial": "1", "token": "0" * 12}
+        path = re.sub(r"{(\w+)(?::path)?}", lambda part: known.get(part[1], "none"), call.served_at)
         body = None if call.request in (None, OCTETS) else EXAMPLES[call.request]
         if body and "project" in body:
             body = {**body, "project": project}
