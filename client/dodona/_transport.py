@@ -64,8 +64,9 @@ class Transport:
     """The connection to one project and location of a server; may be used by many threads at once.
 
     A call is sent again after a broken connection and after the answers 408, 502, 503 and 504, with full-jitter
-    exponential back-off. That is safe for every call: calls that create something carry a request id, and the others
-    change nothing the second time, because the resource is already in the new state.
+    exponential back-off. After 429 with `Retry-After` it is sent again when that time is over. That is safe for every
+    call: calls that create something carry a request id, and the others change nothing the second time, because the
+    resource is already in the new state.
 
     Args:
         url: the server's address, such as "http://127.0.0.1:8080".
@@ -295,11 +296,16 @@ class Transport:
             if isinstance(outcome, httpx.Response):
                 self._reached = True
                 self.outage.call_answered()
-                return outcome
             waited = time.monotonic() - started
             left = (self._retry.patience_seconds if self._reached else self._retry.first_patience_seconds) - waited
             if patience is not None:
                 left = min(left, patience - waited)
+            if isinstance(outcome, httpx.Response):
+                pause = _pause_of(outcome)
+                if pause is None or pause > left:
+                    return outcome
+                time.sleep(pause + pause_after(tries))
+                continue
             if left <= 0:
                 raise self.unreachable(waited, outcome) from outcome
             self.outage.call_failed(outcome, left if patience is None else None)
@@ -320,6 +326,16 @@ class Transport:
         if response.status_code in _PASSING:
             return self._refusal(response)
         return response
+
+
+def _pause_of(response: httpx.Response) -> float | None:
+    """Return how many seconds a server wants to be left alone by a client that asks too often; None if it does not."""
+    if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+        return None
+    try:
+        return max(0.0, float(response.headers.get("Retry-After", "")))
+    except ValueError:
+        return None
 
 
 def _is_of_resource(error: ApiError) -> bool:

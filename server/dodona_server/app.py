@@ -21,6 +21,7 @@ from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
 from dodona_server.api.calls import Dialect, row
 from dodona_server.api.proxies import Proxies
+from dodona_server.api.rates import Rates
 from dodona_server.api.route import Routes
 from dodona_server.api.security import Guard
 from dodona_server.api.vertex import operation_routes, routes
@@ -68,6 +69,7 @@ class Options:
         artifacts: where artifacts are kept, a folder or a URL; None for beside an SQLite database.
         max_artifact_bytes: the largest size of one artifact.
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
+        max_requests_per_second: of each principal, in the mean; None for no limit.
         root_path: the path below which a proxy serves the server, such as /dodona; "" for none.
         front: whether the hot calls are answered before FastAPI; tests compare both ways.
     """
@@ -82,6 +84,7 @@ class Options:
     artifacts: str | None = None
     max_artifact_bytes: int = MAX_ARTIFACT_BYTES
     min_free_bytes: int | None = None
+    max_requests_per_second: float | None = None
     root_path: str = ""
     front: bool = True
 
@@ -156,8 +159,10 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     errors.install(app)
     openapi.install(app)
     # Not framework middleware: what FastAPI does before that would be a tenth of the work of the trial loop.
-    inner = WholeBody(CaipDispatch(TrialLoop(app.framework, calls) if options.front else app.framework))
-    answering = errors.around(ErrorPages(Guard(inner, gate, Proxies())))
+    inner: ASGIApp = CaipDispatch(TrialLoop(app.framework, calls) if options.front else app.framework)
+    if options.max_requests_per_second is not None:
+        inner = Rates(inner, options.max_requests_per_second)
+    answering = errors.around(ErrorPages(Guard(WholeBody(inner), gate, Proxies())))
     app.front = BelowRoot(answering, options.root_path)
     return app
 

@@ -114,6 +114,7 @@ def options_of(settings: Settings) -> Options:
         artifacts=settings.artifacts,
         max_artifact_bytes=settings.max_artifact_bytes,
         min_free_bytes=settings.min_free_bytes,
+        max_requests_per_second=settings.max_requests_per_second,
         root_path=settings.root_path,
     )
 

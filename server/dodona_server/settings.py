@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=0, le=65535)
     database_url: str = "sqlite:///dodona.db"
     token: SecretStr | None = None
+    # Of each token, in each server process; without it there is no limit.
+    max_requests_per_second: float | None = Field(default=None, gt=0)
     # PEM files; without them the server speaks plain HTTP.
     tls_cert: Path | None = None
     tls_key: Path | None = None

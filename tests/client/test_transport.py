@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 
-from dodona import ApiError, Client, DodonaError, NotFound, Retry, ServerError, ServerUnreachable
+from dodona import ApiError, Client, DodonaError, NotFound, ResourceExhausted, Retry, ServerError, ServerUnreachable
 from dodona._proxy import proxy_for
-from tests.client.network import Clock, Network, canned, connected, study_json, suggestion, trial_json
+from tests.client.network import Answer, Clock, Network, canned, connected, study_json, suggestion, trial_json
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +32,30 @@ FAULTS: list[str | int] = ["refuse", "drop", "duplicate", 408, 502, 503, 504]
 def test_a_passing_failure_is_tried_again(fault: str | int) -> None:
     network = Network(canned(s=study_json()), [fault])
     assert connected(network).get_study("s").display_name == "s"
+
+
+def too_often(seconds: str | None) -> Answer:
+    """The answer of a server that a client asks too often: twice, then the study."""
+    answers = [httpx.Response(429, headers={} if seconds is None else {"Retry-After": seconds}, text="{}")] * 2
+    return lambda request: answers.pop() if answers else httpx.Response(200, json=study_json())
+
+
+def test_a_client_that_asks_too_often_waits_as_long_as_the_server_wants(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    began = clock.now
+    assert connected(Network(too_often("7"))).get_study("s").display_name == "s"
+    assert 14 <= clock.now - began <= 15
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("seconds", [None, "31", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_it_does_not_wait_for_a_time_that_nobody_has_named_or_beyond_its_patience(
+    clock: Clock, seconds: str | None
+) -> None:
+    with pytest.raises(ResourceExhausted):
+        connected(Network(too_often(seconds)), retry=Retry(patience_seconds=30)).get_study("s")
+    assert clock.slept == []
 
 
 @pytest.mark.parametrize("code", [400, 404, 409, 500])

@@ -33,7 +33,10 @@ _ERRORS = {
     "413": ("TooLarge", "The body is too large"),
     "415": ("NotJson", "The body is not JSON"),
     "414": ("LongTarget", "The path with its query is too long"),
-    "429": ("Guessing", "Too many wrong tokens came from the address"),
+    "429": (
+        "TooOften",
+        "Ask again after `Retry-After` seconds; without it, too many wrong tokens came from the address",
+    ),
     "431": ("LargeHead", "The head is too large, or has too many headers"),
     "500": ("Internal", "A bug: the server's log has it"),
     "503": ("Unavailable", "The server cannot answer now; send the same request again"),

@@ -116,7 +116,7 @@ class Guard:
         """Return the refusal of a client with a wrong token, or none if not `wrong`."""
         if not await self._refused.refuse(scope, wrong=wrong):
             message = "too many wrong tokens came from this address"
-            return error_response(429, "RESOURCE_EXHAUSTED", message, {"Connection": "close", "Retry-After": "10"})
+            return error_response(429, "RESOURCE_EXHAUSTED", message, {"Connection": "close"})
         message = (
             "the token is not this server's: set DODONA_TOKEN to one that is; it may have expired, or was revoked"
             if wrong

@@ -1,0 +1,45 @@
+"""How often one principal may ask."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.app import Options, create_app
+from dodona_server.storage.opening import open_store
+from tests.api.conftest import Api
+
+MEASUREMENT = {"stepCount": 1, "metrics": [{"metricId": "loss", "value": 1.0}]}
+
+
+@pytest.fixture
+def api(tmp_path):
+    """A server that answers three requests, and another one only after 1.7 s."""
+    app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(max_requests_per_second=0.6))
+    with TestClient(app, base_url="http://localhost") as client:
+        yield Api(client)
+
+
+def test_a_principal_that_asks_too_often_is_refused(api):
+    for _ in range(3):
+        api.get("/studies")
+    answer = api.client.get("/v1/projects/p/locations/l/studies")
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] in ("1", "2")
+    error = answer.json()["error"]
+    assert error["status"] == "RESOURCE_EXHAUSTED"
+    assert error["message"].startswith("this is more than 0.6 requests a second")
+
+
+def test_the_trial_that_it_holds_goes_on(api, study):
+    (trial,) = api.suggest()
+    path = f"{study}/trials/{trial['id']}"
+    api.get(path)
+    api.get(path, 429)
+    api.post(f"{path}:addTrialMeasurement", {"measurement": MEASUREMENT})
+    api.post(f"{path}:heartbeat", {"clientId": "w"})
+    own = f"/ml/v1/projects/p/locations/l{path}:addMeasurement"
+    measurement = {"stepCount": "2", "metrics": [{"metric": "loss", "value": 1.0}]}
+    assert api.client.post(own, json={"measurement": measurement}).status_code == 200
+    assert api.post(f"{path}:complete", {})["state"] == "SUCCEEDED"
+    api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 1}, 429)
