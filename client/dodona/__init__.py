@@ -12,6 +12,7 @@
 
 from dodona._artifacts import Artifact, Artifacts
 from dodona._client import Client
+from dodona._deleted import DeletedStudy
 from dodona._errors import (
     Aborted,
     AlreadyExists,
@@ -45,6 +46,7 @@ __all__ = [
     "Boolean",
     "Categorical",
     "Client",
+    "DeletedStudy",
     "Discrete",
     "DodonaError",
     "FailedPrecondition",

@@ -16,6 +16,7 @@ import httpx
 
 from dodona._announce import announce
 from dodona._codec import specs_of
+from dodona._deleted import DeletedStudy, deleted_study
 from dodona._errors import NotFound, named_problems
 from dodona._session import Address, Session, unique_worker
 from dodona._space import Space
@@ -217,13 +218,54 @@ class Client:
                 yield self._study(wire)
 
     def delete_study(self, name: str) -> None:
-        """Delete the study of that name (see `get_study`) with all its trials.
+        """Delete the study of that name (see `get_study`) with all its trials; `undelete_study` brings it back.
 
         Raises:
             NotFound: there is none.
             ServerUnreachable: the server does not answer.
         """
         self.get_study(name).delete()
+
+    def deleted_studies(self) -> list[DeletedStudy]:
+        """Return the studies of the project and location that can be brought back, the last deleted first.
+
+        Raises:
+            ServerUnreachable: the server does not answer.
+        """
+        listed = self._transport.call("GET", "deletedStudies", None, vertex.ListDeletedStudiesResponse)
+        return [deleted_study(wire) for wire in listed.deleted_studies]
+
+    def undelete_study(self, name: str, new_name: str | None = None) -> Study:
+        """Bring a deleted study back with its trials and files, and return it.
+
+        Args:
+            name: its id, display name, or id among the deleted studies; of several, the last deleted one.
+            new_name: its new id and display name, if another study has its name now.
+
+        Raises:
+            NotFound: there is no such deleted study.
+            AlreadyExists: another study has its name now.
+            ServerUnreachable: the server does not answer.
+        """
+        body = vertex.UndeleteStudyRequest(study_id=new_name or "", request_id=uuid.uuid4().hex)
+        path = f"deletedStudies/{self._deleted(name).id}:undelete"
+        return self._study(self._transport.call("POST", path, body, vertex.Study))
+
+    def purge_study(self, name: str) -> None:
+        """End a deleted study for good, with its trials and files; `name` is as in `undelete_study`.
+
+        Raises:
+            NotFound: there is no such deleted study.
+            ServerUnreachable: the server does not answer.
+        """
+        path = f"deletedStudies/{self._deleted(name).id}?requestId={uuid.uuid4().hex}"
+        self._transport.call("DELETE", path, None, vertex.Empty)
+
+    def _deleted(self, name: str) -> DeletedStudy:
+        for one in self.deleted_studies():
+            if checked(name, "the study's name") in (one.id, one.study_id, one.display_name):
+                return one
+        raise NotFound(404, "NOT_FOUND", f"no deleted study {name!r} can be brought back")
 
     def close(self) -> None:
         """Close the connections; the client and its studies cannot be used any more.

@@ -24,7 +24,7 @@ from dodona_server.api.proxies import Proxies
 from dodona_server.api.rates import Rates
 from dodona_server.api.route import Routes
 from dodona_server.api.security import Guard
-from dodona_server.api.vertex import operation_routes, routes
+from dodona_server.api.vertex import deleted_routes, operation_routes, routes
 from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
 from dodona_server.root_path import BelowRoot
 from dodona_server.service.access.gate import Gate
@@ -37,7 +37,8 @@ from dodona_server.service.feed import Feed
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
 from dodona_server.service.samples import Samples
-from dodona_server.service.studies.studies import StudyService
+from dodona_server.service.studies.deleted import DeletedStudyService
+from dodona_server.service.studies.studies import KEPT_SECONDS, StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
@@ -71,6 +72,7 @@ class Options:
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
         max_requests_per_second: of each principal, in the mean; None for no limit.
         root_path: the path below which a proxy serves the server, such as /dodona; "" for none.
+        kept_seconds: how long a deleted study can be brought back.
         front: whether the hot calls are answered before FastAPI; tests compare both ways.
     """
 
@@ -86,6 +88,7 @@ class Options:
     min_free_bytes: int | None = None
     max_requests_per_second: float | None = None
     root_path: str = ""
+    kept_seconds: float = KEPT_SECONDS
     front: bool = True
 
 
@@ -96,7 +99,7 @@ PAGES = Routes(Dialect.OWN, route_class=PageRoute)
 for _page in pages.PAGES:
     PAGES.serve(_page)
 
-API = (routes, operation_routes, export, events, artifact_routes, caip, tokens, health)
+API = (routes, operation_routes, deleted_routes, export, events, artifact_routes, caip, tokens, health)
 ROUTES = Routes.in_order([*(module.routes for module in API), PAGES])
 
 
@@ -148,7 +151,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.feed = Feed(store, watcher)
     app.state.changes = Changes(store, watcher)
     app.state.shared_answers = SharedAnswers()
-    app.state.studies = StudyService(store, time.time, schedule, strict=options.strict)
+    app.state.studies = StudyService(store, time.time, schedule, options.kept_seconds, strict=options.strict)
+    app.state.deleted = DeletedStudyService(store, time.time)
     app.state.queries = queries = TrialQueries(store)
     app.state.trials = trials = TrialService(store, time.time, schedule, options.kept_measurements)
     app.state.suggestions = suggestions = SuggestionService(store, time.time, stopping, schedule)

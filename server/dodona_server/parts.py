@@ -17,6 +17,7 @@ from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.operations import OperationService
 from dodona_server.service.samples import Samples
+from dodona_server.service.studies.deleted import DeletedStudyService
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
@@ -37,6 +38,7 @@ Access = Annotated[Gate, part("gate")]
 Artifacts = Annotated[ArtifactService, part("artifacts")]
 Following = Annotated[Changes, part("changes")]
 Dashboard = Annotated[DashboardQueries, part("dashboard")]
+Deleted = Annotated[DeletedStudyService, part("deleted")]
 Events = Annotated[Feed, part("feed")]
 Sampled = Annotated[Samples, part("samples")]
 Operations = Annotated[OperationService, part("operations")]

@@ -116,6 +116,7 @@ def options_of(settings: Settings) -> Options:
         min_free_bytes=settings.min_free_bytes,
         max_requests_per_second=settings.max_requests_per_second,
         root_path=settings.root_path,
+        kept_seconds=settings.undelete_days * 24 * 3600,
     )
 
 

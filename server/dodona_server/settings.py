@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS
+from dodona_server.service.studies.studies import KEPT_SECONDS
 
 # For a single artifact.
 MAX_ARTIFACT_BYTES = 4 * 2**30
@@ -44,6 +45,8 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)
     # The free space that artifacts leave on their folder's disk; by default 1 GiB, or a tenth of a disk below 10 GiB.
     min_free_bytes: int | None = Field(default=None, ge=0)
+    # How long a deleted study can be brought back.
+    undelete_days: float = Field(default=KEPT_SECONDS / (24 * 3600), ge=0, allow_inf_nan=False)
 
     @field_validator("root_path")
     @classmethod

@@ -284,6 +284,8 @@ def test_a_deleted_study_leaves_nothing_on_the_disk(api, study, spec, folder):
     api.suggest("t")
     put(api, path="/studies/t/trials/1/artifacts/a")
     api.delete(study)
+    (deleted,) = api.get("/deletedStudies")["deletedStudies"]
+    api.delete(f"/deletedStudies/{deleted['name'].rpartition('/')[2]}")
     wait_until_removed(folder, left=1)
     assert media(api, "/studies/t/trials/1/artifacts/a").content == CONTENT
 

@@ -135,6 +135,10 @@ def test_every_example_works(server, method, path, call):
         assert server.post(f"{root}/studies", json=EXAMPLES[wire.CreateStudyRequest]).status_code == 200
         asked = server.post(f"{root}/studies/digits/trials:suggest", json=EXAMPLES[wire.SuggestTrialsRequest])
         names["operation"] = asked.json()["name"].rpartition("/")[2]
+    if "{deleted_study}" in path:
+        server.delete(f"{root}/studies/digits")
+        newest = server.get(f"{root}/deletedStudies").json()["deletedStudies"][0]
+        names["deleted_study"] = newest["name"].rpartition("/")[2]
     example = call["requestBody"]["content"]["application/json"]["example"]
     if "{token}" in path:
         made = server.post("/v1/tokens", json=EXAMPLES[access.CreateTokenRequest]).json()

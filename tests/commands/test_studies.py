@@ -102,6 +102,22 @@ def test_a_study_is_paused_resumed_completed_and_deleted(cli: Callable[..., Resu
     assert "no study with the displayName 'digits'" in gone.stderr
 
 
+def test_a_deleted_study_is_listed_brought_back_and_purged(cli: Callable[..., Result], study: dodona.Study) -> None:
+    for _ in range(2):
+        cli("studies", "delete", "digits", "--yes")
+        assert lines(cli("studies", "deleted"))[0][1:4] == ["digits", "", "3"]
+        assert cli("studies", "undelete", "digits").stdout.startswith("digits: http")
+    assert len(study.trials()) == 3
+    cli("studies", "delete", "digits", "--yes")
+    (first,) = [one for one in json.loads(cli("studies", "deleted", "--json").stdout) if one["study_id"] == "digits"]
+    assert cli("studies", "undelete", first["id"], "--new-name", "numbers").stdout.startswith("numbers: http")
+    cli("studies", "delete", "numbers", "--yes")
+    assert cli("studies", "purge", "numbers", input="n\n").exit_code == 1
+    assert cli("studies", "purge", "numbers", "--yes").stdout == "numbers: purged\n"
+    gone = cli("studies", "undelete", "numbers")
+    assert (gone.exit_code, gone.stderr) == (1, "dodona: no deleted study 'numbers' can be brought back\n")
+
+
 def test_the_best_trials(cli: Callable[..., Result], study: dodona.Study) -> None:
     head, first, second = lines(cli("studies", "best", "digits", "-n", 5))
     assert head == ["trial", "state", "step", "acc", "time", "worker", "parameters"]

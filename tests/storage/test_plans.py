@@ -26,6 +26,7 @@ from dodona_server.domain.trial import Lease, Measurement, RankingPosition, Tria
 from dodona_server.storage import (
     artifacts,
     curves,
+    deleted_studies,
     ended_curves,
     events,
     leases,
@@ -76,6 +77,12 @@ USES: dict[str, Use] = {
     "spec": lambda t, s: studies.find_spec(t, s.key),
     "studies due": lambda t, s: studies.due(t, THEN, 20),
     "any removed": lambda t, s: studies.any_removed(t),
+    "deleted studies": lambda t, s: deleted_studies.of_location(t, s.name.parent),
+    "deleted studies to purge": lambda t, s: deleted_studies.overdue(t, THEN, 20),
+    "bring back": lambda t, s: (
+        deleted_studies.hold(t, s, THEN, THEN),
+        deleted_studies.bring_back(t, deleted_studies.find(t, s.name.parent, s.key), s.name, s.display_name),
+    ),
     "count trials": lambda t, s: studies.add_trials(t, s, 1, 1),
     "own": lambda t, s: trials.unfinished_trials(t, s, TrialState.ACTIVE, "worker-1", 5),
     "queued": lambda t, s: trials.unfinished_trials(t, s, TrialState.REQUESTED, "", 5),

@@ -202,6 +202,11 @@ class TestStudies:
         page.get_by_role("button", name="Delete the study").click()
         page.wait_for_url("**/")
         assert api.get(f"/{study}") is None
+        page.get_by_role("link", name="Deleted studies").click()
+        page.get_by_role("button", name="Bring back").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Bring back").click()
+        page.wait_for_url(f"**{S}/{study}")
+        assert api.get(f"/{study}") is not None
 
     def test_a_study_is_created_and_wrong_json_is_told_as_one_types(
         self, browser: Browser, url: str, api: Filled

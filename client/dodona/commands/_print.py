@@ -15,12 +15,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dodona import Study, TrialRecord
+from dodona import DeletedStudy, Study, TrialRecord
 from dodona._space import Boolean, Categorical, Discrete, Float, Int, Parameter, values_of
 from dodona._text import line_of
 from dodona_schemas.base import WireModel
 
 SECONDS_OF = {"d": 86_400, "h": 3600, "min": 60}
+
+
+Record = WireModel | TrialRecord | DeletedStudy
 
 
 def print_table(rows: Sequence[Mapping[str, str]], heads: Sequence[str], right: Iterable[str] = ()) -> None:
@@ -57,13 +60,13 @@ def print_facts(facts: Mapping[str, str]) -> None:
             typer.echo(f"{name:{width}}  {line_of(fact)}")
 
 
-def print_json(content: WireModel | Sequence[WireModel] | TrialRecord | Sequence[TrialRecord]) -> None:
-    """Print a study as the API has it, a trial as its record, or a list of them, as indented JSON."""
+def print_json(content: Record | Sequence[Record]) -> None:
+    """Print a study as the API has it, a trial or deleted study as its record, or a list of them, as indented JSON."""
     shown = [_plain(one) for one in content] if isinstance(content, Sequence) else _plain(content)
     typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
-def _plain(content: WireModel | TrialRecord) -> Any:
+def _plain(content: Record) -> Any:
     if isinstance(content, WireModel):
         return json.loads(content.to_json())
     return to_jsonable_python(asdict(content), timedelta_mode="float", inf_nan_mode="strings")

@@ -165,11 +165,55 @@ def complete(study: Name, yes: Yes = False, url: Url = None, token: Token = None
 
 @app.command(epilog="Example: dodona studies delete digits --yes")
 def delete(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = "default") -> None:
-    """Delete a study with all its trials."""
+    """Delete a study with all its trials; for a time, `undelete` brings it back."""
     with opened(study, url, token, project) as found:
         confirm(f"Delete {found.display_name} with all its trials?", yes)
         found.delete()
         typer.echo(f"{found.display_name}: deleted")
+
+
+@app.command(epilog="Example: dodona studies deleted")
+def deleted(url: Url = None, token: Token = None, project: Project = "default", as_json: AsJson = False) -> None:
+    """List the deleted studies that can be brought back, the last deleted first."""
+    with connected(url, token, project) as client:
+        found = client.deleted_studies()
+        if as_json:
+            print_json(found)
+            return
+        rows = [
+            {
+                "deleted": one.id,
+                "study": one.study_id,
+                "name": "" if one.display_name == one.study_id else one.display_name,
+                "trials": str(one.trial_count),
+                "age": age(one.delete_time),
+            }
+            for one in found
+        ]
+        print_table(rows, ["deleted", "study", "name", "trials", "age"], right=["trials", "age"])
+
+
+@app.command(epilog="Example: dodona studies undelete digits")
+def undelete(
+    study: Name,
+    new_name: Annotated[str | None, typer.Option(help="Its new name, if another study has the old one now")] = None,
+    url: Url = None,
+    token: Token = None,
+    project: Project = "default",
+) -> None:
+    """Bring a deleted study back; of several of that name, the last deleted one."""
+    with connected(url, token, project) as client:
+        found = client.undelete_study(study, new_name)
+        typer.echo(f"{found.display_name}: {found.url}")
+
+
+@app.command(epilog="Example: dodona studies purge digits --yes")
+def purge(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = "default") -> None:
+    """End a deleted study for good, with all its trials and files."""
+    with connected(url, token, project) as client:
+        confirm(f"End the deleted study {study} for good?", yes)
+        client.purge_study(study)
+        typer.echo(f"{study}: purged")
 
 
 @app.command(epilog="Example: dodona studies best digits --count 5")

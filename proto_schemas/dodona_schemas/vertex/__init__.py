@@ -53,12 +53,15 @@ from dodona_schemas.vertex.study import (
 from dodona_schemas.vertex.study_calls import (
     AddParametersRequest,
     CreateStudyRequest,
+    DeletedStudy,
     Event,
+    ListDeletedStudiesResponse,
     ListEventsResponse,
     ListStudiesResponse,
     LookupStudyRequest,
     PauseStudyRequest,
     SetMaxTrialsRequest,
+    UndeleteStudyRequest,
     UpdateMetadataRequest,
 )
 from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext, TrialParameter, TrialState
@@ -96,6 +99,7 @@ __all__ = [
     "CreateStudyRequest",
     "CreateTrialRequest",
     "DecayCurveAutomatedStoppingSpec",
+    "DeletedStudy",
     "DiscreteValueCondition",
     "DiscreteValueSpec",
     "DoubleValueSpec",
@@ -108,6 +112,7 @@ __all__ = [
     "HeartbeatTrialRequest",
     "IntValueCondition",
     "IntegerValueSpec",
+    "ListDeletedStudiesResponse",
     "ListEventsResponse",
     "ListOperationsResponse",
     "ListOptimalTrialsResponse",
@@ -146,6 +151,7 @@ __all__ = [
     "TrialParameter",
     "TrialReport",
     "TrialState",
+    "UndeleteStudyRequest",
     "UpdateMetadataRequest",
     "parse_algorithm",
 ]

@@ -56,6 +56,30 @@ class PauseStudyRequest(WireModel):
     request_id: str | None = own_request_id()
 
 
+class DeletedStudy(WireModel):
+    """A study that was deleted and can be brought back until `purge_time`; `study` is the name that it had."""
+
+    name: str
+    study: str
+    display_name: str = ""
+    trial_count: Int64
+    delete_time: datetime
+    purge_time: datetime
+
+
+class ListDeletedStudiesResponse(WireModel):
+    """The studies that can be brought back, the last deleted first; not more than 1,000."""
+
+    deleted_studies: Repeated[DeletedStudy] = []
+
+
+class UndeleteStudyRequest(WireModel):
+    """A deleted study to bring back; `study_id` is a new id and display name, if another study has the old one now."""
+
+    study_id: str = ""
+    request_id: str | None = own_request_id()
+
+
 class Event(WireModel):
     """Something that happened in a study; `number` counts from 1 without gaps."""
 

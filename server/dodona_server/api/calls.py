@@ -85,7 +85,9 @@ class Call:
         """Return the group of calls to which it belongs in the OpenAPI document."""
         if self.dialect is Dialect.AIPLATFORM:
             return "AI Platform"
-        collections: list[str] = re.findall(r"/(studies|trials|artifacts|operations|tokens)\b", self.path)
+        collections: list[str] = re.findall(
+            r"/(studies|deletedStudies|trials|artifacts|operations|tokens)\b", self.path
+        )
         return collections[-1] if collections else "health"
 
     @property
@@ -102,6 +104,7 @@ GOOGLE_ROOT = "/ui"
 
 LOCATION = "/v1/projects/{project}/locations/{location}"
 STUDIES = LOCATION + "/studies"
+DELETED = LOCATION + "/deletedStudies"
 STUDY = STUDIES + "/{study}"
 TRIALS = STUDY + "/trials"
 TRIAL = TRIALS + "/{trial}"
@@ -118,6 +121,7 @@ VERTEX, AIPLATFORM, OWN = Dialect
 _LOST = {409: "The attempt was lost: the trial was handed on, or has ended"}
 _OTHER_SPEC = {409: "The name belongs to a study with another spec"}
 _OTHER_CONFIGURATION = {409: "The name belongs to a study with another configuration"}
+_TAKEN = {409: "Another study has the name of the deleted one"}
 _NO_ROOM = {413: "The file is larger than this server allows", 507: "The server has no room left for it"}
 _NO_PYARROW = {501: "The server has no pyarrow, which Parquet needs"}
 _NO_DATABASE = {503: "The database does not answer"}
@@ -233,6 +237,13 @@ CALLS: tuple[Call, ...] = (
     Call("delete_study", DELETE, STUDY, VERTEX,
          None, wire.Empty),
 
+    Call("list_deleted_studies", GET, DELETED, OWN,
+         None, wire.ListDeletedStudiesResponse),
+    Call("undelete_study", POST, DELETED + "/{deleted_study}:undelete", OWN,
+         wire.UndeleteStudyRequest, wire.Study, _TAKEN),
+    Call("purge_study", DELETE, DELETED + "/{deleted_study}", OWN,
+         None, wire.Empty),
+
     # --- operations
     Call("check_trial_early_stopping_state", POST, TRIAL + ":checkTrialEarlyStoppingState", VERTEX,
          wire.EmptyRequest, wire.EarlyStoppingOperation),
@@ -297,6 +308,7 @@ CALLS: tuple[Call, ...] = (
     # --- pages
     _page("all_studies", "/"),
     _page("new_study", "/new"),
+    _page("deleted", "/deleted"),
     _page("one_study", STUDY_PAGE),
     _page("figure_of_study", STUDY_PAGE + "/figures/{figure}", JSON),
     _page("compare", "/compare"),

@@ -56,6 +56,7 @@ EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
     wire.LookupStudyRequest: {"displayName": "Digits"},
     wire.SetMaxTrialsRequest: {"maxNumTrials": 200},
     wire.PauseStudyRequest: {"reason": "the machine is needed for something else"},
+    wire.UndeleteStudyRequest: {"studyId": "digits-old"},
     wire.ReleaseTrialRequest: {"attempt": 1},
     wire.ReportTrialsRequest: {"reports": [{"trial": "1", "measurement": _MEASUREMENT}]},
     wire.CreateStudyRequest: {

@@ -97,6 +97,9 @@ RULES: Mapping[str, Rule] = {
     "resume_study": EDIT,
     "complete_study": EDIT,
     "delete_study": ADMINISTER,
+    "list_deleted_studies": LOOK,
+    "undelete_study": EDIT,
+    "purge_study": ADMINISTER,
     # Operations: what calls were answered with.
     "get_operation": READ,
     "wait_operation": READ,
@@ -131,6 +134,7 @@ RULES: Mapping[str, Rule] = {
     "compare_data": LOOK,
     "anything_else": READ,
     "new_study": EDIT,
+    "deleted": LOOK,
 }
 
 

@@ -18,7 +18,7 @@ from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
 from dodona_server.service.trials.ending import expire
-from dodona_server.storage import leases, operations, requests, studies
+from dodona_server.storage import deleted_studies, leases, operations, requests, studies
 from dodona_server.storage.clock import database_time
 from dodona_server.storage.locks import maintenance_lock
 from dodona_server.storage.store import Store, Transaction
@@ -97,7 +97,7 @@ class Maintenance:
             # No worker could send a heartbeat meanwhile: give them time to do so.
             await self._store.run(leases.grant_grace)
             self._was_away = False
-        was_set, overdue, due, removed = await self._store.read(self._due)
+        was_set, overdue, due, purged, removed = await self._store.read(self._due)
         if was_set:
             logger.warning("the database's clock was set to another time: all leases are renewed")
             await self._store.run(leases.begin_anew)
@@ -106,7 +106,9 @@ class Maintenance:
         if due:
             await self._store.run(self._end_studies)
         more = False
-        if removed:
+        if purged:
+            await self._store.run(lambda transaction: _purge_deleted(transaction, self._clock()))
+        if purged or removed:
             # If another server deletes the rows, this one does not look for them again at once.
             more = await self._store.run(_clear_removed)
         now = self._monotonic()
@@ -128,15 +130,16 @@ class Maintenance:
         self._ahead = (now - self._monotonic(), now - before)
         return self._ahead[0] > most + MAX_DRIFT_SECONDS or self._ahead[1] < least - MAX_DRIFT_SECONDS
 
-    def _due(self, transaction: Transaction) -> tuple[bool, int, bool, bool]:
-        """Return whether the clock was set, the number of expired leases, whether studies are over or deleted.
+    def _due(self, transaction: Transaction) -> tuple[bool, int, bool, bool, bool]:
+        """Return whether the clock was set, how many leases have expired, whether studies are over, overdue, removed.
 
         Most of the time nothing is due.
         """
         was_set = self._was_set(transaction)
         overdue = len(leases.run_out(transaction, MAX_LEASES, lock=False))
         due = bool(studies.due(transaction, self._clock(), 1, lock=False))
-        return was_set, overdue, due, studies.any_removed(transaction)
+        purged = bool(deleted_studies.overdue(transaction, self._clock(), 1))
+        return was_set, overdue, due, purged, studies.any_removed(transaction)
 
     def _expire_leases(self, transaction: Transaction) -> None:
         if not maintenance_lock(transaction):
@@ -178,13 +181,22 @@ async def _sweep(artifacts: ArtifactService) -> None:
         logger.exception("deleted artifacts cannot be removed; this is tried again")
 
 
+def _purge_deleted(transaction: Transaction, now: float) -> None:
+    """End deleted studies for good whose time has come."""
+    if maintenance_lock(transaction):
+        for key in deleted_studies.overdue(transaction, now, MAX_STUDIES):
+            deleted_studies.purge(transaction, key)
+
+
 def _clear_removed(transaction: Transaction) -> bool:
     """Delete some rows of deleted studies, and return whether there were any; False if another server does it."""
     return maintenance_lock(transaction) and studies.clear_removed(transaction, MAX_ROWS)
 
 
 async def clear_all(store: Store) -> int:
-    """Delete the rows of every deleted study at once, and return the number of studies."""
+    """Delete every deleted study for good at once, and return the number of studies."""
+    while await store.read(deleted_studies.count):
+        await store.run(lambda transaction: _purge_deleted(transaction, math.inf))
     removed = await store.read(studies.count_removed)
     while await store.read(studies.any_removed):
         await store.run(_clear_removed)

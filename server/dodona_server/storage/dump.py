@@ -25,9 +25,11 @@ from dodona_server.storage.opening import engine_for, open_store, open_unchanged
 from dodona_server.storage.postgres import reading_engine
 from dodona_server.storage.sqlite import sqlite_engine
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import REMOVED, metadata, studies
+from dodona_server.storage.tables import metadata, shown, studies
 
 ROWS_AT_ONCE = 1000
+# A server that has never been used has rows in these tables.
+_OF_A_START = {"access", "audit"}
 
 
 @contextmanager
@@ -157,7 +159,7 @@ def _clear(transaction: Transaction, *, force: bool) -> None:
     """Drop all tables."""
     tables = _reflected(transaction)
     for table in tables:
-        if not force and transaction.execute(sa.select(table).limit(1)).first():
+        if not force and table.name not in _OF_A_START and transaction.execute(sa.select(table).limit(1)).first():
             raise StoreUnusable(f"the database is not empty: {table.name} has rows; choose another one, or use --force")
     for table in reversed(tables):
         table.drop(transaction)
@@ -189,7 +191,7 @@ def copy_studies(source: Transaction, target: Transaction, project: str | None) 
         StoreUnusable: the target has a study of one of the names.
     """
     blobs: dict[str, str] = {}
-    which = studies.c.project != REMOVED if project is None else studies.c.project == project
+    which = shown if project is None else studies.c.project == project
     for study in source.execute(sa.select(studies).where(which).order_by(studies.c.key)).mappings():
         key = _copy_study(target, dict(study))
         for table in metadata.sorted_tables:

@@ -17,6 +17,7 @@ from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import (
+    HELD,
     REMOVED,
     curves,
     events,
@@ -172,7 +173,7 @@ def page(transaction: Transaction, parent: Location, after: int, limit: int) -> 
 def find_key(transaction: Transaction, key: int) -> Study | None:
     """Return the study with that key, unless it is deleted."""
     row = _FIND_KEY.row(transaction, {"of_study": key})
-    return None if row is None or row["project"] == REMOVED else read_study(row)
+    return None if row is None or row["project"] in (REMOVED, HELD) else read_study(row)
 
 
 def find_spec(transaction: Transaction, study_key: int) -> StudySpec | None:
@@ -252,7 +253,12 @@ def replace_spec(transaction: Transaction, study: Study) -> None:
 
 def remove(transaction: Transaction, study: Study) -> None:
     """Hide the study and free its name; `clear_removed` deletes its rows."""
-    _REMOVE.run(transaction, {"of_study": study.key})
+    remove_key(transaction, study.key)
+
+
+def remove_key(transaction: Transaction, key: int) -> None:
+    """Do the same for the study with that key."""
+    _REMOVE.run(transaction, {"of_study": key})
 
 
 def any_removed(transaction: Transaction) -> bool:

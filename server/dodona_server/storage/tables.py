@@ -51,9 +51,27 @@ studies = sa.Table(
 
 # The project of deleted studies that are not cleared yet. No project can have this name.
 REMOVED = ""
-shown = studies.c.project != REMOVED
+# The project of deleted studies that can be brought back; `deleted_studies` has their names.
+HELD = ":"
+shown = sa.and_(studies.c.project != REMOVED, studies.c.project != HELD)
 timed = studies.c.check_time.is_not(None)
 sa.Index("ix_studies_check_time", studies.c.check_time, sqlite_where=timed, postgresql_where=timed)
+
+deleted_studies = sa.Table(
+    "deleted_studies",
+    metadata,
+    sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), primary_key=True),
+    sa.Column("project", sa.String, nullable=False),
+    sa.Column("location", sa.String, nullable=False),
+    sa.Column("study_id", sa.String, nullable=False),
+    sa.Column("display_name", sa.String, nullable=False),
+    sa.Column("delete_time", sa.Double, nullable=False),
+    # From when on the study cannot be brought back.
+    sa.Column("purge_time", sa.Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+sa.Index("ix_deleted_studies_purge_time", deleted_studies.c.purge_time)
+sa.Index("ix_deleted_studies_delete_time", deleted_studies.c.delete_time)
 
 trials = sa.Table(
     "trials",

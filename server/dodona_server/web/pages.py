@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from fastapi import Request, Response
 
 from dodona_server.aside import aside
 from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.parts import Dashboard, Following, Sampled
+from dodona_server.parts import Dashboard, Deleted, Following, Sampled
 from dodona_server.service.samples import Sample, Samples
 from dodona_server.web.compare_page import compare_context, studies_of
 from dodona_server.web.figure_data import KINDS, comparison, study_figure
@@ -29,6 +31,13 @@ async def all_studies(request: Request, dashboard: Dashboard) -> Response:
     found, count = await dashboard.studies(query.wanted, (query.page - 1) * MAX_STUDIES, MAX_STUDIES)
     context = studies_context(found, count, query)
     return await page(request, "studies.html", address=_address(request), **context)
+
+
+async def deleted(request: Request, deleted: Deleted) -> Response:
+    """Return the page of the studies that can be brought back."""
+    principal: Principal = request.state.principal
+    found = await deleted.of_projects(principal.projects_of("deleted"))
+    return await page(request, "deleted.html", live=False, deleted=found, now=time.time())
 
 
 async def new_study(request: Request) -> Response:
@@ -106,6 +115,7 @@ async def anything_else(path: str) -> Response:
 PAGES = (
     all_studies,
     new_study,
+    deleted,
     one_study,
     one_trial,
     figure_of_study,

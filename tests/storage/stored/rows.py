@@ -190,3 +190,5 @@ ROWS["0006"] = {
 ROWS["0007"] = ROWS["0006"]
 # The same: the schema gained only a column.
 ROWS["0008"] = ROWS["0007"]
+# The same: the schema gained only tables.
+ROWS["0009"] = ROWS["0008"]

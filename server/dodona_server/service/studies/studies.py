@@ -23,11 +23,13 @@ from dodona_server.service.budget import complete_if_over
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import events, studies, trials
+from dodona_server.storage import deleted_studies, events, studies, trials
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
 
 MAX_DISPLAY_NAME_LENGTH = 256
+# By default a deleted study can be brought back for a week.
+KEPT_SECONDS = 7 * 24 * 3600.0
 # What precedes the id in a reference to a created study.
 STUDIES = "studies/"
 
@@ -39,10 +41,20 @@ class StudyService:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
         schedule: computes the first suggestion of a new study.
+        kept_seconds: how long a deleted study can be brought back.
         strict: whether creating a study that exists with an equal spec is an error, as in Vertex.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], schedule: Schedule, *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        schedule: Schedule,
+        kept_seconds: float = KEPT_SECONDS,
+        *,
+        strict: bool = False,
+    ) -> None:
+        self._kept_seconds = kept_seconds
         self._store = store
         self._clock = clock
         self._schedule = schedule
@@ -256,14 +268,16 @@ class StudyService:
         return refusal(StudyVerb.RESUME, study.state, study.name, reason) if reason else None
 
     async def delete(self, name: StudyName, request_id: str | None = None) -> None:
-        """Delete the study with its trials. Callers no longer see it at once; maintenance deletes the rows later.
+        """Delete the study with its trials. Callers no longer see it at once; for a time it can be brought back.
 
         Raises:
             NotFound: there is none.
         """
 
         def use_case(transaction: Transaction) -> None:
-            studies.remove(transaction, get_study(transaction, name, lock=True))
+            now = self._clock()
+            study = get_study(transaction, name, lock=True)
+            deleted_studies.hold(transaction, study, now, now + self._kept_seconds)
 
         once = IdempotentCall(request_id, f"delete {name}", name.parent, self._clock())
         await self._store.run(once(use_case, lambda _: None))
