@@ -9,15 +9,22 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
+from playwright.sync_api import Page as BrowserPage
 from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
 from dodona_server.storage.opening import open_store
+from tests.support.processes import ServerProcess
+from tests.web import browser as browsers
+from tests.web.filled import Filled, add_big_study
 
 VOID = {"meta", "link", "img", "br", "input"}
 INLINE = {"a", "b", "code", "small", "span", "strong", "time"}
 # Their text is no part of what a page shows at first.
 APART = {"dialog", "noscript", "script"}
+# The pages have this path in their addresses; requests may have it or not.
+ROOT = "/tuning"
 ACCURACY = {"metricId": "val_accuracy", "goal": "MAXIMIZE"}
 RATE = {"parameterId": "learning_rate", "doubleValueSpec": {"minValue": 0.00001, "maxValue": 0.1}}
 
@@ -130,3 +137,35 @@ def site(tmp_path: Path) -> Iterator[Site]:
     store = open_store(f"sqlite:///{tmp_path / 'site.db'}")
     with TestClient(create_app(store), base_url="http://localhost", headers={"Host": "localhost"}) as client:
         yield Site(client)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with browsers.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server with studies of all kinds."""
+    folder = tmp_path_factory.mktemp("browser")
+    add_big_study(folder / "dodona.db")
+    server = ServerProcess(folder, DODONA_ROOT_PATH=ROOT).start()
+    filled = Filled(server.url)
+    filled.fill()
+    filled.close()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def api(url: str) -> Iterator[Filled]:
+    filled = Filled(url)
+    yield filled
+    filled.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[BrowserPage]:
+    with browsers.watched(browser, url) as page:
+        yield page

@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.processes import ServerProcess
 from tests.web import browser as browsers
 from tests.web.browser import PHONE, faults_for_all, refresh, watched
-from tests.web.filled import BIG, EVIL, RATE, SCRIPTS, Filled, add_big_study
+from tests.web.conftest import ROOT
+from tests.web.filled import BIG, EVIL, RATE, SCRIPTS, Filled
 
 pytestmark = [
     pytest.mark.processes,
@@ -21,8 +22,6 @@ pytestmark = [
 ]
 TOKEN = "a long random secret"
 S = "/studies/p/l"
-# The pages have this path in their addresses; requests may have it or not.
-ROOT = "/tuning"
 PAGES = [
     "/",
     "/?q=nothing",
@@ -40,38 +39,6 @@ PAGES = [
     f"{S}/none",
 ]
 Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server with studies of all kinds."""
-    folder = tmp_path_factory.mktemp("browser")
-    add_big_study(folder / "dodona.db")
-    server = ServerProcess(folder, DODONA_ROOT_PATH=ROOT).start()
-    filled = Filled(server.url)
-    filled.fill()
-    filled.close()
-    yield server.url
-    server.stop()
-
-
-@pytest.fixture
-def api(url: str) -> Iterator[Filled]:
-    filled = Filled(url)
-    yield filled
-    filled.close()
-
-
-@pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    with watched(browser, url) as page:
-        yield page
 
 
 @pytest.fixture

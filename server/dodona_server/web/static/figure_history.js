@@ -46,6 +46,15 @@ function steps(best, place, length) {
   return [...line, [Math.max(best.end, best.x.at(-1)) / length, line.at(-1)[1]]];
 }
 
+// Failed trials have no value: a triangle on the x axis.
+function atTheBottom(params, api) {
+  const { x: left, y: top, width, height } = params.coordSys;
+  const [x] = api.coord([api.value(0), 0]);
+  const y = top + height;
+  if (x < left || x > left + width) return null;
+  return { type: "polygon", shape: { points: [[x - 4, y], [x + 4, y], [x, y - 7]] }, style: { fill: api.visual("color") } };
+}
+
 export const history = {
   title: "History",
   tools: [BY, SCALES],
@@ -67,8 +76,8 @@ export const history = {
     }));
     series.push({ name: "best so far", type: "line", step: "end", data: steps(best, place, length), symbol: "none", lineStyle: { color: colours.accent, width: 2 }, itemStyle: { color: colours.accent }, z: 5, tooltip: { show: false } });
     if (failed.x.length) {
-      const reasons = failed.x.map((x, index) => ({ value: [x / length, 0], number: failed.numbers[index], reason: failed.reasons[index] }));
-      series.push({ name: WORDS.failed, type: "scatter", yAxisIndex: 1, data: reasons, symbol: "triangle", symbolSize: 7, itemStyle: { color: colours.marks.failed } });
+      const reasons = failed.x.map((x, index) => ({ value: [x / length], number: failed.numbers[index], reason: failed.reasons[index] }));
+      series.push({ name: WORDS.failed, type: "custom", renderItem: atTheBottom, encode: { x: 0 }, data: reasons, itemStyle: { color: colours.marks.failed } });
     }
     series.push(highlighted(colours, rows.filter((row) => selected.has(row.number))));
     return {
@@ -76,7 +85,7 @@ export const history = {
       legend: legend(colours, series.slice(0, -1).map((one) => one.name)),
       tooltip: tooltip(colours, { formatter: ({ data }) => (data.reason === undefined ? `Trial ${data.number}: ${text(data.real)}${data.mark === "stopped" ? ", stopped early" : ""}` : `Trial ${data.number} failed: ${short(data.reason || "no reason", 60)}`) }),
       xAxis: made,
-      yAxis: [upAxis(colours, title, more), { type: "value", position: "right", min: 0, max: 1, show: false, axisLabel: { show: false } }],
+      yAxis: upAxis(colours, title, more),
       dataZoom: zoom(chosen),
       toolbox: drawnZoom(),
       series,

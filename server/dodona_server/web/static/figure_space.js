@@ -18,7 +18,6 @@ export const parallel = {
     if (figure.values.length < 2 || !figure.axes.length) return null;
     const log = chosen.scale === "log" && figure.values.every((value) => value > 0);
     const columns = figure.axes.length;
-    const areas = JSON.parse(chosen.brush || "{}");
     const place = { areaSelectStyle: { width: 18, borderWidth: 1, borderColor: colours.accent, color: colours.accent, opacity: 0.25 } };
     const halo = { textBorderColor: colours.paper, textBorderWidth: 3 };
     const axes = figure.axes.map((given, dim) => {
@@ -35,7 +34,7 @@ export const parallel = {
     const isTop = (value) => better(figure.goal)(value, top) <= 0;
     return {
       parallel: { left: 50, right: 70, top: 46, bottom: 26, axisExpandable: false, parallelAxisDefault: { inverse: false } },
-      parallelAxis: axes.map((one) => (areas[one.dim] ? { ...one, areaSelectStyle: one.areaSelectStyle } : one)),
+      parallelAxis: axes,
       visualMap: { ...scale(colours, figure.values, figure.goal, columns), show: false },
       tooltip: tooltip(colours, { formatter: ({ data }) => `Trial ${data.number}: ${text(data.value.at(-1))}` }),
       series: [{
@@ -57,17 +56,31 @@ export const parallel = {
   },
   // The brushed lines are the selected trials.
   brushed(chart, { figure }) {
-    const series = chart.getModel().getSeriesByIndex(0);
-    const data = series.option.data;
-    const active = series.getRawIndicesByActiveState("active");
-    const intervals = Object.fromEntries(chart.getOption().parallelAxis.map((one) => [one.dim, one.activeIntervals]).filter(([, given]) => given?.length));
-    return { numbers: Object.keys(intervals).length ? active.map((index) => data[index].number) : [], intervals, names: [...figure.axes.map((one) => one.name), figure.metric] };
+    const model = chart.getModel();
+    const series = model.getSeriesByIndex(0);
+    const axes = model.queryComponents({ mainType: "parallelAxis" });
+    const intervals = Object.fromEntries(axes.map((one) => [one.componentIndex, one.activeIntervals]).filter(([, given]) => given?.length));
+    const active = Object.keys(intervals).length ? series.getRawIndicesByActiveState("active") : [];
+    return { numbers: active.map((index) => series.getData().getRawDataItem(index).number), intervals, filter: filterOf(figure, intervals) };
   },
   note: ({ figure, trials, read }) => `${read < trials || figure.values.length < figure.total ? `${figure.values.length} of ${trials} trials, the best ones among them. ` : ""}Drag along an axis to select trials. The stronger the colour, the better; the best tenth is bold.`,
   rows({ figure }) {
     return [["trial", ...figure.axes.map((one) => one.name), figure.metric], ...figure.rows.map((row, index) => [figure.numbers[index], ...row, figure.values[index]])];
   },
 };
+
+// The brushed ranges as a filter of the table of trials, which has all trials of the study.
+function filterOf(figure, intervals) {
+  return Object.entries(intervals).map(([dim, ranges]) => {
+    const given = figure.axes[dim];
+    const name = given ? `parameters[${JSON.stringify(given.name)}]` : `metrics[${JSON.stringify(figure.metric)}]`;
+    if (given?.kind !== "category") return `(${ranges.map(([low, high]) => `${digits(low)} <= ${name} <= ${digits(high)}`).join(" or ")})`;
+    const names = given.categories.filter((_, index) => ranges.some(([low, high]) => low <= index && index <= high));
+    return `${name} in ${JSON.stringify(names)}`;
+  }).join(" and ");
+}
+
+const digits = (value) => Number(value.toPrecision(6));
 
 export const slices = {
   title: "Slices",

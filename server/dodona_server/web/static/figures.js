@@ -189,10 +189,9 @@ class Figure {
   noteBrush() {
     clearTimeout(this.brushing);
     this.brushing = setTimeout(() => {
-      const { numbers, intervals, names } = this.kind.brushed(this.chart, this.data);
+      const { numbers, intervals, filter } = this.kind.brushed(this.chart, this.data);
       this.choose("brush", Object.keys(intervals).length ? JSON.stringify(intervals) : "");
-      document.dispatchEvent(new CustomEvent("dodona:brushed", { detail: { intervals, names } }));
-      select(numbers);
+      select(numbers, filter);
     }, 150);
   }
 

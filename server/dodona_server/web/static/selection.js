@@ -6,12 +6,17 @@ const MOST_LISTED = 12;
 // More numbers would make an address too long.
 const MOST_KEPT = 400;
 const bar = document.getElementById("selected");
+// A filter has a limited length.
+const MOST_FILTERED = 150;
+let wanted = "";
 let numbers = new Set(read("trials").split(",").filter((one) => /^\d+$/.test(one)).map(Number));
 
 export const selected = () => numbers;
 
-export function select(chosen) {
-  numbers = new Set(chosen);
+// A filter may say the same of trials that are not drawn.
+export function select(chosen, filter = "") {
+  numbers = new Set([...chosen].sort((one, other) => one - other));
+  wanted = filter;
   write("trials", [...numbers].slice(0, MOST_KEPT).join(","));
   show();
   document.dispatchEvent(new CustomEvent("dodona:selected"));
@@ -30,6 +35,17 @@ function linkTo(number) {
   return link;
 }
 
+// The table of trials with the selected ones alone, where it can be filtered.
+function tableOf() {
+  const field = document.querySelector("#trials [name=filter]");
+  if (!field) return "";
+  const address = new URL(location.href);
+  for (const name of ["trials", "from", "after"]) address.searchParams.delete(name);
+  address.searchParams.set("filter", wanted || `trial in [${[...numbers].slice(0, MOST_FILTERED).join(", ")}]`);
+  address.hash = "trials";
+  return address.href;
+}
+
 function show() {
   if (!bar) return;
   for (const row of document.querySelectorAll("tr[id^='trial-'], tr[id^='running-']")) {
@@ -42,6 +58,8 @@ function show() {
   text.replaceChildren(`${numbers.size} selected: trial${numbers.size === 1 ? "" : "s"} `);
   for (const number of listed) text.append(linkTo(number), " ");
   if (listed.length < numbers.size) text.append("…");
+  const link = bar.querySelector("a[data-table]");
+  link.href = tableOf() || "#trials";
 }
 
 bar?.querySelector("button").addEventListener("click", () => select([]));

@@ -1,4 +1,6 @@
 // What the reader has chosen in the figures is part of the address: fig.history.by=time, fig.trials=5,7.
+import { below } from "./root.js";
+
 const PREFIX = "fig.";
 
 export function read(name) {
@@ -19,7 +21,7 @@ function kept() {
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("main a[href]");
-  if (!link || link.origin !== location.origin || link.pathname !== location.pathname || link.hasAttribute("download")) return;
+  if (!link || link.origin !== location.origin || below(link.pathname) !== below(location.pathname) || link.hasAttribute("download")) return;
   const address = new URL(link.href);
   for (const name of [...address.searchParams.keys()]) if (name.startsWith(PREFIX)) address.searchParams.delete(name);
   for (const [name, value] of kept()) address.searchParams.set(name, value);
@@ -28,7 +30,7 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method !== "get" || new URL(form.action).pathname !== location.pathname) return;
+  if (form.method !== "get" || below(new URL(form.action).pathname) !== below(location.pathname)) return;
   for (const field of form.querySelectorAll(`input[type="hidden"][name^="${PREFIX}"]`)) field.remove();
   for (const [name, value] of kept()) {
     const field = document.createElement("input");
