@@ -40,11 +40,12 @@ test: $(INSTALLED)-dev chromium ## run all tests
 chaos: $(INSTALLED)-dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
 	$(BIN)/python -m tests.chaos $(RUNS) $(SEED)
 
-lint: $(INSTALLED)-dev ## check style, types, layers and the container's files
+lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code and the container's files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --severity-level medium client migrations proto_schemas server
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

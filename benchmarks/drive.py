@@ -21,7 +21,8 @@ def session_opener(driver: str, address: str) -> Callable[[int], Session]:
 
     Args:
         driver: one of DRIVERS.
-        address: HOST:PORT/STUDY for Dodona and the floor, otherwise as the peer's module expects.
+        address: HOST:PORT/STUDY for Dodona and the floor, before it TOKEN@ if the server has tokens; otherwise as the
+            peer's module expects.
 
     """
     if driver == "optuna":
@@ -32,10 +33,11 @@ def session_opener(driver: str, address: str) -> Callable[[int], Session]:
         from peers.keras_tuner_chief import KerasTunerSession
 
         return lambda index: KerasTunerSession(address, index)
+    token, _, address = address.rpartition("@")
     place, _, study_id = address.partition(LOCATION)
     port, study = int(place.rpartition(":")[2]), LOCATION + study_id
     if driver == "raw":
-        return lambda index: RawSession(port, study, f"worker-{index}")
+        return lambda index: RawSession(port, study, f"worker-{index}", token)
     from own_client import ClientSession
 
     return lambda index: ClientSession(port, study, f"worker-{index}")

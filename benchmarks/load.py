@@ -88,10 +88,17 @@ def timed(kind: str, function: Callable[[], Result]) -> tuple[Call, Result]:
 
 
 class Connection:
-    """One keep-alive connection to a server on loopback."""
+    """One keep-alive connection to a server on loopback.
 
-    def __init__(self, port: int) -> None:
-        self._host = f"127.0.0.1:{port}"
+    Args:
+        port: the server's.
+        token: sent with each request; empty for none.
+
+    """
+
+    def __init__(self, port: int, token: str = "") -> None:
+        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+        self._headers = f"Host: 127.0.0.1:{port}\r\nAccept: */*\r\n{authorization}"
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -104,7 +111,7 @@ class Connection:
         """
         return self._call(
             path,
-            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: */*\r\n"
+            f"POST {path} HTTP/1.1\r\n{self._headers}"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}",
         )
 
@@ -115,7 +122,7 @@ class Connection:
             RuntimeError: see `post`.
 
         """
-        return self._call(path, f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\nAccept: */*\r\n\r\n")
+        return self._call(path, f"GET {path} HTTP/1.1\r\n{self._headers}\r\n")
 
     def _call(self, path: str, request: str) -> bytes:
         self._socket.sendall(request.encode())
@@ -146,19 +153,21 @@ class RawSession:
         port: the server's, on loopback.
         study: the study's path, from /v1 on.
         client_id: the worker's.
+        token: see `Connection`.
 
     """
 
-    def __init__(self, port: int, study: str, client_id: str) -> None:
+    def __init__(self, port: int, study: str, client_id: str, token: str = "") -> None:
         self._port = port
         self._study = study
         self._client_id = client_id
-        self._connection: Connection | None = Connection(port)
+        self._token = token
+        self._connection: Connection | None = Connection(port, token)
 
     def cycle(self) -> Iterator[Call]:
         """See `Session`; after a failure, open a new connection first."""
         if self._connection is None:
-            self._connection = Connection(self._port)
+            self._connection = Connection(self._port, self._token)
         connection, self._connection = self._connection, None
         body = f'{{"suggestionCount":1,"clientId":"{self._client_id}","requestId":"{uuid.uuid4().hex}"}}'
         call, answer = timed("ask", lambda: connection.post(f"{self._study}/trials:suggest", body))

@@ -90,14 +90,14 @@ def _exact_seconds(pid: int) -> float | None:
     return None
 
 
-def environment() -> dict[str, str]:
-    """Return the environment for the processes of a run, without variables that configure a server."""
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment for the processes of a run: of the variables that configure a server, only `variables`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("DODONA_", "KERASTUNER_"))}
     quiet = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
     # As after an installation: no process compiles the modules that it imports.
     compiled = {"PYTHONDONTWRITEBYTECODE": ""}
-    return inherited | quiet | compiled | {"PYTHONPATH": path}
+    return inherited | quiet | compiled | {"PYTHONPATH": path} | variables
 
 
 class Server:
@@ -108,16 +108,20 @@ class Server:
         folder: its working directory and the place of its log.
         core: to run on.
         ready: the text in its log when it serves; None to wait until it accepts connections.
+        variables: of its environment.
 
     """
 
-    def __init__(self, command: Sequence[str], folder: Path, core: int | None, ready: str | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], folder: Path, core: int | None, ready: str | None = None, **variables: str
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self._command = [part.format(port=self.port) for part in command]
         self._folder = folder
         self._core = core
         self._ready = re.compile(ready) if ready else None
+        self._variables = variables
         self.start_seconds = self.start()
 
     def start(self) -> float:
@@ -126,7 +130,7 @@ class Server:
         began = time.monotonic()
         with log.open("wb") as output, pinned(self._core):
             self._process = subprocess.Popen(
-                self._command, cwd=self._folder, stdout=output, stderr=output, env=environment()
+                self._command, cwd=self._folder, stdout=output, stderr=output, env=environment(**self._variables)
             )
         while time.monotonic() < began + START_SECONDS and self._process.poll() is None:
             if self._is_ready(log):

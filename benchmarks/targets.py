@@ -15,6 +15,7 @@ from processes import HERE, Postgres, Server, environment, pinned
 SERVES = r"(listening|running) on http://\S+:\d+[\s\S]*startup complete|startup complete[\s\S]* running on http"
 
 STUDY = f"{LOCATION}/studies/benchmark"
+ADMIN_TOKEN = "the administrator of the benchmark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Target:
         server: "dodona", "floor", "floor-shared", "optuna-proxy" or "keras-tuner"; empty if the workers use the
             database.
         postgres: whether the data are in PostgreSQL.
+        tokens: whether the workers have a token with the role of a worker.
         packages: the packages that a peer's interpreter needs.
 
     """
@@ -35,6 +37,7 @@ class Target:
     driver: str
     server: str
     postgres: bool = False
+    tokens: bool = False
     packages: tuple[str, ...] = ()
 
     @property
@@ -49,6 +52,7 @@ TARGETS = {
         Target("floor", "raw", "floor"),
         Target("floor-shared", "raw", "floor-shared"),
         Target("dodona-sqlite", "raw", "dodona"),
+        Target("dodona-token", "raw", "dodona", tokens=True),
         Target("dodona-postgres", "raw", "dodona", postgres=True),
         Target("dodona-client", "client", "dodona"),
         Target("keras-tuner", "keras-tuner", "keras-tuner", packages=("keras-tuner", "grpcio")),
@@ -149,7 +153,9 @@ class Running:
         if not self.target.server:
             return None
         ready = None if self.target.is_peer else SERVES
-        return Server([python, *commands[self.target.server]], folder, self.machine.server_core, ready)
+        variables = {"DODONA_TOKEN": ADMIN_TOKEN} if self.target.tokens else {}
+        command = [python, *commands[self.target.server]]
+        return Server(command, folder, self.machine.server_core, ready, **variables)
 
     def _address(self) -> str:
         if self.target.driver == "optuna":
@@ -164,12 +170,21 @@ class Running:
             return address
         assert self.server is not None
         place = f"127.0.0.1:{self.server.port}"
-        return place if self.target.driver == "keras-tuner" else f"{place}{self.study}"
+        if self.target.driver == "keras-tuner":
+            return place
+        token = f"{self._new_token(self.server.port)}@" if self.target.tokens else ""
+        return f"{token}{place}{self.study}"
 
     def _create_study(self, port: int) -> None:
         study_id = self.study.rpartition("/")[2]
         body = {"studyId": study_id, "displayName": study_id, "studySpec": STUDY_SPEC}
-        Connection(port).post(f"{LOCATION}/studies", json.dumps(body))
+        Connection(port, ADMIN_TOKEN if self.target.tokens else "").post(f"{LOCATION}/studies", json.dumps(body))
+
+    def _new_token(self, port: int) -> str:
+        """Return the secret of a worker's token for the project of the study."""
+        body = {"displayName": "benchmark", "project": LOCATION.split("/")[3], "role": "worker"}
+        token: str = json.loads(Connection(port, ADMIN_TOKEN).post("/v1/tokens", json.dumps(body)))["secret"]
+        return token
 
     def stop(self, *, keep_database: bool = False) -> None:
         """Stop the server, and drop its database in PostgreSQL."""

@@ -145,13 +145,13 @@ class json_numbers(FunctionElement[int]):  # noqa: N801 - a function of SQL
 
 @compiles(json_numbers, "sqlite")
 def _sqlite_numbers(element: json_numbers, compiler: Any, **options: Any) -> str:
-    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - a parameter
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - a parameter  # nosec B608
 
 
 @compiles(json_numbers, "postgresql")
 def _postgresql_numbers(element: json_numbers, compiler: Any, **options: Any) -> str:
     text = compiler.process(element.clauses, **options)
-    return f"(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({text} AS JSON)))"  # noqa: S608 - a parameter
+    return f"(SELECT CAST(value AS BIGINT) FROM json_array_elements_text(CAST({text} AS JSON)))"  # noqa: S608 - a parameter  # nosec B608
 
 
 class json_texts(FunctionElement[str]):  # noqa: N801 - a function of SQL
@@ -162,13 +162,13 @@ class json_texts(FunctionElement[str]):  # noqa: N801 - a function of SQL
 
 @compiles(json_texts, "sqlite")
 def _sqlite_texts(element: json_texts, compiler: Any, **options: Any) -> str:
-    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - a parameter
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - a parameter  # nosec B608
 
 
 @compiles(json_texts, "postgresql")
 def _postgresql_texts(element: json_texts, compiler: Any, **options: Any) -> str:
     text = compiler.process(element.clauses, **options)
-    return f"(SELECT value FROM json_array_elements_text(CAST({text} AS JSON)))"  # noqa: S608 - a parameter
+    return f"(SELECT value FROM json_array_elements_text(CAST({text} AS JSON)))"  # noqa: S608 - a parameter  # nosec B608
 
 
 def one_of(column: sa.Column[int], name: str) -> sa.ColumnElement[bool]:
