@@ -1,4 +1,4 @@
-"""Tokens: Dodona's own, in the style of Vertex."""
+"""Tokens and users: Dodona's own, in the style of Vertex."""
 
 from __future__ import annotations
 
@@ -40,3 +40,46 @@ class ListTokensResponse(WireModel):
     """All tokens that the caller administers."""
 
     tokens: list[Token] = []
+
+
+class Membership(WireModel):
+    """A role of a user; without a project it holds in all of them."""
+
+    project: str = ""
+    role: str = ""
+
+
+class User(WireModel):
+    """Somebody who signs in with a name."""
+
+    name: str = ""
+    creator: str = ""
+    create_time: datetime | None = None
+    memberships: list[Membership] = []
+
+
+class CreateUserRequest(WireModel):
+    """A user to add; one without a password signs in through another service."""
+
+    user: str = ""
+    password: str = ""
+    memberships: list[Membership] = []
+
+
+class SetRoleRequest(WireModel):
+    """A role to give to a user; without a role, the one in the project is taken away."""
+
+    project: str = ""
+    role: str = ""
+
+
+class SetPasswordRequest(WireModel):
+    """A new password; the user's sessions end."""
+
+    password: str = ""
+
+
+class ListUsersResponse(WireModel):
+    """All users of the projects that the caller administers."""
+
+    users: list[User] = []

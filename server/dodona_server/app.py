@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api import artifacts as artifact_routes
-from dodona_server.api import docs, errors, events, export, health, openapi, tokens
+from dodona_server.api import docs, errors, events, export, health, openapi, tokens, users
 from dodona_server.api.body import WholeBody
 from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
@@ -99,7 +99,7 @@ PAGES = Routes(Dialect.OWN, route_class=PageRoute)
 for _page in pages.PAGES:
     PAGES.serve(_page)
 
-API = (routes, operation_routes, deleted_routes, export, events, artifact_routes, caip, tokens, health)
+API = (routes, operation_routes, deleted_routes, export, events, artifact_routes, caip, tokens, users, health)
 ROUTES = Routes.in_order([*(module.routes for module in API), PAGES])
 
 

@@ -31,9 +31,11 @@ def settings_of(**flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            give_up(first["msg"].removeprefix("Value error, "))
         name = str(first["loc"][0])
-        if name == "token":  # never shown, not even a wrong one
-            give_up(f"DODONA_TOKEN: {first['msg'].removeprefix('Value error, ')}")
+        if name in ("token", "secret"):  # never shown, not even a wrong one
+            give_up(f"DODONA_{name.upper()}: {first['msg'].removeprefix('Value error, ')}")
         give_up(f"--{name.replace('_', '-')} (DODONA_{name.upper()}): {first['input']!r}: {first['msg']}")
 
 
@@ -50,7 +52,7 @@ def or_give_up(ask: Callable[[], T]) -> T:
         give_up(str(error))
 
 
-def give_up(reason: str) -> NoReturn:
-    """End the command with one line on stderr."""
+def give_up(reason: str, code: int = 2) -> NoReturn:
+    """End the command with one line on stderr and an exit code."""
     typer.echo(f"dodona: {reason}", err=True)
-    raise typer.Exit(2)
+    raise typer.Exit(code)

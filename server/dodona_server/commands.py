@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from dodona_server.access_commands import first_operator, tokens, users
 from dodona_server.command_line import DatabaseUrl, give_up, open_database, or_give_up, settings_of
 from dodona_server.database_commands import database
 from dodona_server.serving import LISTEN_BACKLOG, certificate_of, configure_logging, serve_here, serve_in_processes
@@ -25,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(database, name="db")
+app.add_typer(tokens, name="tokens")
+app.add_typer(users, name="users")
 logger = logging.getLogger("dodona")
 
 # By default the kernel accepts megabytes from a connection before the server sees the first byte, above all in the
@@ -55,12 +58,17 @@ def serve(
     root_path: Annotated[
         str | None, typer.Option(help="Path below which a proxy serves this server, such as /dodona")
     ] = None,
+    insecure: Annotated[
+        bool | None,
+        typer.Option("--insecure", help="Let everyone who reaches the server do everything, without tokens"),
+    ] = None,
 ) -> None:
     """Run the server until it gets SIGTERM or Ctrl-C.
 
     Each option has an environment variable: DODONA_HOST, DODONA_PORT, DODONA_DATABASE_URL, DODONA_WORKERS,
-    DODONA_ARTIFACTS, DODONA_TLS_CERT, DODONA_TLS_KEY, DODONA_ROOT_PATH. To listen beyond loopback, set DODONA_TOKEN,
-    the secret that clients must send.
+    DODONA_ARTIFACTS, DODONA_TLS_CERT, DODONA_TLS_KEY, DODONA_ROOT_PATH, DODONA_INSECURE. On loopback the server needs
+    no token until one of an operator exists. Elsewhere it makes one at its first start and prints it, unless
+    DODONA_TOKEN is set, or DODONA_TOKEN_FILE to a file with it.
     """
     configure_logging()
     settings = settings_of(
@@ -72,12 +80,9 @@ def serve(
         tls_cert=tls_cert,
         tls_key=tls_key,
         root_path=root_path,
+        insecure=insecure,
     )
     scheme = _checked_scheme(settings)
-    if settings.token is None and not _is_loopback(settings.host):
-        give_up(
-            f"refusing to listen on {settings.host} without authentication: set DODONA_TOKEN to a long random secret"
-        )
     listener = _listen(settings.host, settings.port)
     store = open_database(settings.database_url)
     if settings.workers > 1 and store.url.startswith("sqlite"):
@@ -85,12 +90,23 @@ def serve(
         give_up(f"an SQLite database is served by one process: --workers {settings.workers} needs PostgreSQL")
     _check_artifacts(settings.artifacts or store.artifacts)
     logger.info("database: %s", store.url)
+    _announce_access(settings)
     logger.info("listening on %s", _address(scheme, listener))
     if settings.workers == 1:
         serve_here(settings, store, listener)
     else:
         store.close()
         serve_in_processes(settings, listener)
+
+
+def _announce_access(settings: Settings) -> None:
+    """Say who may do what, and make the first token if there has to be one."""
+    if settings.insecure:
+        logger.warning("INSECURE: everyone who reaches this server may do everything, because of --insecure")
+    elif settings.token is None and not _is_loopback(settings.host):
+        made = first_operator(settings)
+        if made is not None:
+            typer.echo(f"A token that may do everything, shown only now: {made}", err=True)
 
 
 def _check_artifacts(place: str | None) -> None:

@@ -107,6 +107,8 @@ def options_of(settings: Settings) -> Options:
     """Return the options that the settings contain."""
     return Options(
         token=settings.token.get_secret_value() if settings.token else None,
+        secret=settings.secret.get_secret_value() if settings.secret else None,
+        insecure=settings.insecure,
         strict=settings.strict_create,
         kept_measurements=settings.keep_measurements,
         fitting_processes=settings.fitting_processes,

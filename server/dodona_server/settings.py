@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS
@@ -27,6 +28,12 @@ class Settings(BaseSettings):
     token: SecretStr | None = None
     # Of each token, in each server process; without it there is no limit.
     max_requests_per_second: float | None = Field(default=None, gt=0)
+    # Files with the same, as Docker mounts secrets.
+    token_file: Path | None = None
+    # The key of the digests of tokens; by default in a file beside SQLite, or in PostgreSQL.
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+    insecure: bool = False
     # PEM files; without them the server speaks plain HTTP.
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -48,22 +55,35 @@ class Settings(BaseSettings):
     # How long a deleted study can be brought back.
     undelete_days: float = Field(default=KEPT_SECONDS / (24 * 3600), ge=0, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Read secrets from the files that are named instead of them."""
+        for name in ("token", "secret"):
+            file = given.get(f"{name}_file")
+            if file and not given.get(name):
+                try:
+                    given = {**given, name: Path(file).read_text().strip()}
+                except (OSError, UnicodeError) as error:
+                    raise ValueError(f"DODONA_{name.upper()}_FILE: {error}") from None
+        return given
+
     @field_validator("root_path")
     @classmethod
     def _without_last_slash(cls, root_path: str) -> str:
         return root_path.rstrip("/")
 
-    @field_validator("token")
+    @field_validator("token", "secret")
     @classmethod
     def _is_safe(cls, token: SecretStr | None) -> SecretStr | None:
-        """Refuse a token that can be guessed, or that no header can carry."""
+        """Refuse a secret that can be guessed, or that no header can carry."""
         if token is None:
             return None
         secret = token.get_secret_value()
         if len(secret) < MIN_TOKEN_LENGTH:
             raise ValueError(
-                f"the token has {len(secret)} characters, and needs {MIN_TOKEN_LENGTH} or more: openssl rand -hex 32"
+                f"it has {len(secret)} characters, and needs {MIN_TOKEN_LENGTH} or more: openssl rand -hex 32"
             )
         if not (secret.isascii() and secret.isprintable()) or secret != secret.strip():
-            raise ValueError("the token may contain only printable ASCII characters, and no spaces at its ends")
+            raise ValueError("it may contain only printable ASCII characters, and no spaces at its ends")
         return token

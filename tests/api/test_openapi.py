@@ -140,6 +140,11 @@ def test_every_example_works(server, method, path, call):
         newest = server.get(f"{root}/deletedStudies").json()["deletedStudies"][0]
         names["deleted_study"] = newest["name"].rpartition("/")[2]
     example = call["requestBody"]["content"]["application/json"]["example"]
+    if "/v1/users" in path:
+        server.delete("/v1/users/ada")
+        names["user"] = "ada"
+    if "{user}" in path:
+        server.post("/v1/users", json=EXAMPLES[access.CreateUserRequest]).raise_for_status()
     if "{token}" in path:
         made = server.post("/v1/tokens", json=EXAMPLES[access.CreateTokenRequest]).json()
         names["token"] = made["name"].rpartition("/")[2]

@@ -75,11 +75,6 @@ class TestRefusals:
         said = refusal(tmp_path, "--host", "192.0.2.1", DODONA_TOKEN="a long random secret")
         assert said == "cannot listen on 192.0.2.1:8080: Cannot assign requested address"
 
-    @pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.org"])
-    def test_beyond_loopback_without_a_token(self, tmp_path, host):
-        said = refusal(tmp_path, "--port", "0", "--host", host)
-        assert said.startswith(f"refusing to listen on {host} without authentication: set DODONA_TOKEN")
-
     @pytest.mark.parametrize("port", ["many", "65536", "-1"])
     def test_a_port_that_is_none(self, tmp_path, port):
         assert refusal(tmp_path, DODONA_PORT=port).startswith(f"--port (DODONA_PORT): '{port}': Input should be ")
@@ -116,8 +111,8 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("token", "problem"),
         [
-            ("x", "the token has 1 characters, and needs 20 or more"),
-            ("s3cret-s3cret-s", "the token has 15 characters"),
+            ("x", "it has 1 characters, and needs 20 or more"),
+            ("s3cret-s3cret-s", "it has 15 characters"),
             ("s3cret-s3cret-s3cret ", "no spaces at its ends"),
             ("s3cret-s3cret-s3crét", "ASCII characters"),
         ],
@@ -147,6 +142,97 @@ class TestRefusals:
         said = refusal(tmp_path, "--port", "0", "--artifacts", "nosuch://me:hidden@host/x")
         assert said.startswith("the place for artifacts cannot be used: Protocol not known: nosuch")
         assert "hidden" not in said
+
+
+class TestFirstStart:
+    def test_beyond_loopback_it_prints_a_token_once(self, tmp_path):
+        for _ in range(2):
+            server = ServerProcess(tmp_path, DODONA_HOST="0.0.0.0").start()
+            try:
+                (token,) = re.findall(r"dod_[0-9a-f]{12}_[0-9a-f]{40}", server.log.read_text())
+                assert httpx.get(server.url + STUDIES).status_code == 401
+                assert httpx.get(server.url + STUDIES, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+            finally:
+                server.stop()
+
+    def test_a_file_has_the_token(self, tmp_path):
+        (tmp_path / "token").write_text("a token in a file of Docker\n")
+        server = ServerProcess(tmp_path, DODONA_HOST="0.0.0.0", DODONA_TOKEN_FILE=str(tmp_path / "token")).start()
+        try:
+            assert "dod_" not in server.log.read_text()
+            bearer = {"Authorization": "Bearer a token in a file of Docker"}
+            assert httpx.get(server.url + STUDIES, headers=bearer).status_code == 200
+        finally:
+            server.stop()
+        said = refusal(tmp_path, "--port", "0", DODONA_TOKEN_FILE="nowhere")
+        assert said.startswith("DODONA_TOKEN_FILE: ")
+
+    def test_an_insecure_server_says_so(self, tmp_path):
+        server = ServerProcess(tmp_path, DODONA_HOST="0.0.0.0", DODONA_INSECURE="1").start()
+        try:
+            assert "INSECURE: everyone who reaches this server may do everything" in server.log.read_text()
+            assert httpx.get(server.url + STUDIES, headers={"Host": "anywhere"}).status_code == 200
+        finally:
+            server.stop()
+
+
+class TestTokens:
+    """`dodona tokens` and `dodona users`, on a database and over the API."""
+
+    @pytest.fixture(scope="class")
+    def started(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("tokens")
+        server = ServerProcess(folder, DODONA_TOKEN="the token of the settings").start()
+        yield server
+        server.stop()
+
+    @pytest.fixture(params=["database", "api"])
+    def command(self, request, started):
+        over = (
+            {"DODONA_URL": started.url, "DODONA_TOKEN": "the token of the settings"} if request.param == "api" else {}
+        )
+
+        def said(*arguments, stdin=""):
+            ended = subprocess.run(
+                [sys.executable, "-m", "dodona_server", *arguments],
+                cwd=started.folder,
+                env=environment(**over),
+                capture_output=True,
+                text=True,
+                input=stdin,
+                timeout=patience(60),
+            )
+            assert ended.returncode == 0, ended.stderr
+            return ended.stdout
+
+        return said
+
+    def test_a_token_is_made_listed_rotated_and_revoked(self, started, command):
+        def status(token):
+            path = started.url + STUDIES.replace("default", "p")
+            return httpx.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
+
+        made = command("tokens", "create", "look", "--role", "viewer", "--project", "p", "--expires", "1h").strip()
+        assert status(made) == 200
+        line = next(one for one in command("tokens", "list").splitlines() if made.split("_")[1] in one)
+        assert re.match(r"\w{12} +look +p +viewer +20", line)
+        rotated = command("tokens", "rotate", made).strip()
+        assert [status(made), status(rotated)] == [200, 200]
+        command("tokens", "revoke", rotated)
+        until = time.monotonic() + patience(10)
+        while status(rotated) == 200:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+    def test_users_are_added_and_get_roles(self, command):
+        name = f"ada-{time.time_ns()}"
+        command("users", "create", name, "--role", "editor", "--project", "p", stdin="a long password\n")
+        command("users", "role", name, "viewer", "--project", "q")
+        command("users", "password", name, stdin="another password\n")
+        line = next(one for one in command("users", "list").splitlines() if name in one)
+        assert "editor in p, viewer in q" in line
+        command("users", "delete", name)
+        assert name not in command("users", "list")
 
 
 class TestWhatItSays:

@@ -86,7 +86,7 @@ class Call:
         if self.dialect is Dialect.AIPLATFORM:
             return "AI Platform"
         collections: list[str] = re.findall(
-            r"/(studies|deletedStudies|trials|artifacts|operations|tokens)\b", self.path
+            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users)\b", self.path
         )
         return collections[-1] if collections else "health"
 
@@ -111,6 +111,8 @@ TRIAL = TRIALS + "/{trial}"
 ARTIFACT = TRIAL + "/artifacts/{artifact}"
 TOKENS = "/v1/tokens"
 TOKEN = TOKENS + "/{token}"
+USERS = "/v1/users"
+USER = USERS + "/{user}"
 # Files of the pages, which are the same for everyone: a browser shows an error page before it knows the token.
 STATIC = "/static/"
 STUDY_PAGE = "/studies/{project}/{location}/{study}"
@@ -298,6 +300,18 @@ CALLS: tuple[Call, ...] = (
          None, wire.Empty),
     Call("rotate_token", POST, TOKEN + ":rotate", OWN,
          access.RotateTokenRequest, access.Token),
+
+    # --- users
+    Call("create_user", POST, USERS, OWN,
+         access.CreateUserRequest, access.User, {409: "Somebody has the name"}),
+    Call("list_users", GET, USERS, OWN,
+         None, access.ListUsersResponse),
+    Call("set_role", POST, USER + ":setRole", OWN,
+         access.SetRoleRequest, access.User),
+    Call("set_password", POST, USER + ":setPassword", OWN,
+         access.SetPasswordRequest, wire.Empty),
+    Call("delete_user", DELETE, USER, OWN,
+         None, wire.Empty),
 
     # --- the server itself
     Call("healthz", GET, "/healthz", OWN,

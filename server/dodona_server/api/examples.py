@@ -42,6 +42,13 @@ EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
         "role": "worker",
         "lifetime": "2592000s",
     },
+    access.CreateUserRequest: {
+        "user": "ada",
+        "password": "correct horse battery staple",
+        "memberships": [{"project": "default", "role": "editor"}],
+    },
+    access.SetRoleRequest: {"project": "default", "role": "admin"},
+    access.SetPasswordRequest: {"password": "correct horse battery staple"},
     access.RotateTokenRequest: {"overlap": "3600s"},
     wire.AddParametersRequest: {
         "parameters": [

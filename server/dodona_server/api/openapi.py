@@ -61,6 +61,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "pattern": "^[0-9a-f]{12}$",
         "example": "0123456789ab",
     },
+    "user": {"description": "The user's name", "pattern": "^.{1,128}$", "example": "ada"},
     "operation": {
         "description": "The operation's id",
         "pattern": _ID,
@@ -75,6 +76,7 @@ _TAGS = {
     "deletedStudies": "Studies that were deleted and can be brought back.",
     "operations": "What calls were answered with. All operations are done when they are answered.",
     "tokens": "Tokens say who may do what. Their secrets are shown once and stored nowhere.",
+    "users": "People who sign in with a name, and their roles.",
     "AI Platform": "The same studies and trials in the dialect of AI Platform v1, which tensorflow-cloud speaks.",
     "health": "For containers, load balancers and start scripts; they need no token.",
 }

@@ -32,14 +32,14 @@ async def create_token(body: wire.CreateTokenRequest, access: Access, by: OfPrin
             transaction, keys, by, body.display_name, project=project, role=body.role, seconds=seconds
         )
     )
-    return Answer(_write(*made))
+    return Answer(token_message(*made))
 
 
 @routes.serve
 async def list_tokens(access: Access, by: OfPrincipal) -> Response:
     """List the tokens of the projects that the caller administers; those that have ended stay for a month."""
     listed = await access.read(lambda transaction: tokens.list_tokens(transaction, by))
-    return Answer(wire.ListTokensResponse(tokens=[_write(token) for token in listed]))
+    return Answer(wire.ListTokensResponse(tokens=[token_message(token) for token in listed]))
 
 
 @routes.serve
@@ -54,10 +54,11 @@ async def rotate_token(token: str, body: wire.RotateTokenRequest, access: Access
     """Make another token like this one, which stays valid for a while."""
     overlap = tokens.OVERLAP_SECONDS if body.overlap is None else body.overlap
     made = await access.change(lambda transaction, keys: tokens.rotate_token(transaction, keys, by, token, overlap))
-    return Answer(_write(*made))
+    return Answer(token_message(*made))
 
 
-def _write(token: Token, secret: Secret | None = None) -> wire.Token:
+def token_message(token: Token, secret: Secret | None = None) -> wire.Token:
+    """Return a token as the API shows it."""
     return wire.Token(
         name=f"tokens/{token.token_id}",
         display_name=token.name,

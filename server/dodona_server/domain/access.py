@@ -111,6 +111,12 @@ RULES: Mapping[str, Rule] = {
     "list_tokens": ADMINISTER,
     "revoke_token": ADMINISTER,
     "rotate_token": ADMINISTER,
+    # Users. Administrators of a project choose the project's members.
+    "list_users": ADMINISTER,
+    "set_role": ADMINISTER,
+    "create_user": OPERATE,
+    "set_password": OPERATE,
+    "delete_user": OPERATE,
     # The server itself.
     "healthz": ANYONE,
     "readyz": ANYONE,

@@ -194,7 +194,7 @@ def _read(transaction: Transaction, keys: Keys | None) -> _Snapshot:
     owners: dict[str, tuple[Principal, float]] = {}
     known: dict[str, _Known] = {}
     foreign = 0
-    has_operator = False
+    has_operator = any(Role.OPERATOR in person.roles.values() for person in access.all_people(transaction))
     for token, digest in access.all_tokens(transaction):
         # Also one that has ended: a server that was closed never opens by itself.
         has_operator |= token.role is Role.OPERATOR

@@ -121,6 +121,12 @@ def rotate_token(
     return made
 
 
+def has_operator(transaction: Transaction) -> bool:
+    """Return whether a token or a user may do everything on the server, or ever could."""
+    tokens = any(token.role is Role.OPERATOR for token, _ in access.all_tokens(transaction))
+    return tokens or any(Role.OPERATOR in person.roles.values() for person in access.all_people(transaction))
+
+
 def _own(transaction: Transaction, by: Principal, token_id: str) -> Token:
     token = access.find_token(transaction, token_id)
     projects = by.projects_of("list_tokens")
