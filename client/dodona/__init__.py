@@ -28,6 +28,7 @@ from dodona._errors import (
     ServerUnreachable,
     StudyCompleted,
     Unauthenticated,
+    WorkerStopped,
 )
 from dodona._record import Measurement, TrialRecord
 from dodona._space import Boolean, Categorical, Discrete, Float, Int
@@ -36,6 +37,7 @@ from dodona._transport import Retry
 from dodona._trial import Trial
 from dodona._uncaught import install as _install_hook
 from dodona._version import __version__
+from dodona._workers import WorkerRecord
 
 __all__ = [
     "Aborted",
@@ -66,6 +68,8 @@ __all__ = [
     "Trial",
     "TrialRecord",
     "Unauthenticated",
+    "WorkerRecord",
+    "WorkerStopped",
     "__version__",
 ]
 

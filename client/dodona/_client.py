@@ -25,6 +25,7 @@ from dodona._study import Goal, Study
 from dodona._text import checked
 from dodona._transport import Retry, Transport
 from dodona._values import MAX_INT32, MAX_INT64, whole
+from dodona._workers import WorkerRecord, workers_at
 from dodona_schemas import vertex
 from dodona_schemas.vertex import GoalType, parse_algorithm
 
@@ -69,7 +70,7 @@ class Client:
         self,
         url: str | None = None,
         token: str | None = None,
-        project: str = "default",
+        project: str | None = None,
         location: str = "local",
         *,
         timeout: float = 30.0,
@@ -81,6 +82,7 @@ class Client:
         if not MIN_LEASE_SECONDS <= lease_seconds <= MAX_LEASE_SECONDS:
             allowed = f"from {MIN_LEASE_SECONDS:g} to {MAX_LEASE_SECONDS:.0f} seconds"
             raise ValueError(f"a lease of {lease_seconds!r} s is not {allowed}")
+        project = project or os.environ.get("DODONA_PROJECT") or "default"
         self._place = (project, location)
         self._transport = Transport(
             url or os.environ.get("DODONA_URL") or DEFAULT_URL,
@@ -216,6 +218,17 @@ class Client:
         for page in self._transport.pages("studies", vertex.ListStudiesResponse):
             for wire in page.studies:
                 yield self._study(wire)
+
+    def workers(self, alive: bool = False) -> list[WorkerRecord]:
+        """Return the workers of all studies of the project and location, those that were seen last first.
+
+        Args:
+            alive: whether to leave out those that run no trial and have not asked for one within a minute.
+
+        Raises:
+            ServerUnreachable: the server does not answer.
+        """
+        return list(workers_at(self._transport, "workers", alive))
 
     def delete_study(self, name: str) -> None:
         """Delete the study of that name (see `get_study`) with all its trials; `undelete_study` brings it back.

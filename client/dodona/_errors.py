@@ -13,6 +13,7 @@
     │   ├── ResourceExhausted     too much or too many: ask for less, or later
     │   └── ServerError           the server failed; its log says why
     ├── StudyCompleted            the study has no trial left to hand out: the work is done
+    │   └── WorkerStopped         somebody asked this worker to stop: others go on
     └── NothingReported           a trial ended without a result: report one, or call `fail`
 
 A mistake that shows before the call (an invalid space, a value out of its range) is a ValueError.
@@ -132,6 +133,26 @@ class StudyCompleted(DodonaError):
     def __str__(self) -> str:
         reason = self.reason or "other workers run the last ones"
         return f"the study {self.study!r} has no trial left to hand out: {reason}"
+
+
+class WorkerStopped(StudyCompleted):
+    """Somebody asked this worker to stop: it gets no more trials of the study, but other workers do.
+
+    Args:
+        study: the study's display name.
+        worker: the worker's id.
+    """
+
+    def __init__(self, study: str, worker: str) -> None:
+        super().__init__(study, f"the worker {worker!r} was asked to stop")
+        self.worker = worker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.study, self.worker)
+
+    def __str__(self) -> str:
+        again = f"`dodona workers resume {self.worker}` lets it go on"
+        return f"the worker {self.worker!r} was asked to stop and gets no more trials of {self.study!r}; {again}"
 
 
 class NothingReported(DodonaError):

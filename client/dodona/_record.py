@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import SupportsFloat, TypeAlias
 
+from dodona._notes import NOTE, tags_in
 from dodona._space import Value
 from dodona._text import checked, line_of
 from dodona._values import measured
@@ -38,7 +39,8 @@ class TrialRecord:
     before it, and `step` is their step. `worker` is the worker that runs or ran the trial. `attempt` counts how often
     the trial was handed out. `checkpoint` is where to resume it, if its worker named a place. `stopping_reason` is why
     it was asked to stop; None if it was not. `stopped` says whether it ended early for that: `metrics` are then those
-    of a part of its training, and it is the best trial only if no other has succeeded.
+    of a part of its training, and it is the best trial only if no other has succeeded. `note` and `tags` are what
+    people have added.
     """
 
     number: int
@@ -55,6 +57,8 @@ class TrialRecord:
     checkpoint: str | None = None
     stopping_reason: str | None = None
     stopped: bool = False
+    note: str = ""
+    tags: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return one line: "trial 7 SUCCEEDED with objective=0.25: x=1.5, kind='a'"."""
@@ -133,6 +137,8 @@ def record_of(wire: vertex.Trial, parameters: dict[str, Value]) -> TrialRecord:
         checkpoint=wire.checkpoint or None,
         stopping_reason=stopping_reason_of(wire),
         stopped=bool(wire.stopped),
+        note=(wire.metadata or {}).get(NOTE, ""),
+        tags=tuple(tags_in(wire.metadata or {})),
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import secrets
 import uuid
-from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import quote
 
 import httpx
 
+from dodona._addressed import Addressed
+from dodona._stopping import EarlyStopping, set_stopping_rule
 from dodona._text import checked
-from dodona._transport import Transport
-from dodona._values import MAX_INT32, MAX_INT64, whole
+from dodona._values import MAX_INT32, measured, whole
 from dodona_schemas import vertex
 
 ExportFormat: TypeAlias = Literal["csv", "jsonl", "parquet"]
@@ -23,24 +24,17 @@ PIECE_BYTES = 2**18
 EVENTS_AT_ONCE = 1000
 
 
-class Steering(ABC):
-    """The calls about a study as a whole, for classes that know its address."""
+class Keep(enum.Enum):
+    """Stands for a limit that stays as it is."""
 
-    _transport: Transport
+    KEEP = "as it is"
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """The resource's whole name: "projects/p/locations/l/studies/s"."""
 
-    @property
-    @abstractmethod
-    def _path(self) -> str:
-        """The study's path below the location."""
+KEEP = Keep.KEEP
 
-    @abstractmethod
-    def _learn(self, wire: vertex.Study) -> None:
-        """Take over the study as the server sent it."""
+
+class Steering(Addressed):
+    """The calls about a study as a whole."""
 
     @property
     def url(self) -> str:
@@ -58,7 +52,7 @@ class Steering(ABC):
             FailedPrecondition: it is completed.
         """
         body = vertex.PauseStudyRequest(reason=checked(reason, "the reason"), request_id=uuid.uuid4().hex)
-        self._learn(self._transport.call("POST", f"{self._path}:pause", body, vertex.Study))
+        self._change("pause", body)
 
     def resume(self) -> None:
         """Let workers get trials again, from a paused or a completed study.
@@ -72,9 +66,91 @@ class Steering(ABC):
         """Complete the study: workers finish their trials, and no more are handed out."""
         self._change("complete")
 
-    def _change(self, verb: str) -> None:
-        body = vertex.EmptyRequest(request_id=uuid.uuid4().hex)
-        self._learn(self._transport.call("POST", f"{self._path}:{verb}", body, vertex.Study))
+    def rename(self, name: str) -> None:
+        """Set the study's display name; scripts that create it by its first name still find it.
+
+        Args:
+            name: the new display name.
+
+        Raises:
+            AlreadyExists: another study has that name.
+            InvalidArgument: it is empty or longer than 256 characters.
+        """
+        body = vertex.RenameStudyRequest(display_name=checked(name, "the name"), request_id=uuid.uuid4().hex)
+        self._change("rename", body)
+
+    def archive(self) -> None:
+        """Leave the study out of lists; nothing else changes."""
+        self._change("archive")
+
+    def unarchive(self) -> None:
+        """Take the study out of the archive."""
+        self._change("unarchive")
+
+    @property
+    def archived(self) -> bool:
+        """Whether the study is in the archive."""
+        return self.wire.archive_time is not None
+
+    def set_budget(
+        self,
+        *,
+        max_trials: int | Keep | None = KEEP,
+        max_seconds: float | Keep | None = KEEP,
+        max_failed_trials: int | Keep | None = KEEP,
+        max_trials_no_progress: int | Keep | None = KEEP,
+        max_seconds_no_progress: float | Keep | None = KEEP,
+    ) -> None:
+        """Change limits of the study; None removes one, and those that are not named stay.
+
+        A completed study goes on if only its old budget was used up.
+
+        Args:
+            max_trials: how many trials it may have.
+            max_seconds: how many seconds after its creation it ends.
+            max_failed_trials: at how many failed trials it ends.
+            max_trials_no_progress: after how many trials without a better one it ends.
+            max_seconds_no_progress: after how many seconds without a better trial it ends.
+
+        Raises:
+            ValueError: a limit is not a number.
+            InvalidArgument: a limit is out of range.
+            FailedPrecondition: the study is completed and may have more trials, but another limit is reached.
+        """
+        counts = {
+            "max_num_trials": max_trials,
+            "max_failed_trials": max_failed_trials,
+            "max_num_trials_no_progress": max_trials_no_progress,
+        }
+        self.refresh()
+        config = (self.wire.study_spec.study_stopping_config or vertex.StudyStoppingConfig()).model_copy()
+        for field, count in counts.items():
+            if not isinstance(count, Keep):
+                setattr(config, field, None if count is None else whole(count, field, -MAX_INT32, MAX_INT32))
+        if not isinstance(max_seconds, Keep):
+            seconds = max_seconds and measured(max_seconds, "max_seconds")
+            limit = None if seconds is None else vertex.StudyTimeConstraint(max_duration=seconds)
+            config.maximum_runtime_constraint = limit
+        if not isinstance(max_seconds_no_progress, Keep):
+            idle = max_seconds_no_progress
+            config.max_duration_no_progress = None if idle is None else measured(idle, "max_seconds_no_progress")
+        body = vertex.SetBudgetRequest(study_stopping_config=config, request_id=uuid.uuid4().hex)
+        self._change("setBudget", body)
+
+    def set_early_stopping(self, early_stopping: EarlyStopping | None) -> None:
+        """Replace the rule by which the server stops trials early; it judges running trials by their next reports.
+
+        Args:
+            early_stopping: as for `Client.create_study`; None to stop no trial early any more.
+
+        Raises:
+            ValueError: it is no such rule.
+            InvalidArgument: the rule cannot act on the study.
+        """
+        body = vertex.SetStoppingRuleRequest(request_id=uuid.uuid4().hex)
+        if early_stopping is not None:
+            set_stopping_rule(body, early_stopping)
+        self._change("setStoppingRule", body)
 
     def set_max_trials(self, max_trials: int) -> None:
         """Set how many trials the study may have; a larger number continues a completed study.
@@ -89,7 +165,7 @@ class Steering(ABC):
         """
         budget = whole(max_trials, "max_trials", -MAX_INT32, MAX_INT32)
         body = vertex.SetMaxTrialsRequest(max_num_trials=budget, request_id=uuid.uuid4().hex)
-        self._learn(self._transport.call("POST", f"{self._path}:setMaxTrials", body, vertex.Study))
+        self._change("setMaxTrials", body)
 
     def stop_trial(self, number: int) -> None:
         """Ask the worker of a trial to end it early; it notices at its next report.
@@ -162,6 +238,3 @@ class Steering(ABC):
     def delete(self) -> None:
         """Delete the study with all its trials."""
         self._transport.call("DELETE", f"{self._path}?requestId={uuid.uuid4().hex}", None, vertex.Empty)
-
-    def _trial_path(self, number: int) -> str:
-        return f"{self._path}/trials/{whole(number, 'number', -MAX_INT64, MAX_INT64)}"

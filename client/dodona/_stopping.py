@@ -39,11 +39,11 @@ _FIELDS: dict[type[Rule], str] = {
 }
 
 
-def set_stopping_rule(spec: vertex.StudySpec, early_stopping: EarlyStopping) -> None:
+def set_stopping_rule(spec: vertex.StudySpec | vertex.SetStoppingRuleRequest, early_stopping: EarlyStopping) -> None:
     """Set the stopping rule of a study.
 
     Args:
-        spec: to set it in.
+        spec: to set it in, or the call that changes it.
         early_stopping: the rule's name, its message, or a dict such as `{"ashaStoppingSpec": {"minResource": 2}}`.
 
     Raises:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import math
+import platform
+import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from dodona._active_trials import ActiveTrial, ActiveTrials
 from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
-from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, named_problems
+from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, WorkerStopped, named_problems
+from dodona._notes import Notes
 from dodona._plots import Figures
 from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
 from dodona._session import Session
@@ -26,6 +29,8 @@ from dodona._text import checked
 from dodona._transport import BASIC_VIEW
 from dodona._trial import Trial
 from dodona._values import MAX_INT32, whole
+from dodona._version import __version__
+from dodona._workers import Workers
 from dodona_schemas import vertex
 from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.vertex import GoalType, StudyState, TrialState
@@ -43,10 +48,13 @@ LONG_POLL_SECONDS = 20.0
 NOTICE_AFTER_SECONDS = 5.0
 WAITING = "the study %r has no trial for the worker %r now: waiting until a trial of another worker ends"
 
+# What the server's page of workers shows of this one.
+AGENT = f"dodona/{__version__} python/{platform.python_version()} {socket.gethostname()}"[:256]
+
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
 
-class Study(Figures, Steering):
+class Study(Figures, Steering, Notes, Workers):
     """A study on the server; created by `Client`.
 
     The attributes show the study as last fetched; `refresh` fetches it again. May be used by many threads at once, and
@@ -147,7 +155,7 @@ class Study(Figures, Steering):
             wait_seconds: how long to wait at most; None for no limit.
 
         Raises:
-            StudyCompleted: no trial is left to hand out.
+            StudyCompleted: no trial is left to hand out; WorkerStopped: somebody asked this worker to stop.
             TimeoutError: there was no trial within `wait_seconds`, but there may be one later.
             FailedPrecondition: the study is paused; the message says why.
             RuntimeError: this process was forked from the process that is this worker.
@@ -187,6 +195,7 @@ class Study(Figures, Steering):
             request_id=uuid.uuid4().hex,
             wait=wait or None,
             lease_duration=None if shared else self._session.lease_seconds,
+            agent=AGENT,
             held_trials=None if shared else [str(number) for number in active_trials.trials.copy()],
         )
         operation = self._transport.call("POST", f"{self._path}/trials:suggest?{BASIC_VIEW}", request, vertex.Operation)
@@ -199,6 +208,8 @@ class Study(Figures, Steering):
             before = active_trials.trials.get(number_of(wire))
             if before is None or before.attempt < (wire.attempt or 1):
                 return self._activate(wire, active_trials, before)
+        if answer.worker_stopped:
+            raise WorkerStopped(self.display_name, worker)
         if answer.study_state is StudyState.COMPLETED:
             self.refresh()
             raise StudyCompleted(self.display_name, self._wire.completion_reason or "")
@@ -300,9 +311,21 @@ class Study(Figures, Steering):
         """
         return self._records([self._transport.call("GET", self._trial_path(number), None, vertex.Trial)])[0]
 
-    def trials(self) -> list[TrialRecord]:
-        """Return all trials by number."""
-        pages = self._transport.pages(f"{self._path}/trials", vertex.ListTrialsResponse)
+    def trials(self, filter: str | None = None, order_by: str | None = None) -> list[TrialRecord]:  # noqa: A002 - the field's word
+        """Return the study's trials, by number unless another order is asked for.
+
+        Args:
+            filter: only the trials for which this expression of their columns is true, such as
+                `rate < 0.01 and state == "succeeded"`; None for all.
+            order_by: the column to sort by, such as "loss" or "loss desc"; None for their numbers.
+
+        Raises:
+            InvalidArgument: the expression cannot be understood; the message names the place.
+        """
+        asked = {"filter": filter, "orderBy": order_by}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        path = f"{self._path}/trials" + (f"?{query}" if query else "")
+        pages = self._transport.pages(path, vertex.ListTrialsResponse)
         return self._records([wire for page in pages for wire in page.trials])
 
     def artifacts(self, number: int, attempt: int | None = None, patience_seconds: float | None = None) -> Artifacts:

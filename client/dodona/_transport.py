@@ -21,7 +21,7 @@ from dodona._proxy import proxy_for
 from dodona._version import __version__
 from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.base import WireModel
-from dodona_schemas.vertex import ListStudiesResponse, ListTrialsResponse
+from dodona_schemas.vertex import ListStudiesResponse, ListTrialsResponse, ListWorkersResponse
 
 logger = logging.getLogger("dodona")
 
@@ -44,7 +44,7 @@ _PASSING = {408, 502, 503, 504}
 _PAGE = re.compile(r"/(studies/.+|docs/?|openapi\.json|v1(/.*)?)$")
 
 Answer = TypeVar("Answer", bound=WireModel)
-Page = TypeVar("Page", ListStudiesResponse, ListTrialsResponse, ListArtifactsResponse)
+Page = TypeVar("Page", ListStudiesResponse, ListTrialsResponse, ListArtifactsResponse, ListWorkersResponse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,15 +267,16 @@ class Transport:
         """Yield all pages of a list; each is fetched when the caller asks for it.
 
         Args:
-            path: the list's path below the location.
+            path: the list's path below the location, with a query if it needs one.
             answer: the model of a page.
 
         Raises:
             DodonaError: see `call`.
         """
         token = ""
+        path += "&" if "?" in path else "?"
         while True:
-            page = self.call("GET", f"{path}?pageSize={PAGE_SIZE}&pageToken={quote(token)}", None, answer)
+            page = self.call("GET", f"{path}pageSize={PAGE_SIZE}&pageToken={quote(token)}", None, answer)
             yield page
             token = page.next_page_token
             if not token:

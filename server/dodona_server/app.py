@@ -24,7 +24,7 @@ from dodona_server.api.proxies import Proxies
 from dodona_server.api.rates import Rates
 from dodona_server.api.route import Routes
 from dodona_server.api.security import Guard
-from dodona_server.api.vertex import deleted_routes, operation_routes, routes
+from dodona_server.api.vertex import deleted_routes, operation_routes, routes, study_routes, worker_routes
 from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
 from dodona_server.root_path import BelowRoot
 from dodona_server.service.access.gate import Gate
@@ -37,12 +37,14 @@ from dodona_server.service.feed import Feed
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
 from dodona_server.service.samples import Samples
+from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
 from dodona_server.service.studies.studies import KEPT_SECONDS, StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
 from dodona_server.service.watcher import Watcher
+from dodona_server.service.workers import WorkerService
 from dodona_server.settings import MAX_ARTIFACT_BYTES
 from dodona_server.storage.blobs import Blobs
 from dodona_server.storage.store import Store
@@ -99,7 +101,8 @@ PAGES = Routes(Dialect.OWN, route_class=PageRoute)
 for _page in pages.PAGES:
     PAGES.serve(_page)
 
-API = (routes, operation_routes, deleted_routes, export, events, artifact_routes, caip, tokens, users, health)
+VERTEX = (routes, study_routes, worker_routes, operation_routes, deleted_routes)
+API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, health)
 ROUTES = Routes.in_order([*(module.routes for module in API), PAGES])
 
 
@@ -153,6 +156,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.shared_answers = SharedAnswers()
     app.state.studies = StudyService(store, time.time, schedule, options.kept_seconds, strict=options.strict)
     app.state.deleted = DeletedStudyService(store, time.time)
+    app.state.steering = StudySteering(store, time.time)
+    app.state.workers = WorkerService(store, time.time)
     app.state.queries = queries = TrialQueries(store)
     app.state.trials = trials = TrialService(store, time.time, schedule, options.kept_measurements)
     app.state.suggestions = suggestions = SuggestionService(store, time.time, stopping, schedule)

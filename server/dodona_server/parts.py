@@ -17,11 +17,13 @@ from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.operations import OperationService
 from dodona_server.service.samples import Samples
+from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
+from dodona_server.service.workers import WorkerService
 from dodona_server.storage.store import Store
 
 
@@ -46,4 +48,6 @@ Queries = Annotated[TrialQueries, part("queries")]
 Studies = Annotated[StudyService, part("studies")]
 Suggestions = Annotated[SuggestionService, part("suggestions")]
 Trials = Annotated[TrialService, part("trials")]
+Workers = Annotated[WorkerService, part("workers")]
+Steering = Annotated[StudySteering, part("steering")]
 Database = Annotated[Store, part("store")]

@@ -154,8 +154,8 @@ def test_released_trials_go_out_at_once_and_are_not_counted_as_lost(api, make_st
         assert (trial["id"], trial["attempt"]) == ("1", attempt)
         released = api.post("/studies/s/trials/1:release", {"attempt": attempt})
         assert (released["state"], released["clientId"]) == ("REQUESTED", "")
-    error = api.post("/studies/s/trials/1:heartbeat", {"attempt": 3}, 400)["error"]
-    assert error["status"] == "FAILED_PRECONDITION"
+    error = api.post("/studies/s/trials/1:heartbeat", {"attempt": 3}, 409)["error"]
+    assert error["status"] == "ABORTED"
 
 
 def test_a_trial_to_be_stopped_whose_worker_is_lost_ends_by_what_it_measured(api, study):

@@ -60,7 +60,7 @@ def lines(result: Result) -> list[list[str]]:
 def test_studies_are_listed_the_latest_first(cli: Callable[..., Result], study: dodona.Study) -> None:
     dodona.Client().create_study("two goals", SPACE, metrics={"a": "minimize", "b": "maximize"})
     head, latest, first = lines(cli("studies", "list"))
-    assert head == ["study", "name", "state", "objective", "best", "created"]
+    assert head == ["study", "name", "state", "objective", "best", "created", "tags"]
     assert latest[1:5] == ["two goals", "ACTIVE", "min a, max b", ""]
     assert first[:5] == ["digits", "", "ACTIVE", "max acc", "0.9"]
     assert re.fullmatch(r"\d+ s", first[5])
@@ -146,11 +146,12 @@ def test_workers_are_listed_with_their_trials(
 ) -> None:
     with dodona.Client(server_url, worker="another").get_study("digits").ask() as trial:
         trial.complete(0.25)
-    head, first, second = lines(cli("workers", "digits"))
-    assert head == ["worker", "running", "since", "finished", "failed", "last seen"]
-    assert [first[0], first[1], *first[3:]] == ["w", "4", "2", "1", ""]
-    assert second[:5] == ["another", "", "", "1", "0"]
-    assert second[5].endswith(" ago")
+    head, first, second = lines(cli("workers", "list", "digits"))
+    assert head[:7] == ["worker", "study", "state", "running", "since", "finished", "failed"]
+    rows = {row[0]: row for row in (first, second)}
+    assert [*rows["w"][1:4], *rows["w"][5:7]] == ["digits", "RUNNING", "4", "2", "1"]
+    assert rows["another"][2:7] == ["WAITING", "", "", "1", "0"]
+    assert rows["another"][9].endswith(" ago")
 
 
 def test_trials_are_listed_and_shown(cli: Callable[..., Result], study: dodona.Study, running: dodona.Trial) -> None:

@@ -23,6 +23,8 @@ STORED = {
     "addTrialMeasurement",
     "addParameters",
     "setMaxTrials",
+    "setBudget",
+    "setStoppingRule",
     "updateMetadata",
     "stateDiagram",
 }

@@ -18,6 +18,7 @@ from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService, SuggestResult
+from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.suggest import SuggestionService
@@ -41,6 +42,7 @@ class Services:
         self.store = store
         self.stopping = threading.Event()
         self.studies = StudyService(store, time.time, schedule)
+        self.steering = StudySteering(store, time.time)
         self.trials = TrialService(store, time.time, schedule)
         self.suggestions = SuggestionService(store, time.time, self.stopping, schedule)
         self.queries = TrialQueries(store)

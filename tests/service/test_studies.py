@@ -32,9 +32,9 @@ def test_a_study_grows_and_goes_on_after_its_budget(services: Services) -> None:
     services.study()
     grown = services.run(services.studies.add_parameters(NAME, [Parameter("y", Double(0.0, 1.0, default_value=0.5))]))
     assert [parameter.id for parameter in grown.spec.space.parameters] == ["x", "y"]
-    services.run(services.studies.set_max_trials(NAME, 1))
+    services.run(services.steering.set_max_trials(NAME, 1))
     assert len(services.suggest(count=5)) == 1
-    services.run(services.studies.set_max_trials(NAME, 3))
+    services.run(services.steering.set_max_trials(NAME, 3))
     assert len(services.suggest(count=5)) == 3
 
 
@@ -70,7 +70,7 @@ def test_a_report_finds_the_spec_by_key_and_it_is_parsed_once_for_each_version(s
     first = spec()
     assert first == study.spec
     assert spec() is first
-    services.run(services.studies.set_max_trials(NAME, 7))
+    services.run(services.steering.set_max_trials(NAME, 7))
     assert spec() == services.run(services.studies.get(NAME)).spec != first
     with pytest.raises(NotFound):
         services.run(services.store.read(lambda transaction: get_spec(transaction, study.key + 1)))

@@ -40,6 +40,7 @@ from dodona_server.storage import (
     studies,
     study_list,
     trials,
+    workers,
 )
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
@@ -107,6 +108,9 @@ USES: dict[str, Use] = {
     "reclaim": lambda t, s: leases.reclaim(t, s.key, dataclasses.replace(RUN, number=QUEUED)),
     "checkpoint": lambda t, s: trials.set_checkpoint(t, s.key, dataclasses.replace(RUN, checkpoint="there")),
     "stop": lambda t, s: trials.set_stopping(t, s.key, dataclasses.replace(RUN, state=TrialState.STOPPING)),
+    "worker seen": lambda t, s: workers.seen(t, s.key, "worker-1", "", THEN),
+    "worker counted": lambda t, s: workers.count(t, s.key, "worker-1", TrialState.SUCCEEDED, 1.0),
+    "workers": lambda t, s: workers.listed(t, None, s, 0.0, 0, 20),
     "unfinished numbers": lambda t, s: trials.unfinished_numbers(t, s, TrialState.ACTIVE, "worker-1", 3),
     "running": lambda t, s: trials.running(t, s),
     "parameters": lambda t, s: trials.set_parameters(t, s.key, trials.find(t, s, QUEUED)),

@@ -19,7 +19,9 @@ PATIENCE_SECONDS = 3.0
 
 Url = Annotated[str | None, typer.Option("--url", help="The server's address [default: DODONA_URL]")]
 Token = Annotated[str | None, typer.Option("--token", help="The server's secret [default: DODONA_TOKEN]")]
-Project = Annotated[str, typer.Option("--project", help="The project of the studies")]
+Project = Annotated[
+    str | None, typer.Option("--project", help="The project of the studies [default: DODONA_PROJECT, or default]")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 Name = Annotated[str, typer.Argument(help="The study: its id, its display name or its whole name")]
 Number = Annotated[int, typer.Argument(help="The trial's number")]
@@ -27,7 +29,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 
 @contextmanager
-def connected(url: str | None, token: str | None, project: str) -> Iterator[Client]:
+def connected(url: str | None, token: str | None, project: str | None) -> Iterator[Client]:
     """Connect for the block; an error in it ends the command with one line and the exit code for its kind."""
     retry = Retry(patience_seconds=PATIENCE_SECONDS, first_patience_seconds=PATIENCE_SECONDS)
     try:
@@ -42,7 +44,7 @@ def connected(url: str | None, token: str | None, project: str) -> Iterator[Clie
 
 
 @contextmanager
-def opened(study: str, url: str | None, token: str | None, project: str) -> Iterator[Study]:
+def opened(study: str, url: str | None, token: str | None, project: str | None) -> Iterator[Study]:
     """Open a study for the block; see `connected`."""
     with connected(url, token, project) as client:
         yield client.get_study(study)

@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dodona import DeletedStudy, Study, TrialRecord
+from dodona import DeletedStudy, Study, TrialRecord, WorkerRecord
 from dodona._space import Boolean, Categorical, Discrete, Float, Int, Parameter, values_of
 from dodona._text import line_of
 from dodona_schemas.base import WireModel
@@ -58,6 +58,12 @@ def print_facts(facts: Mapping[str, str]) -> None:
     for name, fact in facts.items():
         if fact:
             typer.echo(f"{name:{width}}  {line_of(fact)}")
+
+
+def print_records(records: Sequence[WorkerRecord]) -> None:
+    """Print records as indented JSON."""
+    shown = [to_jsonable_python(asdict(one), timedelta_mode="float", inf_nan_mode="strings") for one in records]
+    typer.echo(json.dumps(shown, indent=2, ensure_ascii=False))
 
 
 def print_json(content: Record | Sequence[Record]) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+
+import typer
 
 from dodona import Boolean, Categorical, Float, Int, Study
 from dodona._space import Parameter, Space, Value
+
+# Removes a limit.
+NONE = "none"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)")
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 
 
 def read_values(study: Study, texts: Mapping[str, str]) -> dict[str, Value]:
@@ -47,3 +55,49 @@ def _value(name: str, parameter: Parameter, text: str) -> Value:
     except (KeyError, ValueError):
         kind = "true or false" if isinstance(parameter, Boolean) else "a number"
         raise ValueError(f"{name}={text}: use {kind}") from None
+
+
+def limit_of(text: str) -> int | None:
+    """Return a limit that is given as text; None for "none".
+
+    Raises:
+        ValueError: it is no integer.
+    """
+    if text == NONE:
+        return None
+    if not text.strip().isdecimal():
+        raise ValueError(f"{text!r} is no number of trials; use an integer, or {NONE}")
+    return int(text)
+
+
+def seconds_of(text: str) -> float | None:
+    """Return a duration such as "90s", "45min", "12h" or "3d" in seconds; None for "none".
+
+    Raises:
+        ValueError: it is no duration.
+    """
+    if text == NONE:
+        return None
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is no duration; write it as in 90s, 45min, 12h or 3d, or use {NONE}")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def change_tags(
+    study: Study, added: list[str] | None, removed: list[str] | None, before: Sequence[str], trial: int | None = None
+) -> None:
+    """Add and remove tags of a study or of one of its trials, and print its tags.
+
+    Args:
+        study: the study.
+        added: tags to add.
+        removed: tags to remove.
+        before: the present tags.
+        trial: the trial's number; None for the study.
+    """
+    after = [tag for tag in dict.fromkeys([*before, *(added or ())]) if tag not in (removed or ())]
+    if after != list(before):
+        study.set_tags(after, trial)
+    what = study.display_name if trial is None else f"trial {trial} of {study.display_name}"
+    typer.echo(f"{what}: {', '.join(after) or 'no tags'}")

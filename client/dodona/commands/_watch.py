@@ -122,3 +122,30 @@ def chart(values: list[float]) -> str:
     low, high = min(some), max(some)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(BARS[round((value - low) * scale)] for value in some)
+
+
+def watch_trial(study: Study, trial: int, seconds: float) -> None:
+    """Print a line for each measurement of a trial until it ends, and how it ended.
+
+    Args:
+        study: the trial's.
+        trial: its number.
+        seconds: between two looks.
+    """
+    printed = 0
+    names = list(study.metrics)
+    while True:
+        record = study.trial(trial)
+        if record.measurements and not printed:
+            names = list(dict.fromkeys([*names, *record.measurements[0].metrics]))
+            typer.echo("\t".join(["step", *names]))
+        for one in record.measurements[printed:]:
+            typer.echo("\t".join([str(one.step), *(number(one.metrics.get(name)) for name in names)]))
+        # A lost attempt may continue before its end, with a shorter curve.
+        printed = len(record.measurements)
+        if record.state in FINAL:
+            typer.echo(str(record))
+            if record.infeasible_reason or record.stopping_reason:
+                typer.echo(line_of(record.infeasible_reason or record.stopping_reason or ""))
+            return
+        time.sleep(seconds)

@@ -27,7 +27,7 @@ def export(
     ] = None,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Write all trials of a study to a file.
 

@@ -21,7 +21,7 @@ def root() -> None:
     """Import what other programs have tuned into a study."""
 
 
-@app.command("keras-tuner")
+@app.command("keras-tuner", epilog="Example: dodona import keras-tuner my_dir/untitled_project --study digits")
 def keras_tuner(
     directory: Annotated[Path, typer.Argument(help="The project's folder, the one with oracle.json")],
     study: Annotated[str | None, typer.Option(help="The study's name [default: the folder's]")] = None,
@@ -31,7 +31,7 @@ def keras_tuner(
     ] = None,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Import a project of KerasTuner: search space, trials and weights. A second time adds nothing."""
     if not (directory / "oracle.json").is_file():
@@ -56,7 +56,7 @@ def optuna_study(
     name: Annotated[str | None, typer.Option(help="Its name here [default: the same]")] = None,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Import a study of Optuna: search space, trials, intermediate values. A second time adds only what is new."""
     with connected(url, token, project) as client:
@@ -79,7 +79,7 @@ def csv_file(
     study: Annotated[str, typer.Option(help="The study that gets the trials")],
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Import a row for each trial into a study. A second time adds only what is new.
 

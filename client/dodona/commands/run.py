@@ -42,6 +42,8 @@ def run(
 
     A worker that dies is restarted. Ctrl-C, SIGTERM and a closed terminal make every worker release its trial. A second
     Ctrl-C kills them.
+
+    Example: dodona run --workers 4 --gpus-per-worker 1 train.py
     """
     console = Console()
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 from pydantic import ValidationError
 
 from dodona import Study
 from dodona._errors import ApiError
+from dodona._stopping import EarlyStopping
 from dodona.commands._calls import (
     REFUSED,
     WRONG_USE,
@@ -35,6 +36,7 @@ from dodona.commands._print import (
     trial_cells,
     trial_heads,
 )
+from dodona.commands._values import NONE, change_tags, limit_of, seconds_of
 from dodona.commands._watch import REFRESH_SECONDS, watch_study
 from dodona_schemas import vertex
 from dodona_schemas.problems import problem_in
@@ -50,10 +52,18 @@ def root() -> None:
 
 
 @app.command("list", epilog="Example: dodona studies list --url http://tuner:8080")
-def list_studies(url: Url = None, token: Token = None, project: Project = "default", as_json: AsJson = False) -> None:
-    """List all studies, the latest first."""
+def list_studies(
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="List the archived ones instead")] = False,
+    url: Url = None,
+    token: Token = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the studies, the latest first, without the archived ones."""
     with connected(url, token, project) as client:
-        studies = list(client.studies())[::-1]
+        listed = [one for one in client.studies() if one.archived is archived]
+        studies = [one for one in listed if tag is None or tag in one.tags][::-1]
         if as_json:
             print_json([study.wire for study in studies])
             return
@@ -65,16 +75,16 @@ def list_studies(url: Url = None, token: Token = None, project: Project = "defau
                 "objective": _objective(study),
                 "best": number(_best(study)),
                 "created": age(study.create_time),
+                "tags": ", ".join(study.tags),
             }
             for study in studies
         ]
-        print_table(rows, ["study", "name", "state", "objective", "best", "created"], right=["best", "created"])
+        heads = ["study", "name", "state", "objective", "best", "created", "tags"]
+        print_table(rows, heads, right=["best", "created"])
 
 
 @app.command(epilog="Example: dodona studies show digits")
-def show(
-    study: Name, url: Url = None, token: Token = None, project: Project = "default", as_json: AsJson = False
-) -> None:
+def show(study: Name, url: Url = None, token: Token = None, project: Project = None, as_json: AsJson = False) -> None:
     """Show a study: its state, budget, space and best trial."""
     with opened(study, url, token, project) as found:
         if as_json:
@@ -92,6 +102,9 @@ def show(
                 "algorithm": spec.algorithm.name if spec.algorithm else "",
                 "most trials": str(stopping.max_num_trials or "") if stopping else "",
                 "created": age(found.create_time) + " ago",
+                "archived": "yes" if found.archived else "",
+                "tags": ", ".join(found.tags),
+                "note": found.note,
                 "best": str(best or ""),
             }
         )
@@ -99,13 +112,13 @@ def show(
         print_table(space_rows(found.space), ["parameter", "values"])
 
 
-@app.command(epilog="Example: dodona studies show digits --json | dodona studies create - --name digits-again")
+@app.command(epilog="Example: dodona studies create digits.json --name digits-again")
 def create(
     file: Annotated[Path, typer.Argument(help="The study as JSON, such as `studies show --json` prints; - for stdin")],
     name: Annotated[str | None, typer.Option(help="Its name [default: the one in the file]")] = None,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Create a study from a file, and print the address of its page."""
     with connected(url, token, project) as client:
@@ -127,7 +140,7 @@ def pause(
     reason: Annotated[str, typer.Option(help="Why, for those who look at the study")] = "",
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Pause a study: workers finish their trials and get no more until it is resumed."""
     with opened(study, url, token, project) as found:
@@ -143,7 +156,7 @@ def resume(
     ] = None,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Resume a paused or completed study."""
     with opened(study, url, token, project) as found:
@@ -154,8 +167,101 @@ def resume(
         typer.echo(f"{found.display_name}: {_state(found)}")
 
 
+@app.command("set", epilog="Example: dodona studies set digits --max-trials 200 --max-time 12h --stopping median")
+def set_limits(
+    study: Name,
+    max_trials: Annotated[str | None, typer.Option(help="How many trials it may have, or none")] = None,
+    max_time: Annotated[
+        str | None, typer.Option(help="How long after its creation it ends, as in 12h, or none")
+    ] = None,
+    max_failed: Annotated[str | None, typer.Option(help="At how many failed trials it ends, or none")] = None,
+    no_progress: Annotated[
+        str | None, typer.Option(help="After how many trials without a better one it ends, or none")
+    ] = None,
+    stopping: Annotated[
+        str | None,
+        typer.Option(help="The rule of early stopping: auto, median, decay_curve, convex, asha, no_progress, or none"),
+    ] = None,
+    url: Url = None,
+    token: Token = None,
+    project: Project = None,
+) -> None:
+    """Change the budget and the stopping rule of a study; what is not named stays."""
+    with opened(study, url, token, project) as found:
+        counts = {"max_trials": max_trials, "max_failed_trials": max_failed, "max_trials_no_progress": no_progress}
+        limits: dict[str, Any] = {name: limit_of(given) for name, given in counts.items() if given is not None}
+        if max_time is not None:
+            limits["max_seconds"] = seconds_of(max_time)
+        if not limits and stopping is None:
+            raise ValueError("nothing to change: name a limit such as --max-trials 200, or --stopping median")
+        if limits:
+            found.set_budget(**limits)
+        if stopping is not None:
+            found.set_early_stopping(None if stopping == NONE else cast("EarlyStopping", stopping.replace("-", "_")))
+        typer.echo(f"{found.display_name}: {_state(found)}")
+
+
+@app.command(epilog='Example: dodona studies rename digits "digits, 10 classes"')
+def rename(
+    study: Name,
+    name: Annotated[str, typer.Argument(help="The new display name")],
+    url: Url = None,
+    token: Token = None,
+    project: Project = None,
+) -> None:
+    """Set the display name of a study; its id stays, and scripts still find it by its first name."""
+    with opened(study, url, token, project) as found:
+        before = found.display_name
+        found.rename(name)
+        typer.echo(f"{before}: now {found.display_name}")
+
+
+@app.command(epilog="Example: dodona studies archive digits")
+def archive(study: Name, url: Url = None, token: Token = None, project: Project = None) -> None:
+    """Leave a study out of lists; nothing else changes."""
+    with opened(study, url, token, project) as found:
+        found.archive()
+        typer.echo(f"{found.display_name}: archived")
+
+
+@app.command(epilog="Example: dodona studies unarchive digits")
+def unarchive(study: Name, url: Url = None, token: Token = None, project: Project = None) -> None:
+    """Take a study out of the archive."""
+    with opened(study, url, token, project) as found:
+        found.unarchive()
+        typer.echo(f"{found.display_name}: listed again")
+
+
+@app.command(epilog="Example: dodona studies tag digits baseline paper --remove draft")
+def tag(
+    study: Name,
+    tags: Annotated[list[str] | None, typer.Argument(help="Tags to add")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="A tag to remove; may be repeated")] = None,
+    url: Url = None,
+    token: Token = None,
+    project: Project = None,
+) -> None:
+    """Add and remove tags of a study, and print its tags."""
+    with opened(study, url, token, project) as found:
+        change_tags(found, tags, remove, found.tags)
+
+
+@app.command(epilog='Example: dodona studies note digits "with the cleaned labels"')
+def note(
+    study: Name,
+    text: Annotated[str, typer.Argument(help="The note; an empty one removes it")],
+    url: Url = None,
+    token: Token = None,
+    project: Project = None,
+) -> None:
+    """Set the note of a study."""
+    with opened(study, url, token, project) as found:
+        found.set_note(text)
+        typer.echo(f"{found.display_name}: {found.note or 'no note'}")
+
+
 @app.command(epilog="Example: dodona studies complete digits")
-def complete(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = "default") -> None:
+def complete(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = None) -> None:
     """Complete a study: workers finish their trials, and no more are handed out."""
     with opened(study, url, token, project) as found:
         confirm(f"Complete {found.display_name}? Its workers will end.", yes)
@@ -164,7 +270,7 @@ def complete(study: Name, yes: Yes = False, url: Url = None, token: Token = None
 
 
 @app.command(epilog="Example: dodona studies delete digits --yes")
-def delete(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = "default") -> None:
+def delete(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = None) -> None:
     """Delete a study with all its trials; for a time, `undelete` brings it back."""
     with opened(study, url, token, project) as found:
         confirm(f"Delete {found.display_name} with all its trials?", yes)
@@ -173,7 +279,7 @@ def delete(study: Name, yes: Yes = False, url: Url = None, token: Token = None, 
 
 
 @app.command(epilog="Example: dodona studies deleted")
-def deleted(url: Url = None, token: Token = None, project: Project = "default", as_json: AsJson = False) -> None:
+def deleted(url: Url = None, token: Token = None, project: Project = None, as_json: AsJson = False) -> None:
     """List the deleted studies that can be brought back, the last deleted first."""
     with connected(url, token, project) as client:
         found = client.deleted_studies()
@@ -199,7 +305,7 @@ def undelete(
     new_name: Annotated[str | None, typer.Option(help="Its new name, if another study has the old one now")] = None,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Bring a deleted study back; of several of that name, the last deleted one."""
     with connected(url, token, project) as client:
@@ -208,7 +314,7 @@ def undelete(
 
 
 @app.command(epilog="Example: dodona studies purge digits --yes")
-def purge(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = "default") -> None:
+def purge(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = None) -> None:
     """End a deleted study for good, with all its trials and files."""
     with connected(url, token, project) as client:
         confirm(f"End the deleted study {study} for good?", yes)
@@ -222,7 +328,7 @@ def best(
     count: Count = 1,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the best trials; with several objectives those that no other trial beats in all of them."""
@@ -242,7 +348,7 @@ def watch(
     seconds: Annotated[float, typer.Option(help="The time between two looks, in seconds", min=0.2)] = REFRESH_SECONDS,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Follow a study until it is completed: what runs, what ended, and the best so far."""
     with opened(study, url, token, project) as found:

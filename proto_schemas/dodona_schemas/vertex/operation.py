@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dodona_schemas.base import Repeated, WireModel
+from dodona_schemas.base import Flag, Repeated, WireModel, own
 from dodona_schemas.vertex.study import StudyState
 from dodona_schemas.vertex.trial import Trial
 
@@ -39,6 +39,7 @@ class SuggestTrialsResponse(WireModel):
     study_state: StudyState = StudyState.STATE_UNSPECIFIED
     start_time: datetime | None = None
     end_time: datetime | None = None
+    worker_stopped: Flag | None = own("whether the client was asked to stop; `study_state` is then COMPLETED")
 
 
 class Operation(WireModel):

@@ -329,6 +329,18 @@ StoppingSpec = (
 )
 
 
+class StoppingSpecs(WireModel):
+    """The rule that stops trials early: at most one of the fields."""
+
+    decay_curve_stopping_spec: DecayCurveAutomatedStoppingSpec | None = None
+    median_automated_stopping_spec: MedianAutomatedStoppingSpec | None = None
+    convex_automated_stopping_spec: ConvexAutomatedStoppingSpec | None = None
+    convex_stop_config: ConvexStopConfig | None = None
+    automatic_stopping_spec: AutomaticStoppingSpec | None = own("early stopping by the server's best rule")
+    asha_stopping_spec: AshaStoppingSpec | None = own("early stopping by the rank at each rung")
+    no_progress_stopping_spec: NoProgressStoppingSpec | None = own("early stopping of trials that no longer improve")
+
+
 class StudySpec(WireModel):
     """The search space, the metrics, and the settings of the search."""
 
@@ -369,3 +381,4 @@ class Study(WireModel):
         "the last part of the name, if the client chooses it; otherwise the server draws a number"
     )
     metadata: TextMap = own("strings that the client stores with the study", {})
+    archive_time: Timestamp | None = own("when it was archived; absent if it is not")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dodona_schemas.base import Int32, Int64, Repeated, TextMap, WireModel
 from dodona_schemas.vertex.fields import own_request_id
-from dodona_schemas.vertex.study import ParameterSpec, Study
+from dodona_schemas.vertex.study import ParameterSpec, StoppingSpecs, Study, StudyStoppingConfig
 
 
 class CreateStudyRequest(Study):
@@ -46,6 +46,26 @@ class SetMaxTrialsRequest(WireModel):
     """A new budget of trials."""
 
     max_num_trials: Int32
+    request_id: str | None = own_request_id()
+
+
+class RenameStudyRequest(WireModel):
+    """A new display name; the id stays."""
+
+    display_name: str = ""
+    request_id: str | None = own_request_id()
+
+
+class SetBudgetRequest(WireModel):
+    """A new budget, which replaces all limits of the old one."""
+
+    study_stopping_config: StudyStoppingConfig | None = None
+    request_id: str | None = own_request_id()
+
+
+class SetStoppingRuleRequest(StoppingSpecs):
+    """A new rule that stops trials early; without one, no trial is stopped any more."""
+
     request_id: str | None = own_request_id()
 
 

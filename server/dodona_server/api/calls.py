@@ -86,7 +86,7 @@ class Call:
         if self.dialect is Dialect.AIPLATFORM:
             return "AI Platform"
         collections: list[str] = re.findall(
-            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users)\b", self.path
+            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users|workers)\b", self.path
         )
         return collections[-1] if collections else "health"
 
@@ -124,6 +124,7 @@ _LOST = {409: "The attempt was lost: the trial was handed on, or has ended"}
 _OTHER_SPEC = {409: "The name belongs to a study with another spec"}
 _OTHER_CONFIGURATION = {409: "The name belongs to a study with another configuration"}
 _TAKEN = {409: "Another study has the name of the deleted one"}
+_NAME_TAKEN = {409: "Another study has that display name"}
 _NO_ROOM = {413: "The file is larger than this server allows", 507: "The server has no room left for it"}
 _NO_PYARROW = {501: "The server has no pyarrow, which Parquet needs"}
 _NO_DATABASE = {503: "The database does not answer"}
@@ -222,6 +223,16 @@ CALLS: tuple[Call, ...] = (
          wire.LookupStudyRequest, wire.Study),
     Call("list_studies", GET, STUDIES, VERTEX,
          None, wire.ListStudiesResponse),
+    Call("rename_study", POST, STUDY + ":rename", OWN,
+         wire.RenameStudyRequest, wire.Study, _NAME_TAKEN),
+    Call("set_budget", POST, STUDY + ":setBudget", OWN,
+         wire.SetBudgetRequest, wire.Study),
+    Call("set_stopping_rule", POST, STUDY + ":setStoppingRule", OWN,
+         wire.SetStoppingRuleRequest, wire.Study),
+    Call("archive_study", POST, STUDY + ":archive", OWN,
+         wire.EmptyRequest, wire.Study),
+    Call("unarchive_study", POST, STUDY + ":unarchive", OWN,
+         wire.EmptyRequest, wire.Study),
     Call("add_parameters", POST, STUDY + ":addParameters", OWN,
          wire.AddParametersRequest, wire.Study),
     Call("update_study_metadata", POST, STUDY + ":updateMetadata", OWN,
@@ -245,6 +256,15 @@ CALLS: tuple[Call, ...] = (
          wire.UndeleteStudyRequest, wire.Study, _TAKEN),
     Call("purge_study", DELETE, DELETED + "/{deleted_study}", OWN,
          None, wire.Empty),
+    # --- workers
+    Call("list_workers", GET, STUDY + "/workers", OWN,
+         None, wire.ListWorkersResponse),
+    Call("list_all_workers", GET, LOCATION + "/workers", OWN,
+         None, wire.ListWorkersResponse),
+    Call("stop_worker", POST, STUDY + "/workers:stop", OWN,
+         wire.StopWorkerRequest, wire.Worker),
+    Call("resume_worker", POST, STUDY + "/workers:resume", OWN,
+         wire.ResumeWorkerRequest, wire.Worker),
 
     # --- operations
     Call("check_trial_early_stopping_state", POST, TRIAL + ":checkTrialEarlyStoppingState", VERTEX,

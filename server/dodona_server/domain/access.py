@@ -93,6 +93,11 @@ RULES: Mapping[str, Rule] = {
     "list_events": LOOK,
     "update_study_metadata": EDIT,
     "set_max_trials": EDIT,
+    "set_budget": EDIT,
+    "set_stopping_rule": EDIT,
+    "rename_study": EDIT,
+    "archive_study": EDIT,
+    "unarchive_study": EDIT,
     "pause_study": EDIT,
     "resume_study": EDIT,
     "complete_study": EDIT,
@@ -100,6 +105,11 @@ RULES: Mapping[str, Rule] = {
     "list_deleted_studies": LOOK,
     "undelete_study": EDIT,
     "purge_study": ADMINISTER,
+    # Workers.
+    "list_workers": LOOK,
+    "list_all_workers": LOOK,
+    "stop_worker": EDIT,
+    "resume_worker": EDIT,
     # Operations: what calls were answered with.
     "get_operation": READ,
     "wait_operation": READ,

@@ -13,6 +13,7 @@ from dodona_server.domain.errors import InvalidArgument, NotFound
 # Not "." and "..", which have another meaning in the path of a URL.
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+MAX_DISPLAY_NAME_LENGTH = 256
 MAX_ARTIFACT_ID_LENGTH = 100
 
 
@@ -62,6 +63,18 @@ class StudyName:
 
     def __str__(self) -> str:
         return f"{self.parent}/studies/{self.study_id}"
+
+
+def check_display_name(name: str) -> None:
+    """Refuse a display name that is empty or too long.
+
+    Raises:
+        InvalidArgument: it is.
+    """
+    if not name:
+        raise InvalidArgument(f"is empty; 1 to {MAX_DISPLAY_NAME_LENGTH} characters are allowed", "display_name")
+    if len(name) > MAX_DISPLAY_NAME_LENGTH:
+        raise InvalidArgument(f"{len(name)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "display_name")
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,7 +284,7 @@ class Study:
 
     `key` is its number in the database. Times are in seconds since the epoch. `revision` grows with each change of
     `spec`. `position` counts the suggestions of its algorithm, `algorithm_failures` the failures since the last one.
-    `inactive_reason` says why the study is INACTIVE, or why it was completed.
+    `inactive_reason` says why the study is INACTIVE, or why it was completed. An archived study is left out of lists.
     """
 
     key: int
@@ -302,6 +302,7 @@ class Study:
     position: int = 0
     algorithm_failures: int = 0
     progress: Progress = field(default_factory=lambda: Progress())
+    archive_time: float | None = None
 
     def in_state(self, state: StudyState, reason: str = "") -> Study:
         """Return the study in that state; the reason says why it is INACTIVE or COMPLETED."""

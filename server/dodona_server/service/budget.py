@@ -5,6 +5,7 @@ from __future__ import annotations
 from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.transitions import Facts, Step, transition
+from dodona_server.domain.trial import TrialState
 from dodona_server.domain.trial_states import Verb
 from dodona_server.service.saving import save
 from dodona_server.storage import events, studies, trials
@@ -27,6 +28,15 @@ def complete_if_over(transaction: Transaction, study: Study, now: float) -> Stud
     if not reason and study.remaining_trials == 0 and not trials.any_unfinished(transaction, study):
         reason = "the budget is used up"
     return complete_study(transaction, study, reason, now) if reason else study
+
+
+def why_over(transaction: Transaction, study: Study, now: float) -> str:
+    """Return why the study has nothing left to do; empty if it has."""
+    reason = study.spec.stopping.reached(study.progress, study.create_time, now)
+    if reason or study.remaining_trials != 0:
+        return reason
+    queued = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", 1)
+    return "" if queued else "its budget is used up"
 
 
 def complete_study(transaction: Transaction, study: Study, reason: str, now: float) -> Study:

@@ -29,8 +29,8 @@ _STOP_CHECK = re.compile(r"stopcheck\.([\w.-]{1,128})\.([0-9]{1,18})\.([01])\.([
 class SuggestResult:
     """The answer to a call that asks for trials.
 
-    No trials and the state COMPLETED mean that the study has nothing left to suggest. `create_time` is in seconds
-    since the epoch.
+    No trials and the state COMPLETED mean that the study has nothing left to suggest, or that the worker is asked to
+    stop, as `worker_stopped` says. `create_time` is in seconds since the epoch.
     """
 
     name: OperationName
@@ -39,6 +39,7 @@ class SuggestResult:
     study_state: StudyState
     create_time: float
     suggestion_count: int
+    worker_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +28,7 @@ from dodona_server.storage.tables import (
     studies,
     timed,
     trials,
+    workers,
 )
 
 NO_METADATA: Mapping[str, str] = {}
@@ -37,6 +39,12 @@ _FIND = Statement(_NAMED)
 _FIND_LOCKED = Statement(_NAMED.with_for_update())
 _FIND_DISPLAYED = Statement(
     sa.select(studies).where(*_IN_LOCATION, studies.c.display_name == bindparam("display_name"))
+)
+_FIND_FIRST_NAMED = Statement(
+    sa.select(studies)
+    .where(*_IN_LOCATION, studies.c.created_name == bindparam("display_name"))
+    .order_by(studies.c.key.desc())
+    .limit(1)
 )
 _PAGES = (
     sa.select(studies)
@@ -61,7 +69,7 @@ _REMOVED_STUDY = Statement(
     sa.select(studies.c.key).where(studies.c.project == REMOVED).order_by(studies.c.key).limit(1)
 )
 # The tables with rows of a study, each before those that it refers to.
-_OF_STUDY = (curves, measurements, trials, events, operations, requests)
+_OF_STUDY = (curves, measurements, trials, workers, events, operations, requests)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = Statement(
     studies.update()
@@ -111,7 +119,23 @@ _SET_SPEC = Statement(
         state=bindparam("new_state"),
     )
 )
-_REPLACE_SPEC = Statement(studies.update().where(_BY_KEY).values(spec=bindparam("new_spec")))
+_AS_CREATED = {
+    "created_name": sa.func.coalesce(studies.c.created_name, studies.c.display_name),
+    "created_spec": sa.func.coalesce(studies.c.created_spec, studies.c.spec),
+}
+_CHANGE = Statement(
+    studies.update()
+    .where(_BY_KEY)
+    .values(
+        display_name=bindparam("new_name"),
+        spec=bindparam("new_spec"),
+        stops_trials=bindparam("new_stops"),
+        check_time=bindparam("new_check"),
+        **_AS_CREATED,
+    )
+)
+_FIND_CREATED = Statement(sa.select(studies.c.created_name, studies.c.created_spec).where(_BY_KEY))
+_SET_ARCHIVED = Statement(studies.update().where(_BY_KEY).values(archive_time=bindparam("new_time", type_=sa.Double)))
 # A spec is parsed once, not at each call. The text is the key, so a changed spec is always parsed.
 _load_spec = functools.lru_cache(maxsize=256)(codec.load_spec)
 
@@ -161,6 +185,13 @@ def find_displayed(transaction: Transaction, parent: Location, display_name: str
     """Return the study with that display name."""
     parameters = {"project": parent.project, "location": parent.location, "display_name": display_name}
     row = _FIND_DISPLAYED.row(transaction, parameters)
+    return None if row is None else read_study(row)
+
+
+def find_created(transaction: Transaction, parent: Location, display_name: str) -> Study | None:
+    """Return the latest study that was created with that display name and renamed since."""
+    parameters = {"project": parent.project, "location": parent.location, "display_name": display_name}
+    row = _FIND_FIRST_NAMED.row(transaction, parameters)
     return None if row is None else read_study(row)
 
 
@@ -246,9 +277,31 @@ def set_spec(transaction: Transaction, study: Study, spec: StudySpec, state: Stu
     _SET_SPEC.run(transaction, values)
 
 
-def replace_spec(transaction: Transaction, study: Study) -> None:
-    """Store the study's spec, which has the same search space as before."""
-    _REPLACE_SPEC.run(transaction, {"of_study": study.key, "new_spec": codec.dump_spec(study.spec)})
+def change(transaction: Transaction, study: Study) -> None:
+    """Store the study's display name and spec, which has the same search space as before."""
+    values = {
+        "of_study": study.key,
+        "new_name": study.display_name,
+        "new_spec": codec.dump_spec(study.spec),
+        "new_stops": study.spec.stops_trials,
+        "new_check": study.spec.stopping.check_time(study.progress, study.create_time),
+    }
+    _CHANGE.run(transaction, values)
+
+
+def as_created(transaction: Transaction, study: Study) -> Study:
+    """Return the study with the name, the budget and the stopping rule with which it was created."""
+    row = _FIND_CREATED.row(transaction, {"of_study": study.key})
+    if row is None or row["created_spec"] is None:
+        return study
+    before = _load_spec(row["created_spec"])
+    spec = dataclasses.replace(study.spec, stopping=before.stopping, stopping_rule=before.stopping_rule)
+    return dataclasses.replace(study, display_name=row["created_name"], spec=spec)
+
+
+def set_archived(transaction: Transaction, study: Study, time: float | None) -> None:
+    """Store when the study was archived, in seconds since the epoch; None if it no longer is."""
+    _SET_ARCHIVED.run(transaction, {"of_study": study.key, "new_time": time})
 
 
 def remove(transaction: Transaction, study: Study) -> None:
@@ -322,6 +375,7 @@ def read_study(row: Mapping[Any, Any]) -> Study:
         metadata=codec.load_metadata(row.get("metadata", "{}")),
         position=row["position"],
         algorithm_failures=row["algorithm_failures"],
+        archive_time=row["archive_time"],
         progress=Progress(
             row["finished_trials"],
             row["failed_trials"],

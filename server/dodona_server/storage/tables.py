@@ -45,6 +45,11 @@ studies = sa.Table(
     sa.Column("check_time", sa.Double),
     # Whether a rule of its spec stops trials, so that reports to other studies need not read the spec.
     sa.Column("stops_trials", sa.Boolean, nullable=False, server_default=sa.false()),
+    # When it was archived; null if it is not.
+    sa.Column("archive_time", sa.Double),
+    # The display name and the spec before people changed them: scripts that create the study again still name these.
+    sa.Column("created_name", sa.String),
+    sa.Column("created_spec", sa.Text),
     sa.UniqueConstraint("project", "location", "study_id"),
     sa.UniqueConstraint("project", "location", "display_name"),
 )
@@ -198,6 +203,27 @@ sa.Index(
     postgresql_where=is_first,
 )
 sa.Index("ix_curves_best", curves.c.study_key, curves.c.best)
+
+# The clients that have asked a study for trials.
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("study_key", sa.BigInteger, sa.ForeignKey("studies.key"), nullable=False),
+    sa.Column("client_id", sa.String, nullable=False),
+    sa.Column("first_time", sa.Double, nullable=False),
+    # When it last asked for a trial; its reports and heartbeats renew the leases of its trials.
+    sa.Column("seen_time", sa.Double, nullable=False),
+    sa.Column("agent", sa.String, nullable=False, server_default=""),
+    # Whether it is asked to stop, and whether it has learned that.
+    sa.Column("stop", sa.String, nullable=False, server_default=""),
+    sa.Column("told", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Its trials that have ended, and the total duration of its attempts.
+    sa.Column("finished", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("failed", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("busy_seconds", sa.Double, nullable=False, server_default="0"),
+    sa.PrimaryKeyConstraint("study_key", "client_id"),
+    sqlite_with_rowid=False,
+)
 
 operations = sa.Table(
     "operations",

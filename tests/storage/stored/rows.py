@@ -192,3 +192,17 @@ ROWS["0007"] = ROWS["0006"]
 ROWS["0008"] = ROWS["0007"]
 # The same: the schema gained only tables.
 ROWS["0009"] = ROWS["0008"]
+# With a token, a person and a deleted study, and a stopped trial in a ranking of its own.
+ROWS["0010"] = {
+    **ROWS["0009"],
+    "trials": [
+        row | ({"objective": None, "partial_objective": 0.25} if row["study_key"] == 3 and row["number"] == 2 else {})
+        for row in ROWS["0009"]["trials"]
+    ],
+    "access": [{"key": 1, "version": 2, "secret": None}],
+    "tokens": [
+        {"token_id": "t1", "name": "ci", "project": "p", "role": "worker", "digest": "00", "key_id": "k"}
+        | {"create_time": 1000.0, "creator": "operator", "expire_time": None, "use_time": None}
+    ],
+    "people": [{"name": "ada", "password": "scrypt$00", "create_time": 1000.0, "creator": "operator"}],
+}

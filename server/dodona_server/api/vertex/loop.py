@@ -30,6 +30,7 @@ from dodona_server.aside import aside
 from dodona_server.domain.errors import DodonaError, InvalidArgument
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.trial import Trial
+from dodona_server.domain.worker import MAX_AGENT_LENGTH
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
@@ -90,6 +91,7 @@ class TrialCalls:
             request_id=body.request_id or None,
             contexts=contexts,
             lease_seconds=body.lease_duration,
+            agent=(body.agent or "")[:MAX_AGENT_LENGTH],
             running=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
         )
         result = await self._suggestions.suggest(study, request, body.wait or 0.0)

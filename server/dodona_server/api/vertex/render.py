@@ -35,6 +35,7 @@ def study(value: Study) -> wire.Study:
         inactive_reason=(value.state is StudyState.INACTIVE and value.inactive_reason) or None,
         completion_reason=(value.state is StudyState.COMPLETED and value.inactive_reason) or None,
         metadata=dict(value.metadata),
+        archive_time=None if value.archive_time is None else timestamp(value.archive_time),
     )
 
 
@@ -110,6 +111,7 @@ def suggestion(result: SuggestResult, *, with_trials: bool = True) -> wire.Opera
             study_state=wire.StudyState[result.study_state.value],
             start_time=time,
             end_time=time,
+            worker_stopped=result.worker_stopped or None,
         ),
     )
 

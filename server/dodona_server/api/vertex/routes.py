@@ -1,8 +1,10 @@
-"""The calls of the Vertex dialect about trials and studies."""
+"""The calls of the Vertex dialect about trials."""
 
 from __future__ import annotations
 
 import functools
+import hashlib
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
@@ -18,20 +20,16 @@ from dodona_server.api.paging import (
     write_ranking_token,
     write_token,
 )
-from dodona_server.api.principal import OfPrincipal
-from dodona_server.api.route import InLocation, OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
+from dodona_server.api.route import OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.streaming import all_pages
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.loop import TrialCalls, View, read_view
-from dodona_server.api.vertex.space import read_parameters
-from dodona_server.api.vertex.spec import read_spec
 from dodona_server.aside import aside
-from dodona_server.domain.access import check_visible
-from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName, TrialName
-from dodona_server.domain.study_states import StudyVerb
-from dodona_server.domain.trial import Measurement
-from dodona_server.parts import Queries, Studies, Trials, part
+from dodona_server.domain.page import Page
+from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.parts import Queries, Trials, part
+from dodona_server.service.trials.queries import Filtered
 from dodona_server.service.trials.reports import Report, Result
 
 
@@ -47,6 +45,21 @@ async def _view(
 
 OfView = Annotated[View, Depends(_view)]
 Calls = Annotated[TrialCalls, part("calls")]
+OrderBy = Annotated[
+    str,
+    Query(
+        alias="orderBy",
+        description="'objective' for the succeeded ones, best first; Dodona's own: any column, as in 'loss desc'",
+        examples=["objective"],
+    ),
+]
+Filter = Annotated[
+    str,
+    Query(
+        description="Dodona's own: only trials for which an expression of their columns is true",
+        examples=["trial > 1"],
+    ),
+]
 
 
 routes = Routes(Dialect.VERTEX, Dialect.OWN)
@@ -150,11 +163,12 @@ async def list_trials(
     size: PageSize = 0,
     token: PageToken = "",
     view: OfView = View.FULL,
-    order_by: Annotated[str, Query(alias="orderBy", description="'objective' for the succeeded ones, best first")] = "",
+    order_by: OrderBy = "",
+    filter: Filter = "",  # noqa: A002 - the field's name
 ) -> Response:
     """List the trials in the order of their numbers, all of them unless pages are asked for."""
-    if order_by not in ("", "objective"):
-        raise InvalidArgument(f"{order_by!r} is not possible; leave it empty or use 'objective'", "orderBy")
+    if filter or order_by not in ("", "objective"):
+        return await _filtered(study, queries, Filtered(filter, order_by), size, token, view)
     if order_by:
         position, limit = read_ranking_token(order_by, token), page_size(size)
         ranked, last = await queries.ranking(study, position, limit, measured=view is View.FULL)
@@ -175,6 +189,30 @@ async def list_trials(
             functools.partial(answers.trial_pieces, study),
         )
     more = write_token(order_by, page.entries[-1].number) if page.more else ""
+    return answers.listing(
+        wire.ListTrialsResponse(next_page_token=more),
+        "trials",
+        lambda enums_as_numbers: (answers.trial_pieces(study, one, enums_as_numbers) for one in page.entries),
+    )
+
+
+async def _filtered(
+    study: StudyName, queries: Queries, wanted: Filtered, size: int, token: str, view: View
+) -> Response:
+    """Return the answer with the trials that match; all of them, if they are in order and no page is asked for."""
+    measured = view is View.FULL
+    # A page's token is one of the same list only.
+    order = hashlib.sha256(f"{wanted.order}\n{wanted.filter}".encode()).hexdigest()[:16]
+    skipped, limit = read_token(order, token), page_size(size)
+    page = await queries.filtered(study, replace(wanted, skipped=skipped, limit=limit), measured=measured)
+    if size == 0 and not wanted.order:
+
+        async def following(last: Trial) -> Page[Trial]:
+            return await queries.filtered(study, replace(wanted, after=last.number), measured=measured)
+
+        pieces = functools.partial(answers.trial_pieces, study)
+        return all_pages(wire.ListTrialsResponse(), "trials", page, following, pieces)
+    more = write_token(order, skipped + len(page.entries)) if page.more else ""
     return answers.listing(
         wire.ListTrialsResponse(next_page_token=more),
         "trials",
@@ -220,85 +258,3 @@ def _read_trial(body: wire.CreateTrialRequest) -> tuple[dict[str, object], list[
     failed = body.state is wire.TrialState.INFEASIBLE
     reason = (body.infeasible_reason or "the client gave no reason") if failed else ""
     return parameters, measured, Result(final, measured, reason, bool(body.stopped) and not failed)
-
-
-@routes.serve
-async def create_study(
-    parent: InLocation, body: wire.CreateStudyRequest, studies: Studies, principal: OfPrincipal
-) -> Response:
-    """Create a study; the same name with an equal spec returns the existing one."""
-    spec = await aside(read_spec, body.study_spec)
-    check_visible(principal, spec.prior_studies)
-    seed = body.study_spec.seed
-    created = await studies.create(
-        parent, body.study_id or None, body.display_name, spec, seed, body.metadata, body.request_id
-    )
-    return answers.study(created)
-
-
-@routes.serve
-async def lookup_study(parent: InLocation, body: wire.LookupStudyRequest, studies: Studies) -> Response:
-    """Find a study by its display name."""
-    return answers.study(await studies.lookup(parent, body.display_name))
-
-
-@routes.serve
-async def list_studies(parent: InLocation, studies: Studies, size: PageSize = 0, token: PageToken = "") -> Response:
-    """List the studies in the order of creation."""
-    page = await studies.page(parent, read_token("studies", token), page_size(size))
-    more = write_token("studies", page.entries[-1].key) if page.more else ""
-    return answers.listing(
-        wire.ListStudiesResponse(next_page_token=more),
-        "studies",
-        lambda enums_as_numbers: (answers.study_pieces(one, enums_as_numbers) for one in page.entries),
-    )
-
-
-@routes.serve
-async def add_parameters(study: OfStudy, body: wire.AddParametersRequest, studies: Studies) -> Response:
-    """Add parameters to the search space; existing ones may be repeated."""
-    added = await aside(read_parameters, body.parameters)
-    return answers.study(await studies.add_parameters(study, added, body.request_id))
-
-
-@routes.serve
-async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest, studies: Studies) -> Response:
-    """Set or remove entries of the study's metadata."""
-    return answers.study(await studies.update_metadata(study, body.metadata, body.request_id))
-
-
-@routes.serve
-async def set_max_trials(study: OfStudy, body: wire.SetMaxTrialsRequest, studies: Studies) -> Response:
-    """Change the study's budget of trials; a larger budget resumes a completed study."""
-    return answers.study(await studies.set_max_trials(study, body.max_num_trials, body.request_id))
-
-
-@routes.serve
-async def pause_study(study: OfStudy, body: wire.PauseStudyRequest, studies: Studies) -> Response:
-    """Assign no more trials until the study is resumed; running ones may continue."""
-    return answers.study(await studies.move(study, StudyVerb.PAUSE, body.reason, body.request_id))
-
-
-@routes.serve
-async def resume_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
-    """Resume a paused study, or a completed one with budget left."""
-    return answers.study(await studies.move(study, StudyVerb.RESUME, request_id=body.request_id))
-
-
-@routes.serve
-async def complete_study(study: OfStudy, body: wire.EmptyRequest, studies: Studies) -> Response:
-    """Complete the study, so that workers stop asking; running trials may continue."""
-    return answers.study(await studies.move(study, StudyVerb.COMPLETE, request_id=body.request_id))
-
-
-@routes.serve
-async def get_study(study: OfStudy, studies: Studies) -> Response:
-    """Return a study with its spec and state."""
-    return answers.study(await studies.get(study))
-
-
-@routes.serve
-async def delete_study(study: OfStudy, studies: Studies, request_id: RequestId = "") -> Response:
-    """Delete a study with its trials."""
-    await studies.delete(study, request_id)
-    return Answer(wire.Empty())

@@ -67,8 +67,7 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
         for index, metric in enumerate(spec.metrics):
             with inside(f"metrics[{index}]"):
                 metrics.append(_read_metric(metric))
-        with inside("studyStoppingConfig"):
-            stopping = _read_stopping(spec.study_stopping_config)
+        stopping = read_budget(spec.study_stopping_config)
         best = spec.measurement_selection_type is wire.MeasurementSelectionType.BEST_MEASUREMENT
         read = StudySpec(
             metrics=tuple(metrics),
@@ -77,12 +76,12 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
             noise=_NOISES[spec.observation_noise],
             selection=Selection.BEST if best else Selection.LAST,
             stopping=stopping,
-            stopping_rule=_read_stopping_rule(spec),
+            stopping_rule=read_stopping_rule(spec),
             algorithm_options=dict(spec.algorithm_options),
             prior_studies=tuple(spec.prior_studies),
             max_attempts=DEFAULT_MAX_ATTEMPTS if spec.max_attempts is None else spec.max_attempts,
         )
-        _check_rule(read)
+        check_rule(read)
         return read
 
 
@@ -95,7 +94,7 @@ def _read_metric(metric: wire.MetricSpec) -> Metric:
     return Metric(metric.metric_id, _read_goal(metric.goal), safety)
 
 
-def _read_stopping_rule(spec: wire.StudySpec) -> StoppingRule | None:
+def read_stopping_rule(spec: wire.StudySpec | wire.StoppingSpecs) -> StoppingRule | None:
     """Return the rule for stopping trials early.
 
     Raises:
@@ -137,7 +136,7 @@ def _read_old_convex(old: wire.ConvexStopConfig) -> wire.ConvexAutomatedStopping
     )
 
 
-def _check_rule(spec: StudySpec) -> None:
+def check_rule(spec: StudySpec) -> None:
     """Refuse a rule that cannot act on the study; old studies may have one, so loading does not.
 
     Raises:
@@ -170,7 +169,7 @@ def _read_goal(goal: wire.GoalType) -> Goal:
     return Goal.MINIMIZE if goal is wire.GoalType.MINIMIZE else Goal.MAXIMIZE
 
 
-def _read_stopping(config: wire.StudyStoppingConfig | None) -> StoppingConfig:
+def read_budget(config: wire.StudyStoppingConfig | None) -> StoppingConfig:
     """Return the budget of a study.
 
     Raises:
@@ -178,20 +177,21 @@ def _read_stopping(config: wire.StudyStoppingConfig | None) -> StoppingConfig:
     """
     if config is None:
         return StoppingConfig()
-    with inside("minimumRuntimeConstraint"):
-        minimum = _read_constraint(config.minimum_runtime_constraint)
-    with inside("maximumRuntimeConstraint"):
-        maximum = _read_constraint(config.maximum_runtime_constraint)
-    return StoppingConfig(
-        should_stop_asap=config.should_stop_asap,
-        minimum_runtime=minimum,
-        maximum_runtime=maximum,
-        min_num_trials=config.min_num_trials,
-        max_num_trials=config.max_num_trials,
-        max_num_trials_no_progress=config.max_num_trials_no_progress,
-        max_duration_no_progress=config.max_duration_no_progress,
-        max_failed_trials=config.max_failed_trials,
-    )
+    with inside("studyStoppingConfig"):
+        with inside("minimumRuntimeConstraint"):
+            minimum = _read_constraint(config.minimum_runtime_constraint)
+        with inside("maximumRuntimeConstraint"):
+            maximum = _read_constraint(config.maximum_runtime_constraint)
+        return StoppingConfig(
+            should_stop_asap=config.should_stop_asap,
+            minimum_runtime=minimum,
+            maximum_runtime=maximum,
+            min_num_trials=config.min_num_trials,
+            max_num_trials=config.max_num_trials,
+            max_num_trials_no_progress=config.max_num_trials_no_progress,
+            max_duration_no_progress=config.max_duration_no_progress,
+            max_failed_trials=config.max_failed_trials,
+        )
 
 
 def _read_constraint(constraint: wire.StudyTimeConstraint | None) -> TimeConstraint | None:

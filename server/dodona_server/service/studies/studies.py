@@ -8,26 +8,24 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.algorithms.registry import algorithm_for
-from dodona_server.domain.errors import AlreadyExists, DodonaError, Field, InvalidArgument, NotFound, inside
+from dodona_server.domain.errors import AlreadyExists, DodonaError, Field, NotFound, inside
 from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge
-from dodona_server.domain.names import Location, StudyName, is_id
+from dodona_server.domain.names import Location, StudyName, check_display_name, is_id
 from dodona_server.domain.page import Page
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Parameter
 from dodona_server.domain.study import Difference, Study, StudySpec, StudyState, first_difference
 from dodona_server.domain.study_states import STUDY_TRANSITIONS, MoveStudy, StudyVerb
-from dodona_server.domain.trial import TrialState
 from dodona_server.domain.trial_states import Ignore, Refuse, refusal
-from dodona_server.service.budget import complete_if_over
+from dodona_server.service.budget import complete_if_over, why_over
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import deleted_studies, events, studies, trials
+from dodona_server.storage import deleted_studies, events, studies
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
 
-MAX_DISPLAY_NAME_LENGTH = 256
 # By default a deleted study can be brought back for a week.
 KEPT_SECONDS = 7 * 24 * 3600.0
 # What precedes the id in a reference to a created study.
@@ -90,9 +88,7 @@ class StudyService:
         kept = merge({}, metadata)
         name = StudyName(parent, study_id or _new_id(request_id))
         label = display_name or name.study_id
-        if len(label) > MAX_DISPLAY_NAME_LENGTH:
-            raise InvalidArgument(f"{len(label)} characters; {MAX_DISPLAY_NAME_LENGTH} are allowed", "display_name")
-
+        check_display_name(label)
         request = Request(request_id, f"create a study in {parent}") if request_id else None
 
         def use_case(transaction: Transaction) -> Study:
@@ -112,13 +108,18 @@ class StudyService:
                 self._record(transaction, created, EventKind.STUDY_CREATED)
                 after_commit(transaction, lambda: self._schedule.prepare(created))
                 return created
-            _check_same(known, study_id, label, spec, seed)
+            # Scripts still name what people have changed since.
+            _check_same(known, studies.as_created(transaction, known), study_id, label, spec, seed)
             if self._strict:
                 raise AlreadyExists(f"{known.name} exists already")
             return known
 
         def existing(transaction: Transaction) -> Study | None:
-            return studies.find(transaction, name) or studies.find_displayed(transaction, parent, label)
+            return (
+                studies.find(transaction, name)
+                or studies.find_displayed(transaction, parent, label)
+                or studies.find_created(transaction, parent, label)
+            )
 
         def again(transaction: Transaction, made: str) -> Study:
             # Older servers stored no reference.
@@ -139,7 +140,7 @@ class StudyService:
         return await self._store.read(lambda transaction: get_study(transaction, name))
 
     async def lookup(self, parent: Location, display_name: str) -> Study:
-        """Return the study of that display name, or else the one of that id.
+        """Return the study of that display name, or else the one of that id, or the one that had that name at first.
 
         Raises:
             NotFound: there is none.
@@ -149,6 +150,7 @@ class StudyService:
             study = studies.find_displayed(transaction, parent, display_name)
             if study is None and is_id(display_name):
                 study = studies.find(transaction, StudyName(parent, display_name))
+            study = study or studies.find_created(transaction, parent, display_name)
             if study is None:
                 raise NotFound((f"{parent} has no study with the ", Field("display_name"), f" {display_name!r}"))
             return study
@@ -179,35 +181,6 @@ class StudyService:
             return get_study(transaction, name)
 
         return await self._run(name, "addParameters", request_id, use_case)
-
-    async def set_max_trials(self, name: StudyName, count: int, request_id: str | None = None) -> Study:
-        """Set the budget to `count` trials and return the study; a completed one resumes if that is more than before.
-
-        Raises:
-            NotFound: there is no such study.
-            InvalidArgument: the count is not positive.
-            FailedPrecondition: the study is completed, and another limit of its budget is reached.
-        """
-
-        def use_case(transaction: Transaction) -> Study | DodonaError:
-            study = get_study(transaction, name, lock=True)
-            stopping = dataclasses.replace(study.spec.stopping, max_num_trials=count)
-            if stopping == study.spec.stopping:
-                return study
-            changed = dataclasses.replace(study, spec=dataclasses.replace(study.spec, stopping=stopping))
-            before = study.spec.stopping.max_num_trials
-            resumes = study.state is StudyState.COMPLETED and before is not None and count > before
-            if resumes and (refused := self._nothing_left(transaction, changed)):
-                return refused
-            studies.replace_spec(transaction, changed)
-            self._record(transaction, changed, EventKind.MAX_TRIALS_CHANGED, str(count))
-            if resumes:
-                studies.set_state(transaction, changed, StudyState.ACTIVE)
-                self._record(transaction, changed, EventKind.STUDY_RESUMED)
-                return changed.in_state(StudyState.ACTIVE)
-            return complete_if_over(transaction, changed, self._clock())
-
-        return await self._run(name, "setMaxTrials", request_id, use_case)
 
     async def update_metadata(
         self, name: StudyName, changes: Mapping[str, str], request_id: str | None = None
@@ -248,8 +221,9 @@ class StudyService:
                 case Refuse(why):
                     return refusal(verb, study.state, name, why)
                 case MoveStudy(state):
-                    if study.state is StudyState.COMPLETED and (refused := self._nothing_left(transaction, study)):
-                        return refused
+                    over = study.state is StudyState.COMPLETED and why_over(transaction, study, self._clock())
+                    if over:
+                        return refusal(verb, study.state, name, over)
                     studies.set_state(transaction, study, state, reason)
                     self._record(transaction, study, _MOVED[verb], reason)
                     # Its last trial may have ended while it was paused.
@@ -258,14 +232,6 @@ class StudyService:
                     return study
 
         return await self._run(name, str(verb), request_id, use_case)
-
-    def _nothing_left(self, transaction: Transaction, study: Study) -> DodonaError | None:
-        """Return why the study cannot be resumed; None if it can."""
-        reason = study.spec.stopping.reached(study.progress, study.create_time, self._clock())
-        queued = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", 1)
-        if study.remaining_trials == 0 and not queued:
-            reason = reason or "its budget is used up"
-        return refusal(StudyVerb.RESUME, study.state, study.name, reason) if reason else None
 
     async def delete(self, name: StudyName, request_id: str | None = None) -> None:
         """Delete the study with its trials. Callers no longer see it at once; for a time it can be brought back.
@@ -300,11 +266,13 @@ _MOVED = {
 }
 
 
-def _check_same(known: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None) -> None:
-    found = first_difference(known.spec, spec)
+def _check_same(
+    known: Study, created: Study, study_id: str | None, label: str, spec: StudySpec, seed: int | None
+) -> None:
+    found = None if spec == created.spec else first_difference(known.spec, spec)
     if study_id is not None and known.name.study_id != study_id:
         found = Difference("study_id", f"is {known.name.study_id!r}, not {study_id!r}")
-    elif known.display_name != label:
+    elif label not in (known.display_name, created.display_name):
         found = Difference("display_name", f"is {known.display_name!r}, not {label!r}")
     elif seed is not None and seed != known.seed:
         found = found or Difference("seed", f"is {known.seed}, not {seed}")

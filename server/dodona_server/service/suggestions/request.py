@@ -30,6 +30,7 @@ class SuggestRequest:
         lease_seconds: the time the client keeps a trial without a heartbeat; None for no limit.
         running: the numbers of the client's trials that it still runs: its other trials count as lost. None if the
             client does not say; it then gets its unfinished trials as they are.
+        agent: the client's software and machine, for people; a long one is cut.
 
     Raises:
         InvalidArgument: the client id is empty or too long, the count or the lease out of range, or there are too many
@@ -42,6 +43,7 @@ class SuggestRequest:
     contexts: Sequence[Mapping[str, object]] = ()
     lease_seconds: float | None = None
     running: Collection[int] | None = None
+    agent: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.client_id) <= MAX_CLIENT_ID_LENGTH:

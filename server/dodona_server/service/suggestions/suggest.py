@@ -19,6 +19,7 @@ from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.transitions import Facts, Step, transition
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.domain.trial_states import Verb
+from dodona_server.domain.worker import StopOrder
 from dodona_server.service.budget import complete_if_over, complete_study
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
@@ -30,7 +31,7 @@ from dodona_server.service.suggestions.new_trials import SuggestRound, create, f
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns
 from dodona_server.service.trials.ending import expire
-from dodona_server.storage import events, leases, operations, studies, trials
+from dodona_server.storage import events, leases, operations, studies, trials, workers
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
 
@@ -190,11 +191,16 @@ class SuggestionService:
         if isinstance(made, SuggestOperation):
             return made
         now = self._clock()
+        stop = workers.seen(transaction, study.key, request.client_id, request.agent, now)
         study = complete_if_over(transaction, study, now)
         if this_round.failure and this_round.failure_is_new:
             study = _count_failure(transaction, study, this_round.failure, now)
         assigned = list(this_round.before)
-        if not assigned:
+        stopped = stop is not StopOrder.NONE and not assigned
+        if stopped:
+            # Any client ends when there is nothing left to suggest.
+            study = study.in_state(StudyState.COMPLETED)
+        elif not assigned:
             assigned, study = _own_trials(transaction, study, request, this_round.arrived, now)
         if study.state is StudyState.ACTIVE and len(assigned) < request.count:
             more, study = _assign_more(transaction, study, this_round, assigned, now)
@@ -215,7 +221,7 @@ class SuggestionService:
             asked.keep(transaction, study.key, now, f"{OPERATIONS}{operation.operation_id}", again=made is not None)
         assigned = with_last_steps(transaction, study.key, assigned)
         operation_name = OperationName(name, operation.operation_id)
-        return SuggestResult(operation_name, request.client_id, assigned, study.state, now, request.count)
+        return SuggestResult(operation_name, request.client_id, assigned, study.state, now, request.count, stopped)
 
 
 def _assign_more(

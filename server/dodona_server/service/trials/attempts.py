@@ -8,7 +8,7 @@ from dodona_server.domain.errors import Aborted, DodonaError, NotFound
 from dodona_server.domain.event import Actor, ActorKind
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.transitions import Facts, Step, transition
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.domain.trial_states import Ignore, Refuse, Verb, refusal
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.storage import trials
@@ -76,7 +76,8 @@ def actor_of(trial: Trial, attempt: Attempt | None) -> Actor:
 def refusal_to(verb: Verb, trial: Trial, name: TrialName, reason: str, attempt: Attempt | None) -> DodonaError:
     """Return the error for a verb that the state does not allow; Aborted if the caller's attempt is over."""
     refused = refusal(verb, trial.state, name, reason)
-    if attempt is None or trial.end_time is None:
+    was_taken_back = trial.state is TrialState.REQUESTED and trial.attempt > 0
+    if attempt is None or (trial.end_time is None and not was_taken_back):
         return refused
     return Aborted(f"{refused.message}; attempt {attempt} is over")
 

@@ -27,7 +27,7 @@ from dodona_server.service.budget import complete_if_over
 from dodona_server.service.saving import save
 from dodona_server.service.trials.attempts import Attempt, actor_of, check_attempt, reclaim, refusal_to, same
 from dodona_server.service.trials.predicting import predicted, renew
-from dodona_server.storage import measurements, ranking, studies, trials
+from dodona_server.storage import measurements, ranking, studies, trials, workers
 from dodona_server.storage.store import Transaction
 
 
@@ -155,21 +155,24 @@ def expire(transaction: Transaction, study: Study, trial: Trial, now: float, act
     It is finished if it was lost too often, if it was stopping, or if the study is completed and no worker will ask.
     """
     outcome = end_attempt(transaction, study, trial, Verb.EXPIRE, now, actor)
-    return apply(transaction, study, outcome, now) if isinstance(outcome, Step) else trial
+    return apply(transaction, study, trial, outcome, now) if isinstance(outcome, Step) else trial
 
 
-def apply(transaction: Transaction, study: Study, step: Step, now: float) -> Trial:
-    """Save a step of a locked trial, count its end into the study's budget, and return the trial.
+def apply(transaction: Transaction, study: Study, before: Trial, step: Step, now: float) -> Trial:
+    """Save a step that ends an attempt at a locked trial, count it for its worker and the budget; return the trial.
 
     Args:
         transaction: to write in.
         study: the trial's; locked, if `study.spec.stopping.needs_progress`.
+        before: the trial as it was.
         step: from a transition of the trial.
         now: the time, in seconds since the epoch.
     """
     if Effect.END in step.effects:
         trials.finish(transaction, study, step.trial)
     save(transaction, study.key, step)
+    if before.client_id and before.start_time is not None:
+        workers.count(transaction, study.key, before.client_id, step.trial.state, now - before.start_time)
     if Effect.END in step.effects:
         renew(transaction, study)
         count_ended(transaction, study, step.trial, now)

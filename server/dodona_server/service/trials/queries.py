@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import DodonaError
+from dodona_server.domain.filters import read_filter, read_order
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.pareto import Front
@@ -14,7 +15,7 @@ from dodona_server.domain.study import Study
 from dodona_server.domain.trial import RankingPosition, Trial
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import require_trial
-from dodona_server.storage import measurements, ranking, studies, trials
+from dodona_server.storage import filtered, measurements, ranking, studies, trials
 from dodona_server.storage.store import Store, Transaction
 
 
@@ -31,6 +32,35 @@ class Optimal:
     numbers: list[int]
     hypervolume: float | None = None
     reference: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """A page of the trials that match a filter.
+
+    Args:
+        filter: an expression, see `domain.filters`; empty for all trials.
+        order: a column to sort by, see `domain.filters`; empty for the trials' numbers.
+        skipped: how many matching trials precede the page.
+        limit: the largest number of trials.
+        after: only trials with a number above this one.
+    """
+
+    filter: str
+    order: str = ""
+    skipped: int = 0
+    limit: int = 1000
+    after: int = 0
+
+    def page(self, transaction: Transaction, study: Study) -> Page[Trial]:
+        """Return the page, without measurements, with short metadata.
+
+        Raises:
+            InvalidArgument: the filter or the order cannot be understood.
+        """
+        condition = read_filter(self.filter, study.spec) if self.filter else None
+        order = read_order(self.order, study.spec) if self.order else None
+        return filtered.page(transaction, study, condition, order, self.skipped, self.limit, self.after)
 
 
 class TrialQueries:
@@ -104,6 +134,30 @@ class TrialQueries:
             if brief:
                 return trials.page_briefly(transaction, study, after, limit)
             return _shown(transaction, study, trials.page(transaction, study, after, limit), measured)
+
+        return await self._store.read(query)
+
+    async def filtered(self, name: StudyName, wanted: Filtered, *, measured: bool = True) -> Page[Trial]:
+        """Return a page of the trials that match a filter.
+
+        Args:
+            name: the study.
+            wanted: which trials, in which order.
+            measured: whether to include their measurements.
+
+        Raises:
+            NotFound: there is no such study.
+            InvalidArgument: the filter or the order cannot be understood.
+        """
+
+        def query(transaction: Transaction) -> Page[Trial]:
+            study = get_study(transaction, name)
+            page = wanted.page(transaction, study)
+            # With their whole metadata.
+            whole = trials.find_numbered(transaction, study.key, [trial.number for trial in page.entries])
+            by_number = {trial.number: trial for trial in whole}
+            entries = [by_number[trial.number] for trial in page.entries if trial.number in by_number]
+            return _shown(transaction, study, Page(entries, page.more), measured)
 
         return await self._store.read(query)
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dodona_server.domain.curve import first_point
+from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.event import SERVER
+from dodona_server.domain.listing import Listing
 from dodona_server.domain.stopping_rule import StoppingMethod
-from dodona_server.domain.study import Goal, StudySpec
+from dodona_server.domain.study import Goal, Study, StudySpec
 from dodona_server.domain.transitions import Facts, allowed_step
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.domain.trial_states import Verb
@@ -18,7 +19,7 @@ from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_spec
 from dodona_server.stopping.contract import Case, Completed, Decision
 from dodona_server.stopping.registry import decide
-from dodona_server.storage import curves, ended_curves
+from dodona_server.storage import curves, ended_curves, listing, measurements
 from dodona_server.storage.store import Transaction, after_commit
 
 
@@ -51,6 +52,30 @@ def judge(
     if reason is None or trial.state is not TrialState.ACTIVE:
         return trial
     return save(transaction, study_key, allowed_step(trial, Verb.STOP, Facts(now=now, actor=SERVER, reason=reason)))
+
+
+def renew_curves(transaction: Transaction, study: Study) -> None:
+    """Make the curves of the latest trials from their measurements, for a study that gets a rule.
+
+    Args:
+        transaction: to write in; it has locked the study.
+        study: with its new rule.
+    """
+    rule, metric = study.spec.stopping_rule, study.spec.objectives[0]
+    if rule is None:
+        return
+    for trial in listing.page(transaction, study, Listing(), curves.COMPARED).entries:
+        curves.delete(transaction, study.key, trial.number)
+        before: CurvePoint | None = None
+        for one in measurements.measured(transaction, study.key, trial):
+            value = one.metrics.get(metric.id, math.nan)
+            position = one.elapsed_seconds if rule.use_elapsed_time else float(one.step)
+            if not math.isfinite(value) or not max(0.0, before.position if before else 0.0) < position < math.inf:
+                continue
+            oriented = value if metric.goal is Goal.MAXIMIZE else -value
+            point = first_point(position, oriented) if before is None else before.after(position, oriented)
+            curves.put(transaction, study.key, trial.number, before, point)
+            before = point
 
 
 def _add(

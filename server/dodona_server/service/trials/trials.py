@@ -220,7 +220,7 @@ class TrialService:
                 case Step() as step:
                     return save(transaction, study_key, step)
                 case Refuse(reason):
-                    return refusal(Verb.HEARTBEAT, trial.state, name, reason)
+                    return refusal_to(Verb.HEARTBEAT, trial, name, reason, attempt)
                 case Ignore():
                     return trial
 
@@ -246,7 +246,7 @@ class TrialService:
             now = self._clock()
             match end_attempt(transaction, study, trial, Verb.RELEASE, now, actor_of(trial, attempt)):
                 case Step() as step:
-                    return apply(transaction, study, step, now)
+                    return apply(transaction, study, trial, step, now)
                 case Refuse(reason):
                     return refusal_to(Verb.RELEASE, trial, name, reason, attempt)
                 case Ignore():
@@ -355,7 +355,7 @@ class TrialService:
             outcome = end(transaction, study, trial, name, ending, now)
             if not isinstance(outcome, Step):
                 return outcome
-            ended = apply(transaction, study, outcome, now)
+            ended = apply(transaction, study, trial, outcome, now)
             if self._kept_measurements is not None:
                 measurements.thin(transaction, study.key, ended, self._kept_measurements)
             after_commit(transaction, lambda: self._schedule.on_result(study))

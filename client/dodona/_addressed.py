@@ -1,0 +1,48 @@
+"""What the calls about a study need to know of it."""
+
+from __future__ import annotations
+
+import uuid
+from abc import ABC, abstractmethod
+
+from dodona._transport import Transport
+from dodona._values import MAX_INT64, whole
+from dodona_schemas import vertex
+from dodona_schemas.base import WireModel
+
+
+class Addressed(ABC):
+    """A study with an address: the base of the classes that call the server about it."""
+
+    _transport: Transport
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The resource's whole name: "projects/p/locations/l/studies/s"."""
+
+    @property
+    @abstractmethod
+    def wire(self) -> vertex.Study:
+        """The study as last fetched, in the protocol's form."""
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Fetch the study again."""
+
+    @property
+    @abstractmethod
+    def _path(self) -> str:
+        """The study's path below the location."""
+
+    @abstractmethod
+    def _learn(self, wire: vertex.Study) -> None:
+        """Take over the study as the server sent it."""
+
+    def _trial_path(self, number: int) -> str:
+        return f"{self._path}/trials/{whole(number, 'number', -MAX_INT64, MAX_INT64)}"
+
+    def _change(self, verb: str, body: WireModel | None = None) -> None:
+        """Send a change of the study, and take over the answer."""
+        body = body or vertex.EmptyRequest(request_id=uuid.uuid4().hex)
+        self._learn(self._transport.call("POST", f"{self._path}:{verb}", body, vertex.Study))

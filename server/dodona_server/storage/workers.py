@@ -1,0 +1,160 @@
+"""Workers in the database: who has asked for trials, what each has done, and who is asked to stop."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from dodona_server.domain.names import Location, StudyName
+from dodona_server.domain.study import Study
+from dodona_server.domain.trial import TrialState
+from dodona_server.domain.worker import Running, StopOrder, Worker
+from dodona_server.storage.statement import Row, Statement, insert_into
+from dodona_server.storage.store import Transaction
+from dodona_server.storage.tables import shown, studies, trials, unfinished, workers
+
+_THIS = (workers.c.study_key == bindparam("of_study"), workers.c.client_id == bindparam("of_client"))
+_OF_WORKER = (trials.c.study_key == workers.c.study_key, trials.c.client_id == workers.c.client_id)
+
+
+@functools.cache
+def _seen(dialect: str) -> Statement:
+    insert = insert_into(workers, dialect)
+    known = insert.on_conflict_do_update(
+        index_elements=["study_key", "client_id"],
+        set_={"seen_time": insert.excluded.seen_time, "agent": insert.excluded.agent, "told": workers.c.stop != ""},
+    )
+    return Statement(known.returning(workers.c.stop))
+
+
+_COUNT = Statement(
+    workers.update()
+    .where(*_THIS)
+    .values(
+        finished=workers.c.finished + bindparam("more_finished"),
+        failed=workers.c.failed + bindparam("more_failed"),
+        busy_seconds=workers.c.busy_seconds + bindparam("more_busy"),
+    )
+)
+_ORDER = Statement(workers.update().where(*_THIS).values(stop=bindparam("new_stop"), told=sa.false()))
+_NAMED = sa.select(workers, studies.c.project, studies.c.location, studies.c.study_id).join(
+    studies, studies.c.key == workers.c.study_key
+)
+_FIND = Statement(_NAMED.where(*_THIS))
+# A condition on a parameter alone: the same statement lists a study, a location or all.
+_AMONG = (
+    shown,
+    sa.or_(bindparam("of_study") == 0, workers.c.study_key == bindparam("of_study")),
+    sa.or_(bindparam("project") == "", studies.c.project == bindparam("project")),
+    sa.or_(bindparam("location") == "", studies.c.location == bindparam("location")),
+)
+_IS_RUNNING = sa.exists(sa.select(trials.c.number).where(*_OF_WORKER, unfinished)).correlate(workers)
+_LIST = Statement(
+    _NAMED.where(*_AMONG, sa.or_(workers.c.seen_time >= bindparam("since"), _IS_RUNNING))
+    .order_by(workers.c.seen_time.desc(), workers.c.study_key, workers.c.client_id)
+    .limit(bindparam("limit"))
+    .offset(bindparam("skipped"))
+)
+_RUNNING = Statement(
+    sa.select(
+        trials.c.number,
+        trials.c.start_time,
+        (trials.c.lease_expiry - trials.c.lease_seconds).label("heartbeat"),
+    )
+    .where(
+        trials.c.study_key == bindparam("of_study"),
+        unfinished,
+        trials.c.state != TrialState.REQUESTED.value,
+        trials.c.client_id == bindparam("of_client"),
+    )
+    .order_by(trials.c.number + 0)
+)
+_BUSY = Statement(
+    sa.select(sa.func.coalesce(sa.func.sum(workers.c.busy_seconds), 0.0)).where(
+        workers.c.study_key == bindparam("of_study")
+    )
+)
+
+
+def seen(transaction: Transaction, study_key: int, client_id: str, agent: str, now: float) -> StopOrder:
+    """Note that a worker asks for trials, and return whether it is asked to stop; it then knows it."""
+    values = {"study_key": study_key, "client_id": client_id, "first_time": now, "seen_time": now, "agent": agent}
+    return StopOrder(_seen(transaction.dialect.name).value(transaction, values))
+
+
+def count(transaction: Transaction, study_key: int, client_id: str, state: TrialState, seconds: float) -> None:
+    """Count an attempt of a worker that has ended.
+
+    Args:
+        transaction: to write in.
+        study_key: the trial's.
+        client_id: the worker's.
+        state: of the trial after the attempt.
+        seconds: the attempt's duration.
+    """
+    more = {
+        "more_finished": int(state is TrialState.SUCCEEDED),
+        "more_failed": int(state is TrialState.INFEASIBLE),
+        "more_busy": max(0.0, seconds),
+    }
+    _COUNT.run(transaction, {"of_study": study_key, "of_client": client_id, **more})
+
+
+def order(transaction: Transaction, study_key: int, client_id: str, stop: StopOrder) -> None:
+    """Store whether the worker is asked to stop; it does not know it yet."""
+    _ORDER.run(transaction, {"of_study": study_key, "of_client": client_id, "new_stop": stop.value})
+
+
+def find(transaction: Transaction, study: Study, client_id: str) -> Worker | None:
+    """Return the worker of that id; None if it has never asked the study for a trial."""
+    row = _FIND.row(transaction, {"of_study": study.key, "of_client": client_id})
+    return None if row is None else _worker(transaction, row)
+
+
+def listed(
+    transaction: Transaction, parent: Location | None, study: Study | None, since: float, skipped: int, limit: int
+) -> list[Worker]:
+    """Return workers, those that asked last first.
+
+    Args:
+        transaction: to read in.
+        parent: only those in this location; None for all.
+        study: only those of this study; None for all.
+        since: only those that run a trial or have asked for one since then, in seconds since the epoch.
+        skipped: how many of them to skip.
+        limit: the largest number to return.
+    """
+    among: dict[str, Any] = {
+        "of_study": 0 if study is None else study.key,
+        "project": "" if parent is None else parent.project,
+        "location": "" if parent is None else parent.location,
+    }
+    rows = _LIST.rows(transaction, {**among, "since": since, "skipped": skipped, "limit": limit})
+    return [_worker(transaction, row) for row in rows]
+
+
+def busy_seconds(transaction: Transaction, study: Study) -> float:
+    """Return the total duration of the study's attempts that have ended."""
+    total: float = _BUSY.value(transaction, {"of_study": study.key})
+    return total
+
+
+def _worker(transaction: Transaction, row: Row) -> Worker:
+    key = {"of_study": row["study_key"], "of_client": row["client_id"]}
+    running = _RUNNING.rows(transaction, key)
+    return Worker(
+        study=StudyName(Location(row["project"], row["location"]), row["study_id"]),
+        client_id=row["client_id"],
+        first_time=row["first_time"],
+        seen_time=max(row["seen_time"], *(one["heartbeat"] or 0.0 for one in running), 0.0),
+        agent=row["agent"],
+        stop=StopOrder(row["stop"]),
+        told=bool(row["told"]),
+        finished=row["finished"],
+        failed=row["failed"],
+        busy_seconds=row["busy_seconds"],
+        running=[Running(one["number"], one["start_time"] or 0.0) for one in running],
+    )
