@@ -8,7 +8,13 @@
     print(study.best_trial)
 
 `dodona.keras` tunes Keras models; it is imported on its own, so that this package needs neither Keras nor pandas.
+`dodona.plots` has the figures; it is imported when it is first used.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from dodona._artifacts import Artifact, Artifacts
 from dodona._client import Client
@@ -38,6 +44,9 @@ from dodona._trial import Trial
 from dodona._uncaught import install as _install_hook
 from dodona._version import __version__
 from dodona._workers import WorkerRecord
+
+if TYPE_CHECKING:
+    from dodona import plots
 
 __all__ = [
     "Aborted",
@@ -71,6 +80,13 @@ __all__ = [
     "WorkerRecord",
     "WorkerStopped",
     "__version__",
+    "plots",
 ]
 
 _install_hook()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return importlib.import_module("dodona.plots")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,6 +38,8 @@ from dodona_schemas.vertex import GoalType, StudyState, TrialState
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from dodona_figures import Study as FiguredStudy
+
 logger = logging.getLogger("dodona")
 
 FIRST_PAUSE_SECONDS = 1.0
@@ -390,6 +392,15 @@ class Study(Figures, Steering, Notes, Workers):
         from pandas import DataFrame
 
         return DataFrame(columns_of(self.trials(), self._parameter_names, list(self.metrics)))
+
+    def _figured(self) -> FiguredStudy:
+        from dodona._figured import study_of
+
+        trials = self.trials()
+        goals = self.metrics.items()
+        constrained = {metric.metric_id for metric in self.spec.metrics if metric.safety_config is not None}
+        metrics = [(name, goal, name in constrained) for name, goal in goals]
+        return study_of(self.display_name, self.space, metrics, trials, self.create_time)
 
     @property
     def _path(self) -> str:
