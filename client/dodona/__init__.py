@@ -11,10 +11,8 @@
 `dodona.plots` has the figures; it is imported when it is first used.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
+import importlib as _importlib
+import typing as _typing
 
 from dodona._artifacts import Artifact, Artifacts
 from dodona._client import Client
@@ -45,7 +43,7 @@ from dodona._uncaught import install as _install_hook
 from dodona._version import __version__
 from dodona._workers import WorkerRecord
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from dodona import plots
 
 __all__ = [
@@ -86,7 +84,7 @@ __all__ = [
 _install_hook()
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _typing.Any:
     if name == "plots":
-        return importlib.import_module("dodona.plots")
+        return _importlib.import_module("dodona.plots")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
