@@ -1,6 +1,6 @@
 """Compares the importance of parameters with Optuna's evaluators, on functions whose shares of the variance are known.
 
-    python benchmarks/importance.py [--seeds 10]
+    python benchmarks/importance.py [--seeds 3]
 
 Prints a Markdown table: the largest error of a share, the largest share of a parameter that does nothing, and the time.
 The points are random, so that the shares are those of the whole space. Optuna's figures add up to 1 by its definition.
@@ -60,7 +60,7 @@ PROBLEMS = (
     Problem("Ishigami", _ishigami, (0.314, 0.442, 0.0, 0.0, 0.0)),
     Problem("pure noise", _noise, (0.0,) * 8),
 )
-TRIALS = (50, 200, 1000)
+TRIALS = (50, 200, 500)
 
 
 def ours(points: Floats, values: Floats) -> Shares:
@@ -95,7 +95,7 @@ def of_optuna(evaluator: object) -> Callable[[Floats, Floats], Shares]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=3)
     seeds = parser.parse_args().seeds
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
@@ -116,7 +116,7 @@ def main() -> None:
 
 
 def _measured(problem: Problem, count: int, evaluator: Callable[[Floats, Floats], Shares], seeds: int) -> str:
-    """The means over seeds: of the largest error, of the largest share of a parameter that does nothing, of the time."""
+    """The mean of the largest error, the largest share of a parameter that does nothing, and the mean time."""
     errors, nothings, seconds = [], [], []
     for seed in range(seeds):
         chance = np.random.default_rng(seed)

@@ -95,6 +95,7 @@ def _trial(trial: TrialRecord) -> records.Trial:
         end=_seconds(trial.end),
         worker=trial.worker or "",
         reason=trial.infeasible_reason or trial.stopping_reason or "",
+        step=trial.step,
     )
 
 

@@ -20,6 +20,8 @@ from dodona_schemas import vertex
 
 ExportFormat: TypeAlias = Literal["csv", "jsonl", "parquet"]
 FORMATS: tuple[ExportFormat, ...] = ("csv", "jsonl", "parquet")
+ReportFormat: TypeAlias = Literal["html", "md"]
+REPORT_FORMATS: tuple[ReportFormat, ...] = ("html", "md")
 PIECE_BYTES = 2**18
 EVENTS_AT_ONCE = 1000
 
@@ -218,6 +220,32 @@ class Steering(Addressed):
             temporary.unlink(missing_ok=True)
             raise
         return target
+
+    def report(self, path: str | os.PathLike[str] | None = None, format: ReportFormat | None = None) -> str:  # noqa: A002 - the field's word
+        """Return a report of the study: what was searched and how, the best trials, importance, curves, what was saved.
+
+        Args:
+            path: of a file to write it to; None to only return it.
+            format: "html" for one file with figures, "md" for Markdown with tables. None for the one that the file's
+                name ends with, or "html".
+
+        Raises:
+            ValueError: there is no such format.
+            OSError: the file cannot be written.
+        """
+        suffix = "" if path is None else Path(path).suffix.removeprefix(".").lower()
+        wanted = format or (suffix if suffix in REPORT_FORMATS else "html")
+        if wanted not in REPORT_FORMATS:
+            raise ValueError(f"{wanted!r} is no format of a report; use {', '.join(REPORT_FORMATS)}")
+        pieces: list[str] = []
+
+        def receive(response: httpx.Response) -> None:
+            pieces[:] = [response.read().decode()]
+
+        self._transport.download(f"{self._path}:report?format={wanted}", receive)
+        if path is not None:
+            Path(path).write_text(pieces[0], encoding="utf-8")
+        return pieces[0]
 
     @property
     def last_event(self) -> int:

@@ -99,6 +99,7 @@ class Trial:
         worker: who runs or ran it.
         attempts: all attempts at it in order, if they are known; else one is made of `worker`, `start` and `end`.
         reason: why it is infeasible, or why it was stopped.
+        step: of its final measurement.
     """
 
     number: int
@@ -112,6 +113,7 @@ class Trial:
     worker: str = ""
     attempts: Sequence[Attempt] = ()
     reason: str = ""
+    step: int = 0
 
     @property
     def mark(self) -> Mark:

@@ -36,6 +36,7 @@ from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
+from dodona_server.service.reports import Reports
 from dodona_server.service.samples import Samples
 from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
@@ -48,7 +49,7 @@ from dodona_server.service.workers import WorkerService
 from dodona_server.settings import MAX_ARTIFACT_BYTES
 from dodona_server.storage.blobs import Blobs
 from dodona_server.storage.store import Store
-from dodona_server.web import pages
+from dodona_server.web import pages, report_page
 from dodona_server.web.errors import ErrorPages, PageRoute
 from dodona_server.web.sharing import SharedAnswers
 
@@ -100,10 +101,13 @@ DEFAULTS = Options()
 PAGES = Routes(Dialect.OWN, route_class=PageRoute)
 for _page in pages.PAGES:
     PAGES.serve(_page)
+# A call of the API: its errors are JSON.
+REPORT = Routes(Dialect.OWN)
+REPORT.serve(report_page.report_study)
 
 VERTEX = (routes, study_routes, worker_routes, operation_routes, deleted_routes)
 API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, health)
-ROUTES = Routes.in_order([*(module.routes for module in API), PAGES])
+ROUTES = Routes.in_order([*(module.routes for module in API), REPORT, PAGES])
 
 
 def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Event | None = None) -> FastAPI:
@@ -151,6 +155,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.dashboard = DashboardQueries(store)
     watcher = Watcher(store, stopping)
     app.state.samples = Samples(store, time.time)
+    app.state.reports = Reports(store)
     app.state.feed = Feed(store, watcher)
     app.state.changes = Changes(store, watcher)
     app.state.shared_answers = SharedAnswers()

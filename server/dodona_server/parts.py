@@ -16,6 +16,7 @@ from dodona_server.service.changes import Changes
 from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.operations import OperationService
+from dodona_server.service.reports import Reports
 from dodona_server.service.samples import Samples
 from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
@@ -42,6 +43,7 @@ Following = Annotated[Changes, part("changes")]
 Dashboard = Annotated[DashboardQueries, part("dashboard")]
 Deleted = Annotated[DeletedStudyService, part("deleted")]
 Events = Annotated[Feed, part("feed")]
+Reported = Annotated[Reports, part("reports")]
 Sampled = Annotated[Samples, part("samples")]
 Operations = Annotated[OperationService, part("operations")]
 Queries = Annotated[TrialQueries, part("queries")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import threading
@@ -55,6 +56,34 @@ def running(study: dodona.Study) -> dodona.Trial:
 def lines(result: Result) -> list[list[str]]:
     assert result.exit_code == 0, result.output
     return [line.split("\t") for line in result.stdout.splitlines()]
+
+
+def test_a_report_is_written_or_printed(
+    cli: Callable[..., Result], study: dodona.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert lines(cli("report", "digits")) == [["digits: digits-report.html"]]
+    page = (tmp_path / "digits-report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "Trial 1 has the best acc: 0.9" in page
+    printed = cli("report", "digits", "--format", "md", "-o", "-").stdout
+    assert "| 1 | 3 | out of memory |" in printed
+    cli("report", "digits", "-o", "named.md")
+    assert (tmp_path / "named.md").read_text().splitlines()[0] == "# digits"
+    assert cli("report", "none").exit_code == 1
+    assert cli("report", "digits", "--format", "pdf").exit_code == 2
+
+
+def test_the_client_returns_a_report(study: dodona.Study, tmp_path: Path) -> None:
+    study.report(tmp_path / "r.html")
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+    text = study.report(tmp_path / "r.md")
+    assert (tmp_path / "r.md").read_text() == text
+    values = re.search(r"parameters = (\{.*?\n\})", text, re.DOTALL)
+    assert values is not None
+    assert ast.literal_eval(values[1]) == study.trial(1).parameters
+    with pytest.raises(ValueError, match="'pdf' is no format of a report; use html, md"):
+        study.report(format="pdf")  # type: ignore[arg-type]
 
 
 def test_studies_are_listed_the_latest_first(cli: Callable[..., Result], study: dodona.Study) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 
 from dodona import plots
 from dodona_figures import Attempt, Metric, Parameter, Report, Study, Trial
+from dodona_figures.report import Facts, report
+from dodona_figures.report_html import html
 from tests.web.browser import chromium
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
@@ -112,6 +114,33 @@ def pictures() -> Iterator[tuple[str, object]]:
     yield "compare", plots.compare([study, other], by="compute")
 
 
+def written() -> str:
+    """The report of the example, as a page."""
+    study = example()
+    metric = study.objectives[0]
+    ranked = sorted(study.results(metric), key=lambda pair: -pair[1])
+    facts = Facts(
+        study=study,
+        settings=[
+            ("Algorithm", "Gaussian process bandit (default)"),
+            ("Budget", "The study ends after 140 trials."),
+            (
+                "Early stopping",
+                "Automatic: a trial is stopped when its foretold end has almost no chance to be better than that of "
+                "its strongest rival, or when it diverges.",
+            ),
+        ],
+        counts="140 trials: 99 succeeded, 39 stopped early, 2 infeasible",
+        address="http://127.0.0.1:8080/studies/default/local/digits",
+        reference="digits",
+        made=study.created or 0.0,
+        total=len(study.trials),
+        best=[trial for trial, _ in ranked[:10]],
+        failures=[(trial.number, trial.reason) for trial in study.trials if trial.mark == "failed"],
+    )
+    return html(report(facts))
+
+
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     with chromium() as browser:
@@ -123,6 +152,9 @@ def main() -> None:
             page.wait_for_selector(".plotly-graph-div .main-svg")
             page.wait_for_timeout(400)
             page.locator(".plotly-graph-div").screenshot(path=folder / f"figure-{name}.png", animations="disabled")
+        page.set_viewport_size({"width": WIDTH, "height": 1400})
+        page.set_content(written())
+        page.screenshot(path=folder / "report.png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`dodona export`: writes the trials of a study to a file."""
+"""`dodona export` writes the trials of a study to a file, `dodona report` a report of it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ class Format(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
     PARQUET = "parquet"
+
+
+class ReportFormat(StrEnum):
+    """The formats of a report."""
+
+    HTML = "html"
+    MD = "md"
 
 
 def export(
@@ -40,3 +47,32 @@ def export(
             output = Path(f"{found.id}.{format or Format.CSV}")
         written = found.export(output, None if format is None else format.value)
         typer.echo(f"{found.display_name}: {written}")
+
+
+def report(
+    study: Name,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file, or - to print it [default: STUDY-report.FORMAT]")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        ReportFormat | None, typer.Option(help="Its format [default: by the file's name, or html]")
+    ] = None,
+    url: Url = None,
+    token: Token = None,
+    project: Project = "default",
+) -> None:
+    """Write a report of a study: one HTML file with figures, or Markdown.
+
+    It says what was searched and how, and has the best trials, the importance of the parameters, learning curves and
+    what early stopping saved.
+
+    Example: dodona report digits; dodona report digits --format md --output -
+    """
+    with opened(study, url, token, project) as found:
+        if output == Path("-"):
+            typer.echo(found.report(format=None if format is None else format.value))
+            return
+        if output is None:
+            output = Path(f"{found.id}-report.{format or ReportFormat.HTML}")
+        found.report(output, None if format is None else format.value)
+        typer.echo(f"{found.display_name}: {output}")

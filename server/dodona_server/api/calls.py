@@ -36,6 +36,7 @@ OCTETS = "application/octet-stream"
 EVENT_STREAM = "text/event-stream"
 PARQUET = "application/vnd.apache.parquet"
 CSV, HTML, JSON, TEXT = "text/csv", "text/html", "application/json", "text/plain"
+MARKDOWN = "text/markdown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,8 @@ CALLS: tuple[Call, ...] = (
     # --- what a study has to say as a whole
     Call("export_study", GET, STUDY + ":export", OWN,
          None, (CSV, JSON_LINES, PARQUET), _NO_PYARROW),
+    Call("report_study", GET, STUDY + ":report", OWN,
+         None, (HTML, MARKDOWN)),
     Call("list_events", GET, STUDY + "/events", OWN,
          None, _EVENTS),
 

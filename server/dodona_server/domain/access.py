@@ -90,6 +90,7 @@ RULES: Mapping[str, Rule] = {
     "lookup_study": READ,
     "list_studies": LOOK,
     "export_study": LOOK,
+    "report_study": LOOK,
     "list_events": LOOK,
     "update_study_metadata": EDIT,
     "set_max_trials": EDIT,

@@ -75,6 +75,7 @@ def _trial(trial: Trial, attempts: Sequence[records.Attempt]) -> records.Trial:
         worker=trial.client_id,
         attempts=attempts,
         reason=trial.infeasible_reason or trial.metadata.get(STOPPING_REASON, ""),
+        step=0 if final is None else final.step,
     )
 
 
