@@ -83,3 +83,10 @@ class ListUsersResponse(WireModel):
     """All users of the projects that the caller administers."""
 
     users: list[User] = []
+
+
+class SignInRequest(WireModel):
+    """A name with its password, or a token as the password without a name."""
+
+    user: str = ""
+    password: str = ""

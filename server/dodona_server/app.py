@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api import artifacts as artifact_routes
-from dodona_server.api import docs, errors, events, export, health, openapi, tokens, users
+from dodona_server.api import docs, errors, events, export, health, openapi, signing_in, tokens, users
 from dodona_server.api.body import WholeBody
 from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
@@ -106,7 +106,7 @@ REPORT = Routes(Dialect.OWN)
 REPORT.serve(report_page.report_study)
 
 VERTEX = (routes, study_routes, worker_routes, operation_routes, deleted_routes)
-API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, health)
+API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, signing_in, health)
 ROUTES = Routes.in_order([*(module.routes for module in API), REPORT, PAGES])
 
 
@@ -150,6 +150,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     docs.install(app)
     app.state.store = store
     app.state.gate = gate
+    app.state.sign_ins = signing_in.PasswordChecks()
     app.state.pool = pool
     app.state.artifacts = artifacts
     app.state.dashboard = DashboardQueries(store)

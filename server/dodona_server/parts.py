@@ -38,6 +38,7 @@ def part(name: str) -> Any:
 
 
 Access = Annotated[Gate, part("gate")]
+SignIns = Annotated[Any, part("sign_ins")]
 Artifacts = Annotated[ArtifactService, part("artifacts")]
 Following = Annotated[Changes, part("changes")]
 Dashboard = Annotated[DashboardQueries, part("dashboard")]

@@ -50,13 +50,19 @@ class TestTable:
         assert {call.name for call in CALLS} == set(RULES)
 
     def test_viewers_only_read_and_only_what_says_nothing_is_for_anyone(self):
-        reading = {"lookup_study", "list_optimal_trials", "wait_operation"}
+        reading = {"lookup_study", "list_optimal_trials", "wait_operation", "sign_out"}
         for call in CALLS:
             changes = call.method != "GET" and call.name not in reading
             if RULES[call.name] is not ANYONE:
                 assert not (changes and Role.VIEWER in RULES[call.name].roles), call
                 assert Role.OPERATOR in RULES[call.name].roles
-        assert {name for name, rule in RULES.items() if rule is ANYONE} == {"healthz", "readyz", "static_file"}
+        assert {name for name, rule in RULES.items() if rule is ANYONE} == {
+            "healthz",
+            "readyz",
+            "static_file",
+            "sign_in",
+            "sign_in_page",
+        }
         assert READ.roles == set(Role)
 
 

@@ -76,13 +76,12 @@ def test_a_browser_gets_a_page_for_any_error_and_a_program_json(site: Site, path
     assert site.client.get(path).json()["error"]["code"] == code
 
 
-def test_without_the_token_a_browser_reads_what_to_do_on_a_page_with_its_style(guarded: TestClient) -> None:
+def test_without_a_token_a_browser_gets_the_form_to_sign_in_with_its_style(guarded: TestClient) -> None:
     answer = guarded.get("/", headers=BROWSER)
     page = Page(answer)
     assert answer.status_code == 401
-    assert answer.headers["www-authenticate"].startswith("Basic")
-    assert "This server needs its token" in page.text
-    assert "the token as the password" in page.text
+    assert "www-authenticate" not in answer.headers
+    assert "leave it empty to sign in with a token" in page.text
     assert guarded.get(page.all("link", rel="stylesheet")[0]["href"]).status_code == 200
     assert guarded.get("/static/x/../../v1/projects/p/locations/l/studies").status_code == 401
     assert guarded.get("/", auth=("anyone", TOKEN), headers=BROWSER).status_code == 200

@@ -372,13 +372,19 @@ def guarded(tmp_path: Any) -> Iterator[str]:
     server.stop()
 
 
-def test_whoever_signed_in_with_the_token_can_act(browser: Browser, guarded: str) -> None:
-    credentials = {"username": "anyone", "password": TOKEN}
-    with watched(browser, guarded, expected=("401",), http_credentials=credentials) as page:
+def test_whoever_signed_in_with_a_token_can_act_until_they_sign_out(browser: Browser, guarded: str) -> None:
+    with watched(browser, guarded, expected=("401",)) as page:
         page.goto(f"{S}/secret")
+        for token in ("a wrong one of no use", TOKEN):
+            page.get_by_label("Password or token").fill(token)
+            page.get_by_role("button", name="Sign in").click()
+            if token != TOKEN:
+                expect(page.get_by_role("alert")).to_contain_text("the token is not this server's")
         send(page, "Pause", "Pause")
         expect(page.get_by_role("button", name="Resume")).to_be_visible()
         expect(page.locator("h1")).to_contain_text("Paused")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 def values(trial: dict[str, Any]) -> dict[str, Any]:

@@ -113,6 +113,7 @@ ARTIFACT = TRIAL + "/artifacts/{artifact}"
 TOKENS = "/v1/tokens"
 TOKEN = TOKENS + "/{token}"
 USERS = "/v1/users"
+SIGN_IN = "/sign-in"
 USER = USERS + "/{user}"
 # Files of the pages, which are the same for everyone: a browser shows an error page before it knows the token.
 STATIC = "/static/"
@@ -342,7 +343,14 @@ CALLS: tuple[Call, ...] = (
     Call("readyz", GET, "/readyz", OWN,
          None, TEXT, _NO_DATABASE),
 
+    # --- signing in, in a browser
+    Call("sign_in", POST, SIGN_IN, OWN,
+         access.SignInRequest, wire.Empty, {401: "The name, the password or the token is wrong"}, documented=False),
+    Call("sign_out", POST, "/sign-out", OWN,
+         wire.EmptyRequest, wire.Empty, documented=False),
+
     # --- pages
+    _page("sign_in_page", SIGN_IN),
     _page("all_studies", "/"),
     _page("new_study", "/new"),
     _page("deleted", "/deleted"),

@@ -49,6 +49,7 @@ EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
     },
     access.SetRoleRequest: {"project": "default", "role": "admin"},
     access.SetPasswordRequest: {"password": "correct horse battery staple"},
+    access.SignInRequest: {"user": "ada", "password": "correct horse battery staple"},
     access.RotateTokenRequest: {"overlap": "3600s"},
     wire.AddParametersRequest: {
         "parameters": [

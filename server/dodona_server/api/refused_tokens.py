@@ -43,12 +43,13 @@ class RefusedTokens:
     def __init__(self) -> None:
         self._addresses: OrderedDict[str, _Tries] = OrderedDict()
 
-    async def refuse(self, scope: Scope, *, wrong: bool) -> bool:
-        """Log a refusal, and delay the answer to a wrong token.
+    async def refuse(self, scope: Scope, *, wrong: bool, name: str = "") -> bool:
+        """Log a refusal, and delay the answer to a wrong token or password.
 
         Args:
             scope: the request.
             wrong: whether the token is wrong; otherwise the request has none.
+            name: of a person whose password was tried; tries of one name count together, from wherever they come.
 
         Returns:
             Whether the connection may stay open; if not, too many answers to this address are already delayed.
@@ -59,6 +60,12 @@ class RefusedTokens:
         _log(tries, host, scope, wrong=wrong)
         if not wrong:
             return True
+        if name:
+            # No address looks like this.
+            of_name = self._tries_of(f"name {name[:MAX_ADDRESS_LENGTH]}")
+            of_name.wrong += 1
+            of_name.latest = time.monotonic()
+            tries.wrong = max(tries.wrong, of_name.wrong - 1)
         tries.wrong += 1
         tries.latest = time.monotonic()
         if tries.held >= MAX_HELD:

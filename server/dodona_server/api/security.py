@@ -8,6 +8,7 @@ browser: a browser names the page's origin with each such request, and no other 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import ipaddress
@@ -20,9 +21,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_server.api import proxies
-from dodona_server.api.calls import CALLS, STATIC
+from dodona_server.api.calls import CALLS, EVENT_STREAM, STATIC
 from dodona_server.api.errors import error_response
-from dodona_server.api.principal import remember
+from dodona_server.api.principal import principal_of, remember
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.refused_tokens import RefusedTokens
 from dodona_server.domain.access import ANONYMOUS, ANYONE, RULES, Principal
@@ -31,9 +32,21 @@ from dodona_server.service.access.gate import Gate
 # Answers without information: a container's health check does not know the token.
 _OPEN_PATHS = {call.path for call in CALLS if RULES[call.name] is ANYONE}
 _SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-_LOOKED_AT = {b"host", b"origin", b"sec-fetch-site", b"authorization", b"x-goog-api-key"} | proxies.HEADERS
+_LOOKED_AT = {
+    b"host",
+    b"origin",
+    b"sec-fetch-site",
+    b"authorization",
+    b"x-goog-api-key",
+    b"cookie",
+    b"accept",
+} | proxies.HEADERS
 # Sent by a browser for a page of this server, and for an address that a person typed.
 _OWN_SITES = {"same-origin", "none"}
+# The cookie of a session in a browser.
+COOKIE = "dodona_session"
+# A stream ends within this time after its token was revoked here.
+KNOWN_SECONDS = 0.5
 # RFC 3986 without the parts that no browser sends: a name or an address, and an optional port.
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -62,15 +75,37 @@ class Guard:
         if not proxies.HEADERS.isdisjoint(headers):
             await self._proxies.apply(scope, receive, send)
         path = scope["path"]
-        if path in _OPEN_PATHS or path.startswith(STATIC):
-            found: Principal | Response = ANONYMOUS
-        else:
-            found = self._wrong_site(scope, headers) or await self._principal(scope, headers)
+        found: Principal | Response | None = self._wrong_site(scope, headers)
+        if found is None:
+            is_open = path in _OPEN_PATHS or path.startswith(STATIC)
+            found = ANONYMOUS if is_open else await self._principal(scope, headers)
         if isinstance(found, Response):
             await found(scope, receive, send)
-        else:
-            remember(scope, found)
+            return
+        remember(scope, found)
+        if found is ANONYMOUS or EVENT_STREAM not in headers.get(b"accept", ()):
             await self._app(scope, receive, send)
+        else:
+            await self._while_known(scope, receive, send, headers)
+
+    async def _while_known(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        """Answer with a stream, which ends when its principal is no longer one, or has other roles."""
+        answering = asyncio.ensure_future(self._app(scope, receive, send))
+        try:
+            while not answering.done():
+                await asyncio.wait([answering], timeout=KNOWN_SECONDS)
+                if not answering.done() and self._known(scope, headers) != principal_of(scope):
+                    return
+            await answering
+        finally:
+            if not answering.done():
+                answering.cancel()
+                await asyncio.wait([answering])
+
+    def _known(self, scope: Scope, headers: Headers) -> Principal | None:
+        known = (self._gate.principal(secret) for secret in _secrets(headers, scope["query_string"]))
+        of_sessions = (self._gate.of_session(text) for text in _cookies(headers))
+        return next((one for one in (*known, *of_sessions) if one is not None), None)
 
     def _wrong_site(self, scope: Scope, headers: Headers) -> Response | None:
         """Return the refusal of a change that a page of another web site requests, or None."""
@@ -102,7 +137,18 @@ class Guard:
         for secret in secrets:
             if (found := await self._gate.find(secret)) is not None:
                 return found
+        if (signed_in := await self._session(scope, headers)) is not None:
+            return signed_in
         return self._stranger(scope, headers) if self._gate.is_open else await self._refusal(scope, bool(secrets))
+
+    async def _session(self, scope: Scope, headers: Headers) -> Principal | Response | None:
+        """Return who has signed in, in the browser that sends the request; None if nobody has."""
+        found = None
+        for text in _cookies(headers):
+            found = found or await self._gate.find_session(text)
+        if found is None or scope["method"] in _SAFE_METHODS or b"origin" in headers or b"sec-fetch-site" in headers:
+            return found
+        return _forbidden("a request with a session must name the page that sends it in Origin or Sec-Fetch-Site")
 
     def _stranger(self, scope: Scope, headers: Headers) -> Principal | Response:
         """Return the principal of a request to a server that needs no token."""
@@ -174,6 +220,15 @@ def _headers(scope: Scope) -> Headers:
         if name in _LOOKED_AT:
             headers.setdefault(name, []).append(value.decode("latin-1"))
     return headers
+
+
+def _cookies(headers: Headers) -> Iterable[str]:
+    """Return the secrets of sessions that a request sends; a browser may have one for each path."""
+    for header in headers.get(b"cookie", ()):
+        for cookie in header.split(";"):
+            name, _, value = cookie.strip().partition("=")
+            if name == COOKIE:
+                yield value
 
 
 def _forbidden(message: str) -> Response:

@@ -138,6 +138,10 @@ RULES: Mapping[str, Rule] = {
     "swagger_ui_css": READ,
     "swagger_favicon_png": READ,
     "get_discovery_document": READ,
+    # Signing in and out, in a browser.
+    "sign_in_page": ANYONE,
+    "sign_in": ANYONE,
+    "sign_out": READ,
     # Pages.
     "all_studies": LOOK,
     # Their marks count the events of all projects.
@@ -162,10 +166,12 @@ class Principal:
     Args:
         name: how the log calls them.
         roles: by project; see `ALL`.
+        session: the id of the session in a browser; empty for a token.
     """
 
     name: str
     roles: tuple[tuple[str, Role], ...] = ()
+    session: str = ""
 
     def may(self, call: str, project: str | None) -> bool:
         """Return whether the call is allowed; `project` is the one in its path, None if there is none."""

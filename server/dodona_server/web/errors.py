@@ -17,16 +17,13 @@ from dodona_server.web.sharing import SharedAnswers
 
 TITLES = {
     400: "That is not possible",
-    401: "This server needs its token",
     403: "That is not allowed",
     404: "Not found",
     429: "Too many tries",
     500: "The server failed",
     503: "Not now",
 }
-HINTS = {
-    401: "Reload the page: the browser then asks for a name, which may be any, and for the token as the password.",
-}
+SIGN_IN = "This server shows its pages to people who have signed in: enter your name and your password, or a token."
 
 
 class PageRoute(APIRoute):
@@ -91,9 +88,13 @@ class _Shown:
         if message.get("more_body", False):
             return
         start, status = self._start, self._start["status"]
-        context = _context(status, json.loads(self._body)["error"]["message"])
-        body = rendered(self._scope, "error.html", **context)
-        headers = MutableHeaders(scope=start)
+        said, headers = json.loads(self._body)["error"]["message"], MutableHeaders(scope=start)
+        if status == 401:
+            # With the challenge, a browser would ask for a name and a password itself.
+            del headers["WWW-Authenticate"]
+            body = rendered(self._scope, "sign_in.html", live=False, message=SIGN_IN, then="reload")
+        else:
+            body = rendered(self._scope, "error.html", **_context(status, said))
         headers.update({**HEADERS, "Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body))})
         await self._send(start)
         await self._send({"type": "http.response.body", "body": body})
@@ -108,5 +109,4 @@ def _context(status: int, message: str) -> dict[str, Any]:
         "live": status == 503,
         "title": TITLES.get(status, f"Error {status}"),
         "message": message,
-        "hint": HINTS.get(status, ""),
     }

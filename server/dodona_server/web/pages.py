@@ -99,6 +99,12 @@ async def changes_of_study(request: Request, project: str, location: str, study:
     return await stream(following.of_study(StudyName(Location(project, location), study), cursor(request)))
 
 
+async def sign_in_page(request: Request) -> Response:
+    """Return the page on which people sign in."""
+    message = "Enter your name and your password, or a token."
+    return await page(request, "sign_in.html", live=False, message=message, then="go /")
+
+
 async def static_file(request: Request, version: str, path: str) -> Response:
     """Return a static file."""
     asset = _SERVED.get(f"/static/{version}/{path}")
@@ -123,6 +129,7 @@ PAGES = (
     compare_data,
     changes_of_all,
     changes_of_study,
+    sign_in_page,
     static_file,
     anything_else,
 )

@@ -66,7 +66,9 @@ def _templates() -> Environment:
 def rendered(scope: Scope, template: str, **context: Any) -> bytes:
     """Return a page for the request of `scope`."""
     root = scope.get("root_path", "")
-    text = _templates().get_template(template).render(root=root, **context)
+    principal = scope.get("state", {}).get("principal")
+    known = {"session": bool(principal and principal.session), "who": principal.name if principal else ""}
+    text = _templates().get_template(template).render(root=root, **known, **context)
     # Templates name paths of the server. No text of a user is changed: its quotes are escaped.
     return (_PATH.sub(rf'\1="{root}/', text) if root else text).encode()
 

@@ -7,6 +7,7 @@ has changed. So what was revoked on one server ends on all of them within a seco
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import hmac
 import logging
@@ -21,6 +22,7 @@ from dodona_server.domain.access import TOKEN_HOLDER, Principal, Role
 from dodona_server.domain.credentials import Secret
 from dodona_server.domain.errors import Unavailable
 from dodona_server.service.access.keys import Keys
+from dodona_server.service.access.people import principal_of
 from dodona_server.storage import access
 from dodona_server.storage.secret import server_secret
 from dodona_server.storage.store import Store, Transaction
@@ -35,7 +37,7 @@ REFRESH_SECONDS = 600.0
 # The time of the last use is kept this coarsely.
 USE_SECONDS = 3600.0
 # A session ends this long after its last use, and in any case at its end.
-IDLE_SECONDS = 24 * 3600.0
+IDLE_SECONDS = 12 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class _Snapshot:
 
     version: int = -1
     known: Mapping[str, _Known] = field(default_factory=dict)
+    sessions: Mapping[str, _Known] = field(default_factory=dict)
     # Somebody could once administer the whole server, so that nobody without a token needs to.
     has_operator: bool = False
 
@@ -92,15 +95,23 @@ class Gate:
         return self._insecure
 
     def principal(self, text: str) -> Principal | None:
-        """Return who a token or a session stands for; None if it is not known here and now."""
+        """Return who a token stands for; None if it is not known here and now."""
         if self._setting is not None and hmac.compare_digest(self._setting, _hash(text)):
             return TOKEN_HOLDER
-        secret = Secret.read(text)
-        known = self._snapshot.known.get(secret.token_id) if secret else None
+        return self._principal(Secret.read(text), self._snapshot.known)
+
+    def of_session(self, text: str) -> Principal | None:
+        """Return who has signed in to a session; None if it is not known here and now."""
+        return self._principal(Secret.read(text), self._snapshot.sessions)
+
+    def _principal(self, secret: Secret | None, among: Mapping[str, _Known]) -> Principal | None:
+        known = among.get(secret.token_id) if secret else None
         if secret is None or known is None or self._keys is None:
             return None
         now = time.time()
         if not hmac.compare_digest(known.digest, self._keys.raw(secret)) or known.end <= now:
+            return None
+        if known.principal.session and now - self._used.get(secret.token_id, known.used) > IDLE_SECONDS:
             return None
         if now - known.used > USE_SECONDS:
             self._used[secret.token_id] = now
@@ -113,6 +124,25 @@ class Gate:
             await self.refresh()
             found = self.principal(text)
         return found
+
+    async def find_session(self, text: str) -> Principal | None:
+        """Return the same as `of_session`, also for one that another server has begun since the last look."""
+        found = self.of_session(text)
+        if found is None and Secret.read(text) is not None:
+            await self.refresh()
+            found = self.of_session(text)
+        return found
+
+    async def owner_of(self, text: str) -> str | None:
+        """Return whom a session belongs to that begins with this token; None if the token is not valid."""
+        if await self.find(text) is None:
+            return None
+        secret = Secret.read(text)
+        return f"token:{secret.token_id}" if secret else self._setting_owner()
+
+    def _setting_owner(self) -> str:
+        # Its sessions end when the settings name another token.
+        return "" if self._setting is None else f"setting:{hashlib.sha256(self._setting).hexdigest()[:32]}"
 
     async def keys(self) -> Keys:
         """Return what makes digests.
@@ -174,7 +204,8 @@ class Gate:
         version = await self._store.read(access.version)
         if version != self._snapshot.version or is_due:
             keys = await self.keys() if version else None
-            self._snapshot = await self._store.read(lambda transaction: _read(transaction, keys))
+            setting = self._setting_owner()
+            self._snapshot = await self._store.read(lambda transaction: _read(transaction, keys, setting))
             self._refreshed = now
         if self._used:
             used, self._used = self._used, {}
@@ -186,15 +217,16 @@ def _hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _read(transaction: Transaction, keys: Keys | None) -> _Snapshot:
-    """Return all tokens and sessions that are valid now."""
+def _read(transaction: Transaction, keys: Keys | None, setting: str) -> _Snapshot:
+    """Return all tokens and sessions that are valid now; `setting` is the owner of those of the settings' token."""
     version, now = access.version(transaction), time.time()
     if keys is None:
         return _Snapshot(version)
     owners: dict[str, tuple[Principal, float]] = {}
     known: dict[str, _Known] = {}
     foreign = 0
-    has_operator = any(Role.OPERATOR in person.roles.values() for person in access.all_people(transaction))
+    people = access.all_people(transaction)
+    has_operator = any(Role.OPERATOR in person.roles.values() for person in people)
     for token, digest in access.all_tokens(transaction):
         # Also one that has ended: a server that was closed never opens by itself.
         has_operator |= token.role is Role.OPERATOR
@@ -207,4 +239,13 @@ def _read(transaction: Transaction, keys: Keys | None) -> _Snapshot:
         owners[f"token:{token.token_id}"] = (principal, end)
     if foreign:
         logger.warning("%d tokens were made with another secret than this server's, and are not valid here", foreign)
-    return _Snapshot(version, known, has_operator)
+    owners |= {f"person:{person.name}": (principal_of(person), math.inf) for person in people}
+    owners |= {setting: (TOKEN_HOLDER, math.inf)} if setting else {}
+    sessions: dict[str, _Known] = {}
+    for session, digest in access.all_sessions(transaction, now):
+        owner = owners.get(session.owner)
+        if owner is not None and digest.key_id == keys.key_id:
+            principal = dataclasses.replace(owner[0], session=session.session_id)
+            end = min(owner[1], session.expire_time)
+            sessions[session.session_id] = _Known(bytes.fromhex(digest.value), principal, end, session.use_time)
+    return _Snapshot(version, known, sessions, has_operator)

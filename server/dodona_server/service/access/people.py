@@ -106,6 +106,12 @@ def delete_person(transaction: Transaction, name: str) -> None:
     access.delete_person(transaction, name)
 
 
-def roles_of(person: Person) -> Principal:
+def password_of(transaction: Transaction, name: str) -> str | None:
+    """Return the hash of a person's password; None if there is no such person."""
+    found = access.find_person(transaction, name)
+    return None if found is None else found[1]
+
+
+def principal_of(person: Person) -> Principal:
     """Return the principal that a person is."""
     return Principal(f"user {person.name!r}", tuple(sorted(person.roles.items())))

@@ -62,6 +62,7 @@ function pageOf(name) {
 
 async function follow(form, content) {
   const [what, where] = form.dataset.then.split(" ");
+  if (what === "reload") return location.reload();
   if (what === "go") return location.assign(at(where));
   if (what === "open") return location.assign(pageOf(content.name));
   form.closest("dialog")?.close();

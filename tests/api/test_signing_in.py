@@ -1,0 +1,182 @@
+"""Signing in with a browser: sessions in cookies, by tokens and by names with passwords."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from dodona_server.app import Options, create_app
+from dodona_server.service.access import passwords
+from dodona_server.storage.opening import open_store
+from tests.api.conftest import HERE
+
+OPERATOR = "the token of the settings"
+BEARER = {"authorization": f"Bearer {OPERATOR}"}
+ORIGIN = {"origin": "http://localhost"}
+BROWSER = {"accept": "text/html"}
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "_COST", {"n": 2**4, "r": 8, "p": 1})
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'x.db'}"
+
+
+@pytest.fixture
+def client(url: str) -> Iterator[TestClient]:
+    with TestClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as client:
+        body = {"user": "ada", "password": PASSWORD, "memberships": [{"project": "p", "role": "editor"}]}
+        client.post("/v1/users", json=body, headers=BEARER).raise_for_status()
+        yield client
+
+
+def sign_in(client: TestClient, user: str, password: str, **headers: str) -> Any:
+    return client.post("/sign-in", json={"user": user, "password": password}, headers={**ORIGIN, **headers})
+
+
+def status(client: TestClient, path: str = f"{HERE}/studies") -> int:
+    return int(client.get(path).status_code)
+
+
+def test_a_browser_that_is_nobody_sees_the_form_and_no_dialog_of_its_own(client):
+    for path in ("/", "/studies/p/l/s", "/sign-in"):
+        page = client.get(path, headers=BROWSER)
+        assert page.status_code == (200 if path == "/sign-in" else 401)
+        assert 'data-send="POST /sign-in"' in page.text
+        assert "www-authenticate" not in page.headers
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "www-authenticate" in client.get("/").headers
+
+
+@pytest.mark.parametrize(("user", "password"), [("ada", PASSWORD), ("", OPERATOR)])
+def test_a_session_lives_in_a_cookie_that_no_script_reads_until_its_end(client, user, password):
+    assert status(client) == 401
+    answer = sign_in(client, user, password)
+    assert answer.status_code == 200
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=lax", "Path=/", "Max-Age=604800"} <= set(cookie.split("; "))
+    assert PASSWORD not in cookie + answer.text
+    assert status(client) == 200
+    assert client.get("/", headers=BROWSER).status_code == 200
+    assert 'data-send="POST /sign-out"' in client.get("/", headers=BROWSER).text
+    stolen = dict(client.cookies)
+    assert client.post("/sign-out", json={}, headers=ORIGIN).status_code == 200
+    assert not client.cookies
+    assert status(client) == 401
+    # The session has ended, not only the browser's copy of the cookie.
+    assert client.get(f"{HERE}/studies", cookies=stolen).status_code == 401
+
+
+def test_a_session_of_a_token_ends_with_it_and_is_no_token(client):
+    made = client.post("/v1/tokens", json={"displayName": "x", "role": "viewer", "project": "p"}, headers=BEARER).json()
+    assert sign_in(client, "", made["secret"]).status_code == 200
+    cookie = client.cookies["dodona_session"]
+    assert status(client) == 200
+    client.cookies.clear()
+    assert client.get(f"{HERE}/studies", headers={"authorization": f"Bearer {cookie}"}).status_code == 401
+    client.cookies["dodona_session"] = cookie
+    assert status(client) == 200
+    client.delete(f"/v1/{made['name']}", headers=BEARER).raise_for_status()
+    assert status(client) == 401
+
+
+def test_roles_follow_the_person_and_a_new_password_ends_sessions(client):
+    sign_in(client, "ada", PASSWORD)
+    assert client.get("/v1/projects/q/locations/l/studies").status_code == 404
+    body = {"project": "q", "role": "viewer"}
+    client.post("/v1/users/ada:setRole", json=body, headers=BEARER).raise_for_status()
+    assert client.get("/v1/projects/q/locations/l/studies").status_code == 200
+    assert client.post("/v1/users/ada:setRole", json=body, headers=ORIGIN).status_code == 403
+    client.post("/v1/users/ada:setPassword", json={"password": "another password"}, headers=BEARER).raise_for_status()
+    assert status(client) == 401
+    assert sign_in(client, "ada", PASSWORD).status_code == 401
+    assert sign_in(client, "ada", "another password").status_code == 200
+    client.delete("/v1/users/ada", headers=BEARER).raise_for_status()
+    assert status(client) == 401
+
+
+def test_a_change_with_a_session_names_its_page(client, spec):
+    sign_in(client, "ada", PASSWORD)
+    body = {"studyId": "s", "studySpec": spec}
+    for headers in ({}, {"origin": "http://evil.example"}, {"sec-fetch-site": "cross-site"}):
+        assert client.post(f"{HERE}/studies", json=body, headers=headers).status_code == 403
+    assert client.post(f"{HERE}/studies", json=body, headers=ORIGIN).status_code == 200
+    assert client.post(f"{HERE}/studies", json=body, headers={"sec-fetch-site": "same-origin"}).status_code == 200
+    # Nobody is signed in, as somebody else, by another site.
+    evil = {"origin": "http://evil.example"}
+    assert client.post("/sign-in", json={"password": OPERATOR}, headers=evil).status_code == 403
+
+
+def test_over_tls_the_cookie_stays_on_tls_and_below_a_path_it_stays_below(url):
+    app = create_app(open_store(url), Options(token=OPERATOR, root_path="/tuning"))
+    with TestClient(app, base_url="https://localhost") as client:
+        answer = sign_in(client, "", OPERATOR, origin="https://localhost")
+        assert {"Secure", "Path=/tuning"} <= set(answer.headers["set-cookie"].split("; "))
+
+
+@pytest.mark.parametrize("column", ["expire_time", "use_time"])
+def test_a_session_ends_when_it_is_old_or_was_not_used(url, column):
+    options = Options(token=OPERATOR)
+    with TestClient(create_app(open_store(url), options), base_url="http://localhost") as client:
+        sign_in(client, "", OPERATOR)
+        assert status(client) == 200
+        cookies = dict(client.cookies)
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
+        database.execute(f"UPDATE sessions SET {column} = {column} - 8 * 86400")
+    with TestClient(create_app(open_store(url), options), base_url="http://localhost", cookies=cookies) as client:
+        assert status(client) == 401
+
+
+def test_wrong_tries_say_nothing_and_wait_longer_and_longer(client, monkeypatch):
+    waited: list[int] = []
+    monkeypatch.setattr("dodona_server.api.refused_tokens._pause", lambda times: waited.append(times) or 0.0)
+    messages = {sign_in(client, user, "wrong password").json()["error"]["message"] for user in ("ada", "nobody")}
+    assert messages == {"the name or the password is wrong"}
+    for index in range(8):
+        # Each from another address.
+        sign_in(client, "ada", "wrong password", **{"x-forwarded-for": f"192.0.2.{index}"})
+    assert waited == sorted(waited)
+    assert len(waited) > 2
+    # The right one never waits.
+    before = len(waited)
+    assert sign_in(client, "ada", PASSWORD).status_code == 200
+    assert len(waited) == before
+
+
+def test_passwords_are_kept_as_hashes(client, url):
+    stored = sqlite3.connect(url.removeprefix("sqlite:///")).execute("SELECT password FROM people").fetchall()
+    assert stored[0][0].startswith("scrypt$")
+    assert PASSWORD not in str(stored)
+    short = client.post("/v1/users", json={"user": "x", "password": "short"}, headers=BEARER)
+    assert short.json()["error"]["message"].startswith("password: it has 5 characters; 10 to 1000 are allowed")
+    assert "password" not in client.get("/v1/users", headers=BEARER).text
+    assert client.post("/v1/users", json={"user": "ada"}, headers=BEARER).status_code == 409
+
+
+def test_an_open_stream_ends_when_its_token_is_revoked(client, spec):
+    client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": spec}, headers=BEARER).raise_for_status()
+    made = client.post("/v1/tokens", json={"displayName": "x", "role": "viewer", "project": "p"}, headers=BEARER).json()
+    headers = {"authorization": f"Bearer {made['secret']}", "accept": "text/event-stream"}
+    client.portal.start_task_soon(_revoke_soon, client.app, made["name"].rpartition("/")[2])
+    # The test's client returns once the stream has ended.
+    assert "STUDY_CREATED" in client.get(f"{HERE}/studies/s/events", headers=headers).text
+
+
+async def _revoke_soon(app: Any, token: str) -> None:
+    import asyncio
+
+    from dodona_server.domain.access import TOKEN_HOLDER
+    from dodona_server.service.access.tokens import revoke_token
+
+    await asyncio.sleep(0.5)
+    await app.state.gate.change(lambda transaction, _: revoke_token(transaction, TOKEN_HOLDER, token))
