@@ -26,6 +26,7 @@ from dodona._space import Parameter, Space, Value
 from dodona._steering import Steering
 from dodona._table import columns_of
 from dodona._text import checked
+from dodona._traces import new_trace
 from dodona._transport import BASIC_VIEW
 from dodona._trial import Trial
 from dodona._values import MAX_INT32, whole
@@ -200,7 +201,8 @@ class Study(Figures, Steering, Notes, Workers):
             agent=AGENT,
             held_trials=None if shared else [str(number) for number in active_trials.trials.copy()],
         )
-        operation = self._transport.call("POST", f"{self._path}/trials:suggest?{BASIC_VIEW}", request, vertex.Operation)
+        path, trace = f"{self._path}/trials:suggest?{BASIC_VIEW}", new_trace()
+        operation = self._transport.call("POST", path, request, vertex.Operation, trace=trace)
         answer = operation.response or vertex.SuggestTrialsResponse()
         for wire in answer.trials:
             if shared:
@@ -209,6 +211,7 @@ class Study(Figures, Steering, Notes, Workers):
                 self._followed[worker] = number_of(wire)
             before = active_trials.trials.get(number_of(wire))
             if before is None or before.attempt < (wire.attempt or 1):
+                self._transport.traces.keep(f"{self._path}/trials/{number_of(wire)}", trace)
                 return self._activate(wire, active_trials, before)
         if answer.worker_stopped:
             raise WorkerStopped(self.display_name, worker)

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from dodona._errors import ApiError, ServerUnreachable, error_from_answer
 from dodona._outage import Outage
 from dodona._proxy import proxy_for
+from dodona._traces import Traces
 from dodona._version import __version__
 from dodona_schemas.artifacts import ListArtifactsResponse
 from dodona_schemas.base import WireModel
@@ -109,6 +110,7 @@ class Transport:
         )
         if token:
             self._headers["Authorization"] = f"Bearer {_checked_token(token)}"
+        self.traces = Traces()
         self._given = transport
         self._proxy = proxy_for(_parsed(self.url)) if transport is None else None
         self.outage = Outage(self._address_text)
@@ -169,6 +171,7 @@ class Transport:
         *,
         patience: float | None = None,
         timeout: float | None = None,
+        trace: str = "",
     ) -> Answer:
         """Return the server's answer to one call.
 
@@ -179,6 +182,7 @@ class Transport:
             answer: the model of the answer.
             patience: seconds to try at most, if shorter than `retry` allows.
             timeout: seconds to wait for the answer to one try, if shorter than the client's.
+            trace: the id of the trace that the call belongs to; empty for that of the trial in the path.
 
         Raises:
             ServerUnreachable: no answer for as long as `retry` and `patience` allow.
@@ -194,6 +198,7 @@ class Transport:
             content=content,
             extensions={"timeout": _timeouts(seconds)},
         )
+        request.headers.update(self.traces.headers(path, trace))
         return self._parse(self._send(lambda: request, patience=patience), answer)
 
     def upload(
@@ -222,7 +227,7 @@ class Transport:
             return httpx.Request(
                 "PUT",
                 _parsed(self._base + path),
-                headers=self._with(headers),
+                headers=self._with({**headers, **self.traces.headers(path)}),
                 content=content(),
                 extensions={"timeout": _timeouts(max(self.timeout, UPLOAD_TIMEOUT_SECONDS))},
             )
@@ -242,7 +247,7 @@ class Transport:
         request = httpx.Request(
             "GET",
             _parsed(self._base + path),
-            headers=self._with({"Accept": "*/*", "Accept-Encoding": "identity"}),
+            headers=self._with({"Accept": "*/*", "Accept-Encoding": "identity", **self.traces.headers(path)}),
             extensions={"timeout": _timeouts(self.timeout)},
         )
         response = self._send(lambda: request, receive)

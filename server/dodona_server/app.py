@@ -15,11 +15,12 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api import artifacts as artifact_routes
-from dodona_server.api import docs, errors, events, export, health, openapi, signing_in, tokens, users
+from dodona_server.api import docs, errors, events, export, health, metrics, openapi, signing_in, tokens, users
 from dodona_server.api.body import WholeBody
 from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
 from dodona_server.api.calls import Dialect, row
+from dodona_server.api.observed import AccessLog, Observed, note_route
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.rates import Rates
 from dodona_server.api.route import Routes
@@ -34,6 +35,7 @@ from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
 from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
+from dodona_server.service.gauges import Gauges
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
 from dodona_server.service.reports import Reports
@@ -75,6 +77,7 @@ class Options:
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
         max_requests_per_second: of each principal, in the mean; None for no limit.
         root_path: the path below which a proxy serves the server, such as /dodona; "" for none.
+        access_log: which requests are logged.
         kept_seconds: how long a deleted study can be brought back.
         front: whether the hot calls are answered before FastAPI; tests compare both ways.
     """
@@ -91,6 +94,7 @@ class Options:
     min_free_bytes: int | None = None
     max_requests_per_second: float | None = None
     root_path: str = ""
+    access_log: AccessLog = AccessLog.NONE
     kept_seconds: float = KEPT_SECONDS
     front: bool = True
 
@@ -106,7 +110,7 @@ REPORT = Routes(Dialect.OWN)
 REPORT.serve(report_page.report_study)
 
 VERTEX = (routes, study_routes, worker_routes, operation_routes, deleted_routes)
-API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, signing_in, health)
+API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, signing_in, health, metrics)
 ROUTES = Routes.in_order([*(module.routes for module in API), REPORT, PAGES])
 
 
@@ -161,6 +165,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.changes = Changes(store, watcher)
     app.state.shared_answers = SharedAnswers()
     app.state.studies = StudyService(store, time.time, schedule, options.kept_seconds, strict=options.strict)
+    app.state.gauges = Gauges(store)
     app.state.deleted = DeletedStudyService(store, time.time)
     app.state.steering = StudySteering(store, time.time)
     app.state.workers = WorkerService(store, time.time)
@@ -178,7 +183,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     if options.max_requests_per_second is not None:
         inner = Rates(inner, options.max_requests_per_second)
     answering = errors.around(ErrorPages(Guard(WholeBody(inner), gate, Proxies())))
-    app.front = BelowRoot(answering, options.root_path)
+    app.front = Observed(BelowRoot(answering, options.root_path), options.access_log)
     return app
 
 
@@ -200,6 +205,8 @@ class _Application(FastAPI):
             await send(message)
 
         await super().__call__(scope, receive, send_safely if scope["type"] == "http" else send)
+        if "route" in scope:
+            note_route(scope, scope["route"].path)
 
 
 def _blobs(store: Store, options: Options) -> Blobs | None:

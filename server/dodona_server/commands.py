@@ -14,7 +14,9 @@ import typer
 from dodona_server.access_commands import first_operator, tokens, users
 from dodona_server.command_line import DatabaseUrl, give_up, open_database, or_give_up, settings_of
 from dodona_server.database_commands import database
-from dodona_server.serving import LISTEN_BACKLOG, certificate_of, configure_logging, serve_here, serve_in_processes
+from dodona_server.observation import tracing
+from dodona_server.observation.logs import configure_logging
+from dodona_server.serving import LISTEN_BACKLOG, certificate_of, serve_here, serve_in_processes
 from dodona_server.settings import Settings
 from dodona_server.storage.blobs import Blobs
 from dodona_server.tls import UnusableCertificate
@@ -70,7 +72,6 @@ def serve(
     no token until one of an operator exists. Elsewhere it makes one at its first start and prints it, unless
     DODONA_TOKEN is set, or DODONA_TOKEN_FILE to a file with it.
     """
-    configure_logging()
     settings = settings_of(
         host=host,
         port=port,
@@ -83,6 +84,9 @@ def serve(
         insecure=insecure,
     )
     scheme = _checked_scheme(settings)
+    configure_logging(settings.log_format)
+    if settings.otlp_endpoint and not tracing.is_installed():
+        give_up("DODONA_OTLP_ENDPOINT needs OpenTelemetry: pip install 'dodona[server,otel]'")
     listener = _listen(settings.host, settings.port)
     store = open_database(settings.database_url)
     if settings.workers > 1 and store.url.startswith("sqlite"):

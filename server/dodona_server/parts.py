@@ -15,6 +15,7 @@ from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.changes import Changes
 from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
+from dodona_server.service.gauges import Gauges
 from dodona_server.service.operations import OperationService
 from dodona_server.service.reports import Reports
 from dodona_server.service.samples import Samples
@@ -47,6 +48,7 @@ Events = Annotated[Feed, part("feed")]
 Reported = Annotated[Reports, part("reports")]
 Sampled = Annotated[Samples, part("samples")]
 Operations = Annotated[OperationService, part("operations")]
+Measured = Annotated[Gauges, part("gauges")]
 Queries = Annotated[TrialQueries, part("queries")]
 Studies = Annotated[StudyService, part("studies")]
 Suggestions = Annotated[SuggestionService, part("suggestions")]

@@ -12,8 +12,10 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
@@ -23,6 +25,8 @@ from dodona_server.api.proxies import Proxies
 from dodona_server.app import Options, create_app
 from dodona_server.connections import Connections, Limits, raise_descriptor_limit
 from dodona_server.http_protocol import Protocol
+from dodona_server.observation import metrics, tracing
+from dodona_server.observation.logs import configure_logging
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.settings import Settings
 from dodona_server.storage.opening import open_store
@@ -37,12 +41,6 @@ GRACE_SECONDS = 30
 # Keeps a worker that dies at once, again and again, from using up the machine.
 RESTART_PAUSE_SECONDS = 1.0
 LISTEN_BACKLOG = 2048
-# Lines of the framework that any client could trigger without limit.
-FRAMEWORK_LINES = (
-    "Invalid HTTP request received.",
-    "Unsupported upgrade request.",
-    "No supported WebSocket library detected.",
-)
 # Requests create hardly any reference cycles; the default of 700 would start a collection at every second request. The
 # second generation is small too, and the third one is rare: a collection stops all threads while it visits the objects
 # of a large request.
@@ -50,14 +48,6 @@ GC_THRESHOLDS = (10_000, 2, 1000)
 # At every callback of a connection the event loop waits this long for each busy thread. Python's default of 5 ms is too
 # much with several threads and connections.
 SWITCH_SECONDS = 0.001
-
-
-def configure_logging() -> None:
-    """Log one line for each entry on stderr."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    # It logs a line for each request that is not HTTP; `connections` logs fewer.
-    logging.getLogger("uvicorn.error").addFilter(lambda record: not str(record.msg).startswith(FRAMEWORK_LINES))
 
 
 def serve_here(settings: Settings, store: Store, listener: socket.socket) -> None:
@@ -85,7 +75,12 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
     tune_interpreter()
-    _Server(config, app.state.pool, stopping, certificate).run(sockets=[listener])
+    if settings.otlp_endpoint:
+        tracing.start(settings.otlp_endpoint)
+    try:
+        _Server(config, app.state.pool, stopping, certificate).run(sockets=[listener])
+    finally:
+        tracing.stop()
 
 
 def tune_interpreter() -> None:
@@ -118,6 +113,7 @@ def options_of(settings: Settings) -> Options:
         min_free_bytes=settings.min_free_bytes,
         max_requests_per_second=settings.max_requests_per_second,
         root_path=settings.root_path,
+        access_log=settings.access_log,
         kept_seconds=settings.undelete_days * 24 * 3600,
     )
 
@@ -164,11 +160,19 @@ def serve_in_processes(settings: Settings, listener: socket.socket) -> None:
         worker.start()
         return worker
 
-    workers = [start() for _ in range(settings.workers)]
-    while not ended:
+    with tempfile.TemporaryDirectory(prefix="dodona-metrics-") as folder:
+        # The processes read it when they import the metrics.
+        os.environ[metrics.FOLDER] = folder
+        _keep_running(start, settings.workers, lambda: ended)
+
+
+def _keep_running(start: Callable[[], BaseProcess], count: int, is_over: Callable[[], bool]) -> None:
+    """Keep that many processes running until it is over, then end them."""
+    workers = [start() for _ in range(count)]
+    while not is_over():
         multiprocessing.connection.wait([worker.sentinel for worker in workers], timeout=RESTART_PAUSE_SECONDS)
         for index, worker in enumerate(workers):
-            if not ended and not worker.is_alive():
+            if not is_over() and not worker.is_alive():
                 logger.warning("worker %s ended with %s; starting another", worker.pid, worker.exitcode)
                 time.sleep(RESTART_PAUSE_SECONDS)
                 workers[index] = start()
@@ -179,7 +183,7 @@ def serve_in_processes(settings: Settings, listener: socket.socket) -> None:
 
 
 def _work(settings: Settings, listener: socket.socket) -> None:
-    configure_logging()
+    configure_logging(settings.log_format)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     serve_here(settings, open_store(settings.database_url), listener)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dodona_server.api.observed import AccessLog
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS
 from dodona_server.service.studies.studies import KEPT_SECONDS
 
@@ -52,6 +53,10 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)
     # The free space that artifacts leave on their folder's disk; by default 1 GiB, or a tenth of a disk below 10 GiB.
     min_free_bytes: int | None = Field(default=None, ge=0)
+    log_format: Literal["text", "json"] = "text"
+    access_log: AccessLog = AccessLog.NONE
+    # Where spans go by OTLP over HTTP, such as http://collector:4318.
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://")
     # How long a deleted study can be brought back.
     undelete_days: float = Field(default=KEPT_SECONDS / (24 * 3600), ge=0, allow_inf_nan=False)
 

@@ -38,7 +38,9 @@ def guarded(tmp_path):
 def test_the_frameworks_errors_have_the_one_shape(api, method, path, code, status):
     response = api.client.request(method, path)
     error = response.json()["error"]
-    assert (response.status_code, error["code"], error["status"], error["details"]) == (code, code, status, [])
+    assert (response.status_code, error["code"], error["status"]) == (code, code, status)
+    info = {"@type": "type.googleapis.com/google.rpc.RequestInfo", "requestId": response.headers["x-request-id"]}
+    assert error["details"] == [info]
 
 
 def test_a_bug_is_answered_in_the_one_shape_and_tells_nothing(tmp_path):

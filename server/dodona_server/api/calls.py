@@ -348,6 +348,8 @@ CALLS: tuple[Call, ...] = (
          access.SignInRequest, wire.Empty, {401: "The name, the password or the token is wrong"}, documented=False),
     Call("sign_out", POST, "/sign-out", OWN,
          wire.EmptyRequest, wire.Empty, documented=False),
+    Call("metrics", GET, "/metrics", OWN,
+         None, TEXT, _NO_DATABASE),
 
     # --- pages
     _page("sign_in_page", SIGN_IN),

@@ -27,6 +27,7 @@ from dodona_server.domain.errors import (
     TooLarge,
     Unavailable,
 )
+from dodona_server.observation.logs import REQUEST_ID
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,8 @@ _CANONICAL = {
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 # Messages quote the input, which may be long.
 MAX_MESSAGE_LENGTH = 2000
+# The type of the detail that names the request, by which its lines in the log are found.
+REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
 # On every answer: a browser must not guess the type of content that a client uploaded.
 NOSNIFF = {"X-Content-Type-Options": "nosniff"}
 
@@ -72,7 +75,9 @@ def error_response(code: int, status: str, message: str, headers: dict[str, str]
         message = (
             f"{message[:half]}...{message[-half:]}"  # keeps both the field, at the start, and the reason, at the end
         )
-    body = ErrorResponse(error=Status(code=code, message=message, status=status))
+    request_id = REQUEST_ID.get()
+    details = [{"@type": REQUEST_INFO, "requestId": request_id}] if request_id else []
+    body = ErrorResponse(error=Status(code=code, message=message, status=status, details=details))
     headers = {**NOSNIFF, **(headers or {})}
     return Response(body.to_json(), status_code=code, media_type="application/json", headers=headers)
 

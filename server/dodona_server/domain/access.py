@@ -131,6 +131,8 @@ RULES: Mapping[str, Rule] = {
     # The server itself.
     "healthz": ANYONE,
     "readyz": ANYONE,
+    # Of all projects together.
+    "metrics": Rule(LOOK.roles, of_server=True),
     "static_file": ANYONE,
     "docs": READ,
     "openapi_document": READ,

@@ -12,6 +12,7 @@ from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, TooLarge, Unavailable
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
 from dodona_server.domain.study import Study
+from dodona_server.observation import metrics
 from dodona_server.service.idempotency import IdempotentCall
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import Attempt, check_attempt, lock_trial, require_trial
@@ -85,6 +86,7 @@ class ArtifactService:
         await blobs.check_room(upload.size or 0)
         study, reserved = await self._store.run(lambda transaction: self._reserve(transaction, name, upload.attempt))
         written = await blobs.write(reserved.blob, upload.content, self._max_bytes)
+        metrics.SAVED.inc(written.size)
 
         def keep(transaction: Transaction) -> Artifact:
             now = get_study(transaction, name.trial.study)

@@ -6,6 +6,7 @@ number has missed none, although concurrent transactions end in any order. Writi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -14,10 +15,11 @@ from sqlalchemy import bindparam
 from dodona_server.domain.event import Actor, Event, EventKind
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Study
+from dodona_server.observation import metrics
 from dodona_server.storage import codec
 from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Row, Statement, one_of
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.store import Transaction, after_commit
 from dodona_server.storage.tables import events, numbered, shown, studies, unnumbered
 
 _OF_THAT_STUDY = events.c.study_key == studies.c.key
@@ -64,6 +66,7 @@ def append(transaction: Transaction, study_key: int, happened: Sequence[Event]) 
         for event in happened
     ]
     _INSERT.run_each(transaction, rows)
+    after_commit(transaction, functools.partial(metrics.count_events, [event.kind.value for event in happened]))
 
 
 def number(transaction: Transaction, study: Study) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from dodona_server.domain.errors import DodonaError, Unavailable
+from dodona_server.observation import metrics
 
 T = TypeVar("T")
 Transaction = sa.Connection
@@ -84,7 +86,9 @@ def begin_use_case(transaction: Transaction, calls: list[Callable[[], None]]) ->
 
 def after_commit(transaction: Transaction, call: Callable[[], None]) -> None:
     """Call `call` on the caller's event loop once the use case's changes are durable; never if they are undone."""
-    transaction.info[_AFTER_COMMIT].append(call)
+    calls = transaction.info.get(_AFTER_COMMIT)
+    if calls is not None:
+        calls.append(call)
 
 
 def note_write(transaction: Transaction) -> None:
@@ -131,11 +135,12 @@ class Readers:
 
     async def read(self, query: Callable[[Transaction], T]) -> T:
         """See `Store.read`."""
-        return await in_thread(self._threads, functools.partial(self._query, query))
+        return await in_thread(self._threads, functools.partial(self._query, query, time.perf_counter()))
 
-    def _query(self, query: Callable[[Transaction], T]) -> T:
+    def _query(self, query: Callable[[Transaction], T], arrived: float) -> T:
+        metrics.READ_WAIT.observe(time.perf_counter() - arrived)
         try:
-            with self._engine.begin() as transaction:
+            with metrics.READING.time(), self._engine.begin() as transaction:
                 return query(transaction)
         except (exc.OperationalError, exc.InterfaceError) as error:
             raise unavailable(error) from error

@@ -13,10 +13,11 @@ from sqlalchemy import bindparam
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Progress, Study, StudySpec, StudyState
+from dodona_server.observation import metrics
 from dodona_server.storage import artifacts, codec
 from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Statement
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.store import Transaction, after_commit
 from dodona_server.storage.tables import (
     HELD,
     REMOVED,
@@ -225,6 +226,7 @@ def due(transaction: Transaction, now: float, limit: int, *, lock: bool = True) 
 def add_trials(transaction: Transaction, study: Study, count: int, suggested: int = 0) -> None:
     """Count `count` more trials, `suggested` of them by the algorithm; they begin at `study.next_trial_number`."""
     _ADD_TRIALS.run(transaction, {"of_study": study.key, "added": count, "suggested": suggested})
+    after_commit(transaction, functools.partial(metrics.CREATED.inc, count))
 
 
 def set_progress(transaction: Transaction, study: Study, progress: Progress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import exc
 
 from dodona_server.domain.errors import DodonaError, Unavailable
+from dodona_server.observation import metrics, tracing
 from dodona_server.storage.store import Transaction, begin_use_case, has_written, unavailable
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ class Job:
     result: Any = None
     error: Exception | None = None
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+    arrived: float = field(default_factory=time.perf_counter)
 
     def run(self, transaction: Transaction) -> None:
         """Run the use case and keep its result, or its refusal if it wrote nothing before.
@@ -83,7 +86,8 @@ class Writer:
                 self._ready.put(about)
             else:
                 waiting.append(job)
-        result: T = await job.future
+        with tracing.span("transaction"):
+            result: T = await job.future
         return result
 
     def close(self) -> None:
@@ -101,7 +105,11 @@ class Writer:
             with self._lock:
                 waiting = self._waiting[about]
                 batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+            began = time.perf_counter()
             self._commit(batch)
+            metrics.WRITING.observe(time.perf_counter() - began)
+            for job in batch:
+                metrics.WRITE_WAIT.observe(began - job.arrived)
             _settle(batch)
             with self._lock:
                 if waiting:

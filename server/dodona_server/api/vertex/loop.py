@@ -23,6 +23,7 @@ from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
 from dodona_server.api.calls import CALLS, Call, pattern_of
 from dodona_server.api.errors import domain_response
+from dodona_server.api.observed import note_route
 from dodona_server.api.principal import principal_of
 from dodona_server.api.read import read_message
 from dodona_server.api.vertex import answers, render
@@ -155,6 +156,7 @@ class TrialLoop:
         if not hot or not match:
             await self._app(scope, receive, send)
             return
+        note_route(scope, hot.path)
         try:
             principal_of(scope).check(hot.name, match[1])
             message = await receive()
@@ -169,9 +171,10 @@ class TrialLoop:
 
 @dataclass(frozen=True, slots=True)
 class _Hot:
-    """A hot call: its name, the pattern of its path, its message, and the method that answers it."""
+    """A hot call: its name, its path, the path's pattern, its message, and the method that answers it."""
 
     name: str
+    path: str
     pattern: re.Pattern[str]
     message: type[WireModel]
     answer: Callable[..., Coroutine[None, None, Response]]
@@ -179,7 +182,7 @@ class _Hot:
     @classmethod
     def of(cls, call: Call, answer: Callable[..., Coroutine[None, None, Response]]) -> Self:
         """Return a row of the table with the method that answers it."""
-        return cls(call.name, pattern_of(call.path), cast("type[WireModel]", call.request), answer)
+        return cls(call.name, call.path, pattern_of(call.path), cast("type[WireModel]", call.request), answer)
 
 
 async def _call(hot: _Hot, match: re.Match[str], content: bytes, query: bytes, receive: Receive) -> Response:

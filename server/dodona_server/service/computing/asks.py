@@ -26,11 +26,13 @@ class AlgorithmFailed(Exception):
 
     Args:
         reason: which of these.
+        cause: the same in one word: "failed", "late", or "busy" if no process was free.
         counts: whether this is a failure of the algorithm that no other call has reported.
     """
 
-    def __init__(self, reason: str, *, counts: bool) -> None:
+    def __init__(self, reason: str, cause: str = "failed", *, counts: bool) -> None:
         super().__init__(reason)
+        self.cause = cause
         self.counts = counts
 
 

@@ -172,9 +172,10 @@ class Computations:
         """Return the failure of a call whose deadline, in seconds, has passed."""
         if not self.started:
             # The processes are busy with other studies: no failure of this one's algorithm.
-            return AlgorithmFailed(f"no process was free for {study.spec.algorithm} in {deadline:g} s", counts=False)
+            reason = f"no process was free for {study.spec.algorithm} in {deadline:g} s"
+            return AlgorithmFailed(reason, "busy", counts=False)
         counts, self.failure_reported = not self.failure_reported, True
-        return AlgorithmFailed(f"{study.spec.algorithm} took more than {deadline:g} s", counts=counts)
+        return AlgorithmFailed(f"{study.spec.algorithm} took more than {deadline:g} s", "late", counts=counts)
 
 
 class Shares:

@@ -16,12 +16,13 @@ from dodona_server.domain.study import Study
 from dodona_server.domain.transitions import Draft, Facts, allowed_step
 from dodona_server.domain.trial import Trial
 from dodona_server.domain.trial_states import Verb
+from dodona_server.observation import metrics
 from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Source
 from dodona_server.service.saving import save
 from dodona_server.service.suggestions.look_ahead import PointsNeeded, spaces_of
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.storage import events, studies, trials
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.store import Transaction, after_commit
 
 # How many trials created during a computation its points are compared with.
 MAX_MADE_MEANWHILE = 1000
@@ -166,6 +167,7 @@ def _suggested(
         if algorithm.traits.fallback is None:
             return _Points([])
         made = _inline(numbered, spaces, algorithm.traits.fallback, count)
+        after_commit(transaction, metrics.FALLBACKS.labels(this_round.failure.cause).inc)
         because = f", because {this_round.failure}"
         return _Points(
             [dataclasses.replace(one, reason=one.reason + because) for one in made.suggestions],
@@ -185,6 +187,7 @@ def _suggested(
         first = numbered.next_trial_number
         happened = Event(EventKind.SUGGESTION_FALLBACK, now, first, shortened(computed.note), actor=SERVER)
         events.append(transaction, study.key, [happened])
+        after_commit(transaction, metrics.FALLBACKS.labels("simpler").inc)
     over = computed.over and len(points) < count
     return _Points(points, over, _provenance(computed.source, computed.results, results, this_round))
 
@@ -212,7 +215,8 @@ def _before_any_parameter(transaction: Transaction, study: Study, count: int) ->
 
 def _inline(study: Study, spaces: Sequence[SearchSpace], algorithm: str, count: int) -> _Points:
     problem = Problem(study.spec, study.position, seed=study.seed)
-    found = suggest_in(spaces, algorithm_for(algorithm), Request(problem, (), (), count, study.rng)).suggestions
+    with metrics.SUGGESTION.labels(algorithm).time():
+        found = suggest_in(spaces, algorithm_for(algorithm), Request(problem, (), (), count, study.rng)).suggestions
     return _Points(found, over=len(found) < count)
 
 

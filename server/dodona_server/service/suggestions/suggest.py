@@ -20,6 +20,7 @@ from dodona_server.domain.transitions import Facts, Step, transition
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.domain.trial_states import Verb
 from dodona_server.domain.worker import StopOrder
+from dodona_server.observation import metrics, tracing
 from dodona_server.service.budget import complete_if_over, complete_study
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
@@ -128,14 +129,19 @@ class SuggestionService:
             raise InvalidArgument(f"{wait_seconds!r} is not from 0 to {MAX_WAIT_SECONDS} seconds", "wait")
         began = time.monotonic()
         call = _Call(name, request, self._clock(), began + wait_seconds, began)
+        with tracing.span("suggestion", {"dodona.study": str(name)}):
+            return await self._answer(call)
+
+    async def _answer(self, call: _Call) -> SuggestResult:
+        """Return the answer to a call, however many transactions it takes."""
         while True:
             left = call.left
             match await self._look(call) or await self._assign(call):
                 case SuggestResult() as result:
-                    self._turns.pass_on(name)
+                    self._turns.pass_on(call.name)
                     return result
                 case SuggestOperation() as operation:
-                    return await self._store.read(functools.partial(_again, name, operation))
+                    return await self._store.read(functools.partial(_again, call.name, operation))
                 case PartialResult(trials):
                     # A failure of the algorithm holds for the rest of the call.
                     call.before = trials
@@ -144,7 +150,7 @@ class SuggestionService:
                     await self._compute(call, needed)
                 case None:
                     call.failure = None
-                    await self._turns.wait(name, left)
+                    await self._turns.wait(call.name, left)
                     call.asked = time.monotonic()
 
     async def _look(self, call: _Call) -> PointsNeeded | None:
@@ -176,7 +182,8 @@ class SuggestionService:
         self._inline.pop(call.name, None)
         ask = Ask(needed.study, tuple(needed.spaces), needed.count, needed.results, call.asked)
         try:
-            call.computed = await self._schedule.points(ask)
+            with metrics.SUGGESTION.labels(needed.study.spec.algorithm).time():
+                call.computed = await self._schedule.points(ask)
         except AlgorithmFailed as error:
             call.failure = error
 
