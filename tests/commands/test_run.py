@@ -254,10 +254,11 @@ class TestGpus:
         tool.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "0\\n1\\n2\\n3\\n"\n')
         tool.chmod(0o755)
         script = tmp_path / "look.py"
-        script.write_text("import os\nprint(os.environ.get('CUDA_VISIBLE_DEVICES'))\n")
+        names = "CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_MEM_FRACTION"
+        script.write_text(f"import os\nprint(*[os.environ[name] for name in {names} if name in os.environ])\n")
         path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
 
-        def look(workers: int, each: int, **variables: str) -> Any:
+        def look(workers: int, each: float, **variables: str) -> Any:
             running = run("--workers", workers, "--gpus-per-worker", each, script, PATH=path, **variables)
             code, _, complained = running.end()
             return complained if code else [running.log(index + 1).strip() for index in range(workers)]
@@ -269,6 +270,22 @@ class TestGpus:
 
     def test_those_that_the_environment_leaves(self, visible: Callable[..., Any]) -> None:
         assert visible(2, 1, CUDA_VISIBLE_DEVICES="3,1") == ["3", "1"]
+
+    def test_a_part_of_one(self, visible: Callable[..., Any]) -> None:
+        assert visible(3, 0.5) == ["0 true 0.450", "0 true 0.450", "1 true 0.450"]
+
+    def test_a_part_leaves_what_the_user_has_set(self, visible: Callable[..., Any]) -> None:
+        assert visible(2, 0.333, XLA_PYTHON_CLIENT_MEM_FRACTION=".2", CUDA_VISIBLE_DEVICES="7") == ["7 true .2"] * 2
+
+    def test_more_than_one_is_whole(self, visible: Callable[..., Any]) -> None:
+        assert visible(1, 1.5) == (
+            "dodona: --gpus-per-worker 1.5: write a whole number, or less than 1 for workers that share a GPU\n"
+        )
+
+    def test_too_few_for_parts(self, visible: Callable[..., Any]) -> None:
+        assert visible(9, 0.5) == (
+            "dodona: --gpus-per-worker 0.5: 9 workers with 0.5 GPUs each need 5, but nvidia-smi lists 4: 0, 1, 2, 3\n"
+        )
 
     def test_none(self, visible: Callable[..., Any]) -> None:
         assert visible(1, 0) == [""]

@@ -7,8 +7,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from dodona._searched import SearchedFile
 from dodona._status import VARIABLE, Status, read_status
@@ -29,7 +30,7 @@ class Worker:
         name: the worker id, the same after a restart.
         command: the command line.
         variables: environment variables, added to those of this process.
-        log: the file for its output, restarts included.
+        log: the file for its output, restarts included; None for the output of this process.
         status_path: the status file that the process writes.
         searched: the studies that this and the other workers have searched.
 
@@ -44,7 +45,7 @@ class Worker:
         name: str,
         command: Sequence[str],
         variables: Mapping[str, str],
-        log: Path,
+        log: Path | None,
         status_path: Path,
         searched: SearchedFile,
     ) -> None:
@@ -91,8 +92,7 @@ class Worker:
         """Start the process."""
         self._again_at = None
         self._before = self.status
-        self.log.touch(mode=0o600)
-        with self.log.open("ab") as log:
+        with self._output() as log:
             # In a session of its own: Ctrl-C in the terminal reaches `dodona run`, which passes it on.
             self._process = subprocess.Popen(  # noqa: S603 - what the user wants to run
                 self._command,
@@ -142,8 +142,16 @@ class Worker:
             self._process.wait()
             self._collect()
 
+    def _output(self) -> AbstractContextManager[BinaryIO | None]:
+        if self.log is None:
+            return nullcontext()
+        self.log.touch(mode=0o600)
+        return self.log.open("ab")
+
     def last_lines(self) -> str:
-        """Return the last lines of its output."""
+        """Return the last lines of its output, if it has a file of its own."""
+        if self.log is None:
+            return ""
         with self.log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - LAST_BYTES))
             lines = log.read().decode(errors="replace").splitlines()
