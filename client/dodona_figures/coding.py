@@ -25,6 +25,8 @@ FEW = 2 * BINS
 # More names become one: "any other".
 MOST_NAMES = 24
 WAVES = 6
+# Of a range, to see where a search has gathered, and the weight of a trial where it has seldom been.
+PARTS, MOST_WEIGHT = 4, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,20 @@ def _column(scale: _Scale, values: Sequence[Value | None], conditions: Sequence[
         features, grid = (np.sqrt(2) * np.cos(np.pi * places[:, None] * waves) for places in (positions, middles))
         features[~known], grid[-1], roughness = 0.0, 0.0, waves.astype(np.float64) ** 2
     return Column(scale.axis.name, is_names, codes, shares, features, grid, roughness, conditions)
+
+
+def evening(columns: Sequence[Column]) -> Floats:
+    """Return weights of the trials that undo where a search has gathered: large ones where it has seldom been."""
+    weights = np.ones(len(columns[0].codes))
+    for column in columns:
+        # Coarse parts, so that few trials are enough.
+        middles = np.cumsum(column.shares) - column.shares / 2
+        parts = np.arange(len(middles)) if column.is_names else (PARTS * middles).astype(int)
+        shares = np.bincount(parts, column.shares)
+        active = column.active
+        counts = np.bincount(parts[column.codes[active]], minlength=len(shares))
+        weights[active] *= (shares / np.maximum(counts, 1))[parts[column.codes[active]]] * active.sum()
+    return np.clip(weights, 1 / MOST_WEIGHT, MOST_WEIGHT)
 
 
 @dataclass(frozen=True, slots=True)

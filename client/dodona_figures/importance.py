@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import quantiles
+from itertools import accumulate
 
 from dodona_figures.records import Goal, Study, Trial
 from dodona_figures.thin import thin
@@ -104,14 +104,14 @@ def _shares(study: Study, found: Sequence[tuple[Trial, float]], sign: float) -> 
     """Return the shares of the parameters, the largest first, and what they explain together."""
     import numpy as np
 
-    from dodona_figures.coding import columns_of
+    from dodona_figures.coding import columns_of, evening
     from dodona_figures.effects import effects_of
 
     found = [found[index] for index in thin(len(found), set(), MOST)]
     columns = columns_of(study, [trial for trial, _ in found])
     if not columns:
         return [], 0.0
-    values = np.array(_without_outliers([sign * value for _, value in found]))
+    values = np.array(_without_outliers([sign * value for _, value in found], evening(columns).tolist()))
     effects = effects_of(columns, values, np.random.default_rng(0))
     shares = [
         Share(
@@ -132,13 +132,26 @@ def _share(value: float) -> float:
     return min(1.0, float(value)) if value >= NOTHING else 0.0
 
 
-def _without_outliers(values: Sequence[float]) -> list[float]:
+def _without_outliers(values: Sequence[float], weights: Sequence[float]) -> list[float]:
     """Return values, larger ones better, with outliers on the bad side raised to the lowest value that is none.
 
     A few diverged trials would otherwise have almost all of the variance. An outlier is more than three interquartile
-    ranges below the middle half (Tukey, "Exploratory Data Analysis", 1977).
+    ranges below the middle half (Tukey, "Exploratory Data Analysis", 1977). The weights count the values as those of
+    the whole space: where a search has gathered, everything else would be an outlier.
+
+    Args:
+        values: of the trials.
+        weights: of the trials.
     """
-    first, _, third = quantiles(values, n=4)
+    first, third = _quantile(values, weights, 0.25), _quantile(values, weights, 0.75)
     fence = first - 3 * (third - first)
     lowest = min(value for value in values if value >= fence) if third > first else min(values)
     return [max(value, lowest) for value in values]
+
+
+def _quantile(values: Sequence[float], weights: Sequence[float], share: float) -> float:
+    """Return the value below which that share of the weights is."""
+    ordered = sorted(zip(values, weights, strict=True))
+    least = share * sum(weights)
+    sums = accumulate(weight for _, weight in ordered)
+    return next(value for (value, _), weight in zip(ordered, sums, strict=True) if weight >= least * (1 - 1e-9))

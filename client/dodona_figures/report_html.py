@@ -36,7 +36,7 @@ def _block(block: Block) -> str:
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Code):
-        return f"<pre><code>{escape(block.text)}</code></pre>"
+        return f'<pre tabindex="0"><code>{escape(block.text)}</code></pre>'
     return _figure(block)
 
 
@@ -54,7 +54,7 @@ def _table(table: Table) -> str:
 def _figure(picture: Picture) -> str:
     entries = "".join(f'<li class="{kind}">{escape(name)}</li>' for kind, name in picture.legend)
     legend = f'<ul class="legend">{entries}</ul>' if entries else ""
-    return f"<figure>{legend}{picture.svg}</figure>"
+    return f'<figure tabindex="0">{legend}{picture.svg}</figure>'
 
 
 @functools.cache

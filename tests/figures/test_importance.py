@@ -183,6 +183,21 @@ def test_a_search_that_gathers_at_the_best_values_sees_the_whole_space() -> None
     assert _by_name(figure)["x0"].share > 0.85
 
 
+def test_what_a_search_has_left_early_is_no_outlier() -> None:
+    chance = np.random.default_rng(0)
+    points: list[Values] = []
+    for number in range(200):
+        x = chance.normal(0.4, 0.01) if number >= 14 else chance.random()
+        points.append({"x0": float(np.clip(x, 0, 1)), "x1": float(chance.random())})
+
+    def function(point: Values) -> float:
+        return (float(point["x0"]) - 0.4) ** 2 + 0.002 * float(chance.random())
+
+    found = _by_name(importance(_study(points, function, _unit(2))))
+    assert found["x0"].share > 0.7
+    assert found["x1"].low == 0.0
+
+
 def test_failed_stopped_and_diverged_trials_do_not_decide() -> None:
     study = _study(_random(120, 3), lambda point: float(point["x0"]), _unit(3))
     alone = importance(study)
