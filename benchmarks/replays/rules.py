@@ -12,8 +12,7 @@ from dodona_server.curve_model.curves import Curve
 from dodona_server.curve_model.model import CurveModel, fit
 from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.service.computing.curve_models import RENEWAL_SHARE
-from dodona_server.stopping.contract import Case, Completed
+from dodona_server.stopping.contract import RENEWAL_SHARE, Case, Completed
 from dodona_server.stopping.registry import decide
 from dodona_server.storage.curves import COMPARED
 from replays.simulation import Board, Verdict

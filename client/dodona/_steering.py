@@ -247,6 +247,15 @@ class Steering(Addressed):
             Path(path).write_text(pieces[0], encoding="utf-8")
         return pieces[0]
 
+    def replay_stopping(self) -> str | None:
+        """Return a sentence about what the stopping rule "auto" would have saved in this study, which has no rule.
+
+        None if the study has a rule, or if its trials are too few or reported too little.
+        """
+        path = f"{self._path}:replayStopping"
+        answer = self._transport.call("GET", path, None, vertex.ReplayStoppingResponse)
+        return answer.summary if answer.trial_count else None
+
     @property
     def last_event(self) -> int:
         """The number of the study's last event; 0 before the first."""

@@ -36,6 +36,7 @@ from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
 from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.gauges import Gauges
+from dodona_server.service.hindsight import HindsightQueries
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
 from dodona_server.service.reports import Reports
@@ -161,6 +162,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     watcher = Watcher(store, stopping)
     app.state.samples = Samples(store, time.time)
     app.state.reports = Reports(store)
+    app.state.hindsight = HindsightQueries(store, pool)
     app.state.feed = Feed(store, watcher)
     app.state.changes = Changes(store, watcher)
     app.state.shared_answers = SharedAnswers()

@@ -16,6 +16,7 @@ from dodona_server.service.changes import Changes
 from dodona_server.service.dashboard import DashboardQueries
 from dodona_server.service.feed import Feed
 from dodona_server.service.gauges import Gauges
+from dodona_server.service.hindsight import HindsightQueries
 from dodona_server.service.operations import OperationService
 from dodona_server.service.reports import Reports
 from dodona_server.service.samples import Samples
@@ -45,6 +46,7 @@ Following = Annotated[Changes, part("changes")]
 Dashboard = Annotated[DashboardQueries, part("dashboard")]
 Deleted = Annotated[DeletedStudyService, part("deleted")]
 Events = Annotated[Feed, part("feed")]
+Hindsights = Annotated[HindsightQueries, part("hindsight")]
 Reported = Annotated[Reports, part("reports")]
 Sampled = Annotated[Samples, part("samples")]
 Operations = Annotated[OperationService, part("operations")]

@@ -129,6 +129,24 @@ def test_a_trial_that_the_users_own_callback_ends_was_not_stopped(
     assert "stopped" not in capsys.readouterr().out
 
 
+def test_without_a_rule_the_summary_says_what_auto_would_have_saved(
+    tune: Tune, study: Callable[[], Study], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuner = tune(build_fixed, objective="val_loss", max_trials=12)
+    tuner.search_space_summary()
+    for number in range(12):
+        trial = tuner.study.ask(worker="w")
+        for step in range(1, 9):
+            trial.report({"val_loss": (1 + number) / step}, step=step)
+        trial.complete()
+    capsys.readouterr()
+    tuner.results_summary()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("The rule auto would have stopped ")
+    assert " of 12 trials" in last
+    assert last == study().replay_stopping()
+
+
 def test_a_diverged_training_is_stopped_at_once(tune: Tune, study: Callable[[], Study]) -> None:
     def build(hp: HyperParameters) -> keras.Model:
         model = build_fixed(hp)

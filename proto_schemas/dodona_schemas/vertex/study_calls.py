@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dodona_schemas.base import Int32, Int64, Repeated, TextMap, WireModel
+from dodona_schemas.base import Double, Int32, Int64, Repeated, TextMap, WireModel
 from dodona_schemas.vertex.fields import own_request_id
 from dodona_schemas.vertex.study import ParameterSpec, StoppingSpecs, Study, StudyStoppingConfig
 
@@ -47,6 +47,21 @@ class SetMaxTrialsRequest(WireModel):
 
     max_num_trials: Int32
     request_id: str | None = own_request_id()
+
+
+class ReplayStoppingResponse(WireModel):
+    """What the stopping rule "auto" would have done in a study without a rule: its decisions on the study's curves.
+
+    `trial_count` is 0 if nobody knows; `summary` says why, or what the others say in numbers. `saved_share` is the part
+    of all steps that the stopped trials made after the rule would have stopped them. `lost_trial` is the best trial, if
+    the rule would have stopped it.
+    """
+
+    trial_count: Int32 = 0
+    stopped_trial_count: Int32 = 0
+    saved_share: Double = 0.0
+    lost_trial: str = ""
+    summary: str = ""
 
 
 class RenameStudyRequest(WireModel):

@@ -91,6 +91,7 @@ RULES: Mapping[str, Rule] = {
     "list_studies": LOOK,
     "export_study": LOOK,
     "report_study": LOOK,
+    "replay_stopping": LOOK,
     "list_events": LOOK,
     "update_study_metadata": EDIT,
     "set_max_trials": EDIT,

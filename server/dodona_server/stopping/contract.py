@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.
     from dodona_server.curve_model.model import CurveModel
 
+# A model of curves is fitted again after this many new values, as a share of the trials that it knows.
+RENEWAL_SHARE = 0.05
 # The reason to stop the trial, with its figures; None if it goes on.
 Decision = str | None
 

@@ -13,7 +13,7 @@ from dodona_server.aside import aside
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.parts import Reported
+from dodona_server.parts import Hindsights, Reported
 from dodona_server.service.reports import ReportData
 from dodona_server.web.figured import figured
 from dodona_server.web.words import algorithm, budget, stopping_rule
@@ -37,13 +37,15 @@ async def report_study(
     location: str,
     study: str,
     reports: Reported,
+    hindsight: Hindsights,
     format: ReportFormat = ReportFormat.HTML,  # noqa: A002 - the query's name
 ) -> Response:
     """Return a report of the study: what was searched and how, the best trials, importance, curves, what was saved."""
     name = StudyName(Location(project, location), study)
     data = await reports.read(name)
+    forgone = "" if data.study.spec.stopping_rule is not None else (await hindsight.auto(name)).sentence
     address = f"{str(request.base_url).rstrip('/')}/studies/{project}/{location}/{study}"
-    content = await aside(_written, data, address, format)
+    content = await aside(_written, data, address, forgone, format)
     headers = {
         "Content-Security-Policy": POLICY,
         "Content-Disposition": f'inline; filename="{study}-report.{format}"',
@@ -53,7 +55,7 @@ async def report_study(
     return Response(content, headers=headers, media_type="text/html" if format == "html" else "text/markdown")
 
 
-def _written(data: ReportData, address: str, written: ReportFormat) -> str:
+def _written(data: ReportData, address: str, forgone: str, written: ReportFormat) -> str:
     # Imported with the first report: importance needs NumPy.
     from dodona_figures.report import Facts, report
     from dodona_figures.report_html import html
@@ -74,6 +76,7 @@ def _written(data: ReportData, address: str, written: ReportFormat) -> str:
             address=address,
             reference=data.study.name.study_id,
             made=time.time(),
+            forgone=forgone,
             trained_by_keras=any(KERAS in parameter.metadata for _, parameter in spec.space.walk()),
             total=data.study.trial_count,
             best=figured(data.study, [_with_booleans(spec.space, trial) for trial in data.best]).trials,

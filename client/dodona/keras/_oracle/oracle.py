@@ -307,9 +307,13 @@ class CloudOracle(AttachedOracle):
         return trial_of(record, self._shared.space.hyperparameters, self.objective, self._planned_epochs)
 
     def saving(self) -> str | None:
-        """Return how many trials of the study were stopped early and how many epochs they ran; None if none was."""
+        """Return how many trials were stopped early and how many epochs that saved, or what the rule auto would have.
+
+        None if no trial was stopped, and the study has a rule or its curves do not say.
+        """
         with outages_end_the_search():
-            return saving(self.study.trials(), self._planned_epochs)
+            found = saving(self.study.trials(), self._planned_epochs)
+            return found if found is not None else self.study.replay_stopping()
 
     @property
     def _planned_epochs(self) -> int | None:

@@ -15,8 +15,9 @@ from dodona_server.api.vertex.space import read_parameters
 from dodona_server.api.vertex.spec import check_rule, read_budget, read_spec, read_stopping_rule
 from dodona_server.aside import aside
 from dodona_server.domain.access import check_visible
+from dodona_server.domain.names import TrialName
 from dodona_server.domain.study_states import StudyVerb
-from dodona_server.parts import Steering, Studies
+from dodona_server.parts import Hindsights, Steering, Studies
 
 routes = Routes(Dialect.VERTEX, Dialect.OWN)
 
@@ -84,6 +85,18 @@ async def set_stopping_rule(study: OfStudy, body: wire.SetStoppingRuleRequest, s
     """Replace the rule that stops trials early; it judges running trials by their next reports."""
     rule = await aside(read_stopping_rule, body)
     return answers.study(await steering.set_stopping_rule(study, rule, check_rule, body.request_id))
+
+
+@routes.serve
+async def replay_stopping(study: OfStudy, hindsight: Hindsights) -> Response:
+    """Return what the stopping rule "auto" would have saved in a study without a rule."""
+    found = await hindsight.auto(study)
+    answer = wire.ReplayStoppingResponse(summary=found.sentence)
+    if (done := found.replay) is not None:
+        answer.trial_count, answer.stopped_trial_count = done.trials, done.stopped
+        answer.saved_share = done.saved
+        answer.lost_trial = "" if done.lost is None else str(TrialName(study, done.lost))
+    return Answer(answer)
 
 
 @routes.serve

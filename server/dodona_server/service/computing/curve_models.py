@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dodona_server.service.computing.pool import FittingFailed, FittingPool
+from dodona_server.stopping.contract import RENEWAL_SHARE
 
 if TYPE_CHECKING:
     # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dodona")
 
-# A model is fitted again after this many new values, as a share of the trials that it knows.
-RENEWAL_SHARE = 0.05
 # The number of studies whose models are kept.
 MOST_STUDIES = 1000
 

@@ -26,6 +26,7 @@ from dodona_server.storage.store import Store, in_thread
 if TYPE_CHECKING:
     # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.
     from dodona_server.curve_model.model import CurveModel
+    from dodona_server.stopping.replay import Replay
 
 T = TypeVar("T")
 
@@ -99,6 +100,20 @@ class FittedCurves:
     model: CurveModel | None
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayJob:
+    """A request to a process: replay the rule "auto" on the curves of the study with that key."""
+
+    study_key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The answer to a `ReplayJob`; the replay is None if the study has too few trials or too short curves."""
+
+    replay: Replay | None
+
+
 class FittingPool:
     """Processes that run the algorithms.
 
@@ -137,7 +152,17 @@ class FittingPool:
         Raises:
             FittingFailed: the fit failed.
         """
-        return await _least_busy(self._processes, study_key).fit_curves(CurveJob(study_key))
+        answer = await _least_busy(self._processes, study_key).answer(CurveJob(study_key), FittedCurves)
+        return answer.model
+
+    async def replay_stopping(self, study_key: int) -> Replay | None:
+        """Return what the rule "auto" would have done in a study, replayed in the least busy process.
+
+        Raises:
+            FittingFailed: it failed.
+        """
+        answer = await _least_busy(self._processes, study_key).answer(ReplayJob(study_key), Replayed)
+        return answer.replay
 
     def start_one(self, *, for_models: bool) -> None:
         """Start a process that does not run yet, if there is one: its imports take half a second.
@@ -185,10 +210,10 @@ class _Process:
         if not self._closed:
             self._thread.submit(self._connected, for_models=for_models)
 
-    async def fit_curves(self, job: CurveJob) -> CurveModel | None:
+    async def answer(self, job: CurveJob | ReplayJob, kind: type[T]) -> T:
         self.waiting += 1
         try:
-            return await in_thread(self._thread, lambda: self._fit_curves(job))
+            return await in_thread(self._thread, lambda: self._answer(job, kind))
         finally:
             self.waiting -= 1
 
@@ -213,10 +238,10 @@ class _Process:
                 found(answer)
         return answer
 
-    def _fit_curves(self, job: CurveJob) -> CurveModel | None:
+    def _answer(self, job: CurveJob | ReplayJob, kind: type[T]) -> T:
         with self._talking() as connection:
             connection.send(job)
-            return self._receive(connection, FittedCurves).model
+            return self._receive(connection, kind)
 
     @contextmanager
     def _talking(self) -> Iterator[Connection]:

@@ -19,7 +19,8 @@ from dodona_server.domain.study import Study, Version
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.computing.curve_table import read_table
 from dodona_server.service.computing.curves import StoredCurves
-from dodona_server.service.computing.pool import Answer, CurveJob, FittedCurves, Job
+from dodona_server.service.computing.pool import Answer, CurveJob, FittedCurves, Job, Replayed, ReplayJob
+from dodona_server.service.computing.replays import replayed
 from dodona_server.storage import ranking, studies, trials
 from dodona_server.storage.opening import open_reader
 from dodona_server.storage.store import Transaction
@@ -52,11 +53,13 @@ class Worker:
         self._engine = open_reader(url)
         self._histories: dict[int, _History] = {}
 
-    def answers(self, job: Job | CurveJob) -> Iterator[Answer | FittedCurves | str]:
+    def answers(self, job: Job | CurveJob | ReplayJob) -> Iterator[Answer | FittedCurves | Replayed | str]:
         """Yield the answers to a job as soon as they exist, or the reason why there are no more."""
         try:
             if isinstance(job, CurveJob):
                 yield self._fitted_curves(job)
+            elif isinstance(job, ReplayJob):
+                yield self._replayed(job)
             else:
                 yield from self._answers(job)
         except Exception as error:  # noqa: BLE001 - the server has to get any error
@@ -108,6 +111,10 @@ class Worker:
         with self._engine.begin() as transaction:
             table = read_table(transaction, job.study_key)
         return FittedCurves(None if table is None else fit_table(table))
+
+    def _replayed(self, job: ReplayJob) -> Replayed:
+        with self._engine.begin() as transaction:
+            return Replayed(replayed(transaction, job.study_key))
 
     def _finished(self, transaction: Transaction, study: Study, pending: Sequence[Trial]) -> list[Trial]:
         """Return the study's finished trials in order; read only those that may be new."""
