@@ -134,7 +134,7 @@ def test_a_study_is_paused_resumed_completed_and_deleted(cli: Callable[..., Resu
 def test_a_deleted_study_is_listed_brought_back_and_purged(cli: Callable[..., Result], study: dodona.Study) -> None:
     for _ in range(2):
         cli("studies", "delete", "digits", "--yes")
-        assert lines(cli("studies", "deleted"))[0][1:4] == ["digits", "", "3"]
+        assert lines(cli("studies", "deleted"))[1][1:4] == ["digits", "", "3"]
         assert cli("studies", "undelete", "digits").stdout.startswith("digits: http")
     assert len(study.trials()) == 3
     cli("studies", "delete", "digits", "--yes")
