@@ -15,7 +15,19 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api import artifacts as artifact_routes
-from dodona_server.api import docs, errors, events, export, health, metrics, openapi, signing_in, tokens, users
+from dodona_server.api import (
+    docs,
+    errors,
+    events,
+    export,
+    health,
+    metrics,
+    openapi,
+    signing_in,
+    tokens,
+    users,
+    webhooks,
+)
 from dodona_server.api.body import WholeBody
 from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
@@ -48,6 +60,9 @@ from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
 from dodona_server.service.watcher import Watcher
+from dodona_server.service.webhooks.deliveries import Deliveries
+from dodona_server.service.webhooks.sender import Sender
+from dodona_server.service.webhooks.webhooks import WebhookService
 from dodona_server.service.workers import WorkerService
 from dodona_server.settings import MAX_ARTIFACT_BYTES
 from dodona_server.storage.blobs import Blobs
@@ -78,6 +93,7 @@ class Options:
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
         max_requests_per_second: of each principal, in the mean; None for no limit.
         root_path: the path below which a proxy serves the server, such as /dodona; "" for none.
+        webhooks_to_private: whether webhooks may name addresses of private networks.
         access_log: which requests are logged.
         kept_seconds: how long a deleted study can be brought back.
         front: whether the hot calls are answered before FastAPI; tests compare both ways.
@@ -95,6 +111,7 @@ class Options:
     min_free_bytes: int | None = None
     max_requests_per_second: float | None = None
     root_path: str = ""
+    webhooks_to_private: bool = False
     access_log: AccessLog = AccessLog.NONE
     kept_seconds: float = KEPT_SECONDS
     front: bool = True
@@ -111,7 +128,7 @@ REPORT = Routes(Dialect.OWN)
 REPORT.serve(report_page.report_study)
 
 VERTEX = (routes, study_routes, worker_routes, operation_routes, deleted_routes)
-API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, signing_in, health, metrics)
+API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, signing_in, webhooks, health, metrics)
 ROUTES = Routes.in_order([*(module.routes for module in API), REPORT, PAGES])
 
 
@@ -130,10 +147,13 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     gate = Gate(store, options.token, options.secret, insecure=options.insecure)
     maintenance = Maintenance(store, time.time, stopping, artifacts)
 
+    deliveries = Deliveries(store, time.time, stopping, Sender(private=options.webhooks_to_private))
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await gate.look()
-        background = [asyncio.create_task(maintenance.run()), asyncio.create_task(gate.run(stopping))]
+        works = (maintenance.run(), deliveries.run(), gate.run(stopping))
+        background = [asyncio.create_task(work) for work in works]
         yield
         for task in background:
             task.cancel()
@@ -167,6 +187,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.changes = Changes(store, watcher)
     app.state.shared_answers = SharedAnswers()
     app.state.studies = StudyService(store, time.time, schedule, options.kept_seconds, strict=options.strict)
+    app.state.webhooks = WebhookService(store, time.time)
     app.state.gauges = Gauges(store)
     app.state.deleted = DeletedStudyService(store, time.time)
     app.state.steering = StudySteering(store, time.time)

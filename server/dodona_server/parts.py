@@ -26,6 +26,7 @@ from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
+from dodona_server.service.webhooks.webhooks import WebhookService
 from dodona_server.service.workers import WorkerService
 from dodona_server.storage.store import Store
 
@@ -57,4 +58,5 @@ Suggestions = Annotated[SuggestionService, part("suggestions")]
 Trials = Annotated[TrialService, part("trials")]
 Workers = Annotated[WorkerService, part("workers")]
 Steering = Annotated[StudySteering, part("steering")]
+Webhooks = Annotated[WebhookService, part("webhooks")]
 Database = Annotated[Store, part("store")]

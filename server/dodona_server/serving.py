@@ -113,6 +113,7 @@ def options_of(settings: Settings) -> Options:
         min_free_bytes=settings.min_free_bytes,
         max_requests_per_second=settings.max_requests_per_second,
         root_path=settings.root_path,
+        webhooks_to_private=settings.webhooks_to_private,
         access_log=settings.access_log,
         kept_seconds=settings.undelete_days * 24 * 3600,
     )

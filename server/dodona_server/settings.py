@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)
     # The free space that artifacts leave on their folder's disk; by default 1 GiB, or a tenth of a disk below 10 GiB.
     min_free_bytes: int | None = Field(default=None, ge=0)
+    # Whether webhooks may name addresses of private networks.
+    webhooks_to_private: bool = False
     log_format: Literal["text", "json"] = "text"
     access_log: AccessLog = AccessLog.NONE
     # Where spans go by OTLP over HTTP, such as http://collector:4318.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
 
-from dodona_schemas import access, artifacts
+from dodona_schemas import access, artifacts, webhooks
 from dodona_schemas import caip as ml
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
@@ -87,7 +87,7 @@ class Call:
         if self.dialect is Dialect.AIPLATFORM:
             return "AI Platform"
         collections: list[str] = re.findall(
-            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users|workers)\b", self.path
+            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users|workers|webhooks)\b", self.path
         )
         return collections[-1] if collections else "health"
 
@@ -111,6 +111,7 @@ TRIALS = STUDY + "/trials"
 TRIAL = TRIALS + "/{trial}"
 ARTIFACT = TRIAL + "/artifacts/{artifact}"
 TOKENS = "/v1/tokens"
+WEBHOOKS = "/v1/projects/{project}/webhooks"
 TOKEN = TOKENS + "/{token}"
 USERS = "/v1/users"
 SIGN_IN = "/sign-in"
@@ -350,6 +351,14 @@ CALLS: tuple[Call, ...] = (
          access.SignInRequest, wire.Empty, {401: "The name, the password or the token is wrong"}, documented=False),
     Call("sign_out", POST, "/sign-out", OWN,
          wire.EmptyRequest, wire.Empty, documented=False),
+    # --- webhooks
+    Call("create_webhook", POST, WEBHOOKS, OWN,
+         webhooks.CreateWebhookRequest, webhooks.Webhook),
+    Call("list_webhooks", GET, WEBHOOKS, OWN,
+         None, webhooks.ListWebhooksResponse),
+    Call("delete_webhook", DELETE, WEBHOOKS + "/{webhook}", OWN,
+         None, wire.Empty),
+
     Call("metrics", GET, "/metrics", OWN,
          None, TEXT, _NO_DATABASE),
 
@@ -358,6 +367,7 @@ CALLS: tuple[Call, ...] = (
     _page("all_studies", "/"),
     _page("new_study", "/new"),
     _page("deleted", "/deleted"),
+    _page("webhooks", "/webhooks"),
     _page("one_study", STUDY_PAGE),
     _page("figure_of_study", STUDY_PAGE + "/figures/{figure}", JSON),
     _page("compare", "/compare"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dodona_schemas import access
+from dodona_schemas import access, webhooks
 from dodona_schemas import caip as ml
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
@@ -69,6 +69,7 @@ EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
     wire.StopWorkerRequest: {"clientId": "worker-1", "now": True},
     wire.ResumeWorkerRequest: {"clientId": "worker-1"},
     wire.PauseStudyRequest: {"reason": "the machine is needed for something else"},
+    webhooks.CreateWebhookRequest: {"url": "https://example.org/dodona", "kinds": ["STUDY_COMPLETED"]},
     wire.UndeleteStudyRequest: {"studyId": "digits-old"},
     wire.ReleaseTrialRequest: {"attempt": 1},
     wire.ReportTrialsRequest: {"reports": [{"trial": "1", "measurement": _MEASUREMENT}]},

@@ -73,6 +73,7 @@ _TAGS = {
     "studies": "A study is a search over one space, shared by any number of workers.",
     "trials": "A trial is one evaluation: parameters handed to a worker and what it measured.",
     "artifacts": "Files that belong to a trial, such as the weights of its model.",
+    "webhooks": "Places that get the events of a project's studies.",
     "deletedStudies": "Studies that were deleted and can be brought back.",
     "operations": "What calls were answered with. All operations are done when they are answered.",
     "tokens": "Tokens say who may do what. Their secrets are shown once and stored nowhere.",

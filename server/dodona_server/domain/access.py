@@ -132,6 +132,11 @@ RULES: Mapping[str, Rule] = {
     # The server itself.
     "healthz": ANYONE,
     "readyz": ANYONE,
+    # Webhooks.
+    "create_webhook": ADMINISTER,
+    "list_webhooks": ADMINISTER,
+    "delete_webhook": ADMINISTER,
+    "webhooks": ADMINISTER,
     # Of all projects together.
     "metrics": Rule(LOOK.roles, of_server=True),
     "static_file": ANYONE,

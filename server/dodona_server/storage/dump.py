@@ -28,6 +28,8 @@ from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import metadata, shown, studies
 
 ROWS_AT_ONCE = 1000
+# Rows about studies that stay with their server.
+_NOT_MOVED = {"deleted_studies", "webhook_cursors"}
 # A server that has never been used has rows in these tables.
 _OF_A_START = {"access", "audit"}
 
@@ -96,7 +98,7 @@ def _chosen(table: sa.Table, project: str | None) -> sa.Select[Any] | None:
         return rows
     if table.name == studies.name:
         return rows.where(table.c.project == project)
-    if "study_key" not in table.c:
+    if "study_key" not in table.c or table.name in _NOT_MOVED:
         return None
     return rows.where(table.c.study_key.in_(sa.select(studies.c.key).where(studies.c.project == project)))
 
@@ -195,7 +197,7 @@ def copy_studies(source: Transaction, target: Transaction, project: str | None) 
     for study in source.execute(sa.select(studies).where(which).order_by(studies.c.key)).mappings():
         key = _copy_study(target, dict(study))
         for table in metadata.sorted_tables:
-            if "study_key" in table.c:
+            if "study_key" in table.c and table.name not in _NOT_MOVED:
                 chosen = sa.select(table).where(table.c.study_key == study["key"]).order_by(*table.primary_key)
                 rows = source.execution_options(yield_per=ROWS_AT_ONCE).execute(chosen).mappings()
                 for batch in _in_batches(_moved(dict(row), key, blobs) for row in rows):

@@ -29,6 +29,7 @@ from dodona_server.storage.tables import (
     studies,
     timed,
     trials,
+    webhook_cursors,
     workers,
 )
 
@@ -70,7 +71,7 @@ _REMOVED_STUDY = Statement(
     sa.select(studies.c.key).where(studies.c.project == REMOVED).order_by(studies.c.key).limit(1)
 )
 # The tables with rows of a study, each before those that it refers to.
-_OF_STUDY = (curves, measurements, trials, workers, events, operations, requests)
+_OF_STUDY = (curves, measurements, trials, workers, events, operations, requests, webhook_cursors)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = Statement(
     studies.update()

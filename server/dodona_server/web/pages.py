@@ -10,7 +10,7 @@ from dodona_server.aside import aside
 from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.parts import Dashboard, Deleted, Following, Sampled
+from dodona_server.parts import Dashboard, Deleted, Following, Sampled, Webhooks
 from dodona_server.service.samples import Sample, Samples
 from dodona_server.web.compare_page import compare_context, studies_of
 from dodona_server.web.figure_data import KINDS, comparison, study_figure
@@ -38,6 +38,13 @@ async def deleted(request: Request, deleted: Deleted) -> Response:
     principal: Principal = request.state.principal
     found = await deleted.of_projects(principal.projects_of("deleted"))
     return await page(request, "deleted.html", live=False, deleted=found, now=time.time())
+
+
+async def webhooks(request: Request, webhooks: Webhooks) -> Response:
+    """Return the page of webhooks and what they were sent."""
+    principal: Principal = request.state.principal
+    found = await webhooks.of_projects(principal.projects_of("webhooks"))
+    return await page(request, "webhooks.html", live=False, webhooks=found)
 
 
 async def new_study(request: Request) -> Response:
@@ -122,6 +129,7 @@ PAGES = (
     all_studies,
     new_study,
     deleted,
+    webhooks,
     one_study,
     one_trial,
     figure_of_study,

@@ -206,3 +206,5 @@ ROWS["0010"] = {
     ],
     "people": [{"name": "ada", "password": "scrypt$00", "create_time": 1000.0, "creator": "operator"}],
 }
+# The same: the schema gained only tables and columns.
+ROWS["0011"] = ROWS["0010"]

@@ -1,0 +1,1 @@
+"""Webhooks: make them, and send events to them."""

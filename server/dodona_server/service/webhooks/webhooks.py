@@ -1,0 +1,103 @@
+"""Make, list and delete webhooks."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from dodona_server.domain.errors import InvalidArgument, NotFound
+from dodona_server.domain.names import check_id
+from dodona_server.domain.webhook import Delivery, Webhook, WebhookForm, check_kinds, check_url
+from dodona_server.storage import webhooks
+from dodona_server.storage.store import Store, Transaction
+
+MAX_WEBHOOKS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookView:
+    """A webhook with its latest tries, the last one first."""
+
+    webhook: Webhook
+    deliveries: Sequence[Delivery]
+
+
+class WebhookService:
+    """Makes, lists and deletes webhooks.
+
+    Args:
+        store: where they are kept.
+        clock: the time, in seconds since the epoch.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def create(self, project: str, url: str, form: str, kinds: Collection[str]) -> Webhook:
+        """Make a webhook, with a new secret, and return it. It gets the events that happen from now on.
+
+        Args:
+            project: whose events.
+            url: where to send them.
+            form: "JSON" or "SLACK"; empty for JSON.
+            kinds: which events; empty for all.
+
+        Raises:
+            InvalidArgument: an argument is not valid, or the project has too many webhooks.
+        """
+        if form and form not in set(WebhookForm):
+            raise InvalidArgument(f"{form!r} is none of {', '.join(WebhookForm)}", "form")
+        webhook = Webhook(
+            webhook_id=secrets.token_hex(8),
+            project=check_id(project, "project"),
+            url=check_url(url),
+            form=WebhookForm(form or "JSON"),
+            kinds=check_kinds(kinds),
+            secret=f"whsec_{secrets.token_hex(24)}",
+            create_time=self._clock(),
+        )
+
+        def use_case(transaction: Transaction) -> Webhook:
+            if len(webhooks.of_project(transaction, project)) >= MAX_WEBHOOKS:
+                raise InvalidArgument(f"{project} has {MAX_WEBHOOKS} webhooks, all that are allowed")
+            webhooks.insert(transaction, webhook)
+            return webhook
+
+        return await self._store.run(use_case)
+
+    async def of_project(self, project: str) -> list[WebhookView]:
+        """Return the webhooks of a project with their latest tries."""
+
+        def query(transaction: Transaction) -> list[WebhookView]:
+            return [
+                WebhookView(webhook, webhooks.deliveries(transaction, webhook.webhook_id))
+                for webhook in webhooks.of_project(transaction, project)
+            ]
+
+        return await self._store.read(query)
+
+    async def of_projects(self, projects: Collection[str] | None) -> list[WebhookView]:
+        """Return the same for several projects; None for all."""
+
+        def query(transaction: Transaction) -> list[WebhookView]:
+            found = [one for one in webhooks.every(transaction) if projects is None or one.project in projects]
+            return [WebhookView(one, webhooks.deliveries(transaction, one.webhook_id)) for one in found]
+
+        return await self._store.read(query)
+
+    async def delete(self, project: str, webhook_id: str) -> None:
+        """Delete a webhook; what it has not sent is not sent.
+
+        Raises:
+            NotFound: there is none.
+        """
+
+        def use_case(transaction: Transaction) -> None:
+            found = [one for one in webhooks.of_project(transaction, project) if one.webhook_id == webhook_id]
+            if not found:
+                raise NotFound(f"projects/{project}/webhooks/{webhook_id} does not exist")
+            webhooks.delete(transaction, found[0])
+
+        await self._store.run(use_case)
