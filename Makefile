@@ -23,7 +23,7 @@ VERSIONS := $(if $(LATEST),--upgrade,--constraint constraints.txt)
 INSTALLED := .venv/.installed-$(if $(LATEST),latest,tested)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo check test chaos chromium lint format constraints clean
+.PHONY: help demo check test chaos chromium lint docs format constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code and the contai
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
+docs: $(INSTALLED)-dev ## build the documentation as a site, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 format: .venv/.dev ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
@@ -59,7 +62,7 @@ constraints: $(INSTALLED)-dev ## write the installed versions into constraints.t
 	mv constraints.new constraints.txt
 
 clean: ## remove the environment and everything that was built or run
-	rm -rf .venv demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv demo dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/pyvenv.cfg:
