@@ -14,6 +14,7 @@ from tests.packaging.environments import ROOT, Environment, normalized
 FOLDERS = {
     "client/dodona": "dodona",
     "client/dodona_cli": "dodona_cli",
+    "client/dodona_figures": "dodona_figures",
     "proto_schemas/dodona_schemas": "dodona_schemas",
     "server/dodona_server": "dodona_server",
     "migrations": "dodona_server/migrations",
@@ -46,7 +47,13 @@ def test_the_wheel_holds_the_packages_the_migrations_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert held == sources
-    assert {"dodona/py.typed", "dodona_cli/py.typed", "dodona_schemas/py.typed", "dodona_server/py.typed"} <= held
+    assert {
+        "dodona/py.typed",
+        "dodona_cli/py.typed",
+        "dodona_figures/py.typed",
+        "dodona_schemas/py.typed",
+        "dodona_server/py.typed",
+    } <= held
     for kind in (r"migrations/versions/.+\.py", r"web/templates/.+\.html", r"web/static/.+\.css"):
         assert any(re.fullmatch(f"dodona_server/{kind}", name) for name in held), kind
 
