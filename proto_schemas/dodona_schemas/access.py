@@ -90,3 +90,22 @@ class SignInRequest(WireModel):
 
     user: str = ""
     password: str = ""
+
+
+class AuditEntry(WireModel):
+    """Something that somebody did: when, who, from where, which call, on what, and how it ended."""
+
+    time: datetime | None = None
+    actor: str = ""
+    address: str = ""
+    action: str = ""
+    project: str = ""
+    target: str = ""
+    outcome: str = ""
+
+
+class ListAuditResponse(WireModel):
+    """A page of the audit log, the latest entries first."""
+
+    entries: list[AuditEntry] = []
+    next_page_token: str = ""

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api import artifacts as artifact_routes
 from dodona_server.api import (
+    audit,
     docs,
     errors,
     events,
@@ -40,6 +41,8 @@ from dodona_server.api.security import Guard
 from dodona_server.api.vertex import deleted_routes, operation_routes, routes, study_routes, worker_routes
 from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
 from dodona_server.root_path import BelowRoot
+from dodona_server.service.access.audit import KEPT_SECONDS as AUDIT_SECONDS
+from dodona_server.service.access.audit import AuditLog
 from dodona_server.service.access.gate import Gate
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.changes import Changes
@@ -84,6 +87,7 @@ class Options:
         token: a token that may do everything, from the settings; None for none.
         secret: the key of all digests of tokens; None for one beside or in the database.
         insecure: whether everyone may do everything.
+        audit_seconds: how long the entries of the audit log are kept.
         strict: whether creating an existing study is an error even if the spec is equal, as in Vertex.
         kept_measurements: how many measurements of a completed trial are kept; None for all.
         fitting_processes: how many processes may fit models.
@@ -102,6 +106,7 @@ class Options:
     token: str | None = None
     secret: str | None = None
     insecure: bool = False
+    audit_seconds: float = AUDIT_SECONDS
     strict: bool = False
     kept_measurements: int | None = None
     fitting_processes: int = 2
@@ -128,7 +133,7 @@ REPORT = Routes(Dialect.OWN)
 REPORT.serve(report_page.report_study)
 
 VERTEX = (routes, study_routes, worker_routes, operation_routes, deleted_routes)
-API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, signing_in, webhooks, health, metrics)
+API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, signing_in, audit, webhooks, health, metrics)
 ROUTES = Routes.in_order([*(module.routes for module in API), REPORT, PAGES])
 
 
@@ -175,6 +180,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     docs.install(app)
     app.state.store = store
     app.state.gate = gate
+    app.state.audit = audit_log = AuditLog(store, options.audit_seconds)
     app.state.sign_ins = signing_in.PasswordChecks()
     app.state.pool = pool
     app.state.artifacts = artifacts
@@ -205,7 +211,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     inner: ASGIApp = CaipDispatch(TrialLoop(app.framework, calls) if options.front else app.framework)
     if options.max_requests_per_second is not None:
         inner = Rates(inner, options.max_requests_per_second)
-    answering = errors.around(ErrorPages(Guard(WholeBody(inner), gate, Proxies())))
+    answering = errors.around(ErrorPages(Guard(WholeBody(inner), gate, Proxies(), audit_log)))
     app.front = Observed(BelowRoot(answering, options.root_path), options.access_log)
     return app
 

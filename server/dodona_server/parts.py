@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from dodona_server.service.access.audit import AuditLog
 from dodona_server.service.access.gate import Gate
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.changes import Changes
@@ -41,6 +42,7 @@ def part(name: str) -> Any:
 
 
 Access = Annotated[Gate, part("gate")]
+Audit = Annotated[AuditLog, part("audit")]
 SignIns = Annotated[Any, part("sign_ins")]
 Artifacts = Annotated[ArtifactService, part("artifacts")]
 Following = Annotated[Changes, part("changes")]

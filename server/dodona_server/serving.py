@@ -104,6 +104,7 @@ def options_of(settings: Settings) -> Options:
         token=settings.token.get_secret_value() if settings.token else None,
         secret=settings.secret.get_secret_value() if settings.secret else None,
         insecure=settings.insecure,
+        audit_seconds=settings.audit_days * 24 * 3600,
         strict=settings.strict_create,
         kept_measurements=settings.keep_measurements,
         fitting_processes=settings.fitting_processes,

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dodona_server.api.observed import AccessLog
+from dodona_server.service.access.audit import KEPT_SECONDS as AUDIT_SECONDS
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS
 from dodona_server.service.studies.studies import KEPT_SECONDS
 
@@ -35,6 +36,8 @@ class Settings(BaseSettings):
     secret: SecretStr | None = None
     secret_file: Path | None = None
     insecure: bool = False
+    # How long the entries of the audit log are kept.
+    audit_days: float = Field(default=AUDIT_SECONDS / (24 * 3600), gt=0, allow_inf_nan=False)
     # PEM files; without them the server speaks plain HTTP.
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -18,6 +18,7 @@ from dodona_server.api.proxies import Proxies
 from dodona_server.api.security import Guard
 from dodona_server.app import Options, create_app
 from dodona_server.domain.access import ANONYMOUS, ANYONE, READ, RULES, TOKEN_HOLDER, Role
+from dodona_server.service.access.audit import AuditLog
 from dodona_server.service.access.gate import Gate
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import HERE
@@ -218,7 +219,7 @@ class TestPrincipal:
         async def front(scope, receive, send):
             await PlainTextResponse(principal_of(scope).name)(scope, receive, send)
 
-        client = TestClient(Guard(front, Gate(None, token), Proxies()), base_url="http://localhost")
+        client = TestClient(Guard(front, Gate(None, token), Proxies(), AuditLog(None)), base_url="http://localhost")
         bearer = {"authorization": f"Bearer {TOKEN}"}
         assert client.post(f"{STUDY}/trials:suggest", headers=bearer).text == principal.name
         assert client.get("/healthz").text == ANONYMOUS.name

@@ -87,7 +87,7 @@ class Call:
         if self.dialect is Dialect.AIPLATFORM:
             return "AI Platform"
         collections: list[str] = re.findall(
-            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users|workers|webhooks)\b", self.path
+            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users|workers|webhooks|audit)\b", self.path
         )
         return collections[-1] if collections else "health"
 
@@ -114,6 +114,7 @@ TOKENS = "/v1/tokens"
 WEBHOOKS = "/v1/projects/{project}/webhooks"
 TOKEN = TOKENS + "/{token}"
 USERS = "/v1/users"
+AUDIT = "/v1/audit"
 SIGN_IN = "/sign-in"
 USER = USERS + "/{user}"
 # Files of the pages, which are the same for everyone: a browser shows an error page before it knows the token.
@@ -346,6 +347,12 @@ CALLS: tuple[Call, ...] = (
     Call("readyz", GET, "/readyz", OWN,
          None, TEXT, _NO_DATABASE),
 
+    # --- the audit log
+    Call("list_audit", GET, AUDIT, OWN,
+         None, access.ListAuditResponse),
+    Call("export_audit", GET, AUDIT + ":export", OWN,
+         None, JSON_LINES),
+
     # --- signing in, in a browser
     Call("sign_in", POST, SIGN_IN, OWN,
          access.SignInRequest, wire.Empty, {401: "The name, the password or the token is wrong"}, documented=False),
@@ -364,6 +371,8 @@ CALLS: tuple[Call, ...] = (
 
     # --- pages
     _page("sign_in_page", SIGN_IN),
+    _page("access_page", "/access"),
+    _page("audit_page", "/audit"),
     _page("all_studies", "/"),
     _page("new_study", "/new"),
     _page("deleted", "/deleted"),

@@ -78,6 +78,7 @@ _TAGS = {
     "operations": "What calls were answered with. All operations are done when they are answered.",
     "tokens": "Tokens say who may do what. Their secrets are shown once and stored nowhere.",
     "users": "People who sign in with a name, and their roles.",
+    "audit": "Who did what, from where, to what.",
     "AI Platform": "The same studies and trials in the dialect of AI Platform v1, which tensorflow-cloud speaks.",
     "workers": "The clients that ask studies for trials; all of it is Dodona's own.",
     "health": "For containers, load balancers and start scripts; they need no token.",

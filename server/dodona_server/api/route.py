@@ -103,7 +103,7 @@ class Routes:
         for call in rows:
             route = self._route_class(call.served_at, answer, **_settings(call))
             # Before the route reads anything of the request.
-            route.app = checked(call.name, route.app)
+            route.app = checked(call.name, route.app, changes=call.method != "GET")
             self.by_call[call] = route
         return answer
 

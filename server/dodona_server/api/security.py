@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
@@ -23,10 +24,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dodona_server.api import proxies
 from dodona_server.api.calls import CALLS, EVENT_STREAM, STATIC
 from dodona_server.api.errors import error_response
-from dodona_server.api.principal import principal_of, remember
+from dodona_server.api.principal import address_in, principal_of, remember
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.refused_tokens import RefusedTokens
 from dodona_server.domain.access import ANONYMOUS, ANYONE, RULES, Principal
+from dodona_server.domain.errors import Unavailable
+from dodona_server.service.access.audit import AuditLog, entry_of
 from dodona_server.service.access.gate import Gate
 
 # Answers without information: a container's health check does not know the token.
@@ -61,12 +64,14 @@ class Guard:
         app: the guarded application.
         gate: knows the principals.
         proxies: the trusted proxies.
+        audit: the log of refusals.
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate, proxies: Proxies) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, proxies: Proxies, audit: AuditLog) -> None:
         self._app = app
         self._gate = gate
         self._proxies = proxies
+        self._audit = audit
         self._refused = RefusedTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,6 +165,12 @@ class Guard:
 
     async def _refusal(self, scope: Scope, wrong: bool) -> Response:
         """Return the refusal of a client with a wrong token, or none if not `wrong`."""
+        if wrong:
+            with contextlib.suppress(Unavailable):
+                address = address_in(scope)
+                await self._audit.record_refusal(
+                    entry_of("", address, "authenticate", "", scope["path"], "refused: 401")
+                )
         if not await self._refused.refuse(scope, wrong=wrong):
             message = "too many wrong tokens came from this address"
             return error_response(429, "RESOURCE_EXHAUSTED", message, {"Connection": "close"})

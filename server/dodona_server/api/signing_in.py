@@ -10,7 +10,7 @@ from dodona_schemas import access as wire
 from dodona_schemas.vertex import EmptyRequest
 from dodona_server.api.calls import Dialect
 from dodona_server.api.errors import NOSNIFF, error_response
-from dodona_server.api.principal import OfPrincipal
+from dodona_server.api.principal import OfPrincipal, note
 from dodona_server.api.refused_tokens import RefusedTokens
 from dodona_server.api.route import Routes
 from dodona_server.api.security import COOKIE
@@ -48,6 +48,7 @@ class PasswordChecks:
 @routes.serve
 async def sign_in(request: Request, body: wire.SignInRequest, access: Access, checks: SignIns) -> Response:
     """Begin a session, by a name and its password, or by a token."""
+    note(request.scope, actor=f"user {body.user!r}" if body.user else "a token", target="a session")
     owner = await (_person(access, checks, body) if body.user else access.owner_of(body.password))
     if not owner:
         if owner is None and await checks.refused.refuse(request.scope, wrong=True, name=body.user):
@@ -55,6 +56,7 @@ async def sign_in(request: Request, body: wire.SignInRequest, access: Access, ch
             return error_response(401, "UNAUTHENTICATED", message)
         return error_response(429, "RESOURCE_EXHAUSTED", "too many tries; try again in a minute", {"Retry-After": "60"})
     name = owner
+    note(request.scope, actor=owner, target="a session")
     secret = await access.change(lambda transaction, keys: sessions.begin(transaction, keys, name))
     answer = _done()
     answer.set_cookie(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from dodona_schemas import access as wire
 from dodona_schemas.vertex import Empty
 from dodona_server.api.answer import Answer
 from dodona_server.api.calls import Dialect
-from dodona_server.api.principal import OfPrincipal
+from dodona_server.api.principal import OfPrincipal, note
 from dodona_server.api.route import Routes
 from dodona_server.api.shared import timestamp
 from dodona_server.domain.access import ALL
@@ -24,7 +24,7 @@ routes = Routes(Dialect.OWN)
 
 
 @routes.serve
-async def create_token(body: wire.CreateTokenRequest, access: Access, by: OfPrincipal) -> Response:
+async def create_token(request: Request, body: wire.CreateTokenRequest, access: Access, by: OfPrincipal) -> Response:
     """Make a token; the answer is the only one with its secret."""
     project, seconds = body.project or ALL, body.lifetime
     made = await access.change(
@@ -32,6 +32,7 @@ async def create_token(body: wire.CreateTokenRequest, access: Access, by: OfPrin
             transaction, keys, by, body.display_name, project=project, role=body.role, seconds=seconds
         )
     )
+    note(request.scope, target=f"tokens/{made[0].token_id}", project=body.project)
     return Answer(token_message(*made))
 
 
@@ -43,17 +44,22 @@ async def list_tokens(access: Access, by: OfPrincipal) -> Response:
 
 
 @routes.serve
-async def revoke_token(token: str, access: Access, by: OfPrincipal) -> Response:
+async def revoke_token(request: Request, token: str, access: Access, by: OfPrincipal) -> Response:
     """Revoke a token; within a second no server of the database accepts it."""
-    await access.change(lambda transaction, _: tokens.revoke_token(transaction, by, token))
+    ended = await access.change(lambda transaction, _: tokens.revoke_token(transaction, by, token))
+    note(request.scope, target=f"tokens/{token}", project=_path(ended))
     return Answer(Empty())
 
 
 @routes.serve
-async def rotate_token(token: str, body: wire.RotateTokenRequest, access: Access, by: OfPrincipal) -> Response:
+async def rotate_token(
+    request: Request, token: str, body: wire.RotateTokenRequest, access: Access, by: OfPrincipal
+) -> Response:
     """Make another token like this one, which stays valid for a while."""
     overlap = tokens.OVERLAP_SECONDS if body.overlap is None else body.overlap
     made = await access.change(lambda transaction, keys: tokens.rotate_token(transaction, keys, by, token, overlap))
+    target = f"tokens/{token}, replaced by tokens/{made[0].token_id}"
+    note(request.scope, target=target, project=_path(made[0]))
     return Answer(token_message(*made))
 
 
@@ -62,7 +68,7 @@ def token_message(token: Token, secret: Secret | None = None) -> wire.Token:
     return wire.Token(
         name=f"tokens/{token.token_id}",
         display_name=token.name,
-        project="" if token.project == ALL else token.project,
+        project=_path(token),
         role=token.role.value,
         creator=token.creator,
         create_time=timestamp(token.create_time),
@@ -70,3 +76,7 @@ def token_message(token: Token, secret: Secret | None = None) -> wire.Token:
         use_time=None if token.use_time is None else timestamp(token.use_time),
         secret="" if secret is None else str(secret),
     )
+
+
+def _path(token: Token) -> str:
+    return "" if token.project == ALL else token.project

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from dodona_schemas import access as wire
 from dodona_schemas.vertex import Empty
 from dodona_server.api.answer import Answer
 from dodona_server.api.calls import Dialect
-from dodona_server.api.principal import OfPrincipal
+from dodona_server.api.principal import OfPrincipal, note
 from dodona_server.api.route import Routes
 from dodona_server.api.shared import timestamp
 from dodona_server.aside import aside
@@ -21,8 +21,9 @@ routes = Routes(Dialect.OWN)
 
 
 @routes.serve
-async def create_user(body: wire.CreateUserRequest, access: Access, by: OfPrincipal) -> Response:
+async def create_user(request: Request, body: wire.CreateUserRequest, access: Access, by: OfPrincipal) -> Response:
     """Add a user."""
+    note(request.scope, target=f"users/{body.user}")
     password = await aside(passwords.hashed, body.password) if body.password else ""
     roles = {one.project or ALL: one.role for one in body.memberships}
     made = await access.change(
@@ -39,8 +40,9 @@ async def list_users(access: Access, by: OfPrincipal) -> Response:
 
 
 @routes.serve
-async def set_role(user: str, body: wire.SetRoleRequest, access: Access, by: OfPrincipal) -> Response:
+async def set_role(request: Request, user: str, body: wire.SetRoleRequest, access: Access, by: OfPrincipal) -> Response:
     """Give a user a role in a project, or take it away."""
+    note(request.scope, target=f"users/{user}: {body.role or 'no role'}", project=body.project)
     project = body.project or ALL
     changed = await access.change(
         lambda transaction, _: people.set_role(transaction, by, user, project=project, role=body.role)

@@ -146,6 +146,11 @@ RULES: Mapping[str, Rule] = {
     "swagger_ui_css": READ,
     "swagger_favicon_png": READ,
     "get_discovery_document": READ,
+    # The audit log.
+    "list_audit": ADMINISTER,
+    "export_audit": ADMINISTER,
+    "audit_page": ADMINISTER,
+    "access_page": ADMINISTER,
     # Signing in and out, in a browser.
     "sign_in_page": ANYONE,
     "sign_in": ANYONE,
@@ -165,6 +170,11 @@ RULES: Mapping[str, Rule] = {
     "new_study": EDIT,
     "deleted": LOOK,
 }
+
+
+# Calls that change something and are in the audit log: all but those of training scripts.
+AUDITED = frozenset(name for name, rule in RULES.items() if rule in (EDIT, ADMINISTER, OPERATE))
+AUDITED |= {"create_study", "add_parameters", "sign_in", "sign_out"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,10 @@ class Entry:
     key: int = 0
 
 
-def insert(transaction: Transaction, entry: Entry) -> None:
-    """Add an entry."""
+def insert(transaction: Transaction, entry: Entry, before: float | None = None) -> None:
+    """Add an entry, and delete those from before a time."""
+    if before is not None:
+        transaction.execute(audit.delete().where(audit.c.time < before))
     transaction.execute(
         audit.insert()
         .inline()
@@ -71,8 +73,3 @@ def page(transaction: Transaction, projects: frozenset[str] | None, before: int 
     if before is not None:
         query = query.where(audit.c.key < before)
     return [Entry(**row) for row in transaction.execute(query).mappings()]
-
-
-def purge(transaction: Transaction, before: float) -> None:
-    """Delete the entries from before that time."""
-    transaction.execute(audit.delete().where(audit.c.time < before))

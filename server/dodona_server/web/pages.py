@@ -10,8 +10,11 @@ from dodona_server.aside import aside
 from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.parts import Dashboard, Deleted, Following, Sampled, Webhooks
+from dodona_server.parts import Access, Audit, Dashboard, Deleted, Following, Sampled, Webhooks
+from dodona_server.service.access.people import list_people
+from dodona_server.service.access.tokens import list_tokens
 from dodona_server.service.samples import Sample, Samples
+from dodona_server.web.access_page import MAX_ENTRIES, access_context, audit_context
 from dodona_server.web.compare_page import compare_context, studies_of
 from dodona_server.web.figure_data import KINDS, comparison, study_figure
 from dodona_server.web.live import cursor, stream
@@ -106,6 +109,23 @@ async def changes_of_study(request: Request, project: str, location: str, study:
     return await stream(following.of_study(StudyName(Location(project, location), study), cursor(request)))
 
 
+async def access_page(request: Request, access: Access) -> Response:
+    """Return the page of tokens and users, for administrators."""
+    by: Principal = request.state.principal
+    listed = await access.read(lambda transaction: list_tokens(transaction, by))
+    found = await access.read(lambda transaction: list_people(transaction, by))
+    context = access_context(by, listed, found, time.time())
+    return await page(request, "access.html", live=False, **context)
+
+
+async def audit_page(request: Request, audit: Audit) -> Response:
+    """Return the page of the audit log, for administrators."""
+    before = request.query_params.get("before", "")
+    key = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
+    entries = await audit.page(request.state.principal, key, MAX_ENTRIES + 1)
+    return await page(request, "audit.html", live=False, **audit_context(entries))
+
+
 async def sign_in_page(request: Request) -> Response:
     """Return the page on which people sign in."""
     message = "Enter your name and your password, or a token."
@@ -137,6 +157,8 @@ PAGES = (
     compare_data,
     changes_of_all,
     changes_of_study,
+    access_page,
+    audit_page,
     sign_in_page,
     static_file,
     anything_else,

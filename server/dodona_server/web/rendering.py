@@ -67,7 +67,11 @@ def rendered(scope: Scope, template: str, **context: Any) -> bytes:
     """Return a page for the request of `scope`."""
     root = scope.get("root_path", "")
     principal = scope.get("state", {}).get("principal")
-    known = {"session": bool(principal and principal.session), "who": principal.name if principal else ""}
+    known = {
+        "session": bool(principal and principal.session),
+        "who": principal.name if principal else "",
+        "administers": bool(principal and principal.may("access_page", None)),
+    }
     text = _templates().get_template(template).render(root=root, **known, **context)
     # Templates name paths of the server. No text of a user is changed: its quotes are escaped.
     return (_PATH.sub(rf'\1="{root}/', text) if root else text).encode()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.answer import Answer
 from dodona_server.api.calls import Dialect
 from dodona_server.api.paging import page_size, read_token, write_token
-from dodona_server.api.principal import OfPrincipal
+from dodona_server.api.principal import OfPrincipal, note
 from dodona_server.api.route import InLocation, OfStudy, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.vertex import answers
 from dodona_server.api.vertex.space import read_parameters
@@ -24,7 +24,7 @@ routes = Routes(Dialect.VERTEX, Dialect.OWN)
 
 @routes.serve
 async def create_study(
-    parent: InLocation, body: wire.CreateStudyRequest, studies: Studies, principal: OfPrincipal
+    request: Request, parent: InLocation, body: wire.CreateStudyRequest, studies: Studies, principal: OfPrincipal
 ) -> Response:
     """Create a study; the same name with an equal spec returns the existing one."""
     spec = await aside(read_spec, body.study_spec)
@@ -33,6 +33,7 @@ async def create_study(
     created = await studies.create(
         parent, body.study_id or None, body.display_name, spec, seed, body.metadata, body.request_id
     )
+    note(request.scope, target=str(created.name))
     return answers.study(created)
 
 

@@ -60,12 +60,21 @@ function pageOf(name) {
   return at(["/studies", project, location, study, ...rest].join("/"));
 }
 
+function reveal(secret) {
+  const dialog = document.getElementById("secret");
+  const place = dialog.querySelector("[data-secret]");
+  place.textContent = secret;
+  dialog.addEventListener("close", () => (place.textContent = ""), { once: true });
+  dialog.showModal();
+}
+
 async function follow(form, content) {
   const [what, where] = form.dataset.then.split(" ");
   if (what === "reload") return location.reload();
   if (what === "go") return location.assign(at(where));
   if (what === "open") return location.assign(pageOf(content.name));
   form.closest("dialog")?.close();
+  if (what === "secret") reveal(content.secret);
   const link = form.dataset.done && [pageOf(content.name), "Show it"];
   if (link) announce(form.dataset.done.replace("{id}", content.id), link);
   await refresh().catch(() => announce("It is done, but the page could not be fetched again.", [location.href, "Reload"]));
