@@ -96,7 +96,7 @@ def test_another_project_looks_as_if_it_had_nothing(guarded, role):
             for project, study in (("q", "s"), ("q", "none"), ("x", "none"))
         ]
         assert {answer.status_code for answer in answers} == {404}, call
-        texts = {answer.text.replace("projects/x", "projects/q") for answer in answers}
+        texts = {answer.json()["error"]["message"].replace("projects/x", "projects/q") for answer in answers}
         assert len(texts) == 1, call
         assert len({frozenset(dict(answer.headers)) for answer in answers}) == 1
 
