@@ -183,7 +183,8 @@ def requests_of(call) -> list[tuple[str, str, dict[str, Any]]]:
 
 def answered(client: TestClient, method: str, path: str, **request: Any) -> tuple[int, dict[str, str], str]:
     """Return the status, the headers and the body of an answer, without the times and ids that differ by server."""
-    answer = client.request(method, path, headers={"x-request-id": "0123456789abcdef"}, **request)
+    headers = {"x-request-id": "0123456789abcdef", **request.pop("headers", {})}
+    answer = client.request(method, path, headers=headers, **request)
     headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
     body = re.sub(r"\d{4}-\d\d-\d\dT[0-9:.]+Z", "TIME", answer.text)
     return answer.status_code, headers, re.sub(r"operations/[\w.-]+", "operations/ID", body)
