@@ -54,6 +54,7 @@ from dodona_server.service.gauges import Gauges
 from dodona_server.service.hindsight import HindsightQueries
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
+from dodona_server.service.quotas import NO_LIMITS, ProjectLimits, Quotas
 from dodona_server.service.reports import Reports
 from dodona_server.service.samples import Samples
 from dodona_server.service.steering import StudySteering
@@ -97,6 +98,7 @@ class Options:
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
         max_requests_per_second: of each principal, in the mean; None for no limit.
         root_path: the path below which a proxy serves the server, such as /dodona; "" for none.
+        quotas: the bytes that each project may keep.
         webhooks_to_private: whether webhooks may name addresses of private networks.
         access_log: which requests are logged.
         kept_seconds: how long a deleted study can be brought back.
@@ -116,6 +118,7 @@ class Options:
     min_free_bytes: int | None = None
     max_requests_per_second: float | None = None
     root_path: str = ""
+    quotas: ProjectLimits = NO_LIMITS
     webhooks_to_private: bool = False
     access_log: AccessLog = AccessLog.NONE
     kept_seconds: float = KEPT_SECONDS
@@ -148,7 +151,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     stopping = stopping or threading.Event()
     pool = FittingPool(store, options.fitting_processes)
     schedule = Schedule(pool, options.deadline_seconds)
-    artifacts = ArtifactService(store, _blobs(store, options), time.time, options.max_artifact_bytes)
+    quotas = Quotas(store, options.quotas)
+    artifacts = ArtifactService(store, _blobs(store, options), time.time, options.max_artifact_bytes, quotas)
     gate = Gate(store, options.token, options.secret, insecure=options.insecure)
     maintenance = Maintenance(store, time.time, stopping, artifacts)
 
@@ -194,6 +198,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.shared_answers = SharedAnswers()
     app.state.studies = StudyService(store, time.time, schedule, options.kept_seconds, strict=options.strict)
     app.state.webhooks = WebhookService(store, time.time)
+    app.state.quotas = quotas
     app.state.gauges = Gauges(store)
     app.state.deleted = DeletedStudyService(store, time.time)
     app.state.steering = StudySteering(store, time.time)

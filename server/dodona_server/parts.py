@@ -19,6 +19,7 @@ from dodona_server.service.feed import Feed
 from dodona_server.service.gauges import Gauges
 from dodona_server.service.hindsight import HindsightQueries
 from dodona_server.service.operations import OperationService
+from dodona_server.service.quotas import Quotas
 from dodona_server.service.reports import Reports
 from dodona_server.service.samples import Samples
 from dodona_server.service.steering import StudySteering
@@ -55,6 +56,7 @@ Sampled = Annotated[Samples, part("samples")]
 Operations = Annotated[OperationService, part("operations")]
 Measured = Annotated[Gauges, part("gauges")]
 Queries = Annotated[TrialQueries, part("queries")]
+ProjectQuotas = Annotated[Quotas, part("quotas")]
 Studies = Annotated[StudyService, part("studies")]
 Suggestions = Annotated[SuggestionService, part("suggestions")]
 Trials = Annotated[TrialService, part("trials")]

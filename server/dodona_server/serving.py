@@ -28,6 +28,7 @@ from dodona_server.http_protocol import Protocol
 from dodona_server.observation import metrics, tracing
 from dodona_server.observation.logs import configure_logging
 from dodona_server.service.computing.pool import FittingPool
+from dodona_server.service.quotas import ProjectLimits
 from dodona_server.settings import Settings
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store
@@ -114,6 +115,7 @@ def options_of(settings: Settings) -> Options:
         min_free_bytes=settings.min_free_bytes,
         max_requests_per_second=settings.max_requests_per_second,
         root_path=settings.root_path,
+        quotas=ProjectLimits(settings.max_project_artifact_bytes, settings.max_project_metadata_bytes),
         webhooks_to_private=settings.webhooks_to_private,
         access_log=settings.access_log,
         kept_seconds=settings.undelete_days * 24 * 3600,

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     max_artifact_bytes: int = Field(default=MAX_ARTIFACT_BYTES, ge=1)
     # The free space that artifacts leave on their folder's disk; by default 1 GiB, or a tenth of a disk below 10 GiB.
     min_free_bytes: int | None = Field(default=None, ge=0)
+    # What each project may keep; by default without limit.
+    max_project_artifact_bytes: int | None = Field(default=None, ge=1)
+    max_project_metadata_bytes: int | None = Field(default=None, ge=1)
     # Whether webhooks may name addresses of private networks.
     webhooks_to_private: bool = False
     log_format: Literal["text", "json"] = "text"

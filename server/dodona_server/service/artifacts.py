@@ -9,11 +9,20 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from dodona_server.domain.artifact import Artifact
-from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, TooLarge, Unavailable
+from dodona_server.domain.errors import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    StorageFull,
+    TooLarge,
+    Unavailable,
+)
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
 from dodona_server.domain.study import Study
 from dodona_server.observation import metrics
 from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.quotas import NO_LIMITS, Quotas
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import Attempt, check_attempt, lock_trial, require_trial
 from dodona_server.storage import artifacts, trials
@@ -54,9 +63,18 @@ class ArtifactService:
         blobs: of their content; None if the server has no artifact store.
         clock: the time, in seconds since the epoch.
         max_bytes: the largest size of a file.
+        quotas: of projects.
     """
 
-    def __init__(self, store: Store, blobs: Blobs | None, clock: Callable[[], float], max_bytes: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs | None,
+        clock: Callable[[], float],
+        max_bytes: int,
+        quotas: Quotas | None = None,
+    ) -> None:
+        self._quotas = quotas or Quotas(store, NO_LIMITS)
         self._store = store
         self._blobs = blobs
         self._clock = clock
@@ -84,9 +102,18 @@ class ArtifactService:
         if upload.size is not None and upload.size > self._max_bytes:
             raise TooLarge(f"{name} has {upload.size} bytes; this server allows {self._max_bytes}")
         await blobs.check_room(upload.size or 0)
+        project = name.trial.study.parent.project
+        await self._quotas.check_artifact(project, upload.size or 0)
         study, reserved = await self._store.run(lambda transaction: self._reserve(transaction, name, upload.attempt))
         written = await blobs.write(reserved.blob, upload.content, self._max_bytes)
         metrics.SAVED.inc(written.size)
+        try:
+            # The sender may not have said how many bytes come.
+            await self._quotas.check_artifact(project, written.size)
+        except StorageFull:
+            await blobs.remove(reserved.blob)
+            raise
+        self._quotas.added_artifact(project, written.size)
 
         def keep(transaction: Transaction) -> Artifact:
             now = get_study(transaction, name.trial.study)

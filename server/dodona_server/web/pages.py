@@ -10,7 +10,7 @@ from dodona_server.aside import aside
 from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.parts import Access, Audit, Dashboard, Deleted, Following, Sampled, Webhooks
+from dodona_server.parts import Access, Audit, Dashboard, Deleted, Following, ProjectQuotas, Sampled, Webhooks
 from dodona_server.service.access.people import list_people
 from dodona_server.service.access.tokens import list_tokens
 from dodona_server.service.samples import Sample, Samples
@@ -27,13 +27,15 @@ JSON = "application/json"
 _SERVED = {asset.path: asset for asset in ASSETS.values()}
 
 
-async def all_studies(request: Request, dashboard: Dashboard) -> Response:
+async def all_studies(request: Request, dashboard: Dashboard, quotas: ProjectQuotas) -> Response:
     """Return the page of all studies."""
     principal: Principal = request.state.principal
     query = StudiesQuery.read(request.query_params, principal.projects_of("all_studies"))
     found, count = await dashboard.studies(query.wanted, (query.page - 1) * MAX_STUDIES, MAX_STUDIES)
     context = studies_context(found, count, query)
-    return await page(request, "studies.html", address=_address(request), **context)
+    projects = sorted({one.study.name.parent.project for one in found.entries})
+    notices = await quotas.notices(projects)
+    return await page(request, "studies.html", address=_address(request), notices=notices, **context)
 
 
 async def deleted(request: Request, deleted: Deleted) -> Response:

@@ -28,7 +28,7 @@ from dodona_server.aside import aside
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.parts import Queries, Trials, part
+from dodona_server.parts import ProjectQuotas, Queries, Trials, part
 from dodona_server.service.trials.queries import Filtered
 from dodona_server.service.trials.reports import Report, Result
 
@@ -123,9 +123,15 @@ async def report_trials(
 
 @routes.serve
 async def update_trial_metadata(
-    trial: OfTrial, body: wire.UpdateMetadataRequest, view: OfView, trials: Trials, calls: Calls
+    trial: OfTrial,
+    body: wire.UpdateMetadataRequest,
+    view: OfView,
+    trials: Trials,
+    calls: Calls,
+    quotas: ProjectQuotas,
 ) -> Response:
     """Set or remove entries of the trial's metadata."""
+    await quotas.check_metadata(trial.study.parent.project, body.metadata)
     changed = await trials.update_metadata(trial, body.metadata, body.request_id)
     return await calls.shown(trial.study, changed, view)
 

@@ -17,18 +17,24 @@ from dodona_server.aside import aside
 from dodona_server.domain.access import check_visible
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study_states import StudyVerb
-from dodona_server.parts import Hindsights, Steering, Studies
+from dodona_server.parts import Hindsights, ProjectQuotas, Steering, Studies
 
 routes = Routes(Dialect.VERTEX, Dialect.OWN)
 
 
 @routes.serve
 async def create_study(
-    request: Request, parent: InLocation, body: wire.CreateStudyRequest, studies: Studies, principal: OfPrincipal
+    request: Request,
+    parent: InLocation,
+    body: wire.CreateStudyRequest,
+    studies: Studies,
+    quotas: ProjectQuotas,
+    principal: OfPrincipal,
 ) -> Response:
     """Create a study; the same name with an equal spec returns the existing one."""
     spec = await aside(read_spec, body.study_spec)
     check_visible(principal, spec.prior_studies)
+    await quotas.check_metadata(parent.project, body.metadata)
     seed = body.study_spec.seed
     created = await studies.create(
         parent, body.study_id or None, body.display_name, spec, seed, body.metadata, body.request_id
@@ -63,8 +69,11 @@ async def add_parameters(study: OfStudy, body: wire.AddParametersRequest, studie
 
 
 @routes.serve
-async def update_study_metadata(study: OfStudy, body: wire.UpdateMetadataRequest, studies: Studies) -> Response:
+async def update_study_metadata(
+    study: OfStudy, body: wire.UpdateMetadataRequest, studies: Studies, quotas: ProjectQuotas
+) -> Response:
     """Set or remove entries of the study's metadata."""
+    await quotas.check_metadata(study.parent.project, body.metadata)
     return answers.study(await studies.update_metadata(study, body.metadata, body.request_id))
 
 

@@ -1,0 +1,122 @@
+"""Quotas: how many bytes of artifacts and metadata each project may keep."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from dodona_server.domain.errors import StorageFull
+from dodona_server.storage import usage
+from dodona_server.storage.store import Store, Transaction
+
+logger = logging.getLogger("dodona")
+
+# Counting reads many rows, so a figure is used for this long; between two, what this server adds is added to it.
+COUNTED_SECONDS = 60.0
+WARNING_SHARE = 0.8
+WARNING_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectLimits:
+    """The bytes that each project may keep; None for no limit."""
+
+    artifact_bytes: int | None = None
+    metadata_bytes: int | None = None
+
+
+NO_LIMITS = ProjectLimits()
+
+
+@dataclass(slots=True)
+class _Used:
+    """What a project keeps of one kind: the bytes, when they were counted, and when it was warned about."""
+
+    bytes: int = 0
+    counted: float = field(default=float("-inf"))
+    warned: float = field(default=float("-inf"))
+
+
+class Quotas:
+    """Refuses what a project has no room for, and warns before that.
+
+    Args:
+        store: where the rows are.
+        limits: of each project.
+        monotonic: a clock for durations, in seconds.
+    """
+
+    def __init__(self, store: Store, limits: ProjectLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._kinds = {
+            "artifacts": (limits.artifact_bytes, usage.artifact_bytes),
+            "metadata": (limits.metadata_bytes, usage.metadata_bytes),
+        }
+        self._used: dict[tuple[str, str], _Used] = {}
+
+    async def check_artifact(self, project: str, size: int) -> None:
+        """Check that the project has room for an artifact of that many bytes.
+
+        Raises:
+            StorageFull: it has none.
+        """
+        await self._check("artifacts", project, size)
+
+    async def check_metadata(self, project: str, changes: Mapping[str, str]) -> None:
+        """Check that the project has room for entries of metadata; removing some is always allowed.
+
+        Raises:
+            StorageFull: it has none.
+        """
+        size = sum(len(key) + len(value) for key, value in changes.items() if value)
+        if size:
+            await self._check("metadata", project, size)
+
+    def added_artifact(self, project: str, size: int) -> None:
+        """Note that an artifact was saved."""
+        if ("artifacts", project) in self._used:
+            self._used["artifacts", project].bytes += size
+
+    async def notices(self, projects: list[str]) -> list[str]:
+        """Return a text for each of the projects and kinds of which little room is left."""
+        notices = []
+        for project in projects:
+            for kind, (limit, _) in self._kinds.items():
+                if limit is not None:
+                    used = await self._usage(kind, project)
+                    if used.bytes >= WARNING_SHARE * limit:
+                        notices.append(f"{project}: {kind} take up {used.bytes} of {limit} bytes")
+        return notices
+
+    async def _check(self, kind: str, project: str, size: int) -> None:
+        limit, _ = self._kinds[kind]
+        if limit is None:
+            return
+        used = await self._usage(kind, project)
+        total = used.bytes + size
+        now = self._monotonic()
+        if total >= WARNING_SHARE * limit and now - used.warned >= WARNING_SECONDS:
+            used.warned = now
+            logger.warning("the %s of project %s take up %d of %d bytes", kind, project, used.bytes, limit)
+        if total > limit:
+            raise StorageFull(
+                f"the {kind} of project {project} take up {used.bytes} bytes, and {size} more would exceed its quota "
+                f"of {limit}; delete some, or purge deleted studies"
+            )
+        if kind == "metadata":
+            used.bytes = total
+
+    async def _usage(self, kind: str, project: str) -> _Used:
+        used = self._used.setdefault((kind, project), _Used())
+        if self._monotonic() - used.counted >= COUNTED_SECONDS:
+            count = self._kinds[kind][1]
+
+            def query(transaction: Transaction) -> int:
+                return count(transaction, project)
+
+            used.bytes = await self._store.read(query)
+            used.counted = self._monotonic()
+        return used
