@@ -1,6 +1,9 @@
 // What the figures have in common: text, axes, zoom, and how selected trials stand out.
 import { mark, short } from "./look.js";
 
+// For an axis whose ends are no round numbers.
+export const ROUND = { axisLabel: { showMinLabel: false, showMaxLabel: false } };
+
 export const grid = (more = {}) => ({ left: 16, right: 24, top: 44, bottom: 44, containLabel: true, ...more });
 
 export function axis(colours, name, more = {}) {
@@ -20,7 +23,8 @@ export function axis(colours, name, more = {}) {
 
 // The y axis has its name above: a long one would not fit beside it.
 export function upAxis(colours, name, more = {}) {
-  return axis(colours, short(name, 40), { nameLocation: "end", nameGap: 14, nameTextStyle: { color: colours.quiet, fontSize: 12, align: "left" }, scale: true, ...more });
+  const made = axis(colours, short(name, 40), { nameLocation: "end", nameGap: 14, nameTextStyle: { color: colours.quiet, fontSize: 12, align: "left" }, scale: true });
+  return { ...made, ...more, axisLabel: { ...made.axisLabel, ...more.axisLabel } };
 }
 
 export function legend(colours, names) {

@@ -1,5 +1,5 @@
 // Results by trial, time or compute time, with the best so far; several studies beside each other; distributions.
-import { axis, drawnZoom, grid, highlighted, legend, sizeFor, tooltip, upAxis, zoom } from "./drawn.js";
+import { axis, drawnZoom, grid, highlighted, legend, ROUND, sizeFor, tooltip, upAxis, zoom } from "./drawn.js";
 import { mark, short, text, unitOf, WORDS } from "./look.js";
 
 const BY = { name: "by", label: "By", fetched: true, options: [["", "trial"], ["time", "time"], ["compute", "compute time"]] };
@@ -8,6 +8,9 @@ const SCALES = {
   label: "Values",
   options: [["", "all"], ["best", "best quarter"], ["log", "logarithmic"], ["gap", "distance from the best"]],
 };
+
+// With fewer values none is an outlier.
+const LEAST_FENCED = 20;
 
 // Returns how values are placed, the title and the type of their axis, and its range.
 function scaleOf(values, goal, chosen, name) {
@@ -25,11 +28,11 @@ function scaleOf(values, goal, chosen, name) {
   if (chosen === "log" && Math.min(best, worst) > 0) return { place: (value) => value, title: `${name} (log)`, more: { type: "log" } };
   let end = worst;
   if (chosen === "best" && sorted.length > 4) end = at(0.25);
-  else if (sorted.length > 8 && Math.abs(best - worst) > 5 * Math.abs(best - at(0.75))) end = best - 3 * (best - at(0.75));
+  else if (sorted.length > LEAST_FENCED && Math.abs(best - worst) > 5 * Math.abs(best - at(0.75))) end = best - 3 * (best - at(0.75));
   const beyond = (value) => sign * (end - value) > 0;
   const title = end === worst ? name : `${name}; worse ones at the edge`;
   const margin = 0.04 * Math.abs(best - end);
-  const limits = end === worst ? {} : { ...range(end - sign * margin), ...(sign > 0 ? { max: best + margin } : { min: best - margin }) };
+  const limits = end === worst ? {} : { ...ROUND, ...range(end - sign * margin), ...(sign > 0 ? { max: best + margin } : { min: best - margin }) };
   return { place: (value) => (beyond(value) ? end : value), title, more: limits };
 }
 
@@ -144,7 +147,7 @@ export const edf = {
       grid: grid(),
       tooltip: tooltip(colours, { trigger: "axis", axisPointer: { lineStyle: { color: colours.line } }, formatter: ([first]) => `${Math.round(100 * first.data[1])} % of the trials have at most ${text(first.data[0])}` }),
       xAxis: axis(colours, short(figure.metric, 40), { type: "value", scale: true }),
-      yAxis: upAxis(colours, "share of trials with at most that value", { min: 0, max: 1, axisLabel: { color: colours.quiet, fontSize: 12, formatter: (share) => `${Math.round(100 * share)} %` } }),
+      yAxis: upAxis(colours, "share of trials with at most that value", { min: 0, max: 1, axisLabel: { formatter: (share) => `${Math.round(100 * share)} %` } }),
       dataZoom: zoom(chosen),
       toolbox: drawnZoom(),
       series: lines.map((line, index) => ({ name: line.study, type: "line", step: "end", data: line.x.map((x, at) => [x, line.y[at]]), symbol: "none", lineStyle: { width: 2 }, color: colours.series[index % colours.series.length] })),

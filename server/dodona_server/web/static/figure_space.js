@@ -1,5 +1,5 @@
 // Results over the search space: parallel coordinates, slices, contours, ranks, and how much each parameter matters.
-import { axis, grid, highlighted, legend, parameterAxis, scale, sizeFor, tooltip, upAxis } from "./drawn.js";
+import { axis, grid, highlighted, legend, parameterAxis, ROUND, scale, sizeFor, tooltip, upAxis } from "./drawn.js";
 import { short, text } from "./look.js";
 
 // In pixels; about as wide as the labels need.
@@ -100,7 +100,7 @@ export const slices = {
       const [column, row] = [index % columns, Math.floor(index / columns)];
       option.grid.push({ left: `${(100 * column) / columns + 1}%`, width: `${100 / columns - (columns > 1 ? 3 : 6)}%`, top: row * SLICE_HEIGHT + 30, height: SLICE_HEIGHT - 80, containLabel: true });
       option.xAxis.push({ ...parameterAxis(colours, panel.axis), gridIndex: index });
-      option.yAxis.push({ ...upAxis(colours, column ? "" : figure.metric, { min: low - margin, max: high + margin, axisLabel: { color: colours.quiet, fontSize: 12, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: text } }), gridIndex: index });
+      option.yAxis.push({ ...upAxis(colours, column ? "" : figure.metric, { min: low - margin, max: high + margin, ...ROUND }), gridIndex: index });
       const points = panel.x.map((x, at) => ({ value: [x, panel.y[at], panel.numbers[at]], number: panel.numbers[at] }));
       option.series.push({ type: "scatter", name: panel.axis.name, xAxisIndex: index, yAxisIndex: index, data: points, symbolSize: Math.min(6, sizeFor(points.length)), itemStyle: { opacity: 0.75 } });
       option.series.push({ ...highlighted(colours, points.filter((point) => selected.has(point.number))), xAxisIndex: index, yAxisIndex: index, symbolSize: 11 });
