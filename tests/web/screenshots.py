@@ -16,7 +16,7 @@ from tests.web.filled import ACCURACY, Filled
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 TALL = {"width": 1280, "height": 1180}
 WIDE = {"width": 1280, "height": 860}
-S = "/studies/p/l"
+S, P = "/studies/p/l", "p/l"
 
 
 def queue(page: Page) -> None:
@@ -27,13 +27,34 @@ def queue(page: Page) -> None:
     page.wait_for_timeout(300)
 
 
+def brush(page: Page) -> None:
+    """Selects the best trials along the last axis of the parallel coordinates."""
+    box = draw(page, "#parallel")
+    page.mouse.move(box["x"] + box["width"] - 70, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 70, box["y"] + 95, steps=4)
+    page.mouse.up()
+    page.locator("#selected").wait_for()
+
+
+def draw(page: Page, part: str) -> Any:
+    """Waits until the figures of a part are drawn; returns the place of the first one."""
+    figures = page.locator(f"{part}[data-figure], {part} [data-figure]")
+    for index in range(figures.count()):
+        figures.nth(index).scroll_into_view_if_needed()
+        figures.nth(index).locator("canvas").first.wait_for()
+    return figures.first.locator(".drawing").bounding_box()
+
+
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "studies": ("/", {"viewport": {"width": 1280, "height": 440}}),
-    "study": (f"{S}/digits", {"viewport": TALL}),
-    "study-dark": (f"{S}/digits", {"color_scheme": "dark"}),
-    "study-phone": (f"{S}/digits", {"viewport": PHONE, "device_scale_factor": 2}),
-    "parallel": (f"{S}/digits", {"part": "#parallel"}),
-    "front": (f"{S}/ranker", {}),
+    "study": (f"{S}/digits", {"viewport": TALL, "figures": "#history, #curves"}),
+    "study-dark": (f"{S}/digits", {"color_scheme": "dark", "figures": "#history, #curves"}),
+    "study-phone": (f"{S}/digits", {"viewport": PHONE, "device_scale_factor": 2, "figures": "#history"}),
+    "parallel": (f"{S}/digits", {"part": "#parallel", "before": brush}),
+    "analysis": (f"{S}/digits", {"part": ".analysis", "figures": ".analysis"}),
+    "front": (f"{S}/ranker", {"figures": ".pair"}),
+    "compare": (f"/compare?study={P}/digits&study={P}/digits-tpe&study={P}/digits-random", {"figures": "main"}),
     "queue": (f"{S}/digits", {"before": queue}),
 }
 
@@ -41,10 +62,14 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
 def take(browser: Browser, url: str, folder: Path) -> None:
     """Takes all pictures."""
     for name, (path, options) in PICTURES.items():
-        before, part = options.pop("before", None), options.pop("part", None)
+        before, part, figures = (options.pop(name, None) for name in ("before", "part", "figures"))
         context = browser.new_context(**{"viewport": WIDE, "base_url": url, **options})
         page = context.new_page()
         page.goto(path)
+        if figures is not None:
+            for one in figures.split(", "):
+                draw(page, one)
+            page.evaluate("scrollTo(0, 0)")
         if before is not None:
             before(page)
         shown = page if part is None else page.locator(part)
@@ -60,6 +85,10 @@ def main() -> None:
         filled.create("mnist-cnn", "MNIST, convolutional", metrics=[ACCURACY], studyStoppingConfig={"maxNumTrials": 40})
         filled.ranker(70)
         filled.digits(70)
+        for study_id, algorithm in (("digits-tpe", "TPE"), ("digits-random", "RANDOM_SEARCH")):
+            filled.create(study_id, f"Digits, {algorithm.split('_')[0].capitalize()}", algorithm=algorithm, seed="7")
+            for number in range(45):
+                filled.train(study_id, f"worker-{number % 3}")
         filled.close()
         take(browser, server.url, folder)
         server.stop()

@@ -9,11 +9,12 @@ const SCALES = {
   options: [["", "all"], ["best", "best quarter"], ["log", "logarithmic"], ["gap", "distance from the best"]],
 };
 
-// With fewer values none is an outlier.
-const LEAST_FENCED = 20;
+// With fewer values none is an outlier; of lines, the first values are far from the others.
+const LEAST_POINTS = 20;
+const LEAST_STEPS = 6;
 
 // Returns how values are placed, the title and the type of their axis, and its range.
-function scaleOf(values, goal, chosen, name) {
+function scaleOf(values, goal, chosen, name, least) {
   const sign = goal === "maximize" ? 1 : -1;
   const sorted = [...values].sort((one, other) => sign * (other - one));
   const [best, worst] = [sorted[0], sorted.at(-1)];
@@ -28,7 +29,7 @@ function scaleOf(values, goal, chosen, name) {
   if (chosen === "log" && Math.min(best, worst) > 0) return { place: (value) => value, title: `${name} (log)`, more: { type: "log" } };
   let end = worst;
   if (chosen === "best" && sorted.length > 4) end = at(0.25);
-  else if (sorted.length > LEAST_FENCED && Math.abs(best - worst) > 5 * Math.abs(best - at(0.75))) end = best - 3 * (best - at(0.75));
+  else if (sorted.length > least && Math.abs(best - worst) > 5 * Math.abs(best - at(0.75))) end = best - 3 * (best - at(0.75));
   const beyond = (value) => sign * (end - value) > 0;
   const title = end === worst ? name : `${name}; worse ones at the edge`;
   const margin = 0.04 * Math.abs(best - end);
@@ -64,7 +65,7 @@ export const history = {
   option({ figure }, chosen, colours, selected) {
     const { points, best, failed } = figure;
     if (!points.x.length) return null;
-    const { place, title, more } = scaleOf(points.y, figure.goal, chosen.scale, figure.metric);
+    const { place, title, more } = scaleOf(points.y, figure.goal, chosen.scale, figure.metric, LEAST_POINTS);
     const { length, made } = across(colours, figure, Math.max(best.end, ...points.x.slice(-1)));
     const rows = points.x.map((x, index) => ({ value: [x / length, place(points.y[index])], number: points.numbers[index], real: points.y[index], mark: points.marks[index] }));
     const marks = ["succeeded", "stopped"].filter((one) => points.marks.includes(one));
@@ -109,7 +110,7 @@ export const compare = {
   option({ figure }, chosen, colours) {
     const known = figure.studies.filter((one) => one.best.x.length);
     if (!known.length) return null;
-    const { place, title, more } = scaleOf(known.flatMap((one) => one.best.y), figure.goal, chosen.scale, figure.metric);
+    const { place, title, more } = scaleOf(known.flatMap((one) => one.best.y), figure.goal, chosen.scale, figure.metric, LEAST_STEPS);
     const { length, made } = across(colours, figure, Math.max(...known.map((one) => one.best.end)));
     const series = known.map((one) => ({
       name: one.study,
