@@ -43,7 +43,8 @@ async def report_study(
     """Return a report of the study: what was searched and how, the best trials, importance, curves, what was saved."""
     name = StudyName(Location(project, location), study)
     data = await reports.read(name)
-    forgone = "" if data.study.spec.stopping_rule is not None else (await hindsight.auto(name)).sentence
+    found = await hindsight.auto(name)
+    forgone = "" if found.replay is None else found.sentence
     address = f"{str(request.base_url).rstrip('/')}/studies/{project}/{location}/{study}"
     content = await aside(_written, data, address, forgone, format)
     headers = {
