@@ -26,7 +26,7 @@ class Share:
     Args:
         name: the parameter's.
         share: of the variance of the results over the search space, from 0 to 1, by the parameter alone.
-        low: the low end of its interval, which has the true share in about 9 of 10 cases; 0 if it may not matter.
+        low: the low end of its 90% interval, of what the trials can show; 0 if it may not matter.
         high: the high end.
         total: its share together with what it does in combination with others.
         trials: how many trials have the parameter.
