@@ -1,0 +1,1 @@
+"""Studies for assistants: tools of the Model Context Protocol, and what their answers contain."""
