@@ -392,6 +392,7 @@ def test_the_documented_search(server_url, tmp_path, monkeypatch, capsys):
 def test_the_documented_way_to_a_server_with_a_token(tmp_path, monkeypatch):
     _, _, with_token = snippets()
     token = "a long random secret"
+    execute = google_api_client.TFCloudHttpRequest.execute
     process = ServerProcess(tmp_path, DODONA_TOKEN=token).start()
     try:
         monkeypatch.chdir(tmp_path)
@@ -400,5 +401,27 @@ def test_the_documented_way_to_a_server_with_a_token(tmp_path, monkeypatch):
         exec(compile(with_token, "docs", "exec"), {"__name__": "__main__"})
         assert json.loads(Path(constants.OPTIMIZER_API_DOCUMENT_FILE).read_text())["rootUrl"] == f"{process.url}/ml/"
         assert len(study().get_suggestions("w")) == 1
+        for role in ("worker", "editor"):
+            body = {"displayName": role, "role": role, "project": PROJECT}
+            made = requests.post(f"{process.url}/v1/tokens", json=body, headers=bearer(token), timeout=patience(10))
+            monkeypatch.setenv("DODONA_TOKEN", made.json()["secret"])
+            # What the snippet replaces would go on to send the token before.
+            monkeypatch.setattr(google_api_client.TFCloudHttpRequest, "execute", execute)
+            exec(compile(with_token, "docs", "exec"), {"__name__": "__main__"})
+            client = study(role)
+            client.get_suggestions("w")
+            measure(client, "1", 0.25)
+            stopping = f"{process.url}/v1/{HERE}/studies/{role}/trials/1:stop"
+            requests.post(stopping, headers=bearer(token), timeout=patience(10)).raise_for_status()
+            # It asks whether to stop, and stops the trial.
+            assert client.should_trial_stop("1") is True
+            assert client.complete_trial("1", False)["state"] == "COMPLETED"
+            assert len(client.list_trials()) == 1
+            with pytest.raises(errors.HttpError, match="these roles may: admin, operator"):
+                client.delete_study()
     finally:
         process.stop()
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
