@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 import dodona
 from tests.api.conftest import HERE
@@ -116,3 +117,11 @@ def test_a_stream_goes_on_from_a_number_only(api, study, last):
     headers = {"accept": "text/event-stream", "last-event-id": last}
     response = api.client.get(f"{HERE}{study}/events", headers=headers)
     assert (response.status_code, response.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_an_event_of_a_newer_server_is_shown_as_it_is(api, study):
+    insert = sa.text("INSERT INTO events (study_key, time, kind, detail) VALUES (1, 1.0, 'SOMETHING_NEW', 'what')")
+    api.client.portal.call(api.client.app.state.store.run, lambda t: t.execute(insert).rowcount)
+    created, newer = api.get(f"{study}/events")["events"]
+    assert (created["kind"], newer["kind"], newer["detail"]) == ("STUDY_CREATED", "SOMETHING_NEW", "what")
+    assert api.client.get("/studies/p/l/s").status_code == 200

@@ -31,6 +31,13 @@ class EventKind(enum.StrEnum):
     TRIAL_INFEASIBLE = "TRIAL_INFEASIBLE"
     TRIAL_DELETED = "TRIAL_DELETED"
 
+    @classmethod
+    def _missing_(cls, value: object) -> EventKind:
+        """Return a kind that a newer server has stored: during an upgrade older ones still run."""
+        kind = str.__new__(cls, value)
+        kind._name_ = kind._value_ = str(value)
+        return kind
+
 
 class ActorKind(enum.StrEnum):
     """The kinds of those who cause an event."""
