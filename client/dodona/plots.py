@@ -249,9 +249,12 @@ def _studies(sources: Any, goal: Goal | None) -> list[figures.Study]:
 
 def _drawn() -> Any:
     try:
+        import numpy  # noqa: F401 - importance and contours need it
+
         from dodona import _drawn
     except ImportError as error:
-        if not (error.name or "").startswith("plotly"):
+        needed = (error.name or "").partition(".")[0]
+        if needed not in ("numpy", "plotly"):
             raise
-        raise ImportError(f"figures need plotly ({error}); install it with: pip install 'dodona[plots]'") from error
+        raise ImportError(f"figures need {needed} ({error}); install it with: pip install 'dodona[plots]'") from error
     return _drawn

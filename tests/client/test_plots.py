@@ -174,6 +174,8 @@ def test_names_are_no_markup(server_url: str) -> None:
             study.plot_history(), study.plot_curves(), study.plot_slice(), study.plot_contour(), study.plot_rank(),
             study.plot_timeline(), study.plot_edf(), study.plot_importance(), plots.compare([study, study]),
         ]  # fmt: skip
+        (lines,) = study.plot_parallel().data
+        assert lines.dimensions[1].ticktext == ("<b>$x$ &…rt(1)'>",), "Plotly shows these as they are"
         for figure in drawn:
             shown = json.dumps(figure.to_plotly_json(), default=str)
             assert "<b>" not in shown

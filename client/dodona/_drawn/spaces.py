@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 import dodona_figures as figures
 from dodona._drawn.style import LOOK, axis_of, colour_range, figure, hover, places, scale_of, text, without
 from dodona_figures import Axis, Study
+from dodona_figures.words import short
 
 # The axis label for trials in which the parameter was not active.
 INACTIVE = "–"
@@ -43,7 +44,8 @@ def _dimension(axis: Axis, values: Sequence[str | float | None]) -> dict[str, An
     if axis.kind == "category":
         index = {name: float(place) for place, name in enumerate(axis.categories)}
         at = [None if value is None else index[str(value)] for value in values]
-        ticks = [(text(name, 16), place) for name, place in index.items()]
+        # Unlike other texts of Plotly, these are no markup.
+        ticks = [(short(name, 16), place) for name, place in index.items()]
     else:
         at = [None if value is None else _height(axis, float(value)) for value in values]
         ticks = _ticks(axis, [height for height in at if height is not None])

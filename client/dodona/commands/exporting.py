@@ -59,7 +59,7 @@ def report(
     ] = None,
     url: Url = None,
     token: Token = None,
-    project: Project = "default",
+    project: Project = None,
 ) -> None:
     """Write a report of a study: one HTML file with figures, or Markdown.
 
