@@ -1,9 +1,9 @@
 """Command that writes what the documentation has from the code.
 
-    python -m dodona_server.document docs/openapi.json docs/protocol.md
+    python -m dodona_server.document docs/openapi.json docs/protocol.md docs/security.md
 
 The first file is the OpenAPI document; without arguments it goes to stdout. In any page, the command replaces the
-table of the fields that are Dodona's own.
+table of the fields that are Dodona's own, and the table of calls and roles.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from typing import cast
 
 from dodona_schemas.base import OWN
 from dodona_server.app import create_app
+from dodona_server.domain.access import ANYONE, RULES, Role, Rule
 from dodona_server.storage.store import Store
 
 _HEAD = "| field | messages | meaning |\n| --- | --- | --- |\n"
 _TABLE = re.compile(re.escape(_HEAD) + r"(\|.*\n)*")
+_ROLES_HEAD = f"| call | {' | '.join(Role)} |\n" + "| --- " * (len(Role) + 1) + "|\n"
+_ROLES = re.compile(re.escape(_ROLES_HEAD) + r"(\|.*\n)*")
 
 
 def openapi_document() -> str:
@@ -40,9 +43,25 @@ def with_own_fields(page: str) -> str:
     return _TABLE.sub(lambda _: _HEAD + "".join(rows), page)
 
 
+def with_roles(page: str) -> str:
+    """Return a page of the documentation with the current table of calls and roles."""
+    return _ROLES.sub(lambda _: _ROLES_HEAD + "".join(_row(name, rule) for name, rule in RULES.items()), page)
+
+
+def _row(name: str, rule: Rule) -> str:
+    mark = " †" if rule is ANYONE else " *" if rule.of_server else ""
+    cells = ["yes" if rule is ANYONE or role in rule.roles else "" for role in Role]
+    return f"| `{name}`{mark} | {' | '.join(cells)} |\n"
+
+
+def written(page: str) -> str:
+    """Return a page of the documentation with all tables up to date."""
+    return with_roles(with_own_fields(page))
+
+
 if __name__ == "__main__":
     for file in map(Path, sys.argv[1:]):
-        content = openapi_document() if file.suffix == ".json" else with_own_fields(file.read_text(encoding="utf-8"))
+        content = openapi_document() if file.suffix == ".json" else written(file.read_text(encoding="utf-8"))
         file.write_text(content, encoding="utf-8")
     if not sys.argv[1:]:
         sys.stdout.write(openapi_document())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dodona_schemas.base import OWN
 from dodona_server.api.calls import CALLS, OCTETS
 from dodona_server.api.examples import EXAMPLES
 from dodona_server.app import create_app
-from dodona_server.document import openapi_document, with_own_fields
+from dodona_server.document import openapi_document, with_own_fields, with_roles
 from dodona_server.storage.opening import open_store
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
@@ -44,6 +45,19 @@ def test_the_committed_table_of_own_fields_is_up_to_date():
     page = (COMMITTED.parent / "protocol.md").read_text(encoding="utf-8")
     assert "| `requestId` |" in page
     assert page == with_own_fields(page), "run: python -m dodona_server.document docs/protocol.md"
+
+
+def test_the_committed_table_of_roles_is_up_to_date():
+    page = (COMMITTED.parent / "security.md").read_text(encoding="utf-8")
+    assert "| `suggest_trials` |  | yes | yes | yes | yes |" in page
+    assert page == with_roles(page), "run: python -m dodona_server.document docs/security.md"
+
+
+def test_each_threat_names_tests_that_exist():
+    page = (COMMITTED.parent / "security.md").read_text(encoding="utf-8")
+    files = set(re.findall(r"`(tests/[\w/]+\.py)`", page))
+    assert len(files) > 8
+    assert {file for file in files if not (COMMITTED.parents[1] / file).is_file()} == set()
 
 
 def test_what_vertex_lacks_is_marked(server):
