@@ -39,13 +39,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import httpx
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 from playwright.sync_api import Error as BrowserError
 
 from dashboard_data import STUDY, copy_to_optuna, make_dodona
 from load import RawSession
 from markdown_tables import aligned, placed
+from open_pages import watch
 from processes import HERE, Load, Server, cpu_seconds, environment, pinned, processor
 from targets import SERVES
 
@@ -242,48 +242,6 @@ def _watch(port: int, pages: int, options: argparse.Namespace) -> subprocess.Pop
     return watching
 
 
-async def watch(port: int, pages: int) -> None:
-    """Be that many open pages until a line comes in; then write how often they were told and what they fetched."""
-    told, fetched = 0, 0
-
-    async def be_a_page(client: httpx.AsyncClient) -> None:
-        nonlocal told, fetched
-        figure, figure_at = f"{PAGE_OF_STUDY}/figures/history", 0.0
-        tags: dict[str, str] = {}
-
-        async def fetch(path: str, mark: str) -> None:
-            nonlocal fetched
-            answer = await client.get(
-                path, headers={"Dodona-Mark": mark, "If-None-Match": tags.get(path, "-"), "Accept-Encoding": "gzip"}
-            )
-            tags[path] = answer.headers.get("etag", "-")
-            fetched += 1
-
-        async with client.stream("GET", f"{PAGE_OF_STUDY}/changes") as stream:
-            async for line in stream.aiter_lines():
-                if not line.startswith("data: "):
-                    continue
-                told += 1
-                mark = line.removeprefix("data: ")
-                await fetch(PAGE_OF_STUDY, mark)
-                # As figures.js does.
-                if time.monotonic() > figure_at + 5:
-                    figure_at = time.monotonic()
-                    await fetch(figure, mark)
-
-    limits = httpx.Limits(max_connections=3 * pages)
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=60, trust_env=False
-    ) as client:
-        tasks = [asyncio.create_task(be_a_page(client)) for _ in range(pages)]
-        await asyncio.sleep(2)
-        print("ready", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        for task in tasks:
-            task.cancel()
-    print(json.dumps([told, fetched]), flush=True)
-
-
 def tables(runs: list[Opened], loops: list[Slowed]) -> dict[str, str]:
     """Return the tables of the results in Markdown: medians over the repeats."""
     found = {}
@@ -374,7 +332,7 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     options = parsed()
     if options.watch:
-        asyncio.run(watch(options.watch, options.pages))
+        asyncio.run(watch(options.watch, PAGE_OF_STUDY, options.pages))
         return
     with tempfile.TemporaryDirectory() as folder:
         runs, loops = measure(options, Path(folder))

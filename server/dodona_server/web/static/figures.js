@@ -7,7 +7,7 @@ import { contour, importance, parallel, rank, slices } from "./figure_space.js";
 import { timeline } from "./figure_timeline.js";
 import { look } from "./look.js";
 import { at } from "./root.js";
-import { select, selected, toggle } from "./selection.js";
+import { filterTable, select, selected, toggle } from "./selection.js";
 import { read, write } from "./state.js";
 import { toolsOf } from "./tools.js";
 
@@ -191,7 +191,8 @@ class Figure {
     this.brushing = setTimeout(() => {
       const { numbers, intervals, filter } = this.kind.brushed(this.chart, this.data);
       this.choose("brush", Object.keys(intervals).length ? JSON.stringify(intervals) : "");
-      select(numbers, filter);
+      select(numbers);
+      filterTable(filter);
     }, 150);
   }
 

@@ -1,4 +1,5 @@
 // The selected trials: highlighted in every figure and in the tables, and part of the address.
+import { refresh } from "./live.js";
 import { at } from "./root.js";
 import { read, write } from "./state.js";
 
@@ -8,15 +9,13 @@ const MOST_KEPT = 400;
 const bar = document.getElementById("selected");
 // A filter has a limited length.
 const MOST_FILTERED = 150;
-let wanted = "";
+let brushed = "";
 let numbers = new Set(read("trials").split(",").filter((one) => /^\d+$/.test(one)).map(Number));
 
 export const selected = () => numbers;
 
-// A filter may say the same of trials that are not drawn.
-export function select(chosen, filter = "") {
+export function select(chosen) {
   numbers = new Set([...chosen].sort((one, other) => one - other));
-  wanted = filter;
   write("trials", [...numbers].slice(0, MOST_KEPT).join(","));
   show();
   document.dispatchEvent(new CustomEvent("dodona:selected"));
@@ -35,15 +34,23 @@ function linkTo(number) {
   return link;
 }
 
-// The table of trials with the selected ones alone, where it can be filtered.
-function tableOf() {
-  const field = document.querySelector("#trials [name=filter]");
-  if (!field) return "";
+// The page with that filter of its table of trials; null where it has none.
+function addressWith(filter) {
+  if (!document.querySelector("#trials [name=filter]")) return null;
   const address = new URL(location.href);
-  for (const name of ["trials", "from", "after"]) address.searchParams.delete(name);
-  address.searchParams.set("filter", wanted || `trial in [${[...numbers].slice(0, MOST_FILTERED).join(", ")}]`);
-  address.hash = "trials";
-  return address.href;
+  for (const name of ["trials", "from", "after", "page", "filter"]) address.searchParams.delete(name);
+  if (filter) address.searchParams.set("filter", filter);
+  return address;
+}
+
+// Shows only the trials of a filter in the table, or all of them again; another filter of the reader stays.
+export function filterTable(filter) {
+  const present = new URLSearchParams(location.search).get("filter") ?? "";
+  const address = present === brushed || filter ? addressWith(filter) : null;
+  if (!address || present === filter) return;
+  brushed = filter;
+  history.replaceState(history.state, "", address);
+  refresh().catch(() => {});
 }
 
 function show() {
@@ -58,8 +65,9 @@ function show() {
   text.replaceChildren(`${numbers.size} selected: trial${numbers.size === 1 ? "" : "s"} `);
   for (const number of listed) text.append(linkTo(number), " ");
   if (listed.length < numbers.size) text.append("…");
+  const address = addressWith(`trial in [${[...numbers].slice(0, MOST_FILTERED).join(", ")}]`);
   const link = bar.querySelector("a[data-table]");
-  link.href = tableOf() || "#trials";
+  link.href = address ? `${address.href}#trials` : "#trials";
 }
 
 bar?.querySelector("button").addEventListener("click", () => select([]));
