@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from dodona._codec import TUNER_PREFIX
 from dodona._record import TrialRecord
 from dodona._space import Boolean, Categorical, Discrete, Float, Int, Parameter, Space, Value, values_of
 from dodona_figures import records
@@ -84,7 +85,8 @@ def _trial(trial: TrialRecord) -> records.Trial:
     return records.Trial(
         number=trial.number,
         state=trial.state,
-        parameters=trial.parameters,
+        # How far a trial trains, and which one it continues, is no part of the search space.
+        parameters={name: one for name, one in trial.parameters.items() if not name.startswith(TUNER_PREFIX)},
         metrics=trial.metrics,
         stopped=trial.stopped,
         reports=[

@@ -52,7 +52,7 @@ def test_a_trial_has_its_reports_and_why_it_was_stopped() -> None:
     trial = Trial(
         1,
         TrialState.SUCCEEDED,
-        {"rate": 0.1},
+        {"rate": 0.1, "tuner/epochs": 9},
         "w",
         start_time=1.0,
         end_time=3.0,
@@ -63,6 +63,7 @@ def test_a_trial_has_its_reports_and_why_it_was_stopped() -> None:
     )
     (found,) = figured(STUDY, [trial]).trials
     assert (found.mark, found.reason, found.seconds, found.step, found.worker) == ("stopped", "too slow", 2.0, 1, "w")
+    assert found.parameters == {"rate": 0.1}
     assert [(one.step, one.elapsed) for one in found.reports] == [(1, 0.5)], "nobody measured a predicted one"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from dodona_figures import records
+from dodona_server.domain.continuation import TUNER_PREFIX
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.space import Categorical, Discrete, Integer, Parameter
 from dodona_server.domain.study import Study
@@ -66,7 +67,8 @@ def _trial(trial: Trial, attempts: Sequence[records.Attempt]) -> records.Trial:
     return records.Trial(
         number=trial.number,
         state=trial.state.value,
-        parameters=trial.parameters,
+        # How far a trial trains, and which one it continues, is no part of the search space.
+        parameters={name: one for name, one in trial.parameters.items() if not name.startswith(TUNER_PREFIX)},
         metrics={} if final is None else final.metrics,
         stopped=trial.stopped,
         reports=[_report(one) for one in trial.measurements or () if not one.predicted],
