@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.domain.study import Goal
-from dodona_server.web.chart import MAX_DOTS, Axis, curve_chart, fence, objective_chart, thin
+from dodona_server.web.chart import MAX_DOTS, Axis, curve_chart, fence, objective_chart, sparkline, thin
 
 MAX = sys.float_info.max
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -41,6 +41,13 @@ def test_every_axis_has_a_few_ordered_ticks_inside(one: float, other: float) -> 
     assert ticks == sorted(ticks)
     assert all(math.isfinite(value) for value in ticks)
     assert 0 <= axis.place(min(one, other)) <= axis.place(max(one, other)) <= 100
+
+
+def test_a_sparkline_keeps_the_best_so_far() -> None:
+    assert sparkline([(1, 0.5)], Goal.MAXIMIZE) == ""
+    assert sparkline([(1, 0.0), (3, 1.0), (5, 0.5)], Goal.MAXIMIZE) == "M0.0 19.0H50.0V1.0H100"
+    assert sparkline([(1, 1.0), (2, 0.0)], Goal.MINIMIZE) == "M0.0 1.0H100.0V19.0H100"
+    assert "nan" not in sparkline([(1, 1.7e308), (2, -1.7e308)], Goal.MINIMIZE)
 
 
 def test_no_trial_has_no_chart() -> None:

@@ -69,6 +69,14 @@ USER = Actor(ActorKind.USER)
 
 
 @dataclass(frozen=True, slots=True)
+class EventPosition:
+    """A position among a study's events: by an event's number, or by its key while it has no number."""
+
+    is_number: bool
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened in a study.
 

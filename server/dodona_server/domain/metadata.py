@@ -1,4 +1,4 @@
-"""Metadata: strings that clients store with a study or a trial, by key. The server does not interpret them."""
+"""Metadata: strings that clients store with a study or a trial, by key. The server interprets notes and tags alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from functools import cached_property
 
 from dodona_server.domain.errors import InvalidArgument
 
+# What people write about a study or a trial: a text, and tags with commas between them.
+NOTE, TAGS = "dodona/note", "dodona/tags"
 MAX_ENTRIES = 256
 MAX_KEY_LENGTH = 256
 MAX_VALUE_LENGTH = 65_536

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.study import Study, StudyState
@@ -15,19 +16,24 @@ class StudyOrder(enum.StrEnum):
     OLDEST = "oldest"
     NAME = "name"
     TRIALS = "trials"
+    ACTIVE = "active"
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFilter:
     """Which studies a list shows: those whose name or path contains `text`, in `state` if it is given.
 
-    `projects` are those that it may show; None for all.
+    `projects` are those that it may show; None for all. `project` and `tag` are those of all shown studies; empty for
+    any. `archived` is whether it shows the archived ones, instead of the others.
     """
 
     text: str = ""
     state: StudyState | None = None
     order: StudyOrder = StudyOrder.NEWEST
     projects: frozenset[str] | None = None
+    project: str = ""
+    tag: str = ""
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,13 @@ class StudySummary:
     """A study and how far it is.
 
     Args:
-        study: without its metadata.
+        study: the study.
         finished: the number of trials that have ended.
         running: the number of trials that run.
         workers: the number of clients that run them.
         best: the best value of the first metric; None if no trial has succeeded.
+        busy_seconds: the total duration of its attempts, those that run included.
+        history: number and value of some of its trials, in order, with the best one.
         active_time: when a trial last started, ended or showed that it is alive, in seconds since the epoch.
     """
 
@@ -48,4 +56,6 @@ class StudySummary:
     running: int
     workers: int
     best: float | None
+    busy_seconds: float
+    history: Sequence[tuple[int, float]]
     active_time: float

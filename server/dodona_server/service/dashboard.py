@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.event import Event, EventPosition
 from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
@@ -15,7 +17,8 @@ from dodona_server.domain.study_list import StudyFilter, StudySummary
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import require_trial
-from dodona_server.storage import listing, measurements, ranking, study_list, trials
+from dodona_server.service.trials.queries import Filtered
+from dodona_server.storage import events, listing, measurements, ranking, study_list, trials, workers
 from dodona_server.storage.store import Store, Transaction
 
 MAX_HISTORY = 2000
@@ -25,6 +28,7 @@ POINTS_OF_CURVE = 60
 MAX_RUNNING = 20
 MAX_POINTS = 200
 MAX_FAILURES = 500
+MAX_EVENTS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class StudyView:
         running: trials that run, in order.
         curves: trials with measurements, in order.
         failures: number and reason of the latest infeasible trials, the latest first.
+        matching: how many trials match the filter; None without one.
+        problem: why the filter or the order cannot be understood; empty if it can.
+        events: what happened, the latest first.
+        events_after: the position of the last of them; None if there are no earlier ones.
+        busy_seconds: the total duration of the attempts that have ended.
     """
 
     study: Study
@@ -56,6 +65,26 @@ class StudyView:
     running: Sequence[Trial]
     curves: Sequence[Trial]
     failures: Sequence[tuple[int, str]]
+    matching: int | None
+    problem: str
+    events: Sequence[Event]
+    events_after: EventPosition | None
+    busy_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StudiesView:
+    """What the page of studies shows.
+
+    Args:
+        studies: a page of them.
+        count: how many there are.
+        projects: all projects that may be shown.
+    """
+
+    studies: Page[StudySummary]
+    count: int
+    projects: Sequence[str]
 
 
 class DashboardQueries:
@@ -68,16 +97,27 @@ class DashboardQueries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def studies(self, wanted: StudyFilter, skipped: int, limit: int) -> tuple[Page[StudySummary], int]:
-        """Return up to `limit` studies of all projects after the first `skipped`, and how many there are."""
+    async def studies(self, wanted: StudyFilter, skipped: int, limit: int) -> StudiesView:
+        """Return what the page of studies shows, with up to `limit` of them after the first `skipped`."""
 
-        def query(transaction: Transaction) -> tuple[Page[StudySummary], int]:
-            return study_list.page(transaction, wanted, skipped, limit), study_list.count(transaction, wanted)
+        def query(transaction: Transaction) -> StudiesView:
+            seen = wanted.projects
+            projects = [one for one in study_list.projects(transaction) if seen is None or one in seen]
+            page = study_list.page(transaction, wanted, skipped, limit)
+            return StudiesView(page, study_list.count(transaction, wanted), projects)
 
         return await self._store.read(query)
 
-    async def study(self, name: StudyName, wanted: Listing, limit: int) -> StudyView:
-        """Return what the page of the study shows, with up to `limit` trials of the list.
+    async def study(
+        self, name: StudyName, wanted: Listing | Filtered, limit: int, happened: EventPosition | None = None
+    ) -> StudyView:
+        """Return what the page of the study shows.
+
+        Args:
+            name: the study.
+            wanted: the list of its trials.
+            limit: the largest number of trials of that list.
+            happened: the position before which its list of events begins; None for the latest.
 
         Raises:
             NotFound: there is no such study.
@@ -87,7 +127,7 @@ class DashboardQueries:
             study = get_study(transaction, name)
             best = listing.page(transaction, study, Listing(order=Order.BEST), BEST_CURVES).entries
             running = listing.running(transaction, study, MAX_RUNNING)
-            page = listing.page(transaction, study, wanted, limit)
+            page, matching, problem = _listed(transaction, study, wanted, limit)
             history = ranking.history(transaction, study, -(-study.next_trial_number // MAX_HISTORY))
             some = {trial.number for trial in [*running, *page.entries] if trial.end_time is None}
             last = {number: measurements.last(transaction, study.key, number) for number in sorted(some)}
@@ -103,6 +143,10 @@ class DashboardQueries:
                 running,
                 _curves(transaction, study, [*best, *running]),
                 listing.failures(transaction, study, MAX_FAILURES),
+                matching,
+                problem,
+                *events.latest(transaction, study.key, happened, MAX_EVENTS),
+                workers.busy_seconds(transaction, study),
             )
 
         return await self._store.read(query)
@@ -121,6 +165,18 @@ class DashboardQueries:
             return study, dataclasses.replace(trial, measurements=measured)
 
         return await self._store.read(query)
+
+
+def _listed(
+    transaction: Transaction, study: Study, wanted: Listing | Filtered, limit: int
+) -> tuple[Page[Trial], int | None, str]:
+    """Return a page of trials, how many match a filter, and why the filter cannot be understood."""
+    if isinstance(wanted, Listing):
+        return listing.page(transaction, study, wanted, limit), None, ""
+    try:
+        return wanted.page(transaction, study), wanted.count(transaction, study), ""
+    except InvalidArgument as error:
+        return listing.page(transaction, study, Listing(), limit), None, str(error)
 
 
 def _results(

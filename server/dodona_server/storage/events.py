@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.domain.event import Actor, Event, EventKind
+from dodona_server.domain.event import Actor, Event, EventKind, EventPosition
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Study
 from dodona_server.observation import metrics
@@ -37,6 +37,25 @@ _PAGES = (
     .limit(bindparam("limit"))
 )
 _PAGE, _SIZES = Statement(_PAGES), sizes(_PAGES, events.c.detail)
+_LATEST_UNNUMBERED = Statement(
+    sa.select(events)
+    .where(_IN_STUDY, unnumbered, events.c.key < bindparam("before"))
+    .order_by(events.c.key.desc())
+    .limit(bindparam("limit"))
+)
+_LATEST_NUMBERED = Statement(
+    sa.select(events)
+    .where(_IN_STUDY, numbered, events.c.number < bindparam("before"))
+    .order_by(events.c.number.desc())
+    .limit(bindparam("limit"))
+)
+# All events of the study are read: an index for pages alone would cost each report.
+_OF_TRIAL = Statement(
+    sa.select(events)
+    .where(_IN_STUDY, events.c.trial_number == bindparam("trial_number"))
+    .order_by(events.c.key)
+    .limit(bindparam("limit"))
+)
 _NEWEST = Statement(
     sa.select(
         studies.c.key,
@@ -101,6 +120,41 @@ def page(transaction: Transaction, study_key: int, after: int, limit: int) -> Pa
     """Return a page of up to `limit` events with numbers above `after`, in order."""
     parameters = {"of_study": study_key, "after": after, "limit": limit}
     return page_of(transaction, _PAGE, _SIZES, parameters, _event)
+
+
+def latest(
+    transaction: Transaction, study_key: int, before: EventPosition | None, limit: int
+) -> tuple[list[Event], EventPosition | None]:
+    """Return up to `limit` events, the latest first, and the position of the last one; None if it is the first event.
+
+    Args:
+        transaction: to read in.
+        study_key: the study's.
+        before: only events before that one; None for the latest.
+        limit: the largest number of events.
+    """
+    rows: list[Row] = []
+    of_study = {"of_study": study_key, "limit": limit + 1}
+    last = 2**62
+    if before is None or not before.is_number:
+        key = last if before is None else before.value
+        # Those without a number are later than the others.
+        rows = _LATEST_UNNUMBERED.rows(transaction, {**of_study, "before": key})
+    if len(rows) <= limit:
+        number = before.value if before is not None and before.is_number else last
+        rows += _LATEST_NUMBERED.rows(transaction, {**of_study, "before": number})
+    found = [_event({**row, "number": row["number"] or 0}) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return found, None
+    final = rows[limit - 1]
+    by_number = final["number"] is not None
+    return found, EventPosition(by_number, final["number"] if by_number else final["key"])
+
+
+def of_trial(transaction: Transaction, study_key: int, number: int, limit: int) -> list[Event]:
+    """Return the first `limit` events of a trial, in order."""
+    rows = _OF_TRIAL.rows(transaction, {"of_study": study_key, "trial_number": number, "limit": limit})
+    return [_event({**row, "number": row["number"] or 0}) for row in rows]
 
 
 def _event(row: Row) -> Event:

@@ -28,6 +28,7 @@ from dodona_server.domain.filters import (
     Sorting,
     Source,
 )
+from dodona_server.domain.metadata import NOTE, TAGS
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import Trial, TrialState
@@ -35,8 +36,6 @@ from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import trials
 from dodona_server.storage.trial_rows import IN_STUDY, NOTED, read_trial
-
-NOTE, TAGS = "dodona/note", "dodona/tags"
 
 
 class json_value(FunctionElement[Any]):  # noqa: N801 - a function of SQL

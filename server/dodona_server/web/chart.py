@@ -12,6 +12,7 @@ import enum
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from statistics import quantiles
 
 from dodona_server.domain.study import Goal
@@ -346,3 +347,28 @@ def _steps(x_axis: Axis, y_axis: Axis | LogAxis, points: Sequence[Point]) -> str
         for index, (key, value) in enumerate(points)
     ]
     return "".join(moves) + "H100"
+
+
+def sparkline(values: Sequence[tuple[int, float]], goal: Goal) -> str:
+    """Return the path of the best value so far in a box of 100 by 20; empty for fewer than two values.
+
+    Args:
+        values: number and value of trials, in order.
+        goal: what is better.
+    """
+    if len(values) < 2:
+        return ""
+    better = max if goal is Goal.MAXIMIZE else min
+    bests = list(accumulate((value for _, value in values), better))
+    low, high = min(bests), max(bests)
+    first, last = values[0][0], values[-1][0]
+    points = []
+    for (trial, _), best in zip(values, bests, strict=True):
+        # The differences of huge values are beyond a float.
+        share = 0.5 if high == low else (best / 2 - low / 2) / (high / 2 - low / 2)
+        points.append((100 * (trial - first) / (last - first), 19 - 18 * share))
+    steps = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
+    for before, point in pairwise(points):
+        if point[1] != before[1]:
+            steps.append(f"H{point[0]:.1f}V{point[1]:.1f}")
+    return "".join([*steps, "H100"])

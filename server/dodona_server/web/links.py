@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -17,16 +17,21 @@ class Links:
 
     Args:
         path: of the page.
-        query: the fields of its query that are not the default.
+        query: the fields of its query that are not the default; several values of a field are a list.
     """
 
     path: str
-    query: Mapping[str, str]
+    query: Mapping[str, str | Sequence[str]]
 
     def to(self, part: str = "", **changes: str) -> str:
         """Return the address with these fields changed; an empty value is the default; `part` is an element's id."""
         query = {name: value for name, value in {**self.query, **changes}.items() if value}
-        return self.path + (f"?{urlencode(query)}" if query else "") + (f"#{part}" if part else "")
+        return self.path + (f"?{urlencode(query, doseq=True)}" if query else "") + (f"#{part}" if part else "")
+
+    def fields(self, *omitted: str) -> list[tuple[str, str]]:
+        """Return name and value of the fields of the query, each value once, for a form that sets those `omitted`."""
+        kept = {name: value for name, value in self.query.items() if value and name not in omitted}
+        return [(name, one) for name, value in kept.items() for one in ([value] if isinstance(value, str) else value)]
 
 
 def chosen(given: str, default: Choice) -> Choice:

@@ -20,8 +20,9 @@ from dodona_server.web.figure_data import KINDS, comparison, study_figure
 from dodona_server.web.live import cursor, stream
 from dodona_server.web.rendering import ASSETS, content, file, page
 from dodona_server.web.studies_page import MAX_STUDIES, StudiesQuery, studies_context
-from dodona_server.web.study_page import MAX_ROWS, StudyQuery, study_context
+from dodona_server.web.study_page import StudyQuery, study_context
 from dodona_server.web.trial_page import trial_context
+from dodona_server.web.trial_table import MAX_ROWS
 
 JSON = "application/json"
 _SERVED = {asset.path: asset for asset in ASSETS.values()}
@@ -31,9 +32,9 @@ async def all_studies(request: Request, dashboard: Dashboard, quotas: ProjectQuo
     """Return the page of all studies."""
     principal: Principal = request.state.principal
     query = StudiesQuery.read(request.query_params, principal.projects_of("all_studies"))
-    found, count = await dashboard.studies(query.wanted, (query.page - 1) * MAX_STUDIES, MAX_STUDIES)
-    context = studies_context(found, count, query)
-    projects = sorted({one.study.name.parent.project for one in found.entries})
+    found = await dashboard.studies(query.wanted, (query.page - 1) * MAX_STUDIES, MAX_STUDIES)
+    context = studies_context(found, query)
+    projects = sorted({one.study.name.parent.project for one in found.studies.entries})
     notices = await quotas.notices(projects)
     return await page(request, "studies.html", address=_address(request), notices=notices, **context)
 
@@ -59,8 +60,9 @@ async def new_study(request: Request) -> Response:
 
 async def one_study(request: Request, project: str, location: str, study: str, dashboard: Dashboard) -> Response:
     """Return the page of a study."""
-    query = StudyQuery.read(request.url.path, request.query_params)
-    view = await dashboard.study(StudyName(Location(project, location), study), query.listing, MAX_ROWS)
+    query = StudyQuery.read(request.url.path, request.query_params, request.query_params.getlist("column"))
+    wanted = query.table.filtered or query.listing
+    view = await dashboard.study(StudyName(Location(project, location), study), wanted, MAX_ROWS, query.happened)
     context = await aside(study_context, view, query)
     return await page(request, "study.html", address=_address(request), **context)
 

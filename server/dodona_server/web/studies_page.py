@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dodona_server.domain.page import Page
 from dodona_server.domain.study import StudyState
-from dodona_server.domain.study_list import StudyFilter, StudyOrder, StudySummary
+from dodona_server.domain.study_list import StudyFilter, StudyOrder
+from dodona_server.service.dashboard import StudiesView
+from dodona_server.web.chart import sparkline
 from dodona_server.web.links import Links, chosen
 
 MAX_STUDIES = 50
@@ -30,17 +31,35 @@ class StudiesQuery:
         order = chosen(given.get("order", ""), StudyOrder.NEWEST)
         page = min(int(number), MAX_PAGE) if number.isascii() and number.isdecimal() else 1
         state = state if state in set(StudyState) else ""
-        kept = {"q": text, "state": state, "order": "" if order is StudyOrder.NEWEST else order.value}
-        wanted = StudyFilter(text, StudyState(state) if state else None, order, projects)
+        kept = {
+            "q": text,
+            "state": state,
+            "order": "" if order is StudyOrder.NEWEST else order.value,
+            "project": given.get("project", "")[:200],
+            "tag": given.get("tag", "").strip()[:200],
+            "archived": "yes" if given.get("archived") == "yes" else "",
+        }
+        wanted = StudyFilter(
+            text,
+            StudyState(state) if state else None,
+            order,
+            projects,
+            kept["project"],
+            kept["tag"],
+            kept["archived"] == "yes",
+        )
         return cls(wanted, max(1, page), Links("/", kept))
 
 
-def studies_context(found: Page[StudySummary], count: int, query: StudiesQuery) -> dict[str, Any]:
+def studies_context(view: StudiesView, query: StudiesQuery) -> dict[str, Any]:
     """Return what the template of the page shows."""
+    found = view.studies
     return {
         "live": any(one.study.state is StudyState.ACTIVE or one.running for one in found.entries),
         "studies": found.entries,
-        "count": count,
+        "sparklines": {one.study.key: sparkline(one.history, one.study.spec.objective.goal) for one in found.entries},
+        "count": view.count,
+        "projects": view.projects,
         "query": query,
         "links": query.links,
         "before": query.links.to(page=str(query.page - 1) if query.page > 2 else "") if query.page > 1 else "",

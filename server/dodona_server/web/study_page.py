@@ -9,23 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dodona_server.domain.event import EventPosition
 from dodona_server.domain.listing import Among, Listing, Order
 from dodona_server.domain.pareto import Front
-from dodona_server.domain.space import Categorical
-from dodona_server.domain.study import Goal, Metric, Study, StudyState
+from dodona_server.domain.study import Goal, Metric, StudyState
 from dodona_server.domain.trial import RankingPosition, Trial, TrialState
 from dodona_server.service.dashboard import MAX_FAILURES, StudyView
 from dodona_server.web.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart, thin
 from dodona_server.web.links import Links, chosen
 from dodona_server.web.parallel import parallel_chart
+from dodona_server.web.trial_table import DENSE, TableQuery, objective_key, trial_value
 
-MAX_ROWS = 25
 MAX_GROUPS = 8
 MAX_FRONT = 10
 # With more than two objectives, most trials are in the front, and each is compared with all others.
 MAX_COMPARED = 500
 _POSITION = re.compile(r"([0-9a-f]{16})-([0-9]{1,18})")
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_EVENT = re.compile(r"[nk][0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,20 @@ class StudyQuery:
     view: View
     metric: str
     links: Links
+    table: TableQuery
+    happened: EventPosition | None = None
 
     @classmethod
-    def read(cls, path: str, given: Mapping[str, str]) -> StudyQuery:
-        """Return the query; whatever is not understood has its default."""
+    def read(cls, path: str, given: Mapping[str, str], columns: Sequence[str] = ()) -> StudyQuery:
+        """Return the query; whatever is not understood has its default.
+
+        Args:
+            path: of the page.
+            given: the fields of the query.
+            columns: all values of its field `column`.
+        """
+        table = TableQuery.read(given, columns)
+        events = given.get("events", "")
         order, among = chosen(given.get("order", ""), Order.NEWEST), chosen(given.get("trials", ""), Among.ALL)
         among = Among.SUCCEEDED if order.is_ranking else among
         view = chosen(given.get("y", ""), View.ALL)
@@ -51,9 +62,13 @@ class StudyQuery:
             "after": after if _POSITION.fullmatch(after) and order.is_ranking else "",
             "y": "" if view is View.ALL else view.value,
             "metric": given.get("metric", ""),
+            **table.kept,
+            "events": events if _EVENT.fullmatch(events) else "",
         }
-        listing = Listing(among, order, int(kept["from"]) if kept["from"] else None, _position(kept["after"]))
-        return cls(listing, view, kept["metric"], Links(path, kept))
+        begin = int(first) if kept["from"] else None
+        listing = Listing(among, order, begin, _position(after) if kept["after"] else None)
+        happened = EventPosition(events[0] == "n", int(events[1:])) if kept["events"] else None
+        return cls(listing, view, given.get("metric", ""), Links(path, kept), table, happened)
 
 
 def _position(text: str) -> RankingPosition | None:
@@ -86,8 +101,12 @@ def study_context(view: StudyView, query: StudyQuery) -> dict[str, Any]:
         "front": _front(view),
         "curves": _curves(view, metric, query.view),
         "parallel": parallel_chart(study, view.points),
-        "columns": list(_columns(study).items()),
+        "columns": query.table.columns_for(study.spec),
+        "dense": sum(one.is_shown for one in query.table.columns_for(study.spec)) > DENSE,
+        "objective_key": objective_key(study),
+        "trial_value": trial_value,
         "following": _following(view, query),
+        "earlier": _earlier(view, query),
         "failures": _failures(view.failures),
         "failures_cut": len(view.failures) == MAX_FAILURES,
         **_choices(view, query, metric, [value for _, value in history]),
@@ -112,7 +131,8 @@ def _choices(view: StudyView, query: StudyQuery, metric: Metric, values: Sequenc
         Among.INFEASIBLE: f"{counts[TrialState.INFEASIBLE]} infeasible",
     }
     orders = {order: order.value.capitalize() for order in Order}
-    anew = {"from": "", "after": ""}
+    anew = {"from": "", "after": "", "filter": "", "sort": "", "page": ""}
+    indexed = query.table.filtered is None
     return {
         "metric_choices": [(links.to(metric=one.id), one.id, one.id == metric.id) for one in view.study.spec.metrics],
         "view_choices": [(links.to(y=one), label, one is query.view) for one, label in views.items()],
@@ -120,7 +140,7 @@ def _choices(view: StudyView, query: StudyQuery, metric: Metric, values: Sequenc
             (
                 links.to("trials", **anew, order=one, trials="" if one.is_ranking else listing.among),
                 label,
-                one is listing.order,
+                indexed and one is listing.order,
             )
             for one, label in orders.items()
         ],
@@ -128,19 +148,11 @@ def _choices(view: StudyView, query: StudyQuery, metric: Metric, values: Sequenc
             (
                 links.to("trials", **anew, trials=one, order="" if listing.order.is_ranking else listing.order),
                 label,
-                one is listing.among,
+                indexed and one is listing.among,
             )
             for one, label in among.items()
         ],
     }
-
-
-def _columns(study: Study) -> dict[str, bool]:
-    """Return the ids of all parameters, each once, and whether their values are numbers."""
-    columns: dict[str, bool] = {}
-    for _, parameter in study.spec.space.walk():
-        columns[parameter.id] = columns.get(parameter.id, True) and not isinstance(parameter.kind, Categorical)
-    return columns
 
 
 def _values(view: StudyView, metric: Metric) -> list[tuple[int, float]]:
@@ -243,12 +255,20 @@ def _following(view: StudyView, query: StudyQuery) -> str:
     """Return the address of the next page of trials; empty if there is none."""
     if not view.trials.more:
         return ""
+    if query.table.filtered is not None:
+        return query.links.to("trials", page=str(query.table.page + 1))
     last = view.trials.entries[-1]
     if query.listing.order.is_ranking:
         value = last.final_measurement.metrics[view.study.spec.objective.id] if last.final_measurement else 0.0
         return query.links.to("trials", after=_written(RankingPosition(value, last.number)))
     step = -1 if query.listing.order is Order.NEWEST else 1
     return query.links.to("trials", **{"from": str(last.number + step)})
+
+
+def _earlier(view: StudyView, query: StudyQuery) -> str:
+    """Return the address of the page with earlier events; empty if there are none."""
+    at = view.events_after
+    return query.links.to("events", events=f"{'n' if at.is_number else 'k'}{at.value}") if at else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from dodona_server.algorithms.default import has_many_objectives
+from dodona_server.domain.event import ActorKind, Event, EventKind
+from dodona_server.domain.metadata import NOTE, TAGS
 from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, SearchSpace, Value
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec, TimeConstraint
@@ -206,7 +210,85 @@ def stop_reason(trial: Trial) -> str:
     return trial.metadata.get(STOPPING_REASON, "")
 
 
+def budget_message(stopping: StoppingConfig) -> dict[str, Any]:
+    """Return the limits of a study as the API has them, without those that are not set."""
+    counts: dict[str, Any] = {
+        "minNumTrials": stopping.min_num_trials,
+        "maxNumTrials": stopping.max_num_trials,
+        "maxNumTrialsNoProgress": stopping.max_num_trials_no_progress,
+        "maxFailedTrials": stopping.max_failed_trials,
+        "shouldStopAsap": stopping.should_stop_asap,
+        "minimumRuntimeConstraint": _constraint(stopping.minimum_runtime),
+        "maximumRuntimeConstraint": _constraint(stopping.maximum_runtime),
+    }
+    if stopping.max_duration_no_progress is not None:
+        counts["maxDurationNoProgress"] = f"{stopping.max_duration_no_progress}s"
+    return {name: value for name, value in counts.items() if value is not None}
+
+
+def _constraint(constraint: TimeConstraint | None) -> dict[str, str] | None:
+    if constraint is None:
+        return None
+    if constraint.end_time is not None:
+        return {"endTime": datetime.fromtimestamp(constraint.end_time, UTC).isoformat()}
+    return {"maxDuration": f"{constraint.max_duration}s"}
+
+
+_EVENTS = {
+    EventKind.STUDY_CREATED: "created",
+    EventKind.STUDY_PAUSED: "paused",
+    EventKind.STUDY_RESUMED: "resumed",
+    EventKind.STUDY_COMPLETED: "completed",
+    EventKind.STUDY_RENAMED: "renamed to",
+    EventKind.STUDY_ARCHIVED: "archived",
+    EventKind.STUDY_UNARCHIVED: "taken out of the archive",
+    EventKind.PARAMETERS_ADDED: "parameters added",
+    EventKind.MAX_TRIALS_CHANGED: "most trials set to",
+    EventKind.BUDGET_CHANGED: "budget changed",
+    EventKind.STOPPING_RULE_CHANGED: "early stopping set to",
+    EventKind.WORKER_STOPPED: "worker asked to stop",
+    EventKind.WORKER_RESUMED: "worker let go on",
+    EventKind.SUGGESTION_FALLBACK: "quasi-random suggestion",
+    EventKind.TRIAL_LOST: "worker lost of",
+    EventKind.TRIAL_REQUESTED: "queued",
+    EventKind.TRIAL_ACTIVE: "started",
+    EventKind.TRIAL_STOPPING: "asked to stop",
+    EventKind.TRIAL_SUCCEEDED: "succeeded",
+    EventKind.TRIAL_INFEASIBLE: "failed",
+    EventKind.TRIAL_DELETED: "deleted",
+}
+
+
+def event_words(event: Event) -> str:
+    """Return what happened: "started", "asked to stop"."""
+    return _EVENTS.get(event.kind, event.kind.value.replace("_", " ").lower())
+
+
+def event_actor(event: Event) -> str:
+    """Return who caused an event: "by worker-1"; empty if its detail says so, or nobody knows."""
+    actor = event.actor
+    if actor is None or actor.kind is ActorKind.SERVER:
+        return ""
+    name = actor.client_id or "a user"
+    return "" if name == event.detail else f"by {name}"
+
+
+def tags(metadata: Mapping[str, str]) -> list[str]:
+    """Return the tags in metadata."""
+    return [tag for tag in metadata.get(TAGS, "").split(",") if tag]
+
+
+def note(metadata: Mapping[str, str]) -> str:
+    """Return the note in metadata; empty for none."""
+    return metadata.get(NOTE, "")
+
+
 FILTERS = {
+    "tags": tags,
+    "budget_message": budget_message,
+    "event_words": event_words,
+    "event_actor": event_actor,
+    "note": note,
     "algorithm": algorithm,
     "goal": goal,
     "form_fields": form_fields,

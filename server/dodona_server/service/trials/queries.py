@@ -62,6 +62,10 @@ class Filtered:
         order = read_order(self.order, study.spec) if self.order else None
         return filtered.page(transaction, study, condition, order, self.skipped, self.limit, self.after)
 
+    def count(self, transaction: Transaction, study: Study) -> int | None:
+        """Return how many trials match; None without a filter."""
+        return filtered.count(transaction, study, read_filter(self.filter, study.spec)) if self.filter else None
+
 
 class TrialQueries:
     """Finds trials.

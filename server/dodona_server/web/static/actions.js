@@ -22,14 +22,40 @@ function complain(form, problem) {
   place.hidden = !problem;
 }
 
-function announce(text, link) {
+function announce(text, link, undo) {
   notice.textContent = text;
   if (link) {
     const anchor = document.createElement("a");
     [anchor.href, anchor.textContent] = link;
     notice.append(" ", anchor);
   }
+  if (undo) {
+    const button = document.createElement("button");
+    [button.type, button.textContent] = ["button", "Undo"];
+    button.addEventListener("click", () => takeBack(undo, button));
+    notice.append(" ", button);
+  }
   notice.hidden = false;
+}
+
+// What has been done since may be why it cannot be undone: the server says so.
+async function takeBack(undo, button) {
+  button.disabled = true;
+  const [method, path] = undo.send.split(" ");
+  try {
+    await call({ dataset: {} }, method, at(path), (requestId) => JSON.stringify({ ...undo.body, requestId }));
+    announce("It is undone.");
+    await refresh();
+  } catch (error) {
+    announce(`It could not be undone: ${error.message}`);
+  }
+}
+
+// The call that undoes what the form has done.
+function undoOf(form, content) {
+  if (!form.dataset.undo) return null;
+  const undo = JSON.parse(form.dataset.undo);
+  return { ...undo, send: undo.send.replace("{id}", content.id ?? "") };
 }
 
 // An answer that was lost is fetched again by the same id, so that nothing happens twice.
@@ -76,7 +102,9 @@ async function follow(form, content) {
   form.closest("dialog")?.close();
   if (what === "secret") reveal(content.secret);
   const link = form.dataset.done && [pageOf(content.name), "Show it"];
-  if (link) announce(form.dataset.done.replace("{id}", content.id), link);
+  const undo = undoOf(form, content);
+  if (link) announce(form.dataset.done.replace("{id}", content.id), link, content.state === "SUCCEEDED" ? null : undo);
+  else if (form.dataset.said) announce(form.dataset.said, null, undo);
   await refresh().catch(() => announce("It is done, but the page could not be fetched again.", [location.href, "Reload"]));
 }
 
@@ -105,7 +133,6 @@ document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-opens]");
   if (opener) open(document.getElementById(opener.dataset.opens), opener);
   else if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
-  else if (event.target.closest("#notice button")) notice.hidden = true;
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
 

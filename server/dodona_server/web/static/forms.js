@@ -114,10 +114,37 @@ function judge(textarea) {
   }
 }
 
+// The limits of the fields, and those that the form does not have.
+function budgetOf(form) {
+  const fields = new FormData(form);
+  const config = JSON.parse(form.querySelector("[data-kept]").dataset.kept);
+  for (const name of ["maxNumTrials", "maxFailedTrials", "maxNumTrialsNoProgress"]) {
+    if (fields.get(name)) config[name] = Number(fields.get(name));
+    else delete config[name];
+  }
+  const hours = form.elements.hours;
+  if (!hours.disabled) {
+    if (hours.value === "") delete config.maximumRuntimeConstraint;
+    else config.maximumRuntimeConstraint = { maxDuration: `${Math.round(Number(hours.value) * 3.6e6) / 1000}s` };
+  }
+  return { studyStoppingConfig: config };
+}
+
+function ruleOf(form) {
+  const rule = form.elements.rule.value;
+  if (!rule) return {};
+  return { [rule]: rule === "noProgressStoppingSpec" ? { patience: 10 } : {} };
+}
+
+function notesOf(form) {
+  const tags = form.elements.tags.value.split(",").map((tag) => tag.trim()).filter(Boolean);
+  return { metadata: { "dodona/note": form.elements.note.value, "dodona/tags": [...new Set(tags)].join(",") } };
+}
+
 // The body of the call, and its path if it depends on the fields.
 export function bodyOf(form) {
   const plain = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, form.elements[name].type === "number" ? Number(value) : value]));
-  const made = { trial: trialOf, again: sameTrialOf, study: () => studyOf(form).study, result: () => ({ finalMeasurement: measurementOf(form) }) };
+  const made = { trial: trialOf, again: sameTrialOf, study: () => studyOf(form).study, result: () => ({ finalMeasurement: measurementOf(form) }), budget: budgetOf, rule: ruleOf, notes: notesOf, fixed: () => JSON.parse(form.dataset.content) };
   const content = (made[form.dataset.body] ?? plain)(form);
   const path = form.dataset.body === "study" ? studyOf(form).path : undefined;
   return { path, body: (requestId) => JSON.stringify({ ...content, requestId }) };
