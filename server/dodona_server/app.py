@@ -57,6 +57,7 @@ from dodona_server.service.operations import OperationService
 from dodona_server.service.quotas import NO_LIMITS, ProjectLimits, Quotas
 from dodona_server.service.reports import Reports
 from dodona_server.service.samples import Samples
+from dodona_server.service.status import StatusQueries
 from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
 from dodona_server.service.studies.studies import KEPT_SECONDS, StudyService
@@ -202,6 +203,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.gauges = Gauges(store)
     app.state.deleted = DeletedStudyService(store, time.time)
     app.state.steering = StudySteering(store, time.time)
+    app.state.status = StatusQueries(store, app.state.gauges, schedule, _place(store, options))
     app.state.workers = WorkerService(store, time.time)
     app.state.queries = queries = TrialQueries(store)
     app.state.trials = trials = TrialService(store, time.time, schedule, options.kept_measurements)
@@ -245,5 +247,10 @@ class _Application(FastAPI):
 
 def _blobs(store: Store, options: Options) -> Blobs | None:
     # Without a store the application only describes its calls.
-    place = options.artifacts or (store.artifacts if store else None)
+    place = _place(store, options)
     return Blobs(place, options.min_free_bytes) if place else None
+
+
+def _place(store: Store, options: Options) -> str | None:
+    """Return where artifacts are kept; None for nowhere."""
+    return options.artifacts or (store.artifacts if store else None)

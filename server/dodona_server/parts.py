@@ -22,6 +22,7 @@ from dodona_server.service.operations import OperationService
 from dodona_server.service.quotas import Quotas
 from dodona_server.service.reports import Reports
 from dodona_server.service.samples import Samples
+from dodona_server.service.status import StatusQueries
 from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
 from dodona_server.service.studies.studies import StudyService
@@ -54,6 +55,7 @@ Hindsights = Annotated[HindsightQueries, part("hindsight")]
 Reported = Annotated[Reports, part("reports")]
 Sampled = Annotated[Samples, part("samples")]
 Operations = Annotated[OperationService, part("operations")]
+ServerStatus = Annotated[StatusQueries, part("status")]
 Measured = Annotated[Gauges, part("gauges")]
 Queries = Annotated[TrialQueries, part("queries")]
 ProjectQuotas = Annotated[Quotas, part("quotas")]

@@ -249,7 +249,10 @@ def test_a_trial_with_measurements(site: Site) -> None:
         site.post(f"{trial}:addTrialMeasurement", {"measurement": measurement})
     running = site.page("/studies/p/l" + trial)
     assert running.live
-    assert "Trial 1 Running Stop Add its result Clone Delete worker worker-1 attempt 1 started" in running.text
+    assert (
+        "Trial 1 Running Stop Add its result Clone Note and tags Delete worker worker-1 attempt 1 started"
+        in running.text
+    )
     assert "Not yet." in running.text
     assert "3 30 s 0.5 1.25" in running.text
     assert [found["aria-label"] for found in running.all("svg", **{"class": "chart small"})] == [
@@ -305,7 +308,7 @@ def test_many_measurements_are_thinned(site: Site, monkeypatch: pytest.MonkeyPat
         site.post(f"{trial}:addTrialMeasurement", {"measurement": {"stepCount": str(step), **MEASUREMENT}})
     page = site.page("/studies/p/l" + trial)
     assert "10 of 30, evenly chosen." in page.text
-    assert len(page.all("th", scope="row")) == 10
+    assert len(page.all("th", scope="row")) == 10 + 1  # and an attempt
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,11 @@ RULES: Mapping[str, Rule] = {
     "one_study": LOOK,
     "changes_of_study": LOOK,
     "one_trial": LOOK,
+    "one_artifact": LOOK,
+    "artifact_image": LOOK,
+    "all_workers": LOOK,
+    # It tells of all projects.
+    "server_state": Rule(LOOK.roles, of_server=True),
     "figure_of_study": LOOK,
     # Each study in its query is checked too.
     "compare": LOOK,

@@ -6,8 +6,10 @@ creates before it starts them, and whichever process is asked adds them up.
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import Metric
@@ -82,6 +84,54 @@ def exposed(gauges: Sequence[Metric]) -> bytes:
         ProcessCollector(registry=registry)
     registry.register(_Measured(gauges))
     return generate_latest(registry)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a metric has measured under one label, in seconds; a quantile is the end of its bucket."""
+
+    label: str
+    count: int
+    mean: float
+    median: float
+    p95: float
+
+
+def summaries() -> dict[str, list[Summary]]:
+    """Return a summary for each label of each histogram, by the metric's name, and of all server processes."""
+    registry: CollectorRegistry = CollectorRegistry()
+    if FOLDER in os.environ:
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry = _OWN
+    return {family.name: _summed(family) for family in registry.collect() if family.type == "histogram"}
+
+
+def _summed(family: Metric) -> list[Summary]:
+    """Return a summary for each value of the first label; the other labels are added up."""
+    buckets: dict[str, dict[float, float]] = {}
+    totals: dict[str, float] = {}
+    for sample in family.samples:
+        labels = [value for name, value in sample.labels.items() if name != "le"]
+        label = labels[0] if labels else ""
+        if sample.name.endswith("_sum"):
+            totals[label] = totals.get(label, 0.0) + sample.value
+        elif sample.name.endswith("_bucket"):
+            of_label = buckets.setdefault(label, {})
+            end = float(sample.labels["le"])
+            of_label[end] = of_label.get(end, 0.0) + sample.value
+    found = []
+    for label, of_label in buckets.items():
+        count = of_label.get(math.inf, 0.0)
+        if count:
+            mean = totals.get(label, 0.0) / count
+            found.append(Summary(label, int(count), mean, _quantile(of_label, 0.5), _quantile(of_label, 0.95)))
+    return sorted(found, key=lambda one: -one.count)
+
+
+def _quantile(buckets: Mapping[float, float], share: float) -> float:
+    wanted = share * buckets[math.inf]
+    return next(end for end, count in sorted(buckets.items()) if count >= wanted)
 
 
 class _Measured(Collector):

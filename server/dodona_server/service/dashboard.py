@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event, EventPosition
 from dodona_server.domain.listing import Listing, Order
@@ -15,10 +16,11 @@ from dodona_server.domain.space import Value
 from dodona_server.domain.study import Study
 from dodona_server.domain.study_list import StudyFilter, StudySummary
 from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.service.nearest import nearest
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import require_trial
 from dodona_server.service.trials.queries import Filtered
-from dodona_server.storage import events, listing, measurements, ranking, study_list, trials, workers
+from dodona_server.storage import artifacts, events, listing, measurements, ranking, study_list, trials, workers
 from dodona_server.storage.store import Store, Transaction
 
 MAX_HISTORY = 2000
@@ -29,6 +31,10 @@ MAX_RUNNING = 20
 MAX_POINTS = 200
 MAX_FAILURES = 500
 MAX_EVENTS = 15
+MAX_TRIAL_EVENTS = 100
+MAX_NEAREST = 6
+# The trials among which the nearest are looked for, evenly chosen.
+MAX_COMPARED = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,29 @@ class StudyView:
     events: Sequence[Event]
     events_after: EventPosition | None
     busy_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """What the page of a trial shows.
+
+    Args:
+        study: the trial's.
+        trial: with its measurements, without long metadata.
+        best: the best trial of the study by the first metric.
+        events: what happened to the trial, in order.
+        nearest: the trials that are most like it, with their distance.
+        compared: among how many trials they are the nearest.
+        artifacts: its files by name.
+    """
+
+    study: Study
+    trial: Trial
+    best: Trial | None
+    events: Sequence[Event]
+    nearest: Sequence[tuple[Trial, float]]
+    compared: int
+    artifacts: Sequence[Artifact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,18 +180,29 @@ class DashboardQueries:
 
         return await self._store.read(query)
 
-    async def trial(self, name: TrialName) -> tuple[Study, Trial]:
-        """Return a study and a trial of it with its measurements, without long metadata.
+    async def trial(self, name: TrialName) -> TrialView:
+        """Return what the page of the trial shows.
 
         Raises:
             NotFound: there is no such study or trial.
         """
 
-        def query(transaction: Transaction) -> tuple[Study, Trial]:
+        def query(transaction: Transaction) -> TrialView:
             study = get_study(transaction, name.study)
             trial = require_trial(trials.find_brief(transaction, study, name.number), name)
             measured = measurements.measured(transaction, study.key, trial)
-            return study, dataclasses.replace(trial, measurements=measured)
+            best = listing.page(transaction, study, Listing(order=Order.BEST), 1).entries
+            step = -(-study.next_trial_number // MAX_COMPARED)
+            compared = listing.numbered(transaction, study, list(range(1, study.next_trial_number, step)))
+            return TrialView(
+                study,
+                dataclasses.replace(trial, measurements=measured),
+                best[0] if best else None,
+                events.of_trial(transaction, study.key, trial.number, MAX_TRIAL_EVENTS),
+                nearest(study.spec.space, trial, compared, MAX_NEAREST),
+                len(compared),
+                artifacts.of_trial(transaction, study.key, trial.number),
+            )
 
         return await self._store.read(query)
 

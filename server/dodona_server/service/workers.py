@@ -35,7 +35,13 @@ class WorkerService:
         self._clock = clock
 
     async def page(
-        self, parent: Location | StudyName | None, *, alive: bool, skipped: int, limit: int
+        self,
+        parent: Location | StudyName | None,
+        *,
+        alive: bool,
+        skipped: int,
+        limit: int,
+        projects: frozenset[str] | None = None,
     ) -> tuple[Page[Worker], float]:
         """Return workers, those that were seen last first, and the time of the answer, in seconds since the epoch.
 
@@ -44,6 +50,7 @@ class WorkerService:
             alive: only those that run a trial or have asked for one within a minute.
             skipped: how many to skip.
             limit: the largest number to return.
+            projects: only those of studies in these projects; None for all.
 
         Raises:
             NotFound: there is no such study.
@@ -54,7 +61,7 @@ class WorkerService:
             study = get_study(transaction, parent) if isinstance(parent, StudyName) else None
             place = parent if isinstance(parent, Location) else None
             since = now - ALIVE_SECONDS if alive else 0.0
-            found = workers.listed(transaction, place, study, since, skipped, limit + 1)
+            found = workers.listed(transaction, place, study, since, skipped, limit + 1, projects)
             return Page(found[:limit], len(found) > limit)
 
         return await self._store.read(query), now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import TrialState
 from dodona_server.domain.worker import Running, StopOrder, Worker
-from dodona_server.storage.statement import Row, Statement, insert_into
+from dodona_server.storage.statement import Row, Statement, in_selected, insert_into, json_texts
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.tables import shown, studies, trials, unfinished, workers
 
@@ -50,6 +51,10 @@ _AMONG = (
     sa.or_(bindparam("of_study") == 0, workers.c.study_key == bindparam("of_study")),
     sa.or_(bindparam("project") == "", studies.c.project == bindparam("project")),
     sa.or_(bindparam("location") == "", studies.c.location == bindparam("location")),
+    sa.or_(
+        bindparam("in_all_projects") == "yes",
+        in_selected(studies.c.project, json_texts(bindparam("in_projects", type_=sa.String))),
+    ),
 )
 _IS_RUNNING = sa.exists(sa.select(trials.c.number).where(*_OF_WORKER, unfinished)).correlate(workers)
 _LIST = Statement(
@@ -115,7 +120,13 @@ def find(transaction: Transaction, study: Study, client_id: str) -> Worker | Non
 
 
 def listed(
-    transaction: Transaction, parent: Location | None, study: Study | None, since: float, skipped: int, limit: int
+    transaction: Transaction,
+    parent: Location | None,
+    study: Study | None,
+    since: float,
+    skipped: int,
+    limit: int,
+    projects: frozenset[str] | None = None,
 ) -> list[Worker]:
     """Return workers, those that asked last first.
 
@@ -126,11 +137,14 @@ def listed(
         since: only those that run a trial or have asked for one since then, in seconds since the epoch.
         skipped: how many of them to skip.
         limit: the largest number to return.
+        projects: only those of studies in these projects; None for all.
     """
     among: dict[str, Any] = {
         "of_study": 0 if study is None else study.key,
         "project": "" if parent is None else parent.project,
         "location": "" if parent is None else parent.location,
+        "in_all_projects": "yes" if projects is None else "",
+        "in_projects": json.dumps(sorted(projects or ())),
     }
     rows = _LIST.rows(transaction, {**among, "since": since, "skipped": skipped, "limit": limit})
     return [_worker(transaction, row) for row in rows]

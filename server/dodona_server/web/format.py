@@ -95,7 +95,28 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // DAY)} d {int(seconds % DAY // HOUR)} h"
 
 
+def size(count: int) -> str:
+    """Return a number of bytes in its largest unit: "512 B", "1.5 MiB"."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def latency(seconds: float) -> str:
+    """Return a short duration: "0.4 ms", "12 ms", "1.3 s"."""
+    if not math.isfinite(seconds):
+        return "more"
+    if seconds >= 1:
+        return duration(seconds)
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
+
+
 FILTERS = {
+    "bytes": size,
+    "latency": latency,
     "number": number,
     "shown": shown,
     "short": short,

@@ -9,20 +9,35 @@ from fastapi import Request, Response
 from dodona_server.aside import aside
 from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
-from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.parts import Access, Audit, Dashboard, Deleted, Following, ProjectQuotas, Sampled, Webhooks
+from dodona_server.domain.names import ArtifactName, Location, StudyName, TrialName
+from dodona_server.parts import (
+    Access,
+    Artifacts,
+    Audit,
+    Dashboard,
+    Deleted,
+    Following,
+    ProjectQuotas,
+    Sampled,
+    ServerStatus,
+    Webhooks,
+    Workers,
+)
 from dodona_server.service.access.people import list_people
 from dodona_server.service.access.tokens import list_tokens
 from dodona_server.service.samples import Sample, Samples
 from dodona_server.web.access_page import MAX_ENTRIES, access_context, audit_context
+from dodona_server.web.artifact_page import artifact_context, image_of
 from dodona_server.web.compare_page import compare_context, studies_of
 from dodona_server.web.figure_data import KINDS, comparison, study_figure
 from dodona_server.web.live import cursor, stream
 from dodona_server.web.rendering import ASSETS, content, file, page
+from dodona_server.web.server_page import server_context
 from dodona_server.web.studies_page import MAX_STUDIES, StudiesQuery, studies_context
 from dodona_server.web.study_page import StudyQuery, study_context
 from dodona_server.web.trial_page import trial_context
 from dodona_server.web.trial_table import MAX_ROWS
+from dodona_server.web.workers_page import MAX_WORKERS, WorkersQuery, workers_context
 
 JSON = "application/json"
 _SERVED = {asset.path: asset for asset in ASSETS.values()}
@@ -72,8 +87,44 @@ async def one_trial(
 ) -> Response:
     """Return the page of a trial."""
     name = TrialName.of(StudyName(Location(project, location), study), trial)
-    context = await aside(trial_context, *await dashboard.trial(name))
+    context = await aside(trial_context, await dashboard.trial(name))
     return await page(request, "trial.html", **context)
+
+
+async def one_artifact(
+    request: Request, project: str, location: str, study: str, trial: str, artifact: str, artifacts: Artifacts
+) -> Response:
+    """Return the page that shows a file of a trial."""
+    name = ArtifactName(TrialName.of(StudyName(Location(project, location), study), trial), artifact)
+    return await page(request, "artifact.html", live=False, **await artifact_context(name, artifacts))
+
+
+async def artifact_image(
+    request: Request, project: str, location: str, study: str, trial: str, artifact: str, artifacts: Artifacts
+) -> Response:
+    """Return a file of a trial that is an image of a kind without scripts."""
+    name = ArtifactName(TrialName.of(StudyName(Location(project, location), study), trial), artifact)
+    media_type, image = await image_of(name, artifacts)
+    return await aside(content, request, image, media_type)
+
+
+async def all_workers(request: Request, workers: Workers) -> Response:
+    """Return the page of workers."""
+    principal: Principal = request.state.principal
+    query = WorkersQuery.read(request.query_params, principal)
+    found, now = await workers.page(
+        query.study,
+        alive=not query.everyone,
+        skipped=(query.page - 1) * MAX_WORKERS,
+        limit=MAX_WORKERS,
+        projects=principal.projects_of("all_workers"),
+    )
+    return await page(request, "workers.html", **workers_context(found, now, query))
+
+
+async def server_state(request: Request, status: ServerStatus) -> Response:
+    """Return the page of the server itself."""
+    return await page(request, "server.html", live=True, **server_context(await status.now()))
 
 
 async def figure_of_study(
@@ -156,6 +207,10 @@ PAGES = (
     webhooks,
     one_study,
     one_trial,
+    one_artifact,
+    artifact_image,
+    all_workers,
+    server_state,
     figure_of_study,
     compare,
     compare_data,

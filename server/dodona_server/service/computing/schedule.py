@@ -23,6 +23,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import DodonaError
@@ -36,6 +37,21 @@ from dodona_server.service.computing.pool import Answer, FittingPool, Job
 DEADLINE_SECONDS = 10.0
 # The number of studies whose computations are kept.
 MOST_STUDIES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The queue of suggestions of a process.
+
+    Args:
+        waiting: the calls that wait for points.
+        computing: the studies for which points are computed.
+        longest_seconds: the longest of the latest computations.
+    """
+
+    waiting: int
+    computing: int
+    longest_seconds: float
 
 
 class Schedule:
@@ -60,6 +76,15 @@ class Schedule:
                 if task is not None:
                     task.cancel()
         self._pool.close()
+
+    @property
+    def load(self) -> Load:
+        """The queue of suggestions at this moment."""
+        known = self._studies.values()
+        computing = [one for one in known if (one.serving or one.computing_ahead) is not None]
+        return Load(
+            sum(len(one.waiting) for one in known), len(computing), max((one.seconds for one in known), default=0.0)
+        )
 
     async def points(self, ask: Ask) -> Computed:
         """Return the points for a call. The caller sets their `used` when they are trials or not needed.

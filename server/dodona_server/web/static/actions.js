@@ -10,6 +10,7 @@ function open(dialog, opener) {
   form.reset();
   complain(form, "");
   if (opener.dataset.send) form.dataset.send = opener.dataset.send;
+  if (opener.dataset.value) form.dataset.content = opener.dataset.value;
   for (const place of form.querySelectorAll("[data-subject]")) place.textContent = opener.dataset.named;
   prepare(form);
   if (opener.dataset.fill) fill(form, JSON.parse(opener.dataset.fill));
