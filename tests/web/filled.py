@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import random
 from pathlib import Path
@@ -36,6 +37,9 @@ OPTIMIZER = {
     "categoricalValueSpec": {"values": ["adam", "rmsprop", "sgd"]},
     "conditionalParameterSpecs": [{"parentCategoricalValues": {"values": ["sgd"]}, "parameterSpec": MOMENTUM}],
 }
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 BIG = 100_000
 _BIG_TRIALS = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count)
@@ -132,6 +136,7 @@ class Filled:
         self.create("empty", studyStoppingConfig={"maxNumTrials": 50})
         self.digits()
         self.ranker()
+        self.wide()
         self.scripts()
         self.create("evil", EVIL, metrics=[{"metricId": EVIL, "goal": "MINIMIZE"}], parameters=[_evil_parameter()])
         for value in (1.5, 2.5):
@@ -168,6 +173,25 @@ class Filled:
         for number in range(3):
             self.train("digits", f"worker-{number}", 2 + number, ends=False)
         self.post("/digits/trials", {"parameters": [{"parameterId": "learning_rate", "value": 0.003}]})
+
+    def wide(self, count: int = 12) -> None:
+        """A study with ten parameters, notes, tags and files."""
+        names = ("learning_rate", "weight_decay", "dropout_rate", "label_smoothing", "momentum", "warmup_share")
+        parameters = [{"parameterId": name, "doubleValueSpec": {"minValue": 0, "maxValue": 1}} for name in names]
+        parameters += [
+            {"parameterId": name, "integerValueSpec": {"minValue": 1, "maxValue": 512}}
+            for name in ("hidden_units", "batch_size", "attention_heads")
+        ]
+        parameters.append({"parameterId": "activation", "categoricalValueSpec": {"values": ["relu", "gelu", "swish"]}})
+        self.create("wide", "Ten parameters", parameters=parameters, seed="5")
+        for number in range(count):
+            path, values = self.start("wide", f"gpu-host-{number % 2}.example.org")
+            self.finish(path, val_accuracy=0.9 - abs(values["learning_rate"] - 0.3))
+        note = {"dodona/note": "The labels were cleaned before this study.", "dodona/tags": "baseline,paper"}
+        self.post("/wide:updateMetadata", {"metadata": note})
+        self.post("/wide/trials/3:updateMetadata", {"metadata": {"dodona/note": "Looks odd.", "dodona/tags": "odd"}})
+        for name, content in (("plot.png", PIXEL), ("log.txt", b"epoch 1: ok\n"), ("table.csv", b"step,loss\n1,0.5\n")):
+            self._client.put(f"{HERE}/wide/trials/3/artifacts/{name}", content=content)
 
     def ranker(self, count: int = 40) -> None:
         """A study with two objectives."""

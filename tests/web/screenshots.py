@@ -56,6 +56,11 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "front": (f"{S}/ranker", {"figures": ".pair"}),
     "compare": (f"/compare?study={P}/digits&study={P}/digits-tpe&study={P}/digits-random", {"figures": "main"}),
     "queue": (f"{S}/digits", {"before": queue}),
+    "trial": (f"{S}/digits/trials/5", {"viewport": TALL}),
+    "trials": (f"{S}/digits?filter=val_accuracy+%3E+0.8&sort=parameters.learning_rate", {"part": "#trials"}),
+    "workers": ("/workers", {"viewport": {"width": 1280, "height": 440}}),
+    "server": ("/server", {}),
+    "new": ("/new", {"viewport": TALL}),
 }
 
 
@@ -84,6 +89,7 @@ def main() -> None:
         filled = Filled(server.url)
         filled.create("mnist-cnn", "MNIST, convolutional", metrics=[ACCURACY], studyStoppingConfig={"maxNumTrials": 40})
         filled.ranker(70)
+        filled.wide()
         filled.digits(70)
         for study_id, algorithm in (("digits-tpe", "TPE"), ("digits-random", "RANDOM_SEARCH")):
             filled.create(study_id, f"Digits, {algorithm.split('_')[0].capitalize()}", algorithm=algorithm, seed="7")

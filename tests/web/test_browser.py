@@ -24,6 +24,15 @@ TOKEN = "a long random secret"
 S = "/studies/p/l"
 PAGES = [
     "/",
+    "/workers",
+    "/workers?all=yes&study=p/l/digits",
+    "/server",
+    f"{S}/wide?filter=val_accuracy+%3E+0.5&sort=parameters.momentum+desc",
+    f"{S}/wide?filter=lr+%3C+1",
+    f"{S}/wide/trials/3",
+    f"{S}/wide/trials/3/files/table.csv",
+    f"{S}/wide/trials/3/files/log.txt",
+    f"{S}/wide/trials/3/files/plot.png",
     "/?q=nothing",
     "/new",
     f"{S}/empty",
@@ -90,7 +99,15 @@ class TestEveryPage:
 
     def test_is_read_in_the_dark(self, browser: Browser, url: str) -> None:
         with watched(browser, url, color_scheme="dark") as page:
-            for path in ("/", "/new", f"{S}/digits", f"{S}/digits/trials/5"):
+            for path in (
+                "/",
+                "/new",
+                "/workers",
+                "/server",
+                f"{S}/digits",
+                f"{S}/digits/trials/5",
+                f"{S}/wide/trials/3",
+            ):
                 page.goto(path)
                 assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 20)"
                 assert faults_for_all(page, rules=["color-contrast"]) == [], path

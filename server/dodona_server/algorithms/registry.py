@@ -37,6 +37,7 @@ __all__ = [
     "Suggestion",
     "Suggestions",
     "algorithm_for",
+    "names",
 ]
 
 GROUP = "dodona.algorithms"
@@ -72,8 +73,13 @@ def algorithm_for(name: str) -> Algorithm:
         return ALGORITHMS[name]
     if name in _installed():
         return _loaded(name)
-    available = ", ".join(sorted({*ALGORITHMS, *_installed()}))
+    available = ", ".join(["ALGORITHM_UNSPECIFIED", *names()])
     raise InvalidArgument(f"{name} is not available; available are {available}", "algorithm")
+
+
+def names() -> list[str]:
+    """Return the names of all algorithms but the default one."""
+    return sorted({*ALGORITHMS, *_installed()} - {"ALGORITHM_UNSPECIFIED"})
 
 
 @functools.cache

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from dodona_server.domain.space import Value
 
@@ -114,7 +117,13 @@ def latency(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
 
 
+def breakable(name: str) -> Markup:
+    """Return a name that may continue on another line after each of its marks."""
+    return Markup(re.sub(r"([_./:-])", r"\1<wbr>", str(escape(visible(name)))))  # noqa: S704 - it is escaped
+
+
 FILTERS = {
+    "breakable": breakable,
     "bytes": size,
     "latency": latency,
     "number": number,

@@ -6,6 +6,7 @@ import time
 
 from fastapi import Request, Response
 
+from dodona_server.algorithms import registry as algorithms
 from dodona_server.aside import aside
 from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
@@ -70,7 +71,7 @@ async def webhooks(request: Request, webhooks: Webhooks) -> Response:
 
 async def new_study(request: Request) -> Response:
     """Return the page that creates a study."""
-    return await page(request, "new.html", live=False)
+    return await page(request, "new.html", live=False, algorithms=algorithms.names())
 
 
 async def one_study(request: Request, project: str, location: str, study: str, dashboard: Dashboard) -> Response:

@@ -3,6 +3,7 @@ import { showTimes } from "./times.js";
 import "./live.js";
 import "./actions.js";
 import "./forms.js";
+import "./builder.js";
 
 document.documentElement.classList.add("script");
 showTimes(document);

@@ -1,0 +1,116 @@
+// The form that builds a spec: its rows and the JSON below follow each other. The JSON is what is sent.
+const textarea = document.getElementById("spec");
+const places = { metric: document.getElementById("metrics"), parameter: document.getElementById("parameters") };
+const KINDS = { double: "doubleValueSpec", integer: "integerValueSpec", categorical: "categoricalValueSpec", discrete: "discreteValueSpec" };
+const RULES = ["automaticStoppingSpec", "medianAutomatedStoppingSpec", "ashaStoppingSpec"];
+let writing = false;
+const field = (row, name) => row.querySelector(`[data-of="${name}"]`);
+const rows = (kind) => [...places[kind].children];
+
+function add(kind, values = {}) {
+  const row = document.getElementById(`${kind}-row`).content.firstElementChild.cloneNode(true);
+  places[kind].append(row);
+  for (const [name, value] of Object.entries(values)) field(row, name).value = value;
+  if (kind === "parameter") arrange(row);
+  return row;
+}
+
+// Shows the fields of the parameter's type, and says what is wrong with them.
+function arrange(row) {
+  const listed = ["categorical", "discrete"].includes(field(row, "type").value);
+  for (const name of ["min", "max", "scale", "values"]) {
+    const hidden = name === "scale" ? listed : listed !== (name === "values");
+    field(row, name).closest(".field").hidden = field(row, name).disabled = hidden;
+  }
+  const [least, most] = ["min", "max"].map((name) => field(row, name));
+  const number = (one) => (one.value === "" ? NaN : Number(one.value));
+  most.setCustomValidity(number(least) > number(most) ? "This is less than the least value." : "");
+  least.setCustomValidity(field(row, "scale").value && number(least) <= 0 ? "A log scale needs a value above 0." : "");
+  const numbers = listOf(row).map(Number);
+  const wrong = field(row, "type").value === "discrete" && numbers.some((one) => !Number.isFinite(one));
+  field(row, "values").setCustomValidity(wrong ? "Each value is a number." : "");
+  for (const step of [least, most]) step.step = field(row, "type").value === "integer" ? "1" : "any";
+}
+
+const listOf = (row) => field(row, "values").value.split(",").map((one) => one.trim()).filter(Boolean);
+
+function parameterOf(row) {
+  const type = field(row, "type").value;
+  const made = { parameterId: field(row, "parameterId").value };
+  if (type === "categorical") made[KINDS[type]] = { values: listOf(row) };
+  else if (type === "discrete") made[KINDS[type]] = { values: listOf(row).map(Number).sort((one, other) => one - other) };
+  else made[KINDS[type]] = { minValue: Number(field(row, "min").value), maxValue: Number(field(row, "max").value) };
+  if (field(row, "scale").value && !field(row, "scale").disabled) made.scaleType = field(row, "scale").value;
+  return made;
+}
+
+function specOf() {
+  try {
+    const parsed = JSON.parse(textarea.value);
+    return parsed.studySpec ?? parsed;
+  } catch {
+    return null;
+  }
+}
+
+// What the rows do not show, such as parameters that depend on others, stays.
+function write() {
+  const spec = specOf() ?? {};
+  const before = Object.fromEntries((spec.parameters ?? []).map((one) => [one.parameterId, one]));
+  spec.metrics = rows("metric").map((row) => ({ metricId: field(row, "metricId").value, goal: field(row, "goal").value }));
+  spec.parameters = rows("parameter").map((row) => {
+    const made = parameterOf(row);
+    const kept = before[made.parameterId]?.conditionalParameterSpecs;
+    return kept ? { ...made, conditionalParameterSpecs: kept } : made;
+  });
+  delete spec.algorithm;
+  for (const rule of RULES) delete spec[rule];
+  const [algorithm, rule] = ["algorithm", "stopping"].map((id) => document.getElementById(id).value);
+  if (algorithm) spec.algorithm = algorithm;
+  if (rule) spec[rule] = {};
+  textarea.value = JSON.stringify(spec, null, 2);
+  writing = true;
+  textarea.dispatchEvent(new Event("input", { bubbles: true }));
+  writing = false;
+}
+
+// Makes the rows anew from the JSON; nothing changes while it cannot be read.
+function read() {
+  const spec = specOf();
+  if (!spec) return;
+  for (const place of Object.values(places)) place.replaceChildren();
+  for (const one of spec.metrics ?? []) add("metric", { metricId: one.metricId ?? "", goal: one.goal === "MINIMIZE" ? "MINIMIZE" : "MAXIMIZE" });
+  for (const one of spec.parameters ?? []) {
+    const [type, kind] = Object.entries(KINDS).find(([, name]) => name in one) ?? ["double", ""];
+    const range = one[kind] ?? {};
+    add("parameter", {
+      parameterId: one.parameterId ?? "",
+      type,
+      min: range.minValue ?? "",
+      max: range.maxValue ?? "",
+      scale: one.scaleType === "UNIT_LOG_SCALE" ? "UNIT_LOG_SCALE" : "",
+      values: (range.values ?? []).join(", "),
+    });
+  }
+  document.getElementById("algorithm").value = spec.algorithm ?? "";
+  document.getElementById("stopping").value = RULES.find((rule) => rule in spec) ?? "";
+}
+
+if (textarea && places.metric) {
+  read();
+  document.addEventListener("input", (event) => {
+    if (event.target === textarea) writing || read();
+    else if (event.target.closest?.("[data-builds]")) {
+      const row = event.target.closest("#parameters .row");
+      if (row) arrange(row);
+      write();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const kind = event.target.dataset?.adds;
+    if (kind) field(add(kind), kind === "metric" ? "metricId" : "parameterId").focus();
+    const removes = event.target.closest?.("[data-removes]");
+    if (removes) removes.closest(".row").remove();
+    if (kind || removes) write();
+  });
+}

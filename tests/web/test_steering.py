@@ -1,0 +1,205 @@
+"""What people do on the pages, in a real browser: filter, rename, archive, note, budgets, workers, and undo."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.processes import ServerProcess
+from tests.web import browser as browsers
+from tests.web.browser import faults_for_all, watched
+from tests.web.filled import Filled
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(browsers.executable() is None, reason=browsers.MISSING),
+]
+S = "/studies/p/l"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsers.chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = ServerProcess(tmp_path_factory.mktemp("steering")).start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def api(url: str) -> Iterator[Filled]:
+    filled = Filled(url)
+    yield filled
+    filled.close()
+
+
+@pytest.fixture
+def page(browser: Browser, url: str) -> Iterator[Page]:
+    with watched(browser, url) as page:
+        yield page
+
+
+@pytest.fixture
+def study(api: Filled, request: pytest.FixtureRequest) -> str:
+    """The id of a new study of this test."""
+    study_id = re.sub("[^a-z]+", "-", request.node.name.lower()).strip("-")[:60]
+    api.create(study_id)
+    return study_id
+
+
+def notice(page: Page, words: str) -> None:
+    expect(page.locator("#notice")).to_contain_text(words)
+
+
+def undo(page: Page) -> None:
+    page.locator("#notice").get_by_role("button", name="Undo").click()
+    notice(page, "It is undone.")
+
+
+def edit(page: Page, item: str) -> None:
+    page.get_by_text("Edit", exact=True).click()
+    page.get_by_role("button", name=item, exact=True).click()
+
+
+def test_a_study_is_renamed_noted_archived_and_all_is_undone(page: Page, api: Filled, study: str) -> None:
+    page.goto(f"{S}/{study}")
+    edit(page, "Rename")
+    page.get_by_role("dialog").get_by_label("Name").fill("A better name")
+    assert faults_for_all(page) == []
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("A better name")
+    undo(page)
+    assert api.get(f"/{study}")["displayName"] == study
+    edit(page, "Note and tags")
+    page.get_by_label("Note", exact=True).fill("Look at the labels.")
+    page.get_by_role("textbox", name="Tags").fill("paper,  draft ,paper")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("main")).to_contain_text("Look at the labels.")
+    assert api.get(f"/{study}")["metadata"]["dodona/tags"] == "paper,draft"
+    edit(page, "Archive")
+    notice(page, "archived")
+    assert "archiveTime" in api.get(f"/{study}")
+    undo(page)
+    assert "archiveTime" not in api.get(f"/{study}")
+
+
+def test_budgets_and_the_stopping_rule_are_changed(page: Page, api: Filled, study: str) -> None:
+    api.post(f"/{study}:setBudget", {"studyStoppingConfig": {"maxNumTrials": 9, "minNumTrials": 2}})
+    page.goto(f"{S}/{study}")
+    page.get_by_role("button", name="Budget").click()
+    page.get_by_label("Most trials").fill("20")
+    page.get_by_label("Most hours").fill("1.5")
+    page.get_by_role("button", name="Change").click()
+    notice(page, "The budget is changed.")
+    config = api.get(f"/{study}")["studySpec"]["studyStoppingConfig"]
+    limit = {"maxDuration": "5400.000s"}
+    assert config == {"maxNumTrials": 20, "minNumTrials": 2, "maximumRuntimeConstraint": limit}
+    undo(page)
+    config = api.get(f"/{study}")["studySpec"]["studyStoppingConfig"]
+    assert config == {"maxNumTrials": 9, "minNumTrials": 2}
+    edit(page, "Early stopping")
+    page.get_by_label("Rule", exact=True).select_option(label="Median")
+    page.get_by_role("button", name="Change").click()
+    expect(page.locator("#settings")).to_contain_text("Median: a trial is stopped")
+
+
+def test_pausing_and_queueing_are_undone(page: Page, api: Filled, study: str) -> None:
+    page.goto(f"{S}/{study}")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    notice(page, "The study is paused.")
+    undo(page)
+    assert api.get(f"/{study}")["state"] == "ACTIVE"
+    page.get_by_role("button", name="Queue a trial").click()
+    page.get_by_label("dropout").fill("0.5")
+    page.get_by_role("button", name="Queue the trial").click()
+    notice(page, "Trial 1 is queued.")
+    undo(page)
+    assert api.get(f"/{study}/trials/1") is None
+
+
+def test_trials_are_filtered_sorted_and_shown_in_chosen_columns(page: Page, api: Filled, study: str) -> None:
+    for _ in range(3):
+        api.train(study, "worker-1", 1)
+    page.goto(f"{S}/{study}")
+    page.get_by_label("Filter of the trials").fill("trial > 1 and state == 'succeeded'")
+    page.keyboard.press("Enter")
+    expect(page.locator("#trials")).to_contain_text("2 trials match")
+    page.locator("#trials").get_by_role("link", name="learning_rate").click()
+    expect(page.locator("#trials [aria-sort]")).to_contain_text("learning_rate")
+    assert "trial+%3E+1" in page.url
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_role("checkbox", name="dropout").uncheck()
+    page.get_by_role("button", name="Show these").click()
+    expect(page.locator("#trials th[title=dropout]")).to_have_count(0)
+    expect(page.locator("#trials")).to_contain_text("2 trials match")
+
+
+def test_ten_parameters_fit_on_a_screen(page: Page, api: Filled) -> None:
+    api.wide()
+    page.goto(f"{S}/wide")
+    widths = page.evaluate(
+        "(({scrollWidth, clientWidth}) => [scrollWidth, clientWidth])(document.querySelector('#trials .scroll'))"
+    )
+    assert widths[0] <= widths[1]
+    expect(page.locator("#trials thead th")).to_have_count(16)
+
+
+def test_a_worker_is_stopped_and_let_go_on(page: Page, api: Filled, study: str) -> None:
+    path, _ = api.start(study, "gpu-7")
+    page.goto(f"/workers?study=p/l/{study}")
+    page.get_by_role("button", name="Stop gpu-7 after its trial").click()
+    notice(page, "gpu-7 ends its trial")
+    expect(page.locator("main")).to_contain_text("Stopping")
+    undo(page)
+    expect(page.locator("main")).to_contain_text("Running")
+    page.get_by_role("button", name="Stop now: gpu-7").click()
+    assert faults_for_all(page) == []
+    page.get_by_role("dialog").get_by_role("button", name="Stop it now").click()
+    notice(page, "in the queue again")
+    assert api.get(path)["state"] == "REQUESTED"
+    page.get_by_role("button", name="Let go on: gpu-7").click()
+    notice(page, "gpu-7 may go on.")
+    assert api.start(study, "gpu-7")[0] == path
+
+
+def test_a_study_is_built_in_a_form_that_says_what_is_wrong(page: Page, api: Filled) -> None:
+    page.goto("/new")
+    page.get_by_label("Name").fill("built-here")
+    page.get_by_label("Project").fill("p")
+    page.get_by_label("Location").fill("l")
+    page.get_by_role("button", name="Add a parameter").click()
+    row = page.locator("#parameters .row").last
+    row.get_by_role("textbox", name="Parameter").fill("momentum")
+    row.get_by_label("Least").fill("0.9")
+    row.get_by_label("Most").fill("0.5")
+    most = row.get_by_label("Most")
+    assert most.evaluate("one => one.validationMessage") == "This is less than the least value."
+    most.fill("0.99")
+    page.locator("#parameters .row").nth(1).get_by_role("button", name="Remove").click()
+    page.get_by_label("Algorithm").select_option("RANDOM_SEARCH")
+    assert faults_for_all(page) == []
+    page.get_by_role("button", name="Create the study").click()
+    page.wait_for_url(f"**{S}/*")
+    made = api.get(f"/{page.url.rpartition('/')[2]}")["studySpec"]
+    assert [one["parameterId"] for one in made["parameters"]] == ["learning_rate", "optimizer", "momentum"]
+    assert made["parameters"][2]["doubleValueSpec"] == {"minValue": 0.9, "maxValue": 0.99}
+    assert made["algorithm"] == "RANDOM_SEARCH"
+
+
+def test_a_trial_is_noted_and_its_files_are_shown(page: Page, api: Filled, study: str) -> None:
+    api.train(study, "worker-1", 2)
+    page.goto(f"{S}/{study}/trials/1")
+    page.get_by_role("button", name="Note and tags").click()
+    page.get_by_label("Note", exact=True).fill("Jumps at the end.")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("main")).to_contain_text("Jumps at the end.")
+    undo(page)
+    expect(page.locator("main")).not_to_contain_text("Jumps at the end.")
