@@ -19,7 +19,7 @@ from tests.support.processes import ServerProcess
 from tests.web import browser as browsers
 from tests.web.filled import Filled, add_big_study
 
-VOID = {"meta", "link", "img", "br", "input"}
+VOID = {"meta", "link", "img", "br", "input", "wbr"}
 INLINE = {"a", "b", "code", "small", "span", "strong", "time"}
 # Their text is no part of what a page shows at first.
 APART = {"dialog", "noscript", "script"}
