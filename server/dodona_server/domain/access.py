@@ -91,7 +91,8 @@ RULES: Mapping[str, Rule] = {
     "list_studies": LOOK,
     "export_study": LOOK,
     "report_study": LOOK,
-    "replay_stopping": LOOK,
+    # Tuners ask for it in their summary.
+    "replay_stopping": READ,
     "list_events": LOOK,
     "update_study_metadata": EDIT,
     "set_max_trials": EDIT,
