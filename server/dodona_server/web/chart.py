@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from statistics import quantiles
 
+from dodona_figures.thin import thin
 from dodona_server.domain.study import Goal
 from dodona_server.web.format import number
 
@@ -311,27 +312,6 @@ def near_best(values: Sequence[float], goal: Goal) -> tuple[float, float]:
     ordered = sorted(values, reverse=goal is Goal.MAXIMIZE)
     best = ordered[: max(2, math.ceil(len(ordered) / 4))]
     return min(best), max(best)
-
-
-def thin(count: int, important: set[int], limit: int) -> list[int]:
-    """Return at most `limit` of the indexes below `count`, in order: the ends, the important ones, the rest evenly.
-
-    Args:
-        count: how many there are.
-        important: those to keep; if they are more than half of `limit`, evenly chosen ones of them.
-        limit: at least 4.
-    """
-    if count <= limit:
-        return list(range(count))
-    kept = set(_evenly(sorted(important), limit // 2))
-    return sorted(kept | set(_evenly(range(count), limit - len(kept))))
-
-
-def _evenly(items: Sequence[int], limit: int) -> list[int]:
-    """Return `limit` of the items, evenly chosen, with the first and the last; all of them if there are no more."""
-    if len(items) <= limit:
-        return list(items)
-    return [items[round(index * (len(items) - 1) / (limit - 1))] for index in range(limit)]
 
 
 def _dot(x_axis: Axis, y_axis: Axis | LogAxis, point: Point, *, improved: bool = False, beyond: bool = False) -> Dot:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dodona_figures.thin import thin
 from dodona_server.domain.event import EventPosition
 from dodona_server.domain.listing import Among, Listing, Order
 from dodona_server.domain.pareto import Front
 from dodona_server.domain.study import Goal, Metric, StudyState
 from dodona_server.domain.trial import RankingPosition, Trial, TrialState
 from dodona_server.service.dashboard import MAX_FAILURES, StudyView
-from dodona_server.web.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart, thin
+from dodona_server.web.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart
 from dodona_server.web.links import Links, chosen
 from dodona_server.web.parallel import parallel_chart
 from dodona_server.web.trial_table import DENSE, TableQuery, objective_key, trial_value

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dodona_figures.thin import thin
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.trial import Measurement
 from dodona_server.service.dashboard import TrialView
 from dodona_server.web.artifact_page import looks_like_image
-from dodona_server.web.chart import Chart, curve_chart, thin
+from dodona_server.web.chart import Chart, curve_chart
 
 MAX_MEASUREMENTS_LISTED = 200
 MAX_IMAGES = 6
