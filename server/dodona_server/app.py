@@ -23,6 +23,7 @@ from dodona_server.api import (
     export,
     health,
     metrics,
+    oidc,
     openapi,
     signing_in,
     tokens,
@@ -89,6 +90,7 @@ class Options:
         token: a token that may do everything, from the settings; None for none.
         secret: the key of all digests of tokens; None for one beside or in the database.
         insecure: whether everyone may do everything.
+        oidc: the provider of OpenID Connect; None for none.
         audit_seconds: how long the entries of the audit log are kept.
         strict: whether creating an existing study is an error even if the spec is equal, as in Vertex.
         kept_measurements: how many measurements of a completed trial are kept; None for all.
@@ -109,6 +111,7 @@ class Options:
     token: str | None = None
     secret: str | None = None
     insecure: bool = False
+    oidc: oidc.Provider | None = None
     audit_seconds: float = AUDIT_SECONDS
     strict: bool = False
     kept_measurements: int | None = None
@@ -137,8 +140,9 @@ REPORT = Routes(Dialect.OWN)
 REPORT.serve(report_page.report_study)
 
 VERTEX = (routes, study_routes, worker_routes, operation_routes, deleted_routes)
-API = (*VERTEX, export, events, artifact_routes, caip, tokens, users, signing_in, audit, webhooks, health, metrics)
-ROUTES = Routes.in_order([*(module.routes for module in API), REPORT, PAGES])
+API = (*VERTEX, export, events, artifact_routes, caip, webhooks, health, metrics)
+ACCESS = (tokens, users, signing_in, oidc, audit)
+ROUTES = Routes.in_order([*(module.routes for module in (*API, *ACCESS)), REPORT, PAGES])
 
 
 def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Event | None = None) -> FastAPI:
@@ -186,6 +190,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.store = store
     app.state.gate = gate
     app.state.audit = audit_log = AuditLog(store, options.audit_seconds)
+    app.state.oidc = options.oidc
     app.state.sign_ins = signing_in.PasswordChecks()
     app.state.pool = pool
     app.state.artifacts = artifacts
@@ -218,7 +223,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     inner: ASGIApp = CaipDispatch(TrialLoop(app.framework, calls) if options.front else app.framework)
     if options.max_requests_per_second is not None:
         inner = Rates(inner, options.max_requests_per_second)
-    answering = errors.around(ErrorPages(Guard(WholeBody(inner), gate, Proxies(), audit_log)))
+    guard = Guard(WholeBody(inner), gate, Proxies(), audit_log)
+    answering = errors.around(ErrorPages(guard, has_oidc=options.oidc is not None))
     app.front = Observed(BelowRoot(answering, options.root_path), options.access_log)
     return app
 

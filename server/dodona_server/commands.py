@@ -14,9 +14,10 @@ import typer
 from dodona_server.access_commands import first_operator, tokens, users
 from dodona_server.command_line import DatabaseUrl, give_up, open_database, or_give_up, settings_of
 from dodona_server.database_commands import database
+from dodona_server.domain.errors import DodonaError
 from dodona_server.observation import tracing
 from dodona_server.observation.logs import configure_logging
-from dodona_server.serving import LISTEN_BACKLOG, certificate_of, serve_here, serve_in_processes
+from dodona_server.serving import LISTEN_BACKLOG, certificate_of, provider_of, serve_here, serve_in_processes
 from dodona_server.settings import Settings
 from dodona_server.storage.blobs import Blobs
 from dodona_server.tls import UnusableCertificate
@@ -84,6 +85,10 @@ def serve(
         insecure=insecure,
     )
     scheme = _checked_scheme(settings)
+    try:
+        provider_of(settings)
+    except DodonaError as error:
+        give_up(error.message)
     configure_logging(settings.log_format)
     if settings.otlp_endpoint and not tracing.is_installed():
         give_up("DODONA_OTLP_ENDPOINT needs OpenTelemetry: pip install 'dodona[server,otel]'")

@@ -45,6 +45,7 @@ def part(name: str) -> Any:
 
 Access = Annotated[Gate, part("gate")]
 Audit = Annotated[AuditLog, part("audit")]
+SignInProvider = Annotated[Any, part("oidc")]
 SignIns = Annotated[Any, part("sign_ins")]
 Artifacts = Annotated[ArtifactService, part("artifacts")]
 Following = Annotated[Changes, part("changes")]

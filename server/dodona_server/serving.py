@@ -21,6 +21,7 @@ from types import FrameType
 
 import uvicorn
 
+from dodona_server.api.oidc import Provider, check
 from dodona_server.api.proxies import Proxies
 from dodona_server.app import Options, create_app
 from dodona_server.connections import Connections, Limits, raise_descriptor_limit
@@ -99,12 +100,33 @@ def certificate_of(settings: Settings) -> Certificate | None:
     return Certificate(settings.tls_cert, settings.tls_key)
 
 
+def provider_of(settings: Settings) -> Provider | None:
+    """Return the provider of OpenID Connect; None if there is none.
+
+    Raises:
+        DodonaError: its settings are wrong, or its packages are missing.
+    """
+    if settings.oidc_issuer is None:
+        return None
+    provider = Provider(
+        settings.oidc_issuer,
+        settings.oidc_client_id,
+        settings.oidc_client_secret.get_secret_value(),
+        settings.oidc_roles,
+        settings.oidc_groups,
+        settings.oidc_name,
+    )
+    check(provider)
+    return provider
+
+
 def options_of(settings: Settings) -> Options:
     """Return the options that the settings contain."""
     return Options(
         token=settings.token.get_secret_value() if settings.token else None,
         secret=settings.secret.get_secret_value() if settings.secret else None,
         insecure=settings.insecure,
+        oidc=provider_of(settings),
         audit_seconds=settings.audit_days * 24 * 3600,
         strict=settings.strict_create,
         kept_measurements=settings.keep_measurements,

@@ -36,6 +36,13 @@ class Settings(BaseSettings):
     secret: SecretStr | None = None
     secret_file: Path | None = None
     insecure: bool = False
+    # A provider of OpenID Connect, and the role of each group: "editor" or "editor:PROJECT".
+    oidc_issuer: str | None = None
+    oidc_client_id: str = "dodona"
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_roles: dict[str, str] = {}
+    oidc_groups: str = "groups"
+    oidc_name: str = "sub"
     # How long the entries of the audit log are kept.
     audit_days: float = Field(default=AUDIT_SECONDS / (24 * 3600), gt=0, allow_inf_nan=False)
     # PEM files; without them the server speaks plain HTTP.

@@ -371,6 +371,8 @@ CALLS: tuple[Call, ...] = (
 
     # --- pages
     _page("sign_in_page", SIGN_IN),
+    _page("oidc_begin", SIGN_IN + "/oidc"),
+    _page("oidc_end", SIGN_IN + "/oidc/callback"),
     _page("access_page", "/access"),
     _page("audit_page", "/audit"),
     _page("all_studies", "/"),

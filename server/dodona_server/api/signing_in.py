@@ -15,6 +15,7 @@ from dodona_server.api.refused_tokens import RefusedTokens
 from dodona_server.api.route import Routes
 from dodona_server.api.security import COOKIE
 from dodona_server.aside import aside
+from dodona_server.domain.credentials import Secret
 from dodona_server.parts import Access, SignIns
 from dodona_server.service.access import passwords, people, sessions
 from dodona_server.service.access.gate import Gate
@@ -59,15 +60,7 @@ async def sign_in(request: Request, body: wire.SignInRequest, access: Access, ch
     note(request.scope, actor=owner, target="a session")
     secret = await access.change(lambda transaction, keys: sessions.begin(transaction, keys, name))
     answer = _done()
-    answer.set_cookie(
-        COOKIE,
-        str(secret),
-        max_age=int(sessions.LIFETIME_SECONDS),
-        path=request.scope.get("root_path") or "/",
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax",
-    )
+    set_session(request, answer, secret)
     return answer
 
 
@@ -79,6 +72,19 @@ async def sign_out(request: Request, _body: EmptyRequest, access: Access, by: Of
     answer = _done()
     answer.delete_cookie(COOKIE, path=request.scope.get("root_path") or "/", httponly=True, samesite="lax")
     return answer
+
+
+def set_session(request: Request, answer: Response, secret: Secret) -> None:
+    """Let the answer set the cookie of a session."""
+    answer.set_cookie(
+        COOKIE,
+        str(secret),
+        max_age=int(sessions.LIFETIME_SECONDS),
+        path=request.scope.get("root_path") or "/",
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",
+    )
 
 
 async def _person(access: Gate, checks: PasswordChecks, body: wire.SignInRequest) -> str | None:

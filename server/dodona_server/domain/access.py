@@ -155,6 +155,8 @@ RULES: Mapping[str, Rule] = {
     # Signing in and out, in a browser.
     "sign_in_page": ANYONE,
     "sign_in": ANYONE,
+    "oidc_begin": ANYONE,
+    "oidc_end": ANYONE,
     "sign_out": READ,
     # Pages.
     "all_studies": LOOK,

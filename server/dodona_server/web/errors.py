@@ -50,17 +50,19 @@ class ErrorPages:
 
     Args:
         app: the application.
+        has_oidc: whether people can sign in through another service.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, has_oidc: bool = False) -> None:
         self._app = app
+        self._has_oidc = has_oidc
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["method"] != "GET" or "text/html" not in Headers(scope=scope).get("accept", ""):
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _Shown(send, scope))
+        await self._app(scope, receive, _Shown(send, scope, self._has_oidc))
 
 
 class _Shown:
@@ -69,9 +71,11 @@ class _Shown:
     Args:
         send: the server's.
         scope: the request's.
+        has_oidc: see `ErrorPages`.
     """
 
-    def __init__(self, send: Send, scope: Scope) -> None:
+    def __init__(self, send: Send, scope: Scope, has_oidc: bool) -> None:
+        self._has_oidc = has_oidc
         self._send = send
         self._scope = scope
         self._start: Message | None = None
@@ -92,7 +96,8 @@ class _Shown:
         if status == 401:
             # With the challenge, a browser would ask for a name and a password itself.
             del headers["WWW-Authenticate"]
-            body = rendered(self._scope, "sign_in.html", live=False, message=SIGN_IN, then="reload")
+            context = {"live": False, "message": SIGN_IN, "then": "reload", "oidc": self._has_oidc}
+            body = rendered(self._scope, "sign_in.html", **context)
         else:
             body = rendered(self._scope, "error.html", **_context(status, said))
         headers.update({**HEADERS, "Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body))})

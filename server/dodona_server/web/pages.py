@@ -185,7 +185,7 @@ async def audit_page(request: Request, audit: Audit) -> Response:
 async def sign_in_page(request: Request) -> Response:
     """Return the page on which people sign in."""
     message = "Enter your name and your password, or a token."
-    return await page(request, "sign_in.html", live=False, message=message, then="go /")
+    return await page(request, "sign_in.html", live=False, message=message, then="go /", oidc=request.app.state.oidc)
 
 
 async def static_file(request: Request, version: str, path: str) -> Response:

@@ -24,6 +24,18 @@ class Keys:
         """Return what to store of a token."""
         return Digest(self.raw(secret).hex(), self.key_id)
 
+    def signed(self, text: str) -> str:
+        """Return a text for a cookie, with a signature that only this server can make."""
+        return f"{text}.{self._signature(text)}"
+
+    def verified(self, cookie: str) -> str | None:
+        """Return the text of a signed cookie; None if this server has not signed it."""
+        text, _, signature = cookie.rpartition(".")
+        return text if hmac.compare_digest(signature.encode(), self._signature(text).encode()) else None
+
+    def _signature(self, text: str) -> str:
+        return hmac.digest(self._key, b"cookie " + text.encode(), "sha256").hex()
+
     def raw(self, secret: Secret) -> bytes:
         """Return the keyed hash of a token."""
         return hmac.digest(self._key, f"{secret.token_id}.{secret.secret}".encode(), "sha256")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from dodona_server.domain.access import Principal
+from dodona_server.domain.access import Principal, Role
 from dodona_server.domain.credentials import Person, check_name, check_project, check_role
-from dodona_server.domain.errors import AlreadyExists, FailedPrecondition, NotFound
+from dodona_server.domain.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from dodona_server.service.access.tokens import check_grant
 from dodona_server.storage import access
 from dodona_server.storage.store import Transaction
@@ -34,6 +34,8 @@ def create_person(
         FailedPrecondition: there are too many people.
     """
     check_name(name, "user")
+    if name.startswith("oidc:"):
+        raise InvalidArgument(f"{name!r} begins like a name from OpenID Connect", "user")
     if access.find_person(transaction, name) is not None:
         raise AlreadyExists(f"users/{name} exists already")
     if len(access.all_people(transaction)) >= MAX_PEOPLE:
@@ -104,6 +106,17 @@ def delete_person(transaction: Transaction, name: str) -> None:
     if access.find_person(transaction, name) is None:
         raise NotFound(f"users/{name} does not exist")
     access.delete_person(transaction, name)
+
+
+def signed_in(transaction: Transaction, name: str, roles: Mapping[str, Role]) -> str:
+    """Store a person whom another service has signed in, with these roles alone; return the owner of the session."""
+    found = access.find_person(transaction, name)
+    if found is None:
+        access.insert_person(transaction, Person(name, False, time.time(), "OpenID Connect", roles), "")
+    else:
+        for project in {*found[0].roles, *roles}:
+            access.set_role(transaction, name, project, roles.get(project))
+    return f"person:{name}"
 
 
 def password_of(transaction: Transaction, name: str) -> str | None:
