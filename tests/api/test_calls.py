@@ -63,6 +63,8 @@ class TestTable:
             "static_file",
             "sign_in",
             "sign_in_page",
+            "oidc_begin",
+            "oidc_end",
         }
         assert READ.roles == set(Role)
 
