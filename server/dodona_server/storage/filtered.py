@@ -62,7 +62,7 @@ def _sqlite_value(element: json_value, compiler: Any, **options: Any) -> str:
     place = f"{column}, '$[2]'" if element.listed else column
     # By the key itself: a path could not have any name.
     kinds = " AND type IN ('integer', 'real')" if element.number else ""
-    return f"(SELECT value FROM json_each({place}) WHERE key = {key}{kinds})"  # noqa: S608 - parameters
+    return f"(SELECT value FROM json_each({place}) WHERE key = {key}{kinds})"  # noqa: S608 - parameters  # nosec B608
 
 
 @compiles(json_value, "postgresql")

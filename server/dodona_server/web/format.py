@@ -119,7 +119,7 @@ def latency(seconds: float) -> str:
 
 def breakable(name: str) -> Markup:
     """Return a name that may continue on another line after each of its marks."""
-    return Markup(re.sub(r"([_./:-])", r"\1<wbr>", str(escape(visible(name)))))  # noqa: S704 - it is escaped
+    return Markup(re.sub(r"([_./:-])", r"\1<wbr>", str(escape(visible(name)))))  # noqa: S704 - it is escaped  # nosec B704
 
 
 FILTERS = {
