@@ -314,7 +314,9 @@ def place(request):
 
 def test_any_url_of_fsspec_will_do(tmp_path, spec, place):
     store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
-    with TestClient(create_app(store, Options(artifacts=f"{place}/here", kept_seconds=0)), base_url="http://localhost") as client:
+    with TestClient(
+        create_app(store, Options(artifacts=f"{place}/here", kept_seconds=0)), base_url="http://localhost"
+    ) as client:
         api = Api(client)
         api.post("/studies", {"studyId": "s", "studySpec": spec})
         api.suggest()

@@ -53,7 +53,7 @@ class Sender:
         except TimeoutError:
             raise Refused(f"no answer in {TIMEOUT_SECONDS:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Refused(f"no answer: {error or type(error).__name__}"[:MAX_PROBLEM_LENGTH]) from error
+            raise Refused(f"no answer: {str(error) or type(error).__name__}"[:MAX_PROBLEM_LENGTH]) from error
 
     async def _address(self, url: httpx.URL) -> str:
         """Return an address of the host.
