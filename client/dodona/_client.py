@@ -220,7 +220,7 @@ class Client:
                 yield self._study(wire)
 
     def workers(self, alive: bool = False) -> list[WorkerRecord]:
-        """Return the workers of all studies of the project and location, those that were seen last first.
+        """Return the workers of all studies of the project and location, those that run trials first.
 
         Args:
             alive: whether to leave out those that run no trial and have not asked for one within a minute.

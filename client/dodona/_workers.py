@@ -39,7 +39,7 @@ class Workers(Addressed):
     """The calls about the workers of a study."""
 
     def workers(self, alive: bool = False) -> list[WorkerRecord]:
-        """Return the study's workers, those that were seen last first.
+        """Return the study's workers, those that run trials first.
 
         Args:
             alive: whether to leave out those that run no trial and have not asked for one within a minute.

@@ -43,7 +43,7 @@ class Worker(WireModel):
 
 
 class ListWorkersResponse(WireModel):
-    """A page of workers, those that were seen last first."""
+    """A page of workers, those that run trials first."""
 
     workers: Repeated[Worker] = []
     next_page_token: str = ""

@@ -43,7 +43,7 @@ class WorkerService:
         limit: int,
         projects: frozenset[str] | None = None,
     ) -> tuple[Page[Worker], float]:
-        """Return workers, those that were seen last first, and the time of the answer, in seconds since the epoch.
+        """Return workers, those that run trials first, and the time of the answer, in seconds since the epoch.
 
         Args:
             parent: a study or a location; None for all.

@@ -59,7 +59,7 @@ _AMONG = (
 _IS_RUNNING = sa.exists(sa.select(trials.c.number).where(*_OF_WORKER, unfinished)).correlate(workers)
 _LIST = Statement(
     _NAMED.where(*_AMONG, sa.or_(workers.c.seen_time >= bindparam("since"), _IS_RUNNING))
-    .order_by(workers.c.seen_time.desc(), workers.c.study_key, workers.c.client_id)
+    .order_by(sa.case((_IS_RUNNING, 0), else_=1), workers.c.seen_time.desc(), workers.c.study_key, workers.c.client_id)
     .limit(bindparam("limit"))
     .offset(bindparam("skipped"))
 )
@@ -128,7 +128,7 @@ def listed(
     limit: int,
     projects: frozenset[str] | None = None,
 ) -> list[Worker]:
-    """Return workers, those that asked last first.
+    """Return workers: those that run trials first, then those that asked last.
 
     Args:
         transaction: to read in.

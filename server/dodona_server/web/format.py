@@ -117,6 +117,11 @@ def latency(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
 
 
+def rate(value: float) -> str:
+    """Return how often something happens, with two or three digits: "0.25", "7.5", "120"."""
+    return number(round(value) if value >= 100 else round(value, 1 if value >= 1 else 2))
+
+
 def breakable(name: str) -> Markup:
     """Return a name that may continue on another line after each of its marks."""
     return Markup(re.sub(r"([_./:-])", r"\1<wbr>", str(escape(visible(name)))))  # noqa: S704 - it is escaped  # nosec B704
@@ -124,6 +129,7 @@ def breakable(name: str) -> Markup:
 
 FILTERS = {
     "breakable": breakable,
+    "rate": rate,
     "bytes": size,
     "latency": latency,
     "number": number,

@@ -25,7 +25,7 @@ Alive = Annotated[bool, Query(description="Only those that run a trial, or have 
 async def list_workers(
     study: OfStudy, workers: Workers, size: PageSize = 0, token: PageToken = "", alive: Alive = False
 ) -> Response:
-    """List the workers of a study, those that were seen last first."""
+    """List the workers of a study, those that run trials first."""
     return await _page(workers, study, size, token, alive)
 
 
@@ -33,7 +33,7 @@ async def list_workers(
 async def list_all_workers(
     parent: InLocation, workers: Workers, size: PageSize = 0, token: PageToken = "", alive: Alive = False
 ) -> Response:
-    """List the workers of all studies, those that were seen last first."""
+    """List the workers of all studies, those that run trials first."""
     return await _page(workers, parent, size, token, alive)
 
 
