@@ -43,3 +43,13 @@ def test_the_trial_that_it_holds_goes_on(api, study):
     assert api.client.post(own, json={"measurement": measurement}).status_code == 200
     assert api.post(f"{path}:complete", {})["state"] == "SUCCEEDED"
     api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 1}, 429)
+
+
+def test_strangers_keep_nobody_from_signing_in(tmp_path):
+    options = Options(token="the token of the settings", max_requests_per_second=0.6)
+    with TestClient(
+        create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), options), base_url="http://localhost"
+    ) as client:
+        assert {client.get("/healthz").status_code for _ in range(6)} == {200}
+        answer = client.post("/sign-in", json={"password": "the token of the settings"})
+        assert answer.status_code == 200

@@ -27,7 +27,7 @@ from dodona_server.api.errors import error_response
 from dodona_server.api.principal import address_in, principal_of, remember
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.refused_tokens import RefusedTokens
-from dodona_server.domain.access import ANONYMOUS, ANYONE, RULES, Principal
+from dodona_server.domain.access import ANONYMOUS, ANYONE, NOBODY, RULES, Principal
 from dodona_server.domain.errors import Unavailable
 from dodona_server.service.access.audit import AuditLog, entry_of
 from dodona_server.service.access.gate import Gate
@@ -83,12 +83,12 @@ class Guard:
         found: Principal | Response | None = self._wrong_site(scope, headers)
         if found is None:
             is_open = path in _OPEN_PATHS or path.startswith(STATIC)
-            found = ANONYMOUS if is_open else await self._principal(scope, headers)
+            found = NOBODY if is_open else await self._principal(scope, headers)
         if isinstance(found, Response):
             await found(scope, receive, send)
             return
         remember(scope, found)
-        if found is ANONYMOUS or EVENT_STREAM not in headers.get(b"accept", ()):
+        if found in (ANONYMOUS, NOBODY) or EVENT_STREAM not in headers.get(b"accept", ()):
             await self._app(scope, receive, send)
         else:
             await self._while_known(scope, receive, send, headers)

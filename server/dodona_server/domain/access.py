@@ -233,8 +233,10 @@ class Principal:
         return None if ALL in places else places
 
 
-# Anyone who reaches an open server, and who asks for what needs no token.
+# Anyone who reaches an open server.
 ANONYMOUS = Principal("anonymous", ((ALL, Role.OPERATOR),))
+# Anyone who asks for what needs no token.
+NOBODY = Principal("anonymous")
 TOKEN_HOLDER = Principal("the holder of the token", ((ALL, Role.OPERATOR),))
 
 
