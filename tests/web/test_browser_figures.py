@@ -171,6 +171,19 @@ class TestFigures:
         expect(place).to_be_focused()
         assert state(page)["history.zoom"].startswith("15")
 
+    def test_a_refused_stream_is_replaced_by_looking_now_and_then(
+        self, browser: Browser, url: str, api: Filled
+    ) -> None:
+        api.create("unfollowed", parameters=[RATE])
+        with watched(browser, url, expected=("503",)) as page:
+            page.clock.install()
+            page.route("**/changes", lambda route: route.fulfill(status=503))
+            with page.expect_response("**/changes"):
+                page.goto(f"{S}/unfollowed")
+            api.start("unfollowed")
+            page.clock.run_for(6000)
+            expect(page.locator("#running-1")).to_be_visible()
+
 
 def shown(page: Page) -> list[str]:
     ids: list[Any] = page.locator(".trials tbody tr[id^=trial-]").evaluate_all("rows => rows.map((row) => row.id)")

@@ -83,7 +83,7 @@ export const sizeFor = (count) => (count > 800 ? 4 : count > 150 ? 5.5 : 8);
 // Axes of parameters as those of the page: names, or numbers with their scale.
 export function parameterAxis(colours, given, make = axis, more = {}) {
   if (given.kind === "category") {
-    return make(colours, short(given.name), { type: "category", data: given.categories, axisLabel: { color: colours.quiet, fontSize: 12, hideOverlap: true, width: 110, overflow: "truncate" }, ...more });
+    return make(colours, short(given.name), { type: "category", data: given.categories, axisLabel: { color: colours.quiet, fontSize: 12, hideOverlap: true, width: 110, overflow: "truncate", formatter: (name) => short(name, 40) }, ...more });
   }
   const log = given.kind === "log";
   return make(colours, log ? `${short(given.name)} (log)` : short(given.name), { type: log ? "log" : "value", min: given.low, max: given.high > given.low ? given.high : null, scale: true, minInterval: given.whole ? 1 : undefined, ...more });

@@ -24,7 +24,7 @@ function scaleOf(values, goal, chosen, name, least) {
     const least = Math.min(...sorted.map((one) => Math.abs(best - one)).filter((gap) => gap > 0), Infinity);
     // The best itself has no logarithm: it lies below all others.
     const floor = Number.isFinite(least) ? least / 3 : 1;
-    return { place: (value) => Math.max(Math.abs(best - value), floor), title: `distance of ${name} from ${text(best)} (log)`, more: { type: "log" } };
+    return { place: (value) => Math.max(Math.abs(best - value), floor), title: `distance of ${short(name, 20)} from ${text(best)} (log)`, more: { type: "log" } };
   }
   if (chosen === "log" && Math.min(best, worst) > 0) return { place: (value) => value, title: `${name} (log)`, more: { type: "log" } };
   let end = worst;

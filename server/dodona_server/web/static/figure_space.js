@@ -193,7 +193,7 @@ export const importance = {
       legend: legend(colours, ["alone", "90 % interval", "with interactions"]),
       tooltip: tooltip(colours, { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (series) => sentence(shown[series[0].dataIndex]) }),
       xAxis: axis(colours, `share of the variance of ${short(figure.metric, 30)}`, { type: "value", min: 0, max: 1, axisLabel: { color: colours.quiet, fontSize: 12, formatter: percent } }),
-      yAxis: { ...axis(colours, ""), type: "category", data: shown.map((one) => one.name), axisLabel: { color: colours.ink, fontSize: 12, width: 150, overflow: "truncate" }, splitLine: { show: false } },
+      yAxis: { ...axis(colours, ""), type: "category", data: shown.map((one) => short(one.name, 30)), axisLabel: { color: colours.ink, fontSize: 12, width: 150, overflow: "truncate" }, splitLine: { show: false } },
       series: [
         { name: "alone", type: "bar", data: shown.map((one) => one.share), barMaxWidth: 14, itemStyle: { color: colours.accent, borderRadius: 2 } },
         { name: "with interactions", type: "scatter", data: shown.map((one) => one.total), symbol: "diamond", symbolSize: 9, itemStyle: { color: colours.marks.running } },

@@ -203,6 +203,14 @@ class Figure {
     }
   }
 
+  unbrush() {
+    if (!this.chosen.brush) return;
+    clearTimeout(this.brushing);
+    const dims = Object.keys(JSON.parse(this.chosen.brush));
+    this.choose("brush", "");
+    if (this.chart) for (const dim of dims) this.chart.dispatchAction({ type: "axisAreaSelect", parallelAxisIndex: Number(dim), intervals: [] });
+  }
+
   // What is selected has changed.
   highlight() {
     const option = this.chart && this.option();
@@ -231,5 +239,6 @@ document.addEventListener("dodona:changed", (event) => {
   }
   each((figure) => figure.changed(event.detail));
 });
+document.addEventListener("dodona:cleared", () => each((figure) => figure.unbrush()));
 document.addEventListener("dodona:selected", () => each((figure) => figure.highlight()));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => each((figure) => figure.chart && figure.draw()));

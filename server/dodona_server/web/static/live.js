@@ -6,11 +6,14 @@ import { showTimes } from "./times.js";
 const PAUSE = 5000;
 // A stream that says nothing may be broken by a proxy.
 const PAUSE_WITH_STREAM = 60_000;
+// After a refusal the page does not ask for a stream for a while.
+const REFUSED_PAUSE = 60_000;
 // A browser has six connections to a server, for all its tabs together.
 const MAX_STREAMS = 3;
 const status = document.getElementById("status");
 let shown = "";
 let timer = 0;
+let notBefore = 0;
 let source = null;
 let release = null;
 
@@ -95,7 +98,7 @@ async function takePlace() {
 
 async function follow() {
   const address = document.body.dataset.changes;
-  if (source || !address || document.hidden || status.hidden) return;
+  if (source || !address || document.hidden || status.hidden || Date.now() < notBefore) return;
   source = { readyState: EventSource.CONNECTING, close() {} };
   release = await takePlace();
   if (!release || document.hidden) return leave();
@@ -104,7 +107,10 @@ async function follow() {
   source.addEventListener("changed", (event) => loop(event.data));
   // The browser connects again after a lost connection, but not after a refusal: then the page looks by itself.
   source.addEventListener("error", () => {
-    if (source?.readyState === EventSource.CLOSED) leave();
+    if (source?.readyState === EventSource.CLOSED) {
+      notBefore = Date.now() + REFUSED_PAUSE;
+      leave();
+    }
     schedule();
   });
 }

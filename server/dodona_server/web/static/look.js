@@ -33,9 +33,13 @@ export const WORDS = {
   lost: "lease lost",
 };
 
+// Marks that reorder text, hide it or are invisible, as the server shows them.
+const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+export const visible = (text) => text.replace(INVISIBLE, (one) => `[U+${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+
 // Five digits that matter, as the server writes numbers.
 export function text(value) {
-  if (typeof value !== "number") return value === null || value === undefined ? "–" : String(value);
+  if (typeof value !== "number") return value === null || value === undefined ? "–" : visible(String(value));
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
   if (value !== 0 && (size < 1e-4 || size >= 1e9)) return value.toExponential(4).replace(/\.?0+e/, "e").replace("e+", "e");
@@ -44,13 +48,14 @@ export function text(value) {
 
 // For the marks of an axis: fewer digits.
 export function mark(value) {
-  if (typeof value !== "number") return String(value);
+  if (typeof value !== "number") return visible(String(value));
   const size = Math.abs(value);
   if (value !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2).replace(/\.?0+e/, "e").replace("e+", "e");
   return String(Number(value.toPrecision(4)));
 }
 
-export function short(name, most = 24) {
+export function short(given, most = 24) {
+  const name = visible(given);
   const tail = Math.floor((most - 1) / 2);
   return name.length <= most ? name : `${name.slice(0, most - 1 - tail)}…${name.slice(-tail)}`;
 }

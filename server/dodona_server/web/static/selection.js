@@ -70,9 +70,15 @@ function show() {
   link.href = address ? `${address.href}#trials` : "#trials";
 }
 
-bar?.querySelector("button").addEventListener("click", () => select([]));
+function clear() {
+  document.dispatchEvent(new CustomEvent("dodona:cleared"));
+  select([]);
+  filterTable("");
+}
+
+bar?.querySelector("button").addEventListener("click", clear);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && numbers.size && !document.querySelector("dialog[open]") && !event.target.closest?.("details[open]")) select([]);
+  if (event.key === "Escape" && numbers.size && !document.querySelector("dialog[open]") && !event.target.closest?.("details[open]")) clear();
 });
 document.addEventListener("dodona:changed", show);
 show();
