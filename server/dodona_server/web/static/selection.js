@@ -9,7 +9,8 @@ const MOST_KEPT = 400;
 const bar = document.getElementById("selected");
 // A filter has a limited length.
 const MOST_FILTERED = 150;
-let brushed = "";
+// The filter that a brush has set.
+let brushed = read("parallel.brush") ? (new URLSearchParams(location.search).get("filter") ?? "") : "";
 let numbers = new Set(read("trials").split(",").filter((one) => /^\d+$/.test(one)).map(Number));
 
 export const selected = () => numbers;
