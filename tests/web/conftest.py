@@ -139,13 +139,13 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield Site(client)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with browsers.chromium() as browser:
         yield browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server with studies of all kinds."""
     folder = tmp_path_factory.mktemp("browser")
