@@ -396,7 +396,7 @@ class TestList:
         token = api.get("/studies/s/trials?pageSize=1")["nextPageToken"]
         error = api.get(f"/studies/s/trials?pageSize=1&orderBy=objective&pageToken={token}", 400)["error"]
         assert "not a token of this list" in error["message"]
-        assert "orderBy: 'x' is not possible" in api.get("/studies/s/trials?orderBy=x", 400)["error"]["message"]
+        assert "orderBy: there is no column 'y'" in api.get("/studies/s/trials?orderBy=y", 400)["error"]["message"]
 
     def test_an_empty_study_and_one_that_is_not_there(self, api, study):
         assert api.get(f"{study}/trials") == {"trials": [], "nextPageToken": ""}

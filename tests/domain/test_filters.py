@@ -79,6 +79,12 @@ def test_a_chain_compares_each_pair():
         ("(" * 900 + "rate" + ")" * 900, "cannot be understood"),
         ("-" * 900 + "rate < 1", ""),
         ("rate < 1\0", "cannot be understood"),
+        ("kind == 'a\\x00'", "is neither a column nor a value"),
+        ("'\\ud800' in reason", "is no text"),
+        (f"rate < 1{'0' * 400}", "is neither a column nor a value"),
+        ("rate < 1e999", "is neither a column nor a value"),
+        ("rate < 1j", "is neither a column nor a value"),
+        ("kind == b'a'", "is neither a column nor a value"),
         ("дослід < 1", "'дослід' at character 1 is no column"),
     ],
 )

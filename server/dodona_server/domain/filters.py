@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from dodona_server.domain.trial import TrialState
 
 MAX_LENGTH = 2000
 MAX_PARTS = 200
+MAX_NUMBER = sys.float_info.max
 
 
 class Kind(enum.Enum):
@@ -226,6 +228,11 @@ def known(spec: StudySpec) -> str:
     return f"the columns are {', '.join(names[:40])}{more}"
 
 
+def _is_stored(text: str) -> bool:
+    """Return whether databases accept the text: it has no null character and no half of a character."""
+    return "\0" not in text and not any(0xD800 <= ord(one) < 0xE000 for one in text)
+
+
 class _Reader:
     """Makes conditions of Python's syntax tree; whatever is not listed here is refused."""
 
@@ -286,7 +293,7 @@ class _Reader:
         column = self._operand(right)
         if not isinstance(column, Column) or column.kind not in (Kind.TEXT, Kind.TAGS):
             raise self._refusal(right, "contains nothing; use a list such as [1, 2], a text or tags")
-        if not (isinstance(left, ast.Constant) and isinstance(left.value, str)):
+        if not (isinstance(left, ast.Constant) and isinstance(left.value, str) and _is_stored(left.value)):
             raise self._refusal(left, "is no text")
         return Contains(column, left.value)
 
@@ -295,9 +302,9 @@ class _Reader:
             case ast.Constant(value=bool() as value):
                 # Parameters that are true or false are stored as texts.
                 return Constant(str(value), Kind.TEXT)
-            case ast.Constant(value=int() | float() as value):
+            case ast.Constant(value=int() | float() as value) if abs(value) <= MAX_NUMBER:
                 return Constant(value if abs(value) < 2**63 else float(value), Kind.NUMBER)
-            case ast.Constant(value=str() as value):
+            case ast.Constant(value=str() as value) if _is_stored(value):
                 return Constant(value, Kind.TEXT)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 inner = self._operand(operand)
