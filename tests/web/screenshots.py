@@ -47,7 +47,7 @@ def draw(page: Page, part: str) -> Any:
 
 
 PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
-    "studies": ("/", {"viewport": {"width": 1280, "height": 440}}),
+    "studies": ("/", {"viewport": {"width": 1280, "height": 640}}),
     "study": (f"{S}/digits", {"viewport": TALL, "figures": "#history, #curves"}),
     "study-dark": (f"{S}/digits", {"color_scheme": "dark", "figures": "#history, #curves"}),
     "study-phone": (f"{S}/digits", {"viewport": PHONE, "device_scale_factor": 2, "figures": "#history"}),
@@ -91,8 +91,11 @@ def main() -> None:
         filled.ranker(70)
         filled.wide()
         filled.digits(70)
-        for study_id, algorithm in (("digits-tpe", "TPE"), ("digits-random", "RANDOM_SEARCH")):
-            filled.create(study_id, f"Digits, {algorithm.split('_')[0].capitalize()}", algorithm=algorithm, seed="7")
+        for study_id, name, algorithm in (
+            ("digits-tpe", "Digits, TPE", "TPE"),
+            ("digits-random", "Digits, random", "RANDOM_SEARCH"),
+        ):
+            filled.create(study_id, name, algorithm=algorithm, seed="7")
             for number in range(45):
                 filled.train(study_id, f"worker-{number % 3}")
         filled.close()
