@@ -106,6 +106,14 @@ def test_every_call_is_described(method, path, call):
     assert call["responses"]["200"]["content"]
 
 
+def test_every_reference_leads_somewhere():
+    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(DOCUMENT))):
+        place = DOCUMENT
+        for part in reference.split("/"):
+            assert part in place, reference
+            place = place[part]
+
+
 def test_every_error_is_a_status():
     for response in DOCUMENT["components"]["responses"].values():
         assert response["content"]["application/json"]["schema"]["$ref"].endswith("/ErrorResponse")

@@ -77,8 +77,18 @@ def _aim(case: schemathesis.Case, server: httpx.Client) -> None:
         known["trial"] = operation["response"]["trials"][0]["id"]
     elif server.get(STUDY).status_code == HTTPStatus.NOT_FOUND:
         server.post(f"{LOCATION}/studies", json=EXAMPLES[wire.CreateStudyRequest])
-    for name in case.path_parameters:
+    if "deleted_study" in case.path_parameters:
+        known["deleted_study"] = _deleted(server)
+    for name in known.keys() & case.path_parameters.keys():
         case.path_parameters[name] = known[name]
+
+
+def _deleted(server: httpx.Client) -> str:
+    """The id of a study that can be brought back."""
+    server.delete(STUDY)
+    listed = server.get(f"{LOCATION}/deletedStudies").json()["deletedStudies"]
+    name: str = listed[0]["name"]
+    return name.rpartition("/")[2]
 
 
 def _operation(server: httpx.Client, client: str) -> dict[str, Any]:

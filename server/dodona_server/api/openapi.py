@@ -51,6 +51,12 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "location": {"description": "Any; the Python client uses `local`", "pattern": _ID, "example": "local"},
     "study": {"description": "The study's id", "pattern": _ID, "example": "digits"},
     "trial": {"description": "The trial's number", "pattern": "^[1-9][0-9]{0,17}$", "example": "1"},
+    "deleted_study": {
+        "description": "The study's id among the deleted ones",
+        "pattern": "^[0-9]{1,18}$",
+        "example": "7",
+    },
+    "webhook": {"description": "The webhook's id", "pattern": "^[0-9a-f]{16}$", "example": "0123456789abcdef"},
     "artifact": {
         "description": "The file's name",
         "pattern": r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,99}$",
