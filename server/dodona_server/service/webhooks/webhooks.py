@@ -68,7 +68,12 @@ class WebhookService:
         return await self._store.run(use_case)
 
     async def of_project(self, project: str) -> list[WebhookView]:
-        """Return the webhooks of a project with their latest tries."""
+        """Return the webhooks of a project with their latest tries.
+
+        Raises:
+            InvalidArgument: no project can have that name.
+        """
+        check_id(project, "project")
 
         def query(transaction: Transaction) -> list[WebhookView]:
             return [
