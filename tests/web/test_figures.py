@@ -9,8 +9,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
+from dodona_server.domain.access import Principal, Role
+from dodona_server.domain.errors import NotFound
 from dodona_server.service import samples
 from dodona_server.storage.opening import open_store
+from dodona_server.web.compare_page import studies_of
 from tests.web.conftest import ACCURACY, RATE, Site
 from tests.web.filled import BIG, add_big_study
 
@@ -142,3 +145,10 @@ def test_what_cannot_be_compared_is_told(site: Site) -> None:
     assert "cannot be compared" in site.page("/compare?study=p/l/one&study=p/l/two").text
     assert "is no path of a study" in site.page("/compare?study=one", 404).text
     assert "12 at most" in site.page("/compare?" + "&".join(f"study=p/l/{index}" for index in range(13)), 404).text
+
+
+def test_studies_of_other_projects_are_not_compared() -> None:
+    viewer = Principal("someone", (("p", Role.VIEWER),))
+    assert [name.study_id for name in studies_of(["p/l/one", "p/l/one"], viewer)] == ["one"]
+    with pytest.raises(NotFound, match="projects/q does not exist"):
+        studies_of(["p/l/one", "q/l/two"], viewer)
