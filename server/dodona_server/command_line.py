@@ -8,6 +8,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from dodona_server.settings import Settings
 from dodona_server.storage.errors import StoreUnusable
@@ -29,6 +30,9 @@ def settings_of(**flags: Any) -> Settings:
     os.umask(0o077)
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except SettingsError as error:
+        # A map that is no JSON; the text names the field and not its value.
+        give_up(str(error))
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:

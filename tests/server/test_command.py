@@ -123,6 +123,9 @@ class TestRefusals:
         assert problem in said
         assert "s3cr" not in said
 
+    def test_a_map_of_roles_that_is_none(self, tmp_path):
+        assert "oidc_roles" in refusal(tmp_path, "--port", "0", DODONA_OIDC_ROLES="editor")
+
     def test_a_postgresql_without_the_database(self, tmp_path, postgres_url):
         url = re.sub(r"/dodona_test_\w+", "/no_such_database", postgres_url)
         assert 'database "no_such_database" does not exist' in refusal(tmp_path, "--port", "0", "--database-url", url)
