@@ -111,7 +111,7 @@ def test_of_two_with_one_name_the_older_needs_another(api, searched, spec):
     (one,) = deleted(api)
     error = undelete(api, one, 409)["error"]
     assert error["status"] == "ALREADY_EXISTS"
-    assert "has the name of the deleted study: choose another studyId" in error["message"]
+    assert "has the name of the deleted study: choose another id" in error["message"]
     for _ in range(2):
         assert undelete(api, one, studyId="s-old", requestId="r")["displayName"] == "s-old"
     assert api.get("/studies/s-old/trials/1")["state"] == "SUCCEEDED"

@@ -371,6 +371,8 @@ def test_what_is_stored(api, five, database_url):
         api.delete(f"/studies/s/trials/{number}")
     assert set(stored(rows)) == {3, 4, 5, 6}
     api.delete("/studies/s")
+    (deleted,) = api.get("/deletedStudies")["deletedStudies"]
+    api.client.delete(f"/v1/{deleted['name']}").raise_for_status()
     deadline = time.monotonic() + patience(20)
     while stored(rows):
         assert time.monotonic() < deadline

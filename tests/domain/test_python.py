@@ -13,8 +13,10 @@ from dodona_server.api.fields import vertex_field
 from dodona_server.domain.errors import Field, InvalidArgument, inside
 
 CAMEL = re.compile(r"\b[a-z]+[A-Z]\w*")
-# Texts and names of calls that databases have stored, and a keyword of the diagram's language.
+# Texts and names of calls that databases have stored, what webhooks send, and a keyword of the diagram's language.
 STORED = {
+    "deletedStudies",
+    "displayName",
     "maximumRuntimeConstraint",
     "maxFailedTrials",
     "maxNumTrialsNoProgress",

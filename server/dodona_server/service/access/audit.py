@@ -67,5 +67,10 @@ class AuditLog:
 
 
 def entry_of(actor: str, address: str, action: str, project: str, target: str, outcome: str) -> Entry:
-    """Return an entry about something that happens now."""
-    return Entry(time.time(), actor, address, action, project, target, outcome)
+    """Return an entry about something that happens now. A path may have characters that no database takes."""
+    texts = (_printable(text) for text in (actor, address, action, project, target, outcome))
+    return Entry(time.time(), *texts)
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -56,7 +56,7 @@ class DeletedStudyService:
             other = studies.find(transaction, name) or studies.find_displayed(transaction, parent, display_name)
             if other is not None:
                 return AlreadyExists(
-                    f"{other.name} ({other.display_name}) has the name of the deleted study: choose another studyId"
+                    f"{other.name} ({other.display_name}) has the name of the deleted study: choose another id"
                 )
             deleted_studies.bring_back(transaction, deleted, name, display_name)
             study = again(transaction)
@@ -96,5 +96,5 @@ def _find(transaction: Transaction, parent: Location, deleted_id: str) -> Delete
 
 def _key(deleted_id: str) -> int:
     if not (deleted_id.isascii() and deleted_id.isdecimal() and len(deleted_id) < 19):
-        raise InvalidArgument(f"{deleted_id!r} is no id of a deleted study, which is a number", "deletedStudy")
+        raise InvalidArgument(f"{deleted_id!r} is no id of a deleted study, which is a number", "deleted_study")
     return int(deleted_id)
