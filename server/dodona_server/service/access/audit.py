@@ -68,8 +68,7 @@ class AuditLog:
 
 def entry_of(actor: str, address: str, action: str, project: str, target: str, outcome: str) -> Entry:
     """Return an entry about something that happens now. A path may have characters that no database takes."""
-    texts = (_printable(text) for text in (actor, address, action, project, target, outcome))
-    return Entry(time.time(), *texts)
+    return Entry(time.time(), _printable(actor), address, action, project, _printable(target), outcome)
 
 
 def _printable(text: str) -> str:
