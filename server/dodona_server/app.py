@@ -224,8 +224,10 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     if options.max_requests_per_second is not None:
         inner = Rates(inner, options.max_requests_per_second)
     guard = Guard(WholeBody(inner), gate, Proxies(), audit_log)
-    answering = errors.around(ErrorPages(guard, has_oidc=options.oidc is not None))
-    app.front = Observed(BelowRoot(answering, options.root_path), options.access_log)
+    answering: ASGIApp = errors.around(ErrorPages(guard, has_oidc=options.oidc is not None))
+    if options.root_path:
+        answering = BelowRoot(answering, options.root_path)
+    app.front = Observed(answering, options.access_log)
     return app
 
 

@@ -12,7 +12,7 @@ class BelowRoot:
 
     Args:
         app: the application.
-        root: begins with a slash and does not end with one; "" for none.
+        root: begins with a slash and does not end with one.
     """
 
     def __init__(self, app: ASGIApp, root: str) -> None:
@@ -21,10 +21,9 @@ class BelowRoot:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if self._root:
-            scope = {**scope, "root_path": self._root, "path": self._below(scope["path"])}
-            if raw := scope.get("raw_path"):
-                scope["raw_path"] = self._below(raw.decode("latin-1")).encode("latin-1")
+        scope = {**scope, "root_path": self._root, "path": self._below(scope["path"])}
+        if raw := scope.get("raw_path"):
+            scope["raw_path"] = self._below(raw.decode("latin-1")).encode("latin-1")
         await self._app(scope, receive, send)
 
     def _below(self, path: str) -> str:

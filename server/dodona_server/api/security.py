@@ -12,6 +12,7 @@ import asyncio
 import base64
 import binascii
 import contextlib
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
@@ -158,8 +159,7 @@ class Guard:
     def _stranger(self, scope: Scope, headers: Headers) -> Principal | Response:
         """Return the principal of a request to a server that needs no token."""
         host = headers.get(b"host", [""])[0]
-        own = read_host(host, scope["scheme"])
-        if self._gate.is_insecure or (own is not None and own.is_loopback):
+        if self._gate.is_insecure or _is_this_machine(host, scope["scheme"]):
             return ANONYMOUS
         return _forbidden(f"this server has no token and answers to localhost only, not to {host!r}")
 
@@ -217,6 +217,13 @@ def read_host(text: str, scheme: str) -> Host | None:
         except ValueError:
             return None
     return Host(name, port) if port < 2**16 else None
+
+
+# Each request of the trial loop asks, and hardly any with another host.
+@functools.lru_cache(maxsize=256)
+def _is_this_machine(host: str, scheme: str) -> bool:
+    own = read_host(host, scheme)
+    return own is not None and own.is_loopback
 
 
 def _read_origin(text: str) -> tuple[str, Host | None]:
