@@ -94,9 +94,8 @@ def test_nothing_that_a_client_sends_becomes_a_label(api):
     text = api.client.get("/metrics").text
     routes = set(re.findall(r'route="([^"]*)"', text))
     assert "none" in routes
-    assert routes <= {"none"} | {
-        call.served_at for call in __import__("dodona_server.api.calls", fromlist=["CALLS"]).CALLS
-    }
+    # A test in the same process may have added a route; no path that was sent is one.
+    assert routes.isdisjoint({"/coffee", "/no/such/path", "/v1/x:y"})
     assert 'method="other"' in text
     assert "BREW" not in text
 
