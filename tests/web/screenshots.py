@@ -59,7 +59,6 @@ PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "trial": (f"{S}/digits/trials/5", {"viewport": TALL}),
     "trials": (f"{S}/digits?filter=val_accuracy+%3E+0.8&sort=parameters.learning_rate", {"part": "#trials"}),
     "workers": ("/workers", {"viewport": {"width": 1280, "height": 440}}),
-    "server": ("/server", {}),
     "new": ("/new", {"viewport": TALL}),
 }
 
