@@ -68,7 +68,7 @@ class Study(Figures, Steering, Notes, Workers):
         self._session = session
         self._transport = session.transport
         # The last trial that this process has run for each shared worker.
-        self._followed: dict[str, int] = {}
+        self._followed: dict[str, tuple[int, int]] = {}
         self._learn(wire)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -199,6 +199,7 @@ class Study(Figures, Steering, Notes, Workers):
             wait=wait or None,
             lease_duration=None if shared else self._session.lease_seconds,
             agent=AGENT,
+            follow=shared or None,
             held_trials=None if shared else [str(number) for number in active_trials.trials.copy()],
         )
         path, trace = f"{self._path}/trials:suggest?{BASIC_VIEW}", new_trace()
@@ -206,9 +207,10 @@ class Study(Figures, Steering, Notes, Workers):
         answer = operation.response or vertex.SuggestTrialsResponse()
         for wire in answer.trials:
             if shared:
-                if self._followed.get(worker) == number_of(wire):
+                attempt = number_of(wire), wire.attempt or 1
+                if self._followed.get(worker) == attempt:
                     continue
-                self._followed[worker] = number_of(wire)
+                self._followed[worker] = attempt
             before = active_trials.trials.get(number_of(wire))
             if before is None or before.attempt < (wire.attempt or 1):
                 self._transport.traces.keep(f"{self._path}/trials/{number_of(wire)}", trace)

@@ -11,6 +11,7 @@ from dodona_server.app import create_app
 from dodona_server.storage.opening import open_store
 from tests.api.conftest import Api
 
+MEASUREMENT = {"metrics": [{"metricId": "loss", "value": 0.5}]}
 LEASE = {"leaseDuration": "0.3s", "heldTrials": []}
 
 
@@ -287,3 +288,33 @@ def test_a_worker_that_was_thought_lost_is_known_by_its_id(api, study):
     wait_until(api, "REQUESTED")
     assert report(api, 0.5, 1, 1, code=409, clientId="b")["error"]["status"] == "ABORTED"
     assert report(api, 0.5, 1, 1, clientId="a")["state"] == "ACTIVE"
+
+
+def test_a_call_that_follows_gets_the_clients_trials_and_hands_out_none(api, study):
+    api.post(f"{study}/trials", {"parameters": [{"parameterId": "x", "value": 0.5}]})
+    assert api.suggest(follow=True) == []
+    (run,) = api.suggest(leaseDuration="60s", heldTrials=[])
+    (followed,) = api.suggest(follow=True)
+    for field in ("id", "attempt", "clientId", "startTime", "leaseDuration"):
+        assert followed[field] == run[field]
+    api.post(f"{study}/trials/{run['id']}:stop")
+    (stopping,) = api.suggest(follow=True)
+    assert (stopping["id"], stopping["state"]) == (run["id"], "STOPPING")
+    api.post(f"{study}/trials/{run['id']}:complete", {"finalMeasurement": MEASUREMENT})
+    assert api.suggest(follow=True) == []
+    assert len(api.get(f"{study}/trials")["trials"]) == 1
+
+
+def test_a_call_that_follows_ends_with_the_study_or_when_its_worker_is_stopped(api, make_study):
+    path = make_study(studyStoppingConfig={"maxNumTrials": 1})
+    (run,) = api.suggest(leaseDuration="60s", heldTrials=[])
+    api.post(f"{path}/workers:stop", {"clientId": "w"})
+    follow = {"clientId": "w", "suggestionCount": 1, "follow": True}
+    answer = api.post(f"{path}/trials:suggest", follow)["response"]
+    assert ([one["id"] for one in answer["trials"]], answer.get("workerStopped", False)) == ([run["id"]], False)
+    api.post(f"{path}/trials/{run['id']}:complete", {"finalMeasurement": MEASUREMENT})
+    answer = api.post(f"{path}/trials:suggest", follow)["response"]
+    assert (answer["trials"], answer["workerStopped"]) == ([], True)
+    api.post(f"{path}/workers:resume", {"clientId": "w"})
+    answer = api.post(f"{path}/trials:suggest", follow)["response"]
+    assert (answer["trials"], answer["studyState"]) == ([], "COMPLETED")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -187,6 +189,23 @@ def test_the_processes_of_one_worker_run_the_same_trials(server_url: str) -> Non
                 study.ask(shared=study is second)
         assert [record.attempt for record in first.trials()] == [1, 1]
         assert other._session.trials() == []
+
+
+def test_another_process_of_a_worker_waits_for_the_first_one(server_url: str) -> None:
+    with Client(server_url, worker="w") as one, Client(server_url, worker="w") as other:
+        first = one.create_study("p", {"x": Float(0, 1)}, goal="minimize", max_trials=2)
+        second = other.get_study("p")
+        with ThreadPoolExecutor() as threads:
+            asked = threads.submit(second.ask, shared=True)
+            # A trial of its own would be one that the first process never runs: each would wait for the other.
+            time.sleep(0.5)
+            assert first.trials() == []
+            kept = first.ask()
+            assert asked.result().number == kept.number == 1
+        # A new attempt is another run for all processes.
+        kept.release()
+        again, followed = first.ask(), second.ask(shared=True)
+        assert (again.number, again.attempt) == (followed.number, followed.attempt) == (1, 2)
 
 
 @pytest.mark.parametrize("leaving", [KeyboardInterrupt, SystemExit])

@@ -11,7 +11,6 @@ import json
 import os
 import signal
 import sys
-import time
 from typing import Any
 
 import keras
@@ -56,9 +55,6 @@ def work(index: int, url: str, ports: list[str]) -> None:
         distribution_strategy=strategy,
         tuner_id="cluster",
     )
-    # Known fault: a process that asks before the first one may lose its attempt to it, and then both wait for ever.
-    while index and not any(trial.state == "ACTIVE" for trial in tuner.study.trials()):
-        time.sleep(0.05)
     tuner.search(verbose=0)
     print(json.dumps([index, tuner.oracle.multi_worker, tuner.oracle.should_report]), flush=True)
 

@@ -55,6 +55,10 @@ class SuggestTrialsRequest(WireModel):
         "the numbers of the client's trials that it still runs; its other trials come back as new attempts. Without "
         "this field all come back as they are"
     )
+    follow: bool | None = own(
+        "whether another process asks for trials as this client: the answer has that client's unfinished trials as "
+        "they are, and none is handed out for this call"
+    )
 
 
 class CreateTrialRequest(Trial):

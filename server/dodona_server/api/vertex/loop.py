@@ -92,6 +92,7 @@ class TrialCalls:
             request_id=body.request_id or None,
             contexts=contexts,
             lease_seconds=body.lease_duration,
+            follows=bool(body.follow),
             agent=(body.agent or "")[:MAX_AGENT_LENGTH],
             running=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
         )

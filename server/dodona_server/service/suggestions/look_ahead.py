@@ -71,8 +71,8 @@ def look_ahead(transaction: Transaction, name: StudyName, request: SuggestReques
 
 
 def _has_trial(transaction: Transaction, study: Study, request: SuggestRequest) -> bool:
-    """Return whether the call gets a trial that exists: its answer is known, or the client or the queue has one."""
-    if find_answer(transaction, study, request):
+    """Return whether the call gets no new trial: its answer is known, or the client or the queue has one."""
+    if request.follows or find_answer(transaction, study, request):
         return True
     running = request.running or ()
     own = trials.unfinished_numbers(transaction, study, TrialState.ACTIVE, request.client_id, len(running) + 1)

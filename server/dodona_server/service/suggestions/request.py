@@ -30,6 +30,7 @@ class SuggestRequest:
         lease_seconds: the time the client keeps a trial without a heartbeat; None for no limit.
         running: the numbers of the client's trials that it still runs: its other trials count as lost. None if the
             client does not say; it then gets its unfinished trials as they are.
+        follows: whether another process asks for trials as this client; this call only gets the trials that it has.
         agent: the client's software and machine, for people; a long one is cut.
 
     Raises:
@@ -43,6 +44,7 @@ class SuggestRequest:
     contexts: Sequence[Mapping[str, object]] = ()
     lease_seconds: float | None = None
     running: Collection[int] | None = None
+    follows: bool = False
     agent: str = ""
 
     def __post_init__(self) -> None:

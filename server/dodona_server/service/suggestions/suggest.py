@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -202,14 +203,14 @@ class SuggestionService:
         study = complete_if_over(transaction, study, now)
         if this_round.failure and this_round.failure_is_new:
             study = _count_failure(transaction, study, this_round.failure, now)
-        assigned = list(this_round.before)
+        assigned = _followed(transaction, study, request) if request.follows else list(this_round.before)
         stopped = stop is not StopOrder.NONE and not assigned
         if stopped:
             # Any client ends when there is nothing left to suggest.
             study = study.in_state(StudyState.COMPLETED)
-        elif not assigned:
+        elif not assigned and not request.follows:
             assigned, study = _own_trials(transaction, study, request, this_round.arrived, now)
-        if study.state is StudyState.ACTIVE and len(assigned) < request.count:
+        if study.state is StudyState.ACTIVE and len(assigned) < request.count and not request.follows:
             more, study = _assign_more(transaction, study, this_round, assigned, now)
             if more is not None:
                 return more
@@ -306,6 +307,13 @@ def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFai
         study = study.in_state(StudyState.INACTIVE, reason)
     events.append(transaction, study.key, happened)
     return study
+
+
+def _followed(transaction: Transaction, study: Study, request: SuggestRequest) -> list[Trial]:
+    """Return the trials that another process runs as this client; their leases are that process's."""
+    states = (TrialState.ACTIVE, TrialState.STOPPING)
+    own = (trials.unfinished_trials(transaction, study, one, request.client_id, request.count) for one in states)
+    return sorted(itertools.chain.from_iterable(own), key=lambda trial: trial.number)[: request.count]
 
 
 def _own_trials(
