@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-import platform
-import socket
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -14,23 +10,19 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote, urlencode
 
-from dodona._active_trials import ActiveTrial, ActiveTrials
 from dodona._artifacts import Artifact, Artifacts, artifact_of
+from dodona._asking import Asking
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
-from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, WorkerStopped, named_problems
+from dodona._errors import Aborted, StudyCompleted, named_problems
 from dodona._notes import Notes
 from dodona._plots import Figures
-from dodona._record import Metrics, TrialRecord, measurement_of, number_of, record_of
+from dodona._record import Metrics, TrialRecord, measurement_of, record_of
 from dodona._session import Session
 from dodona._space import Parameter, Space, Value
 from dodona._steering import Steering
 from dodona._table import columns_of
-from dodona._text import checked
-from dodona._traces import new_trace
-from dodona._transport import BASIC_VIEW
 from dodona._trial import Trial
 from dodona._values import MAX_INT32, whole
-from dodona._version import __version__
 from dodona._workers import Workers
 from dodona_schemas import vertex
 from dodona_schemas.artifacts import ListArtifactsResponse
@@ -43,21 +35,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("dodona")
 
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 5.0
-# How long the server may wait for a trial before it answers; it answers as soon as there is one.
-LONG_POLL_SECONDS = 20.0
-# A worker that has waited this long for a trial logs it.
-NOTICE_AFTER_SECONDS = 5.0
-WAITING = "the study %r has no trial for the worker %r now: waiting until a trial of another worker ends"
-
-# What the server's page of workers shows of this one.
-AGENT = f"dodona/{__version__} python/{platform.python_version()} {socket.gethostname()}"[:256]
-
 Goal: TypeAlias = Literal["minimize", "maximize"]
 
 
-class Study(Figures, Steering, Notes, Workers):
+class Study(Figures, Steering, Notes, Workers, Asking):
     """A study on the server; created by `Client`.
 
     The attributes show the study as last fetched; `refresh` fetches it again. May be used by many threads at once, and
@@ -67,8 +48,7 @@ class Study(Figures, Steering, Notes, Workers):
     def __init__(self, session: Session, wire: vertex.Study) -> None:
         self._session = session
         self._transport = session.transport
-        # The last trial that this process has run for each shared worker.
-        self._followed: dict[str, tuple[int, int]] = {}
+        self._followed = {}
         self._learn(wire)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -143,102 +123,6 @@ class Study(Figures, Steering, Notes, Workers):
             DodonaError: ServerUnreachable, or an ApiError such as NotFound, as for every method that calls the server.
         """
         self._learn(self._transport.call("GET", self._path, None, vertex.Study))
-
-    def ask(self, worker: str | None = None, *, shared: bool = False, wait_seconds: float | None = None) -> Trial:
-        """Return the next trial to run; wait if there is none now but may be one later.
-
-        A worker that waits logs it. If a worker dies, the next one that asks gets its trial: with the same
-        parameters, `attempt` one higher, and the last `last_step` and `checkpoint`. One process may ask for a second
-        trial before it finishes the first; it gets another one.
-
-        Args:
-            worker: the worker id; None for the client's.
-            shared: whether another process runs as this worker too and renews the lease, such as the first process of a
-                distributed training; this process then follows it from trial to trial.
-            wait_seconds: how long to wait at most; None for no limit.
-
-        Raises:
-            StudyCompleted: no trial is left to hand out; WorkerStopped: somebody asked this worker to stop.
-            TimeoutError: there was no trial within `wait_seconds`, but there may be one later.
-            FailedPrecondition: the study is paused; the message says why.
-            RuntimeError: this process was forked from the process that is this worker.
-        """
-        worker = checked(worker or self._session.worker, "worker")
-        # A shared worker's trials are active in the other process, not here.
-        active_trials = ActiveTrials() if shared else self._session.active_trials(self.name, worker)
-        # The first call does not wait: the server then answers at once that a study is paused.
-        wait, pause = 0.0, FIRST_PAUSE_SECONDS
-        began, warned = time.monotonic(), False
-        while True:
-            asked = time.monotonic()
-            with active_trials.lock:
-                trial = self._next_trial(worker, active_trials, wait, shared)
-            if trial is not None:
-                return trial
-            left = math.inf if wait_seconds is None else began + wait_seconds - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(
-                    f"the study {self.display_name!r} had no trial for {wait_seconds} s; ask again later"
-                )
-            if wait and time.monotonic() - asked < wait / 2:
-                # A server that is about to stop, or a proxy, does not let clients wait.
-                time.sleep(min(pause, left))
-                pause = min(LONGEST_PAUSE_SECONDS, pause * 1.5)
-            if not warned and time.monotonic() - began >= NOTICE_AFTER_SECONDS:
-                warned = True
-                logger.warning(WAITING, self.display_name, worker)
-            longest = LONG_POLL_SECONDS if warned else NOTICE_AFTER_SECONDS
-            wait = min(longest, self._transport.timeout * 2 / 3, left)
-
-    def _next_trial(self, worker: str, active_trials: ActiveTrials, wait: float, shared: bool) -> Trial | None:
-        """Return a new active trial; None if the server has none now. The caller holds the lock of `active_trials`."""
-        request = vertex.SuggestTrialsRequest(
-            suggestion_count=1,
-            client_id=worker,
-            request_id=uuid.uuid4().hex,
-            wait=wait or None,
-            lease_duration=None if shared else self._session.lease_seconds,
-            agent=AGENT,
-            follow=shared or None,
-            held_trials=None if shared else [str(number) for number in active_trials.trials.copy()],
-        )
-        path, trace = f"{self._path}/trials:suggest?{BASIC_VIEW}", new_trace()
-        operation = self._transport.call("POST", path, request, vertex.Operation, trace=trace)
-        answer = operation.response or vertex.SuggestTrialsResponse()
-        for wire in answer.trials:
-            if shared:
-                attempt = number_of(wire), wire.attempt or 1
-                if self._followed.get(worker) == attempt:
-                    continue
-                self._followed[worker] = attempt
-            before = active_trials.trials.get(number_of(wire))
-            if before is None or before.attempt < (wire.attempt or 1):
-                self._transport.traces.keep(f"{self._path}/trials/{number_of(wire)}", trace)
-                return self._activate(wire, active_trials, before)
-        if answer.worker_stopped:
-            raise WorkerStopped(self.display_name, worker)
-        if answer.study_state is StudyState.COMPLETED:
-            self.refresh()
-            raise StudyCompleted(self.display_name, self._wire.completion_reason or "")
-        if answer.study_state is StudyState.INACTIVE:
-            self.refresh()
-            reason = self._wire.inactive_reason or "no reason was given"
-            raise FailedPrecondition(400, "FAILED_PRECONDITION", f"the study {self.display_name!r} is paused: {reason}")
-        return None
-
-    def _activate(self, wire: vertex.Trial, active_trials: ActiveTrials, before: ActiveTrial | None) -> Trial:
-        if before is not None:
-            words = (
-                f"attempt {before.attempt} of trial {before.number} was lost: its lease expired, and a new one began"
-            )
-            before.mark_lost(Aborted(409, "ABORTED", words), in_background=True)
-        (parameters,) = self._decoded([wire])
-        trial = ActiveTrial(self._path, wire, active_trials)
-        self._session.activate(trial, active_trials)
-        if self._session.status is not None:
-            worker = wire.client_id or self._session.worker
-            self._session.status.began(self._wire, self.url, worker, trial.number)
-        return Trial(self._session, trial, wire, parameters, list(self.metrics))
 
     def optimize(self, objective: Callable[[Trial], Metrics | None], n_trials: int | None = None) -> None:
         """Run trials until the study is completed.

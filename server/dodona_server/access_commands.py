@@ -32,9 +32,10 @@ from dodona_server.service.access import passwords, people
 from dodona_server.service.access import tokens as of_tokens
 from dodona_server.service.access.keys import Keys
 from dodona_server.settings import Settings
-from dodona_server.storage import audit, schema
+from dodona_server.storage import schema
+from dodona_server.storage.access import audit
+from dodona_server.storage.access.secret import server_secret
 from dodona_server.storage.opening import engine_for
-from dodona_server.storage.secret import server_secret
 from dodona_server.storage.store import Transaction
 
 T = TypeVar("T")

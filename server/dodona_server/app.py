@@ -33,7 +33,8 @@ from dodona_server.api import (
 from dodona_server.api.body import WholeBody
 from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
-from dodona_server.api.calls import Dialect, row
+from dodona_server.api.call import Dialect
+from dodona_server.api.calls import row
 from dodona_server.api.observed import AccessLog, Observed, note_route
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.rates import Rates

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.api.calls import CALLS, EVENT_STREAM, OCTETS, Call
+from dodona_server.api.call import EVENT_STREAM, OCTETS, Call
+from dodona_server.api.calls import CALLS
 from dodona_server.api.examples import EXAMPLES
 from dodona_server.app import Options, create_app
 from dodona_server.domain.access import ANYONE, RULES, Role

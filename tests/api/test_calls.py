@@ -12,7 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from dodona_server.api.calls import CALLS, OCTETS
+from dodona_server.api.call import OCTETS
+from dodona_server.api.calls import CALLS
 from dodona_server.api.principal import OfPrincipal, principal_of
 from dodona_server.api.proxies import Proxies
 from dodona_server.api.security import Guard

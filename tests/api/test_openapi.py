@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from dodona_schemas import access
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import OWN
-from dodona_server.api.calls import CALLS, OCTETS
+from dodona_server.api.call import OCTETS
+from dodona_server.api.calls import CALLS
 from dodona_server.api.examples import EXAMPLES
 from dodona_server.app import create_app
 from dodona_server.document import openapi_document, with_own_fields, with_roles

@@ -15,8 +15,8 @@ from alembic.migration import MigrationContext
 
 from dodona_server.storage import migrate
 from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.every_table import metadata
 from dodona_server.storage.opening import open_store
-from dodona_server.storage.tables import metadata
 from tests.storage.conftest import plain_engine
 from tests.storage.stored.write import load
 from tests.storage.test_stored import FOLLOWED

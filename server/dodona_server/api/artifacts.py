@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from dodona_schemas import artifacts as wire
 from dodona_schemas.vertex import Empty
 from dodona_server.api.answer import Answer
-from dodona_server.api.calls import OCTETS, Dialect
+from dodona_server.api.call import OCTETS, Dialect
 from dodona_server.api.paging import page_size, read_text_token, write_token
 from dodona_server.api.route import OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.shared import timestamp

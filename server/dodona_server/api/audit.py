@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from dodona_schemas import access as wire
 from dodona_server.api.answer import Answer
-from dodona_server.api.calls import JSON_LINES, Dialect
+from dodona_server.api.call import JSON_LINES, Dialect
 from dodona_server.api.paging import page_size, read_token, write_token
 from dodona_server.api.principal import OfPrincipal
 from dodona_server.api.route import PageSize, PageToken, Routes
@@ -17,7 +17,7 @@ from dodona_server.api.shared import timestamp
 from dodona_server.domain.access import Principal
 from dodona_server.parts import Audit
 from dodona_server.service.access.audit import AuditLog
-from dodona_server.storage.audit import Entry
+from dodona_server.storage.access.audit import Entry
 
 routes = Routes(Dialect.OWN)
 _ORDER = "audit"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dodona_server.api.calls import CALLS, pattern_of
+from dodona_server.api.call import pattern_of
+from dodona_server.api.calls import CALLS
 from dodona_server.api.errors import error_response
 
 MAX_BODY_BYTES = 8 * 2**20

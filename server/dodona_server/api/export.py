@@ -21,7 +21,7 @@ from typing import Any
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from dodona_server.api.calls import CSV, JSON_LINES, PARQUET, Dialect
+from dodona_server.api.call import CSV, JSON_LINES, PARQUET, Dialect
 from dodona_server.api.errors import error_response
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import OfStudy, Routes

@@ -6,7 +6,7 @@ from fastapi import Response
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
-from dodona_server.api.calls import Dialect
+from dodona_server.api.call import Dialect
 from dodona_server.api.route import Routes
 from dodona_server.parts import Database
 

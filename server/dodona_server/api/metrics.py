@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
-from dodona_server.api.calls import Dialect
+from dodona_server.api.call import Dialect
 from dodona_server.api.route import Routes
 from dodona_server.aside import aside
 from dodona_server.observation.metrics import exposed

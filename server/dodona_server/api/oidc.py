@@ -20,7 +20,8 @@ import httpx
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 
-from dodona_server.api.calls import SIGN_IN, Dialect
+from dodona_server.api.call import Dialect
+from dodona_server.api.calls import SIGN_IN
 from dodona_server.api.errors import error_response
 from dodona_server.api.principal import address_in
 from dodona_server.api.route import Routes

@@ -12,7 +12,7 @@ from dodona_server.api.errors import domain_response
 from dodona_server.domain.access import ANYONE, AUDITED, RULES, Principal
 from dodona_server.domain.errors import DodonaError
 from dodona_server.service.access.audit import entry_of
-from dodona_server.storage.audit import Entry
+from dodona_server.storage.access.audit import Entry
 
 
 def remember(scope: Scope, principal: Principal) -> None:

@@ -8,7 +8,8 @@ import time
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dodona_server.api.calls import CALLS, pattern_of
+from dodona_server.api.call import pattern_of
+from dodona_server.api.calls import CALLS
 from dodona_server.api.errors import error_response
 from dodona_server.api.principal import principal_of
 

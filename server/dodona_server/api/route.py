@@ -12,7 +12,8 @@ from starlette.types import Scope
 
 from dodona_schemas.base import WireModel
 from dodona_schemas.status import ErrorResponse
-from dodona_server.api.calls import CALLS, OCTETS, Call, Dialect
+from dodona_server.api.call import OCTETS, Call, Dialect
+from dodona_server.api.calls import CALLS
 from dodona_server.api.principal import checked
 from dodona_server.api.read import read_message
 from dodona_server.domain.names import Location, StudyName, TrialName

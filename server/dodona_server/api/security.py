@@ -23,7 +23,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_server.api import proxies
-from dodona_server.api.calls import CALLS, EVENT_STREAM, STATIC
+from dodona_server.api.call import EVENT_STREAM
+from dodona_server.api.calls import CALLS, STATIC
 from dodona_server.api.errors import error_response
 from dodona_server.api.principal import address_in, principal_of, remember
 from dodona_server.api.proxies import Proxies

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from dodona_schemas import access as wire
 from dodona_schemas.vertex import EmptyRequest
-from dodona_server.api.calls import Dialect
+from dodona_server.api.call import Dialect
 from dodona_server.api.errors import NOSNIFF, error_response
 from dodona_server.api.principal import OfPrincipal, note
 from dodona_server.api.refused_tokens import RefusedTokens

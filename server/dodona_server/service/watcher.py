@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import Unavailable
@@ -32,7 +33,7 @@ class Mark:
         return f"{self.event}-{self.heard:.3f}"
 
 
-class Follower:
+class Follower(ABC):
     """Someone who follows a study: which mark they know, and what wakes them."""
 
     def __init__(self) -> None:
@@ -40,9 +41,9 @@ class Follower:
         self.woken = asyncio.Event()
         self.ended = asyncio.Event()
 
+    @abstractmethod
     def is_news(self, mark: Mark) -> bool:
         """Return whether the follower does not know this mark."""
-        raise NotImplementedError
 
     def end(self) -> None:
         """End what the follower waits for: its study was deleted, or the server stops."""

@@ -21,11 +21,12 @@ from sqlalchemy import exc
 from dodona_server.storage import migrate
 from dodona_server.storage.archive import Archive, ArchiveWriter, table_member
 from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.every_table import metadata
 from dodona_server.storage.opening import engine_for, open_store, open_unchanged
 from dodona_server.storage.postgres import reading_engine
 from dodona_server.storage.sqlite import sqlite_engine
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import metadata, shown, studies
+from dodona_server.storage.tables import shown, studies
 
 ROWS_AT_ONCE = 1000
 # Rows about studies that stay with their server.

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from dodona_server.storage.errors import StoreUnusable
+from dodona_server.storage.every_table import metadata
 from dodona_server.storage.locks import wait_for_migrations
 from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -29,9 +29,9 @@ from dodona_server.storage.tables import (
     studies,
     timed,
     trials,
-    webhook_cursors,
     workers,
 )
+from dodona_server.storage.webhook_tables import webhook_cursors
 
 NO_METADATA: Mapping[str, str] = {}
 

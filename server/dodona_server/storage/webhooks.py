@@ -15,15 +15,8 @@ from dodona_server.storage.clock import database_now
 from dodona_server.storage.statement import Row, Statement
 from dodona_server.storage.store import Transaction
 from dodona_server.storage.studies import read_study
-from dodona_server.storage.tables import (
-    events,
-    numbered,
-    studies,
-    unnumbered,
-    webhook_cursors,
-    webhook_deliveries,
-    webhooks,
-)
+from dodona_server.storage.tables import events, numbered, studies, unnumbered
+from dodona_server.storage.webhook_tables import webhook_cursors, webhook_deliveries, webhooks
 
 KEPT_DELIVERIES = 100
 MAX_STUDIES = 100

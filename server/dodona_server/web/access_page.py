@@ -7,7 +7,7 @@ from typing import Any
 
 from dodona_server.domain.access import ALL, Principal, Role
 from dodona_server.domain.credentials import Person, Token
-from dodona_server.storage.audit import Entry
+from dodona_server.storage.access.audit import Entry
 
 MAX_ENTRIES = 200
 

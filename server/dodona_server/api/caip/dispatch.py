@@ -6,7 +6,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api.body import followed_by
-from dodona_server.api.calls import AIPLATFORM_ROOT, CALLS, LOCATION, STUDIES, Dialect
+from dodona_server.api.call import AIPLATFORM_ROOT, Dialect
+from dodona_server.api.calls import CALLS, LOCATION, STUDIES
 from dodona_server.api.read import SMALL_BYTES, parse_body
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument

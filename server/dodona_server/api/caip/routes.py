@@ -16,7 +16,7 @@ from dodona_server.api.answer import Answer
 from dodona_server.api.caip import answers, render
 from dodona_server.api.caip.discovery import document
 from dodona_server.api.caip.spec import read_spec
-from dodona_server.api.calls import AIPLATFORM_ROOT, Dialect
+from dodona_server.api.call import AIPLATFORM_ROOT, Dialect
 from dodona_server.api.fields import vertex_field
 from dodona_server.api.paging import MAX_PAGE_SIZE
 from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, Routes

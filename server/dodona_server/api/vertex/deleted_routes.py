@@ -8,7 +8,7 @@ from fastapi import Path, Response
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.answer import Answer
-from dodona_server.api.calls import Dialect
+from dodona_server.api.call import Dialect
 from dodona_server.api.route import InLocation, RequestId, Routes
 from dodona_server.api.shared import timestamp
 from dodona_server.api.vertex import answers

@@ -21,7 +21,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
-from dodona_server.api.calls import CALLS, Call, pattern_of
+from dodona_server.api.call import Call, pattern_of
+from dodona_server.api.calls import CALLS
 from dodona_server.api.errors import domain_response
 from dodona_server.api.observed import note_route
 from dodona_server.api.principal import principal_of

@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request, Response
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.answer import Answer
-from dodona_server.api.calls import Dialect
+from dodona_server.api.call import Dialect
 from dodona_server.api.paging import (
     MAX_PAGE_SIZE,
     page_size,

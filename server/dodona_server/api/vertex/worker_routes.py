@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.answer import Answer
-from dodona_server.api.calls import Dialect
+from dodona_server.api.call import Dialect
 from dodona_server.api.paging import page_size, read_token, write_token
 from dodona_server.api.route import InLocation, OfStudy, PageSize, PageToken, Routes
 from dodona_server.api.shared import timestamp

@@ -6,8 +6,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 from dodona_server.domain.access import Principal
-from dodona_server.storage import audit
-from dodona_server.storage.audit import Entry
+from dodona_server.storage.access import audit
+from dodona_server.storage.access.audit import Entry
 from dodona_server.storage.store import Store
 
 PAGE = 500

@@ -23,8 +23,8 @@ from dodona_server.domain.credentials import Secret
 from dodona_server.domain.errors import Unavailable
 from dodona_server.service.access.keys import Keys
 from dodona_server.service.access.people import principal_of
-from dodona_server.storage import access
-from dodona_server.storage.secret import server_secret
+from dodona_server.storage.access import accounts
+from dodona_server.storage.access.secret import server_secret
 from dodona_server.storage.store import Store, Transaction
 
 logger = logging.getLogger("dodona")
@@ -201,7 +201,7 @@ class Gate:
         """
         now = time.monotonic()
         is_due = now - self._refreshed > REFRESH_SECONDS
-        version = await self._store.read(access.version)
+        version = await self._store.read(accounts.version)
         if version != self._snapshot.version or is_due:
             keys = await self.keys() if version else None
             setting = self._setting_owner()
@@ -209,7 +209,7 @@ class Gate:
             self._refreshed = now
         if self._used:
             used, self._used = self._used, {}
-            await self._store.run(lambda transaction: access.note_use(transaction, used))
+            await self._store.run(lambda transaction: accounts.note_use(transaction, used))
             self._refreshed = -math.inf
 
 
@@ -219,15 +219,15 @@ def _hash(text: str) -> bytes:
 
 def _read(transaction: Transaction, keys: Keys | None, setting: str) -> _Snapshot:
     """Return all tokens and sessions that are valid now; `setting` is the owner of those of the settings' token."""
-    version, now = access.version(transaction), time.time()
+    version, now = accounts.version(transaction), time.time()
     if keys is None:
         return _Snapshot(version)
     owners: dict[str, tuple[Principal, float]] = {}
     known: dict[str, _Known] = {}
     foreign = 0
-    people = access.all_people(transaction)
+    people = accounts.all_people(transaction)
     has_operator = any(Role.OPERATOR in person.roles.values() for person in people)
-    for token, digest in access.all_tokens(transaction):
+    for token, digest in accounts.all_tokens(transaction):
         # Also one that has ended: a server that was closed never opens by itself.
         has_operator |= token.role is Role.OPERATOR
         end = math.inf if token.expire_time is None else token.expire_time
@@ -242,7 +242,7 @@ def _read(transaction: Transaction, keys: Keys | None, setting: str) -> _Snapsho
     owners |= {f"person:{person.name}": (principal_of(person), math.inf) for person in people}
     owners |= {setting: (TOKEN_HOLDER, math.inf)} if setting else {}
     sessions: dict[str, _Known] = {}
-    for session, digest in access.all_sessions(transaction, now):
+    for session, digest in accounts.all_sessions(transaction, now):
         owner = owners.get(session.owner)
         if owner is not None and digest.key_id == keys.key_id:
             principal = dataclasses.replace(owner[0], session=session.session_id)

@@ -6,14 +6,14 @@ import hashlib
 import hmac
 
 from dodona_server.domain.credentials import Secret
-from dodona_server.storage.access import Digest
+from dodona_server.storage.access.accounts import Digest
 
 
 class Keys:
     """Makes and compares digests.
 
     Args:
-        secret: the server's; see `storage.secret`.
+        secret: the server's; see `storage.access.secret`.
     """
 
     def __init__(self, secret: str) -> None:

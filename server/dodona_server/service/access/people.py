@@ -9,7 +9,7 @@ from dodona_server.domain.access import Principal, Role
 from dodona_server.domain.credentials import Person, check_name, check_project, check_role
 from dodona_server.domain.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from dodona_server.service.access.tokens import check_grant
-from dodona_server.storage import access
+from dodona_server.storage.access import accounts
 from dodona_server.storage.store import Transaction
 
 MAX_PEOPLE = 10_000
@@ -36,22 +36,22 @@ def create_person(
     check_name(name, "user")
     if name.startswith("oidc:"):
         raise InvalidArgument(f"{name!r} begins like a name from OpenID Connect", "user")
-    if access.find_person(transaction, name) is not None:
+    if accounts.find_person(transaction, name) is not None:
         raise AlreadyExists(f"users/{name} exists already")
-    if len(access.all_people(transaction)) >= MAX_PEOPLE:
+    if len(accounts.all_people(transaction)) >= MAX_PEOPLE:
         raise FailedPrecondition(f"there are {MAX_PEOPLE} users, as many as a server keeps")
     given = {project: check_role(role, check_project(project)) for project, role in roles.items()}
     for project, role in given.items():
         check_grant(by, project, role)
     person = Person(name, bool(password), time.time(), by.name, given)
-    access.insert_person(transaction, person, password)
+    accounts.insert_person(transaction, person, password)
     return person
 
 
 def list_people(transaction: Transaction, by: Principal) -> Sequence[Person]:
     """Return the people with a role in the projects that `by` administers, by name."""
     projects = by.projects_of("list_users")
-    found = access.all_people(transaction)
+    found = accounts.all_people(transaction)
     if projects is None:
         return found
     own = [(person, {place: role for place, role in person.roles.items() if place in projects}) for person in found]
@@ -72,13 +72,13 @@ def set_role(transaction: Transaction, by: Principal, name: str, *, project: str
     """
     check_project(project)
     given = check_role(role, project) if role else None
-    found = access.find_person(transaction, name)
+    found = accounts.find_person(transaction, name)
     if found is None:
         raise NotFound(f"users/{name} does not exist")
     for one in (given, found[0].roles.get(project)):
         if one is not None:
             check_grant(by, project, one)
-    access.set_role(transaction, name, project, given)
+    accounts.set_role(transaction, name, project, given)
     roles = {place: one for place, one in found[0].roles.items() if place != project}
     shown = {**roles, project: given} if given else roles
     projects = by.projects_of("list_users")
@@ -92,9 +92,9 @@ def set_password(transaction: Transaction, name: str, password: str) -> None:
     Raises:
         NotFound: there is no such person.
     """
-    if access.find_person(transaction, name) is None:
+    if accounts.find_person(transaction, name) is None:
         raise NotFound(f"users/{name} does not exist")
-    access.set_password(transaction, name, password)
+    accounts.set_password(transaction, name, password)
 
 
 def delete_person(transaction: Transaction, name: str) -> None:
@@ -103,25 +103,25 @@ def delete_person(transaction: Transaction, name: str) -> None:
     Raises:
         NotFound: there is no such person.
     """
-    if access.find_person(transaction, name) is None:
+    if accounts.find_person(transaction, name) is None:
         raise NotFound(f"users/{name} does not exist")
-    access.delete_person(transaction, name)
+    accounts.delete_person(transaction, name)
 
 
 def signed_in(transaction: Transaction, name: str, roles: Mapping[str, Role]) -> str:
     """Store a person whom another service has signed in, with these roles alone; return the owner of the session."""
-    found = access.find_person(transaction, name)
+    found = accounts.find_person(transaction, name)
     if found is None:
-        access.insert_person(transaction, Person(name, False, time.time(), "OpenID Connect", roles), "")
+        accounts.insert_person(transaction, Person(name, False, time.time(), "OpenID Connect", roles), "")
     else:
         for project in {*found[0].roles, *roles}:
-            access.set_role(transaction, name, project, roles.get(project))
+            accounts.set_role(transaction, name, project, roles.get(project))
     return f"person:{name}"
 
 
 def password_of(transaction: Transaction, name: str) -> str | None:
     """Return the hash of a person's password; None if there is no such person."""
-    found = access.find_person(transaction, name)
+    found = accounts.find_person(transaction, name)
     return None if found is None else found[1]
 
 

@@ -6,8 +6,8 @@ import time
 
 from dodona_server.domain.credentials import Secret
 from dodona_server.service.access.keys import Keys
-from dodona_server.storage import access
-from dodona_server.storage.access import Session
+from dodona_server.storage.access import accounts
+from dodona_server.storage.access.accounts import Session
 from dodona_server.storage.store import Transaction
 
 # The longest time, however often it is used; see `gate.IDLE_SECONDS` for one that is not.
@@ -24,10 +24,10 @@ def begin(transaction: Transaction, keys: Keys, owner: str) -> Secret:
     """
     now, secret = time.time(), Secret.make()
     session = Session(secret.token_id, owner, now, now + LIFETIME_SECONDS, now)
-    access.insert_session(transaction, session, keys.digest(secret))
+    accounts.insert_session(transaction, session, keys.digest(secret))
     return secret
 
 
 def end(transaction: Transaction, session_id: str) -> None:
     """End a session."""
-    access.end_session(transaction, session_id)
+    accounts.end_session(transaction, session_id)

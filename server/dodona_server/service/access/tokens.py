@@ -10,7 +10,7 @@ from dodona_server.domain.access import ALL, Principal, Role
 from dodona_server.domain.credentials import Secret, Token, check_name, check_project, check_role
 from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from dodona_server.service.access.keys import Keys
-from dodona_server.storage import access
+from dodona_server.storage.access import accounts
 from dodona_server.storage.store import Transaction
 
 # How long the old token is valid beside the new one, so that its users can change over.
@@ -51,12 +51,12 @@ def create_token(
     check_grant(by, project, allowed)
     if seconds is not None and not 0 < seconds <= MAX_SECONDS:
         raise InvalidArgument(f"{seconds} seconds; more than 0 and at most 100 years are allowed", "lifetime")
-    if len(access.all_tokens(transaction)) >= MAX_TOKENS:
+    if len(accounts.all_tokens(transaction)) >= MAX_TOKENS:
         raise FailedPrecondition(f"there are {MAX_TOKENS} tokens, as many as a server keeps: revoke some")
     now, secret = time.time(), Secret.make()
     expire_time = None if seconds is None else now + seconds
     token = Token(secret.token_id, name, project, allowed, now, by.name, expire_time)
-    access.insert_token(transaction, token, keys.digest(secret))
+    accounts.insert_token(transaction, token, keys.digest(secret))
     return token, secret
 
 
@@ -76,7 +76,7 @@ def check_grant(by: Principal, project: str, role: Role) -> None:
 def list_tokens(transaction: Transaction, by: Principal) -> Sequence[Token]:
     """Return the tokens of the projects that `by` administers, in the order of creation."""
     projects = by.projects_of("list_tokens")
-    tokens = [token for token, _ in access.all_tokens(transaction)]
+    tokens = [token for token, _ in accounts.all_tokens(transaction)]
     return [token for token in tokens if projects is None or token.project in projects]
 
 
@@ -91,7 +91,7 @@ def revoke_token(transaction: Transaction, by: Principal, token_id: str) -> Toke
     now = time.time()
     if _has_ended(token, now):
         return token
-    access.end_token(transaction, token_id, now)
+    accounts.end_token(transaction, token_id, now)
     return dataclasses.replace(token, expire_time=now)
 
 
@@ -117,18 +117,18 @@ def rotate_token(
         transaction, keys, by, token.name, project=token.project, role=token.role.value, seconds=lifetime
     )
     end = now + overlap_seconds
-    access.end_token(transaction, token_id, end if token.expire_time is None else min(end, token.expire_time))
+    accounts.end_token(transaction, token_id, end if token.expire_time is None else min(end, token.expire_time))
     return made
 
 
 def has_operator(transaction: Transaction) -> bool:
     """Return whether a token or a user may do everything on the server, or ever could."""
-    tokens = any(token.role is Role.OPERATOR for token, _ in access.all_tokens(transaction))
-    return tokens or any(Role.OPERATOR in person.roles.values() for person in access.all_people(transaction))
+    tokens = any(token.role is Role.OPERATOR for token, _ in accounts.all_tokens(transaction))
+    return tokens or any(Role.OPERATOR in person.roles.values() for person in accounts.all_people(transaction))
 
 
 def _own(transaction: Transaction, by: Principal, token_id: str) -> Token:
-    token = access.find_token(transaction, token_id)
+    token = accounts.find_token(transaction, token_id)
     projects = by.projects_of("list_tokens")
     if token is None or (projects is not None and token.project not in projects):
         raise NotFound(f"tokens/{token_id} does not exist")

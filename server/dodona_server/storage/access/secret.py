@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from dodona_server.storage import access
+from dodona_server.storage.access import accounts
 from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.store import Transaction
 
@@ -33,10 +33,10 @@ def server_secret(transaction: Transaction, given: str | None) -> str:
     path = _file_of(transaction.engine.url)
     if path is not None:
         return _read_or_make(path)
-    stored = access.stored_secret(transaction)
+    stored = accounts.stored_secret(transaction)
     if stored is None:
         stored = secrets.token_hex(32)
-        access.store_secret(transaction, stored)
+        accounts.store_secret(transaction, stored)
     return stored
 
 
