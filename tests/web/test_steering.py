@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.processes import ServerProcess
 from tests.web import browser as browsers
-from tests.web.browser import faults_for_all, watched
+from tests.web.browser import faults_for_all
 from tests.web.filled import Filled
 
 pytestmark = [
@@ -21,29 +21,10 @@ S = "/studies/p/l"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with browsers.chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = ServerProcess(tmp_path_factory.mktemp("steering")).start()
     yield server.url
     server.stop()
-
-
-@pytest.fixture
-def api(url: str) -> Iterator[Filled]:
-    filled = Filled(url)
-    yield filled
-    filled.close()
-
-
-@pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    with watched(browser, url) as page:
-        yield page
 
 
 @pytest.fixture

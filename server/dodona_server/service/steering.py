@@ -6,31 +6,27 @@ import dataclasses
 from collections.abc import Callable
 
 from dodona_server.domain.errors import AlreadyExists, DodonaError
-from dodona_server.domain.event import USER, Event, EventKind
+from dodona_server.domain.event import EventKind
 from dodona_server.domain.names import StudyName, check_display_name
 from dodona_server.domain.stopping_rule import StoppingRule
 from dodona_server.domain.study import StoppingConfig, Study, StudySpec, StudyState
 from dodona_server.domain.study_states import StudyVerb
 from dodona_server.domain.trial_states import refusal
 from dodona_server.service.budget import complete_if_over, why_over
-from dodona_server.service.idempotency import IdempotentCall
+from dodona_server.service.studies.changing import Changing
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.stopping import renew_curves
-from dodona_server.storage import events, studies
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import studies
+from dodona_server.storage.store import Transaction
 
 
-class StudySteering:
+class StudySteering(Changing):
     """Changes studies. Scripts that create a changed study again still find it by its first name and settings.
 
     Args:
         store: where they are kept.
         clock: the time, in seconds since the epoch.
     """
-
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._clock = clock
 
     async def rename(self, name: StudyName, display_name: str, request_id: str | None = None) -> Study:
         """Set the study's display name and return the study; its id stays.
@@ -171,15 +167,6 @@ class StudySteering:
             return dataclasses.replace(study, archive_time=time)
 
         return await self._run(name, "archive" if archived else "unarchive", request_id, use_case)
-
-    async def _run(
-        self, name: StudyName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Study | DodonaError]
-    ) -> Study:
-        once = IdempotentCall(request_id, f"{verb} {name}", name, self._clock())
-        return await self._store.run(once(use_case, lambda transaction: get_study(transaction, name)))
-
-    def _record(self, transaction: Transaction, study: Study, kind: EventKind, detail: str = "") -> None:
-        events.append(transaction, study.key, [Event(kind, self._clock(), detail=detail, actor=USER)])
 
 
 def _grows(before: int | None, after: int | None) -> bool:

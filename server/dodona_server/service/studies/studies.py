@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import AlreadyExists, DodonaError, Field, NotFound, inside
-from dodona_server.domain.event import USER, Event, EventKind
+from dodona_server.domain.event import EventKind
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, check_display_name, is_id
 from dodona_server.domain.page import Page
@@ -21,8 +21,9 @@ from dodona_server.domain.trial_states import Ignore, Refuse, refusal
 from dodona_server.service.budget import complete_if_over, why_over
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
+from dodona_server.service.studies.changing import Changing
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import deleted_studies, events, studies
+from dodona_server.storage import deleted_studies, studies
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
 
@@ -32,7 +33,7 @@ KEPT_SECONDS = 7 * 24 * 3600.0
 STUDIES = "studies/"
 
 
-class StudyService:
+class StudyService(Changing):
     """Creates, finds, changes and deletes studies.
 
     Args:
@@ -52,9 +53,8 @@ class StudyService:
         *,
         strict: bool = False,
     ) -> None:
+        super().__init__(store, clock)
         self._kept_seconds = kept_seconds
-        self._store = store
-        self._clock = clock
         self._schedule = schedule
         self._strict = strict
 
@@ -247,16 +247,6 @@ class StudyService:
 
         once = IdempotentCall(request_id, f"delete {name}", name.parent, self._clock())
         await self._store.run(once(use_case, lambda _: None))
-
-    async def _run(
-        self, name: StudyName, verb: str, request_id: str | None, use_case: Callable[[Transaction], Study | DodonaError]
-    ) -> Study:
-        """Run a use case once for each request id, and return its answer."""
-        once = IdempotentCall(request_id, f"{verb} {name}", name, self._clock())
-        return await self._store.run(once(use_case, lambda transaction: get_study(transaction, name)))
-
-    def _record(self, transaction: Transaction, study: Study, kind: EventKind, detail: str = "") -> None:
-        events.append(transaction, study.key, [Event(kind, self._clock(), detail=detail, actor=USER)])
 
 
 _MOVED = {
