@@ -34,6 +34,7 @@ from dodona._errors import (
     Unauthenticated,
     WorkerStopped,
 )
+from dodona._explanation import Explanation
 from dodona._record import Measurement, TrialRecord
 from dodona._space import Boolean, Categorical, Discrete, Float, Int
 from dodona._study import Study
@@ -58,6 +59,7 @@ __all__ = [
     "DeletedStudy",
     "Discrete",
     "DodonaError",
+    "Explanation",
     "FailedPrecondition",
     "Float",
     "Int",

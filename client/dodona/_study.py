@@ -14,6 +14,7 @@ from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._asking import Asking
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, StudyCompleted, named_problems
+from dodona._explanation import Explanation, explanation_of
 from dodona._notes import Notes
 from dodona._plots import Figures
 from dodona._record import Metrics, TrialRecord, measurement_of, record_of
@@ -201,6 +202,15 @@ class Study(Figures, Steering, Notes, Workers, Asking):
             NotFound: there is none.
         """
         return self._records([self._transport.call("GET", self._trial_path(number), None, vertex.Trial)])[0]
+
+    def explain(self, number: int) -> Explanation:
+        """Return why the trial of that number was suggested, what was expected of it, and what came of it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        path = f"{self._trial_path(number)}:explain"
+        return explanation_of(self._space, self._transport.call("GET", path, None, vertex.ExplainTrialResponse))
 
     def trials(self, filter: str | None = None, order_by: str | None = None) -> list[TrialRecord]:  # noqa: A002 - the field's word
         """Return the study's trials, by number unless another order is asked for.

@@ -64,6 +64,7 @@ from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
 from dodona_server.service.studies.studies import KEPT_SECONDS, StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
+from dodona_server.service.trials.explanations import Explanations
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
 from dodona_server.service.watcher import Watcher
@@ -199,6 +200,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     watcher = Watcher(store, stopping)
     app.state.samples = Samples(store, time.time)
     app.state.reports = Reports(store)
+    app.state.explanations = Explanations(store)
     app.state.hindsight = HindsightQueries(store, pool)
     app.state.feed = Feed(store, watcher)
     app.state.changes = Changes(store, watcher)

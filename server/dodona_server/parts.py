@@ -27,6 +27,7 @@ from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
+from dodona_server.service.trials.explanations import Explanations
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
 from dodona_server.service.webhooks.webhooks import WebhookService
@@ -52,6 +53,7 @@ Following = Annotated[Changes, part("changes")]
 Dashboard = Annotated[DashboardQueries, part("dashboard")]
 Deleted = Annotated[DeletedStudyService, part("deleted")]
 Events = Annotated[Feed, part("feed")]
+Explained = Annotated[Explanations, part("explanations")]
 Hindsights = Annotated[HindsightQueries, part("hindsight")]
 Reported = Annotated[Reports, part("reports")]
 Sampled = Annotated[Samples, part("samples")]

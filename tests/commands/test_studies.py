@@ -74,6 +74,21 @@ def test_a_report_is_written_or_printed(
     assert cli("report", "digits", "--format", "pdf").exit_code == 2
 
 
+def test_a_trial_is_explained(cli: Callable[..., Result], study: dodona.Study) -> None:
+    why = study.explain(2)
+    assert str(why) == why.summary
+    assert why.best_trial == 1
+    assert {one.parameter for one in why.differences} <= set(study.trial(2).parameters)
+    flips = [one.value for one in why.differences if one.parameter == "flip"]
+    assert flips in ([], [True], [False])
+    told = lines(cli("trials", "explain", "digits", "2"))
+    assert told[0] == [why.summary]
+    assert told[2] == ["parameter", "value", "trial 1", "promise kept"]
+    assert [row[0] for row in told[3:]] == [one.parameter for one in why.differences]
+    assert json.loads(cli("trials", "explain", "digits", "2", "--json").stdout)["best_trial"] == 1
+    assert cli("trials", "explain", "digits", "99").exit_code == 1
+
+
 def test_the_client_returns_a_report(study: dodona.Study, tmp_path: Path) -> None:
     study.report(tmp_path / "r.html")
     assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")

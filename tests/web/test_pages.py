@@ -345,4 +345,6 @@ def test_the_files_of_a_page_are_there_for_good(site: Site) -> None:
 def test_a_trial_says_what_its_suggestion_knew(site: Site) -> None:
     site.create("s", algorithm="GP_BANDIT")
     site.start("s")
-    assert "fresh suggestion from 0 results: initial design" in site.page("/studies/p/l/s/trials/1").text
+    page = site.page("/studies/p/l/s/trials/1")
+    assert "fresh suggestion from 0 results" in page.text
+    assert "Why this trial Suggested for: initial design." in page.text

@@ -15,15 +15,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dodona import DeletedStudy, Study, TrialRecord, WorkerRecord
-from dodona._space import Boolean, Categorical, Discrete, Float, Int, Parameter, values_of
+from dodona import DeletedStudy, Explanation, Study, TrialRecord, WorkerRecord
+from dodona._space import Boolean, Categorical, Discrete, Float, Int, Parameter, Value, values_of
 from dodona._text import line_of
 from dodona_schemas.base import WireModel
 
 SECONDS_OF = {"d": 86_400, "h": 3600, "min": 60}
 
 
-Record = WireModel | TrialRecord | DeletedStudy
+Record = WireModel | TrialRecord | DeletedStudy | Explanation
 
 
 def print_table(rows: Sequence[Mapping[str, str]], heads: Sequence[str], right: Iterable[str] = ()) -> None:
@@ -97,11 +97,14 @@ def span(duration: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
+def text_of(value: Value | None) -> str:
+    """Return a parameter's value; an empty text for none."""
+    return number(value) if value is None or isinstance(value, float) else str(value)
+
+
 def values(record: TrialRecord) -> str:
     """Return a trial's parameters as text."""
-    return ", ".join(
-        f"{name}={number(value) if isinstance(value, float) else value}" for name, value in record.parameters.items()
-    )
+    return ", ".join(f"{name}={text_of(value)}" for name, value in record.parameters.items())
 
 
 def measured(record: TrialRecord, metric: str) -> float | None:

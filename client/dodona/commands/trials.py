@@ -9,7 +9,17 @@ import typer
 from dodona import Study, TrialRecord
 from dodona._space import Value
 from dodona.commands._calls import WRONG_USE, AsJson, Name, Number, Project, Token, Url, Yes, confirm, give_up, opened
-from dodona.commands._print import number, print_facts, print_json, print_table, span, trial_cells, trial_heads, values
+from dodona.commands._print import (
+    number,
+    print_facts,
+    print_json,
+    print_table,
+    span,
+    text_of,
+    trial_cells,
+    trial_heads,
+    values,
+)
 from dodona.commands._values import all_parameters, change_tags, read_values
 from dodona.commands._watch import REFRESH_SECONDS, watch_trial
 
@@ -91,6 +101,37 @@ def show(
                 for one in record.measurements
             ]
             print_table(rows, ["step", *names], right=["step", *names])
+
+
+@app.command(epilog="Example: dodona trials explain digits 17")
+def explain(
+    study: Name,
+    trial: Number,
+    url: Url = None,
+    token: Token = None,
+    project: Project = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a trial was suggested, what was expected of it, and what came of it."""
+    with opened(study, url, token, project) as found:
+        why = found.explain(trial)
+        if as_json:
+            print_json(why)
+            return
+        typer.echo(why.summary)
+        if why.differences:
+            typer.echo()
+            best = f"trial {why.best_trial}"
+            rows = [
+                {
+                    "parameter": one.parameter,
+                    "value": text_of(one.value),
+                    best: text_of(one.best),
+                    "promise kept": "" if one.kept is None else f"{one.kept:.0%}",
+                }
+                for one in why.differences
+            ]
+            print_table(rows, list(rows[0]), right=["promise kept"])
 
 
 @app.command(epilog="Example: dodona trials queue digits rate=0.001 units=128")

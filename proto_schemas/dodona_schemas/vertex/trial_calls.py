@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dodona_schemas.base import Double, Duration, Flag, Int32, Repeated, WireModel, own
 from dodona_schemas.vertex.fields import MAX_CHECKPOINT_LENGTH, own_request_id
 from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext, TrialParameter
@@ -118,3 +120,48 @@ class ListOptimalTrialsResponse(WireModel):
         "4 metrics or very large fronts"
     )
     reference_point: list[Metric] | None = own("with several metrics, the worst value of each in any trial")
+
+
+class ExpectedMetric(WireModel):
+    """The result that the algorithm's model expected; with `probability` it is from `low` to `high`."""
+
+    metric_id: str = ""
+    mean: Double = 0.0
+    low: Double = 0.0
+    high: Double = 0.0
+    probability: Double = 0.0
+
+
+class ParameterDifference(WireModel):
+    """A parameter with another value than in the best trial.
+
+    `kept` is the part of the acquisition function that would be left with the best trial's value, from 0 to 1; absent
+    if the algorithm does not tell. The parameter `matters` if this is much less than 1.
+    """
+
+    parameter_id: str = ""
+    value: Any = None
+    best_value: Any = None
+    kept: Double | None = None
+    matters: Flag = False
+
+
+class ExplainTrialResponse(WireModel):
+    """Why a trial was suggested, and what came of it.
+
+    `summary` says all of it in plain words. `exploring` is the part of the acquisition function that comes from not
+    knowing, from 0 to 1. `best_trial` is the best one when this one was suggested. `prior_studies` is the part of the
+    expectation that comes from earlier studies, from 0 to 1. Of the study's latest trials, `expected_trial_count` had
+    an expectation and have a result, and `met_trial_count` of these results were in their interval.
+    """
+
+    summary: str = ""
+    reason: str = ""
+    expected: ExpectedMetric | None = None
+    measured: Double | None = None
+    exploring: Double | None = None
+    best_trial: str = ""
+    differences: Repeated[ParameterDifference] = []
+    prior_studies: Double | None = None
+    expected_trial_count: Int32 = 0
+    met_trial_count: Int32 = 0

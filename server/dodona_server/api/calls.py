@@ -125,6 +125,8 @@ CALLS: tuple[Call, ...] = (
          None, wire.ListTrialsResponse),
     Call("get_trial", GET, TRIAL, VERTEX,
          None, wire.Trial),
+    Call("explain_trial", GET, TRIAL + ":explain", OWN,
+         None, wire.ExplainTrialResponse),
     Call("delete_trial", DELETE, TRIAL, VERTEX,
          None, wire.Empty),
 

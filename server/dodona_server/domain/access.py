@@ -73,6 +73,7 @@ RULES: Mapping[str, Rule] = {
     "stop_trial": WORK,
     "update_trial_metadata": WORK,
     "get_trial": READ,
+    "explain_trial": READ,
     "list_trials": READ,
     "list_optimal_trials": READ,
     "create_trial": EDIT,

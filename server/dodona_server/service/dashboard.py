@@ -19,6 +19,7 @@ from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.nearest import nearest
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import require_trial
+from dodona_server.service.trials.explanations import Why, why
 from dodona_server.service.trials.queries import Filtered
 from dodona_server.storage import artifacts, events, listing, measurements, ranking, study_list, trials, workers
 from dodona_server.storage.store import Store, Transaction
@@ -90,6 +91,7 @@ class TrialView:
         nearest: the trials that are most like it, with their distance.
         compared: among how many trials they are the nearest.
         artifacts: its files by name.
+        why: why it was suggested.
     """
 
     study: Study
@@ -99,6 +101,7 @@ class TrialView:
     nearest: Sequence[tuple[Trial, float]]
     compared: int
     artifacts: Sequence[Artifact]
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,7 @@ class DashboardQueries:
                 nearest(study.spec.space, trial, compared, MAX_NEAREST),
                 len(compared),
                 artifacts.of_trial(transaction, study.key, trial.number),
+                why(transaction, study, trial),
             )
 
         return await self._store.read(query)

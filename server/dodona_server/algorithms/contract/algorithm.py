@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from dodona_server.algorithms.contract.options import no_options
 from dodona_server.domain.continuation import Budget, with_tuner_values
+from dodona_server.domain.explanation import Explanation
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudySpec
 from dodona_server.domain.trial import Measurement, Trial
@@ -127,6 +128,7 @@ class Suggestion:
         parent: the number of the trial that this one continues or varies.
         resume_from: the number of the trial whose checkpoint the training starts from.
         budget: how far the training goes; None for as far as the user's code says.
+        explanation: what the algorithm's model knows of the point, if it has a model that tells.
     """
 
     parameters: Mapping[str, Value]
@@ -134,6 +136,7 @@ class Suggestion:
     parent: int | None = None
     resume_from: int | None = None
     budget: Budget | None = None
+    explanation: Explanation | None = None
 
     @property
     def stored(self) -> Mapping[str, Value]:

@@ -92,6 +92,7 @@ class StudyModels:
         eligible: which observations of the objective satisfy the constraints, n.
         constraints: the model of each constrained quantity with its limit.
         seeds: positions of the best trials, best first, k x a.
+        rows: the rows of the history that the first observations of the objective are.
     """
 
     encoding: Encoding
@@ -99,6 +100,7 @@ class StudyModels:
     eligible: Mask
     constraints: Sequence[tuple[FittedModel, Limit]]
     seeds: Array
+    rows: Rows
 
     @property
     def criterion(self) -> str:
@@ -173,7 +175,7 @@ def build(search: Search, noise: NoisePrior) -> StudyModels:
         bad = [*history.points(np.flatnonzero(~history.feasible)[-MOST_LABELS:]), *search.stopped[-MOST:]]
         objective = _with_bad(encoding, objective, bad, float(objective.y[: len(eligible)][eligible].min()))
         eligible = np.concatenate([eligible, np.zeros(len(objective.y) - len(eligible), dtype=bool)])
-    return StudyModels(encoding, objective, eligible, constraints, _seeds(encoding, history, objective, eligible))
+    return StudyModels(encoding, objective, eligible, constraints, _seeds(encoding, history, objective, eligible), rows)
 
 
 def _chosen(values: Array, generator: np.random.Generator) -> Rows:

@@ -42,6 +42,30 @@ def warp_outputs(y: Array) -> Array:
     return standardize(_half_rank(y))
 
 
+def unwarp(y: Array, values: Array, warped: Array) -> Array | None:
+    """Return the values whose warped ones would be `y`, m; None if all `values` are equal.
+
+    Between the known values they are interpolated. Beyond them they follow the straight line of the good half.
+
+    Args:
+        y: warped values, m.
+        values: that were warped, n.
+        warped: the result of `warp_outputs`, n.
+    """
+    values = finite(values)
+    order = np.argsort(values, kind="stable")
+    known, place = values[order], warped[order]
+    last = max(int(np.searchsorted(known, np.median(known), side="right")) - 1, 0)
+    if place[last] <= place[0]:
+        # Half of the values equal the best.
+        last = len(known) - 1
+    if place[last] <= place[0]:
+        return None
+    slope = (known[last] - known[0]) / (place[last] - place[0])
+    beyond = np.minimum(y - place[0], 0.0) + np.maximum(y - place[-1], 0.0)
+    return np.asarray(np.interp(y, place, known) + slope * beyond)
+
+
 def _unit(y: Array) -> Array:
     """Return `y` shifted and scaled to [0, 1], in steps that cannot overflow."""
     low = y.min()

@@ -16,6 +16,7 @@ from dodona_server.algorithms.gp import initial_design
 from dodona_server.algorithms.gp.acquisition import Acquisition
 from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Encoding, Point
+from dodona_server.algorithms.gp.explain import explain
 from dodona_server.algorithms.gp.likelihood import NoisePrior
 from dodona_server.algorithms.gp.models import StudyModels, build
 from dodona_server.algorithms.gp.optimizer import Optimizer
@@ -58,16 +59,14 @@ def _suggest_by_model(search: Search, waiting: Sequence[Point], count: int) -> S
             # With several objectives each point has its own weights and so its own models.
             if not found or (models is not None and len(search.problem.spec.objectives) > 1):
                 models = _models(search)
-            point = (
-                _most_promising(search, models, ahead) if models is not None else initial_design.point(search, ahead)
-            )
+            one = _most_promising(search, models, ahead) if models is not None else _space_filling(search, ahead, note)
         except np.linalg.LinAlgError as error:
             note = f"space-filling points, since no model could be fitted: {error}"
-            models, point = None, initial_design.point(search, ahead)
-        if point is None:
+            models, one = None, _space_filling(search, ahead, note)
+        if one is None:
             break
-        found.append(Suggestion(point, note if models is None else models.criterion))
-        search.tried.add(point)
+        found.append(one)
+        search.tried.add(one.parameters)
     return Suggestions(found, note)
 
 
@@ -75,15 +74,24 @@ def _models(search: Search) -> StudyModels:
     return build(search, NOISE[search.problem.spec.noise])
 
 
-def _most_promising(search: Search, models: StudyModels, waiting: Sequence[Point]) -> dict[str, Value] | None:
+def _space_filling(search: Search, waiting: Sequence[Point], reason: str) -> Suggestion | None:
+    point = initial_design.point(search, waiting)
+    return None if point is None else Suggestion(point, reason)
+
+
+def _most_promising(search: Search, models: StudyModels, waiting: Sequence[Point]) -> Suggestion | None:
     """Return the point with the best acquisition that was not tried yet; None if there is none."""
     acquisition = models.acquisition(waiting[-initial_design.MOST_PENDING :], search.generator)
     left = search.tried.left(FEW_POINTS)
     if left is not None:
-        return _best_of(left, search.encoding, acquisition) if left else None
-    optimizer = Optimizer(search.encoding, search.generator)
-    return search.first_new(optimizer.best_first(acquisition, models.seeds, models.pace))
+        point = _best_of(left, search.encoding, acquisition)
+    else:
+        optimizer = Optimizer(search.encoding, search.generator)
+        point = search.first_new(optimizer.best_first(acquisition, models.seeds, models.pace))
+    if point is None:
+        return None
+    return Suggestion(point, models.criterion, explanation=explain(search, models, acquisition, point))
 
 
-def _best_of(points: list[dict[str, Value]], encoding: Encoding, acquisition: Acquisition) -> dict[str, Value]:
-    return points[int(np.argmax(acquisition(*encoding.encode(points))))]
+def _best_of(points: list[dict[str, Value]], encoding: Encoding, acquisition: Acquisition) -> dict[str, Value] | None:
+    return points[int(np.argmax(acquisition(*encoding.encode(points))))] if points else None

@@ -90,6 +90,12 @@ class Surrogate:
         k += (self._predictions(z, active) * self.hyper.basis) @ self._basis.T
         return np.asarray(k @ self.alpha)
 
+    def share_of_basis(self, prediction: Prediction) -> float:
+        """Return the part of a prediction at one point that comes from the earlier studies, from 0 to 1."""
+        by_basis = (prediction.basis * self.hyper.basis) @ self._basis.T @ self.alpha
+        theirs, own = abs(float(by_basis.mean())), abs(float((prediction.mean - by_basis).mean()))
+        return theirs / (theirs + own) if theirs > 0 else 0.0
+
     def predict(self, z: Array, active: Mask, *, slopes: bool = True) -> Prediction:
         """Return mean and variance at the points; if `slopes`, with the terms that `pull_back` needs."""
         scaled = self._scale(self.features(z, active))

@@ -9,11 +9,13 @@ from dodona_schemas.base import own_fields, unchecked
 from dodona_server.api.shared import read_metrics, read_values, timestamp
 from dodona_server.api.vertex.spec import write_spec
 from dodona_server.domain.event import Event
+from dodona_server.domain.explanation import PROBABILITY, Explanation
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.service.operations import StopCheck, SuggestResult
 from dodona_server.service.trials.attempts import Attempt
+from dodona_server.service.trials.explanations import Why
 
 # A page of trials has thousands of these.
 _trial = unchecked(wire.Trial)
@@ -128,6 +130,37 @@ def stop_check(check: StopCheck) -> wire.EarlyStoppingOperation:
             trial=str(check.trial),
         ),
         response=wire.CheckTrialEarlyStoppingStateResponse(should_stop=check.should_stop),
+    )
+
+
+def why(name: StudyName, value: Why) -> wire.ExplainTrialResponse:
+    """Return why a trial of the study `name` was suggested."""
+    known = value.known or Explanation()
+    expected = known.expected
+    return wire.ExplainTrialResponse(
+        summary=value.sentence,
+        reason=value.reason,
+        expected=None
+        if expected is None
+        else wire.ExpectedMetric(
+            metric_id=value.study.spec.objective.id,
+            mean=expected.mean,
+            low=expected.low,
+            high=expected.high,
+            probability=PROBABILITY,
+        ),
+        measured=value.measured,
+        exploring=known.exploring,
+        best_trial="" if value.best is None else f"{name}/trials/{value.best.number}",
+        differences=[
+            wire.ParameterDifference(
+                parameter_id=one.parameter, value=one.value, best_value=one.best, kept=one.kept, matters=one.matters
+            )
+            for one in value.differences
+        ],
+        prior_studies=known.prior_studies,
+        expected_trial_count=value.expected,
+        met_trial_count=value.met,
     )
 
 

@@ -28,7 +28,7 @@ from dodona_server.aside import aside
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.parts import ProjectQuotas, Queries, Trials, part
+from dodona_server.parts import Explained, ProjectQuotas, Queries, Trials, part
 from dodona_server.service.trials.queries import Filtered
 from dodona_server.service.trials.reports import Report, Result
 
@@ -230,6 +230,12 @@ async def _filtered(
 async def get_trial(trial: OfTrial, view: OfView, queries: Queries) -> Response:
     """Return a trial with its measurements."""
     return answers.trial(trial.study, await queries.get(trial, measured=view is View.FULL))
+
+
+@routes.serve
+async def explain_trial(trial: OfTrial, explanations: Explained) -> Response:
+    """Return why a trial was suggested, what the algorithm expected of it, and what came of it."""
+    return Answer(render.why(trial.study, await explanations.of(trial)))
 
 
 @routes.serve

@@ -10,6 +10,7 @@ from dodona_server.algorithms.contexts import suggest_in
 from dodona_server.algorithms.contract.algorithm import STAND_IN
 from dodona_server.algorithms.registry import Problem, Request, Suggestion, algorithm_for
 from dodona_server.domain.event import SERVER, Event, EventKind
+from dodona_server.domain.explanation import EXPLANATION
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
@@ -76,6 +77,8 @@ class _Points:
         about = {"suggestion/reason": shortened(suggestion.reason)} if self.metadata else {}
         if suggestion.parent is not None:
             about["suggestion/parent"] = str(suggestion.parent)
+        if suggestion.explanation is not None:
+            about[EXPLANATION] = suggestion.explanation.text
         return {**self.metadata, **about}
 
 
