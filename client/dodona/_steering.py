@@ -169,6 +169,26 @@ class Steering(Addressed):
         body = vertex.SetMaxTrialsRequest(max_num_trials=budget, request_id=uuid.uuid4().hex)
         self._change("setMaxTrials", body)
 
+    @property
+    def wanted_workers(self) -> int | None:
+        """How many workers the study shall have; None if those who start workers choose."""
+        return self.wire.wanted_workers
+
+    def set_wanted_workers(self, count: int | None) -> None:
+        """Set how many workers the study shall have; `dodona run` starts and stops workers to follow the number.
+
+        Args:
+            count: the number, of all machines together; None leaves it to `dodona run`.
+
+        Raises:
+            ValueError: it is not an integer.
+            InvalidArgument: it is out of range.
+        """
+        number = None if count is None else whole(count, "count", -MAX_INT32, MAX_INT32)
+        self._change(
+            "setWantedWorkers", vertex.SetWantedWorkersRequest(wanted_workers=number, request_id=uuid.uuid4().hex)
+        )
+
     def stop_trial(self, number: int) -> None:
         """Ask the worker of a trial to end it early; it notices at its next report.
 

@@ -13,6 +13,7 @@ CALLS = [
     ("POST", "/studies/s:setBudget", {"studyStoppingConfig": {"maxFailedTrials": 7}}),
     ("POST", "/studies/s:setStoppingRule", {"medianAutomatedStoppingSpec": {}}),
     ("POST", "/studies/s:rename", {"displayName": "another name"}),
+    ("POST", "/studies/s:setWantedWorkers", {"wantedWorkers": 3}),
     ("POST", "/studies/s:archive", {}),
     ("POST", "/studies/s:complete", {}),
     ("POST", "/studies/s/trials", {"parameters": [{"parameterId": "x", "value": 0.5}]}),

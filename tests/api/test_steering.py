@@ -101,6 +101,30 @@ def test_two_rules_are_refused(api, study):
     assert "only one" in api.refused("/studies/s:setStoppingRule", two)
 
 
+def test_the_wanted_workers_are_set_and_removed(api, study):
+    assert "wantedWorkers" not in api.get("/studies/s")
+    for count in (3, 0):
+        assert api.post("/studies/s:setWantedWorkers", {"wantedWorkers": count})["wantedWorkers"] == count
+        assert api.get("/studies/s")["wantedWorkers"] == count
+    assert "wantedWorkers" not in api.post("/studies/s:setWantedWorkers", {})
+    assert kinds(api) == ["STUDY_CREATED"] + ["WANTED_WORKERS_CHANGED"] * 3
+
+
+@pytest.mark.parametrize("count", [-1, 100_001])
+def test_a_number_of_workers_out_of_range_is_refused(api, study, count):
+    assert f"wantedWorkers: {count} is not from 0 to 100000" in api.refused(
+        "/studies/s:setWantedWorkers", {"wantedWorkers": count}
+    )
+
+
+def test_a_study_counts_its_trials(api, study):
+    assert api.get("/studies/s")["trialCount"] == "0"
+    api.suggest()
+    assert api.get("/studies/s")["trialCount"] == "1"
+    api.delete("/studies/s/trials/1")
+    assert api.get("/studies/s")["trialCount"] == "0"
+
+
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_study_is_archived_and_taken_out_again(api, study, times):
     for _ in range(times):

@@ -93,11 +93,22 @@ def test_limits_and_the_stopping_rule_are_set_and_removed(cli: Cli, study: dodon
     assert study.spec.median_automated_stopping_spec is None
 
 
+def test_the_wanted_workers_are_set_shown_and_removed(cli: Cli, study: dodona.Study) -> None:
+    done(cli("studies", "set", "digits", "--workers", 8))
+    assert "8 wanted" in done(cli("studies", "show", "digits"))
+    study.refresh()
+    assert study.wanted_workers == 8
+    done(cli("studies", "set", "digits", "--workers", "none"))
+    study.refresh()
+    assert study.wanted_workers is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ((), "nothing to change"),
         (("--max-trials", "many"), "'many' is no number of trials"),
+        (("--workers", "many"), "'many' is no number of workers"),
         (("--max-time", "12 parsecs"), "'12 parsecs' is no duration"),
         (("--stopping", "guess"), "early_stopping is 'guess'"),
     ],

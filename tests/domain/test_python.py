@@ -27,6 +27,7 @@ STORED = {
     "setMaxTrials",
     "setBudget",
     "setStoppingRule",
+    "setWantedWorkers",
     "updateMetadata",
     "stateDiagram",
 }

@@ -91,6 +91,17 @@ def test_budgets_and_the_stopping_rule_are_changed(page: Page, api: Filled, stud
     expect(page.locator("#settings")).to_contain_text("Median: a trial is stopped")
 
 
+def test_the_wanted_workers_are_set_and_undone(page: Page, api: Filled, study: str) -> None:
+    page.goto(f"{S}/{study}")
+    edit(page, "Workers")
+    page.get_by_label("Wanted workers").fill("4")
+    page.get_by_role("button", name="Set", exact=True).click()
+    expect(page.locator("#summary")).to_contain_text("4 wanted")
+    assert api.get(f"/{study}")["wantedWorkers"] == 4
+    undo(page)
+    assert "wantedWorkers" not in api.get(f"/{study}")
+
+
 def test_pausing_and_queueing_are_undone(page: Page, api: Filled, study: str) -> None:
     page.goto(f"{S}/{study}")
     page.get_by_role("button", name="Pause").click()

@@ -57,8 +57,12 @@ def _value(name: str, parameter: Parameter, text: str) -> Value:
         raise ValueError(f"{name}={text}: use {kind}") from None
 
 
-def limit_of(text: str) -> int | None:
+def limit_of(text: str, what: str = "trials") -> int | None:
     """Return a limit that is given as text; None for "none".
+
+    Args:
+        text: the limit.
+        what: what it counts, for the error.
 
     Raises:
         ValueError: it is no integer.
@@ -66,7 +70,7 @@ def limit_of(text: str) -> int | None:
     if text == NONE:
         return None
     if not text.strip().isdecimal():
-        raise ValueError(f"{text!r} is no number of trials; use an integer, or {NONE}")
+        raise ValueError(f"{text!r} is no number of {what}; use an integer, or {NONE}")
     return int(text)
 
 

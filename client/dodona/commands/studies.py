@@ -101,6 +101,7 @@ def show(study: Name, url: Url = None, token: Token = None, project: Project = N
                 "objectives": ", ".join(f"{goal} {name}" for name, goal in found.metrics.items()),
                 "algorithm": spec.algorithm.name if spec.algorithm else "",
                 "most trials": str(stopping.max_num_trials or "") if stopping else "",
+                "workers": "" if found.wanted_workers is None else f"{found.wanted_workers} wanted",
                 "created": age(found.create_time) + " ago",
                 "archived": "yes" if found.archived else "",
                 "tags": ", ".join(found.tags),
@@ -182,22 +183,29 @@ def set_limits(
         str | None,
         typer.Option(help="The rule of early stopping: auto, median, decay_curve, convex, asha, no_progress, or none"),
     ] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="How many workers it shall have, which `dodona run` follows, or none")
+    ] = None,
     url: Url = None,
     token: Token = None,
     project: Project = None,
 ) -> None:
-    """Change the budget and the stopping rule of a study; what is not named stays."""
+    """Change the budget, the stopping rule and the wanted workers of a study; what is not named stays."""
     with opened(study, url, token, project) as found:
         counts = {"max_trials": max_trials, "max_failed_trials": max_failed, "max_trials_no_progress": no_progress}
         limits: dict[str, Any] = {name: limit_of(given) for name, given in counts.items() if given is not None}
         if max_time is not None:
             limits["max_seconds"] = seconds_of(max_time)
-        if not limits and stopping is None:
-            raise ValueError("nothing to change: name a limit such as --max-trials 200, or --stopping median")
+        if not limits and stopping is None and workers is None:
+            raise ValueError(
+                "nothing to change: name a limit such as --max-trials 200, or --stopping median, or --workers 8"
+            )
         if limits:
             found.set_budget(**limits)
         if stopping is not None:
             found.set_early_stopping(None if stopping == NONE else cast("EarlyStopping", stopping.replace("-", "_")))
+        if workers is not None:
+            found.set_wanted_workers(limit_of(workers, "workers"))
         typer.echo(f"{found.display_name}: {_state(found)}")
 
 

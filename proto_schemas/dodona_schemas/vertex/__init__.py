@@ -66,6 +66,7 @@ from dodona_schemas.vertex.study_calls import (
     SetBudgetRequest,
     SetMaxTrialsRequest,
     SetStoppingRuleRequest,
+    SetWantedWorkersRequest,
     UndeleteStudyRequest,
     UpdateMetadataRequest,
 )
@@ -163,6 +164,7 @@ __all__ = [
     "SetBudgetRequest",
     "SetMaxTrialsRequest",
     "SetStoppingRuleRequest",
+    "SetWantedWorkersRequest",
     "StopWorkerRequest",
     "StoppingSpec",
     "StoppingSpecs",

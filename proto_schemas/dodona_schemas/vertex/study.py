@@ -382,3 +382,5 @@ class Study(WireModel):
     )
     metadata: TextMap = own("strings that the client stores with the study", {})
     archive_time: Timestamp | None = own("when it was archived; absent if it is not")
+    wanted_workers: Int32 | None = own("how many workers people want it to have; absent if they leave it open")
+    trial_count: Int64 | None = own("how many trials it has, without the deleted ones")

@@ -84,6 +84,13 @@ class SetStoppingRuleRequest(StoppingSpecs):
     request_id: str | None = own_request_id()
 
 
+class SetWantedWorkersRequest(WireModel):
+    """How many workers the study shall have; without a number, those who start workers choose."""
+
+    wanted_workers: Int32 | None = None
+    request_id: str | None = own_request_id()
+
+
 class PauseStudyRequest(WireModel):
     """The study suggests no trials until it is resumed."""
 

@@ -165,6 +165,8 @@ CALLS: tuple[Call, ...] = (
          wire.SetBudgetRequest, wire.Study),
     Call("set_stopping_rule", POST, STUDY + ":setStoppingRule", OWN,
          wire.SetStoppingRuleRequest, wire.Study),
+    Call("set_wanted_workers", POST, STUDY + ":setWantedWorkers", OWN,
+         wire.SetWantedWorkersRequest, wire.Study),
     Call("archive_study", POST, STUDY + ":archive", OWN,
          wire.EmptyRequest, wire.Study),
     Call("unarchive_study", POST, STUDY + ":unarchive", OWN,

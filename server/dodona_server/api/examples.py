@@ -66,6 +66,7 @@ EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
     wire.RenameStudyRequest: {"displayName": "Digits, second try"},
     wire.SetBudgetRequest: {"studyStoppingConfig": {"maxNumTrials": 200, "maxFailedTrials": 20}},
     wire.SetStoppingRuleRequest: {"medianAutomatedStoppingSpec": {}},
+    wire.SetWantedWorkersRequest: {"wantedWorkers": 8},
     wire.StopWorkerRequest: {"clientId": "worker-1", "now": True},
     wire.ResumeWorkerRequest: {"clientId": "worker-1"},
     wire.PauseStudyRequest: {"reason": "the machine is needed for something else"},

@@ -99,6 +99,7 @@ RULES: Mapping[str, Rule] = {
     "set_max_trials": EDIT,
     "set_budget": EDIT,
     "set_stopping_rule": EDIT,
+    "set_wanted_workers": EDIT,
     "rename_study": EDIT,
     "archive_study": EDIT,
     "unarchive_study": EDIT,

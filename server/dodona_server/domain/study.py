@@ -20,6 +20,7 @@ MAX_METRIC_NAME_LENGTH = 256
 MAX_PRIOR_STUDIES = 16
 DEFAULT_MAX_ATTEMPTS = 3
 MAX_MAX_ATTEMPTS = 1000
+MAX_WANTED_WORKERS = 100_000
 
 Option = bool | int | float | str
 
@@ -285,6 +286,7 @@ class Study:
     `key` is its number in the database. Times are in seconds since the epoch. `revision` grows with each change of
     `spec`. `position` counts the suggestions of its algorithm, `algorithm_failures` the failures since the last one.
     `inactive_reason` says why the study is INACTIVE, or why it was completed. An archived study is left out of lists.
+    `wanted_workers` is how many workers people want it to have; None leaves it to those who start workers.
     """
 
     key: int
@@ -303,6 +305,7 @@ class Study:
     algorithm_failures: int = 0
     progress: Progress = field(default_factory=lambda: Progress())
     archive_time: float | None = None
+    wanted_workers: int | None = None
 
     def in_state(self, state: StudyState, reason: str = "") -> Study:
         """Return the study in that state; the reason says why it is INACTIVE or COMPLETED."""

@@ -1,15 +1,15 @@
-"""What people change of a study: its name, its budget, its stopping rule, and whether it is archived."""
+"""What people change of a study: its name, its budget, its stopping rule, its workers, and whether it is archived."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
 
-from dodona_server.domain.errors import AlreadyExists, DodonaError
+from dodona_server.domain.errors import AlreadyExists, DodonaError, InvalidArgument
 from dodona_server.domain.event import EventKind
 from dodona_server.domain.names import StudyName, check_display_name
 from dodona_server.domain.stopping_rule import StoppingRule
-from dodona_server.domain.study import StoppingConfig, Study, StudySpec, StudyState
+from dodona_server.domain.study import MAX_WANTED_WORKERS, StoppingConfig, Study, StudySpec, StudyState
 from dodona_server.domain.study_states import StudyVerb
 from dodona_server.domain.trial_states import refusal
 from dodona_server.service.budget import complete_if_over, why_over
@@ -148,6 +148,32 @@ class StudySteering(Changing):
             return changed
 
         return await self._run(name, "setStoppingRule", request_id, use_case)
+
+    async def set_wanted_workers(self, name: StudyName, count: int | None, request_id: str | None = None) -> Study:
+        """Set how many workers the study shall have and return it; those who start workers follow the number.
+
+        Args:
+            name: the study.
+            count: the number; None leaves it to those who start workers.
+            request_id: the same id again returns the same answer and changes nothing.
+
+        Raises:
+            NotFound: there is no such study.
+            InvalidArgument: the number is out of range.
+        """
+        if count is not None and not 0 <= count <= MAX_WANTED_WORKERS:
+            raise InvalidArgument(f"{count} is not from 0 to {MAX_WANTED_WORKERS}", "wanted_workers")
+
+        def use_case(transaction: Transaction) -> Study:
+            study = get_study(transaction, name, lock=True)
+            if count == study.wanted_workers:
+                return study
+            studies.set_wanted_workers(transaction, study, count)
+            detail = "any number" if count is None else str(count)
+            self._record(transaction, study, EventKind.WANTED_WORKERS_CHANGED, detail)
+            return dataclasses.replace(study, wanted_workers=count)
+
+        return await self._run(name, "setWantedWorkers", request_id, use_case)
 
     async def archive(self, name: StudyName, archived: bool, request_id: str | None = None) -> Study:
         """Archive the study or take it out of the archive, and return it; nothing else changes.

@@ -138,6 +138,9 @@ _CHANGE = Statement(
 )
 _FIND_CREATED = Statement(sa.select(studies.c.created_name, studies.c.created_spec).where(_BY_KEY))
 _SET_ARCHIVED = Statement(studies.update().where(_BY_KEY).values(archive_time=bindparam("new_time", type_=sa.Double)))
+_SET_WANTED = Statement(
+    studies.update().where(_BY_KEY).values(wanted_workers=bindparam("new_count", type_=sa.BigInteger))
+)
 # A spec is parsed once, not at each call. The text is the key, so a changed spec is always parsed.
 _load_spec = functools.lru_cache(maxsize=256)(codec.load_spec)
 
@@ -307,6 +310,11 @@ def set_archived(transaction: Transaction, study: Study, time: float | None) -> 
     _SET_ARCHIVED.run(transaction, {"of_study": study.key, "new_time": time})
 
 
+def set_wanted_workers(transaction: Transaction, study: Study, count: int | None) -> None:
+    """Store how many workers people want the study to have; None for no number."""
+    _SET_WANTED.run(transaction, {"of_study": study.key, "new_count": count})
+
+
 def remove(transaction: Transaction, study: Study) -> None:
     """Hide the study and free its name; `clear_removed` deletes its rows."""
     remove_key(transaction, study.key)
@@ -379,6 +387,7 @@ def read_study(row: Mapping[Any, Any]) -> Study:
         position=row["position"],
         algorithm_failures=row["algorithm_failures"],
         archive_time=row["archive_time"],
+        wanted_workers=row["wanted_workers"],
         progress=Progress(
             row["finished_trials"],
             row["failed_trials"],

@@ -47,6 +47,8 @@ studies = sa.Table(
     sa.Column("stops_trials", sa.Boolean, nullable=False, server_default=sa.false()),
     # When it was archived; null if it is not.
     sa.Column("archive_time", sa.Double),
+    # How many workers people want; null leaves it to those who start workers.
+    sa.Column("wanted_workers", sa.BigInteger),
     # The display name and the spec before people changed them: scripts that create the study again still name these.
     sa.Column("created_name", sa.String),
     sa.Column("created_spec", sa.Text),

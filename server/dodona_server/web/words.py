@@ -246,6 +246,7 @@ _EVENTS = {
     EventKind.MAX_TRIALS_CHANGED: "most trials set to",
     EventKind.BUDGET_CHANGED: "budget changed",
     EventKind.STOPPING_RULE_CHANGED: "early stopping set to",
+    EventKind.WANTED_WORKERS_CHANGED: "wanted workers set to",
     EventKind.WORKER_STOPPED: "worker asked to stop",
     EventKind.WORKER_RESUMED: "worker let go on",
     EventKind.SUGGESTION_FALLBACK: "quasi-random suggestion",

@@ -208,3 +208,5 @@ ROWS["0010"] = {
 }
 # The same: the schema gained only tables and columns.
 ROWS["0011"] = ROWS["0010"]
+# The same: the schema gained only tables.
+ROWS["0012"] = ROWS["0011"]

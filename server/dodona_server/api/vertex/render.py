@@ -38,6 +38,8 @@ def study(value: Study) -> wire.Study:
         completion_reason=(value.state is StudyState.COMPLETED and value.inactive_reason) or None,
         metadata=dict(value.metadata),
         archive_time=None if value.archive_time is None else timestamp(value.archive_time),
+        wanted_workers=value.wanted_workers,
+        trial_count=value.trial_count,
     )
 
 

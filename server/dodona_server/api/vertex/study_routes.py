@@ -116,6 +116,12 @@ async def rename_study(study: OfStudy, body: wire.RenameStudyRequest, steering: 
 
 
 @routes.serve
+async def set_wanted_workers(study: OfStudy, body: wire.SetWantedWorkersRequest, steering: Steering) -> Response:
+    """Set how many workers the study shall have; the commands that start workers follow the number."""
+    return answers.study(await steering.set_wanted_workers(study, body.wanted_workers, body.request_id))
+
+
+@routes.serve
 async def archive_study(study: OfStudy, body: wire.EmptyRequest, steering: Steering) -> Response:
     """Leave the study out of lists of studies for people; nothing else changes."""
     return answers.study(await steering.archive(study, True, body.request_id))

@@ -130,6 +130,12 @@ function budgetOf(form) {
   return { studyStoppingConfig: config };
 }
 
+// An empty field removes the number.
+function workersOf(form) {
+  const count = form.elements.wantedWorkers.value;
+  return count === "" ? {} : { wantedWorkers: Number(count) };
+}
+
 function ruleOf(form) {
   const rule = form.elements.rule.value;
   if (!rule) return {};
@@ -144,7 +150,7 @@ function notesOf(form) {
 // The body of the call, and its path if it depends on the fields.
 export function bodyOf(form) {
   const plain = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, form.elements[name].type === "number" ? Number(value) : value]));
-  const made = { trial: trialOf, again: sameTrialOf, study: () => studyOf(form).study, result: () => ({ finalMeasurement: measurementOf(form) }), budget: budgetOf, rule: ruleOf, notes: notesOf, fixed: () => JSON.parse(form.dataset.content) };
+  const made = { trial: trialOf, again: sameTrialOf, study: () => studyOf(form).study, result: () => ({ finalMeasurement: measurementOf(form) }), budget: budgetOf, rule: ruleOf, workers: workersOf, notes: notesOf, fixed: () => JSON.parse(form.dataset.content) };
   const content = (made[form.dataset.body] ?? plain)(form);
   const path = form.dataset.body === "study" ? studyOf(form).path : undefined;
   return { path, body: (requestId) => JSON.stringify({ ...content, requestId }) };
