@@ -10,18 +10,20 @@ import time
 import uuid
 from abc import abstractmethod
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Literal
 
-from dodona._active_trials import ActiveTrial, ActiveTrials
+from dodona._active_trials import UNFINISHED, ActiveTrial, ActiveTrials
 from dodona._addressed import Addressed
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, WorkerStopped
-from dodona._record import number_of
+from dodona._record import number_of, state_of
 from dodona._session import Session
 from dodona._space import Value
 from dodona._text import checked
 from dodona._traces import new_trace
 from dodona._transport import BASIC_VIEW
 from dodona._trial import Trial
+from dodona._values import MAX_INT32, whole
 from dodona._version import __version__
 from dodona_schemas import vertex
 from dodona_schemas.vertex import StudyState
@@ -85,6 +87,44 @@ class Asking(Addressed):
             FailedPrecondition: the study is paused; the message says why.
             RuntimeError: this process was forked from the process that is this worker.
         """
+        return self._next(1, worker, shared, wait_seconds)[0]
+
+    def ask_batch(self, count: int, worker: str | None = None, *, wait_seconds: float | None = None) -> list[Trial]:
+        """Return the next trials to run at once; wait while there is none.
+
+        One call asks for all of them, and the algorithm chooses them together: it spreads them where it would repeat
+        the same point. There may be fewer, such as at the end of the budget. Each has a lease of its own.
+
+        Args:
+            count: how many, at least 1.
+            worker: the worker id; None for the client's.
+            wait_seconds: how long to wait for the first at most; None for no limit.
+
+        Raises:
+            ValueError: `count` is not a positive integer.
+            DodonaError: see `ask`.
+        """
+        return self._next(whole(count, "count", 1, MAX_INT32), worker, False, wait_seconds)
+
+    def attach(self, number: int) -> Trial:
+        """Return a running trial, to report and end it from another process than the one that asked for it.
+
+        No thread renews its lease here: each report does.
+
+        Raises:
+            FailedPrecondition: the trial is not running.
+            NotFound: there is none.
+        """
+        wire = self._transport.call("GET", f"{self._path}/trials/{number}", None, vertex.Trial)
+        if state_of(wire) not in UNFINISHED:
+            words = f"trial {number} of {self.display_name!r} is {state_of(wire)}, so nothing can be reported for it"
+            raise FailedPrecondition(400, "FAILED_PRECONDITION", words)
+        (parameters,) = self._decoded([wire])
+        active = ActiveTrial(self._path, wire, ActiveTrials())
+        age = 0.0 if wire.start_time is None else (datetime.now(UTC) - wire.start_time).total_seconds()
+        return Trial(self._session, active, wire, parameters, list(self.metrics), max(0.0, age))
+
+    def _next(self, count: int, worker: str | None, shared: bool, wait_seconds: float | None) -> list[Trial]:
         worker = checked(worker or self._session.worker, "worker")
         # A shared worker's trials are active in the other process, not here.
         active_trials = ActiveTrials() if shared else self._session.active_trials(self.name, worker)
@@ -94,9 +134,9 @@ class Asking(Addressed):
         while True:
             asked = time.monotonic()
             with active_trials.lock:
-                trial = self._next_trial(worker, active_trials, wait, shared)
-            if trial is not None:
-                return trial
+                trials = self._next_trials(count, worker, active_trials, wait, shared)
+            if trials:
+                return trials
             left = math.inf if wait_seconds is None else began + wait_seconds - time.monotonic()
             if left <= 0:
                 raise TimeoutError(
@@ -112,10 +152,12 @@ class Asking(Addressed):
             longest = LONG_POLL_SECONDS if warned else NOTICE_AFTER_SECONDS
             wait = min(longest, self._transport.timeout * 2 / 3, left)
 
-    def _next_trial(self, worker: str, active_trials: ActiveTrials, wait: float, shared: bool) -> Trial | None:
-        """Return a new active trial; None if the server has none now. The caller holds the lock of `active_trials`."""
+    def _next_trials(
+        self, count: int, worker: str, active_trials: ActiveTrials, wait: float, shared: bool
+    ) -> list[Trial]:
+        """Return new active trials; none if the server has none now. The caller holds the lock of `active_trials`."""
         request = vertex.SuggestTrialsRequest(
-            suggestion_count=1,
+            suggestion_count=count,
             client_id=worker,
             request_id=uuid.uuid4().hex,
             wait=wait or None,
@@ -127,6 +169,7 @@ class Asking(Addressed):
         path, trace = f"{self._path}/trials:suggest?{BASIC_VIEW}", new_trace()
         operation = self._transport.call("POST", path, request, vertex.Operation, trace=trace)
         answer = operation.response or vertex.SuggestTrialsResponse()
+        found = []
         for wire in answer.trials:
             if shared:
                 attempt = number_of(wire), wire.attempt or 1
@@ -136,7 +179,11 @@ class Asking(Addressed):
             before = active_trials.trials.get(number_of(wire))
             if before is None or before.attempt < (wire.attempt or 1):
                 self._transport.traces.keep(f"{self._path}/trials/{number_of(wire)}", trace)
-                return self._activate(wire, active_trials, before)
+                found.append(self._activate(wire, active_trials, before))
+                if len(found) == count:
+                    break
+        if found:
+            return found
         if answer.worker_stopped:
             raise WorkerStopped(self.display_name, worker)
         if answer.study_state is StudyState.COMPLETED:
@@ -146,7 +193,7 @@ class Asking(Addressed):
             self.refresh()
             reason = self.wire.inactive_reason or "no reason was given"
             raise FailedPrecondition(400, "FAILED_PRECONDITION", f"the study {self.display_name!r} is paused: {reason}")
-        return None
+        return []
 
     def _activate(self, wire: vertex.Trial, active_trials: ActiveTrials, before: ActiveTrial | None) -> Trial:
         if before is not None:

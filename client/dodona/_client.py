@@ -27,6 +27,7 @@ from dodona._transport import Retry, Transport
 from dodona._values import MAX_INT32, MAX_INT64, whole
 from dodona._workers import WorkerRecord, workers_at
 from dodona_schemas import vertex
+from dodona_schemas.access import Caller
 from dodona_schemas.vertex import GoalType, parse_algorithm
 
 DEFAULT_URL = "http://127.0.0.1:8080"
@@ -193,6 +194,24 @@ class Client:
         announce(study.display_name, study.url)
         return study
 
+    def check_study(self, name: str, spec: vertex.StudySpec | Mapping[str, Any]) -> vertex.StudySpec:
+        """Return the spec as the server would store it, and create nothing.
+
+        Args:
+            name: the study's display name.
+            spec: the whole study in the protocol's form; see `create_study`.
+
+        Raises:
+            ValueError: the spec is not in the protocol's form.
+            InvalidArgument: the server does not accept it.
+        """
+        with named_problems("spec"):
+            spec = vertex.StudySpec.model_validate(spec)
+        body = vertex.CreateStudyRequest(
+            display_name=checked(name, "the study's name"), study_spec=spec, validate_only=True
+        )
+        return self._transport.call("POST", "studies", body, vertex.Study).study_spec
+
     def get_study(self, name: str) -> Study:
         """Return the study with that resource name, id or display name.
 
@@ -218,6 +237,14 @@ class Client:
         for page in self._transport.pages("studies", vertex.ListStudiesResponse):
             for wire in page.studies:
                 yield self._study(wire)
+
+    def caller(self) -> Caller:
+        """Return who the server takes this client for: the name of its token, and what that may do in the project.
+
+        Raises:
+            ServerUnreachable: the server does not answer.
+        """
+        return self._transport.call("GET", "caller", None, Caller)
 
     def workers(self, alive: bool = False) -> list[WorkerRecord]:
         """Return the workers of all studies of the project and location, those that run trials first.

@@ -229,6 +229,33 @@ class Study(Figures, Steering, Notes, Workers, Asking):
         pages = self._transport.pages(path, vertex.ListTrialsResponse)
         return self._records([wire for page in pages for wire in page.trials])
 
+    def trials_page(
+        self,
+        size: int,
+        page: str = "",
+        filter: str | None = None,  # noqa: A002 - the field's word
+        order_by: str | None = None,
+        *,
+        measured: bool = False,
+    ) -> tuple[list[TrialRecord], str]:
+        """Return a page of the study's trials, and the name of the next page; "" after the last one.
+
+        Args:
+            size: how many trials a page has at most, from 1 to 1000.
+            page: the name of the page; "" for the first.
+            filter: see `trials`.
+            order_by: see `trials`.
+            measured: whether the records have their measurements; without them the call is faster.
+
+        Raises:
+            InvalidArgument: the expression cannot be understood, or the page is of another list.
+        """
+        asked = {"filter": filter, "orderBy": order_by, "pageToken": page, "view": None if measured else "BASIC"}
+        query = urlencode({name: value for name, value in asked.items() if value})
+        path = f"{self._path}/trials?pageSize={whole(size, 'size', 1, 1000)}&{query}"
+        answer = self._transport.call("GET", path, None, vertex.ListTrialsResponse)
+        return self._records(answer.trials), answer.next_page_token
+
     def artifacts(self, number: int, attempt: int | None = None, patience_seconds: float | None = None) -> Artifacts:
         """Return the files that the server keeps with a trial, whichever worker runs it.
 

@@ -58,6 +58,7 @@ class Trial:
         wire: vertex.Trial,
         parameters: dict[str, Value],
         metric_names: list[str],
+        age_seconds: float = 0.0,
     ) -> None:
         self.number = active.number
         self.parameters = parameters
@@ -70,7 +71,7 @@ class Trial:
         self._active = active
         self._metric_names = metric_names
         self._mine: dict[str, Any] = {"attempt": active.attempt, "client_id": active.client_id}
-        self._began = time.monotonic()
+        self._began = time.monotonic() - age_seconds
         self._last_moment = -1
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ in the docstring of the class.
     rank(study, x, y, metric, most)         Rank          ranks of the results by two parameters
     contour(study, x, y, metric, most)      Contour       results over two parameters, with a surface between them
     importance(study, metric)               Importance    how much each parameter matters, with an interval
+    promising(study, metric)                list[Region]  where a model of the results expects the best ones
     pareto(study, metrics, most)            Pareto        trials by several objectives, and the front
     hypervolume(study, metrics)             Hypervolume   what the front dominates, over the trials
     edf(studies, metric, most)              Edf           distribution functions of results
@@ -21,8 +22,8 @@ in the docstring of the class.
     compare(studies, metric, by)            Comparison    several studies beside each other
 
 A mark is "succeeded", "stopped" (early), "failed", "running" or "queued". `LIGHT` and `DARK` have the colours of the
-marks, `WORDS` has their names. `most` limits how many trials come back, and keeps the important ones. `contour` and
-`importance` need NumPy. Nothing here imports another part of Dodona, draws, or reads a clock.
+marks, `WORDS` has their names. `most` limits how many trials come back, and keeps the important ones. `contour`,
+`importance` and `promising` need NumPy. Nothing here imports another part of Dodona, draws, or reads a clock.
 """
 
 from dodona_figures.axes import Axis
@@ -31,6 +32,7 @@ from dodona_figures.front import Hypervolume, Pareto, hypervolume, pareto
 from dodona_figures.importance import Importance, Share, importance
 from dodona_figures.look import DARK, LIGHT, WORDS, Look
 from dodona_figures.plain import plain
+from dodona_figures.promising import Region, promising
 from dodona_figures.records import Attempt, Metric, Parameter, Report, Study, Trial, merged
 from dodona_figures.results import (
     BestSoFar,
@@ -76,6 +78,7 @@ __all__ = [
     "Pareto",
     "Points",
     "Rank",
+    "Region",
     "Report",
     "Share",
     "Shared",
@@ -96,6 +99,7 @@ __all__ = [
     "parallel",
     "pareto",
     "plain",
+    "promising",
     "rank",
     "slices",
     "smoothed",

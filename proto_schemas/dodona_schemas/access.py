@@ -7,6 +7,14 @@ from datetime import datetime
 from dodona_schemas.base import Duration, WireModel
 
 
+class Caller(WireModel):
+    """Who makes the call, with the roles and the names of the calls that are allowed in the project."""
+
+    name: str = ""
+    roles: list[str] = []
+    calls: list[str] = []
+
+
 class Token(WireModel):
     """A token. Only the answer to the call that makes it has its secret."""
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api import artifacts as artifact_routes
 from dodona_server.api import (
+    assistants,
     audit,
     docs,
     errors,
@@ -142,7 +143,7 @@ REPORT = Routes(Dialect.OWN)
 REPORT.serve(report_page.report_study)
 
 VERTEX = (routes, study_routes, worker_routes, operation_routes, deleted_routes)
-API = (*VERTEX, export, events, artifact_routes, caip, webhooks, health, metrics)
+API = (*VERTEX, export, events, artifact_routes, caip, webhooks, health, metrics, assistants)
 ACCESS = (tokens, users, signing_in, oidc, audit)
 ROUTES = Routes.in_order([*(module.routes for module in (*API, *ACCESS)), REPORT, PAGES])
 
@@ -226,6 +227,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     inner: ASGIApp = CaipDispatch(TrialLoop(app.framework, calls) if options.front else app.framework)
     if options.max_requests_per_second is not None:
         inner = Rates(inner, options.max_requests_per_second)
+    app.state.behind_guard = inner
     guard = Guard(WholeBody(inner), gate, Proxies(), audit_log)
     answering: ASGIApp = errors.around(ErrorPages(guard, has_oidc=options.oidc is not None))
     if options.root_path:

@@ -52,7 +52,7 @@ class TestTable:
         assert {call.name for call in CALLS} == set(RULES)
 
     def test_viewers_only_read_and_only_what_says_nothing_is_for_anyone(self):
-        reading = {"lookup_study", "list_optimal_trials", "wait_operation", "sign_out"}
+        reading = {"lookup_study", "list_optimal_trials", "wait_operation", "sign_out", "mcp"}
         for call in CALLS:
             changes = call.method != "GET" and call.name not in reading
             if RULES[call.name] is not ANYONE:

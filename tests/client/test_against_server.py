@@ -19,6 +19,7 @@ from dodona import (
     Categorical,
     Client,
     Discrete,
+    FailedPrecondition,
     Float,
     Int,
     InvalidArgument,
@@ -29,6 +30,7 @@ from dodona import (
     StudyCompleted,
     Trial,
 )
+from dodona_schemas.vertex import Algorithm
 from tests.client.network import Network
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
@@ -348,3 +350,63 @@ def test_a_finished_study_goes_on_with_a_larger_budget(client: Client) -> None:
         trial.complete(1.0)
     with pytest.raises(InvalidArgument, match="maxNumTrials"):
         study.set_max_trials(0)
+
+
+def test_a_batch_is_asked_for_in_one_call(server_url: str) -> None:
+    network = Network(httpx.HTTPTransport().handle_request)
+    with Client(server_url, transport=network) as client:
+        study = client.create_study("batch", {"x": Float(0, 1)}, goal="minimize", max_trials=10, seed=1)
+        trials = study.ask_batch(8)
+        assert network.calls == ["POST studies", "POST studies/batch/trials:suggest"]
+        assert [trial.number for trial in trials] == list(range(1, 9))
+        assert len({round(float(trial.parameters["x"]), 2) for trial in trials}) == 8
+        # The first eight are this worker's still, and the budget has two more.
+        assert [trial.number for trial in study.ask_batch(8)] == [9, 10]
+        for trial in trials:
+            trial.complete(float(trial.parameters["x"]))
+        assert sorted(one.state for one in study.trials()) == ["ACTIVE"] * 2 + ["SUCCEEDED"] * 8
+        with pytest.raises(ValueError, match="count"):
+            study.ask_batch(0)
+
+
+def test_a_process_that_did_not_ask_reports_and_ends_a_trial(study: Study, server_url: str) -> None:
+    asked = study.ask(worker="a")
+    with Client(server_url, worker="b") as other:
+        mine = other.get_study("f").attach(asked.number)
+        assert (mine.parameters, mine.attempt) == (asked.parameters, 1)
+        mine.report(0.5, 1)
+        mine.report(0.4, 2)
+        mine.complete()
+        record = other.get_study("f").trial(asked.number)
+        assert (record.state, record.metrics, record.worker) == ("SUCCEEDED", {"objective": 0.4}, "a")
+        with pytest.raises(FailedPrecondition, match="trial 1 of 'f' is SUCCEEDED"):
+            other.get_study("f").attach(asked.number)
+        with pytest.raises(NotFound):
+            other.get_study("f").attach(7)
+
+
+def test_trials_come_page_by_page(study: Study) -> None:
+    for _ in range(5):
+        with study.ask() as trial:
+            trial.report(float(trial.number), 1)
+    page, more = study.trials_page(2, filter="objective > 1", order_by="objective desc")
+    assert [one.metrics["objective"] for one in page] == [5.0, 4.0]
+    assert page[0].measurements == ()
+    page, more = study.trials_page(2, more, filter="objective > 1", order_by="objective desc", measured=True)
+    assert ([one.metrics["objective"] for one in page], more) == ([3.0, 2.0], "")
+    assert len(page[0].measurements) == 1
+
+
+def test_a_spec_is_checked_by_the_server_and_nothing_created(client: Client) -> None:
+    spec = {"metrics": [{"metricId": "loss", "goal": "MINIMIZE"}], "algorithm": "RANDOM_SEARCH"}
+    checked = client.check_study("new", spec)
+    assert checked.algorithm is Algorithm.RANDOM_SEARCH
+    with pytest.raises(InvalidArgument, match="BEST_SEARCH"):
+        client.check_study("new", {**spec, "algorithm": "BEST_SEARCH"})
+    assert list(client.studies()) == []
+
+
+def test_a_client_learns_what_it_may_do(client: Client) -> None:
+    caller = client.caller()
+    assert (caller.name, caller.roles) == ("anonymous", ["operator"])
+    assert {"suggest_trials", "delete_study"} <= set(caller.calls)

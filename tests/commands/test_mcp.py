@@ -1,23 +1,36 @@
-"""`dodona mcp` with the protocol's own client, over standard input and output."""
+"""The tools of assistants with the protocol's own client: `dodona mcp` over stdio, and `/mcp` of a server over HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
+import httpx2
 import pytest
 from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
 
 import dodona
-from tests.support.processes import environment
+from dodona._assistants.tools import OFFERS
+from dodona_server.domain.access import RULES, Role
+from tests.support.processes import ServerProcess, environment
 
 pytestmark = pytest.mark.processes
 
 SPACE = {"rate": dodona.Float(1e-4, 1e-1, scale="log"), "kind": dodona.Categorical(["sgd", "adam"])}
 READERS = {"list_studies", "summarize_study", "list_trials", "get_trial", "compare_studies", "report_study"}
+READERS.add("explain_trial")
+OPERATOR = "the token of the settings"
+INITIALIZE = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {},
+    "clientInfo": {"name": "test", "version": "1"},
+}
 
 
 @pytest.fixture
@@ -60,30 +73,56 @@ class Assistant:
         return result.content[0].text
 
 
+@asynccontextmanager
+async def over_stdio(url: str, token: str = "", project: str = "", *options: str) -> AsyncIterator[Assistant]:
+    named = ["--token", token] if token else []
+    named += ["--project", project] if project else []
+    arguments = ["-m", "dodona", "mcp", "--url", url, *named, *options]
+    command = StdioServerParameters(command=sys.executable, args=arguments, env=environment())
+    async with stdio_client(command) as streams, ClientSession(*streams) as session:
+        await session.initialize()
+        yield Assistant(session)
+
+
+@asynccontextmanager
+async def over_http(url: str, token: str = "", project: str = "") -> AsyncIterator[Assistant]:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    query = f"?project={project}" if project else ""
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as client,
+        streamable_http_client(f"{url}/mcp{query}", http_client=client) as streams,
+        ClientSession(*streams) as session,
+    ):
+        await session.initialize()
+        yield Assistant(session)
+
+
+Part = Callable[[Assistant], Awaitable[None]]
+
+
+def run(part: Part, over: Any, *arguments: str) -> None:
+    async def within() -> None:
+        async with over(*arguments) as assistant:
+            await part(assistant)
+
+    asyncio.run(within())
+
+
+@pytest.fixture(params=[over_stdio, over_http], ids=["stdio", "http"])
+def over(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
 @pytest.fixture
-def assisted(server_url: str) -> Callable[..., None]:
-    """Runs a test's part with an assistant."""
-
-    def run(part: Callable[[Assistant], Awaitable[None]], *options: str) -> None:
-        async def within() -> None:
-            command = StdioServerParameters(
-                command=sys.executable,
-                args=["-m", "dodona", "mcp", "--url", server_url, *options],
-                env=environment(),
-            )
-            async with stdio_client(command) as streams, ClientSession(*streams) as session:
-                await session.initialize()
-                await part(Assistant(session))
-
-        asyncio.run(within())
-
-    return run
+def assisted(server_url: str, over: Any) -> Callable[[Part], None]:
+    """Runs a test's part with an assistant, over each transport."""
+    return lambda part: run(part, over, server_url)
 
 
 def test_an_assistant_reads_the_state_of_a_study_and_queues_trials(assisted, study):
     async def part(assistant: Assistant) -> None:
         tools = await assistant.tools()
-        assert len(tools) == 15
+        assert len(tools) == len(OFFERS) == 16
         assert {name for name, tool in tools.items() if tool.annotations.read_only_hint} == READERS
         assert {name for name, tool in tools.items() if tool.annotations.destructive_hint} == {"stop_trial"}
         assert "Args:" in tools["queue_trial"].description
@@ -97,13 +136,21 @@ def test_an_assistant_reads_the_state_of_a_study_and_queues_trials(assisted, stu
         assert state["best_trials"][0]["metrics"] == {"acc": pytest.approx(study.best_trial.metrics["acc"], rel=1e-5)}
         shares = state["importance"]["shares_of_variance"]
         assert shares["rate"]["low"] > shares["kind"]["share"]
+        assert state["promising_region"]["rate"]["from"] > 0.02
+        assert state["tried"]["kind"].keys() == {"sgd", "adam"}
+        assert state["algorithm"] == "RANDOM_SEARCH"
+        assert state["page"].startswith("http://127.0.0.1:")
         assert len(json.dumps(state)) < 4000
 
         queued = await assistant.call("queue_trial", study="digits", parameters={"rate": 0.09, "kind": "adam"})
         assert (queued["trial"], queued["state"]) == (31, "REQUESTED")
         found = await assistant.call("list_trials", study="digits", filter="acc > 0.5", order_by="acc desc", count=2)
-        assert found["matching"] == sum(trial.metrics.get("acc", 0) > 0.5 for trial in study.trials())
         assert found["trials"][0]["trial"] == study.best_trial.number
+        further = {"filter": "acc > 0.5", "order_by": "acc desc", "count": 100, "page": found["next_page"]}
+        rest = await assistant.call("list_trials", study="digits", **further)
+        good = sum(trial.metrics.get("acc", 0) > 0.5 for trial in study.trials())
+        assert (len(found["trials"]) + len(rest["trials"]), "next_page" in rest) == (good, False)
+        assert "RANDOM_SEARCH" in await assistant.call("explain_trial", study="digits", trial=2)
         one = await assistant.call("get_trial", study="digits", trial=2)
         assert [point["step"] for point in one["curve"]] == [1]
         report = await assistant.call("report_study", study="digits")
@@ -123,7 +170,10 @@ def test_it_runs_a_trial_itself(assisted, study):
         ended = await assistant.call("complete_trial", **mine, metrics={"acc": 0.2})
         assert (ended["state"], ended["metrics"]) == ("STOPPED_EARLY", {"acc": 0.2})
         words = await assistant.refused("complete_trial", **mine, metrics={"acc": 0.2})
-        assert f"trial {asked['trial']} of digits is not yours" in words
+        assert f"trial {asked['trial']} of 'digits' is SUCCEEDED" in words
+        others = study.ask(worker="w").number
+        refusal = await assistant.refused("complete_trial", study="digits", trial=others, metrics={"acc": 1.0})
+        assert f"trial {others} of digits is not an assistant's" in refusal
         failing = await assistant.call("ask_trial", study="digits")
         failed = {"study": "digits", "trial": failing["trial"], "failed_because": "no such file"}
         assert (await assistant.call("complete_trial", **failed))["reason"] == "no such file"
@@ -144,7 +194,8 @@ def test_it_steers_and_creates(assisted, study):
         await assistant.call("set_budget", study="digits", max_trials=50)
         assert (await assistant.call("summarize_study", study="digits"))["trials_left"] == 20
         tried = await assistant.call("create_study", name="new", spec=spec)
-        assert (tried["created"], tried["spec"]["studyStoppingConfig"]) == (False, {"maxNumTrials": 5})
+        assert (tried["created"], tried["name_is_taken"]) == (False, False)
+        assert tried["spec"]["studyStoppingConfig"] == {"maxNumTrials": 5}
         assert "has no study" in await assistant.refused("summarize_study", study="new")
         made = await assistant.call("create_study", name="new", spec=spec, dry_run=False)
         assert (made["created"], made["trials_left"]) == (True, 5)
@@ -152,14 +203,113 @@ def test_it_steers_and_creates(assisted, study):
         assert [one["trials"] for one in both] == [30, 0]
         wrong = {**spec, "metrics": [{"metricId": "loss", "goal": "HIGHEST"}]}
         assert "goal" in await assistant.refused("create_study", name="other", spec=wrong)
+        empty = {**spec, "parameters": [{"parameterId": "x", "doubleValueSpec": {"minValue": 2, "maxValue": 1}}]}
+        assert "x" in await assistant.refused("create_study", name="other", spec=empty)
         outside = await assistant.refused("queue_trial", study="digits", parameters={"rate": 5.0, "kind": "adam"})
         assert "rate" in outside
 
     assisted(part)
 
 
-def test_a_reader_has_only_tools_that_change_nothing(assisted, study):
+def test_a_reader_has_only_tools_that_change_nothing(server_url, study):
     async def part(assistant: Assistant) -> None:
         assert set(await assistant.tools()) == READERS
 
-    assisted(part, "--read-only")
+    run(part, over_stdio, server_url, "", "", "--read-only")
+
+
+class TestRoles:
+    """Tokens of each role in a project, on a server of their own."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def guarded(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Any]]:
+        process = ServerProcess(tmp_path_factory.mktemp("roles"), DODONA_TOKEN=OPERATOR).start()
+
+        def send(method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+            headers = {"authorization": f"Bearer {OPERATOR}", **headers}
+            return httpx.request(method, process.url + path, json=body, headers=headers)
+
+        def token(role: str, project: str = "vision") -> str:
+            body = {"displayName": role, "role": role, "project": project}
+            return str(send("POST", "/v1/tokens", body).json()["secret"])
+
+        dodona.Client(process.url, OPERATOR, "vision").create_study("s", SPACE, metrics={"acc": "maximize"})
+        send.url, send.token = process.url, token
+        yield send
+        process.stop()
+
+    def test_the_role_decides_which_tools_are_listed_and_callable(self, guarded, over):
+        offered = {
+            "viewer": READERS,
+            "worker": {
+                one.name
+                for one in OFFERS
+                if one.calls <= {call for call, rule in RULES.items() if rule.roles & {Role.WORKER}}
+            },
+            "editor": {one.name for one in OFFERS},
+        }
+        assert "queue_trial" not in offered["worker"]
+        for role, expected in offered.items():
+
+            async def part(assistant: Assistant, expected: set[str] = expected) -> None:
+                assert set(await assistant.tools()) == expected
+                if "list_studies" in expected:
+                    (listed,) = await assistant.call("list_studies")
+                    assert listed["study"] == "s"
+                if "queue_trial" not in expected:
+                    words = await assistant.refused("queue_trial", study="s", parameters={"rate": 0.1, "kind": "sgd"})
+                    assert "Unknown tool" in words
+
+            # Over stdio the client names the project; over HTTP the token does.
+            named = "vision" if over is over_stdio else ""
+            run(part, over, guarded.url, guarded.token(role), named)
+
+    def test_a_request_without_a_token_or_from_another_site_is_refused(self, guarded):
+        hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        accept = {"accept": "application/json, text/event-stream"}
+        assert guarded("POST", "/mcp", hello, **accept).status_code == 200
+        assert guarded("POST", "/mcp", hello, **accept, authorization="").status_code == 401
+        assert guarded("POST", "/mcp", hello, **accept, origin="http://evil.example").status_code == 403
+        assert guarded("GET", "/mcp", **accept).status_code == 405
+
+    def test_there_are_no_sessions(self, guarded):
+        hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
+        accept = {"accept": "application/json, text/event-stream"}
+        assert "mcp-session-id" not in guarded("POST", "/mcp", hello, **accept).headers
+
+    def test_requests_count_for_the_callers_limit(self, tmp_path):
+        process = ServerProcess(tmp_path, DODONA_TOKEN=OPERATOR, DODONA_MAX_REQUESTS_PER_SECOND="0.5").start()
+        hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        headers = {"accept": "application/json, text/event-stream", "authorization": f"Bearer {OPERATOR}"}
+        try:
+            codes = [httpx.post(f"{process.url}/mcp", json=hello, headers=headers).status_code for _ in range(20)]
+        finally:
+            process.stop()
+        assert codes[0] == 200
+        assert 429 in codes
+
+    def test_another_project_is_not_there(self, guarded):
+        hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+        token = guarded.token("viewer")
+        headers = {"accept": "application/json, text/event-stream", "authorization": f"Bearer {token}"}
+        assert guarded("POST", "/mcp?project=secret", hello, **headers).status_code == 404
+
+    def test_tools_act_as_the_caller_in_the_audit_log(self, guarded):
+        async def part(assistant: Assistant) -> None:
+            await assistant.call("pause_study", study="s", reason="look first")
+            await assistant.call("resume_study", study="s")
+
+        run(part, over_http, guarded.url, guarded.token("editor"))
+        entries = guarded("GET", "/v1/audit?pageSize=10").json()["entries"]
+        assert {("pause_study", "vision"), ("resume_study", "vision")} <= {
+            (one["action"], one["project"]) for one in entries if "editor" in one["actor"]
+        }
+
+
+def test_an_open_server_answers_only_under_its_own_name(server_url):
+    # A page of another site whose name leads here: DNS rebinding.
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {"host": "rebound.example", "accept": "application/json, text/event-stream"}
+    answer = httpx.post(f"{server_url}/mcp", json=hello, headers=headers)
+    assert answer.status_code == 403

@@ -29,11 +29,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 
 
 @contextmanager
-def connected(url: str | None, token: str | None, project: str | None, worker: str | None = None) -> Iterator[Client]:
+def connected(url: str | None, token: str | None, project: str | None) -> Iterator[Client]:
     """Connect for the block; an error in it ends the command with one line and the exit code for its kind."""
     retry = Retry(patience_seconds=PATIENCE_SECONDS, first_patience_seconds=PATIENCE_SECONDS)
     try:
-        with Client(url, token, project, worker=worker, retry=retry) as client:
+        with Client(url, token, project, retry=retry) as client:
             yield client
     except ServerUnreachable as error:
         give_up(str(error), UNREACHABLE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dodona_schemas.base import Double, Int32, Int64, Repeated, TextMap, WireModel
+from dodona_schemas.base import Double, Flag, Int32, Int64, Repeated, TextMap, WireModel, own
 from dodona_schemas.vertex.fields import own_request_id
 from dodona_schemas.vertex.study import ParameterSpec, StoppingSpecs, Study, StudyStoppingConfig
 
@@ -13,6 +13,7 @@ class CreateStudyRequest(Study):
     """A study to create."""
 
     request_id: str | None = own_request_id()
+    validate_only: Flag | None = own("whether only to check the study: the answer is what would be created")
 
 
 class ListStudiesResponse(WireModel):

@@ -83,7 +83,8 @@ class Call:
         if self.dialect is Dialect.AIPLATFORM:
             return "AI Platform"
         collections: list[str] = re.findall(
-            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users|workers|webhooks|audit)\b", self.path
+            r"/(studies|deletedStudies|trials|artifacts|operations|tokens|users|workers|webhooks|audit|caller)\b",
+            self.path,
         )
         return collections[-1] if collections else "health"
 

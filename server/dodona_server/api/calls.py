@@ -204,6 +204,13 @@ CALLS: tuple[Call, ...] = (
     Call("resume_worker", POST, STUDY + "/workers:resume", OWN,
          wire.ResumeWorkerRequest, wire.Worker),
 
+    # --- who calls
+    Call("get_caller", GET, LOCATION + "/caller", OWN,
+         None, access.Caller),
+    # The tools of assistants; its messages are those of the Model Context Protocol.
+    Call("mcp", POST, "/mcp", OWN,
+         None, JSON, {501: "The server has no mcp, which assistants need"}, documented=False),
+
     # --- operations
     Call("check_trial_early_stopping_state", POST, TRIAL + ":checkTrialEarlyStoppingState", VERTEX,
          wire.EmptyRequest, wire.EarlyStoppingOperation),

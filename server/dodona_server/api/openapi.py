@@ -85,6 +85,7 @@ _TAGS = {
     "operations": "What calls were answered with. All operations are done when they are answered.",
     "tokens": "Tokens say who may do what. Their secrets are shown once and stored nowhere.",
     "users": "People who sign in with a name, and their roles.",
+    "caller": "Who makes a call, and what they may do.",
     "audit": "Who did what, from where, to what.",
     "AI Platform": "The same studies and trials in the dialect of AI Platform v1, which tensorflow-cloud speaks.",
     "workers": "The clients that ask studies for trials; all of it is Dodona's own.",

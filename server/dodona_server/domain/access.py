@@ -115,6 +115,9 @@ RULES: Mapping[str, Rule] = {
     "list_all_workers": LOOK,
     "stop_worker": EDIT,
     "resume_worker": EDIT,
+    # Who calls, and assistants: each tool makes calls that are checked.
+    "get_caller": READ,
+    "mcp": READ,
     # Operations: what calls were answered with.
     "get_operation": READ,
     "wait_operation": READ,
@@ -227,6 +230,14 @@ class Principal:
     def sees(self, project: str) -> bool:
         """Return whether the principal has any role in the project."""
         return any(place in (ALL, project) for place, _ in self.roles)
+
+    def calls_in(self, project: str) -> list[str]:
+        """Return the names of the calls that are allowed in the project."""
+        return [call for call in RULES if self.may(call, project)]
+
+    def roles_in(self, project: str) -> list[Role]:
+        """Return the roles that hold in the project."""
+        return [role for place, role in self.roles if place in (ALL, project)]
 
     def projects_of(self, call: str) -> frozenset[str] | None:
         """Return the projects in which the call is allowed; None for all."""

@@ -12,7 +12,7 @@ from dodona_server.api.principal import OfPrincipal, note
 from dodona_server.api.route import InLocation, OfStudy, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.vertex import answers
 from dodona_server.api.vertex.space import read_parameters
-from dodona_server.api.vertex.spec import check_rule, read_budget, read_spec, read_stopping_rule
+from dodona_server.api.vertex.spec import check_rule, read_budget, read_spec, read_stopping_rule, write_spec
 from dodona_server.aside import aside
 from dodona_server.domain.access import check_visible
 from dodona_server.domain.names import TrialName
@@ -31,11 +31,14 @@ async def create_study(
     quotas: ProjectQuotas,
     principal: OfPrincipal,
 ) -> Response:
-    """Create a study; the same name with an equal spec returns the existing one."""
+    """Create a study; the same name with an equal spec returns the existing one. `validateOnly` creates nothing."""
     spec = await aside(read_spec, body.study_spec)
     check_visible(principal, spec.prior_studies)
     await quotas.check_metadata(parent.project, body.metadata)
     seed = body.study_spec.seed
+    if body.validate_only:
+        studies.check(body.display_name or body.study_id or "", spec)
+        return Answer(wire.Study(display_name=body.display_name, study_spec=write_spec(spec, seed or 0)))
     created = await studies.create(
         parent, body.study_id or None, body.display_name, spec, seed, body.metadata, body.request_id
     )

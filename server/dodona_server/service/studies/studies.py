@@ -58,6 +58,17 @@ class StudyService(Changing):
         self._schedule = schedule
         self._strict = strict
 
+    @staticmethod
+    def check(display_name: str, spec: StudySpec) -> None:
+        """Check a study before it is created.
+
+        Raises:
+            InvalidArgument: the name is malformed, or this server does not have the spec's algorithm.
+        """
+        with inside("study_spec"):
+            algorithm_for(spec.algorithm).check(spec)
+        check_display_name(display_name)
+
     async def create(
         self,
         parent: Location,
@@ -83,12 +94,10 @@ class StudyService(Changing):
             InvalidArgument: a name is malformed, or this server does not have the spec's algorithm.
             AlreadyExists: a study of that name exists with another spec; the message names the first difference.
         """
-        with inside("study_spec"):
-            algorithm_for(spec.algorithm).check(spec)
         kept = merge({}, metadata)
         name = StudyName(parent, study_id or _new_id(request_id))
         label = display_name or name.study_id
-        check_display_name(label)
+        self.check(label, spec)
         request = Request(request_id, f"create a study in {parent}") if request_id else None
 
         def use_case(transaction: Transaction) -> Study:

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dodona import Study, TrialRecord
-from dodona._space import Space
-from dodona_figures import importance
+from dodona._figured import study_of
+from dodona_figures import Region, importance, promising
 from dodona_schemas import vertex
 
 Answer = dict[str, Any]
 
 BEST = 3
 REASONS = 3
+RUNNING = 20
 DIGITS = 6
+# A summary reads the latest trials, so that it costs the same in a study of any size.
+MOST_READ = 5000
 # The names of budgets in the answers, by the protocol's.
 _BUDGETS = {
     "max_num_trials": "max_trials",
@@ -25,15 +28,16 @@ _BUDGETS = {
 }
 
 
-def short(study: Study, trials: Sequence[TrialRecord]) -> Answer:
+def short(study: Study) -> Answer:
     """Return a study in a few figures."""
     best = study.best_trial
+    latest, _ = study.trials_page(1, order_by="trial desc")
     return {
         "study": study.id,
         "name": study.display_name,
         "state": study.state,
         "goals": dict(study.metrics),
-        "trials": len(trials),
+        "trials": latest[0].number if latest else 0,
         "best": None if best is None else rounded(best.metrics),
         "page": study.url,
     }
@@ -41,22 +45,26 @@ def short(study: Study, trials: Sequence[TrialRecord]) -> Answer:
 
 def summary(study: Study) -> Answer:
     """Return what the optimizer knows: the space, what was tried, the best, what matters, and what is left."""
-    trials = study.trials()
+    trials = _latest(study)
     config = study.spec.study_stopping_config or vertex.StudyStoppingConfig()
     budget = {ours: limit for field, ours in _BUDGETS.items() if (limit := getattr(config, field)) is not None}
-    answer = short(study, trials) | {
-        "algorithm": study.spec.algorithm,
-        "space": _space(study.space),
+    running, _ = study.trials_page(RUNNING, filter='state in ["active", "stopping"]', measured=True)
+    answer = short(study) | {
+        "algorithm": study.spec.algorithm.name,
+        "space": {name: str(parameter) for name, parameter in study.space.items()},
         "states": dict(Counter(trial.state for trial in trials)),
         "stopped_early": sum(trial.stopped for trial in trials),
         "budget": budget,
         "best_trials": [row(trial) for trial in study.best_trials(BEST)],
-        "importance": _importance(study),
+        **_view(study, trials),
+        "tried": _tried(trials),
         "failures": _failures(trials),
-        "running": [row(trial) for trial in trials if trial.state in ("ACTIVE", "STOPPING")],
+        "running": [row(trial) for trial in running],
     }
     if config.max_num_trials is not None:
         answer["trials_left"] = max(0, config.max_num_trials - len(trials))
+    if len(trials) == MOST_READ:
+        answer["note"] = f"states, importance, tried and failures are of the latest {MOST_READ} trials"
     return answer
 
 
@@ -81,21 +89,53 @@ def row(trial: TrialRecord) -> Answer:
 
 def rounded(values: Mapping[str, Any]) -> Answer:
     """Return values with the digits that matter."""
-    return {name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value for name, value in values.items()}
+    return {name: _rounded(value) for name, value in values.items()}
 
 
-def _space(space: Space) -> Answer:
-    return {name: str(parameter) for name, parameter in space.items()}
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
-def _importance(study: Study) -> Answer:
-    """Return the share of the results' variance that each parameter explains alone, or why there is none yet."""
-    found = importance(study._figured())  # noqa: SLF001 - the figures take it so
+def _latest(study: Study) -> list[TrialRecord]:
+    """Return the latest trials, the last one first."""
+    found, page = study.trials_page(1000, order_by="trial desc")
+    while page and len(found) < MOST_READ:
+        more, page = study.trials_page(1000, page, order_by="trial desc")
+        found += more
+    return found[:MOST_READ]
+
+
+def _view(study: Study, trials: Sequence[TrialRecord]) -> Answer:
+    """Return a model's view of the space: what matters, and where the best results are expected."""
+    goals = [(name, goal, False) for name, goal in study.metrics.items()]
+    figured = study_of(study.display_name, study.space, goals, reversed(trials), study.create_time)
+    found = importance(figured)
     shares = {
         one.name: {"share": round(one.share, 3), "low": round(one.low, 3), "high": round(one.high, 3)}
         for one in found.parameters
     }
-    return {"shares_of_variance": shares, "note": found.note}
+    regions = promising(figured) if shares else []
+    return {
+        "importance": {"shares_of_variance": shares, "note": found.note},
+        "promising_region": {region.name: _region(region) for region in regions},
+    }
+
+
+def _region(region: Region) -> Any:
+    return list(region.choices) or {"from": _rounded(region.low), "to": _rounded(region.high)}
+
+
+def _tried(trials: Sequence[TrialRecord]) -> Answer:
+    """Return which values the trials have had: from the lowest to the highest number, and how often each name."""
+    names = dict.fromkeys(name for trial in trials for name in trial.parameters)
+    tried: Answer = {}
+    for name in names:
+        values = [trial.parameters[name] for trial in trials if name in trial.parameters]
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+            tried[name] = {"from": _rounded(min(values)), "to": _rounded(max(values))}
+        else:
+            tried[name] = {str(value): count for value, count in Counter(values).most_common(10)}
+    return tried
 
 
 def _failures(trials: Sequence[TrialRecord]) -> list[Answer]:

@@ -1,62 +1,76 @@
 """The tools that an assistant has: each is a few calls of the client, with small answers.
 
-A tool's docstring and annotations are what the assistant reads.
+A tool's docstring and annotations are what the assistant reads. A tool keeps nothing for the next one: a server answers
+each request by itself.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import secrets
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from dodona import Client, Trial
+from dodona import Client, NotFound, Trial
+from dodona._assistants.answers import Answer, row, short, summary
 from dodona._space import Value
-from dodona.commands._mcp.answers import Answer, row, short, summary
-from dodona_schemas import vertex
 
 MOST_STUDIES = 50
 MOST_TRIALS = 100
+MOST_POINTS = 50
+# An assistant sends no heartbeats: it has its trial for this long after it asked, and after each report.
+LEASE_SECONDS = 3600.0
+# The worker ids of trials that assistants run.
+WORKER = "assistant-"
+
+Tool = TypeVar("Tool", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A tool by its name.
+
+    Args:
+        name: of the method.
+        calls: the calls of the API that it makes; who may not make all of them does not see the tool.
+        changes: whether it changes anything.
+        destroys: whether something is lost.
+    """
+
+    name: str
+    calls: frozenset[str]
+    changes: bool
+    destroys: bool
+
+
+OFFERS: list[Offer] = []
+
+
+def offered(*calls: str, changes: bool = False, destroys: bool = False) -> Callable[[Tool], Tool]:
+    """Return a decorator that offers a method as a tool, which makes these calls of the API."""
+
+    def add(tool: Tool) -> Tool:
+        # Each tool finds its study by id or name.
+        needed = frozenset({*calls, "get_study", "lookup_study"})
+        OFFERS.append(Offer(tool.__name__, needed, changes or destroys, destroys))
+        return tool
+
+    return add
 
 
 class Tools:
     """The tools on the studies of one project.
 
     Args:
-        client: its worker id is the assistant's.
+        client: has leases of LEASE_SECONDS.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._asked = itertools.count(1)
-        # The trials that the assistant runs itself; the client keeps their leases.
-        self._running: dict[tuple[str, int], Trial] = {}
 
-    def readers(self) -> list[Callable[..., Any]]:
-        """Return the tools that change nothing."""
-        return [
-            self.list_studies,
-            self.summarize_study,
-            self.list_trials,
-            self.get_trial,
-            self.compare_studies,
-            self.report_study,
-        ]
-
-    def changers(self) -> list[Callable[..., Any]]:
-        """Return the tools that change a study; none of them loses anything but the rest of a training."""
-        return [
-            self.create_study,
-            self.ask_trial,
-            self.report_measurement,
-            self.complete_trial,
-            self.queue_trial,
-            self.stop_trial,
-            self.pause_study,
-            self.resume_study,
-            self.set_budget,
-        ]
-
+    @offered("list_studies", "list_trials")
     def list_studies(self, contains: str = "") -> list[Answer]:
         """List studies, the latest first: state, goals, number of trials, best result. At most 50.
 
@@ -64,40 +78,45 @@ class Tools:
             contains: only those whose name contains this text.
         """
         found = (one for one in self._client.studies() if contains.lower() in one.display_name.lower())
-        return [short(study, study.trials()) for study in itertools.islice(found, MOST_STUDIES)]
+        return [short(study) for study in itertools.islice(found, MOST_STUDIES)]
 
+    @offered("list_trials")
     def summarize_study(self, study: str) -> Answer:
         """Tell all that the optimizer knows of a study. Read it first, and again after each change.
 
         The search space, the best trials, the share of the variance that each parameter explains with its 90% interval,
-        the reasons of failures, what runs now, the budget and how many trials are left.
+        the region where a model expects the best results, which values were tried, the reasons of failures, what runs
+        now, the budget and how many trials are left.
 
         Args:
             study: its id or its name.
         """
         return summary(self._client.get_study(study))
 
+    @offered("list_trials")
     def list_trials(
         self,
         study: str,
         filter: str = "",  # noqa: A002 - the API's name
         order_by: str = "",
-        first: int = 0,
+        page: str = "",
         count: int = 20,
     ) -> Answer:
-        """List trials with their parameters and results.
+        """List trials with their parameters and results, a page at a time.
 
         Args:
             study: its id or its name.
-            filter: an expression on columns, such as: state == "SUCCEEDED" and lr < 0.01. Empty for all.
-            order_by: a column, such as "number", a metric or a parameter; with " desc" the largest first.
-            first: how many to skip.
+            filter: an expression on columns, such as: state == "succeeded" and lr < 0.01. Empty for all.
+            order_by: a column, such as "trial", a metric or a parameter; with " desc" the largest first.
+            page: next_page of the answer before; empty for the first page.
             count: how many to return, at most 100.
         """
-        found = self._client.get_study(study).trials(filter or None, order_by or None)
-        chosen = found[first : first + min(count, MOST_TRIALS)]
-        return {"matching": len(found), "trials": [row(trial) for trial in chosen]}
+        found, more = self._client.get_study(study).trials_page(
+            min(count, MOST_TRIALS), page, filter or None, order_by or None
+        )
+        return {"trials": [row(trial) for trial in found]} | ({"next_page": more} if more else {})
 
+    @offered("get_trial")
     def get_trial(self, study: str, trial: int) -> Answer:
         """Tell all of a trial: parameters, results, its learning curve of at most 50 points, why it ended.
 
@@ -106,10 +125,11 @@ class Tools:
             trial: its number.
         """
         record = self._client.get_study(study).trial(trial)
-        every = max(1, len(record.measurements) // 50)
+        every = -(-len(record.measurements) // MOST_POINTS) or 1
         curve = [{"step": one.step, **one.metrics} for one in record.measurements[::every]]
         return row(record) | {"attempt": record.attempt, "curve": curve}
 
+    @offered("list_trials")
     def compare_studies(self, studies: list[str]) -> list[Answer]:
         """Tell the same figures of several studies side by side, with the best trial of each.
 
@@ -120,9 +140,20 @@ class Tools:
         for name in studies:
             study = self._client.get_study(name)
             best = study.best_trial
-            answers.append(short(study, study.trials()) | {"best_trial": None if best is None else row(best)})
+            answers.append(short(study) | {"best_trial": None if best is None else row(best)})
         return answers
 
+    @offered("explain_trial")
+    def explain_trial(self, study: str, trial: int) -> str:
+        """Tell why a trial was suggested, what was expected of it and what came, in plain words.
+
+        Args:
+            study: its id or its name.
+            trial: its number.
+        """
+        return self._client.get_study(study).explain(trial).summary
+
+    @offered("report_study")
     def report_study(self, study: str) -> str:
         """Return the report of a study for people, in Markdown.
 
@@ -131,6 +162,7 @@ class Tools:
         """
         return self._client.get_study(study).report(format="md")
 
+    @offered("create_study", "list_trials", changes=True)
     def create_study(self, name: str, spec: dict[str, Any], dry_run: bool = True) -> Answer:
         """Create a study. With dry_run, which is the default, only check the spec and return it as it would be stored.
 
@@ -142,22 +174,29 @@ class Tools:
                 "studyStoppingConfig" ({"maxNumTrials": 40}).
             dry_run: whether only to check.
         """
-        checked = vertex.StudySpec.model_validate(spec)
-        if dry_run:
-            return {"created": False, "spec": json.loads(checked.to_json())}
-        return {"created": True} | summary(self._client.create_study(name, spec=checked))
+        if not dry_run:
+            return {"created": True} | summary(self._client.create_study(name, spec=spec))
+        checked = self._client.check_study(name, spec)
+        try:
+            exists = bool(self._client.get_study(name))
+        except NotFound:
+            exists = False
+        return {"created": False, "name_is_taken": exists, "spec": json.loads(checked.to_json())}
 
+    @offered("suggest_trials", changes=True)
     def ask_trial(self, study: str) -> Answer:
         """Take the next suggestion, to run it yourself; then call report_measurement and complete_trial.
+
+        It is yours for an hour; each report extends that. Then another worker gets it.
 
         Args:
             study: its id or its name.
         """
         found = self._client.get_study(study)
-        trial = found.ask(f"{self._client.worker}-{next(self._asked)}", wait_seconds=0)
-        self._running[found.id, trial.number] = trial
+        trial = found.ask(WORKER + secrets.token_hex(4), wait_seconds=0)
         return {"study": found.id, "trial": trial.number, "parameters": dict(trial.parameters)}
 
+    @offered("get_trial", "add_trial_measurement", changes=True)
     def report_measurement(self, study: str, trial: int, metrics: dict[str, float], step: int) -> Answer:
         """Report an intermediate result of a trial that you run; end it early if the answer says should_stop.
 
@@ -171,6 +210,7 @@ class Tools:
         mine.report(metrics, step)
         return {"should_stop": mine.should_stop, "reason": mine.stopping_reason}
 
+    @offered("get_trial", "complete_trial", changes=True)
     def complete_trial(
         self, study: str, trial: int, metrics: dict[str, float] | None = None, failed_because: str = ""
     ) -> Answer:
@@ -187,10 +227,9 @@ class Tools:
             mine.fail(failed_because)
         else:
             mine.complete(metrics)
-        found = self._client.get_study(study)
-        del self._running[found.id, trial]
-        return row(found.trial(trial))
+        return row(self._client.get_study(study).trial(trial))
 
+    @offered("create_trial", changes=True)
     def queue_trial(self, study: str, parameters: dict[str, Value]) -> Answer:
         """Queue a trial with these parameters: the next worker that asks runs it.
 
@@ -200,6 +239,7 @@ class Tools:
         """
         return row(self._client.get_study(study).add_trial(parameters))
 
+    @offered("stop_trial", "get_trial", destroys=True)
     def stop_trial(self, study: str, trial: int) -> Answer:
         """Ask a running trial to end early. The rest of its training is lost.
 
@@ -211,6 +251,7 @@ class Tools:
         found.stop_trial(trial)
         return row(found.trial(trial))
 
+    @offered("pause_study", "list_trials", changes=True)
     def pause_study(self, study: str, reason: str) -> Answer:
         """Hand out no more trials until resume_study; those that run go on.
 
@@ -220,8 +261,9 @@ class Tools:
         """
         found = self._client.get_study(study)
         found.pause(reason)
-        return short(found, found.trials())
+        return short(found)
 
+    @offered("resume_study", "list_trials", changes=True)
     def resume_study(self, study: str) -> Answer:
         """Hand out trials again.
 
@@ -230,8 +272,9 @@ class Tools:
         """
         found = self._client.get_study(study)
         found.resume()
-        return short(found, found.trials())
+        return short(found)
 
+    @offered("set_budget", "list_trials", changes=True)
     def set_budget(self, study: str, max_trials: int) -> Answer:
         """Change how many trials a study may have, finished ones included; a finished study goes on.
 
@@ -241,11 +284,10 @@ class Tools:
         """
         found = self._client.get_study(study)
         found.set_budget(max_trials=max_trials)
-        return short(found, found.trials())
+        return short(found)
 
     def _mine(self, study: str, number: int) -> Trial:
         found = self._client.get_study(study)
-        trial = self._running.get((found.id, number))
-        if trial is None:
-            raise ValueError(f"trial {number} of {found.id} is not yours: ask_trial gives you one")
-        return trial
+        if not (found.trial(number).worker or "").startswith(WORKER):
+            raise ValueError(f"trial {number} of {found.id} is not an assistant's: ask_trial gives you one")
+        return found.attach(number)

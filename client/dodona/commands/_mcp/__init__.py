@@ -1,1 +1,0 @@
-"""Studies for assistants: tools of the Model Context Protocol, and what their answers contain."""
