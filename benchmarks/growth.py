@@ -8,7 +8,7 @@ import random
 import time
 import uuid
 
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import StudyState

@@ -36,7 +36,7 @@ from dodona._errors import (
 )
 from dodona._explanation import Explanation
 from dodona._record import Measurement, TrialRecord
-from dodona._space import Boolean, Categorical, Discrete, Float, Int
+from dodona._space import Boolean, Categorical, Discrete, Float, Int, Prior, near
 from dodona._study import Study
 from dodona._transport import Retry
 from dodona._trial import Trial
@@ -68,6 +68,7 @@ __all__ = [
     "NotFound",
     "NothingReported",
     "PermissionDenied",
+    "Prior",
     "ResourceExhausted",
     "Retry",
     "ServerError",
@@ -80,6 +81,7 @@ __all__ = [
     "WorkerRecord",
     "WorkerStopped",
     "__version__",
+    "near",
     "plots",
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 
+from dodona._space import Parameter
 from dodona._transport import Transport
 from dodona._values import MAX_INT64, whole
 from dodona_schemas import vertex
@@ -25,6 +26,11 @@ class Addressed(ABC):
     @abstractmethod
     def wire(self) -> vertex.Study:
         """The study as last fetched, in the protocol's form."""
+
+    @property
+    @abstractmethod
+    def space(self) -> dict[str, Parameter]:
+        """The search space as last fetched."""
 
     @abstractmethod
     def refresh(self) -> None:

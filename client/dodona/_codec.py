@@ -12,8 +12,10 @@ from dodona._space import (
     Float,
     Int,
     Parameter,
+    Prior,
     Scale,
     Space,
+    Sure,
     Value,
     checked,
     closest,
@@ -141,11 +143,29 @@ def _spec(name: str, parameter: Parameter) -> ParameterSpec:
             spec.metadata = dict(_BOOLEAN_MARK)
     if isinstance(parameter, Float | Int | Discrete):
         spec.scale_type = _SCALES[parameter.scale]
+    if parameter.prior is not None:
+        spec.prior = prior_of(parameter, parameter.prior)
     for key, children in parameter.children.items():
         spec.conditional_parameter_specs += [
             _conditional(parameter, list(values_of(key)), child) for child in specs_of(children)
         ]
     return spec
+
+
+def prior_of(parameter: Parameter, prior: Prior) -> vertex.ParameterPrior:
+    """Return a prior of the parameter on the wire."""
+    values = [str(value) if isinstance(parameter, Boolean) else value for value in prior.values]
+    return vertex.ParameterPrior(values=values, sure=vertex.Sureness[prior.sure.upper()])
+
+
+def _prior(spec: ParameterSpec) -> Prior | None:
+    if spec.prior is None:
+        return None
+    values = spec.prior.values
+    if _BOOLEAN_MARK.items() <= spec.metadata.items():
+        values = list(_booleans(tuple(values)))
+    sure = "fairly" if spec.prior.sure is vertex.Sureness.SURENESS_UNSPECIFIED else spec.prior.sure.name.lower()
+    return Prior(tuple(values), cast(Sure, sure))
 
 
 def _conditional(parent: Parameter, values: list[Any], child: ParameterSpec) -> vertex.ConditionalParameterSpec:
@@ -164,17 +184,19 @@ def _conditional(parent: Parameter, values: list[Any], child: ParameterSpec) -> 
 def _parameter(spec: ParameterSpec) -> Parameter:
     scale = _SCALE_NAMES.get(spec.scale_type, "linear")
     if (real := spec.double_value_spec) is not None:
-        return Float(real.min_value, real.max_value, scale=scale, default=real.default_value)
+        return Float(real.min_value, real.max_value, scale=scale, default=real.default_value, prior=_prior(spec))
     if (whole := spec.integer_value_spec) is not None:
-        return Int(whole.min_value, whole.max_value, scale=scale, default=whole.default_value, children=_children(spec))
+        default, below = whole.default_value, _children(spec)
+        return Int(whole.min_value, whole.max_value, scale=scale, default=default, prior=_prior(spec), children=below)
     if (numbers := spec.discrete_value_spec) is not None:
-        return Discrete(numbers.values, scale=scale, default=numbers.default_value, children=_children(spec))
+        number, below = numbers.default_value, _children(spec)
+        return Discrete(numbers.values, scale=scale, default=number, prior=_prior(spec), children=below)
     names = spec.categorical_value_spec or vertex.CategoricalValueSpec()
     if _BOOLEAN_MARK.items() <= spec.metadata.items():
-        default = None if names.default_value is None else names.default_value == "True"
+        chosen = None if names.default_value is None else names.default_value == "True"
         children = {_booleans(key): space for key, space in _children(spec).items()}
-        return Boolean(default=default, children=children)
-    return Categorical(names.values, default=names.default_value, children=_children(spec))
+        return Boolean(default=chosen, prior=_prior(spec), children=children)
+    return Categorical(names.values, default=names.default_value, prior=_prior(spec), children=_children(spec))
 
 
 def _children(spec: ParameterSpec) -> dict[tuple[Any, ...], dict[str, Parameter]]:

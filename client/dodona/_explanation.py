@@ -43,8 +43,9 @@ class Explanation:
 
     `exploring` is the part of the acquisition function that comes from not knowing, from 0 (exploiting) to 1.
     `best_trial` is the number of the best trial when this one was suggested. `prior_studies` is the part of the
-    expectation that comes from earlier studies, from 0 to 1. Of the study's latest trials, `expected_trials` had an
-    expectation and have a result, and `met_trials` of these results were in their interval.
+    expectation that comes from earlier studies, from 0 to 1. `hints` is the factor by which hints change the
+    acquisition function at the trial. Of the study's latest trials, `expected_trials` had an expectation and have a
+    result, and `met_trials` of these results were in their interval.
     """
 
     summary: str
@@ -55,6 +56,7 @@ class Explanation:
     best_trial: int | None
     differences: tuple[Difference, ...]
     prior_studies: float | None
+    hints: float | None
     expected_trials: int
     met_trials: int
 
@@ -74,6 +76,7 @@ def explanation_of(space: Mapping[str, Parameter], wire: vertex.ExplainTrialResp
         best_trial=int(wire.best_trial.rpartition("/")[2]) if wire.best_trial else None,
         differences=tuple(_difference(space, one) for one in wire.differences),
         prior_studies=wire.prior_studies,
+        hints=wire.hints,
         expected_trials=wire.expected_trial_count,
         met_trials=wire.met_trial_count,
     )

@@ -24,16 +24,45 @@ from typing import Any, Literal, TypeAlias, get_args
 from dodona._values import MAX_INT64, number, plain, shown
 
 Value: TypeAlias = str | bool | int | float
+Sure: TypeAlias = Literal["vaguely", "fairly", "very"]
 Scale: TypeAlias = Literal["linear", "log", "reverse_log"]
 Space: TypeAlias = Mapping[str, "Parameter"]
 # The key is a value of the parent or a tuple of such values; children may have children.
 Children: TypeAlias = Mapping[Any, Space]
 
 
+@dataclass(frozen=True)
+class Prior:
+    """Values near which a parameter is believed to be best; `near` makes one."""
+
+    values: tuple[Value, ...]
+    sure: Sure = "fairly"
+
+
+def near(*values: Value, sure: Sure = "fairly") -> Prior:
+    """Return the belief that a parameter is best near a value, or near one of several: a hint for the search.
+
+    It weighs at first and fades with the results; a wrong one costs a few trials.
+
+    Args:
+        values: at least one.
+        sure: how sure you are: "vaguely", "fairly" or "very".
+
+    Raises:
+        ValueError: there is no value, or no such word.
+    """
+    if not values:
+        raise ValueError("near() needs at least one value")
+    if sure not in get_args(Sure):
+        raise ValueError(f"sure={sure!r} is none of {_listed(get_args(Sure))}")
+    return Prior(values, sure)
+
+
 class Parameter(ABC):
     """The base class of the kinds of parameter."""
 
     default: Any
+    prior: Prior | None
     children: Children
 
     def __post_init__(self) -> None:
@@ -41,6 +70,8 @@ class Parameter(ABC):
             self._normalize()
             if self.default is not None:
                 self._set("default", self.check(self.default))
+            if self.prior is not None:
+                self._set("prior", self.check_prior(self.prior))
             self._set("children", self._normalized_children())
         except ValueError as error:
             raise ValueError(f"{shown(self)}: {error}") from None
@@ -52,6 +83,16 @@ class Parameter(ABC):
         Raises:
             ValueError: the parameter cannot have this value; the message says which are allowed.
         """
+
+    def check_prior(self, prior: object) -> Prior:
+        """Return `prior` with values in the parameter's own type.
+
+        Raises:
+            ValueError: it is no prior, or the parameter cannot have one of its values.
+        """
+        if not isinstance(prior, Prior):
+            raise ValueError(f"prior={shown(prior)} is no prior; write dodona.near({shown(prior)})")
+        return Prior(tuple(map(self.check, prior.values)), prior.sure)
 
     def active_children(self, value: Value) -> Iterator[Space]:
         """Return the spaces of the children that are active when the parameter has `value`."""
@@ -84,6 +125,7 @@ class Float(Parameter):
         max: the highest value.
         scale: how values are spread: "linear"; "log", finer towards `min`; "reverse_log", finer towards `max`.
         default: the value for a queued trial without one.
+        prior: where you believe it to be best, as `near(3e-4)`.
 
     Raises:
         ValueError: no value could satisfy this.
@@ -94,6 +136,7 @@ class Float(Parameter):
     _: KW_ONLY
     scale: Scale = "linear"
     default: float | None = None
+    prior: Prior | None = None
     children: Children = field(default_factory=dict, init=False, repr=False, hash=False)
 
     def check(self, value: object) -> float:
@@ -118,6 +161,7 @@ class Int(Parameter):
         max: the highest value.
         scale: how values are spread: "linear"; "log", finer towards `min`; "reverse_log", finer towards `max`.
         default: the value for a queued trial without one.
+        prior: where you believe it to be best, as `near(3e-4)`.
         children: parameters that are active under one value, or a tuple of values, of this one.
 
     Raises:
@@ -129,6 +173,7 @@ class Int(Parameter):
     _: KW_ONLY
     scale: Scale = "linear"
     default: int | None = None
+    prior: Prior | None = None
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> int:
@@ -156,6 +201,7 @@ class Categorical(Parameter):
     Args:
         choices: the names.
         default: the value for a queued trial without one.
+        prior: where you believe it to be best, as `near(3e-4)`.
         children: parameters that are active under one choice, or a tuple of choices, of this one.
 
     Raises:
@@ -165,6 +211,7 @@ class Categorical(Parameter):
     choices: Sequence[str]
     _: KW_ONLY
     default: str | None = None
+    prior: Prior | None = None
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> str:
@@ -190,6 +237,7 @@ class Discrete(Parameter):
         values: the numbers; above 0 on a logarithmic scale.
         scale: how values are spread: "linear"; "log", finer at the low end; "reverse_log", finer at the high end.
         default: the value for a queued trial without one.
+        prior: where you believe it to be best, as `near(3e-4)`.
         children: parameters that are active under one value, or a tuple of values, of this one.
 
     Raises:
@@ -200,6 +248,7 @@ class Discrete(Parameter):
     _: KW_ONLY
     scale: Scale = "linear"
     default: int | float | None = None
+    prior: Prior | None = None
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> int | float:
@@ -226,6 +275,7 @@ class Boolean(Parameter):
 
     Args:
         default: the value for a queued trial without one.
+        prior: where you believe it to be best, as `near(3e-4)`.
         children: parameters that are active under True, or under False.
 
     Raises:
@@ -234,6 +284,7 @@ class Boolean(Parameter):
 
     _: KW_ONLY
     default: bool | None = None
+    prior: Prior | None = None
     children: Children = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> bool:
@@ -261,6 +312,15 @@ def checked(space: Space) -> Space:
                 f"parameter {name!r} is {parameter!r}; write it as Float, Int, Categorical, Discrete or Boolean"
             )
     return space
+
+
+def all_parameters(space: Space) -> dict[str, Parameter]:
+    """Return all parameters of a space by name, with those that depend on others."""
+    found = dict(space)
+    for parameter in space.values():
+        for children in parameter.children.values():
+            found |= all_parameters(children)
+    return found
 
 
 def closest(declared: Iterable[int | float], value: float) -> int | float | None:

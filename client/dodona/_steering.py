@@ -6,6 +6,7 @@ import enum
 import os
 import secrets
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import quote
@@ -13,6 +14,8 @@ from urllib.parse import quote
 import httpx
 
 from dodona._addressed import Addressed
+from dodona._codec import prior_of
+from dodona._space import Prior, all_parameters
 from dodona._stopping import EarlyStopping, set_stopping_rule
 from dodona._text import checked
 from dodona._values import MAX_INT32, measured, whole
@@ -153,6 +156,24 @@ class Steering(Addressed):
         if early_stopping is not None:
             set_stopping_rule(body, early_stopping)
         self._change("setStoppingRule", body)
+
+    def set_priors(self, priors: Mapping[str, Prior | None]) -> None:
+        """Set where you believe parameters to be best; the next suggestions count with it.
+
+        Args:
+            priors: by the parameters' names, as `{"lr": dodona.near(3e-4)}`; None removes one. Others stay as they are.
+
+        Raises:
+            ValueError: the study has no such parameter, or it cannot have such a value.
+        """
+        known = all_parameters(self.space)
+        named = []
+        for name, prior in priors.items():
+            if name not in known:
+                raise ValueError(f"the study has no parameter {name!r}; it has {', '.join(known) or 'none'}")
+            found = vertex.ParameterPrior() if prior is None else prior_of(known[name], known[name].check_prior(prior))
+            named.append(vertex.NamedPrior(parameter_id=name, values=found.values, sure=found.sure))
+        self._change("setPriors", vertex.SetPriorsRequest(priors=named, request_id=uuid.uuid4().hex))
 
     def set_max_trials(self, max_trials: int) -> None:
         """Set how many trials the study may have; a larger number continues a completed study.

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.finite import MAX_SMALL
 from dodona_server.algorithms.space.grid import count_points
 from dodona_server.domain.continuation import without_tuner_values

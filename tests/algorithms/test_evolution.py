@@ -14,7 +14,7 @@ from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader, 
 from dodona_server.algorithms.evolution.variation import crossed, mutated, mutated_once
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.shared.nondominated import arrays, crowding, first_front, fronts, survivors
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.algorithms.space.unit_interval import Axis
 from dodona_server.domain.pareto import dominates

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dodona_server.algorithms.gp.algorithm import GpBandit
 from dodona_server.algorithms.registry import Problem, Request
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Noise, Safety, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState

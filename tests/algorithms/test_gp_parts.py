@@ -26,7 +26,7 @@ from dodona_server.algorithms.gp.outputs import finite, standardize, warp_output
 from dodona_server.algorithms.gp.surrogate import Surrogate
 from dodona_server.algorithms.gp.targets import target, weights
 from dodona_server.algorithms.shared.nondominated import first_front
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
 from tests.support.spaces import kinds, spaces
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.grid import count_points
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona import Boolean, Categorical, Discrete, Float, Int
+from dodona import Boolean, Categorical, Discrete, Float, Int, near
 from dodona._codec import decode, encode, names_in, space_of, specs_of
 from dodona._space import Parameter, Scale, Space, Value
 from dodona_schemas.vertex import AddParametersRequest, TrialParameter
@@ -265,3 +265,19 @@ def test_a_computed_value_is_the_declared_one() -> None:
     assert decode(space, [TrialParameter(parameter_id="rate", value=0.1 + 0.2)]) == {"rate": 0.3}
     with pytest.raises(ValueError, match="is none of"):
         Discrete([0.1, 0.3]).check(0.2999)
+
+
+def test_a_prior_is_checked_like_a_value():
+    rate = Float(1e-5, 1e-1, scale="log", prior=near(3e-4, 1e-3, sure="very"))
+    assert space_of(specs_of({"rate": rate})) == {"rate": rate}
+    flip = Boolean(prior=near(True))
+    assert space_of(specs_of({"flip": flip})) == {"flip": flip}
+    assert Int(1, 9, prior=near(3.0)).prior == near(3)
+    with pytest.raises(ValueError, match=r"2 is no number from 0\.0 to 1\.0"):
+        Float(0, 1, prior=near(2))
+    with pytest.raises(ValueError, match=r"write dodona\.near\(0\.5\)"):
+        Float(0, 1, prior=0.5)
+    with pytest.raises(ValueError, match="sure='quite' is none of 'vaguely', 'fairly', 'very'"):
+        near(1, sure="quite")
+    with pytest.raises(ValueError, match="at least one value"):
+        near()

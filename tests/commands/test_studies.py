@@ -74,6 +74,25 @@ def test_a_report_is_written_or_printed(
     assert cli("report", "digits", "--format", "pdf").exit_code == 2
 
 
+def test_hints_are_set_shown_and_removed(cli: Callable[..., Result], study: dodona.Study) -> None:
+    given = ["rate=3e-4:very", "units=64,128", "flip=true:vaguely", "momentum=0.9"]
+    assert lines(cli("studies", "hint", "digits", *given)) == [
+        ["rate: near 0.0003 (very)"],
+        ["units: near 64 or 128 (fairly)"],
+        ["flip: near True (vaguely)"],
+        ["momentum: near 0.9 (fairly)"],
+    ]
+    study.refresh()
+    assert study.space["rate"].prior == dodona.near(3e-4, sure="very")
+    assert study.space["flip"].prior == dodona.near(True, sure="vaguely")
+    assert len(lines(cli("studies", "hint", "digits", "--remove", "flip", "--remove", "momentum"))) == 2
+    assert "best near 64 or 128 (fairly)" in cli("studies", "show", "digits").stdout
+    for wrong, reason in (("rate", "is no NAME=VALUE"), ("rate=7", "7"), ("depth=1", "'depth' is no parameter")):
+        refused = cli("studies", "hint", "digits", wrong)
+        assert refused.exit_code != 0
+        assert reason in refused.stderr
+
+
 def test_a_trial_is_explained(cli: Callable[..., Result], study: dodona.Study) -> None:
     why = study.explain(2)
     assert str(why) == why.summary

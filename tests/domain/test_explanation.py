@@ -18,9 +18,10 @@ shares = st.integers(0, 1000).map(lambda whole: whole / 1000)
     st.none() | st.integers(1, 10**6),
     st.dictionaries(st.text(), shares),
     st.none() | shares,
+    st.none() | shares,
 )
-def test_what_is_written_is_read_again(expected, exploring, best, kept, prior_studies):
-    written = Explanation(expected, exploring, best, kept, prior_studies)
+def test_what_is_written_is_read_again(expected, exploring, best, kept, prior_studies, hints):
+    written = Explanation(expected, exploring, best, kept, prior_studies, hints)
     assert read_explanation({EXPLANATION: written.text}) == written
 
 

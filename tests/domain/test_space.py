@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import (
     Branch,

@@ -11,7 +11,7 @@ from keras_tuner.engine.hyperparameters import Boolean, Choice, Fixed, Float, Hy
 
 from dodona.keras._mapping.parameter import encoded, hyperparameter_of, spec_of, value_of
 from dodona.keras._mapping.steps import has_grid
-from dodona_schemas.vertex import ParameterSpec
+from dodona_schemas.vertex import ParameterPrior, ParameterSpec, Sureness
 
 FLOAT, LOG = {"min_value": 0.001, "max_value": 10}, {"sampling": "log"}
 
@@ -164,3 +164,11 @@ def test_what_cannot_be_tuned_is_named() -> None:
 )
 def test_what_can_be_no_condition(hp: HyperParameter, value: Any) -> None:
     assert encoded(spec_of(hp, position=0), value) is None
+
+
+def test_a_default_that_the_user_chose_is_a_weak_prior() -> None:
+    chosen = spec_of(Float("rate", 1e-4, 1e-1, sampling="log", default=1e-3), 0)
+    assert chosen.prior == ParameterPrior(values=[1e-3], sure=Sureness.VAGUELY)
+    assert spec_of(Choice("kind", ["a", "b"], default="b"), 0).prior is not None
+    for unchosen in (Float("rate", 1e-4, 1e-1), Choice("kind", ["a", "b"]), Boolean("flip"), Fixed("size", 3)):
+        assert spec_of(unchosen, 0).prior is None

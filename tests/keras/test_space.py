@@ -17,7 +17,7 @@ from dodona.keras._compat import Parent
 from dodona.keras._mapping.parameter import value_of
 from dodona.keras._mapping.search_space import Space, filled, hyperparameters_in
 from dodona_schemas.vertex import ParameterSpec
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.api.vertex.space import read_parameters, write_parameter
 from dodona_server.domain.space import SearchSpace
 

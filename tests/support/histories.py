@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
 from dodona_server.domain.trial import Measurement, Trial, TrialState

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from dodona_server.algorithms.registry import Algorithm, Request, Suggestions
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.study import StudySpec
 
 # Longer than a call waits.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dodona_server.domain.hint import Hint
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, SearchSpace
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import Goal, Metric, Safety, StoppingConfig, StudySpec, TimeConstraint
@@ -76,6 +77,7 @@ def test_goals_and_constraints() -> None:
 def test_many_values_are_cut() -> None:
     kinds = (Categorical(tuple(map(str, range(20)))), Integer(1, 8))
     space = SearchSpace(tuple(Parameter(f"p{index}", kind) for index, kind in enumerate(kinds)))
-    names, numbers = words.space_rows(space)
+    names, numbers = words.space_rows(StudySpec((METRIC,), space, hints={"p1": Hint((3, 4))}))
+    assert (names.hint, str(numbers.hint)) == (None, "near 3 or 4 (fairly)")
     assert names.values == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 8 more"
     assert (names.scale, numbers.values, numbers.scale) == ("", "1 to 8", "linear")

@@ -155,4 +155,6 @@ def _range(parameter: Parameter) -> str:
     scale = getattr(parameter, "scale", "linear")
     logarithmic = "" if scale == "linear" else f", {scale} scale"
     default = "" if parameter.default is None else f", default {parameter.default}"
-    return f"{text}{logarithmic}{default}"
+    prior = parameter.prior
+    believed = "" if prior is None else f", best near {' or '.join(map(text_of, prior.values))} ({prior.sure})"
+    return f"{text}{logarithmic}{default}{believed}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import cast, get_args
 
 import typer
 
-from dodona import Boolean, Categorical, Float, Int, Study
-from dodona._space import Parameter, Space, Value
+from dodona import Boolean, Categorical, Float, Int, Prior, Study, near
+from dodona._space import Parameter, Sure, Value, all_parameters
 
 # Removes a limit.
 NONE = "none"
@@ -29,13 +30,24 @@ def read_values(study: Study, texts: Mapping[str, str]) -> dict[str, Value]:
     return {name: _value(name, known[name], text) for name, text in texts.items()}
 
 
-def all_parameters(space: Space) -> dict[str, Parameter]:
-    """Return all parameters of a space by name, with those that depend on others."""
-    found = dict(space)
-    for parameter in space.values():
-        for children in parameter.children.values():
-            found |= all_parameters(children)
-    return found
+def read_priors(study: Study, given: Sequence[str]) -> dict[str, Prior]:
+    """Return the priors that texts such as "rate=3e-4,1e-3:very" stand for.
+
+    Raises:
+        ValueError: a text is not of this form, or the parameter cannot have such a value.
+    """
+    priors = {}
+    for text in given:
+        name, equals, rest = text.partition("=")
+        values, _, sure = rest.rpartition(":")
+        if sure not in get_args(Sure):
+            # A colon may be part of a value.
+            values, sure = rest, "fairly"
+        if not equals or not values:
+            raise ValueError(f"{text!r} is no NAME=VALUE[,VALUE...][:{'|'.join(get_args(Sure))}]")
+        found = [read_values(study, {name: value})[name] for value in values.split(",")]
+        priors[name] = near(*found, sure=cast(Sure, sure))
+    return priors
 
 
 def _value(name: str, parameter: Parameter, text: str) -> Value:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from dodona import Study
 from dodona._errors import ApiError
+from dodona._space import all_parameters
 from dodona._stopping import EarlyStopping
 from dodona.commands._calls import (
     REFUSED,
@@ -33,10 +34,11 @@ from dodona.commands._print import (
     print_json,
     print_table,
     space_rows,
+    text_of,
     trial_cells,
     trial_heads,
 )
-from dodona.commands._values import NONE, change_tags, limit_of, seconds_of
+from dodona.commands._values import NONE, change_tags, limit_of, read_priors, seconds_of
 from dodona.commands._watch import REFRESH_SECONDS, watch_study
 from dodona_schemas import vertex
 from dodona_schemas.problems import problem_in
@@ -207,6 +209,31 @@ def set_limits(
         if workers is not None:
             found.set_wanted_workers(limit_of(workers, "workers"))
         typer.echo(f"{found.display_name}: {_state(found)}")
+
+
+@app.command(epilog="Example: dodona studies hint digits rate=3e-4:very units=64,128 --remove momentum")
+def hint(
+    study: Name,
+    hints: Annotated[
+        list[str] | None,
+        typer.Argument(help="Where a parameter is believed to be best: NAME=VALUE[,VALUE...][:vaguely|fairly|very]"),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option(help="A parameter without a hint from now on; may be repeated")
+    ] = None,
+    url: Url = None,
+    token: Token = None,
+    project: Project = None,
+) -> None:
+    """Set and remove hints of a study, and print its hints."""
+    with opened(study, url, token, project) as found:
+        changes = {**read_priors(found, hints or []), **dict.fromkeys(remove or [])}
+        if changes:
+            found.set_priors(changes)
+        for name, parameter in all_parameters(found.space).items():
+            if parameter.prior is not None:
+                near = " or ".join(map(text_of, parameter.prior.values))
+                typer.echo(f"{name}: near {near} ({parameter.prior.sure})")
 
 
 @app.command(epilog='Example: dodona studies rename digits "digits, 10 classes"')

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dodona import Study, TrialRecord
-from dodona._space import Value
+from dodona._space import Value, all_parameters
 from dodona.commands._calls import WRONG_USE, AsJson, Name, Number, Project, Token, Url, Yes, confirm, give_up, opened
 from dodona.commands._print import (
     number,
@@ -20,7 +20,7 @@ from dodona.commands._print import (
     trial_heads,
     values,
 )
-from dodona.commands._values import all_parameters, change_tags, read_values
+from dodona.commands._values import change_tags, read_values
 from dodona.commands._watch import REFRESH_SECONDS, watch_trial
 
 app = typer.Typer(help="List, show, queue, stop and retry trials.", no_args_is_help=True, rich_markup_mode=None)

@@ -216,6 +216,22 @@ class ConditionalParameterSpec(WireModel):
     parent_categorical_values: CategoricalValueCondition | None = None
 
 
+class Sureness(WireEnum):
+    """How sure somebody is of a prior; unspecified is FAIRLY."""
+
+    SURENESS_UNSPECIFIED = 0
+    VAGUELY = 1
+    FAIRLY = 2
+    VERY = 3
+
+
+class ParameterPrior(WireModel):
+    """Values near which a parameter is believed to be best: one, or several that are equally likely."""
+
+    values: Repeated[Any] = []
+    sure: Sureness = Sureness.SURENESS_UNSPECIFIED
+
+
 class ParameterSpec(WireModel):
     """A parameter; exactly one of the four value specs is set and defines its kind."""
 
@@ -229,6 +245,7 @@ class ParameterSpec(WireModel):
     metadata: TextMap = own(
         "strings that the client stores with the parameter, such as its type in the user's program", {}
     )
+    prior: ParameterPrior | None = own("where the parameter is believed to be best, a hint for the search")
 
 
 class StudyTimeConstraint(WireModel):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dodona_schemas.base import Double, Flag, Int32, Int64, Repeated, TextMap, WireModel, own
 from dodona_schemas.vertex.fields import own_request_id
-from dodona_schemas.vertex.study import ParameterSpec, StoppingSpecs, Study, StudyStoppingConfig
+from dodona_schemas.vertex.study import ParameterPrior, ParameterSpec, StoppingSpecs, Study, StudyStoppingConfig
 
 
 class CreateStudyRequest(Study):
@@ -76,6 +76,19 @@ class SetBudgetRequest(WireModel):
     """A new budget, which replaces all limits of the old one."""
 
     study_stopping_config: StudyStoppingConfig | None = None
+    request_id: str | None = own_request_id()
+
+
+class NamedPrior(ParameterPrior):
+    """The prior of a parameter; without values, the parameter has none any more."""
+
+    parameter_id: str = ""
+
+
+class SetPriorsRequest(WireModel):
+    """New priors of parameters; those of other parameters stay as they are."""
+
+    priors: Repeated[NamedPrior] = []
     request_id: str | None = own_request_id()
 
 

@@ -151,8 +151,9 @@ class ExplainTrialResponse(WireModel):
 
     `summary` says all of it in plain words. `exploring` is the part of the acquisition function that comes from not
     knowing, from 0 to 1. `best_trial` is the best one when this one was suggested. `prior_studies` is the part of the
-    expectation that comes from earlier studies, from 0 to 1. Of the study's latest trials, `expected_trial_count` had
-    an expectation and have a result, and `met_trial_count` of these results were in their interval.
+    expectation that comes from earlier studies, from 0 to 1. `hints` is the factor by which hints change the
+    acquisition function at the trial. Of the study's latest trials, `expected_trial_count` had an expectation and have
+    a result, and `met_trial_count` of these results were in their interval.
     """
 
     summary: str = ""
@@ -163,5 +164,6 @@ class ExplainTrialResponse(WireModel):
     best_trial: str = ""
     differences: Repeated[ParameterDifference] = []
     prior_studies: Double | None = None
+    hints: Double | None = None
     expected_trial_count: Int32 = 0
     met_trial_count: Int32 = 0

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.trial import Trial, TrialState
 

@@ -163,6 +163,8 @@ CALLS: tuple[Call, ...] = (
          wire.RenameStudyRequest, wire.Study, _NAME_TAKEN),
     Call("set_budget", POST, STUDY + ":setBudget", OWN,
          wire.SetBudgetRequest, wire.Study),
+    Call("set_priors", POST, STUDY + ":setPriors", OWN,
+         wire.SetPriorsRequest, wire.Study),
     Call("set_stopping_rule", POST, STUDY + ":setStoppingRule", OWN,
          wire.SetStoppingRuleRequest, wire.Study),
     Call("set_wanted_workers", POST, STUDY + ":setWantedWorkers", OWN,

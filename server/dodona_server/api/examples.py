@@ -65,6 +65,7 @@ EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
     wire.SetMaxTrialsRequest: {"maxNumTrials": 200},
     wire.RenameStudyRequest: {"displayName": "Digits, second try"},
     wire.SetBudgetRequest: {"studyStoppingConfig": {"maxNumTrials": 200, "maxFailedTrials": 20}},
+    wire.SetPriorsRequest: {"priors": [{"parameterId": "learning_rate", "values": [0.003], "sure": "VERY"}]},
     wire.SetStoppingRuleRequest: {"medianAutomatedStoppingSpec": {}},
     wire.SetWantedWorkersRequest: {"wantedWorkers": 8},
     wire.StopWorkerRequest: {"clientId": "worker-1", "now": True},

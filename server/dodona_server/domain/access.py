@@ -100,6 +100,7 @@ RULES: Mapping[str, Rule] = {
     "set_budget": EDIT,
     "set_stopping_rule": EDIT,
     "set_wanted_workers": EDIT,
+    "set_priors": EDIT,
     "rename_study": EDIT,
     "archive_study": EDIT,
     "unarchive_study": EDIT,

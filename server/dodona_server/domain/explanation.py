@@ -41,6 +41,7 @@ class Explanation:
         kept: for each parameter with another value than that trial's: the part of the acquisition that would be left
             with that trial's value, from 0 to 1.
         prior_studies: the part of the expectation that comes from earlier studies, from 0 to 1.
+        hints: the factor by which hints change the acquisition at the point.
     """
 
     expected: Expectation | None = None
@@ -48,6 +49,7 @@ class Explanation:
     best: int | None = None
     kept: Mapping[str, float] = field(default_factory=dict)
     prior_studies: float | None = None
+    hints: float | None = None
 
     @property
     def text(self) -> str:
@@ -59,6 +61,7 @@ class Explanation:
             "best": self.best,
             "kept": dict(self.kept) or None,
             "priorStudies": self.prior_studies,
+            "hints": self.hints,
         }
         return json.dumps({key: _rounded(value) for key, value in known.items() if value is not None})
 
@@ -77,6 +80,7 @@ def read_explanation(metadata: Mapping[str, str]) -> Explanation | None:
             best=None if known.get("best") is None else int(known["best"]),
             kept={str(name): float(value) for name, value in known.get("kept", {}).items()},
             prior_studies=_optional(known.get("priorStudies")),
+            hints=_optional(known.get("hints")),
         )
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         return None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dodona_server.domain.errors import Field, InvalidArgument, inside
+from dodona_server.domain.hint import Hint
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.stopping_rule import StoppingRule
@@ -182,7 +183,7 @@ class StudySpec:
     """The search space, the metrics, and the settings of the search.
 
     `algorithm_options` are options of the algorithm. `prior_studies` names the studies to learn from. A trial becomes
-    infeasible when `max_attempts` attempts at it were lost.
+    infeasible when `max_attempts` attempts at it were lost. `hints` are by the parameters' names.
     """
 
     metrics: tuple[Metric, ...]
@@ -195,6 +196,7 @@ class StudySpec:
     algorithm_options: Mapping[str, Option] = field(default_factory=dict)
     prior_studies: tuple[str, ...] = ()
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    hints: Mapping[str, Hint] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= MAX_MAX_ATTEMPTS:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from dodona_server.domain.errors import AlreadyExists, DodonaError, InvalidArgument
 from dodona_server.domain.event import EventKind
+from dodona_server.domain.hint import Hint, checked_hints
 from dodona_server.domain.names import StudyName, check_display_name
+from dodona_server.domain.reasons import shortened
 from dodona_server.domain.stopping_rule import StoppingRule
 from dodona_server.domain.study import MAX_WANTED_WORKERS, StoppingConfig, Study, StudySpec, StudyState
 from dodona_server.domain.study_states import StudyVerb
@@ -174,6 +176,35 @@ class StudySteering(Changing):
             return dataclasses.replace(study, wanted_workers=count)
 
         return await self._run(name, "setWantedWorkers", request_id, use_case)
+
+    async def set_hints(
+        self, name: StudyName, hints: Mapping[str, Hint | None], request_id: str | None = None
+    ) -> Study:
+        """Set hints about parameters and return the study; the next suggestions count with them.
+
+        Args:
+            name: the study.
+            hints: by the parameters' names; None removes one. Those of other parameters stay.
+            request_id: the same id again returns the same answer and changes nothing.
+
+        Raises:
+            NotFound: there is no such study.
+            InvalidArgument: there is no such parameter, or it cannot have a hinted value.
+        """
+
+        def use_case(transaction: Transaction) -> Study:
+            study = get_study(transaction, name, lock=True)
+            wanted = {one: hint for one, hint in {**study.spec.hints, **hints}.items() if hint is not None}
+            checked = checked_hints(study.spec.space, wanted)
+            if checked == study.spec.hints:
+                return study
+            changed = dataclasses.replace(study, spec=dataclasses.replace(study.spec, hints=checked))
+            studies.change(transaction, changed)
+            told = (f"{one} {checked[one]}" if one in checked else f"none about {one}" for one in hints)
+            self._record(transaction, changed, EventKind.HINTS_CHANGED, shortened("; ".join(told)))
+            return changed
+
+        return await self._run(name, "setPriors", request_id, use_case)
 
     async def archive(self, name: StudyName, archived: bool, request_id: str | None = None) -> Study:
         """Archive the study or take it out of the archive, and return it; nothing else changes.

@@ -296,12 +296,16 @@ def change(transaction: Transaction, study: Study) -> None:
 
 
 def as_created(transaction: Transaction, study: Study) -> Study:
-    """Return the study with the name, the budget and the stopping rule with which it was created."""
+    """Return the study with the name, the budget, the stopping rule and the hints with which it was created."""
     row = _FIND_CREATED.row(transaction, {"of_study": study.key})
     if row is None or row["created_spec"] is None:
         return study
     before = _load_spec(row["created_spec"])
-    spec = dataclasses.replace(study.spec, stopping=before.stopping, stopping_rule=before.stopping_rule)
+    known = {parameter.id for _, parameter in before.space.walk()}
+    added = {name: hint for name, hint in study.spec.hints.items() if name not in known}
+    spec = dataclasses.replace(
+        study.spec, stopping=before.stopping, stopping_rule=before.stopping_rule, hints={**before.hints, **added}
+    )
     return dataclasses.replace(study, display_name=row["created_name"], spec=spec)
 
 

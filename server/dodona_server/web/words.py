@@ -9,6 +9,7 @@ from typing import Any
 
 from dodona_server.algorithms.default import has_many_objectives
 from dodona_server.domain.event import ActorKind, Event, EventKind
+from dodona_server.domain.hint import Hint
 from dodona_server.domain.metadata import NOTE, TAGS
 from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, SearchSpace, Value
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
@@ -43,6 +44,7 @@ class Row:
     values: str
     scale: str
     default: Value | None
+    hint: Hint | None
     condition: str
 
 
@@ -90,18 +92,20 @@ def form_fields(space: SearchSpace) -> list[FormField]:
     return fields
 
 
-def space_rows(space: SearchSpace) -> list[Row]:
-    """Return the parameters of a search space in order, each below the one that it depends on."""
-    return list(_rows(space.parameters, 0, ""))
+def space_rows(spec: StudySpec) -> list[Row]:
+    """Return the parameters of a study in order, each below the one that it depends on."""
+    return list(_rows(spec.space.parameters, spec.hints, 0, ""))
 
 
-def _rows(parameters: Sequence[Parameter], depth: int, condition: str) -> Iterator[Row]:
+def _rows(parameters: Sequence[Parameter], hints: Mapping[str, Hint], depth: int, condition: str) -> Iterator[Row]:
     for parameter in parameters:
         kind = parameter.kind
         scale = "" if isinstance(kind, Categorical) else kind.scale.value.replace("_", " ").lower()
-        yield Row(parameter.id, depth, kind.type, _values(parameter), scale, kind.default_value, condition)
+        hint = hints.get(parameter.id)
+        yield Row(parameter.id, depth, kind.type, _values(parameter), scale, kind.default_value, hint, condition)
         for branch in parameter.branches:
-            yield from _rows([branch.parameter], depth + 1, f"{parameter.id} is {_listed(branch.values, ' or ')}")
+            needed = f"{parameter.id} is {_listed(branch.values, ' or ')}"
+            yield from _rows([branch.parameter], hints, depth + 1, needed)
 
 
 def _values(parameter: Parameter) -> str:
@@ -247,6 +251,7 @@ _EVENTS = {
     EventKind.BUDGET_CHANGED: "budget changed",
     EventKind.STOPPING_RULE_CHANGED: "early stopping set to",
     EventKind.WANTED_WORKERS_CHANGED: "wanted workers set to",
+    EventKind.HINTS_CHANGED: "hints set:",
     EventKind.WORKER_STOPPED: "worker asked to stop",
     EventKind.WORKER_RESUMED: "worker let go on",
     EventKind.SUGGESTION_FALLBACK: "quasi-random suggestion",

@@ -11,7 +11,8 @@ from pathlib import Path
 from dodona import Study
 from dodona._codec import encode
 from dodona._record import measurement_of
-from dodona.commands._values import all_parameters, read_values
+from dodona._space import all_parameters
+from dodona.commands._values import read_values
 from dodona_schemas.vertex import CreateTrialRequest, TrialState
 
 PARAMETERS, METRICS, REASON, NUMBER = "parameters.", "metrics.", "infeasible_reason", "number"

@@ -23,8 +23,10 @@ from dodona_schemas.vertex import (
     DiscreteValueSpec,
     DoubleValueSpec,
     IntegerValueSpec,
+    ParameterPrior,
     ParameterSpec,
     ScaleType,
+    Sureness,
 )
 
 Value: TypeAlias = str | bool | int | float
@@ -69,7 +71,19 @@ def spec_of(hp: HyperParameter, position: int) -> ParameterSpec:
             _describe_range(spec, hp)
         case _:
             raise TypeError(f"{hp!r} is no Float, Int, Choice, Boolean or Fixed; only these can be tuned")
+    # Without a default KerasTuner takes the first value.
+    if (isinstance(hp, Float | Int) and hp.default != hp.min_value) or (
+        isinstance(hp, Choice) and hp.default != hp.values[0]
+    ):
+        _hint_at_default(spec)
     return spec
+
+
+def _hint_at_default(spec: ParameterSpec) -> None:
+    """Set the weakest prior there is at the default, which the user has chosen."""
+    kind = spec.double_value_spec or spec.integer_value_spec or spec.discrete_value_spec or spec.categorical_value_spec
+    if kind is not None and kind.default_value is not None:
+        spec.prior = ParameterPrior(values=[kind.default_value], sure=Sureness.VAGUELY)
 
 
 def _describe_choice(spec: ParameterSpec, values: Sequence[Value], default: Value) -> None:

@@ -12,7 +12,7 @@ from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Sugg
 from dodona_server.algorithms.contract.options import check_names, integer, real
 from dodona_server.algorithms.contract.results import with_stopped
 from dodona_server.algorithms.shared.seen import SeenPoints
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.study import StudySpec
 

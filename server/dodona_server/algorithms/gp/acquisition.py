@@ -24,6 +24,7 @@ import numpy as np
 from scipy.special import erfcx, log_ndtr
 
 from dodona_server.algorithms.gp.axes import Array, Mask
+from dodona_server.algorithms.gp.hints import Hints
 from dodona_server.algorithms.gp.surrogate import Surrogate
 
 HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
@@ -78,10 +79,20 @@ class Acquisition:
         objective: the model; its columns are fantasies. None if only the constraints are known.
         best: the value to improve on, under each fantasy, s.
         constraints: the constraints to satisfy.
+        hints: what people believe.
+        power: of the density of the hints.
     """
 
-    def __init__(self, objective: Surrogate | None, best: Array, constraints: Sequence[Constraint] = ()) -> None:
+    def __init__(
+        self,
+        objective: Surrogate | None,
+        best: Array,
+        constraints: Sequence[Constraint] = (),
+        hints: Hints | None = None,
+        power: float = 0.0,
+    ) -> None:
         self.objective, self.best, self.constraints = objective, best, constraints
+        self.hints, self.power = hints, power
 
     def __call__(self, z: Array, active: Mask) -> Array:
         """Return the values at the points, m."""
@@ -90,6 +101,10 @@ class Acquisition:
     def with_slopes(self, z: Array, active: Mask) -> tuple[Array, Array]:
         """Return the values, m, and their derivatives by the numeric positions, m x a."""
         return self._evaluate(z, active, slopes=True)
+
+    def factor_of_hints(self, z: Array, active: Mask) -> float:
+        """Return the factor by which hints change the improvement that is expected at one point."""
+        return float(np.exp(self.power * self.hints.log_density(z, active)[0][0])) if self.hints else 1.0
 
     def _evaluate(self, z: Array, active: Mask, *, slopes: bool) -> tuple[Array, Array]:
         value, by_z = np.zeros(len(z)), np.zeros(z.shape)
@@ -106,6 +121,10 @@ class Acquisition:
             value = value + limit.power * LOG_EVEN + weight * (log_p - LOG_EVEN)
             if slopes:
                 by_z += constraint.model.pull_back(z, at, by_mean * weight[:, None], by_variance * weight)
+        if self.hints:
+            log_density, slope = self.hints.log_density(z, active)
+            value = value + self.power * log_density
+            by_z += self.power * slope
         return value, by_z
 
 

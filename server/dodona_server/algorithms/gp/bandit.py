@@ -11,6 +11,7 @@ from dodona_server.algorithms.contract.algorithm import Request, Suggestions
 from dodona_server.algorithms.gp import initial_design
 from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Encoding, Point
+from dodona_server.algorithms.gp.hints import Hints
 from dodona_server.algorithms.gp.history import read
 from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
@@ -23,7 +24,8 @@ def suggest(request: Request) -> Suggestions:
     encoding = Encoding(problem.spec.space, problem.whole)
     tried = SeenPoints(encoding, [trial.parameters for trial in (*completed, *request.stopped, *pending)])
     stopped = [trial.parameters for trial in request.stopped]
-    search = Search(problem, encoding, read(problem.spec, completed), tried, generator, stopped)
+    hints = Hints(encoding, problem.spec.hints)
+    search = Search(problem, encoding, read(problem.spec, completed), tried, hints, generator, stopped)
     waiting = [trial.parameters for trial in pending]
     if not _is_enough_known(search):
         return _initial_points(search, waiting, request.count)

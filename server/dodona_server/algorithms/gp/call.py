@@ -12,7 +12,8 @@ import numpy as np
 from dodona_server.algorithms.contract.algorithm import Problem
 from dodona_server.algorithms.gp.axes import Array
 from dodona_server.algorithms.gp.encoding import Encoding, Point
-from dodona_server.algorithms.gp.history import History
+from dodona_server.algorithms.gp.hints import Hints
+from dodona_server.algorithms.gp.history import History, columns
 from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
 
@@ -32,6 +33,7 @@ class Search:
         encoding: of its space.
         history: its finished trials.
         tried: the points of all its trials, and those suggested in this call.
+        hints: what people believe.
         generator: of all random numbers in this call.
         stopped: the points of the trials that were stopped early, of which nothing is foretold.
         partial: the points of stopped and running trials, and what their curves foretell.
@@ -41,9 +43,22 @@ class Search:
     encoding: Encoding
     history: History
     tried: SeenPoints
+    hints: Hints
     generator: np.random.Generator
     stopped: Sequence[Point] = ()
     partial: Sequence[tuple[Point, Foretold]] = ()
+
+    @property
+    def trust(self) -> float:
+        """How far the results agree with the hints, from 0 to 1; 0 without hints."""
+        if not self.hints:
+            return 0.0
+        history, spec = self.history, self.problem.spec
+        rows = np.arange(len(history.trials))
+        merit = np.where(history.feasible[:, None], history.values[:, columns(spec)], np.inf)
+        # With several objectives, the mean rank.
+        ranks = (merit[None, :, :] < merit[:, None, :]).sum(axis=1).mean(axis=1)
+        return self.hints.trust(*self.encoding.encode(history.points(rows)), ranks)
 
     @property
     def dimensions(self) -> float:

@@ -48,6 +48,7 @@ def explain(search: Search, models: StudyModels, acquisition: Acquisition, point
         exploring=_exploring(at.mean[0], float(np.sqrt(at.variance[0])), acquisition.best),
         best=best.number,
         kept=_kept(models, acquisition, point, best.parameters),
+        hints=acquisition.factor_of_hints(*models.encoding.encode([point])) if acquisition.hints else None,
         prior_studies=model.share_of_basis(at) if model.basis else None,
     )
 

@@ -21,6 +21,8 @@ from dodona_server.domain.space import Value, agrees
 DRAWS = 64
 # Of more pending trials than this, the oldest are ignored.
 MOST_PENDING = 64
+# Trust in the hints from which every second point is drawn from them.
+TRUSTED = 0.5
 REASON = "initial design"
 
 
@@ -40,11 +42,11 @@ def point(search: Search, waiting: Sequence[Point]) -> dict[str, Value] | None:
 
 
 def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
-    """Yield the defaults, the best points of earlier studies, and Latin hypercube draws; positions, each a."""
+    """Yield the defaults, what hints and earlier studies propose, and Latin hypercube draws; positions, each a."""
     encoding, finished = search.encoding, len(search.history.trials)
     latest = search.history.points(np.arange(max(0, finished - MOST_PENDING), finished))
     known = [*latest, *search.stopped[-MOST_PENDING:], *waiting[-MOST_PENDING:]]
-    default = encoding.default()
+    default = search.hints.default() if search.hints else encoding.default()
     # A worker that found the parameters while it ran used the exact defaults, not what their positions round to.
     if not any(agrees(one, encoding.decode(default)) for one in known):
         yield default
@@ -54,6 +56,8 @@ def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
         from dodona_server.algorithms.gp.transfer import best_points
 
         yield from best_points(search.problem.spec, encoding, search.problem.priors, proposed[0])
+    if len(known) % 2 == 0 and search.trust >= TRUSTED:
+        yield from search.hints.draws(proposed, search.generator)
     yield from proposed
 
 

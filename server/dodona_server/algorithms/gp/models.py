@@ -13,6 +13,7 @@ from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.features import Features
 from dodona_server.algorithms.gp.fit import fit
+from dodona_server.algorithms.gp.hints import Hints, exponent
 from dodona_server.algorithms.gp.history import MOST, History, Rows, choose, columns, limit
 from dodona_server.algorithms.gp.likelihood import Hyperparameters, NoisePrior
 from dodona_server.algorithms.gp.outputs import HUGE, finite
@@ -93,6 +94,8 @@ class StudyModels:
         constraints: the model of each constrained quantity with its limit.
         seeds: positions of the best trials, best first, k x a.
         rows: the rows of the history that the first observations of the objective are.
+        hints: what people believe.
+        power: of the density of the hints.
     """
 
     encoding: Encoding
@@ -101,6 +104,8 @@ class StudyModels:
     constraints: Sequence[tuple[FittedModel, Limit]]
     seeds: Array
     rows: Rows
+    hints: Hints
+    power: float
 
     @property
     def criterion(self) -> str:
@@ -128,7 +133,7 @@ class StudyModels:
             for fitted, limit in self.constraints
         ]
         if self.objective is None:
-            return Acquisition(None, np.zeros(1), constraints)
+            return Acquisition(None, np.zeros(1), constraints, self.hints, self.power)
         model = self.objective.with_pending(self.encoding, z, active, generator)
         eligible = np.concatenate([self.eligible, np.ones(len(z), dtype=bool)])
         fitted = model.fitted
@@ -136,7 +141,7 @@ class StudyModels:
             # Within a context, the best point elsewhere may be out of reach.
             there = self.encoding.snap(model.z)
             fitted = model.mean(there, self.encoding.activity(there))
-        return Acquisition(model, fitted[eligible].min(axis=0), constraints)
+        return Acquisition(model, fitted[eligible].min(axis=0), constraints, self.hints, self.power)
 
 
 def build(search: Search, noise: NoisePrior) -> StudyModels:
@@ -175,7 +180,9 @@ def build(search: Search, noise: NoisePrior) -> StudyModels:
         bad = [*history.points(np.flatnonzero(~history.feasible)[-MOST_LABELS:]), *search.stopped[-MOST:]]
         objective = _with_bad(encoding, objective, bad, float(objective.y[: len(eligible)][eligible].min()))
         eligible = np.concatenate([eligible, np.zeros(len(objective.y) - len(eligible), dtype=bool)])
-    return StudyModels(encoding, objective, eligible, constraints, _seeds(encoding, history, objective, eligible), rows)
+    seeds = _seeds(encoding, history, objective, eligible)
+    power = search.trust * exponent(spec, len(history.trials))
+    return StudyModels(encoding, objective, eligible, constraints, seeds, rows, search.hints, power)
 
 
 def _chosen(values: Array, generator: np.random.Generator) -> Rows:

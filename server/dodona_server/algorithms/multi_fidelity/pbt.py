@@ -17,7 +17,7 @@ from dodona_server.algorithms.contract.options import check_names, integer
 from dodona_server.algorithms.multi_fidelity.brackets import best_first
 from dodona_server.algorithms.multi_fidelity.fidelity import DEFAULT_MAX_RESOURCE, MAX_EPOCHS, Fidelity
 from dodona_server.algorithms.multi_fidelity.trials import Rungs, RungTrial
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, SearchSpace, Value
 from dodona_server.domain.study import StudySpec

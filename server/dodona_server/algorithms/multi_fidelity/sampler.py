@@ -17,7 +17,8 @@ from dodona_server.algorithms.contract.results import ResultReader
 from dodona_server.algorithms.gp.algorithm import GpBandit
 from dodona_server.algorithms.multi_fidelity.fidelity import Fidelity
 from dodona_server.algorithms.shared.seen import SeenPoints
-from dodona_server.algorithms.simple.random_search import RANDOM, sample
+from dodona_server.algorithms.simple.random_search import RANDOM
+from dodona_server.algorithms.simple.sampling import half_hinted, sample
 from dodona_server.algorithms.tpe.search import Tpe
 from dodona_server.domain.continuation import budget_of, without_tuner_values
 from dodona_server.domain.space import Value
@@ -75,7 +76,7 @@ class Sampler:
         """Return the next point."""
         done = self._modeled >= MOST_MODELED
         if self._model is None or self._reason == RANDOM or done or self._rng.random() < RANDOM_SHARE:
-            return self._seen.new(lambda: sample(self._space, self._rng), RANDOM)
+            return self._seen.new(lambda: half_hinted(self._request.problem.spec, self._rng), RANDOM)
         self._modeled += 1
         return self._seen.new(functools.partial(self._propose, self._model), self._reason)
 

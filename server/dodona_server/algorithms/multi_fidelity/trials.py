@@ -12,7 +12,7 @@ from dodona_server.algorithms.contract.algorithm import Request, Suggestion
 from dodona_server.algorithms.contract.results import ResultReader
 from dodona_server.algorithms.multi_fidelity.fidelity import Fidelity
 from dodona_server.algorithms.multi_fidelity.sampler import Sampler
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.continuation import Budget, budget_of, resumed_from, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import SearchSpace, Value

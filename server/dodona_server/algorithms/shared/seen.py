@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dodona_server.algorithms.contract.algorithm import Request, Suggestion
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.finite import small_grid
 from dodona_server.domain.continuation import without_tuner_values
 from dodona_server.domain.space import Value

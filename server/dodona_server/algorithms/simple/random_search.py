@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator, Mapping
 
 from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions, Traits
 from dodona_server.algorithms.simple.covered import Covered
+from dodona_server.algorithms.simple.sampling import half_hinted
 from dodona_server.algorithms.space.finite import MAX_SMALL, without_repeats
 from dodona_server.algorithms.space.grid import Grid, count_points
-from dodona_server.algorithms.space.unit_interval import spread
-from dodona_server.domain.space import (
-    Categorical,
-    Discrete,
-    Double,
-    Integer,
-    Parameter,
-    Scale,
-    SearchSpace,
-    Value,
-)
-from dodona_server.domain.study import Study
+from dodona_server.domain.space import SearchSpace, Value
+from dodona_server.domain.study import Study, StudySpec
 
 # KerasTuner's number: after this many repeated draws in a row, a space counts as exhausted.
 MAX_COLLISIONS = 20
@@ -36,7 +26,8 @@ class RandomSearch(Algorithm):
     The search ends when all points of a finite space have been tried, as in KerasTuner. In a small space without
     conditions the points come in random order. In other finite spaces, and in a grown one, points that trials cover are
     drawn again; in a large space only after half of it has been suggested. An infinite space needs no history: no two
-    draws are equal.
+    draws are equal. With hints, half of the points are drawn near them; in a small space without conditions they do not
+    count.
     """
 
     traits = Traits(inline=True, ends_with_space=True)
@@ -50,11 +41,11 @@ class RandomSearch(Algorithm):
         problem, space, rng = request.problem, request.problem.spec.space, request.rng
         if _may_repeat(space, problem.position, max(request.known, problem.position), problem.has_grown):
             covered = Covered([*request.completed, *request.stopped], request.pending)
-            return _new_points(space, covered, request.count, rng)
+            return _new_points(problem.spec, covered, request.count, rng)
         small = without_repeats(space, problem.seed, problem.position, request.count, rounds=1)
         if small is not None:
             return Suggestions.of(small, RANDOM)
-        return Suggestions.of((sample(space, rng) for _ in range(request.count)), RANDOM)
+        return Suggestions.of((half_hinted(problem.spec, rng) for _ in range(request.count)), RANDOM)
 
 
 def _may_repeat(space: SearchSpace, position: int, trials: int, has_grown: bool) -> bool:
@@ -74,12 +65,12 @@ def _may_repeat(space: SearchSpace, position: int, trials: int, has_grown: bool)
     return has_grown or trials > position or without_repeats(space, 0, 0, 0) is None
 
 
-def _new_points(space: SearchSpace, covered: Covered, count: int, rng: random.Random) -> Suggestions:
+def _new_points(spec: StudySpec, covered: Covered, count: int, rng: random.Random) -> Suggestions:
     """Return up to `count` random points that no trial covers; fewer if no more are left."""
-    found: list[Mapping[str, Value]] = []
+    space, found = spec.space, list[Mapping[str, Value]]()
     new: Mapping[str, Value] | None
     while len(found) < count:
-        drawn = (sample(space, rng) for _ in range(1 + MAX_COLLISIONS))
+        drawn = (half_hinted(spec, rng) for _ in range(1 + MAX_COLLISIONS))
         new = next((point for point in drawn if covered.by(point) is None), None)
         if new is None:
             left = [point for point in _all_points(space) if covered.by(point) is None]
@@ -97,30 +88,3 @@ def _all_points(space: SearchSpace) -> Iterator[Mapping[str, Value]]:
     if (count_points(space) or MAX_LISTED + 1) <= MAX_LISTED:
         grid = Grid(space, 1)
         yield from (grid[index] for index in range(grid.size))
-
-
-def sample(space: SearchSpace, rng: random.Random) -> dict[str, Value]:
-    """Return a random point of `space`: a value for each active parameter."""
-    values: dict[str, Value] = {}
-    pending: list[Parameter] = list(reversed(space.parameters))
-    while pending:
-        parameter = pending.pop()
-        value = values[parameter.id] = _draw(parameter, rng)
-        if parameter.branches:
-            pending.extend(reversed(list(parameter.active_branches(value))))
-    return values
-
-
-def _draw(parameter: Parameter, rng: random.Random) -> Value:
-    kind = parameter.kind
-    match kind:
-        case Double():
-            return spread(rng.random(), kind.min_value, kind.max_value, kind.scale)
-        case Integer(scale=Scale.LINEAR):
-            return rng.randint(kind.min_value, kind.max_value)
-        case Integer():
-            # Each integer n covers [n, n + 1), so that the last one is as likely as the others.
-            drawn = spread(rng.random(), kind.min_value, kind.max_value + 1, kind.scale)
-            return min(max(math.floor(drawn), kind.min_value), kind.max_value)
-        case Categorical() | Discrete():
-            return rng.choice(kind.values)

@@ -84,6 +84,11 @@ class Tree:
         """Return the cells of a trial's values in the unit interval, by dimension; see `read`."""
         return {dimension.index: cell for dimension, _, cell in self._walk(values)}
 
+    def cells_of(self, name: str, value: Value) -> list[tuple[int, Cell]]:
+        """Return the cell of a parameter's value by dimension: of each branch that has it."""
+        found = [(one.index, one.axis.cell(value)) for one in self.dimensions if one.name == name]
+        return [(index, cell) for index, cell in found if cell is not None]
+
     def _walk(self, values: Mapping[str, Value]) -> Iterator[tuple[Dimension, Value, Cell]]:
         pending = self._roots[::-1]
         while pending:

@@ -17,8 +17,10 @@ from dodona_server.algorithms.contract.options import check_names, integer
 from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader
 from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, InitialDesign
 from dodona_server.algorithms.shared.seen import SeenPoints
-from dodona_server.algorithms.space.tree import Tree
+from dodona_server.algorithms.simple.sampling import hinted
+from dodona_server.algorithms.space.tree import Cells, Tree
 from dodona_server.domain.continuation import without_tuner_values
+from dodona_server.domain.hint import Sure
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import StudySpec
 from dodona_server.domain.trial import Trial
@@ -27,6 +29,9 @@ DEFAULT_INITIAL = 10
 DEFAULT_CANDIDATES = 24
 MAX_INITIAL = 10_000
 MAX_CANDIDATES = 10_000
+HINTED = "near the hints"
+# How many good trials a hinted value counts as.
+_WEIGHT = {Sure.VAGUELY: 1, Sure.FAIRLY: 2, Sure.VERY: 4}
 LIKELY = "most likely among the best trials, and unlikely among the others"
 
 # The best tenth are the good trials, but at most 25: with more, they would not be better than most.
@@ -63,14 +68,14 @@ class Tpe(Algorithm):
         tried, initial = SeenPoints(request), InitialDesign(request.problem)
         valid = sum(loss < math.inf for _, loss in merits)
         if valid < _initial_points(spec):
-            return Suggestions([tried.new(initial, INITIAL_DESIGN) for _ in range(request.count)])
+            return Suggestions([_initial(request, tried, initial, index) for index in range(request.count)])
         good, bad = split(spec, finished, merits, valid)
         tree = Tree(spec.space)
         others = [finished[index].parameters for index in _thinned(bad, _MAX_BAD)]
         under_way = [trial.parameters for trial in pending[-_MAX_BAD:]]
         model = Parzen(
             tree,
-            [tree.cells(without_tuner_values(finished[index].parameters)) for index in good],
+            _hinted(spec, tree) + [tree.cells(without_tuner_values(finished[index].parameters)) for index in good],
             [tree.cells(without_tuner_values(values)) for values in others + under_way],
             request.rng.getrandbits(64),
         )
@@ -84,6 +89,25 @@ class Tpe(Algorithm):
             model.avoid(tree.cells(point.parameters))
             suggested.append(point)
         return Suggestions(suggested)
+
+
+def _initial(request: Request, tried: SeenPoints, initial: InitialDesign, index: int) -> Suggestion:
+    """Return the point of that index of the initial design; with hints, every second one is near them."""
+    spec, rng = request.problem.spec, request.rng
+    if spec.hints and (request.known + index) % 2 == 0:
+        return tried.new(lambda: hinted(spec.space, spec.hints, rng), HINTED)
+    return tried.new(initial, INITIAL_DESIGN)
+
+
+def _hinted(spec: StudySpec, tree: Tree) -> list[Cells]:
+    """Return the hints as good trials, which lack the other parameters: more of them the surer the hint is."""
+    return [
+        cells
+        for name, hint in spec.hints.items()
+        for value in hint.values
+        for _ in range(_WEIGHT[hint.sure])
+        if (cells := dict(tree.cells_of(name, value)))
+    ]
 
 
 def _ranked(request: Request) -> tuple[list[Trial], list[tuple[float, float]]]:

@@ -161,6 +161,7 @@ def why(name: StudyName, value: Why) -> wire.ExplainTrialResponse:
             for one in value.differences
         ],
         prior_studies=known.prior_studies,
+        hints=known.hints,
         expected_trial_count=value.expected,
         met_trial_count=value.met,
     )

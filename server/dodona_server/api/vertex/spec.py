@@ -6,8 +6,10 @@ from typing import NoReturn
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.shared import timestamp
+from dodona_server.api.vertex.hints import read_hints, write_priors
 from dodona_server.api.vertex.space import read_parameters, write_parameter
 from dodona_server.domain.errors import Field, InvalidArgument, inside
+from dodona_server.domain.hint import checked_hints
 from dodona_server.domain.space import Categorical, SearchSpace
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import (
@@ -69,9 +71,10 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
                 metrics.append(_read_metric(metric))
         stopping = read_budget(spec.study_stopping_config)
         best = spec.measurement_selection_type is wire.MeasurementSelectionType.BEST_MEASUREMENT
+        space = SearchSpace(read_parameters(spec.parameters))
         read = StudySpec(
             metrics=tuple(metrics),
-            space=SearchSpace(read_parameters(spec.parameters)),
+            space=space,
             algorithm=spec.algorithm.name,
             noise=_NOISES[spec.observation_noise],
             selection=Selection.BEST if best else Selection.LAST,
@@ -80,6 +83,7 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
             algorithm_options=dict(spec.algorithm_options),
             prior_studies=tuple(spec.prior_studies),
             max_attempts=DEFAULT_MAX_ATTEMPTS if spec.max_attempts is None else spec.max_attempts,
+            hints=checked_hints(space, read_hints(spec.parameters)),
         )
         check_rule(read)
         return read
@@ -219,6 +223,7 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
         prior_studies=list(spec.prior_studies),
         max_attempts=spec.max_attempts,
     )
+    write_priors(written.parameters, spec.hints)
     if spec.stopping_rule is None:
         return written
     name, message = _STOPPING_RULES[spec.stopping_rule.method]

@@ -11,6 +11,7 @@ from dodona_server.api.paging import page_size, read_token, write_token
 from dodona_server.api.principal import OfPrincipal, note
 from dodona_server.api.route import InLocation, OfStudy, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.vertex import answers
+from dodona_server.api.vertex.hints import read_hints, read_named_priors
 from dodona_server.api.vertex.space import read_parameters
 from dodona_server.api.vertex.spec import check_rule, read_budget, read_spec, read_stopping_rule, write_spec
 from dodona_server.aside import aside
@@ -68,7 +69,7 @@ async def list_studies(parent: InLocation, studies: Studies, size: PageSize = 0,
 async def add_parameters(study: OfStudy, body: wire.AddParametersRequest, studies: Studies) -> Response:
     """Add parameters to the search space; existing ones may be repeated."""
     added = await aside(read_parameters, body.parameters)
-    return answers.study(await studies.add_parameters(study, added, body.request_id))
+    return answers.study(await studies.add_parameters(study, added, read_hints(body.parameters), body.request_id))
 
 
 @routes.serve
@@ -98,6 +99,12 @@ async def set_stopping_rule(study: OfStudy, body: wire.SetStoppingRuleRequest, s
     """Replace the rule that stops trials early; it judges running trials by their next reports."""
     rule = await aside(read_stopping_rule, body)
     return answers.study(await steering.set_stopping_rule(study, rule, check_rule, body.request_id))
+
+
+@routes.serve
+async def set_priors(study: OfStudy, body: wire.SetPriorsRequest, steering: Steering) -> Response:
+    """Set what is believed of parameters; one without values removes it. The next suggestions count with it."""
+    return answers.study(await steering.set_hints(study, await aside(read_named_priors, body), body.request_id))
 
 
 @routes.serve

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import AlreadyExists, DodonaError, Field, NotFound, inside
 from dodona_server.domain.event import EventKind
+from dodona_server.domain.hint import Hint, checked_hints
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, check_display_name, is_id
 from dodona_server.domain.page import Page
@@ -170,12 +171,24 @@ class StudyService(Changing):
         """Return up to `limit` studies with keys above `after`, in the order of creation."""
         return await self._store.read(lambda transaction: studies.page(transaction, parent, after, limit))
 
-    async def add_parameters(self, name: StudyName, added: Sequence[Parameter], request_id: str | None = None) -> Study:
+    async def add_parameters(
+        self,
+        name: StudyName,
+        added: Sequence[Parameter],
+        hints: Mapping[str, Hint],
+        request_id: str | None = None,
+    ) -> Study:
         """Add parameters to the search space and return the study; parameters that it already has are ignored.
+
+        Args:
+            name: the study.
+            added: the parameters.
+            hints: about them, by name; those about parameters that the study has already are ignored too.
+            request_id: the same id again returns the same answer and changes nothing.
 
         Raises:
             NotFound: there is no such study.
-            InvalidArgument: a parameter exists with another range.
+            InvalidArgument: a parameter exists with another range, or a hint is out of its parameter's range.
         """
 
         def use_case(transaction: Transaction) -> Study:
@@ -183,7 +196,9 @@ class StudyService(Changing):
             space = study.spec.space.grow(added)
             if space == study.spec.space:
                 return study
-            spec = dataclasses.replace(study.spec, space=space)
+            known = {parameter.id for _, parameter in study.spec.space.walk()}
+            new = {one: hint for one, hint in hints.items() if one not in known}
+            spec = dataclasses.replace(study.spec, space=space, hints=checked_hints(space, {**study.spec.hints, **new}))
             studies.set_spec(transaction, study, spec, study.state)
             names = ", ".join(parameter.id for parameter in added)
             self._record(transaction, study, EventKind.PARAMETERS_ADDED, names)

@@ -20,6 +20,8 @@ from dodona_server.storage.store import Store, Transaction
 # How many of the latest trials are looked at to say how good the study's expectations are.
 LATEST = 200
 MOSTLY = 0.6
+# Hints are mentioned if they change the acquisition by at least this factor.
+NOTABLE = 1.1
 MAX_NAMED = 4
 
 
@@ -95,7 +97,7 @@ class Why:
     @property
     def sentence(self) -> str:
         """All of it in plain words."""
-        parts = [self._cause(), self._expectation(), self._difference(), self._outcome()]
+        parts = [self._cause(), self._expectation(), self._hints(), self._difference(), self._outcome()]
         return " ".join(part for part in parts if part)
 
     def _cause(self) -> str:
@@ -116,6 +118,12 @@ class Why:
         told += f" ({PROBABILITY:.0%} from {one.low:.4g} to {one.high:.4g})"
         share = self.known.prior_studies
         return f"{told}, {share:.0%} of it by earlier studies." if share is not None else f"{told}."
+
+    def _hints(self) -> str:
+        factor = self.known.hints if self.known else None
+        if factor is None or 1 / NOTABLE < factor < NOTABLE:
+            return ""
+        return f"Hints multiplied its promise by {factor:.2g}."
 
     def _difference(self) -> str:
         found = self.differences
