@@ -35,6 +35,7 @@ from dodona._errors import (
     WorkerStopped,
 )
 from dodona._explanation import Explanation
+from dodona._prior_studies import PriorStudy
 from dodona._record import Measurement, TrialRecord
 from dodona._space import Boolean, Categorical, Discrete, Float, Int, Prior, near
 from dodona._study import Study
@@ -69,6 +70,7 @@ __all__ = [
     "NothingReported",
     "PermissionDenied",
     "Prior",
+    "PriorStudy",
     "ResourceExhausted",
     "Retry",
     "ServerError",

@@ -6,10 +6,10 @@ import functools
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +18,7 @@ from dodona._announce import announce
 from dodona._codec import specs_of
 from dodona._deleted import DeletedStudy, deleted_study
 from dodona._errors import NotFound, named_problems
+from dodona._prior_studies import requested
 from dodona._session import Address, Session, unique_worker
 from dodona._space import Space
 from dodona._stopping import EarlyStopping, set_stopping_rule
@@ -137,6 +138,7 @@ class Client:
         algorithm_options: Mapping[str, bool | int | float | str] | None = None,
         seed: int | None = None,
         early_stopping: EarlyStopping | None = None,
+        prior_studies: Literal["auto", "off"] | Sequence[str] | None = None,
         spec: vertex.StudySpec | Mapping[str, Any] | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Study:
@@ -158,6 +160,8 @@ class Client:
             early_stopping: the rule by which the server stops trials early: "auto", "median", "decay_curve", "convex",
                 "asha" or "no_progress"; a message such as `dodona_schemas.vertex.AshaStoppingSpec(min_resource=2)`, or
                 a dict of its JSON such as {"ashaStoppingSpec": {"minResource": 2}}; None for no rule.
+            prior_studies: the ids of earlier studies to learn from; "auto" to let the server find the most similar ones
+                of the project; "off" or None for none. Only the default algorithm learns from them.
             spec: the whole study in the protocol's form, instead of the arguments above: a StudySpec, or a dict of its
                 JSON.
             metadata: entries to store with a new study.
@@ -173,9 +177,20 @@ class Client:
             spec.algorithm_options = dict(algorithm_options or {})
             if early_stopping is not None:
                 set_stopping_rule(spec, early_stopping)
+            spec.prior_studies = requested(prior_studies)
         elif any(
             given is not None
-            for given in (space, goal, metrics, max_trials, algorithm, algorithm_options, seed, early_stopping)
+            for given in (
+                space,
+                goal,
+                metrics,
+                max_trials,
+                algorithm,
+                algorithm_options,
+                seed,
+                early_stopping,
+                prior_studies,
+            )
         ):
             raise ValueError("spec describes the whole study; pass either spec or the other arguments")
         with named_problems("spec"):

@@ -17,6 +17,7 @@ from dodona._errors import Aborted, StudyCompleted, named_problems
 from dodona._explanation import Explanation, explanation_of
 from dodona._notes import Notes
 from dodona._plots import Figures
+from dodona._prior_studies import PriorStudy, prior_study_of
 from dodona._record import Metrics, TrialRecord, measurement_of, record_of
 from dodona._session import Session
 from dodona._space import Parameter, Space, Value
@@ -116,6 +117,14 @@ class Study(Figures, Steering, Notes, Workers, Asking):
             metric.metric_id: "minimize" if metric.goal is GoalType.MINIMIZE else "maximize"
             for metric in self.spec.metrics
         }
+
+    @property
+    def prior_studies(self) -> list[PriorStudy]:
+        """The earlier studies that it learns from and how much each counts, fetched now."""
+        if not self.spec.prior_studies:
+            return []
+        self.refresh()
+        return [prior_study_of(wire) for wire in self._wire.prior_studies or ()]
 
     def refresh(self) -> None:
         """Fetch the study again.

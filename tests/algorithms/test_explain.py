@@ -122,8 +122,12 @@ def test_equal_results_have_no_expectation():
 def test_earlier_studies_have_a_part_in_the_expectation():
     rng = random.Random(9)
     points = [sample(SPACE, rng) for _ in range(40)]
-    earlier = Prior(SPEC, [finished(number, point, loss=loss(point)) for number, point in enumerate(points, 1)])
-    helped, _ = after(SPEC, 8, priors=(earlier,))
-    alone, _ = after(SPEC, 8)
+    done = [finished(number, point, loss=loss(point)) for number, point in enumerate(points, 1)]
+    noise = [finished(number, point, loss=rng.random()) for number, point in enumerate(points, 1)]
+    helped, _ = after(SPEC, 12, priors=(Prior(SPEC, done, "alike"), Prior(SPEC, noise, "noise")))
+    alone, _ = after(SPEC, 12)
     assert alone.explanation.prior_studies is None
     assert 0.1 < helped.explanation.prior_studies <= 1
+    shares = helped.explanation.by_prior_study
+    assert sum(shares.values()) == pytest.approx(helped.explanation.prior_studies)
+    assert shares["alike"] > 2 * shares["noise"]

@@ -23,6 +23,13 @@ def created(**arguments: Any) -> dict[str, Any]:
     return body
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"), [("auto", "auto"), ("off", []), (None, []), (["a", "b"], ["a", "b"]), (("a",), ["a"])]
+)
+def test_earlier_studies_are_sent_as_they_are_named(given: Any, sent: object) -> None:
+    assert created(space={"x": Float(0, 1)}, goal="minimize", prior_studies=given)["studySpec"]["priorStudies"] == sent
+
+
 def test_the_spec_that_the_arguments_make() -> None:
     body = created(
         space={"x": Float(0, 1)}, goal="minimize", metric="loss", max_trials=5, algorithm="random_search", seed=7

@@ -152,6 +152,28 @@ def test_a_study_is_shown_and_created_again_from_its_json(
     assert refused.stderr.startswith(f"dodona: {file} is no study: studySpec")
 
 
+def test_a_study_learns_from_earlier_ones_and_says_so(
+    cli: Callable[..., Result], study: dodona.Study, tmp_path: Path
+) -> None:
+    file = tmp_path / "study.json"
+    file.write_text(cli("studies", "show", "digits", "--json").stdout)
+    study.set_max_trials(30)
+    for _ in range(10):
+        with study.ask() as trial:
+            trial.complete(0.5)
+    assert cli("studies", "create", file, "--name", "auto", "--prior-studies", "auto").exit_code == 0
+    (prior,) = dodona.Client().get_study("auto").prior_studies
+    assert (prior.id, prior.name, prior.similarity, prior.trials, prior.weight) == ("digits", study.name, 1.0, 12, None)
+    assert "learns from  digits (similarity 1.00, 12 trials)\n" in cli("studies", "show", "auto").stdout
+    cli("studies", "create", file, "--name", "listed", "--prior-studies", "auto,digits")
+    assert [one.id for one in dodona.Client().get_study("listed").prior_studies] == ["auto", "digits"]
+    again = cli("studies", "show", "auto", "--json").stdout
+    cli("studies", "create", "-", "--name", "off", "--prior-studies", "off", input=again)
+    alone = dodona.Client().get_study("off")
+    assert (alone.prior_studies, alone.spec.prior_studies) == ([], [])
+    assert "learns from" not in cli("studies", "show", "off").stdout
+
+
 def test_a_study_is_paused_resumed_completed_and_deleted(cli: Callable[..., Result], study: dodona.Study) -> None:
     assert cli("studies", "pause", "digits", "--reason", "rebuild").stdout == "digits: INACTIVE: rebuild\n"
     assert cli("studies", "resume", "digits", "--max-trials", 20).stdout == "digits: ACTIVE\n"

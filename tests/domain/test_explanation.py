@@ -19,9 +19,10 @@ shares = st.integers(0, 1000).map(lambda whole: whole / 1000)
     st.dictionaries(st.text(), shares),
     st.none() | shares,
     st.none() | shares,
+    st.dictionaries(st.text(), shares),
 )
-def test_what_is_written_is_read_again(expected, exploring, best, kept, prior_studies, hints):
-    written = Explanation(expected, exploring, best, kept, prior_studies, hints)
+def test_what_is_written_is_read_again(expected, exploring, best, kept, prior_studies, hints, by_prior_study):
+    written = Explanation(expected, exploring, best, kept, prior_studies, hints, by_prior_study)
     assert read_explanation({EXPLANATION: written.text}) == written
 
 

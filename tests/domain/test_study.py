@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from hypothesis import given
 
+from dodona_server.domain.difference import first_difference
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
 from dodona_server.domain.study import (
@@ -16,7 +17,6 @@ from dodona_server.domain.study import (
     StoppingConfig,
     StudySpec,
     TimeConstraint,
-    first_difference,
 )
 from dodona_server.storage import codec
 from tests.support.spaces import spaces

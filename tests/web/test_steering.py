@@ -177,6 +177,7 @@ def test_a_study_is_built_in_a_form_that_says_what_is_wrong(page: Page, api: Fil
     most.fill("0.99")
     page.locator("#parameters .row").nth(1).get_by_role("button", name="Remove").click()
     page.get_by_label("Algorithm").select_option("RANDOM_SEARCH")
+    page.get_by_label("Learn from").select_option("auto")
     assert faults_for_all(page) == []
     page.get_by_role("button", name="Create the study").click()
     page.wait_for_url(f"**{S}/*")
@@ -184,6 +185,7 @@ def test_a_study_is_built_in_a_form_that_says_what_is_wrong(page: Page, api: Fil
     assert [one["parameterId"] for one in made["parameters"]] == ["learning_rate", "optimizer", "momentum"]
     assert made["parameters"][2]["doubleValueSpec"] == {"minValue": 0.9, "maxValue": 0.99}
     assert made["algorithm"] == "RANDOM_SEARCH"
+    assert made["priorStudies"] == "auto"
 
 
 def test_a_trial_is_noted_and_its_files_are_shown(page: Page, api: Filled, study: str) -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from dodona import Study
 from dodona._errors import ApiError
+from dodona._prior_studies import requested
 from dodona._space import all_parameters
 from dodona._stopping import EarlyStopping
 from dodona.commands._calls import (
@@ -104,6 +105,7 @@ def show(study: Name, url: Url = None, token: Token = None, project: Project = N
                 "algorithm": spec.algorithm.name if spec.algorithm else "",
                 "most trials": str(stopping.max_num_trials or "") if stopping else "",
                 "workers": "" if found.wanted_workers is None else f"{found.wanted_workers} wanted",
+                "learns from": ", ".join(map(str, found.prior_studies)),
                 "created": age(found.create_time) + " ago",
                 "archived": "yes" if found.archived else "",
                 "tags": ", ".join(found.tags),
@@ -119,6 +121,10 @@ def show(study: Name, url: Url = None, token: Token = None, project: Project = N
 def create(
     file: Annotated[Path, typer.Argument(help="The study as JSON, such as `studies show --json` prints; - for stdin")],
     name: Annotated[str | None, typer.Option(help="Its name [default: the one in the file]")] = None,
+    prior_studies: Annotated[
+        str | None,
+        typer.Option(help="Studies to learn from, with commas; auto for the most similar ones, off for none"),
+    ] = None,
     url: Url = None,
     token: Token = None,
     project: Project = None,
@@ -133,6 +139,10 @@ def create(
         name = name or wire.display_name
         if not name:
             give_up(f"{file} has no displayName: name the study with --name", WRONG_USE)
+        if prior_studies is not None:
+            named = prior_studies in (vertex.AUTO, vertex.OFF)
+            wire.study_spec.prior_studies = requested(prior_studies if named else prior_studies.split(","))
+            wire.study_spec.transfer_learning_config = None
         study = client.create_study(name, spec=wire.study_spec, metadata=wire.metadata)
         typer.echo(f"{study.display_name}: {study.url}")
 

@@ -17,6 +17,8 @@ from dodona_schemas.vertex.operation import (
     SuggestTrialsResponse,
 )
 from dodona_schemas.vertex.study import (
+    AUTO,
+    OFF,
     Algorithm,
     AshaStoppingSpec,
     AshaVariant,
@@ -40,6 +42,8 @@ from dodona_schemas.vertex.study import (
     ObservationNoise,
     ParameterPrior,
     ParameterSpec,
+    PriorStudies,
+    PriorStudy,
     RegisteredAlgorithm,
     SafetyMetricConfig,
     ScaleType,
@@ -51,6 +55,7 @@ from dodona_schemas.vertex.study import (
     StudyStoppingConfig,
     StudyTimeConstraint,
     Sureness,
+    TransferLearningConfig,
     parse_algorithm,
 )
 from dodona_schemas.vertex.study_calls import (
@@ -102,7 +107,9 @@ from dodona_schemas.vertex.worker import (
 )
 
 __all__ = [
+    "AUTO",
     "MAX_CHECKPOINT_LENGTH",
+    "OFF",
     "AddParametersRequest",
     "AddTrialMeasurementRequest",
     "Algorithm",
@@ -157,6 +164,8 @@ __all__ = [
     "ParameterPrior",
     "ParameterSpec",
     "PauseStudyRequest",
+    "PriorStudies",
+    "PriorStudy",
     "RegisteredAlgorithm",
     "ReleaseTrialRequest",
     "RenameStudyRequest",
@@ -184,6 +193,7 @@ __all__ = [
     "SuggestTrialsRequest",
     "SuggestTrialsResponse",
     "Sureness",
+    "TransferLearningConfig",
     "Trial",
     "TrialContext",
     "TrialParameter",

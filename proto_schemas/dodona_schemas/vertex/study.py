@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -134,6 +134,39 @@ class ObservationNoise(WireEnum):
     OBSERVATION_NOISE_UNSPECIFIED = 0
     LOW = 1
     HIGH = 2
+
+
+# What `prior_studies` may be besides a list.
+AUTO: Literal["auto"] = "auto"
+OFF: Literal["off"] = "off"
+
+
+class _NamesOrWord:
+    """Reads names of studies up to the first wrong one, or a word that stands for some."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            _read_names,
+            core_schema.list_schema(core_schema.str_schema(), fail_fast=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda given: given),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string", "enum": [AUTO, OFF]}]}
+
+
+def _read_names(given: Any, names: core_schema.ValidatorFunctionWrapHandler) -> Any:
+    if isinstance(given, str) and given not in (AUTO, OFF):
+        raise ValueError(f"{given!r} is none of {AUTO!r}, {OFF!r} and a list of studies")
+    return given if isinstance(given, str) else names(given)
+
+
+PriorStudies = Annotated[list[str] | Literal["auto", "off"], _NamesOrWord]
+"""Names of studies, "auto" or "off"."""
 
 
 class MeasurementSelectionType(WireEnum):
@@ -358,6 +391,13 @@ class StoppingSpecs(WireModel):
     no_progress_stopping_spec: NoProgressStoppingSpec | None = own("early stopping of trials that no longer improve")
 
 
+class TransferLearningConfig(WireModel):
+    """Whether the study learns from earlier ones, as v1beta1 has it: the server finds them unless that is disabled."""
+
+    disable_transfer_learning: Flag = False
+    prior_study_names: Repeated[str] = []
+
+
 class StudySpec(WireModel):
     """The search space, the metrics, and the settings of the search."""
 
@@ -378,10 +418,27 @@ class StudySpec(WireModel):
     no_progress_stopping_spec: NoProgressStoppingSpec | None = own("early stopping of trials that no longer improve")
     seed: Int64 | None = own("the seed of all suggestions; without it the server draws one")
     algorithm_options: OptionMap = own("the options of the algorithm by name", {})
-    prior_studies: Repeated[str] = own("the names of earlier studies to learn from", [])
+    transfer_learning_config: TransferLearningConfig | None = None
+    prior_studies: PriorStudies = own(
+        'the names of earlier studies to learn from; "auto" lets the server find them, "off" is an empty list', []
+    )
     max_attempts: Int32 | None = own(
         "a trial becomes infeasible when this many attempts were lost; 3 if it is left out"
     )
+
+
+class PriorStudy(WireModel):
+    """An earlier study that a study learns from.
+
+    `similarity` compares the parameters of both, from 0 to 1. `trial_count` is the number of results to learn from.
+    Both are absent for a study of another project. `weight` is the part of the study's latest expectations that comes
+    from the earlier one, from 0 to 1; it is absent before the first model.
+    """
+
+    name: str = ""
+    similarity: Double | None = None
+    trial_count: Int32 | None = None
+    weight: Double | None = None
 
 
 class Study(WireModel):
@@ -401,3 +458,6 @@ class Study(WireModel):
     archive_time: Timestamp | None = own("when it was archived; absent if it is not")
     wanted_workers: Int32 | None = own("how many workers people want it to have; absent if they leave it open")
     trial_count: Int64 | None = own("how many trials it has, without the deleted ones")
+    prior_studies: list[PriorStudy] | None = own(
+        "the earlier studies that it learns from, in an answer about this study alone"
+    )

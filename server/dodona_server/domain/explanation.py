@@ -42,6 +42,7 @@ class Explanation:
             with that trial's value, from 0 to 1.
         prior_studies: the part of the expectation that comes from earlier studies, from 0 to 1.
         hints: the factor by which hints change the acquisition at the point.
+        by_prior_study: the part of each of them, by its name in the study's spec.
     """
 
     expected: Expectation | None = None
@@ -50,6 +51,7 @@ class Explanation:
     kept: Mapping[str, float] = field(default_factory=dict)
     prior_studies: float | None = None
     hints: float | None = None
+    by_prior_study: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -60,8 +62,9 @@ class Explanation:
             "exploring": self.exploring,
             "best": self.best,
             "kept": dict(self.kept) or None,
-            "priorStudies": self.prior_studies,
             "hints": self.hints,
+            "prior_studies": self.prior_studies,
+            "by_prior_study": dict(self.by_prior_study) or None,
         }
         return json.dumps({key: _rounded(value) for key, value in known.items() if value is not None})
 
@@ -79,8 +82,9 @@ def read_explanation(metadata: Mapping[str, str]) -> Explanation | None:
             exploring=_optional(known.get("exploring")),
             best=None if known.get("best") is None else int(known["best"]),
             kept={str(name): float(value) for name, value in known.get("kept", {}).items()},
-            prior_studies=_optional(known.get("priorStudies")),
             hints=_optional(known.get("hints")),
+            prior_studies=_optional(known.get("prior_studies")),
+            by_prior_study={str(name): float(value) for name, value in known.get("by_prior_study", {}).items()},
         )
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         return None

@@ -50,6 +50,17 @@ class Location:
     def __str__(self) -> str:
         return f"projects/{self.project}/locations/{self.location}"
 
+    def study(self, name: str) -> StudyName:
+        """Return the name of a study from its id in this location, or from its whole name.
+
+        Raises:
+            InvalidArgument: it is neither.
+        """
+        parts = name.split("/")
+        if len(parts) == 6:
+            return StudyName(Location(parts[1], parts[3]), parts[5])
+        return StudyName(self, name)
+
 
 @dataclass(frozen=True, slots=True)
 class StudyName:

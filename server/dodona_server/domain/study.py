@@ -13,6 +13,7 @@ from typing import NamedTuple
 from dodona_server.domain.errors import Field, InvalidArgument, inside
 from dodona_server.domain.hint import Hint
 from dodona_server.domain.names import StudyName
+from dodona_server.domain.prior_study import PriorStudy
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.stopping_rule import StoppingRule
 
@@ -182,7 +183,8 @@ class StoppingConfig:
 class StudySpec:
     """The search space, the metrics, and the settings of the search.
 
-    `algorithm_options` are options of the algorithm. `prior_studies` names the studies to learn from. A trial becomes
+    `algorithm_options` are options of the algorithm. `prior_studies` names the studies to learn from; with
+    `auto_prior_studies` the server finds them, and `found_prior_studies` names those that it found. A trial becomes
     infeasible when `max_attempts` attempts at it were lost. `hints` are by the parameters' names.
     """
 
@@ -197,6 +199,9 @@ class StudySpec:
     prior_studies: tuple[str, ...] = ()
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     hints: Mapping[str, Hint] = field(default_factory=dict)
+    auto_prior_studies: bool = False
+    # They depend on when the study was created, so two specs may differ in them and still ask for the same.
+    found_prior_studies: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_attempts <= MAX_MAX_ATTEMPTS:
@@ -219,6 +224,11 @@ class StudySpec:
     def objective(self) -> Metric:
         """The first metric, which ranks trials where a single number is needed."""
         return self.metrics[0]
+
+    @property
+    def learns_from(self) -> tuple[str, ...]:
+        """The names of the earlier studies that the algorithm learns from."""
+        return self.found_prior_studies if self.auto_prior_studies else self.prior_studies
 
     @property
     def stops_trials(self) -> bool:
@@ -289,6 +299,7 @@ class Study:
     `spec`. `position` counts the suggestions of its algorithm, `algorithm_failures` the failures since the last one.
     `inactive_reason` says why the study is INACTIVE, or why it was completed. An archived study is left out of lists.
     `wanted_workers` is how many workers people want it to have; None leaves it to those who start workers.
+    `prior_studies` is known of a study that is read alone.
     """
 
     key: int
@@ -308,6 +319,7 @@ class Study:
     progress: Progress = field(default_factory=lambda: Progress())
     archive_time: float | None = None
     wanted_workers: int | None = None
+    prior_studies: tuple[PriorStudy, ...] = ()
 
     def in_state(self, state: StudyState, reason: str = "") -> Study:
         """Return the study in that state; the reason says why it is INACTIVE or COMPLETED."""
@@ -339,50 +351,3 @@ class Study:
         """The number of trials that the budget still allows; None without a limit."""
         limit = self.spec.stopping.max_num_trials
         return None if limit is None else max(0, limit - self.trial_count)
-
-
-class Difference(NamedTuple):
-    """A difference between two specs: the path of a field, and what differs there: "is 0.1, not 1.0"."""
-
-    field: str
-    what: str
-
-
-def first_difference(ours: object, theirs: object, path: str = "") -> Difference | None:
-    """Return where two specs first differ; None if they are equal.
-
-    Args:
-        ours: the spec that exists, or a part of it.
-        theirs: the requested one.
-        path: the path of both in the spec.
-    """
-    if ours == theirs:
-        return None
-    if isinstance(ours, tuple) and isinstance(theirs, tuple):
-        return _first_difference_of_lists(ours, theirs, path)
-    if dataclasses.is_dataclass(ours) and type(ours) is type(theirs):
-        for part in dataclasses.fields(ours):
-            inner = f"{path}.{part.name}".strip(".")
-            found = first_difference(getattr(ours, part.name), getattr(theirs, part.name), inner)
-            if found:
-                return found
-    return Difference(path, f"is {_worded(ours)}, not {_worded(theirs)}")
-
-
-def _first_difference_of_lists(ours: tuple[object, ...], theirs: tuple[object, ...], path: str) -> Difference | None:
-    for index, (our, their) in enumerate(zip(ours, theirs, strict=False)):
-        label = getattr(our, "id", index)
-        if label != getattr(their, "id", index):
-            return Difference(f"{path}[{index}]", f"is {_worded(our)}, not {_worded(their)}")
-        found = first_difference(our, their, f"{path}[{label!r}]")
-        if found:
-            return found
-    if len(ours) > len(theirs):
-        return Difference(path, f"has {_worded(ours[len(theirs)])} as well")
-    return Difference(path, f"lacks {_worded(theirs[len(ours)])}")
-
-
-def _worded(value: object) -> str:
-    if value is None:
-        return "unset"
-    return str(value) if isinstance(value, enum.Enum) else repr(getattr(value, "id", value))

@@ -18,6 +18,7 @@ from dodona_server.domain.study_list import StudyFilter, StudySummary
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.nearest import nearest
 from dodona_server.service.studies.lookup import get_study
+from dodona_server.service.studies.prior_studies import with_known_priors
 from dodona_server.service.trials.attempts import require_trial
 from dodona_server.service.trials.explanations import Why, why
 from dodona_server.service.trials.queries import Filtered
@@ -156,7 +157,7 @@ class DashboardQueries:
         """
 
         def query(transaction: Transaction) -> StudyView:
-            study = get_study(transaction, name)
+            study = with_known_priors(transaction, get_study(transaction, name))
             best = listing.page(transaction, study, Listing(order=Order.BEST), BEST_CURVES).entries
             running = listing.running(transaction, study, MAX_RUNNING)
             page, matching, problem = _listed(transaction, study, wanted, limit)

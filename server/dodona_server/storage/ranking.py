@@ -29,6 +29,13 @@ _COUNT_RANKED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked))
 _COUNT_STOPPED = Statement(sa.select(sa.func.count()).where(IN_STUDY, ranked_partially))
 # In order: for any row of many, PostgreSQL would scan the table.
 _ANY_RANKED = Statement(sa.select(trials.c.objective).where(IN_STUDY, ranked).order_by(trials.c.objective).limit(1))
+_LAST_OF = Statement(
+    sa.select(trials.c.objective)
+    .where(IN_STUDY, ranked)
+    .order_by(trials.c.objective)
+    .limit(1)
+    .offset(bindparam("before"))
+)
 _HISTORY = Statement(
     sa.select(trials.c.number, trials.c.objective)
     .where(IN_STUDY, ranked, trials.c.number % bindparam("every") == 0)
@@ -142,6 +149,17 @@ def counts(transaction: Transaction, study: Study) -> dict[TrialState, int]:
         counted[TrialState(row["state"])] = row["count"]
     counted[TrialState.SUCCEEDED] = _COUNT_RANKED.value(transaction, key) + _COUNT_STOPPED.value(transaction, key)
     counted[TrialState.INFEASIBLE] = study.trial_count - sum(counted.values())
+    return counted
+
+
+def has(transaction: Transaction, study: Study, least: int) -> bool:
+    """Return whether at least that many trials succeeded and were not stopped early."""
+    return _LAST_OF.row(transaction, {"of_study": study.key, "before": least - 1}) is not None
+
+
+def count(transaction: Transaction, study: Study) -> int:
+    """Return how many trials succeeded and were not stopped early."""
+    counted: int = _COUNT_RANKED.value(transaction, {"of_study": study.key})
     return counted
 
 

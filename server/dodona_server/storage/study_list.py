@@ -1,4 +1,4 @@
-"""Lists of studies for people: what each shows comes from the ends of indexes, however many trials it has."""
+"""Lists of studies: what each shows comes from the ends of indexes, however many trials it has."""
 
 from __future__ import annotations
 
@@ -69,6 +69,12 @@ _PAGES = {
 }
 _PAGE = {order: Statement(query) for order, query in _PAGES.items()}
 _SIZES = {order: sizes(query, studies.c.spec, studies.c.inactive_reason) for order, query in _PAGES.items()}
+_LATEST = Statement(
+    sa.select(studies)
+    .where(studies.c.project == bindparam("project"), studies.c.trial_count >= bindparam("least"))
+    .order_by(studies.c.key.desc())
+    .limit(bindparam("limit"))
+)
 _COUNT = Statement(sa.select(sa.func.count()).select_from(studies).where(*_FOUND))
 
 _OF_THAT = trials.c.study_key == studies.c.key
@@ -178,3 +184,9 @@ def _summary(transaction: Transaction, study: Study, row: Row) -> StudySummary:
         history=_history(transaction, study),
         active_time=active,
     )
+
+
+def latest(transaction: Transaction, project: str, least: int, limit: int) -> list[Study]:
+    """Return up to `limit` studies of a project with at least that many trials, the latest first."""
+    rows = _LATEST.rows(transaction, {"project": project, "least": least, "limit": limit})
+    return [read_study(row) for row in rows]

@@ -11,6 +11,7 @@ from dodona_server.algorithms.default import has_many_objectives
 from dodona_server.domain.event import ActorKind, Event, EventKind
 from dodona_server.domain.hint import Hint
 from dodona_server.domain.metadata import NOTE, TAGS
+from dodona_server.domain.prior_study import PriorStudy
 from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, SearchSpace, Value
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec, TimeConstraint
@@ -247,6 +248,7 @@ _EVENTS = {
     EventKind.STUDY_ARCHIVED: "archived",
     EventKind.STUDY_UNARCHIVED: "taken out of the archive",
     EventKind.PARAMETERS_ADDED: "parameters added",
+    EventKind.PRIOR_STUDIES_FOUND: "learns from",
     EventKind.MAX_TRIALS_CHANGED: "most trials set to",
     EventKind.BUDGET_CHANGED: "budget changed",
     EventKind.STOPPING_RULE_CHANGED: "early stopping set to",
@@ -279,6 +281,16 @@ def event_actor(event: Event) -> str:
     return "" if name == event.detail else f"by {name}"
 
 
+def prior_study(one: PriorStudy) -> str:
+    """Return how much a study learns from an earlier one: "similarity 0.93, 50 results, counts 12%"."""
+    known = [
+        None if one.similarity is None else f"similarity {one.similarity:.2f}",
+        None if one.results is None else f"{one.results} results",
+        "no model yet" if one.weight is None else f"counts {one.weight:.0%}",
+    ]
+    return ", ".join(part for part in known if part)
+
+
 def tags(metadata: Mapping[str, str]) -> list[str]:
     """Return the tags in metadata."""
     return [tag for tag in metadata.get(TAGS, "").split(",") if tag]
@@ -295,6 +307,7 @@ FILTERS = {
     "event_words": event_words,
     "event_actor": event_actor,
     "note": note,
+    "prior_study": prior_study,
     "algorithm": algorithm,
     "goal": goal,
     "form_fields": form_fields,

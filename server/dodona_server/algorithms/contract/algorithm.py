@@ -25,10 +25,11 @@ STAND_IN = "QUASI_RANDOM_SEARCH"
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """An earlier study to learn from: its spec and its finished trials, in the order of their numbers."""
+    """An earlier study to learn from: its spec, its finished trials in the order of their numbers, and its name."""
 
     spec: StudySpec
     completed: Sequence[Trial]
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,7 @@ class Traits:
             the history from then on.
         ends_with_space: the study ends when all points of a finite space, or of an empty one, have been tried.
         needs_curves: its requests have a reader of the trials' measurements.
+        uses_priors: it learns from earlier studies.
     """
 
     inline: bool = False
@@ -193,6 +195,7 @@ class Traits:
     restarts_on_growth: bool = False
     ends_with_space: bool = False
     needs_curves: bool = False
+    uses_priors: bool = False
 
 
 class Algorithm(ABC):

@@ -16,7 +16,7 @@ MAX_OBJECTIVES = 4
 class GpBandit(Algorithm):
     """Bayesian optimization with a Gaussian process and expected improvement; see the package `gp`."""
 
-    traits = Traits(one_by_one=True, needs_curves=True)
+    traits = Traits(one_by_one=True, needs_curves=True, uses_priors=True)
 
     def check(self, spec: StudySpec) -> None:
         """See `Algorithm.check`."""

@@ -43,13 +43,15 @@ def explain(search: Search, models: StudyModels, acquisition: Acquisition, point
     at = model.predict(*models.encoding.encode([point]), slopes=False)
     # Together, the fantasies have the distribution of the model without them.
     mean, variance = float(at.mean.mean()), float(at.variance[0] + at.mean.var()) + model.hyper.noise
+    shares = dict(zip((one.name for one in model.basis), model.shares_of_basis(at).tolist(), strict=True))
     return Explanation(
         expected=_expected(search, models, models.objective.y, mean, float(np.sqrt(variance))),
         exploring=_exploring(at.mean[0], float(np.sqrt(at.variance[0])), acquisition.best),
         best=best.number,
         kept=_kept(models, acquisition, point, best.parameters),
         hints=acquisition.factor_of_hints(*models.encoding.encode([point])) if acquisition.hints else None,
-        prior_studies=model.share_of_basis(at) if model.basis else None,
+        prior_studies=sum(shares.values()) if shares else None,
+        by_prior_study=shares,
     )
 
 

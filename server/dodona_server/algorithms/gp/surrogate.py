@@ -49,6 +49,7 @@ class Surrogate:
         y: n x s: one column, or one for each fantasy.
         basis: earlier studies' models, whose predictions this one corrects.
         extra: noise variance of each observation besides the common one, n; None for none.
+        name: of the earlier study that this is a model of.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Surrogate:
         y: Array,
         basis: Sequence[Surrogate] = (),
         extra: Array | None = None,
+        name: str = "",
     ) -> None:
+        self.name = name
         self.features, self.hyper, self.z, self.active, self.y, self.basis = features, hyper, z, active, y, basis
         self._root = np.sqrt(hyper.weight[features.group])
         self._scaled = self._scale(features(z, active))
@@ -90,11 +93,11 @@ class Surrogate:
         k += (self._predictions(z, active) * self.hyper.basis) @ self._basis.T
         return np.asarray(k @ self.alpha)
 
-    def share_of_basis(self, prediction: Prediction) -> float:
-        """Return the part of a prediction at one point that comes from the earlier studies, from 0 to 1."""
-        by_basis = (prediction.basis * self.hyper.basis) @ self._basis.T @ self.alpha
-        theirs, own = abs(float(by_basis.mean())), abs(float((prediction.mean - by_basis).mean()))
-        return theirs / (theirs + own) if theirs > 0 else 0.0
+    def shares_of_basis(self, prediction: Prediction) -> Array:
+        """Return the part of a prediction at one point that comes from each earlier study, from 0 to 1."""
+        by_basis = prediction.basis[0] * self.hyper.basis * (self._basis.T @ self.alpha).mean(axis=1)
+        theirs, own = np.abs(by_basis), abs(float(prediction.mean.mean() - by_basis.sum()))
+        return np.asarray(theirs / max(theirs.sum() + own, np.finfo(float).tiny))
 
     def predict(self, z: Array, active: Mask, *, slopes: bool = True) -> Prediction:
         """Return mean and variance at the points; if `slopes`, with the terms that `pull_back` needs."""

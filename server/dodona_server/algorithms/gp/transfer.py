@@ -113,4 +113,4 @@ def _predictor(
         features, features(z, there), y, nothing, float(shared.sum()), NoisePrior(), FIT_ITERATIONS, warped=False
     )
     hyper.length[~shared[features.axes]] = ENDLESS
-    return Surrogate(features, hyper, z, there, y[:, None])
+    return Surrogate(features, hyper, z, there, y[:, None], name=prior.name)

@@ -11,6 +11,7 @@ from dodona_server.api.vertex.spec import write_spec
 from dodona_server.domain.event import Event
 from dodona_server.domain.explanation import PROBABILITY, Explanation
 from dodona_server.domain.names import StudyName
+from dodona_server.domain.prior_study import PriorStudy
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.service.operations import StopCheck, SuggestResult
@@ -40,6 +41,13 @@ def study(value: Study) -> wire.Study:
         archive_time=None if value.archive_time is None else timestamp(value.archive_time),
         wanted_workers=value.wanted_workers,
         trial_count=value.trial_count,
+        prior_studies=[_prior_study(one) for one in value.prior_studies] or None,
+    )
+
+
+def _prior_study(value: PriorStudy) -> wire.PriorStudy:
+    return wire.PriorStudy(
+        name=str(value.name), similarity=value.similarity, trial_count=value.results, weight=value.weight
     )
 
 

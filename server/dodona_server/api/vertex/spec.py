@@ -81,12 +81,29 @@ def read_spec(spec: wire.StudySpec) -> StudySpec:
             stopping=stopping,
             stopping_rule=read_stopping_rule(spec),
             algorithm_options=dict(spec.algorithm_options),
-            prior_studies=tuple(spec.prior_studies),
+            prior_studies=tuple(spec.prior_studies) if isinstance(spec.prior_studies, list) else (),
+            auto_prior_studies=_read_transfer(spec),
             max_attempts=DEFAULT_MAX_ATTEMPTS if spec.max_attempts is None else spec.max_attempts,
             hints=checked_hints(space, read_hints(spec.parameters)),
         )
         check_rule(read)
         return read
+
+
+def _read_transfer(spec: wire.StudySpec) -> bool:
+    """Return whether the server finds the earlier studies to learn from.
+
+    Raises:
+        InvalidArgument: the two fields that say so contradict each other.
+    """
+    requested, config = spec.prior_studies, spec.transfer_learning_config
+    if config is None:
+        return requested == wire.AUTO
+    disabled = config.disable_transfer_learning
+    if requested not in ([], wire.OFF if disabled else wire.AUTO):
+        field = Field("transfer_learning_config.disable_transfer_learning")
+        raise InvalidArgument((f"is {requested!r}, but ", field, f" is {str(disabled).lower()}"), "prior_studies")
+    return not disabled
 
 
 def _read_metric(metric: wire.MetricSpec) -> Metric:
@@ -220,7 +237,8 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
         study_stopping_config=_write_stopping(spec.stopping),
         seed=seed,
         algorithm_options=dict(spec.algorithm_options),
-        prior_studies=list(spec.prior_studies),
+        transfer_learning_config=_write_transfer(spec),
+        prior_studies=wire.AUTO if spec.auto_prior_studies else list(spec.prior_studies),
         max_attempts=spec.max_attempts,
     )
     write_priors(written.parameters, spec.hints)
@@ -230,6 +248,12 @@ def write_spec(spec: StudySpec, seed: int) -> wire.StudySpec:
     known = {theirs: ours for ours, theirs in _RULE_FIELDS.items() if theirs in message.model_fields}
     fields = {theirs: getattr(spec.stopping_rule, ours) for theirs, ours in known.items()}
     return written.model_copy(update={name: message(**fields)})
+
+
+def _write_transfer(spec: StudySpec) -> wire.TransferLearningConfig | None:
+    if not spec.auto_prior_studies:
+        return None
+    return wire.TransferLearningConfig(prior_study_names=list(spec.found_prior_studies))
 
 
 def _write_metric(metric: Metric) -> wire.MetricSpec:

@@ -14,7 +14,6 @@ from dodona_server.algorithms.contract.algorithm import Curves, NoCurves
 from dodona_server.algorithms.registry import Prior, Problem, Request, Suggestion, algorithm_for
 from dodona_server.curve_model.model import fit_table
 from dodona_server.domain.errors import DodonaError
-from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import Study, Version
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.computing.curve_table import read_table
@@ -74,7 +73,7 @@ class Worker:
                 return
             pending = trials.pending(transaction, study)
             finished = self._finished(transaction, study, pending)
-            priors = [prior for name in study.spec.prior_studies if (prior := self._prior(transaction, study, name))]
+            priors = [prior for name in study.spec.learns_from if (prior := self._prior(transaction, study, name))]
         # Calls that wait together may ask for more than the budget still allows.
         count = job.count if study.remaining_trials is None else max(1, min(job.count, study.remaining_trials))
         algorithm = algorithm_for(study.spec.algorithm)
@@ -136,27 +135,20 @@ class Worker:
     def _prior(self, transaction: Transaction, study: Study, name: str) -> Prior | None:
         """Return an earlier study, by its id in the same location or by its full name; None if it does not exist."""
         try:
-            earlier = studies.find(transaction, _named(study, name))
+            earlier = studies.find(transaction, study.name.parent.study(name))
         except DodonaError:
             return None
         if earlier is None or earlier.key == study.key:
             return None
         ranked = ranking.ranking(transaction, earlier, None, MAX_PRIOR_TRIALS)
         whole = (trial for trial in ranked if not trial.stopped)
-        return Prior(earlier.spec, sorted(whole, key=lambda trial: trial.number))
+        return Prior(earlier.spec, sorted(whole, key=lambda trial: trial.number), name)
 
 
 def _parted(finished: Sequence[Trial]) -> tuple[Sequence[Trial], Sequence[Trial]]:
     """Return the trials that were not stopped early, and those that were."""
     stopped = [trial for trial in finished if trial.stopped]
     return ([trial for trial in finished if not trial.stopped] if stopped else finished), stopped
-
-
-def _named(study: Study, name: str) -> StudyName:
-    parts = name.split("/")
-    if len(parts) == 6:
-        return StudyName(Location(parts[1], parts[3]), parts[5])
-    return StudyName(study.name.parent, name)
 
 
 def _median_seconds(finished: Sequence[Trial]) -> float | None:

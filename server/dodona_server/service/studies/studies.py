@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.algorithms.registry import algorithm_for
+from dodona_server.domain.difference import Difference, first_difference
 from dodona_server.domain.errors import AlreadyExists, DodonaError, Field, NotFound, inside
 from dodona_server.domain.event import EventKind
 from dodona_server.domain.hint import Hint, checked_hints
@@ -16,7 +17,7 @@ from dodona_server.domain.names import Location, StudyName, check_display_name, 
 from dodona_server.domain.page import Page
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Parameter
-from dodona_server.domain.study import Difference, Study, StudySpec, StudyState, first_difference
+from dodona_server.domain.study import Study, StudySpec, StudyState
 from dodona_server.domain.study_states import STUDY_TRANSITIONS, MoveStudy, StudyVerb
 from dodona_server.domain.trial_states import Ignore, Refuse, refusal
 from dodona_server.service.budget import complete_if_over, why_over
@@ -24,6 +25,12 @@ from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
 from dodona_server.service.studies.changing import Changing
 from dodona_server.service.studies.lookup import get_study
+from dodona_server.service.studies.prior_studies import (
+    find_prior_studies,
+    with_known_priors,
+    with_prior_studies,
+    worded,
+)
 from dodona_server.storage import deleted_studies, studies
 from dodona_server.storage.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import NO_METADATA
@@ -114,8 +121,12 @@ class StudyService(Changing):
             known = existing(transaction)
             if known is None:
                 drawn = secrets.randbits(62) if seed is None else seed
-                created = studies.insert(transaction, name, label, spec, drawn, self._clock(), kept)
+                found = find_prior_studies(transaction, name, spec)
+                whole = with_prior_studies(spec, found)
+                created = studies.insert(transaction, name, label, whole, drawn, self._clock(), kept)
                 self._record(transaction, created, EventKind.STUDY_CREATED)
+                if found:
+                    self._record(transaction, created, EventKind.PRIOR_STUDIES_FOUND, worded(found))
                 after_commit(transaction, lambda: self._schedule.prepare(created))
                 return created
             # Scripts still name what people have changed since.
@@ -142,12 +153,12 @@ class StudyService(Changing):
         return await self._store.run(use_case)
 
     async def get(self, name: StudyName) -> Study:
-        """Return the study of that name.
+        """Return the study of that name, with the earlier studies that it learns from.
 
         Raises:
             NotFound: there is none.
         """
-        return await self._store.read(lambda transaction: get_study(transaction, name))
+        return await self._store.read(lambda transaction: with_known_priors(transaction, get_study(transaction, name)))
 
     async def lookup(self, parent: Location, display_name: str) -> Study:
         """Return the study of that display name, or else the one of that id, or the one that had that name at first.
@@ -163,7 +174,7 @@ class StudyService(Changing):
             study = study or studies.find_created(transaction, parent, display_name)
             if study is None:
                 raise NotFound((f"{parent} has no study with the ", Field("display_name"), f" {display_name!r}"))
-            return study
+            return with_known_priors(transaction, study)
 
         return await self._store.read(query)
 
@@ -198,10 +209,15 @@ class StudyService(Changing):
                 return study
             known = {parameter.id for _, parameter in study.spec.space.walk()}
             new = {one: hint for one, hint in hints.items() if one not in known}
-            spec = dataclasses.replace(study.spec, space=space, hints=checked_hints(space, {**study.spec.hints, **new}))
+            checked = checked_hints(space, {**study.spec.hints, **new})
+            grown = dataclasses.replace(study.spec, space=space, hints=checked)
+            found = find_prior_studies(transaction, name, grown)
+            spec = with_prior_studies(grown, found)
             studies.set_spec(transaction, study, spec, study.state)
             names = ", ".join(parameter.id for parameter in added)
             self._record(transaction, study, EventKind.PARAMETERS_ADDED, names)
+            if spec.found_prior_studies != study.spec.found_prior_studies:
+                self._record(transaction, study, EventKind.PRIOR_STUDIES_FOUND, worded(found))
             return get_study(transaction, name)
 
         return await self._run(name, "addParameters", request_id, use_case)

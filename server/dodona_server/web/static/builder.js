@@ -68,6 +68,9 @@ function write() {
   const [algorithm, rule] = ["algorithm", "stopping"].map((id) => document.getElementById(id).value);
   if (algorithm) spec.algorithm = algorithm;
   if (rule) spec[rule] = {};
+  delete spec.transferLearningConfig;
+  if (spec.priorStudies === "auto") delete spec.priorStudies;
+  if (document.getElementById("priors").value) spec.priorStudies = "auto";
   textarea.value = JSON.stringify(spec, null, 2);
   writing = true;
   textarea.dispatchEvent(new Event("input", { bubbles: true }));
@@ -94,6 +97,7 @@ function read() {
   }
   document.getElementById("algorithm").value = spec.algorithm ?? "";
   document.getElementById("stopping").value = RULES.find((rule) => rule in spec) ?? "";
+  document.getElementById("priors").value = spec.priorStudies === "auto" ? "auto" : "";
 }
 
 if (textarea && places.metric) {
