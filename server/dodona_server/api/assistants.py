@@ -44,9 +44,10 @@ async def mcp(request: Request, by: OfPrincipal, project: str = "") -> Response:
     project = project or _project_of(by)
     by.check("get_caller", project)
     # Its packages take a second to load.
-    answer = await aside(_assistants)
-    if answer is None:
+    found = await aside(_assistants)
+    if found is None:
         return error_response(501, "UNIMPLEMENTED", "this server has no mcp: pip install 'dodona[server,mcp]'")
+    answer = found
     api, calls = _as_caller(request.scope), frozenset(by.calls_in(project))
 
     class Forwarded(Response):
