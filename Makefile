@@ -23,10 +23,10 @@ VERSIONS := $(if $(LATEST),--upgrade,--constraint constraints.txt)
 INSTALLED := .venv/.installed-$(if $(LATEST),latest,tested)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo check test chaos chromium lint docs format constraints clean
+.PHONY: help demo check test chaos chromium lint docs docs-version format constraints clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)-demo ## watch two workers tune a Keras model on real data
 	$(BIN)/python examples/demo.py
@@ -53,12 +53,16 @@ lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code and the contai
 docs: $(INSTALLED)-dev ## build the documentation as a site, and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+docs-version: $(INSTALLED)-dev ## publish the documentation of this version on the branch gh-pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mike deploy --update-aliases $$($(BIN)/python -c 'from importlib.metadata import version; print(version("dodona"))') latest
+	$(BIN)/mike set-default latest
+
 format: .venv/.dev ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
 constraints: $(INSTALLED)-dev ## write the installed versions into constraints.txt
-	{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | grep == | grep -v '^tensorflow-cloud=='; } > constraints.new
+	{ grep '^#' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable | grep == | grep -vE '^(keras-hub|tensorflow-cloud|tokenizers)=='; } > constraints.new
 	mv constraints.new constraints.txt
 
 clean: ## remove the environment and everything that was built or run
@@ -87,9 +91,10 @@ chromium:
 	    { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; } || \
 	    echo "Chromium cannot be installed: the tests of the pages are skipped" >&2
 
-# tensorflow-cloud requires packages that its tuner, which the tests use, never imports.
+# tensorflow-cloud requires packages that its tuner, which the tests use, never imports; keras-hub requires TensorFlow's
+# build for GPUs and tools for downloads, and imports only tokenizers besides Keras.
 $(INSTALLED)-dev: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	rm -f .venv/.installed-*
 	$(INSTALL) $(VERSIONS) --editable '.[dev]'
-	$(INSTALL) --no-deps tensorflow-cloud==0.1.16
+	$(INSTALL) --no-deps tensorflow-cloud==0.1.16 keras-hub==0.32.0 tokenizers==0.23.3
 	touch $@ $(INSTALLED)-demo

@@ -29,7 +29,10 @@ SCRIPTS = {
     "sklearn_models.py": ("sklearn", 8, 0.8),
     "hyperband.py": ("hyperband", None, 0.6),
     "early_stopping.py": ("early-stopping", 8, 0.8),
+    "lora.py": ("lora", 4, 0.6),
 }
+# Packages that an example needs and `dodona[dev]` does not bring.
+NEEDED = {"lora.py": "keras_hub"}
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +58,8 @@ def study_of(name: str) -> Study:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if script in NEEDED:
+        pytest.importorskip(NEEDED[script], reason="make installs keras-hub, without what it requires")
     run(script)
     name, trials, accuracy = SCRIPTS[script]
     study = study_of(name)
@@ -82,6 +87,30 @@ def test_a_fraction_of_the_data_as_fidelity(capsys: pytest.CaptureFixture[str]) 
     assert best.metrics["accuracy"] > 0.9
     assert best.parameters["fraction"] > 0.1
     assert "40 trials used the data" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("script", "package", "reason"),
+    [
+        ("jax_loop.py", "jax", ""),
+        (
+            "pytorch_loop.py",
+            "torch",
+            "the index of packages has PyTorch for Linux with CUDA only, which takes gigabytes",
+        ),
+    ],
+)
+def test_a_loop_of_another_framework(
+    script: str, package: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(package, reason=reason or None)
+    run(script)
+    study = study_of(script.removesuffix(".py").replace("_", "-"))
+    best = study.best_trial
+    assert best is not None
+    assert best.metrics["accuracy"] > 0.9
+    assert {trial.state for trial in study.trials()} == {"SUCCEEDED"}
+    assert str(best) in capsys.readouterr().out
 
 
 def test_resuming(capsys: pytest.CaptureFixture[str]) -> None:
