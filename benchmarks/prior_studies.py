@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import gzip
 import json
 import math
 import random
@@ -29,7 +30,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dodona_server.algorithms.registry import Prior, Problem, Request, algorithm_for
-from dodona_server.algorithms.simple.random_search import sample
+from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.similarity import most_similar
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Goal, Metric, StudySpec
@@ -108,15 +109,18 @@ def run(file: Path, seeds: int) -> None:
                         continue
                     found = _search(name, _priors(name, kind, seed, cold), seed)
                     known[name, kind, seed] = found
-                    out.write(json.dumps([name, kind, seed, found]) + "\n")
+                    # Other searches learn from the points of the cold ones.
+                    kept = found if kind == "cold" else [value for _, value in found]
+                    out.write(json.dumps([name, kind, seed, kept]) + "\n")
                     out.flush()
 
 
 def report(file: Path) -> None:
     """Print the table."""
     runs: dict[tuple[str, str], dict[int, list[float]]] = {}
-    for name, kind, seed, points in map(json.loads, file.read_text().splitlines()):
-        values = [value for _, value in points]
+    text = gzip.decompress(file.read_bytes()).decode() if file.suffix == ".gz" else file.read_text()
+    for name, kind, seed, found in map(json.loads, text.splitlines()):
+        values = [value for _, value in found] if kind == "cold" else found
         runs.setdefault((name, kind), {})[seed] = [min(values[: count + 1]) for count in range(len(values))]
     rows = []
     for kind in KINDS:

@@ -27,6 +27,7 @@ STORED = {
     "setMaxTrials",
     "setBudget",
     "setStoppingRule",
+    "setPriors",
     "setWantedWorkers",
     "updateMetadata",
     "stateDiagram",

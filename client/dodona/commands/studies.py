@@ -14,6 +14,7 @@ from dodona._errors import ApiError
 from dodona._prior_studies import requested
 from dodona._space import all_parameters
 from dodona._stopping import EarlyStopping
+from dodona.commands import _deleted as deleted_studies
 from dodona.commands._calls import (
     REFUSED,
     WRONG_USE,
@@ -323,48 +324,7 @@ def delete(study: Name, yes: Yes = False, url: Url = None, token: Token = None, 
         typer.echo(f"{found.display_name}: deleted")
 
 
-@app.command(epilog="Example: dodona studies deleted")
-def deleted(url: Url = None, token: Token = None, project: Project = None, as_json: AsJson = False) -> None:
-    """List the deleted studies that can be brought back, the last deleted first."""
-    with connected(url, token, project) as client:
-        found = client.deleted_studies()
-        if as_json:
-            print_json(found)
-            return
-        rows = [
-            {
-                "deleted": one.id,
-                "study": one.study_id,
-                "name": "" if one.display_name == one.study_id else one.display_name,
-                "trials": str(one.trial_count),
-                "age": age(one.delete_time),
-            }
-            for one in found
-        ]
-        print_table(rows, ["deleted", "study", "name", "trials", "age"], right=["trials", "age"])
-
-
-@app.command(epilog="Example: dodona studies undelete digits")
-def undelete(
-    study: Name,
-    new_name: Annotated[str | None, typer.Option(help="Its new name, if another study has the old one now")] = None,
-    url: Url = None,
-    token: Token = None,
-    project: Project = None,
-) -> None:
-    """Bring a deleted study back; of several of that name, the last deleted one."""
-    with connected(url, token, project) as client:
-        found = client.undelete_study(study, new_name)
-        typer.echo(f"{found.display_name}: {found.url}")
-
-
-@app.command(epilog="Example: dodona studies purge digits --yes")
-def purge(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = None) -> None:
-    """End a deleted study for good, with all its trials and files."""
-    with connected(url, token, project) as client:
-        confirm(f"End the deleted study {study} for good?", yes)
-        client.purge_study(study)
-        typer.echo(f"{study}: purged")
+deleted_studies.register(app)
 
 
 @app.command(epilog="Example: dodona studies best digits --count 5")
