@@ -122,7 +122,7 @@ def assisted(server_url: str, over: Any) -> Callable[[Part], None]:
 def test_an_assistant_reads_the_state_of_a_study_and_queues_trials(assisted, study):
     async def part(assistant: Assistant) -> None:
         tools = await assistant.tools()
-        assert len(tools) == len(OFFERS) == 16
+        assert len(tools) == len(OFFERS) == 17
         assert {name for name, tool in tools.items() if tool.annotations.read_only_hint} == READERS
         assert {name for name, tool in tools.items() if tool.annotations.destructive_hint} == {"stop_trial"}
         assert "Args:" in tools["queue_trial"].description
@@ -196,6 +196,12 @@ def test_it_steers_and_creates(assisted, study):
         tried = await assistant.call("create_study", name="new", spec=spec)
         assert (tried["created"], tried["name_is_taken"]) == (False, False)
         assert tried["spec"]["studyStoppingConfig"] == {"maxNumTrials": 5}
+        hinted = await assistant.call("set_hint", study="digits", parameter="rate", values=[0.03], sure="very")
+        assert "0.03" in hinted["space"]["rate"]
+        removed = await assistant.call("set_hint", study="digits", parameter="rate", values=[])
+        assert removed["space"]["rate"] == str(SPACE["rate"])
+        refused = await assistant.refused("set_hint", study="digits", parameter="rate", values=[3.0])
+        assert "3.0" in refused
         assert "has no study" in await assistant.refused("summarize_study", study="new")
         made = await assistant.call("create_study", name="new", spec=spec, dry_run=False)
         assert (made["created"], made["trials_left"]) == (True, 5)

@@ -61,6 +61,8 @@ def summary(study: Study) -> Answer:
         "failures": _failures(trials),
         "running": [row(trial) for trial in running],
     }
+    if learned := study.prior_studies:
+        answer["learns_from"] = [str(one) for one in learned]
     if config.max_num_trials is not None:
         answer["trials_left"] = max(0, config.max_num_trials - len(trials))
     if len(trials) == MOST_READ:
