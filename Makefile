@@ -51,7 +51,7 @@ lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code and the contai
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 docs: $(INSTALLED)-dev ## build the documentation as a site, and check its links
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-version: $(INSTALLED)-dev ## publish the documentation of this version on the branch gh-pages
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mike deploy --update-aliases $$($(BIN)/python -c 'from importlib.metadata import version; print(version("dodona"))') latest
