@@ -90,3 +90,14 @@ def test_a_search_of_either_form(tune: Tune, study: Callable[[], Study], config:
     assert study().spec.median_automated_stopping_spec is not None
     assert tuner.oracle.objective.name == "f"
     assert [hp.name for hp in tuner.oracle.get_space().space] == ["kind", "rate", "units", "size"]
+
+
+def test_a_search_learns_from_earlier_ones_of_the_same_hypermodel(tune: Tune, study: Callable[[], Study]) -> None:
+    tune(tuner=BlackBox, max_trials=12, study_id="earlier").search()
+    # The space is empty until the first trial runs.
+    tune(tuner=BlackBox, max_trials=6, prior_studies="auto").search()
+    (prior,) = study().prior_studies
+    assert (prior.id, prior.similarity, prior.trials) == ("earlier", 1.0, 12)
+    assert prior.weight is not None
+    with pytest.raises(ValueError, match=r"prior_studies is auto, but study_config has priorStudies \['a'\]"):
+        tune(tuner=BlackBox, study_config={"priorStudies": ["a"]}, prior_studies="auto", study_id="other")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import keras_tuner
@@ -48,6 +48,8 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         early_stopping: the rule by which the server stops trials early: "auto", "median", "decay_curve", "convex",
             "asha" or "no_progress", or the rule in the protocol's form; None for none. See
             `dodona.Client.create_study`.
+        prior_studies: the ids of earlier studies to learn from; "auto" to let the server find the most similar ones of
+            the project; "off" or None for none.
         overwrite: whether to start the study over if no other worker can be using it.
         seed: the seed of all suggestions; None to let the server draw one.
         allow_new_entries: whether the hypermodel may use hyperparameters that were not declared.
@@ -78,6 +80,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
         algorithm: str | None = None,
         algorithm_options: Mapping[str, bool | int | float | str] | None = None,
         early_stopping: EarlyStopping | None = None,
+        prior_studies: str | Sequence[str] | None = None,
         overwrite: bool = False,
         seed: int | None = None,
         allow_new_entries: bool = True,
@@ -93,6 +96,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
             algorithm=algorithm,
             algorithm_options=algorithm_options,
             early_stopping=early_stopping,
+            prior_studies=prior_studies,
             seed=seed,
         )
         client = dodona.Client(url, token, project_id, region, worker=worker_id(worker))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from keras_tuner import HyperParameters, Objective
 
 from dodona import Study
+from dodona._prior_studies import requested as requested_priors
 from dodona._stopping import EarlyStopping, set_stopping_rule
 from dodona.keras._mapping.objective import directions, parts_in, parts_of, worded, worded_parts
 from dodona.keras._study.ai_platform import read_study_config
@@ -29,6 +30,7 @@ def requested_spec(
     algorithm: str | None = None,
     algorithm_options: Mapping[str, bool | int | float | str] | None = None,
     early_stopping: EarlyStopping | None = None,
+    prior_studies: str | Sequence[str] | None = None,
     seed: int | None = None,
 ) -> StudySpec:
     """Return the study's spec, from `study_config` and the other arguments; no part may come from both.
@@ -41,6 +43,7 @@ def requested_spec(
         algorithm: the search algorithm, such as "random_search".
         algorithm_options: its options.
         early_stopping: the rule by which the server stops trials early.
+        prior_studies: earlier studies to learn from; "auto" to let the server find them.
         seed: the seed of all suggestions.
 
     Raises:
@@ -63,14 +66,16 @@ def requested_spec(
     spec.algorithm_options = _given_once("algorithm_options", options, "algorithmOptions", configured) or {}
     if early_stopping is not None:
         _set_stopping_rule(spec, early_stopping)
+    earlier, configured_earlier = requested_priors(prior_studies) or None, spec.prior_studies or None
+    spec.prior_studies = _given_once("prior_studies", earlier, "priorStudies", configured_earlier) or []
     spec.seed = _given_once("seed", seed, "seed", spec.seed)
     return spec
 
 
 def _set_stopping_rule(spec: StudySpec, early_stopping: EarlyStopping) -> None:
-    requested = StudySpec()
-    set_stopping_rule(requested, early_stopping)
-    rule, configured = stopping_rule_of(requested), stopping_rule_of(spec)
+    alone = StudySpec()
+    set_stopping_rule(alone, early_stopping)
+    rule, configured = stopping_rule_of(alone), stopping_rule_of(spec)
     if configured not in (None, rule):
         raise ValueError(f"early_stopping is {rule}, but study_config has {configured}; pass it once")
     set_stopping_rule(spec, early_stopping)
@@ -141,6 +146,7 @@ def differences(study: Study, requested: StudySpec) -> list[str]:
         ("algorithm", ours.algorithm.name if ours.algorithm else None, theirs.algorithm.name),
         ("algorithm_options", ours.algorithm_options or None, theirs.algorithm_options),
         ("early_stopping", stopping_rule_of(ours), stopping_rule_of(theirs)),
+        ("prior_studies", ours.prior_studies or None, theirs.prior_studies),
         ("seed", ours.seed, theirs.seed),
     ]
     return [f"{name} is {has}, not {asked}" for name, asked, has in pairs if asked is not None and asked != has]

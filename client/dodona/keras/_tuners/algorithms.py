@@ -35,8 +35,8 @@ class CloudTuner(Tuner):
         token: the server's secret; None for the value of DODONA_TOKEN.
         **kwargs: further arguments of `Tuner`: max_model_size, optimizer, loss, metrics, distribution_strategy,
             directory, project_name, logger, tuner_id, overwrite, executions_per_trial, trials_per_process; and of
-            `CloudOracle`: algorithm, algorithm_options, early_stopping, seed, allow_new_entries, tune_new_entries,
-            max_retries_per_trial, max_consecutive_failed_trials.
+            `CloudOracle`: algorithm, algorithm_options, early_stopping, prior_studies, seed, allow_new_entries,
+            tune_new_entries, max_retries_per_trial, max_consecutive_failed_trials.
 
     Raises:
         ValueError: see `Tuner`.
