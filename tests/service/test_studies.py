@@ -30,7 +30,8 @@ def test_it_is_found_by_both_names(services: Services) -> None:
 
 def test_a_study_grows_and_goes_on_after_its_budget(services: Services) -> None:
     services.study()
-    grown = services.run(services.studies.add_parameters(NAME, [Parameter("y", Double(0.0, 1.0, default_value=0.5))]))
+    added = [Parameter("y", Double(0.0, 1.0, default_value=0.5))]
+    grown = services.run(services.studies.add_parameters(NAME, added, {}))
     assert [parameter.id for parameter in grown.spec.space.parameters] == ["x", "y"]
     services.run(services.steering.set_max_trials(NAME, 1))
     assert len(services.suggest(count=5)) == 1
