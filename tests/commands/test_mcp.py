@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
-from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp import Client, ClientSession, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 import dodona
@@ -319,3 +319,27 @@ def test_an_open_server_answers_only_under_its_own_name(server_url):
     headers = {"host": "rebound.example", "accept": "application/json, text/event-stream"}
     answer = httpx.post(f"{server_url}/mcp", json=hello, headers=headers)
     assert answer.status_code == 403
+
+
+def test_a_server_below_a_path_of_a_proxy_names_its_pages(tmp_path):
+    process = ServerProcess(tmp_path, DODONA_ROOT_PATH="/dodona").start()
+    try:
+        dodona.Client(process.url).create_study("s", SPACE, metrics={"acc": "maximize"})
+
+        async def part(assistant: Assistant) -> None:
+            state = await assistant.call("summarize_study", study="s")
+            assert state["page"] == f"{process.url}/dodona/studies/default/local/s"
+
+        run(part, over_http, f"{process.url}/dodona")
+    finally:
+        process.stop()
+
+
+def test_a_client_of_the_newest_protocol_needs_no_handshake(server_url, study):
+    async def within() -> None:
+        async with Client(f"{server_url}/mcp") as client:
+            assert len((await client.list_tools()).tools) == len(OFFERS)
+            answered = await client.call_tool("summarize_study", {"study": "digits"})
+            assert answered.structured_content["trials_left"] == 10
+
+    asyncio.run(within())
