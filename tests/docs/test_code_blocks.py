@@ -122,7 +122,7 @@ def reopen(study: object) -> None:
         study.set_budget(max_trials=len(study.trials()) + 5)
 
 
-@pytest.mark.parametrize("name", ["client.md", "early-stopping.md", "algorithms.md"])
+@pytest.mark.parametrize("name", ["client.md", "early-stopping.md", "algorithms.md", "faq.md"])
 def test_blocks_of_the_client_run(name: str) -> None:
     run(ROOT / "docs" / name, reader())
 
