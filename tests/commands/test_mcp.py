@@ -185,7 +185,7 @@ def test_it_steers_and_creates(assisted, study):
     spec = {
         "metrics": [{"metricId": "loss", "goal": "MINIMIZE"}],
         "parameters": [{"parameterId": "x", "doubleValueSpec": {"minValue": 0, "maxValue": 1}}],
-        "studyStoppingConfig": {"maxNumTrials": 5},
+        "studyStoppingConfig": {"maxNumTrials": 5, "maximumRuntimeConstraint": {"maxDuration": "3600s"}},
     }
 
     async def part(assistant: Assistant) -> None:
@@ -195,7 +195,7 @@ def test_it_steers_and_creates(assisted, study):
         assert (await assistant.call("summarize_study", study="digits"))["trials_left"] == 20
         tried = await assistant.call("create_study", name="new", spec=spec)
         assert (tried["created"], tried["name_is_taken"]) == (False, False)
-        assert tried["spec"]["studyStoppingConfig"] == {"maxNumTrials": 5}
+        assert tried["spec"]["studyStoppingConfig"]["maxNumTrials"] == 5
         hinted = await assistant.call("set_hint", study="digits", parameter="rate", values=[0.03], sure="very")
         assert "0.03" in hinted["space"]["rate"]
         removed = await assistant.call("set_hint", study="digits", parameter="rate", values=[])
@@ -205,6 +205,7 @@ def test_it_steers_and_creates(assisted, study):
         assert "has no study" in await assistant.refused("summarize_study", study="new")
         made = await assistant.call("create_study", name="new", spec=spec, dry_run=False)
         assert (made["created"], made["trials_left"]) == (True, 5)
+        assert made["budget"] == {"max_trials": 5, "maximum_runtime_seconds": 3600.0}
         both = await assistant.call("compare_studies", studies=["digits", "new"])
         assert [one["trials"] for one in both] == [30, 0]
         wrong = {**spec, "metrics": [{"metricId": "loss", "goal": "HIGHEST"}]}

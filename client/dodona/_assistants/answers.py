@@ -19,13 +19,6 @@ RUNNING = 20
 DIGITS = 6
 # A summary reads the latest trials, so that it costs the same in a study of any size.
 MOST_READ = 5000
-# The names of budgets in the answers, by the protocol's.
-_BUDGETS = {
-    "max_num_trials": "max_trials",
-    "max_failed_trials": "max_failed_trials",
-    "max_num_trials_no_progress": "max_trials_without_progress",
-    "max_duration_no_progress": "max_seconds_without_progress",
-}
 
 
 def short(study: Study) -> Answer:
@@ -47,14 +40,13 @@ def summary(study: Study) -> Answer:
     """Return what the optimizer knows: the space, what was tried, the best, what matters, and what is left."""
     trials = _latest(study)
     config = study.spec.study_stopping_config or vertex.StudyStoppingConfig()
-    budget = {ours: limit for field, ours in _BUDGETS.items() if (limit := getattr(config, field)) is not None}
     running, _ = study.trials_page(RUNNING, filter='state in ["active", "stopping"]', measured=True)
     answer = short(study) | {
         "algorithm": study.spec.algorithm.name,
         "space": {name: str(parameter) for name, parameter in study.space.items()},
         "states": dict(Counter(trial.state for trial in trials)),
         "stopped_early": sum(trial.stopped for trial in trials),
-        "budget": budget,
+        "budget": _budget(config),
         "best_trials": [row(trial) for trial in study.best_trials(BEST)],
         **_view(study, trials),
         "tried": _tried(trials),
@@ -121,6 +113,18 @@ def _view(study: Study, trials: Sequence[TrialRecord]) -> Answer:
         "importance": {"shares_of_variance": shares, "note": found.note},
         "promising_region": {region.name: _region(region) for region in regions},
     }
+
+
+def _budget(config: vertex.StudyStoppingConfig) -> Answer:
+    """Return the limits of a study by the protocol's names, with their units."""
+    limits: Answer = {}
+    for name, limit in config:
+        if isinstance(limit, vertex.StudyTimeConstraint):
+            kind = name.removesuffix("_constraint")
+            limits |= {f"{kind}_seconds": limit.max_duration, f"{kind}_ends": limit.end_time and str(limit.end_time)}
+        else:
+            limits[name.replace("num_", "").replace("duration", "seconds")] = limit
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def _region(region: Region) -> Any:
