@@ -36,6 +36,7 @@ class Status:
         step: its last reported step.
         value: the objective at that step.
         finished: how many trials this process has finished.
+        steps: how many steps it has reported.
         best: the best result among them.
         best_trial: the trial with that result.
         page: the address of the study's page.
@@ -52,6 +53,7 @@ class Status:
     step: int | None = None
     value: float | None = None
     finished: int = 0
+    steps: int = 0
     best: float | None = None
     best_trial: int | None = None
     page: str = ""
@@ -94,7 +96,11 @@ class StatusFile:
         with self._lock:
             if self._status is not None:
                 value = _value(measured, self._status.metric)
-                self._write(replace(self._status, trial=number, running=True, step=measured.step_count, value=value))
+                steps = self._status.steps + 1
+                now = replace(
+                    self._status, trial=number, running=True, step=measured.step_count, value=value, steps=steps
+                )
+                self._write(now)
 
     def ended(self, wire: vertex.Trial) -> None:
         """Record that a trial is finished or was released."""

@@ -53,20 +53,54 @@ def wait_for(path: Path) -> str:
     return path.read_text()
 
 
+def slurm(tools: Path) -> None:
+    stand_in = Path(__file__).with_name("slurm.py")
+    for name in ("sbatch", "squeue", "scancel"):
+        put(tools, name, f'#!/bin/sh\nexec {sys.executable} {stand_in} {name} "$@"\n')
+
+
+def start(folder: Path, tools: Path, url: str, *arguments: str) -> subprocess.Popen[str]:
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    command = [sys.executable, "-m", "dodona", "run", *arguments]
+    variables = environment(PATH=path, DODONA_URL=url)
+    return subprocess.Popen(command, cwd=folder, env=variables, stdout=subprocess.PIPE, text=True)
+
+
 class TestSlurm:
+    def test_the_number_of_workers_follows_the_study(self, tmp_path: Path, tools: Path, server_url: str) -> None:
+        slurm(tools)
+        options = ("--backend", "slurm", "--workers", "1:2", "--study", "parabola", str(SCRIPT), "", "2")
+        running = start(tmp_path, tools, server_url, *options)
+        # It begins with one, since there is no study, and a second array makes two.
+        trials_once(server_url, both_are_busy)
+        with dodona.Client(server_url) as client:
+            study = client.get_study("parabola")
+            study.set_wanted_workers(1)
+            assert wait_for(tmp_path / "ended_43") == "143"
+            study.set_wanted_workers(None)
+            said, _ = running.communicate(timeout=PATIENCE_SECONDS)
+            trials = study.trials()
+        assert running.returncode == 0
+        assert said.splitlines()[:3] == [
+            "job 42: 1 worker; their output: dodona-logs/42_*.log; to end them: scancel 42",
+            "1 workers, 2 wanted: starting 1",
+            "2 workers, 1 wanted: stopping slurm-43-1-1",
+        ]
+        assert {trial.state for trial in trials} == {"SUCCEEDED"}
+        assert len(trials) == 6
+
     def test_a_preempted_worker_hands_its_trial_back_and_comes_again(
         self, tmp_path: Path, tools: Path, server_url: str
     ) -> None:
-        stand_in = Path(__file__).with_name("sbatch.py")
-        put(tools, "sbatch", f'#!/bin/sh\nexec {sys.executable} {stand_in} "$@"\n')
+        slurm(tools)
         arguments = ("--backend", "slurm", "--workers", "2", "--logs", "out", str(SCRIPT), "", "0.2")
-        done = run(tmp_path, *arguments, tools=tools, DODONA_URL=server_url)
+        done = run(tmp_path, *arguments, tools=tools, DODONA_URL=server_url, PREEMPTS="1")
         assert done.stderr == ""
         assert done.stdout == "job 42: 2 workers; their output: out/42_*.log; to end them: scancel 42\n"
         trials_once(server_url, both_are_busy)
         (tmp_path / "preempt").touch()
         assert wait_for(tmp_path / "preempted") == "143"
-        assert wait_for(tmp_path / "ended") == "0 0"
+        assert wait_for(tmp_path / "ended_42") == "0 0"
         with dodona.Client(server_url) as client:
             trials = client.get_study("parabola").trials()
         assert {trial.state for trial in trials} == {"SUCCEEDED"}
@@ -101,6 +135,11 @@ class TestSlurm:
         )
         missing = run(tmp_path, "--backend", "slurm", "nowhere.py", tools=tools)
         assert (missing.returncode, missing.stderr) == (2, "dodona: there is no script nowhere.py\n")
+        unnamed = run(tmp_path, "--backend", "slurm", "--workers", "0:4", str(SCRIPT), tools=tools)
+        assert (unnamed.returncode, unnamed.stderr) == (
+            2,
+            "dodona: --workers MIN:MAX needs --study here, the name of the study\n",
+        )
         part = run(tmp_path, "--backend", "slurm", "--gpus-per-worker", "0.5", str(SCRIPT), tools=tools)
         assert (part.returncode, part.stderr) == (2, "dodona: --gpus-per-worker 0.5: slurm gives out whole GPUs\n")
 
@@ -135,6 +174,27 @@ class TestKubernetes:
         assert done.stdout.startswith("job dodona-train-x7k2p: 3 workers; ")
         assert (tmp_path / "asked").read_text() == "create --filename=- --output=name\n"
         assert json.loads((tmp_path / "manifest").read_text())["kind"] == "Job"
+
+    def test_the_number_of_workers_follows_the_study(self, tmp_path: Path, tools: Path, server_url: str) -> None:
+        stand_in = Path(__file__).with_name("kubectl.py")
+        put(tools, "kubectl", f'#!/bin/sh\nexec {sys.executable} {stand_in} "$@"\n')
+        options = ("--backend", "kubernetes", "--image", "i", "--workers", "1:2", "--study", "parabola")
+        running = start(tmp_path, tools, server_url, *options, str(SCRIPT), "", "2")
+        trials_once(server_url, both_are_busy)
+        with dodona.Client(server_url) as client:
+            study = client.get_study("parabola")
+            study.set_wanted_workers(1)
+            assert wait_for(tmp_path / "stopped") == "1 143"
+            study.set_wanted_workers(None)
+            said, _ = running.communicate(timeout=PATIENCE_SECONDS)
+            trials = study.trials()
+        assert running.returncode == 0
+        assert "2 workers, 1 wanted: stopping dodona-script-x7k2p-1-1" in said
+        first, second, *_ = (tmp_path / "patches").read_text().splitlines()
+        assert json.loads(first) == {"spec": {"completions": 2, "parallelism": 2}}
+        assert json.loads(second) == {"spec": {"completions": 1, "parallelism": 1}}
+        assert {trial.state for trial in trials} == {"SUCCEEDED"}
+        assert len(trials) == 6
 
     def test_what_is_missing_is_told(self, tmp_path: Path) -> None:
         without = run(tmp_path, "--backend", "kubernetes", "train.py")

@@ -18,7 +18,7 @@ import pytest
 
 import dodona
 from dodona._status import Status
-from dodona.commands._show import summary
+from dodona.launch.show import summary
 from tests.support.patience import patience
 from tests.support.processes import environment
 
@@ -177,6 +177,51 @@ def test_workers_that_go_by_one_name_are_stopped(run: Callable[..., Run]) -> Non
     )
 
 
+def count(trials: list[dodona.TrialRecord], *states: str) -> int:
+    return sum(one.state in states for one in trials)
+
+
+def test_the_wanted_workers_are_started_and_stopped_and_give_their_trials_back(
+    run: Callable[..., Run], server_url: str
+) -> None:
+    running = run("--workers", 3, SCRIPT, "", 0.4)
+    trials_once(server_url, lambda trials: count(trials, "ACTIVE") == 3)
+    with dodona.Client(server_url) as client:
+        study = client.get_study("parabola")
+        study.set_wanted_workers(0)
+        trials_once(server_url, lambda trials: count(trials, "REQUESTED") > 0 and not count(trials, "ACTIVE"))
+        assert running.process.poll() is None, "it waits until workers are wanted again"
+        study.set_wanted_workers(2)
+        trials_once(server_url, lambda trials: count(trials, "ACTIVE") == 2)
+        code, said, complained = running.end()
+        trials = study.trials()
+    assert (code, complained) == (0, "")
+    assert "0 workers, 2 wanted: starting 2\n" in said
+    assert Counter(one.state for one in trials) == {"SUCCEEDED": 6}
+    assert {one.worker for one in trials} <= {"w-1", "w-2", "w-3"}
+
+
+def test_the_number_follows_what_is_left_to_run(run: Callable[..., Run], server_url: str) -> None:
+    running = run("--workers", "0:4", SCRIPT, "", 1.5)
+    trials_once(server_url, lambda trials: count(trials, "ACTIVE") == 4)
+    # Of six trials, two are left when four have ended: two workers have nothing more to do.
+    code, said, complained = running.end()
+    assert (code, complained) == (0, "")
+    assert "1 workers, 4 wanted: starting 3\n" in said
+    assert re.search(r"^4 workers, 2 wanted: stopping w-\d, w-\d$", said, re.MULTILINE)
+    with dodona.Client(server_url) as client:
+        trials = client.get_study("parabola").trials()
+    assert Counter(one.state for one in trials) == {"SUCCEEDED": 6}
+    assert {one.attempt for one in trials} == {1}, "no worker with a trial was stopped"
+
+
+@pytest.mark.parametrize("workers", ["0", "3:2", "many", "1:0", ":3"])
+def test_a_wrong_number_of_workers_is_refused(run: Callable[..., Run], workers: str) -> None:
+    code, _, complained = run("--workers", workers, SCRIPT).end()
+    assert code == 2
+    assert complained == f"dodona: --workers {workers}: write a number from 1, or MIN:MAX such as 0:8\n"
+
+
 TUNES = """
 import datetime, os, sys
 sys.modules |= {"tensorflow": None, "sklearn": None}  # importing them takes seconds
@@ -254,7 +299,7 @@ class TestGpus:
         tool.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "0\\n1\\n2\\n3\\n"\n')
         tool.chmod(0o755)
         script = tmp_path / "look.py"
-        names = "CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_MEM_FRACTION"
+        names = "DODONA_GPU_PART", "CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_MEM_FRACTION"
         script.write_text(f"import os\nprint(*[os.environ[name] for name in {names} if name in os.environ])\n")
         path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
 
@@ -272,10 +317,12 @@ class TestGpus:
         assert visible(2, 1, CUDA_VISIBLE_DEVICES="3,1") == ["3", "1"]
 
     def test_a_part_of_one(self, visible: Callable[..., Any]) -> None:
-        assert visible(3, 0.5) == ["0 true 0.450", "0 true 0.450", "1 true 0.450"]
+        assert visible(3, 0.5) == ["0.450 0 true 0.450", "0.450 0 true 0.450", "0.450 1 true 0.450"]
 
     def test_a_part_leaves_what_the_user_has_set(self, visible: Callable[..., Any]) -> None:
-        assert visible(2, 0.333, XLA_PYTHON_CLIENT_MEM_FRACTION=".2", CUDA_VISIBLE_DEVICES="7") == ["7 true .2"] * 2
+        assert (
+            visible(2, 0.333, XLA_PYTHON_CLIENT_MEM_FRACTION=".2", CUDA_VISIBLE_DEVICES="7") == ["0.300 7 true .2"] * 2
+        )
 
     def test_more_than_one_is_whole(self, visible: Callable[..., Any]) -> None:
         assert visible(1, 1.5) == (

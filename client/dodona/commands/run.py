@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import enum
 import os
+import re
 import secrets
-import signal
+import shlex
 import socket
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from dodona._searched import SearchedFile
-from dodona.commands._backends import kubernetes, slurm
-from dodona.commands._backends.job import BackendFailed, Job
-from dodona.commands._gpus import VISIBLE, TooFewGpus, shares
-from dodona.commands._show import Show
-from dodona.commands._worker import Worker
+from dodona.launch.fleet import Fleet
+from dodona.launch.gpus import TooFewGpus, gpus_here, mps_runs, shares
+from dodona.launch.kubernetes import KubernetesLauncher
+from dodona.launch.launcher import BackendFailed, Job
+from dodona.launch.local import FixedSeats, LocalLauncher, PackedSeats, PackingWatch, Seats
+from dodona.launch.packing import Packing
+from dodona.launch.scaling import Bounds
+from dodona.launch.show import Show
+from dodona.launch.slurm import SlurmLauncher
+from dodona.launch.watching import Watcher
+from dodona.launch.worker import Worker
 
-POLL_SECONDS = 0.1
+if TYPE_CHECKING:
+    from dodona.launch.ray import RayLauncher
+
 LOGS = Path("dodona-logs")
+AUTO = "auto"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -35,26 +43,62 @@ class Backend(enum.StrEnum):
     """Where the workers run."""
 
     LOCAL = "local"
+    RAY = "ray"
     SLURM = "slurm"
     KUBERNETES = "kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What the command line asks for, on any engine.
+
+    Args:
+        job: what to run.
+        bounds: how many workers there may be.
+        study: the name of the study that they search; None to learn it from them.
+        prefix: of their names.
+        dry_run: whether to only print what would be started.
+    """
+
+    job: Job
+    bounds: Bounds
+    study: str | None
+    prefix: str
+    dry_run: bool
+
+    @property
+    def first(self) -> int:
+        """How many workers start while nobody knows the study yet."""
+        return max(1, self.bounds.least) if self.bounds.follows else self.bounds.most
 
 
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(
     script: Annotated[Path, typer.Argument(help="A Python script that tunes")],
     arguments: Annotated[list[str] | None, typer.Argument(help="Arguments of the script")] = None,
-    workers: Annotated[int, typer.Option(help="How many processes run the script", min=1)] = 1,
+    workers: Annotated[
+        str, typer.Option(help="How many processes run the script; MIN:MAX follows what is left to run")
+    ] = "1",
     gpus_per_worker: Annotated[
-        float | None,
-        typer.Option(help="GPUs of each worker; 0.25 lets four share one, 0 is none [default: all see all]", min=0),
+        str | None,
+        typer.Option(
+            help="GPUs of each worker; 0.25 lets four share one, auto finds how many, 0 is none [default: all see all]"
+        ),
     ] = None,
     cpus_per_worker: Annotated[
-        int | None, typer.Option(help="Processor cores of each worker, on Slurm and Kubernetes", min=1)
+        int | None, typer.Option(help="Processor cores of each worker, on Ray, Slurm and Kubernetes", min=1)
     ] = None,
     logs: Annotated[Path, typer.Option(help="Folder for the workers' output; - for the terminal")] = LOGS,
     grace: Annotated[float, typer.Option(help="Seconds that a worker has to exit", min=0)] = 30.0,
     backend: Annotated[Backend, typer.Option(help="Where the workers run")] = Backend.LOCAL,
+    study: Annotated[
+        str | None, typer.Option(help="The study whose wanted workers are followed [default: the script's, if local]")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be submitted")] = False,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(help="The Ray cluster, host:port or ray://host:port [default: RAY_ADDRESS, or this machine's]"),
+    ] = None,
     sbatch: Annotated[
         list[str] | None, typer.Option(help="An option for sbatch, such as --partition=gpu; may be repeated")
     ] = None,
@@ -63,55 +107,58 @@ def run(
         str | None, typer.Option(help='The Secret whose key "token" is the server\'s token, on Kubernetes')
     ] = None,
 ) -> None:
-    """Run several workers of a script on this machine, on Slurm or on Kubernetes, until the study is done.
+    """Run several workers of a script on this machine, on Ray, on Slurm or on Kubernetes, until the study is done.
 
     A worker that dies is restarted. Ctrl-C, SIGTERM and a closed terminal make every worker release its trial. A second
     Ctrl-C kills them.
 
     Example: dodona run --workers 4 --gpus-per-worker 1 train.py --epochs 20
     """
-    if backend is Backend.LOCAL:
-        raise typer.Exit(_run_here(script, arguments or [], workers, gpus_per_worker, logs, grace))
-    if gpus_per_worker is not None and gpus_per_worker != int(gpus_per_worker):
-        _refuse(f"--gpus-per-worker {gpus_per_worker:g}: {backend} gives out whole GPUs")
-    gpus = None if gpus_per_worker is None else int(gpus_per_worker)
-    job = Job(script, arguments or [], workers, gpus, cpus_per_worker, grace, logs)
+    bounds = _bounds_of(workers)
+    packs = gpus_per_worker == AUTO
+    if packs and backend is not Backend.LOCAL:
+        _refuse(f"--gpus-per-worker auto: {backend} needs a number; only local workers are measured")
+    gpus = None if gpus_per_worker is None or packs else _gpus_of(gpus_per_worker)
+    if backend in (Backend.SLURM, Backend.KUBERNETES) and gpus is not None and gpus != int(gpus):
+        _refuse(f"--gpus-per-worker {gpus:g}: {backend} gives out whole GPUs")
+    if backend is not Backend.KUBERNETES and not script.is_file():
+        _refuse(f"there is no script {script}")
+    # With a DODONA_WORKER of its own, a `dodona run` that starts again after a crash gets its trials back at once.
+    prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(2)}"
+    job = Job(script, arguments or [], gpus, cpus_per_worker, grace, logs)
+    order = _Order(job, bounds, study, prefix, dry_run)
     try:
-        if backend is Backend.SLURM:
-            _on_slurm(job, sbatch or [], dry_run=dry_run)
-        else:
-            _on_kubernetes(job, image, token_secret, dry_run=dry_run)
+        match backend:
+            case Backend.LOCAL:
+                code = _run_here(order, packs=packs)
+            case Backend.RAY:
+                code = _run_on_ray(order, ray_address)
+            case Backend.SLURM:
+                code = _submit(order, SlurmLauncher(job, sbatch or []))
+            case Backend.KUBERNETES:
+                code = _submit(order, _kubernetes(job, image, token_secret))
     except BackendFailed as error:
         typer.echo(f"dodona: {error}", err=True)
-        raise typer.Exit(1) from None
+        code = 1
+    raise typer.Exit(code)
 
 
-def _on_slurm(job: Job, options: Sequence[str], *, dry_run: bool) -> None:
-    _check_exists(job.script)
-    text = slurm.script_of(job, options)
-    if dry_run:
-        typer.echo(text, nl=False)
-        return
-    # Slurm does not create it, and drops the output of a job without it.
-    job.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    number = slurm.submit(text)
-    watch, end = f"{job.logs}/{number}_*.log", f"scancel {number}"
-    typer.echo(f"job {number}: {job.workers} workers; their output: {watch}; to end them: {end}")
+def _bounds_of(text: str) -> Bounds:
+    match = re.fullmatch(r"(?:(\d+):)?(\d+)", text)
+    if match is None or int(match[2]) < 1 or int(match[1] or 0) > int(match[2]):
+        _refuse(f"--workers {text}: write a number from 1, or MIN:MAX such as 0:8")
+    most = int(match[2])
+    return Bounds(most if match[1] is None else int(match[1]), most, follows=match[1] is not None)
 
 
-def _on_kubernetes(job: Job, image: str | None, token_secret: str | None, *, dry_run: bool) -> None:
-    url = os.environ.get("DODONA_URL")
-    if image is None:
-        _refuse("--backend kubernetes needs --image, a container image with Python, dodona and the script")
-    if url is None:
-        _refuse("--backend kubernetes needs DODONA_URL, the server's address as pods reach it")
-    manifest = kubernetes.manifest_of(job, image=image, url=url, token_secret=token_secret)
-    if dry_run:
-        typer.echo(manifest)
-        return
-    name = kubernetes.submit(manifest)
-    watch, end = f"kubectl logs --follow --selector job-name={name}", f"kubectl delete job {name}"
-    typer.echo(f"job {name}: {job.workers} workers; their output: {watch}; to end them: {end}")
+def _gpus_of(text: str) -> float:
+    try:
+        gpus = float(text)
+    except ValueError:
+        gpus = -1.0
+    if not 0 <= gpus < float("inf"):
+        _refuse(f"--gpus-per-worker {text}: write a number from 0, or auto")
+    return gpus
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -119,145 +166,156 @@ def _refuse(reason: str) -> NoReturn:
     raise typer.Exit(2)
 
 
-def _check_exists(script: Path) -> None:
-    if not script.is_file():
-        _refuse(f"there is no script {script}")
+def _kubernetes(job: Job, image: str | None, token_secret: str | None) -> KubernetesLauncher:
+    url = os.environ.get("DODONA_URL")
+    if image is None:
+        _refuse("--backend kubernetes needs --image, a container image with Python, dodona and the script")
+    if url is None:
+        _refuse("--backend kubernetes needs DODONA_URL, the server's address as pods reach it")
+    return KubernetesLauncher(job, image, url, token_secret)
 
 
-def _run_here(
-    script: Path, arguments: Sequence[str], workers: int, gpus_per_worker: float | None, logs: Path, grace: float
-) -> int:
-    """Run the workers on this machine; return the exit code."""
-    _check_exists(script)
-    console = Console()
+def _submit(order: _Order, launcher: SlurmLauncher | KubernetesLauncher) -> int:
+    """Submit workers that go on without this process, and follow their study if its name is known."""
+    if order.dry_run:
+        typer.echo(launcher.dry_run(order.first).rstrip("\n"))
+        return 0
+    if order.study is None:
+        if order.bounds.follows:
+            _refuse("--workers MIN:MAX needs --study here, the name of the study")
+        launcher.start(order.bounds.most)
+        typer.echo(launcher.logs())
+        return 0
+    fleet = Fleet(launcher, order.bounds, Watcher(lambda: order.study, typer.echo), typer.echo)
+    fleet.until_done()
+    if fleet.signals:
+        typer.echo(f"the workers go on without being followed; {launcher.logs()}")
+        return 128 + fleet.signals[0]
+    return 0
+
+
+def _run_on_ray(order: _Order, address: str | None) -> int:
+    """Run the workers as tasks of Ray; return the exit code."""
+    if order.bounds.follows and order.study is None:
+        _refuse("--workers MIN:MAX needs --study here, the name of the study")
+    if order.dry_run:
+        job = order.job
+        typer.echo(f"{order.first} tasks: num_gpus={job.gpus or 0:g} num_cpus={job.cpus or 1} max_retries=-1")
+        _print_commands(order, [{}] * order.first)
+        return 0
+    launcher = _ray(order, address)
+    fleet = Fleet(launcher, order.bounds, Watcher(lambda: order.study, typer.echo), typer.echo)
+    fleet.until_done()
+    if fleet.signals:
+        return 128 + fleet.signals[0]
+    return 1 if launcher.died else 0
+
+
+def _ray(order: _Order, address: str | None) -> RayLauncher:
     try:
-        variables = shares(workers, gpus_per_worker)
+        from dodona.launch.ray import RayLauncher
+    except ImportError:
+        raise BackendFailed("--backend ray needs Ray: pip install 'dodona[ray]'") from None
+    return RayLauncher(order.job, order.prefix, address, typer.echo)
+
+
+def _print_commands(order: _Order, variables: Sequence[dict[str, str]]) -> None:
+    command = shlex.join(["python", str(order.job.script), *order.job.arguments])
+    for number, given in enumerate(variables, 1):
+        named = {"DODONA_WORKER": f"{order.prefix}-{number}"} | given
+        typer.echo(f"{' '.join(f'{name}={shlex.quote(value)}' for name, value in named.items())} {command}")
+
+
+def _run_here(order: _Order, *, packs: bool) -> int:
+    """Run the workers on this machine; return the exit code."""
+    bounds, job = order.bounds, order.job
+    try:
+        gpus = gpus_here()[0] if packs else []
+        if packs and not gpus:
+            raise TooFewGpus("there is none to share")
+        variables = [] if packs else shares(bounds.most, job.gpus)
     except TooFewGpus as error:
-        _refuse(f"--gpus-per-worker {gpus_per_worker:g}: {error}")
-    has_files = str(logs) != "-"
+        _refuse(f"--gpus-per-worker {AUTO if packs else f'{job.gpus:g}'}: {error}")
+    seats: Seats = PackedSeats(gpus) if packs else FixedSeats(variables)
+    packing = _packing(bounds.most, job.gpus, gpus)
+    if order.dry_run:
+        count = min(order.first, packing.room if packing else order.first)
+        _print_commands(order, [seats.variables(number, {}) for number in range(count)])
+        return 0
+    has_files = str(job.logs) != "-"
     if has_files:
-        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # With a DODONA_WORKER of its own, a `dodona run` that starts again after a crash gets its trials back at once.
-    prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(2)}"
-    command = [sys.executable, str(script), *arguments]
+        job.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    crew: list[Worker] = []
+    show = Show(Console(), crew)
     with tempfile.TemporaryDirectory(prefix="dodona-run-") as folder:
-        searched = SearchedFile(Path(folder) / "searched")
-        crew = [
-            Worker(
-                name,
-                command,
-                mine,
-                logs / f"{name}.log" if has_files else None,
-                Path(folder) / f"{name}.json",
-                searched,
+        command = [sys.executable, str(job.script), *job.arguments]
+        place = job.logs if has_files else None
+        launcher = LocalLauncher(
+            order.prefix, command, seats, place, Path(folder), job.grace, show.print_line, crew, packing
+        )
+        room = _room(packing, gpus, crew, show.print_line)
+        watcher = Watcher(lambda: order.study or _page_of(crew), show.print_line)
+        fleet = Fleet(launcher, bounds, watcher, show.print_line, check=lambda: _check(crew, show), room=room)
+        with show.shown():
+            problem = fleet.until_done()
+        return _report_end(crew, problem, fleet.signals)
+
+
+def _packing(most: int, gpus_each: float | None, gpus: list[str]) -> Packing | None:
+    """Return the policy of workers that share GPUs; None if none do."""
+    if gpus:
+        return Packing(len(gpus), most)
+    if gpus_each is not None and 0 < gpus_each < 1:
+        return Packing(1, most, room=most, grows=False)
+    return None
+
+
+def _room(
+    packing: Packing | None, gpus: list[str], crew: Sequence[Worker], say: Callable[[str], None]
+) -> Callable[[], int] | None:
+    if packing is None:
+        return None
+    if mps_runs():
+        say("the workers share the GPUs through NVIDIA's Multi-Process Service, which runs here")
+    return PackingWatch(packing, gpus, crew, say).room
+
+
+def _page_of(crew: Sequence[Worker]) -> str | None:
+    """Return the address of the page of the study that the workers search; None before their first trial."""
+    statuses = [status for worker in crew if (status := worker.status) is not None and status.page]
+    statuses.sort(key=lambda status: not status.running)
+    return statuses[0].page if statuses else None
+
+
+def _check(crew: Sequence[Worker], show: Show) -> str | None:
+    """Show the workers; return an error if two of them use the same id and so would get the same trials."""
+    show.check()
+    called: dict[str, str] = {}
+    for worker in crew:
+        status = worker.status
+        if status is None:
+            continue
+        if (other := called.setdefault(status.worker, worker.name)) != worker.name:
+            return (
+                f"{other} and {worker.name} both call themselves {status.worker!r}: "
+                "leave tuner_id= and worker= out of the script"
             )
-            for name, mine in ((f"{prefix}-{index}", mine) for index, mine in enumerate(variables, 1))
-        ]
-        for worker, mine in zip(crew, variables, strict=True):
-            gpus = f"  {VISIBLE}={mine[VISIBLE]}" if VISIBLE in mine else ""
-            place = worker.log or "started"
-            console.print(f"{worker.name}: {place}{gpus}", highlight=False, soft_wrap=True)
-        return _Run(crew, console, grace).until_done()
+    return None
 
 
-class _Run:
-    """The workers from their start to their end.
-
-    Args:
-        crew: the workers.
-        console: where to show them.
-        grace: how many seconds they have to exit.
-    """
-
-    def __init__(self, crew: Sequence[Worker], console: Console, grace: float) -> None:
-        self._crew = crew
-        self._show = Show(console, crew)
-        self._grace = grace
-        self._signals: list[int] = []
-
-    def until_done(self) -> int:
-        """Run the workers to their end; return the exit code."""
-        before = {number: signal.signal(number, self._on_signal) for number in _exit_signals()}
-        try:
-            with self._show.shown():
-                shared_id = self._work()
-                if shared_id or self._signals:
-                    self._stop()
-        finally:
-            for worker in self._crew:
-                worker.kill()
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        return self._report_end(shared_id)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        self._signals.append(number)
-
-    def _work(self) -> str | None:
-        """Watch the workers until all have ended or a signal arrives; return an error that stops them, if any."""
-        for worker in self._crew:
-            worker.start()
-        while not self._signals and not all(worker.ended for worker in self._crew):
-            time.sleep(POLL_SECONDS)
-            for worker in self._crew:
-                worker.check()
-            self._show.check()
-            if (shared_id := self._shared_id()) is not None:
-                return shared_id
-        return None
-
-    def _shared_id(self) -> str | None:
-        """Return an error if two workers use the same id and so would get the same trials."""
-        called: dict[str, str] = {}
-        for worker in self._crew:
-            status = worker.status
-            if status is None:
-                continue
-            if (other := called.setdefault(status.worker, worker.name)) != worker.name:
-                return (
-                    f"{other} and {worker.name} both call themselves {status.worker!r}: "
-                    "leave tuner_id= and worker= out of the script"
-                )
-        return None
-
-    def _stop(self) -> None:
-        """Ask every worker to release its trial and exit, and kill those that do not end in time."""
-        heard = len(self._signals)
-        for worker in self._crew:
-            worker.interrupt()
-        self._show.print_line("every worker releases its trial ...")
-        deadline = time.monotonic() + self._grace
-        while left := [worker for worker in self._crew if not worker.has_exited()]:
-            if time.monotonic() >= deadline or len(self._signals) > heard:
-                break
-            time.sleep(POLL_SECONDS)
-        for worker in left:
-            self._show.print_line(f"{worker.name} did not exit in time and is killed")
-            worker.kill()
-
-    def _report_end(self, shared_id: str | None) -> int:
-        """Print how the workers ended; return the exit code."""
-        if shared_id:
-            typer.echo(f"dodona: {shared_id}", err=True)
-            return 2
-        if self._signals:
-            return 128 + self._signals[0]
-        lost = [worker for worker in self._crew if worker.given_up]
-        if lost:
-            names = ", ".join(worker.name for worker in lost)
-            if lost[-1].log is None:
-                typer.echo(f"dodona: {names} died repeatedly", err=True)
-            else:
-                typer.echo(f"dodona: {names} died repeatedly; the end of {lost[-1].log}:", err=True)
-                typer.echo(lost[-1].last_lines(), err=True)
-        return 1 if lost else 0
-
-
-def _exit_signals() -> list[signal.Signals]:
-    """Return the signals that ask this process to exit."""
-    signals = [signal.SIGINT, signal.SIGTERM]
-    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
-    # Under `nohup` the workers continue when the terminal is closed.
-    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
-        signals.append(hangup)
-    return signals
+def _report_end(crew: Sequence[Worker], error: str | None, signals: Sequence[int]) -> int:
+    """Print how the workers ended; return the exit code."""
+    if error:
+        typer.echo(f"dodona: {error}", err=True)
+        return 2
+    if signals:
+        return 128 + signals[0]
+    lost = [worker for worker in crew if worker.given_up]
+    if lost:
+        names = ", ".join(worker.name for worker in lost)
+        if lost[-1].log is None:
+            typer.echo(f"dodona: {names} died repeatedly", err=True)
+        else:
+            typer.echo(f"dodona: {names} died repeatedly; the end of {lost[-1].log}:", err=True)
+            typer.echo(lost[-1].last_lines(), err=True)
+    return 1 if lost else 0

@@ -112,7 +112,8 @@ RULES: Mapping[str, Rule] = {
     "undelete_study": EDIT,
     "purge_study": ADMINISTER,
     # Workers.
-    "list_workers": LOOK,
+    # `dodona run` counts them.
+    "list_workers": READ,
     "list_all_workers": LOOK,
     "stop_worker": EDIT,
     "resume_worker": EDIT,

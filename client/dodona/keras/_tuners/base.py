@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Self
@@ -26,10 +27,13 @@ from dodona.keras._oracle.arguments import ORACLE_SETTINGS, oracle_of
 from dodona.keras._oracle.oracle import CloudOracle
 from dodona.keras._process.out_of_memory import out_of_memory
 from dodona.keras._process.restart import check_restart, record_search, restart
+from dodona.keras._process.shared_gpu import OutOfMemoryBesideOthers, is_shared, limit_memory
 from dodona.keras._process.signals import sigterm_exits
 from dodona.keras._process.worker import NAMELESS, without_chief
 from dodona.keras._study.folders import project_folder
 from dodona.keras._tuners.first_build import explore
+
+logger = logging.getLogger("dodona")
 
 
 class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has no types
@@ -128,11 +132,13 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             SearchInterrupted: the server does not answer. The running trial expires with its lease; the next search of
                 this worker continues it, unless another worker has it by then.
             KeyboardInterrupt: Ctrl-C; the running trial was released for other workers.
-            SystemExit: SIGTERM, unless the program handles it; the running trial was released too.
+            SystemExit: SIGTERM, unless the program handles it, or a lack of memory on a GPU that `dodona run` lets
+                others use too; the running trial was released.
             Exception: an error of a hook or of KerasTuner outside of a trial's run; the running trial was released too.
         """
         study = self.oracle.study
         record_search(study)
+        limit_memory()
         if fit_kwargs.get("verbose", 1):
             announce(study.display_name, study.url)
         self._bars = "verbose" in fit_kwargs
@@ -171,6 +177,9 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
         except Exception as error:
             if (reason := out_of_memory(error)) is None:
                 raise
+            if is_shared():
+                logger.warning("trial %s is given back, since others use the GPU too: %s", trial.trial_id, reason)
+                raise OutOfMemoryBesideOthers(reason) from error
             # The same values would not fit the next time either, so there is no retry.
             raise FailedTrialError(f"out of memory: {reason}") from error
         if not self.oracle.get_trial(trial.trial_id).metrics.exists(self.oracle.objective.name):

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from dodona._status import Status
 from dodona._text import line_of
-from dodona.commands._worker import Worker
+from dodona.launch.worker import Worker
 
 REFRESHES_PER_SECOND = 4
 

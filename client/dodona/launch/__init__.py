@@ -1,0 +1,1 @@
+"""Workers of one script on an engine that starts processes: this machine, Ray, Slurm, Kubernetes."""
