@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from dodona.launch.gpus import VISIBLE, of_part
 from dodona.launch.launcher import BackendFailed, Job
 from dodona.launch.ray_task import run_worker
 
+ANSWER_SECONDS = 20.0
 # Variables of this process that the workers get.
 PASSED = ("DODONA_", "KERAS_", "TF_", "XLA_", "JAX_")
 # Those that are about this process alone.
@@ -42,6 +44,8 @@ class RayLauncher:
         self._say = say
         self._tasks: dict[str, Any] = {}
         self.died: list[str] = []
+        if address is not None:
+            _check_answers(address)
         try:
             ray.init(address=address or os.environ.get("RAY_ADDRESS") or "auto", logging_level=logging.WARNING)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -96,6 +100,21 @@ class RayLauncher:
             self._say(f"{name}: {str(error).strip().splitlines()[-1]}")
         else:
             self._say(f"{name}: ended")
+
+
+def _check_answers(address: str) -> None:
+    """Check that something answers at "host:port" or "ray://host:port"; Ray itself tries for minutes.
+
+    Raises:
+        BackendFailed: nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise BackendFailed(f"no Ray cluster {address}: {error}; start one with: ray start --head") from None
 
 
 def variables_for(gpus: float | None) -> dict[str, str]:
