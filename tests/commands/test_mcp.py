@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx
@@ -342,5 +342,16 @@ def test_a_client_of_the_newest_protocol_needs_no_handshake(server_url, study):
             assert len((await client.list_tools()).tools) == len(OFFERS)
             answered = await client.call_tool("summarize_study", {"study": "digits"})
             assert answered.structured_content["trials_left"] == 10
+
+    asyncio.run(within())
+
+
+def test_many_assistants_at_once_are_all_answered(server_url, study):
+    async def within() -> None:
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(Client(f"{server_url}/mcp")) for _ in range(30)]
+            asked = {"study": "digits", "trial": 2}
+            answers = await asyncio.gather(*(client.call_tool("get_trial", asked) for client in clients))
+            assert {answer.structured_content["trial"] for answer in answers} == {2}
 
     asyncio.run(within())

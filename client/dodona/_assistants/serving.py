@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, cast
 
 from anyio import CapacityLimiter, to_thread
+from anyio.lowlevel import RunVar
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
@@ -24,6 +25,7 @@ reason that the optimizer cannot know, and change the space or the budget rather
 
 # Calls of tools at a time; they wait for calls of the API, which need other threads.
 AT_ONCE = 8
+_LIMITER: RunVar[CapacityLimiter] = RunVar("_LIMITER")
 
 Connect = Callable[[], AbstractContextManager[Client]]
 
@@ -36,13 +38,12 @@ def server_of(connect: Connect, calls: Set[str], *, read_only: bool = False) -> 
         calls: the calls of the API that are allowed; tools that need others are not offered.
         read_only: whether to offer only the tools that change nothing.
     """
-    limiter = CapacityLimiter(AT_ONCE)
     offers = [one for one in OFFERS if one.calls <= calls and not (read_only and one.changes)]
-    tools = [_described(one).model_copy(update={"fn": _running(one, connect, limiter)}) for one in offers]
+    tools = [_described(one).model_copy(update={"fn": _running(one, connect)}) for one in offers]
     return MCPServer("dodona", instructions=INSTRUCTIONS, version=__version__, tools=tools)
 
 
-def _running(offer: Offer, connect: Connect, limiter: CapacityLimiter) -> Callable[..., Any]:
+def _running(offer: Offer, connect: Connect) -> Callable[..., Any]:
     """Return what runs a tool, in a thread: the client waits for answers."""
 
     def in_thread(arguments: dict[str, Any]) -> Any:
@@ -54,9 +55,19 @@ def _running(offer: Offer, connect: Connect, limiter: CapacityLimiter) -> Callab
             raise ToolError(str(error)) from error
 
     async def run(**arguments: Any) -> Any:
-        return await to_thread.run_sync(in_thread, arguments, limiter=limiter)
+        return await to_thread.run_sync(in_thread, arguments, limiter=_limiter())
 
     return run
+
+
+def _limiter() -> CapacityLimiter:
+    """Return the limiter that all requests of an event loop share."""
+    try:
+        return _LIMITER.get()
+    except LookupError:
+        limiter = CapacityLimiter(AT_ONCE)
+        _LIMITER.set(limiter)
+        return limiter
 
 
 @functools.cache
