@@ -197,3 +197,64 @@ def test_a_trial_is_noted_and_its_files_are_shown(page: Page, api: Filled, study
     expect(page.locator("main")).to_contain_text("Jumps at the end.")
     undo(page)
     expect(page.locator("main")).not_to_contain_text("Jumps at the end.")
+
+
+def test_the_stopping_rule_and_completion_are_undone(page: Page, api: Filled, study: str) -> None:
+    api.post(f"/{study}:setStoppingRule", {"noProgressStoppingSpec": {"patience": 7}})
+    page.goto(f"{S}/{study}")
+    edit(page, "Early stopping")
+    page.get_by_label("Rule", exact=True).select_option(label="Median")
+    page.get_by_role("button", name="Change").click()
+    notice(page, "The rule is changed.")
+    assert "medianAutomatedStoppingSpec" in api.get(f"/{study}")["studySpec"]
+    undo(page)
+    spec = api.get(f"/{study}")["studySpec"]
+    assert spec["noProgressStoppingSpec"]["patience"] == 7
+    assert "medianAutomatedStoppingSpec" not in spec
+    page.get_by_role("button", name="Complete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Complete").click()
+    notice(page, "The study is completed.")
+    assert api.get(f"/{study}")["state"] == "COMPLETED"
+    undo(page)
+    assert api.get(f"/{study}")["state"] == "ACTIVE"
+
+
+def test_single_keys_act_are_listed_and_can_be_switched_off(page: Page, study: str) -> None:
+    page.goto(f"{S}/{study}")
+    page.keyboard.press("p")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Pause the study")
+    # In a field and in a dialog they are only characters.
+    page.keyboard.type("qb?")
+    expect(dialog.get_by_label("Reason")).to_have_value("qb?")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.keyboard.press("?")
+    expect(dialog).to_contain_text("Queue a trial")
+    assert faults_for_all(page) == []
+    dialog.get_by_label("Keys of one character").uncheck()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.reload()
+    page.keyboard.press("p")
+    page.keyboard.press("?")
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Keys").click()
+    dialog.get_by_label("Keys of one character").check()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.keyboard.press("w")
+    page.wait_for_url("**/workers")
+
+
+def test_workers_and_the_server_follow_a_stream(page: Page, api: Filled, study: str) -> None:
+    page.clock.install()
+    for address in ("/workers", f"/workers?study=p/l/{study}", "/server"):
+        with page.expect_response(lambda answer: answer.url.endswith("/changes")) as changes:
+            page.goto(address)
+        assert changes.value.status == 200
+    page.goto(f"/workers?study=p/l/{study}")
+    expect(page.locator("#workers")).to_contain_text("No worker is alive")
+    # The clock of the page stands still: only the stream can tell it.
+    api.start(study)
+    expect(page.locator("#workers")).to_contain_text("Running")

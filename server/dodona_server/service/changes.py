@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncIterator
 
@@ -16,7 +17,8 @@ SILENT_SECONDS = 15.0
 # Streams end after this time and begin again, so that whoever may no longer read the study no longer follows it.
 STREAM_SECONDS = 600.0
 MAX_PAGES = 500
-# A page is told of changes at most this often, and all pages together.
+# A page is told of changes at most this often, and all pages together. Pages are told at the same moments, the
+# multiples of their pause: then they hear the same mark and share one answer.
 LEAST_PAUSE_SECONDS = 1.0
 REFRESHES_PER_SECOND = 25.0
 
@@ -81,7 +83,8 @@ class Changes:
                 page.seen = page.latest
                 yield page.seen if changed else ""
                 if changed:
-                    await page.rest(max(LEAST_PAUSE_SECONDS, len(self._pages) / REFRESHES_PER_SECOND))
+                    pause = max(LEAST_PAUSE_SECONDS, math.ceil(len(self._pages) / REFRESHES_PER_SECOND))
+                    await page.rest(pause - time.monotonic() % pause)
         finally:
             self._watcher.leave(page)
             self._pages.discard(page)

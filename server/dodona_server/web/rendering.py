@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from starlette.types import Scope
 
 from dodona_server.aside import aside
+from dodona_server.domain.access import NOBODY
 from dodona_server.web import format as texts
 from dodona_server.web import words
 from dodona_server.web.assets import Asset, load_assets
@@ -70,7 +71,7 @@ def rendered(scope: Scope, template: str, **context: Any) -> bytes:
     known = {
         "session": bool(principal and principal.session),
         "who": principal.name if principal else "",
-        "administers": bool(principal and principal.may("access_page", None)),
+        "may": principal.may if principal else NOBODY.may,
     }
     text = _templates().get_template(template).render(root=root, **known, **context)
     # Templates name paths of the server. No text of a user is changed: its quotes are escaped.

@@ -53,10 +53,19 @@ async function takeBack(undo, button) {
 }
 
 // The call that undoes what the form has done.
-function undoOf(form, content) {
+function undoOf(form, content, before) {
+  if (before) return { send: form.dataset.send, body: before };
   if (!form.dataset.undo) return null;
   const undo = JSON.parse(form.dataset.undo);
   return { ...undo, send: undo.send.replace("{id}", content.id ?? "") };
+}
+
+// The stopping rule that a form replaces, as the API has it.
+async function ruleBefore(form) {
+  if (form.dataset.body !== "rule") return null;
+  const path = form.dataset.send.replace(/^POST |:\w+$/g, "");
+  const { studySpec } = await call({ dataset: {} }, "GET", at(path));
+  return Object.fromEntries(Object.entries(studySpec).filter(([name]) => name.endsWith("StoppingSpec")));
 }
 
 // An answer that was lost is fetched again by the same id, so that nothing happens twice.
@@ -70,7 +79,8 @@ async function call(form, method, path, body) {
   const headers = { Accept: "application/json" };
   let answer;
   try {
-    if (method === "DELETE") answer = await fetch(`${path}?requestId=${id}`, { method, headers });
+    if (method === "GET") answer = await fetch(path, { headers });
+    else if (method === "DELETE") answer = await fetch(`${path}?requestId=${id}`, { method, headers });
     else answer = await fetch(path, { method, headers: { ...headers, "Content-Type": "application/json" }, body: body(id) });
   } catch {
     throw new Error("The server does not answer. Try again: nothing is done twice.");
@@ -95,7 +105,7 @@ function reveal(secret) {
   dialog.showModal();
 }
 
-async function follow(form, content) {
+async function follow(form, content, before) {
   const [what, where] = form.dataset.then.split(" ");
   if (what === "reload") return location.reload();
   if (what === "go") return location.assign(at(where));
@@ -103,7 +113,7 @@ async function follow(form, content) {
   form.closest("dialog")?.close();
   if (what === "secret") reveal(content.secret);
   const link = form.dataset.done && [pageOf(content.name), "Show it"];
-  const undo = undoOf(form, content);
+  const undo = undoOf(form, content, before);
   if (link) announce(form.dataset.done.replace("{id}", content.id), link, content.state === "SUCCEEDED" ? null : undo);
   else if (form.dataset.said) announce(form.dataset.said, null, undo);
   await refresh().catch(() => announce("It is done, but the page could not be fetched again.", [location.href, "Reload"]));
@@ -116,7 +126,8 @@ async function send(form) {
   try {
     const { path, body } = bodyOf(form);
     const [method, address] = form.dataset.send.split(" ");
-    await follow(form, await call(form, method, at(path ?? address), body));
+    const before = await ruleBefore(form);
+    await follow(form, await call(form, method, at(path ?? address), body), before);
   } catch (error) {
     complain(form, error.message);
   } finally {

@@ -4,6 +4,7 @@ import "./live.js";
 import "./actions.js";
 import "./forms.js";
 import "./builder.js";
+import "./keys.js";
 
 document.documentElement.classList.add("script");
 showTimes(document);

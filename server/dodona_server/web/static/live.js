@@ -42,7 +42,7 @@ function put(text) {
     callbacks: { beforeAttributeUpdated: mayUpdate, beforeNodeMorphed: mayMorph },
   });
   // A form that is in use stays as it is.
-  for (const form of page.querySelectorAll("dialog")) {
+  for (const form of page.querySelectorAll("dialog:not([data-own])")) {
     const own = document.getElementById(form.id);
     if (own && !own.open) Idiomorph.morph(own, form);
   }
