@@ -61,3 +61,9 @@ def test_no_page_asks_another_host(site: Path) -> None:
             r'<(?:script|link rel="stylesheet"|img)[^>]+(?:src|href)="(https?://[^"]+)"', page.read_text()
         )
         assert not asked, page
+
+
+def test_the_python_api_has_what_studies_inherit(site: Path) -> None:
+    page = (site / "api/index.html").read_text()
+    for name in ("dodona.Study.ask_batch", "dodona.Study.set_budget", "dodona.keras.CloudTuner", "dodona.near"):
+        assert f'id="{name}"' in page, name
