@@ -6,6 +6,7 @@ The README's scripts and those of docs/clients.md run in tests of their own, wit
 from __future__ import annotations
 
 import ast
+import importlib
 import itertools
 import json
 import re
@@ -73,7 +74,10 @@ def reader() -> Namespace:
 def of_keras() -> Namespace:
     """Return a model and data for pages about Keras."""
     import keras
+    import keras_tuner
     import numpy as np
+
+    importlib.import_module("dodona.keras")
 
     def build_model(hp: Any) -> Any:
         model = keras.Sequential([keras.layers.Dense(hp.Int("units", 4, 8)), keras.layers.Dense(10, "softmax")])
@@ -84,7 +88,7 @@ def of_keras() -> Namespace:
 
     data = {name: np.random.default_rng(0).normal(size=(64, 4)) for name in ("x", "x_val")}
     labels = {name: np.arange(64) % 10 for name in ("y", "y_val")}
-    return {**reader(), "keras": keras, "build_model": build_model, **data, **labels}
+    return {**reader(), "keras": keras, "keras_tuner": keras_tuner, "build_model": build_model, **data, **labels}
 
 
 def with_results() -> Namespace:
@@ -133,7 +137,7 @@ def test_blocks_about_figures_run(name: str, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["how-to.md", "keras.md", "tutorial.md"])
+@pytest.mark.parametrize("name", ["how-to.md", "keras.md", "tutorial.md", "coming-from-keras-tuner.md"])
 def test_blocks_of_keras_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     run(ROOT / "docs" / name, of_keras())
