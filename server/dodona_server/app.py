@@ -104,7 +104,7 @@ class Options:
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
         max_requests_per_second: of each principal, in the mean; None for no limit.
         root_path: the path below which a proxy serves the server, such as /dodona; "" for none.
-        quotas: the bytes that each project may keep.
+        quotas: what each project may keep.
         webhooks_to_private: whether webhooks may name addresses of private networks.
         access_log: which requests are logged.
         kept_seconds: how long a deleted study can be brought back.
@@ -206,7 +206,9 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.feed = Feed(store, watcher)
     app.state.changes = Changes(store, watcher)
     app.state.shared_answers = SharedAnswers()
-    app.state.studies = StudyService(store, time.time, schedule, options.kept_seconds, strict=options.strict)
+    app.state.studies = StudyService(
+        store, time.time, schedule, options.kept_seconds, strict=options.strict, quotas=quotas
+    )
     app.state.webhooks = WebhookService(store, time.time)
     app.state.quotas = quotas
     app.state.gauges = Gauges(store)
@@ -215,8 +217,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.status = StatusQueries(store, app.state.gauges, schedule, _place(store, options))
     app.state.workers = WorkerService(store, time.time)
     app.state.queries = queries = TrialQueries(store)
-    app.state.trials = trials = TrialService(store, time.time, schedule, options.kept_measurements)
-    app.state.suggestions = suggestions = SuggestionService(store, time.time, stopping, schedule)
+    app.state.trials = trials = TrialService(store, time.time, schedule, options.kept_measurements, quotas)
+    app.state.suggestions = suggestions = SuggestionService(store, time.time, stopping, schedule, quotas)
     app.state.operations = OperationService(store, time.time)
     app.state.calls = calls = TrialCalls(trials, suggestions, queries)
     # `include_router` would create every route a second time.

@@ -137,7 +137,12 @@ def options_of(settings: Settings) -> Options:
         min_free_bytes=settings.min_free_bytes,
         max_requests_per_second=settings.max_requests_per_second,
         root_path=settings.root_path,
-        quotas=ProjectLimits(settings.max_project_artifact_bytes, settings.max_project_metadata_bytes),
+        quotas=ProjectLimits(
+            artifact_bytes=settings.max_project_artifact_bytes,
+            metadata_bytes=settings.max_project_metadata_bytes,
+            studies=settings.max_project_studies,
+            trials=settings.max_project_trials,
+        ),
         webhooks_to_private=settings.webhooks_to_private,
         access_log=settings.access_log,
         kept_seconds=settings.undelete_days * 24 * 3600,

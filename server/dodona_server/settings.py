@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     # What each project may keep; by default without limit.
     max_project_artifact_bytes: int | None = Field(default=None, ge=1)
     max_project_metadata_bytes: int | None = Field(default=None, ge=1)
+    max_project_studies: int | None = Field(default=None, ge=1)
+    max_project_trials: int | None = Field(default=None, ge=1)
     # Whether webhooks may name addresses of private networks.
     webhooks_to_private: bool = False
     log_format: Literal["text", "json"] = "text"

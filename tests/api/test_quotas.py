@@ -45,7 +45,7 @@ def test_artifacts_have_a_quota_with_a_warning_before(api, trial, study, spec, c
     assert "Little room left" not in api.client.get("/").text
     assert caplog.text == ""
     put(api, trial, "b", 150)
-    assert "the artifacts of project p take up 700 of 1000 bytes" in caplog.text
+    assert "project p: artifacts take up 850 of 1000 bytes" in caplog.text
     assert "p: artifacts take up 850 of 1000 bytes" in api.client.get("/").text
     error = put(api, trial, "c", 151, 507, chunked)["error"]
     assert error["status"] == "RESOURCE_EXHAUSTED"
@@ -78,3 +78,47 @@ def test_metadata_has_one_and_may_always_be_removed(api, trial, study, spec):
     api.post("/studies", {"studyId": "t", "studySpec": spec})
     api.post(f"{study}:updateMetadata", {"metadata": {"a": ""}})
     api.post(f"{study}:updateMetadata", {"metadata": {"c": "x" * 200}})
+
+
+@pytest.fixture
+def counted(database_url):
+    options = Options(quotas=ProjectLimits(studies=2, trials=3))
+    with TestClient(create_app(open_store(database_url), options), base_url="http://localhost") as client:
+        yield Api(client)
+
+
+def test_studies_have_one(counted, spec, caplog):
+    caplog.set_level(logging.WARNING)
+    for name in ("s", "t"):
+        counted.post("/studies", {"studyId": name, "studySpec": spec})
+    assert "project p: there are 2 of 2 studies" in caplog.text
+    answer = counted.client.post(f"{HERE}/studies", json={"studyId": "u", "studySpec": spec})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "30")
+    assert answer.json()["error"]["status"] == "RESOURCE_EXHAUSTED"
+    assert "project p has 2 studies, and its quota is 2: delete some" in answer.json()["error"]["message"]
+    assert "p: there are 2 of 2 studies" in counted.client.get("/").text
+    # One that exists is found as before, and a deleted one makes room.
+    counted.post("/studies", {"studyId": "s", "studySpec": spec})
+    counted.delete("/studies/t")
+    counted.post("/studies", {"studyId": "u", "studySpec": spec})
+
+
+def test_trials_have_one_and_those_that_exist_go_on(counted, spec):
+    for name in ("s", "t"):
+        counted.post("/studies", {"studyId": name, "studySpec": spec})
+    counted.post("/studies/s/trials:suggest", {"clientId": "a", "suggestionCount": 1})
+    # As many as there is room for.
+    more = counted.post("/studies/t/trials:suggest", {"clientId": "b", "suggestionCount": 5})["response"]["trials"]
+    assert [one["id"] for one in more] == ["1", "2"]
+    for path, body in (
+        ("/studies/s/trials:suggest", {"clientId": "c", "suggestionCount": 1}),
+        ("/studies/s/trials", {"parameters": []}),
+    ):
+        error = counted.post(path, body, 429)["error"]
+        assert error["message"].startswith("project p has 3 trials, and its quota is 3")
+    # A worker that comes back gets its trial, reports and completes it.
+    held = counted.post("/studies/t/trials:suggest", {"clientId": "b", "suggestionCount": 2})["response"]["trials"]
+    assert [one["id"] for one in held] == ["1", "2"]
+    counted.post("/studies/t/trials/1:complete", {"trialInfeasible": True})
+    counted.delete("/studies/t/trials/2")
+    counted.post("/studies/s/trials:suggest", {"clientId": "c", "suggestionCount": 1})

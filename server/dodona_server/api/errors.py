@@ -23,6 +23,7 @@ from dodona_server.domain.errors import (
     InvalidArgument,
     NotFound,
     PermissionDenied,
+    QuotaExceeded,
     StorageFull,
     TooLarge,
     Unavailable,
@@ -40,6 +41,7 @@ _CODES: dict[type[DodonaError], tuple[int, str]] = {
     AlreadyExists: (409, "ALREADY_EXISTS"),
     Aborted: (409, "ABORTED"),
     TooLarge: (413, "INVALID_ARGUMENT"),
+    QuotaExceeded: (429, "RESOURCE_EXHAUSTED"),
     StorageFull: (507, "RESOURCE_EXHAUSTED"),
     Unavailable: (503, "UNAVAILABLE"),
 }
@@ -59,6 +61,8 @@ _CANONICAL = {
 }
 
 
+# How long a client waits before it asks a project that is full again.
+QUOTA_PAUSE_SECONDS = "30"
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 # Messages quote the input, which may be long.
 MAX_MESSAGE_LENGTH = 2000
@@ -102,7 +106,8 @@ async def _domain_error(_request: Request, error: DodonaError) -> Response:
 def domain_response(error: DodonaError) -> Response:
     """Return the answer for a domain error."""
     code, status = next(_CODES[cls] for cls in type(error).__mro__ if cls in _CODES)
-    return error_response(code, status, error.named(vertex_field))
+    headers = {"Retry-After": QUOTA_PAUSE_SECONDS} if isinstance(error, QuotaExceeded) else None
+    return error_response(code, status, error.named(vertex_field), headers)
 
 
 async def _validation_error(_request: Request, error: RequestValidationError) -> Response:

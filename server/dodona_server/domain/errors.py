@@ -9,6 +9,7 @@
     ├── Aborted               another worker has the trial now: ask for another trial
     ├── TooLarge              more than this server accepts
     ├── StorageFull           the server has no space left: an operator has to free some
+    ├── QuotaExceeded         the project has as many as it may have: delete some
     └── Unavailable           not now: send the same request again
 
 The message is for people and names the field, the value and what is allowed. Fields have their names in Python; the
@@ -87,6 +88,10 @@ class TooLarge(DodonaError):
 
 class StorageFull(DodonaError):
     """The server has no space left for the request's content; an operator has to free some."""
+
+
+class QuotaExceeded(DodonaError):
+    """The project has as many studies or trials as it may have; someone has to delete some."""
 
 
 class Unavailable(DodonaError):

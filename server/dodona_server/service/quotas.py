@@ -1,4 +1,4 @@
-"""Quotas: how many bytes of artifacts and metadata each project may keep."""
+"""Quotas: how many bytes of artifacts and metadata, how many studies and how many trials each project may keep."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from dodona_server.domain.errors import StorageFull
+from dodona_server.domain.errors import QuotaExceeded, StorageFull
 from dodona_server.storage import usage
 from dodona_server.storage.store import Store, Transaction
 
@@ -21,10 +21,12 @@ WARNING_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class ProjectLimits:
-    """The bytes that each project may keep; None for no limit."""
+    """What each project may keep; None for no limit."""
 
     artifact_bytes: int | None = None
     metadata_bytes: int | None = None
+    studies: int | None = None
+    trials: int | None = None
 
 
 NO_LIMITS = ProjectLimits()
@@ -32,9 +34,9 @@ NO_LIMITS = ProjectLimits()
 
 @dataclass(slots=True)
 class _Used:
-    """What a project keeps of one kind: the bytes, when they were counted, and when it was warned about."""
+    """What a project keeps of one kind: how much, when it was counted, and when it was warned about."""
 
-    bytes: int = 0
+    total: int = 0
     counted: float = field(default=float("-inf"))
     warned: float = field(default=float("-inf"))
 
@@ -54,6 +56,8 @@ class Quotas:
         self._kinds = {
             "artifacts": (limits.artifact_bytes, usage.artifact_bytes),
             "metadata": (limits.metadata_bytes, usage.metadata_bytes),
+            "studies": (limits.studies, usage.study_count),
+            "trials": (limits.trials, usage.trial_count),
         }
         self._used: dict[tuple[str, str], _Used] = {}
 
@@ -78,7 +82,7 @@ class Quotas:
     def added_artifact(self, project: str, size: int) -> None:
         """Note that an artifact was saved."""
         if ("artifacts", project) in self._used:
-            self._used["artifacts", project].bytes += size
+            self._used["artifacts", project].total += size
 
     async def notices(self, projects: list[str]) -> list[str]:
         """Return a text for each of the projects and kinds of which little room is left."""
@@ -87,27 +91,60 @@ class Quotas:
             for kind, (limit, _) in self._kinds.items():
                 if limit is not None:
                     used = await self._usage(kind, project)
-                    if used.bytes >= WARNING_SHARE * limit:
-                        notices.append(f"{project}: {kind} take up {used.bytes} of {limit} bytes")
+                    if used.total >= WARNING_SHARE * limit:
+                        notices.append(f"{project}: {_share(kind, used.total, limit)}")
         return notices
+
+    def check_study(self, transaction: Transaction, project: str) -> None:
+        """Check that the project may have another study.
+
+        Raises:
+            QuotaExceeded: it may not.
+        """
+        self._allowed(transaction, "studies", project, 1)
+
+    def new_trials(self, transaction: Transaction, project: str, count: int) -> int:
+        """Return how many of `count` new trials the project may have, at least one.
+
+        Raises:
+            QuotaExceeded: it may have none.
+        """
+        return self._allowed(transaction, "trials", project, count)
+
+    def _allowed(self, transaction: Transaction, kind: str, project: str, count: int) -> int:
+        limit, count_used = self._kinds[kind]
+        if limit is None:
+            return count
+        used = count_used(transaction, project)
+        self._warn(kind, project, used + count, limit)
+        if used >= limit:
+            raise QuotaExceeded(
+                f"project {project} has {used} {kind}, and its quota is {limit}: delete some, or raise "
+                f"DODONA_MAX_PROJECT_{kind.upper()} of the server"
+            )
+        return min(count, limit - used)
+
+    def _warn(self, kind: str, project: str, total: int, limit: int) -> None:
+        used = self._used.setdefault((kind, project), _Used())
+        now = self._monotonic()
+        if total >= WARNING_SHARE * limit and now - used.warned >= WARNING_SECONDS:
+            used.warned = now
+            logger.warning("project %s: %s", project, _share(kind, min(total, limit), limit))
 
     async def _check(self, kind: str, project: str, size: int) -> None:
         limit, _ = self._kinds[kind]
         if limit is None:
             return
         used = await self._usage(kind, project)
-        total = used.bytes + size
-        now = self._monotonic()
-        if total >= WARNING_SHARE * limit and now - used.warned >= WARNING_SECONDS:
-            used.warned = now
-            logger.warning("the %s of project %s take up %d of %d bytes", kind, project, used.bytes, limit)
+        total = used.total + size
+        self._warn(kind, project, total, limit)
         if total > limit:
             raise StorageFull(
-                f"the {kind} of project {project} take up {used.bytes} bytes, and {size} more would exceed its quota "
+                f"the {kind} of project {project} take up {used.total} bytes, and {size} more would exceed its quota "
                 f"of {limit}; delete some, or purge deleted studies"
             )
         if kind == "metadata":
-            used.bytes = total
+            used.total = total
 
     async def _usage(self, kind: str, project: str) -> _Used:
         used = self._used.setdefault((kind, project), _Used())
@@ -117,6 +154,12 @@ class Quotas:
             def query(transaction: Transaction) -> int:
                 return count(transaction, project)
 
-            used.bytes = await self._store.read(query)
+            used.total = await self._store.read(query)
             used.counted = self._monotonic()
         return used
+
+
+def _share(kind: str, total: int, limit: int) -> str:
+    if kind in ("studies", "trials"):
+        return f"there are {total} of {limit} {kind}"
+    return f"{kind} take up {total} of {limit} bytes"

@@ -1,4 +1,4 @@
-"""How many bytes a project keeps; this reads a row for each artifact or trial."""
+"""What a project keeps: bytes, for which a row of each artifact or trial is read, studies and trials."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ _ARTIFACTS = _sum(artifacts.c.size, artifacts.c.study_key, kept)
 _OF_STUDIES = _sum(sa.func.length(studies.c.metadata), studies.c.key)
 _OF_TRIALS = _sum(sa.func.length(trials.c.metadata), trials.c.study_key)
 
+_STUDIES = Statement(sa.select(sa.func.count()).where(studies.c.project == bindparam("of_project")))
+_TRIALS = Statement(
+    sa.select(sa.func.coalesce(sa.func.sum(studies.c.trial_count), 0)).where(
+        studies.c.project == bindparam("of_project")
+    )
+)
+
 
 def artifact_bytes(transaction: Transaction, project: str) -> int:
     """Return the bytes of the project's artifacts."""
@@ -33,3 +40,13 @@ def metadata_bytes(transaction: Transaction, project: str) -> int:
     """Return the size of the metadata of the project's studies and trials, in characters of JSON."""
     parameters = {"of_project": project}
     return int(_OF_STUDIES.value(transaction, parameters)) + int(_OF_TRIALS.value(transaction, parameters))
+
+
+def study_count(transaction: Transaction, project: str) -> int:
+    """Return the number of the project's studies, without deleted ones."""
+    return int(_STUDIES.value(transaction, {"of_project": project}))
+
+
+def trial_count(transaction: Transaction, project: str) -> int:
+    """Return the number of the trials of the project's studies; this reads a row for each study."""
+    return int(_TRIALS.value(transaction, {"of_project": project}))

@@ -23,6 +23,7 @@ from dodona_server.domain.trial_states import Ignore, Refuse, refusal
 from dodona_server.service.budget import complete_if_over, why_over
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
+from dodona_server.service.quotas import NO_LIMITS, Quotas
 from dodona_server.service.studies.changing import Changing
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.studies.prior_studies import (
@@ -50,6 +51,7 @@ class StudyService(Changing):
         schedule: computes the first suggestion of a new study.
         kept_seconds: how long a deleted study can be brought back.
         strict: whether creating a study that exists with an equal spec is an error, as in Vertex.
+        quotas: of projects.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class StudyService(Changing):
         kept_seconds: float = KEPT_SECONDS,
         *,
         strict: bool = False,
+        quotas: Quotas | None = None,
     ) -> None:
         super().__init__(store, clock)
         self._kept_seconds = kept_seconds
         self._schedule = schedule
         self._strict = strict
+        self._quotas = quotas or Quotas(store, NO_LIMITS)
 
     @staticmethod
     def check(display_name: str, spec: StudySpec) -> None:
@@ -101,6 +105,7 @@ class StudyService(Changing):
         Raises:
             InvalidArgument: a name is malformed, or this server does not have the spec's algorithm.
             AlreadyExists: a study of that name exists with another spec; the message names the first difference.
+            QuotaExceeded: the project may have no further study.
         """
         kept = merge({}, metadata)
         name = StudyName(parent, study_id or _new_id(request_id))
@@ -120,6 +125,7 @@ class StudyService(Changing):
         def create(transaction: Transaction) -> Study:
             known = existing(transaction)
             if known is None:
+                self._quotas.check_study(transaction, parent.project)
                 drawn = secrets.randbits(62) if seed is None else seed
                 found = find_prior_studies(transaction, name, spec)
                 whole = with_prior_studies(spec, found)

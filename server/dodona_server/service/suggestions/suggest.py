@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dodona_server.algorithms.registry import algorithm_for
-from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.errors import InvalidArgument, QuotaExceeded
 from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.reasons import shortened
@@ -26,6 +26,7 @@ from dodona_server.service.budget import complete_if_over, complete_study
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.operations import SuggestResult, suggest_result, with_last_steps
+from dodona_server.service.quotas import NO_LIMITS, Quotas
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.suggestions.look_ahead import OPERATIONS, PointsNeeded, at_once, find_answer, look_ahead
@@ -103,9 +104,18 @@ class SuggestionService:
         clock: the time, in seconds since the epoch.
         stopping: set when the server is to stop; waiting calls are then answered.
         schedule: computes the suggestions of algorithms that need a process.
+        quotas: of projects.
     """
 
-    def __init__(self, store: Store, clock: Callable[[], float], stopping: threading.Event, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        stopping: threading.Event,
+        schedule: Schedule,
+        quotas: Quotas | None = None,
+    ) -> None:
+        self._quotas = quotas or Quotas(store, NO_LIMITS)
         self._store = store
         self._clock = clock
         self._stopping = stopping
@@ -125,6 +135,7 @@ class SuggestionService:
         Raises:
             NotFound: there is no such study.
             InvalidArgument: the request is not valid.
+            QuotaExceeded: there is no trial for the call, and the project may have no new one.
         """
         if not 0 <= wait_seconds <= MAX_WAIT_SECONDS:
             raise InvalidArgument(f"{wait_seconds!r} is not from 0 to {MAX_WAIT_SECONDS} seconds", "wait")
@@ -211,7 +222,7 @@ class SuggestionService:
         elif not assigned and not request.follows:
             assigned, study = _own_trials(transaction, study, request, this_round.arrived, now)
         if study.state is StudyState.ACTIVE and len(assigned) < request.count and not request.follows:
-            more, study = _assign_more(transaction, study, this_round, assigned, now)
+            more, study = _assign_more(transaction, study, this_round, assigned, now, self._quotas)
             if more is not None:
                 return more
         if not assigned and study.state is not StudyState.COMPLETED and not this_round.is_last:
@@ -233,7 +244,12 @@ class SuggestionService:
 
 
 def _assign_more(
-    transaction: Transaction, study: Study, this_round: SuggestRound, assigned: list[Trial], now: float
+    transaction: Transaction,
+    study: Study,
+    this_round: SuggestRound,
+    assigned: list[Trial],
+    now: float,
+    quotas: Quotas,
 ) -> tuple[PartialResult | PointsNeeded | None, Study]:
     """Append queued and new trials to those assigned.
 
@@ -245,7 +261,13 @@ def _assign_more(
     assigned += queued
     room -= len(queued)
     if room and not used_up and needed is None:
-        created = create(transaction, study, this_round, room, now)
+        try:
+            allowed = quotas.new_trials(transaction, study.name.parent.project, room)
+        except QuotaExceeded:
+            if assigned:
+                return None, study
+            raise
+        created = create(transaction, study, this_round, allowed, now)
         if isinstance(created, PointsNeeded):
             needed = created
         else:

@@ -15,6 +15,7 @@ from dodona_server.domain.trial import FinalResult, Measurement, Trial
 from dodona_server.domain.trial_states import Ignore, Refuse, Verb, refusal
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
+from dodona_server.service.quotas import NO_LIMITS, Quotas
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import (
@@ -48,15 +49,22 @@ class TrialService:
         clock: the time, in seconds since the epoch.
         schedule: computes suggestions; it is informed of new results.
         kept_measurements: the number of measurements kept of a completed trial; None for all.
+        quotas: of projects.
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], float], schedule: Schedule, kept_measurements: int | None = None
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        schedule: Schedule,
+        kept_measurements: int | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._schedule = schedule
         self._kept_measurements = kept_measurements
+        self._quotas = quotas or Quotas(store, NO_LIMITS)
 
     async def create(
         self,
@@ -82,6 +90,7 @@ class TrialService:
             NotFound: there is no such study.
             InvalidArgument: a parameter is missing, unknown or out of range, or the result lacks a metric.
             FailedPrecondition: the study is completed, or its budget is used up.
+            QuotaExceeded: the project may have no further trial.
         """
         check_result(result or Result(None, measured))
         request = Request(request_id, f"create a trial in {name}") if request_id else None
@@ -98,6 +107,7 @@ class TrialService:
                 )
             if study.state is StudyState.COMPLETED:
                 return FailedPrecondition(f"{name} is COMPLETED; resume it to add trials")
+            self._quotas.new_trials(transaction, name.parent.project, 1)
             step = new_trial(study, parameters, merge({}, metadata), result, measured, self._clock())
             trial = step.trial
             trials.insert(transaction, study, [trial])
