@@ -83,7 +83,7 @@ class TestSlurm:
         assert running.returncode == 0
         assert said.splitlines()[:3] == [
             "job 42: 1 worker; their output: dodona-logs/42_*.log; to end them: scancel 42",
-            "1 workers, 2 wanted: starting 1",
+            "1 worker, 2 wanted: starting 1",
             "2 workers, 1 wanted: stopping slurm-43-1-1",
         ]
         assert {trial.state for trial in trials} == {"SUCCEEDED"}

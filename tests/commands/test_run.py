@@ -207,7 +207,7 @@ def test_the_number_follows_what_is_left_to_run(run: Callable[..., Run], server_
     # Of six trials, two are left when four have ended: two workers have nothing more to do.
     code, said, complained = running.end()
     assert (code, complained) == (0, "")
-    assert "1 workers, 4 wanted: starting 3\n" in said
+    assert "1 worker, 4 wanted: starting 3\n" in said
     assert re.search(r"^4 workers, 2 wanted: stopping w-\d, w-\d$", said, re.MULTILINE)
     with dodona.Client(server_url) as client:
         trials = client.get_study("parabola").trials()

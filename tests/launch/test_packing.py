@@ -163,8 +163,8 @@ def test_workers_are_added_on_a_gpu_that_has_room(run: Callable[..., Run], tmp_p
     code, said, complained = run("--workers", 4, "--gpus-per-worker", "auto", script, MEMORY=ONE_GPU).end()
     assert (code, complained) == (0, "")
     assert said.startswith("w-1: CUDA_VISIBLE_DEVICES=0\n")
-    assert "room for 2 workers on 1 GPUs\n" in said
-    assert "1 workers, 2 wanted: starting 1\n" in said
+    assert "room for 2 workers on 1 GPU\n" in said
+    assert "1 worker, 2 wanted: starting 1\n" in said
 
 
 LACKS = """
@@ -193,7 +193,7 @@ def test_a_trial_that_lacks_memory_beside_others_is_given_back(
     running = run("--workers", 2, "--gpus-per-worker", 0.5, script, **variables)
     code, said, complained = running.end()
     assert (code, complained) == (0, "")
-    assert "ran out of memory and gave its trial back; room for 1 workers\n" in said
+    assert "ran out of memory and gave its trial back; room for 1 worker\n" in said
     assert "is given back, since others use the GPU too: RuntimeError: RESOURCE_EXHAUSTED" in running.log(1)
     with dodona.Client(server_url) as client:
         assert [one.state for one in client.get_study("parabola").trials()] == ["SUCCEEDED"] * 3

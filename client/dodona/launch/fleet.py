@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
 
-from dodona.launch.launcher import BackendFailed, Launcher
+from dodona.launch.launcher import BackendFailed, Launcher, counted
 from dodona.launch.scaling import Bounds, Demand, Target, surplus, target
 from dodona.launch.watching import Watcher
 
@@ -132,11 +132,11 @@ class Fleet:
         wanted = Target(max(0, min(wanted.count, most)), max(0, min(wanted.limit, room)))
         busy = self._demand.busy if self._demand else ()
         if chosen := surplus(mine, busy, wanted, last_first=self._launcher.last_first):
-            self._say(f"{len(mine)} workers, {len(mine) - len(chosen)} wanted: stopping {', '.join(chosen)}")
+            self._say(f"{counted(len(mine))}, {len(mine) - len(chosen)} wanted: stopping {', '.join(chosen)}")
             self._try(lambda: self._launcher.stop(chosen))
             self._stopping |= set(chosen)
         elif wanted.count > len(mine):
-            self._say(f"{len(mine)} workers, {wanted.count} wanted: starting {wanted.count - len(mine)}")
+            self._say(f"{counted(len(mine))}, {wanted.count} wanted: starting {wanted.count - len(mine)}")
             self._try(lambda: self._launcher.start(wanted.count - len(mine)))
 
     def _of_others_and(self, mine: list[str]) -> Demand:

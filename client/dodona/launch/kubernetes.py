@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Collection
 from typing import Any, ClassVar
 
-from dodona.launch.launcher import BackendFailed, Job
+from dodona.launch.launcher import BackendFailed, Job, counted
 
 # How often a pod of one index may fail by itself; a lost node or a preemption does not count.
 FAILURES_PER_INDEX = 3
@@ -76,7 +76,7 @@ class KubernetesLauncher:
     def logs(self) -> str:
         """See `Launcher`."""
         watch, end = f"kubectl logs --follow --selector job-name={self._name}", f"kubectl delete job {self._name}"
-        workers = f"{self._size} {'worker' if self._size == 1 else 'workers'}"
+        workers = counted(self._size)
         return f"job {self._name}: {workers}; their output: {watch}; to end them: {end}"
 
     def _resize(self, size: int) -> None:

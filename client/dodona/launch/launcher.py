@@ -82,3 +82,8 @@ class Launcher(Protocol):
 
     def logs(self) -> str:
         """Return where the workers' output is, and how to end them, in one line."""
+
+
+def counted(number: int, noun: str = "worker") -> str:
+    """Return a number of things in words: "1 worker", "2 workers"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -10,6 +10,7 @@ from typing import ClassVar, Protocol
 
 from dodona._searched import SearchedFile
 from dodona.launch.gpus import SHARED, VISIBLE, TooFewGpus, memory_of, of_any_number, seen
+from dodona.launch.launcher import counted
 from dodona.launch.packing import Packing, Progress
 from dodona.launch.worker import Worker
 
@@ -126,13 +127,13 @@ class LocalLauncher:
                 self._shortages[worker.name] = worker.shortages
                 self._packing.out_of_memory()
                 self._say(
-                    f"{worker.name} ran out of memory and gave its trial back; room for {self._packing.room} workers"
+                    f"{worker.name} ran out of memory and gave its trial back; room for {counted(self._packing.room)}"
                 )
         return [worker.name for worker in self._crew if not worker.ended]
 
     def logs(self) -> str:
         """See `Launcher`."""
-        workers = f"{len(self._crew)} {'worker' if len(self._crew) == 1 else 'workers'}"
+        workers = counted(len(self._crew))
         place = f"{self._logs}/*.log" if self._logs else "here"
         return f"{workers}; their output: {place}; to end them: Ctrl-C"
 
@@ -190,10 +191,9 @@ class PackingWatch:
             packing.see(time.monotonic(), memory_of(self._gpus), done)
         except TooFewGpus as error:
             packing.settled = True
-            self._say(f"room for {before} workers, since {error}")
+            self._say(f"room for {counted(before)}, since {error}")
             return before
         if packing.room != before or packing.settled:
-            self._say(
-                f"room for {packing.room} workers on {len(self._gpus)} GPUs" + (", settled" if packing.settled else "")
-            )
+            settled = ", settled" if packing.settled else ""
+            self._say(f"room for {counted(packing.room)} on {counted(len(self._gpus), 'GPU')}{settled}")
         return packing.room

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import ray
 
 from dodona.launch.gpus import VISIBLE, of_part
-from dodona.launch.launcher import BackendFailed, Job
+from dodona.launch.launcher import BackendFailed, Job, counted
 from dodona.launch.ray_task import run_worker
 
 ANSWER_SECONDS = 20.0
@@ -74,8 +74,7 @@ class RayLauncher:
 
     def logs(self) -> str:
         """See `Launcher`."""
-        count = len(self._tasks)
-        return f"{count} {'worker' if count == 1 else 'workers'} on Ray; their output: here; to end them: Ctrl-C"
+        return f"{counted(len(self._tasks))} on Ray; their output: here; to end them: Ctrl-C"
 
     def _name(self, number: int) -> str:
         return f"{self._prefix}-{number}"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import ClassVar
 
-from dodona.launch.launcher import BackendFailed, Job
+from dodona.launch.launcher import BackendFailed, Job, counted
 
 # Slurm sends SIGTERM this long before it kills: time to release the trial and to write what is left of the log.
 MARGIN_SECONDS = 30
@@ -73,7 +73,7 @@ class SlurmLauncher:
     def logs(self) -> str:
         """See `Launcher`."""
         number = self._ids[-1]
-        workers = f"{len(self._alive)} {'worker' if len(self._alive) == 1 else 'workers'}"
+        workers = counted(len(self._alive))
         return f"job {number}: {workers}; their output: {self._job.logs}/{number}_*.log; to end them: scancel {number}"
 
 
