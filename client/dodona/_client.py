@@ -26,6 +26,7 @@ from dodona._study import Goal, Study
 from dodona._text import checked
 from dodona._transport import Retry, Transport
 from dodona._values import MAX_INT32, MAX_INT64, whole
+from dodona._webhooks import Webhooks
 from dodona._workers import WorkerRecord, workers_at
 from dodona_schemas import vertex
 from dodona_schemas.access import Caller
@@ -260,6 +261,11 @@ class Client:
             ServerUnreachable: the server does not answer.
         """
         return self._transport.call("GET", "caller", None, Caller)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The webhooks of the project."""
+        return Webhooks(self._transport)
 
     def workers(self, alive: bool = False) -> list[WorkerRecord]:
         """Return the workers of all studies of the project and location, those that run trials first.

@@ -38,6 +38,14 @@ class CreateWebhookRequest(WireModel):
     kinds: Repeated[str] = []
 
 
+class UpdateWebhookRequest(WireModel):
+    """What a webhook is to be; it keeps its secret, and how far it is in each study."""
+
+    url: str = ""
+    form: str = ""
+    kinds: Repeated[str] = []
+
+
 class ListWebhooksResponse(WireModel):
     """The webhooks of a project."""
 

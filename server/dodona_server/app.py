@@ -164,7 +164,8 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     gate = Gate(store, options.token, options.secret, insecure=options.insecure)
     maintenance = Maintenance(store, time.time, stopping, artifacts)
 
-    deliveries = Deliveries(store, time.time, stopping, Sender(private=options.webhooks_to_private))
+    sender = Sender(private=options.webhooks_to_private)
+    deliveries = Deliveries(store, time.time, stopping, sender)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -209,7 +210,7 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.studies = StudyService(
         store, time.time, schedule, options.kept_seconds, strict=options.strict, quotas=quotas
     )
-    app.state.webhooks = WebhookService(store, time.time)
+    app.state.webhooks = WebhookService(store, time.time, sender)
     app.state.quotas = quotas
     app.state.gauges = Gauges(store)
     app.state.deleted = DeletedStudyService(store, time.time)

@@ -171,5 +171,9 @@ def test_every_example_works(server, method, path, call):
     if "{token}" in path:
         made = server.post("/v1/tokens", json=EXAMPLES[access.CreateTokenRequest]).json()
         names["token"] = made["name"].rpartition("/")[2]
+    if "{webhook}" in path:
+        # A test of it is refused before it is sent.
+        made = server.post("/v1/projects/default/webhooks", json={"url": "http://127.0.0.1:9/hook"}).json()
+        names["webhook"] = made["name"].rpartition("/")[2]
     answer = server.post(path.format(**names), json=example)
     assert answer.status_code == 200, answer.text

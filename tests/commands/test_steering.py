@@ -207,3 +207,19 @@ def test_the_demo_is_a_server_with_a_study_that_is_searched() -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_webhooks_are_made_tested_listed_and_deleted(cli: Cli) -> None:
+    made = re.fullmatch(r"(\w+): the secret .* is whsec_\w+", done(cli("webhooks", "create", "http://127.0.0.1:9/x")))
+    assert made
+    failed = cli("webhooks", "test", made[1][:8])
+    assert failed.exit_code == 1
+    assert "is at the private address" in failed.stderr
+    assert "127.0.0.1:9/x" in done(cli("webhooks", "list"))
+    assert "a test" in done(cli("webhooks", "deliveries", made[1]))
+    (tried,) = json.loads(done(cli("webhooks", "deliveries", made[1], "--json")))
+    assert tried["kind"] == "TEST"
+    assert cli("webhooks", "create", "x", "--kind", "NONE").exit_code == 1
+    done(cli("webhooks", "delete", made[1], "--yes"))
+    assert made[1] not in done(cli("webhooks", "list"))
+    assert cli("webhooks", "test", made[1]).exit_code == 1

@@ -147,3 +147,28 @@ def test_slack_gets_text_and_only_the_chosen_kinds(serve, receive):
     assert httpx.delete(f"{serve.url}/v1/projects/other/webhooks/{name}").status_code == 404
     assert httpx.delete(f"{serve.url}{HOOKS}/{name}").status_code == 200
     assert httpx.get(f"{serve.url}{HOOKS}").json()["webhooks"] == []
+
+
+def test_one_is_changed_and_tested(serve, receive):
+    first, second = receive(), receive()
+    made = create(serve, first)
+    path = f"{serve.url}/v1/{made['name']}"
+    tried = httpx.post(f"{path}:test", json={}, timeout=patience(30)).json()
+    assert (tried["kind"], tried["code"]) == ("TEST", 204)
+    ((headers, body),) = first.accepted
+    time, _, signed = headers["Dodona-Signature"].partition(",")
+    expected = hmac.new(made["secret"].encode(), f"{time.removeprefix('t=')}.".encode() + body, hashlib.sha256)
+    assert signed == f"v1={expected.hexdigest()}"
+    assert json.loads(body)["event"]["kind"] == "TEST"
+    changed = httpx.post(f"{path}:update", json={"url": second.url, "form": "SLACK", "kinds": ["STUDY_COMPLETED"]})
+    assert changed.json()["url"] == second.url
+    assert not changed.json().get("secret")
+    httpx.post(f"{path}:test", json={}, timeout=patience(30)).raise_for_status()
+    assert json.loads(second.accepted[0][1]) == {"text": "A test of the webhook of default"}
+    (listed,) = httpx.get(serve.url + HOOKS).json()["webhooks"]
+    assert [one["kind"] for one in listed["deliveries"]] == ["TEST", "TEST"]
+    assert (listed["form"], listed["kinds"]) == ("SLACK", ["STUDY_COMPLETED"])
+    wrong = httpx.post(f"{path}:update", json={"url": "ftp://x"})
+    assert (wrong.status_code, wrong.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    gone = httpx.post(f"{serve.url}{HOOKS}/none:test", json={})
+    assert gone.status_code == 404

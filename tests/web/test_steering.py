@@ -258,3 +258,30 @@ def test_workers_and_the_server_follow_a_stream(page: Page, api: Filled, study: 
     # The clock of the page stands still: only the stream can tell it.
     api.start(study)
     expect(page.locator("#workers")).to_contain_text("Running")
+
+
+def test_a_webhook_is_made_tested_edited_and_deleted(page: Page) -> None:
+    page.goto("/webhooks")
+    page.get_by_role("button", name="Make a webhook").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Address").fill("http://127.0.0.1:9/hook")
+    dialog.get_by_label("Events").fill("STUDY_COMPLETED, STUDY_PAUSED")
+    assert faults_for_all(page) == []
+    dialog.get_by_role("button", name="Make it").click()
+    expect(dialog).to_contain_text("whsec_")
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.locator("main")).to_contain_text("STUDY_COMPLETED, STUDY_PAUSED")
+    # Its address is a private one, which the table says.
+    page.get_by_role("button", name="Send a test").click()
+    notice(page, "A test was sent")
+    expect(page.locator("main")).to_contain_text("is at the private address")
+    page.get_by_role("button", name="Edit").click()
+    expect(dialog.get_by_label("Address")).to_have_value("http://127.0.0.1:9/hook")
+    expect(dialog.get_by_label("Events")).to_have_value("STUDY_COMPLETED, STUDY_PAUSED")
+    dialog.get_by_label("Events").fill("")
+    dialog.get_by_label("Form").select_option("SLACK")
+    dialog.get_by_role("button", name="Change").click()
+    expect(page.locator("main")).to_contain_text("all events")
+    page.get_by_role("button", name="Delete").click()
+    dialog.get_by_role("button", name="Delete the webhook").click()
+    expect(page.locator("main")).to_contain_text("No webhook.")

@@ -304,6 +304,10 @@ CALLS: tuple[Call, ...] = (
          None, webhooks.ListWebhooksResponse),
     Call("delete_webhook", DELETE, WEBHOOKS + "/{webhook}", OWN,
          None, wire.Empty),
+    Call("update_webhook", POST, WEBHOOKS + "/{webhook}:update", OWN,
+         webhooks.UpdateWebhookRequest, webhooks.Webhook),
+    Call("try_webhook", POST, WEBHOOKS + "/{webhook}:test", OWN,
+         wire.EmptyRequest, webhooks.Delivery),
 
     Call("metrics", GET, "/metrics", OWN,
          None, TEXT, _NO_DATABASE),

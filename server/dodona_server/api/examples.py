@@ -72,6 +72,7 @@ EXAMPLES: dict[type[WireModel], dict[str, Any]] = {
     wire.ResumeWorkerRequest: {"clientId": "worker-1"},
     wire.PauseStudyRequest: {"reason": "the machine is needed for something else"},
     webhooks.CreateWebhookRequest: {"url": "https://example.org/dodona", "kinds": ["STUDY_COMPLETED"]},
+    webhooks.UpdateWebhookRequest: {"url": "https://example.org/dodona", "form": "SLACK"},
     wire.UndeleteStudyRequest: {"studyId": "digits-old"},
     wire.ReleaseTrialRequest: {"attempt": 1},
     wire.ReportTrialsRequest: {"reports": [{"trial": "1", "measurement": _MEASUREMENT}]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Response
 
 from dodona_schemas import webhooks as wire
-from dodona_schemas.vertex import Empty
+from dodona_schemas.vertex import Empty, EmptyRequest
 from dodona_server.api.answer import Answer
 from dodona_server.api.call import Dialect
 from dodona_server.api.route import Routes
@@ -36,6 +36,18 @@ async def delete_webhook(project: str, webhook: str, webhooks: Webhooks) -> Resp
     """Delete a webhook."""
     await webhooks.delete(project, webhook)
     return Answer(Empty())
+
+
+@routes.serve
+async def update_webhook(project: str, webhook: str, body: wire.UpdateWebhookRequest, webhooks: Webhooks) -> Response:
+    """Change a webhook's address, form and kinds of events."""
+    return Answer(_webhook(await webhooks.update(project, webhook, body.url, body.form, body.kinds)))
+
+
+@routes.serve
+async def try_webhook(project: str, webhook: str, _body: EmptyRequest, webhooks: Webhooks) -> Response:
+    """Send a test to a webhook now; the answer says what its receiver answered."""
+    return Answer(_delivery(await webhooks.test(project, webhook)))
 
 
 def _webhook(value: Webhook, deliveries: list[wire.Delivery] | None = None, secret: str = "") -> wire.Webhook:

@@ -144,6 +144,8 @@ RULES: Mapping[str, Rule] = {
     "create_webhook": ADMINISTER,
     "list_webhooks": ADMINISTER,
     "delete_webhook": ADMINISTER,
+    "update_webhook": ADMINISTER,
+    "try_webhook": ADMINISTER,
     "webhooks": ADMINISTER,
     # Of all projects together.
     "metrics": Rule(LOOK.roles, of_server=True),

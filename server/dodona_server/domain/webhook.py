@@ -17,6 +17,8 @@ from dodona_server.domain.study import Study
 
 MAX_URL_LENGTH = 2000
 LONGEST_PAUSE_SECONDS = 600.0
+# The kind of a test, which is no event of a study.
+TEST = "TEST"
 
 
 class WebhookForm(enum.StrEnum):
@@ -90,6 +92,17 @@ def check_url(url: str) -> str:
     return url
 
 
+def check_form(form: str) -> WebhookForm:
+    """Return the form; empty is JSON.
+
+    Raises:
+        InvalidArgument: there is no such form.
+    """
+    if form and form not in set(WebhookForm):
+        raise InvalidArgument(f"{form!r} is none of {', '.join(WebhookForm)}", "form")
+    return WebhookForm(form or "JSON")
+
+
 def check_kinds(kinds: Collection[str]) -> frozenset[str]:
     """Return the kinds of events.
 
@@ -129,6 +142,25 @@ def body_of(webhook: Webhook, study: Study, event: Event) -> bytes:
         },
     }
     return json.dumps(content).encode()
+
+
+def body_of_test(webhook: Webhook, now: float) -> bytes:
+    """Return the body of a test, in the webhook's form."""
+    if webhook.form is WebhookForm.SLACK:
+        return json.dumps({"text": f"A test of the webhook of {webhook.project}"}).encode()
+    time = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
+    event = {"number": "0", "kind": TEST, "time": time, "trial": None, "detail": ""}
+    return json.dumps({"id": f"{webhook.webhook_id}-test", "study": "", "displayName": "", "event": event}).encode()
+
+
+def headers_of(webhook: Webhook, delivery: str, now: float, body: bytes) -> dict[str, str]:
+    """Return the headers of the request with that body."""
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "dodona",
+        "Dodona-Delivery": delivery,
+        "Dodona-Signature": signature(webhook.secret, int(now), body),
+    }
 
 
 def signature(secret: str, time: int, body: bytes) -> str:

@@ -27,6 +27,11 @@ _OF_PROJECT = Statement(
     sa.select(webhooks).where(webhooks.c.project == bindparam("of_project")).order_by(webhooks.c.create_time)
 )
 _INSERT = Statement(webhooks.insert())
+_CHANGE = Statement(
+    webhooks.update()
+    .where(_THIS, webhooks.c.project == bindparam("of_project"))
+    .values(url=bindparam("new_url"), form=bindparam("new_form"), kinds=bindparam("new_kinds"))
+)
 _DELETE = Statement(webhooks.delete().where(_THIS, webhooks.c.project == bindparam("of_project")))
 _CURSORS_OF = Statement(webhook_cursors.delete().where(webhook_cursors.c.webhook_id == bindparam("of_webhook")))
 _DELIVERIES_OF = Statement(
@@ -128,6 +133,12 @@ def insert(transaction: Transaction, webhook: Webhook) -> None:
         "claim_expiry": 0.0,
     }
     _INSERT.run(transaction, values)
+
+
+def change(transaction: Transaction, webhook: Webhook) -> None:
+    """Store the URL, the form and the kinds of a webhook."""
+    values = {"new_url": webhook.url, "new_form": webhook.form.value, "new_kinds": json.dumps(sorted(webhook.kinds))}
+    _CHANGE.run(transaction, {"of_webhook": webhook.webhook_id, "of_project": webhook.project, **values})
 
 
 def delete(transaction: Transaction, webhook: Webhook) -> None:

@@ -10,6 +10,7 @@ from dodona_server.algorithms import registry as algorithms
 from dodona_server.aside import aside
 from dodona_server.domain.access import Principal
 from dodona_server.domain.errors import NotFound
+from dodona_server.domain.event import EventKind
 from dodona_server.domain.names import ArtifactName, Location, StudyName, TrialName
 from dodona_server.parts import (
     Access,
@@ -66,7 +67,10 @@ async def webhooks(request: Request, webhooks: Webhooks) -> Response:
     """Return the page of webhooks and what they were sent."""
     principal: Principal = request.state.principal
     found = await webhooks.of_projects(principal.projects_of("webhooks"))
-    return await page(request, "webhooks.html", live=False, webhooks=found)
+    projects = principal.projects_of("webhooks")
+    # The first choice for a new one.
+    project = "default" if projects is None or "default" in projects else min(projects)
+    return await page(request, "webhooks.html", live=False, webhooks=found, project=project, kinds=list(EventKind))
 
 
 async def new_study(request: Request) -> Response:

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.event import Event
-from dodona_server.domain.webhook import Delivery, Webhook, body_of, delivery_id, pause_after, signature
-from dodona_server.service.webhooks.sender import TIMEOUT_SECONDS, Refused, Sender
+from dodona_server.domain.webhook import Delivery, Webhook, body_of, delivery_id, headers_of, pause_after
+from dodona_server.service.webhooks.sender import TIMEOUT_SECONDS, Sender
 from dodona_server.storage import events, studies, webhooks
 from dodona_server.storage.store import Store, Transaction
 from dodona_server.storage.webhooks import Behind
@@ -113,17 +113,8 @@ class Deliveries:
     async def _send(self, webhook: Webhook, behind: Behind, event: Event) -> Delivery:
         now = self._clock()
         body = body_of(webhook, behind.study, event)
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": "dodona",
-            "Dodona-Delivery": delivery_id(webhook, behind.study, event),
-            "Dodona-Signature": signature(webhook.secret, int(now), body),
-        }
-        code, problem = 0, ""
-        try:
-            code = await self._sender.post(webhook.url, body, headers)
-        except Refused as error:
-            problem = str(error)
+        headers = headers_of(webhook, delivery_id(webhook, behind.study, event), now, body)
+        code, problem = await self._sender.tried(webhook.url, body, headers)
         return Delivery(str(behind.study.name), event.number, event.kind.value, now, code, problem)
 
 

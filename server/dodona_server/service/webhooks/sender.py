@@ -55,6 +55,13 @@ class Sender:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Refused(f"no answer: {str(error) or type(error).__name__}"[:MAX_PROBLEM_LENGTH]) from error
 
+    async def tried(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+        """Send a request, and return the status of the answer; or else 0 and the problem."""
+        try:
+            return await self.post(url, body, headers), ""
+        except Refused as error:
+            return 0, str(error)
+
     async def _address(self, url: httpx.URL) -> str:
         """Return an address of the host.
 

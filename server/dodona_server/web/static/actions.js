@@ -13,6 +13,7 @@ function open(dialog, opener) {
   if (opener.dataset.value) form.dataset.content = opener.dataset.value;
   for (const place of form.querySelectorAll("[data-subject]")) place.textContent = opener.dataset.named;
   prepare(form);
+  for (const [name, value] of Object.entries(JSON.parse(opener.dataset.values ?? "{}"))) form.elements[name].value = value;
   if (opener.dataset.fill) fill(form, JSON.parse(opener.dataset.fill));
   dialog.showModal();
 }

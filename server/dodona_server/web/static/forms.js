@@ -142,6 +142,11 @@ function ruleOf(form) {
   return { [rule]: rule === "noProgressStoppingSpec" ? { patience: 10 } : {} };
 }
 
+function webhookOf(form) {
+  const kinds = form.elements.kinds.value.split(",").map((kind) => kind.trim()).filter(Boolean);
+  return { url: form.elements.url.value, form: form.elements.form.value, kinds };
+}
+
 function notesOf(form) {
   const tags = form.elements.tags.value.split(",").map((tag) => tag.trim()).filter(Boolean);
   return { metadata: { "dodona/note": form.elements.note.value, "dodona/tags": [...new Set(tags)].join(",") } };
@@ -150,9 +155,10 @@ function notesOf(form) {
 // The body of the call, and its path if it depends on the fields.
 export function bodyOf(form) {
   const plain = () => Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, form.elements[name].type === "number" ? Number(value) : value]));
-  const made = { trial: trialOf, again: sameTrialOf, study: () => studyOf(form).study, result: () => ({ finalMeasurement: measurementOf(form) }), budget: budgetOf, rule: ruleOf, workers: workersOf, notes: notesOf, fixed: () => JSON.parse(form.dataset.content) };
+  const made = { trial: trialOf, again: sameTrialOf, study: () => studyOf(form).study, result: () => ({ finalMeasurement: measurementOf(form) }), budget: budgetOf, rule: ruleOf, workers: workersOf, notes: notesOf, webhook: webhookOf, fixed: () => JSON.parse(form.dataset.content) };
   const content = (made[form.dataset.body] ?? plain)(form);
-  const path = form.dataset.body === "study" ? studyOf(form).path : undefined;
+  const paths = { study: () => studyOf(form).path, webhook: () => form.elements.project && `/v1/projects/${encodeURIComponent(form.elements.project.value.trim())}/webhooks` };
+  const path = paths[form.dataset.body]?.();
   return { path, body: (requestId) => JSON.stringify({ ...content, requestId }) };
 }
 
