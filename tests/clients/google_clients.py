@@ -11,6 +11,7 @@ import httplib2
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.aiplatform import initializer
 from google.cloud.aiplatform_v1 import VizierServiceClient
+from google.oauth2.credentials import Credentials
 from googleapiclient.discovery import build
 from googleapiclient.http import HttpRequest
 
@@ -19,10 +20,11 @@ from tests.clients.discovery import VERTEX
 HERE = "projects/default/locations/local"
 
 
-def vizier_client(url: str) -> VizierServiceClient:
+def vizier_client(url: str, token: str = "") -> VizierServiceClient:
     """The low-level client of the Vertex SDK."""
     options = {"api_endpoint": url}
-    return VizierServiceClient(client_options=options, transport="rest", credentials=AnonymousCredentials())
+    credentials = Credentials(token) if token else AnonymousCredentials()
+    return VizierServiceClient(client_options=options, transport="rest", credentials=credentials)
 
 
 @contextmanager

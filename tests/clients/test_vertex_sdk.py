@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,14 +15,33 @@ from google.cloud.aiplatform_v1 import VizierServiceClient, types
 from google.longrunning import operations_pb2
 from google.protobuf.struct_pb2 import Value
 
+import dodona
 from tests.clients.google_clients import HERE, vizier_client
 from tests.support.patience import patience
+from tests.support.processes import ServerProcess
 
 Goal = types.StudySpec.MetricSpec.GoalType
 Parameter = types.StudySpec.ParameterSpec
 Scale = Parameter.ScaleType
 StudyState = types.Study.State
 TrialState = types.Trial.State
+
+OPERATOR = "the token of the settings"
+# The tests that a role ends at a call which it does not allow, such as deletion; it runs all others as without tokens.
+BEYOND: dict[str, set[str]] = {
+    "editor": {"TestStudies.test_from_creation_to_deletion", "TestStudies.test_one_that_is_not_there"},
+    "worker": {
+        "TestStudies.test_from_creation_to_deletion",
+        "TestStudies.test_one_that_is_not_there",
+        "TestStudies.test_pages",
+        "TestTrials.test_a_queued_one_is_handed_out",
+        "TestTrials.test_one_that_was_run_elsewhere",
+        "TestTrials.test_a_value_outside_the_space",
+        "TestTrials.test_pages_and_deletion",
+        "TestOperations.test_a_future_that_has_to_ask",
+        "TestOperations.test_listing_and_deletion",
+    },
+}
 
 METRICS = [{"metric_id": "loss", "goal": Goal.MINIMIZE}]
 X = [{"parameter_id": "x", "double_value_spec": {"min_value": 0.0, "max_value": 1.0}}]
@@ -81,9 +101,34 @@ KINDS = [
 ]
 
 
-@pytest.fixture
-def client(server_url: str) -> VizierServiceClient:
-    return vizier_client(server_url)
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+    """The address of a server with tokens, and the tokens of the roles."""
+    process = ServerProcess(tmp_path_factory.mktemp("guarded"), DODONA_TOKEN=OPERATOR).start()
+    tokens = {"operator": OPERATOR}
+    for role in ("editor", "worker"):
+        body = {"displayName": role, "role": role, "project": "default"}
+        headers = {"Authorization": f"Bearer {OPERATOR}"}
+        made = requests.post(f"{process.url}/v1/tokens", json=body, headers=headers, timeout=patience(30))
+        tokens[role] = made.json()["secret"]
+    yield process.url, tokens
+    process.stop()
+
+
+@pytest.fixture(params=["without a token", *BEYOND])
+def client(request: pytest.FixtureRequest) -> Iterator[VizierServiceClient]:
+    """A client without a token, and as an editor and a worker."""
+    role = request.param
+    if role not in BEYOND:
+        yield vizier_client(request.getfixturevalue("server_url"))
+        return
+    url, tokens = request.getfixturevalue("guarded")
+    if f"{request.cls.__name__}.{request.node.originalname}" in BEYOND[role]:
+        request.applymarker(pytest.mark.xfail(raises=exceptions.Forbidden, strict=True))
+    yield vizier_client(url, tokens[role])
+    with dodona.Client(url, tokens["operator"]) as operator:
+        for study in list(operator.studies()):
+            study.delete()
 
 
 @pytest.fixture
