@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -285,3 +286,37 @@ def test_a_webhook_is_made_tested_edited_and_deleted(page: Page) -> None:
     page.get_by_role("button", name="Delete").click()
     dialog.get_by_role("button", name="Delete the webhook").click()
     expect(page.locator("main")).to_contain_text("No webhook.")
+
+
+def test_the_form_builds_parameters_that_depend_on_others(page: Page, api: Filled) -> None:
+    page.goto("/new")
+    page.get_by_label("Name").fill("depends")
+    page.get_by_label("Project").fill("p")
+    page.get_by_label("Location").fill("l")
+    page.get_by_role("button", name="Add a parameter").click()
+    rows = page.locator("#parameters .row")
+    rows.last.get_by_role("textbox", name="Parameter").fill("momentum")
+    rows.last.get_by_label("Least").fill("0.5")
+    rows.last.get_by_label("Most").fill("0.99")
+    rows.last.get_by_label("Exists").select_option(label="with optimizer")
+    rows.last.get_by_label("with the values").fill("sgd")
+    # A parameter that is renamed keeps those that depend on it.
+    rows.nth(2).get_by_role("textbox", name="Parameter").fill("method")
+    assert faults_for_all(page) == []
+    # The JSON shows the same, and its rows are made from it.
+    text = page.get_by_role("textbox", name="The same as JSON")
+    spec = json.loads(text.input_value())
+    spec["parameters"][0]["doubleValueSpec"]["defaultValue"] = 0.01
+    text.fill(json.dumps(spec))
+    expect(rows).to_have_count(4)
+    expect(rows.last.get_by_label("with the values")).to_have_value("sgd")
+    rows.last.get_by_label("Most").fill("0.9")
+    page.get_by_role("button", name="Create the study").click()
+    page.wait_for_url(f"**{S}/*")
+    made = api.get(f"/{page.url.rpartition('/')[2]}")["studySpec"]["parameters"]
+    assert [one["parameterId"] for one in made] == ["learning_rate", "layers", "method"]
+    assert made[0]["doubleValueSpec"]["defaultValue"] == 0.01
+    (child,) = made[2]["conditionalParameterSpecs"]
+    assert child["parentCategoricalValues"] == {"values": ["sgd"]}
+    assert child["parameterSpec"]["parameterId"] == "momentum"
+    assert child["parameterSpec"]["doubleValueSpec"] == {"minValue": 0.5, "maxValue": 0.9}

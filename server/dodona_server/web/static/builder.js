@@ -2,14 +2,19 @@
 const textarea = document.getElementById("spec");
 const places = { metric: document.getElementById("metrics"), parameter: document.getElementById("parameters") };
 const KINDS = { double: "doubleValueSpec", integer: "integerValueSpec", categorical: "categoricalValueSpec", discrete: "discreteValueSpec" };
+// Values of these types may decide whether another parameter exists.
+const CONDITIONS = { integer: "parentIntValues", categorical: "parentCategoricalValues", discrete: "parentDiscreteValues" };
 const RULES = ["automaticStoppingSpec", "medianAutomatedStoppingSpec", "ashaStoppingSpec"];
 let writing = false;
+let added = 0;
 const field = (row, name) => row.querySelector(`[data-of="${name}"]`);
 const rows = (kind) => [...places[kind].children];
 
 function add(kind, values = {}) {
   const row = document.getElementById(`${kind}-row`).content.firstElementChild.cloneNode(true);
   places[kind].append(row);
+  row.dataset.row = ++added;
+  if (kind === "parameter") offer();
   for (const [name, value] of Object.entries(values)) field(row, name).value = value;
   if (kind === "parameter") arrange(row);
   return row;
@@ -32,7 +37,55 @@ function arrange(row) {
   for (const step of [least, most]) step.step = field(row, "type").value === "integer" ? "1" : "any";
 }
 
-const listOf = (row) => field(row, "values").value.split(",").map((one) => one.trim()).filter(Boolean);
+// Offers each parameter those above it that it may depend on; a renamed one stays chosen.
+function offer() {
+  const above = [new Option("always", "")];
+  for (const row of rows("parameter")) {
+    const select = field(row, "parent");
+    const before = select.value;
+    select.replaceChildren(...above.map((one) => one.cloneNode(true)));
+    select.value = above.some((one) => one.value === before) ? before : "";
+    field(row, "when").closest(".field").hidden = field(row, "when").disabled = !select.value;
+    if (field(row, "type").value in CONDITIONS) above.push(new Option(`with ${field(row, "parameterId").value}`, row.dataset.row));
+  }
+}
+
+const listOf = (row, name = "values") => field(row, name).value.split(",").map((one) => one.trim()).filter(Boolean);
+
+// The parameter of the row, with what the row does not show of the one that the JSON had.
+function fullOf(row, before) {
+  const made = parameterOf(row);
+  const kind = KINDS[field(row, "type").value];
+  const { scaleType, conditionalParameterSpecs, ...kept } = before ?? {};
+  if (before && !(kind in before)) return made;
+  return { ...kept, ...made, [kind]: { ...kept[kind], ...made[kind] } };
+}
+
+// Parameters as the API nests them: each below the one that it depends on.
+function nested(before) {
+  const made = new Map(rows("parameter").map((row) => [row.dataset.row, fullOf(row, before[field(row, "parameterId").value])]));
+  const roots = [];
+  for (const row of rows("parameter")) {
+    const [parameterSpec, parent] = [made.get(row.dataset.row), field(row, "parent").value];
+    if (!parent) {
+      roots.push(parameterSpec);
+      continue;
+    }
+    const type = field(rows("parameter").find((one) => one.dataset.row === parent), "type").value;
+    const values = type === "categorical" ? listOf(row, "when") : listOf(row, "when").map(Number);
+    (made.get(parent).conditionalParameterSpecs ??= []).push({ parameterSpec, [CONDITIONS[type]]: { values } });
+  }
+  return roots;
+}
+
+// All parameters by name, with those that depend on others.
+function flat(parameters, found = {}) {
+  for (const one of parameters) {
+    found[one.parameterId] = one;
+    flat((one.conditionalParameterSpecs ?? []).map((child) => child.parameterSpec ?? {}), found);
+  }
+  return found;
+}
 
 function parameterOf(row) {
   const type = field(row, "type").value;
@@ -53,16 +106,12 @@ function specOf() {
   }
 }
 
-// What the rows do not show, such as parameters that depend on others, stays.
+// What the rows do not show, such as defaults, stays.
 function write() {
   const spec = specOf() ?? {};
-  const before = Object.fromEntries((spec.parameters ?? []).map((one) => [one.parameterId, one]));
+  const before = flat(spec.parameters ?? []);
   spec.metrics = rows("metric").map((row) => ({ metricId: field(row, "metricId").value, goal: field(row, "goal").value }));
-  spec.parameters = rows("parameter").map((row) => {
-    const made = parameterOf(row);
-    const kept = before[made.parameterId]?.conditionalParameterSpecs;
-    return kept ? { ...made, conditionalParameterSpecs: kept } : made;
-  });
+  spec.parameters = nested(before);
   delete spec.algorithm;
   for (const rule of RULES) delete spec[rule];
   const [algorithm, rule] = ["algorithm", "stopping"].map((id) => document.getElementById(id).value);
@@ -83,21 +132,32 @@ function read() {
   if (!spec) return;
   for (const place of Object.values(places)) place.replaceChildren();
   for (const one of spec.metrics ?? []) add("metric", { metricId: one.metricId ?? "", goal: one.goal === "MINIMIZE" ? "MINIMIZE" : "MAXIMIZE" });
-  for (const one of spec.parameters ?? []) {
+  readParameters(spec.parameters ?? []);
+  document.getElementById("algorithm").value = spec.algorithm ?? "";
+  document.getElementById("stopping").value = RULES.find((rule) => rule in spec) ?? "";
+  document.getElementById("priors").value = spec.priorStudies === "auto" ? "auto" : "";
+}
+
+function readParameters(parameters, parent = "", when = "") {
+  for (const one of parameters) {
     const [type, kind] = Object.entries(KINDS).find(([, name]) => name in one) ?? ["double", ""];
     const range = one[kind] ?? {};
-    add("parameter", {
+    const row = add("parameter", {
       parameterId: one.parameterId ?? "",
       type,
       min: range.minValue ?? "",
       max: range.maxValue ?? "",
       scale: one.scaleType === "UNIT_LOG_SCALE" ? "UNIT_LOG_SCALE" : "",
       values: (range.values ?? []).join(", "),
+      parent,
+      when,
     });
+    offer();
+    for (const child of one.conditionalParameterSpecs ?? []) {
+      const values = Object.values(CONDITIONS).flatMap((name) => child[name]?.values ?? []);
+      readParameters([child.parameterSpec ?? {}], row.dataset.row, values.join(", "));
+    }
   }
-  document.getElementById("algorithm").value = spec.algorithm ?? "";
-  document.getElementById("stopping").value = RULES.find((rule) => rule in spec) ?? "";
-  document.getElementById("priors").value = spec.priorStudies === "auto" ? "auto" : "";
 }
 
 if (textarea && places.metric) {
@@ -107,6 +167,7 @@ if (textarea && places.metric) {
     else if (event.target.closest?.("[data-builds]")) {
       const row = event.target.closest("#parameters .row");
       if (row) arrange(row);
+      offer();
       write();
     }
   });
@@ -115,6 +176,7 @@ if (textarea && places.metric) {
     if (kind) field(add(kind), kind === "metric" ? "metricId" : "parameterId").focus();
     const removes = event.target.closest?.("[data-removes]");
     if (removes) removes.closest(".row").remove();
+    if (removes) offer();
     if (kind || removes) write();
   });
 }
