@@ -233,7 +233,7 @@ def test_single_keys_act_are_listed_and_can_be_switched_off(page: Page, study: s
     page.keyboard.press("?")
     expect(dialog).to_contain_text("Queue a trial")
     assert faults_for_all(page) == []
-    dialog.get_by_label("Keys of one character").uncheck()
+    dialog.get_by_label("Single keys").uncheck()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     page.reload()
@@ -241,7 +241,7 @@ def test_single_keys_act_are_listed_and_can_be_switched_off(page: Page, study: s
     page.keyboard.press("?")
     expect(dialog).to_have_count(0)
     page.get_by_role("button", name="Keys").click()
-    dialog.get_by_label("Keys of one character").check()
+    dialog.get_by_label("Single keys").check()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     page.keyboard.press("w")
@@ -274,7 +274,7 @@ def test_a_webhook_is_made_tested_edited_and_deleted(page: Page) -> None:
     expect(page.locator("main")).to_contain_text("STUDY_COMPLETED, STUDY_PAUSED")
     # Its address is a private one, which the table says.
     page.get_by_role("button", name="Send a test").click()
-    notice(page, "A test was sent")
+    notice(page, "A test was tried")
     expect(page.locator("main")).to_contain_text("is at the private address")
     page.get_by_role("button", name="Edit").click()
     expect(dialog.get_by_label("Address")).to_have_value("http://127.0.0.1:9/hook")
