@@ -368,7 +368,7 @@ class TestLive:
         page.goto(f"{S}/{study}")
         page.keyboard.press("Tab")
         expect(page.get_by_text("Skip to content")).to_be_focused()
-        for _ in range(6):
+        for _ in range(7):
             page.keyboard.press("Tab")
         expect(page.get_by_role("button", name="Pause", exact=True)).to_be_focused()
         page.keyboard.press("Enter")

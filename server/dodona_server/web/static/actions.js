@@ -1,6 +1,6 @@
 // Forms that change something: they are sent to the API, and errors are shown beside the button.
 import { bodyOf, fill, prepare } from "./forms.js";
-import { refresh } from "./live.js";
+import { depart, refresh } from "./live.js";
 import { at } from "./root.js";
 
 const notice = document.getElementById("notice");
@@ -124,6 +124,7 @@ async function send(form) {
   const button = form.querySelector("[type=submit]");
   complain(form, "");
   button.disabled = true;
+  depart(form.dataset.then.startsWith("go"));
   try {
     const { path, body } = bodyOf(form);
     const [method, address] = form.dataset.send.split(" ");
@@ -131,6 +132,7 @@ async function send(form) {
     await follow(form, await call(form, method, at(path ?? address), body), before);
   } catch (error) {
     complain(form, error.message);
+    depart(false);
   } finally {
     button.disabled = false;
   }

@@ -16,6 +16,7 @@ let timer = 0;
 let notBefore = 0;
 let source = null;
 let release = null;
+let departing = false;
 
 function say(state, text) {
   if (status.dataset.state === state) return;
@@ -71,9 +72,15 @@ export async function refresh(mark = "") {
   document.dispatchEvent(new CustomEvent("dodona:changed", { detail: mark }));
 }
 
+// A page that is about to be left is not fetched again: what it shows may just have been deleted.
+export function depart(now) {
+  departing = now;
+  if (!now) schedule();
+}
+
 async function loop(mark = "") {
   follow();
-  if (document.hidden) return;
+  if (document.hidden || departing) return;
   try {
     if (getSelection().isCollapsed) await refresh(mark);
     else schedule();
