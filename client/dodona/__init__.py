@@ -15,6 +15,7 @@ import importlib as _importlib
 import typing as _typing
 
 from dodona._artifacts import Artifact, Artifacts
+from dodona._budget import Outlook
 from dodona._client import Client
 from dodona._deleted import DeletedStudy
 from dodona._errors import (
@@ -68,6 +69,7 @@ __all__ = [
     "Measurement",
     "NotFound",
     "NothingReported",
+    "Outlook",
     "PermissionDenied",
     "Prior",
     "PriorStudy",

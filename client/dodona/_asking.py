@@ -16,6 +16,7 @@ from typing import Literal
 from dodona._active_trials import UNFINISHED, ActiveTrial, ActiveTrials
 from dodona._addressed import Addressed
 from dodona._errors import Aborted, FailedPrecondition, StudyCompleted, WorkerStopped
+from dodona._hardware import gpus
 from dodona._record import number_of, state_of
 from dodona._session import Session
 from dodona._space import Value
@@ -163,6 +164,7 @@ class Asking(Addressed):
             wait=wait or None,
             lease_duration=None if shared else self._session.lease_seconds,
             agent=AGENT,
+            gpus=gpus() or None,
             follow=shared or None,
             held_trials=None if shared else [str(number) for number in active_trials.trials.copy()],
         )

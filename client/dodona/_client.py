@@ -8,6 +8,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from dodona._announce import announce
+from dodona._budget import changed
 from dodona._codec import specs_of
 from dodona._deleted import DeletedStudy, deleted_study
 from dodona._errors import NotFound, named_problems
@@ -25,7 +27,7 @@ from dodona._stopping import EarlyStopping, set_stopping_rule
 from dodona._study import Goal, Study
 from dodona._text import checked
 from dodona._transport import Retry, Transport
-from dodona._values import MAX_INT32, MAX_INT64, whole
+from dodona._values import MAX_INT64, whole
 from dodona._webhooks import Webhooks
 from dodona._workers import WorkerRecord, workers_at
 from dodona_schemas import vertex
@@ -135,6 +137,12 @@ class Client:
         metric: str = "objective",
         metrics: Mapping[str, Goal] | None = None,
         max_trials: int | None = None,
+        max_seconds: float | None = None,
+        deadline: datetime | None = None,
+        max_compute_hours: float | None = None,
+        max_cost: float | None = None,
+        price_per_hour: float | None = None,
+        improvement_unlikely: float | None = None,
         algorithm: str | None = None,
         algorithm_options: Mapping[str, bool | int | float | str] | None = None,
         seed: int | None = None,
@@ -155,6 +163,12 @@ class Client:
             metric: the name of that metric.
             metrics: the goal of each metric, for several; the first one ranks the trials.
             max_trials: how many trials the study may have; None for no limit.
+            max_seconds: how many seconds after its creation it ends.
+            deadline: when it ends, instead of `max_seconds`.
+            max_compute_hours: after how many hours of compute it ends: the time of workers, times their GPUs.
+            max_cost: at which cost of compute it ends.
+            price_per_hour: what an hour of compute costs, in any currency.
+            improvement_unlikely: below which chance of a clear improvement it ends, such as 0.05; see `Study.outlook`.
             algorithm: the search algorithm, such as "random_search"; None for the server's default.
             algorithm_options: the algorithm's options by name, such as {"max_resource": 81} for "asha".
             seed: the seed of all suggestions; None to let the server draw one.
@@ -173,8 +187,17 @@ class Client:
             InvalidArgument: the server does not accept the spec.
             ServerUnreachable: the server does not answer.
         """
+        limits = {
+            "max_trials": max_trials,
+            "max_seconds": max_seconds,
+            "deadline": deadline,
+            "max_compute_hours": max_compute_hours,
+            "max_cost": max_cost,
+            "price_per_hour": price_per_hour,
+            "improvement_unlikely": improvement_unlikely,
+        }
         if spec is None:
-            spec = _spec(space, _goals(goal, metric, metrics), max_trials, algorithm, seed)
+            spec = _spec(space, _goals(goal, metric, metrics), limits, algorithm, seed)
             spec.algorithm_options = dict(algorithm_options or {})
             if early_stopping is not None:
                 set_stopping_rule(spec, early_stopping)
@@ -185,12 +208,12 @@ class Client:
                 space,
                 goal,
                 metrics,
-                max_trials,
                 algorithm,
                 algorithm_options,
                 seed,
                 early_stopping,
                 prior_studies,
+                *limits.values(),
             )
         ):
             raise ValueError("spec describes the whole study; pass either spec or the other arguments")
@@ -387,16 +410,15 @@ def _goals(goal: Goal | None, metric: str, metrics: Mapping[str, Goal] | None) -
 
 
 def _spec(
-    space: Space | None, goals: Mapping[str, Goal], max_trials: int | None, algorithm: str | None, seed: int | None
+    space: Space | None, goals: Mapping[str, Goal], limits: Mapping[str, Any], algorithm: str | None, seed: int | None
 ) -> vertex.StudySpec:
     spec = vertex.StudySpec(
         metrics=[vertex.MetricSpec(metric_id=name, goal=_GOALS[goal]) for name, goal in goals.items()],
         parameters=specs_of(space or {}),
         seed=None if seed is None else whole(seed, "seed", -MAX_INT64, MAX_INT64),
     )
-    if max_trials is not None:
-        budget = whole(max_trials, "max_trials", -MAX_INT32, MAX_INT32)
-        spec.study_stopping_config = vertex.StudyStoppingConfig(max_num_trials=budget)
+    if any(limit is not None for limit in limits.values()):
+        spec.study_stopping_config = changed(None, limits)
     if algorithm is not None:
         spec.algorithm = parse_algorithm(checked(algorithm, "algorithm").upper())
     return spec

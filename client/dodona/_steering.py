@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import secrets
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import quote
@@ -14,11 +14,12 @@ from urllib.parse import quote
 import httpx
 
 from dodona._addressed import Addressed
+from dodona._budget import KEEP, Keep, Outlook, changed, outlook_of
 from dodona._codec import prior_of
 from dodona._space import Prior, all_parameters
 from dodona._stopping import EarlyStopping, set_stopping_rule
 from dodona._text import checked
-from dodona._values import MAX_INT32, measured, whole
+from dodona._values import MAX_INT32, whole
 from dodona_schemas import vertex
 
 ExportFormat: TypeAlias = Literal["csv", "jsonl", "parquet"]
@@ -27,15 +28,6 @@ ReportFormat: TypeAlias = Literal["html", "md"]
 REPORT_FORMATS: tuple[ReportFormat, ...] = ("html", "md")
 PIECE_BYTES = 2**18
 EVENTS_AT_ONCE = 1000
-
-
-class Keep(enum.Enum):
-    """Stands for a limit that stays as it is."""
-
-    KEEP = "as it is"
-
-
-KEEP = Keep.KEEP
 
 
 class Steering(Addressed):
@@ -105,6 +97,11 @@ class Steering(Addressed):
         max_failed_trials: int | Keep | None = KEEP,
         max_trials_no_progress: int | Keep | None = KEEP,
         max_seconds_no_progress: float | Keep | None = KEEP,
+        deadline: datetime | Keep | None = KEEP,
+        max_compute_hours: float | Keep | None = KEEP,
+        max_cost: float | Keep | None = KEEP,
+        price_per_hour: float | Keep | None = KEEP,
+        improvement_unlikely: float | Keep | None = KEEP,
     ) -> None:
         """Change limits of the study; None removes one, and those that are not named stay.
 
@@ -116,29 +113,31 @@ class Steering(Addressed):
             max_failed_trials: at how many failed trials it ends.
             max_trials_no_progress: after how many trials without a better one it ends.
             max_seconds_no_progress: after how many seconds without a better trial it ends.
+            deadline: when it ends, instead of `max_seconds`.
+            max_compute_hours: after how many hours of compute it ends: the time of workers, times their GPUs.
+            max_cost: at which cost of compute it ends.
+            price_per_hour: what an hour of compute costs, in any currency.
+            improvement_unlikely: below which chance of a clear improvement it ends, such as 0.05; see `outlook`.
 
         Raises:
             ValueError: a limit is not a number.
             InvalidArgument: a limit is out of range.
             FailedPrecondition: the study is completed and may have more trials, but another limit is reached.
         """
-        counts = {
-            "max_num_trials": max_trials,
-            "max_failed_trials": max_failed_trials,
-            "max_num_trials_no_progress": max_trials_no_progress,
-        }
         self.refresh()
-        config = (self.wire.study_spec.study_stopping_config or vertex.StudyStoppingConfig()).model_copy()
-        for field, count in counts.items():
-            if not isinstance(count, Keep):
-                setattr(config, field, None if count is None else whole(count, field, -MAX_INT32, MAX_INT32))
-        if not isinstance(max_seconds, Keep):
-            seconds = max_seconds and measured(max_seconds, "max_seconds")
-            limit = None if seconds is None else vertex.StudyTimeConstraint(max_duration=seconds)
-            config.maximum_runtime_constraint = limit
-        if not isinstance(max_seconds_no_progress, Keep):
-            idle = max_seconds_no_progress
-            config.max_duration_no_progress = None if idle is None else measured(idle, "max_seconds_no_progress")
+        limits = {
+            "max_trials": max_trials,
+            "max_seconds": max_seconds,
+            "max_failed_trials": max_failed_trials,
+            "max_trials_no_progress": max_trials_no_progress,
+            "max_seconds_no_progress": max_seconds_no_progress,
+            "deadline": deadline,
+            "max_compute_hours": max_compute_hours,
+            "max_cost": max_cost,
+            "price_per_hour": price_per_hour,
+            "improvement_unlikely": improvement_unlikely,
+        }
+        config = changed(self.wire.study_spec.study_stopping_config, limits)
         body = vertex.SetBudgetRequest(study_stopping_config=config, request_id=uuid.uuid4().hex)
         self._change("setBudget", body)
 
@@ -287,6 +286,10 @@ class Steering(Addressed):
         if path is not None:
             Path(path).write_text(pieces[0], encoding="utf-8")
         return pieces[0]
+
+    def outlook(self) -> Outlook:
+        """Return what the study has used of its budget, what is left, and the chance of a clear improvement."""
+        return outlook_of(self._transport.call("GET", f"{self._path}:outlook", None, vertex.StudyOutlook))
 
     def replay_stopping(self) -> str | None:
         """Return a sentence about what the stopping rule "auto" would have saved in this study, which has no rule.

@@ -63,6 +63,7 @@ from dodona_server.service.samples import Samples
 from dodona_server.service.status import StatusQueries
 from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
+from dodona_server.service.studies.outlook import UsageQueries
 from dodona_server.service.studies.studies import KEPT_SECONDS, StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.explanations import Explanations
@@ -198,10 +199,11 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     app.state.sign_ins = signing_in.PasswordChecks()
     app.state.pool = pool
     app.state.artifacts = artifacts
-    app.state.dashboard = DashboardQueries(store)
+    app.state.dashboard = DashboardQueries(store, time.time)
     watcher = Watcher(store, stopping)
     app.state.samples = Samples(store, time.time)
     app.state.reports = Reports(store)
+    app.state.usage = UsageQueries(store, time.time)
     app.state.explanations = Explanations(store)
     app.state.hindsight = HindsightQueries(store, pool)
     app.state.feed = Feed(store, watcher)

@@ -25,6 +25,7 @@ from dodona_server.service.samples import Samples
 from dodona_server.service.status import StatusQueries
 from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
+from dodona_server.service.studies.outlook import UsageQueries
 from dodona_server.service.studies.studies import StudyService
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.explanations import Explanations
@@ -60,6 +61,7 @@ Sampled = Annotated[Samples, part("samples")]
 Operations = Annotated[OperationService, part("operations")]
 ServerStatus = Annotated[StatusQueries, part("status")]
 Measured = Annotated[Gauges, part("gauges")]
+Used = Annotated[UsageQueries, part("usage")]
 Queries = Annotated[TrialQueries, part("queries")]
 ProjectQuotas = Annotated[Quotas, part("quotas")]
 Studies = Annotated[StudyService, part("studies")]

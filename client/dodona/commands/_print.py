@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dodona import DeletedStudy, Explanation, Study, TrialRecord, WorkerRecord
+from dodona import DeletedStudy, Explanation, Outlook, Study, TrialRecord, WorkerRecord
 from dodona._space import Boolean, Categorical, Discrete, Float, Int, Parameter, Value, values_of
 from dodona._text import line_of
 from dodona_schemas.base import WireModel
@@ -95,6 +95,22 @@ def span(duration: timedelta) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def outlook_facts(outlook: Outlook) -> dict[str, str]:
+    """Return what a study has used and what is left, as named facts."""
+    left = [
+        None if outlook.trials_left is None else f"{outlook.trials_left} trials",
+        None if outlook.time_left is None else span(outlook.time_left),
+        None if outlook.compute_left is None else f"{span(outlook.compute_left)} of compute",
+        None if outlook.cost_left is None else f"{number(outlook.cost_left)} to spend",
+    ]
+    chance, cost = outlook.improvement_chance, outlook.cost
+    return {
+        "used": f"{span(outlook.compute)} of compute" + ("" if cost is None else f", which cost {number(cost)}"),
+        "left": ", ".join(one for one in left if one),
+        "chance": "" if chance is None else f"{chance:.0%} of a clear improvement",
+    }
 
 
 def text_of(value: Value | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import cast, get_args
 
 import typer
@@ -98,6 +99,34 @@ def seconds_of(text: str) -> float | None:
     if match is None:
         raise ValueError(f"{text!r} is no duration; write it as in 90s, 45min, 12h or 3d, or use {NONE}")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def moment_of(text: str) -> datetime | None:
+    """Return a moment such as "2026-12-24T18:00", in the local zone unless it names one; None for "none".
+
+    Raises:
+        ValueError: it is no moment.
+    """
+    if text == NONE:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no moment; write it as in 2026-12-24T18:00, or use {NONE}") from None
+
+
+def amount_of(text: str, what: str) -> float | None:
+    """Return a number that is given as text; None for "none".
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if text == NONE:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{what}: {text!r} is no number; use one, or {NONE}") from None
 
 
 def change_tags(

@@ -32,6 +32,7 @@ from dodona.commands._calls import (
 from dodona.commands._print import (
     age,
     number,
+    outlook_facts,
     print_facts,
     print_json,
     print_table,
@@ -40,7 +41,7 @@ from dodona.commands._print import (
     trial_cells,
     trial_heads,
 )
-from dodona.commands._values import NONE, change_tags, limit_of, read_priors, seconds_of
+from dodona.commands._values import NONE, amount_of, change_tags, limit_of, moment_of, read_priors, seconds_of
 from dodona.commands._watch import REFRESH_SECONDS, watch_study
 from dodona_schemas import vertex
 from dodona_schemas.problems import problem_in
@@ -105,6 +106,7 @@ def show(study: Name, url: Url = None, token: Token = None, project: Project = N
                 "objectives": ", ".join(f"{goal} {name}" for name, goal in found.metrics.items()),
                 "algorithm": spec.algorithm.name if spec.algorithm else "",
                 "most trials": str(stopping.max_num_trials or "") if stopping else "",
+                **outlook_facts(found.outlook()),
                 "workers": "" if found.wanted_workers is None else f"{found.wanted_workers} wanted",
                 "learns from": ", ".join(map(str, found.prior_studies)),
                 "created": age(found.create_time) + " ago",
@@ -192,6 +194,15 @@ def set_limits(
     no_progress: Annotated[
         str | None, typer.Option(help="After how many trials without a better one it ends, or none")
     ] = None,
+    deadline: Annotated[str | None, typer.Option(help="When it ends, as in 2026-12-24T18:00, or none")] = None,
+    max_compute_hours: Annotated[
+        str | None, typer.Option(help="After how many hours of compute it ends (workers' time x GPUs), or none")
+    ] = None,
+    max_cost: Annotated[str | None, typer.Option(help="At which cost of compute it ends, or none")] = None,
+    price: Annotated[str | None, typer.Option(help="What an hour of compute costs, or none")] = None,
+    unlikely: Annotated[
+        str | None, typer.Option(help="Below which chance of a clear improvement it ends, as in 0.05, or none")
+    ] = None,
     stopping: Annotated[
         str | None,
         typer.Option(help="The rule of early stopping: auto, median, decay_curve, convex, asha, no_progress, or none"),
@@ -209,6 +220,15 @@ def set_limits(
         limits: dict[str, Any] = {name: limit_of(given) for name, given in counts.items() if given is not None}
         if max_time is not None:
             limits["max_seconds"] = seconds_of(max_time)
+        if deadline is not None:
+            limits["deadline"] = moment_of(deadline)
+        amounts = {
+            "max_compute_hours": max_compute_hours,
+            "max_cost": max_cost,
+            "price_per_hour": price,
+            "improvement_unlikely": unlikely,
+        }
+        limits |= {name: amount_of(given, name) for name, given in amounts.items() if given is not None}
         if not limits and stopping is None and workers is None:
             raise ValueError(
                 "nothing to change: name a limit such as --max-trials 200, or --stopping median, or --workers 8"

@@ -76,6 +76,7 @@ from dodona_schemas.vertex.study_calls import (
     SetPriorsRequest,
     SetStoppingRuleRequest,
     SetWantedWorkersRequest,
+    StudyOutlook,
     UndeleteStudyRequest,
     UpdateMetadataRequest,
 )
@@ -185,6 +186,7 @@ __all__ = [
     "StoppingSpec",
     "StoppingSpecs",
     "Study",
+    "StudyOutlook",
     "StudySpec",
     "StudyState",
     "StudyStoppingConfig",

@@ -299,6 +299,12 @@ class StudyStoppingConfig(WireModel):
     max_num_trials_no_progress: Int32 | None = None
     max_duration_no_progress: Duration | None = None
     max_failed_trials: Int32 | None = own("the study ends at this number of infeasible trials")
+    max_compute_duration: Duration | None = own("the study ends after this time of workers, times their GPUs")
+    max_cost: Double | None = own("the study ends when its compute has cost this much, by `pricePerHour`")
+    price_per_hour: Double | None = own("what an hour of compute costs, in any currency")
+    improvement_unlikely: Double | None = own(
+        "the study ends when the chance that the rest of its budget brings a clear improvement is below this, as 0.05"
+    )
 
 
 class DecayCurveAutomatedStoppingSpec(WireModel):

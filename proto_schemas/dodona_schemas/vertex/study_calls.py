@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dodona_schemas.base import Double, Flag, Int32, Int64, Repeated, TextMap, WireModel, own
+from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Repeated, TextMap, WireModel, own
 from dodona_schemas.vertex.fields import own_request_id
 from dodona_schemas.vertex.study import ParameterPrior, ParameterSpec, StoppingSpecs, Study, StudyStoppingConfig
 
@@ -63,6 +63,24 @@ class ReplayStoppingResponse(WireModel):
     saved_share: Double = 0.0
     lost_trial: str = ""
     summary: str = ""
+
+
+class StudyOutlook(WireModel):
+    """What a study has used, and what is to be expected of the rest.
+
+    Compute is the time in which workers ran trials, times their GPUs. `left_trial_count` is how many trials the budget
+    still allows at the present pace, absent without a limit. `improvement_chance` is the chance that these bring a
+    clear improvement (by a hundredth of the interquartile range of the results); absent while nobody knows.
+    """
+
+    finished_trial_count: Int32 = 0
+    compute_duration: Duration = 0.0
+    cost: Double | None = None
+    left_trial_count: Int32 | None = None
+    left_duration: Duration | None = None
+    left_compute_duration: Duration | None = None
+    left_cost: Double | None = None
+    improvement_chance: Double | None = None
 
 
 class RenameStudyRequest(WireModel):

@@ -53,6 +53,7 @@ class SuggestTrialsRequest(WireModel):
         "how long the client keeps the trials without a heartbeat; without it, there is no limit"
     )
     agent: str | None = own('the client\'s software and machine, for people: "dodona/0.1.0 python/3.12.3 gpu-host"')
+    gpus: Double | None = own("how many GPUs the client has, for budgets of compute; 0.25 for a quarter of one")
     held_trials: list[str] | None = own(
         "the numbers of the client's trials that it still runs; its other trials come back as new attempts. Without "
         "this field all come back as they are"

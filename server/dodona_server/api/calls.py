@@ -133,6 +133,8 @@ CALLS: tuple[Call, ...] = (
     # --- what a study has to say as a whole
     Call("export_study", GET, STUDY + ":export", OWN,
          None, (CSV, JSON_LINES, PARQUET), _NO_PYARROW),
+    Call("get_outlook", GET, STUDY + ":outlook", OWN,
+         None, wire.StudyOutlook),
     Call("replay_stopping", GET, STUDY + ":replayStopping", OWN,
          None, wire.ReplayStoppingResponse),
     Call("report_study", GET, STUDY + ":report", OWN,

@@ -94,6 +94,7 @@ RULES: Mapping[str, Rule] = {
     "report_study": LOOK,
     # Tuners ask for it in their summary.
     "replay_stopping": READ,
+    "get_outlook": READ,
     "list_events": LOOK,
     "update_study_metadata": EDIT,
     "set_max_trials": EDIT,

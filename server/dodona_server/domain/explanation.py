@@ -43,6 +43,8 @@ class Explanation:
         prior_studies: the part of the expectation that comes from earlier studies, from 0 to 1.
         hints: the factor by which hints change the acquisition at the point.
         by_prior_study: the part of each of them, by its name in the study's spec.
+        improving: the probability that the point is clearly better than the best, by a hundredth of the interquartile
+            range of the results.
     """
 
     expected: Expectation | None = None
@@ -52,6 +54,7 @@ class Explanation:
     prior_studies: float | None = None
     hints: float | None = None
     by_prior_study: Mapping[str, float] = field(default_factory=dict)
+    improving: float | None = None
 
     @property
     def text(self) -> str:
@@ -65,6 +68,7 @@ class Explanation:
             "hints": self.hints,
             "prior_studies": self.prior_studies,
             "by_prior_study": dict(self.by_prior_study) or None,
+            "improving": self.improving,
         }
         return json.dumps({key: _rounded(value) for key, value in known.items() if value is not None})
 
@@ -85,6 +89,7 @@ def read_explanation(metadata: Mapping[str, str]) -> Explanation | None:
             hints=_optional(known.get("hints")),
             prior_studies=_optional(known.get("prior_studies")),
             by_prior_study={str(name): float(value) for name, value in known.get("by_prior_study", {}).items()},
+            improving=_optional(known.get("improving")),
         )
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError):
         return None

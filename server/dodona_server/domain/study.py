@@ -112,10 +112,33 @@ class TimeConstraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a study has used, and what is to be expected of the rest.
+
+    Args:
+        finished: the number of finished trials.
+        compute_seconds: the time in which workers ran trials, times their GPUs.
+        left: how many more trials its budget allows at the present pace; None without a limit.
+        chance: the chance that these bring a clear improvement, from 0 to 1; None while nobody knows.
+    """
+
+    finished: int = 0
+    compute_seconds: float = 0.0
+    left: int | None = None
+    chance: float | None = None
+
+    def cost(self, price_per_hour: float | None) -> float | None:
+        """Return what the compute costs; None without a price."""
+        return None if price_per_hour is None else self.compute_seconds / 3600 * price_per_hour
+
+
+@dataclass(frozen=True, slots=True)
 class StoppingConfig:
     """The budget of a study: the study ends at the first maximum reached, but not before all minimums.
 
     `max_num_trials` holds whatever the minimums are. With `should_stop_asap`, running trials are asked to stop too.
+    Compute is the time in which workers run trials, times their GPUs, in seconds; `price_per_hour` is its price. The
+    study ends when the chance of a clear improvement is below `improvement_unlikely`.
     """
 
     should_stop_asap: bool | None = None
@@ -126,6 +149,10 @@ class StoppingConfig:
     max_num_trials_no_progress: int | None = None
     max_duration_no_progress: float | None = None
     max_failed_trials: int | None = None
+    max_compute_duration: float | None = None
+    max_cost: float | None = None
+    price_per_hour: float | None = None
+    improvement_unlikely: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("min_num_trials", "max_num_trials", "max_num_trials_no_progress", "max_failed_trials"):
@@ -136,20 +163,35 @@ class StoppingConfig:
             raise InvalidArgument("is 0; leave it out for a study without a limit", "max_num_trials")
         if self.max_duration_no_progress is not None and self.max_duration_no_progress < 0:
             raise InvalidArgument(f"{self.max_duration_no_progress!r} is below 0", "max_duration_no_progress")
+        for name in ("max_compute_duration", "max_cost", "price_per_hour"):
+            amount = getattr(self, name)
+            if amount is not None and not 0 < amount < math.inf:
+                raise InvalidArgument(f"{amount!r} is not above 0", name)
+        if self.max_cost is not None and self.price_per_hour is None:
+            raise InvalidArgument(("needs ", Field("price_per_hour"), ", the price of an hour of compute"), "max_cost")
+        if self.improvement_unlikely is not None and not 0 < self.improvement_unlikely < 1:
+            raise InvalidArgument(f"{self.improvement_unlikely!r} is not above 0 and below 1", "improvement_unlikely")
+
+    @property
+    def needs_usage(self) -> bool:
+        """Whether the budget depends on what the study has used."""
+        return (self.max_compute_duration, self.max_cost, self.improvement_unlikely) != (None, None, None)
 
     @property
     def needs_progress(self) -> bool:
         """Whether the budget depends on the study's progress."""
         limits = (self.min_num_trials, self.max_failed_trials, self.max_num_trials_no_progress)
-        return any(limit is not None for limit in limits) or self.max_duration_no_progress is not None
+        others = self.needs_usage or self.max_duration_no_progress is not None
+        return others or any(limit is not None for limit in limits)
 
-    def reached(self, progress: Progress, create_time: float, now: float) -> str:
+    def reached(self, progress: Progress, create_time: float, now: float, usage: Usage) -> str:
         """Return which limit other than the number of trials is reached, as text; empty for none.
 
         Args:
             progress: the study's.
             create_time: when the study was created, in seconds since the epoch.
             now: the current time, in seconds since the epoch.
+            usage: what the study has used; anything unless `needs_usage`.
         """
         if self.minimum_runtime is not None and now < self.minimum_runtime.end(create_time):
             return ""
@@ -164,6 +206,14 @@ class StoppingConfig:
         idle = now - (progress.best_time or create_time)
         if self.max_duration_no_progress is not None and idle >= self.max_duration_no_progress:
             return f"nothing better was found in {idle:.0f} s (maxDurationNoProgress)"
+        if self.max_compute_duration is not None and usage.compute_seconds >= self.max_compute_duration:
+            return f"{usage.compute_seconds / 3600:.2f} hours of compute are used (maxComputeDuration)"
+        cost = usage.cost(self.price_per_hour)
+        if self.max_cost is not None and cost is not None and cost >= self.max_cost:
+            return f"{cost:.2f} are spent (maxCost)"
+        unlikely = self.improvement_unlikely
+        if unlikely is not None and usage.chance is not None and usage.chance < unlikely:
+            return f"the chance of a clear improvement is {usage.chance:.1%} (improvementUnlikely)"
         return ""
 
     def check_time(self, progress: Progress, create_time: float) -> float | None:

@@ -58,6 +58,7 @@ class Worker:
         finished: the number of its trials that succeeded.
         failed: the number of its trials that are infeasible.
         busy_seconds: the total duration of its attempts that have ended.
+        gpus: how many GPUs it has; 0 if it has none or does not say.
         running: the trials that it runs.
     """
 
@@ -71,6 +72,7 @@ class Worker:
     finished: int = 0
     failed: int = 0
     busy_seconds: float = 0.0
+    gpus: float = 0.0
     running: Sequence[Running] = ()
 
     def state(self, now: float) -> WorkerState:

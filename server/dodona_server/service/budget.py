@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dodona_server.domain.event import SERVER, Event, EventKind
-from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.study import Study, StudyState, Usage
 from dodona_server.domain.transitions import Facts, Step, transition
 from dodona_server.domain.trial import TrialState
 from dodona_server.domain.trial_states import Verb
 from dodona_server.service.saving import save
+from dodona_server.service.usage import usage_of
 from dodona_server.storage import events, studies, trials
 from dodona_server.storage.store import Transaction
 
@@ -22,7 +23,7 @@ def complete_if_over(transaction: Transaction, study: Study, now: float) -> Stud
     """
     if study.state is not StudyState.ACTIVE:
         return study
-    reason = study.spec.stopping.reached(study.progress, study.create_time, now)
+    reason = limit_reached(transaction, study, now)
     if reason and study.spec.stopping.should_stop_asap:
         _stop_running(transaction, study, now)
     if not reason and study.remaining_trials == 0 and not trials.any_unfinished(transaction, study):
@@ -30,9 +31,16 @@ def complete_if_over(transaction: Transaction, study: Study, now: float) -> Stud
     return complete_study(transaction, study, reason, now) if reason else study
 
 
+def limit_reached(transaction: Transaction, study: Study, now: float) -> str:
+    """Return which limit of the budget other than the number of trials is reached, as text; empty for none."""
+    stopping = study.spec.stopping
+    usage = usage_of(transaction, study, now) if stopping.needs_usage else Usage()
+    return stopping.reached(study.progress, study.create_time, now, usage)
+
+
 def why_over(transaction: Transaction, study: Study, now: float) -> str:
     """Return why the study has nothing left to do; empty if it has."""
-    reason = study.spec.stopping.reached(study.progress, study.create_time, now)
+    reason = limit_reached(transaction, study, now)
     if reason or study.remaining_trials != 0:
         return reason
     queued = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.artifact import Artifact
@@ -13,7 +13,7 @@ from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Study
+from dodona_server.domain.study import Study, Usage
 from dodona_server.domain.study_list import StudyFilter, StudySummary
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.nearest import nearest
@@ -22,7 +22,8 @@ from dodona_server.service.studies.prior_studies import with_known_priors
 from dodona_server.service.trials.attempts import require_trial
 from dodona_server.service.trials.explanations import Why, why
 from dodona_server.service.trials.queries import Filtered
-from dodona_server.storage import artifacts, events, listing, measurements, ranking, study_list, trials, workers
+from dodona_server.service.usage import usage_of
+from dodona_server.storage import artifacts, events, listing, measurements, ranking, study_list, trials
 from dodona_server.storage.store import Store, Transaction
 
 MAX_HISTORY = 2000
@@ -59,7 +60,7 @@ class StudyView:
         problem: why the filter or the order cannot be understood; empty if it can.
         events: what happened, the latest first.
         events_after: the position of the last of them; None if there are no earlier ones.
-        busy_seconds: the total duration of the attempts that have ended.
+        usage: what the study has used, and what is to be expected of the rest.
     """
 
     study: Study
@@ -77,7 +78,7 @@ class StudyView:
     problem: str
     events: Sequence[Event]
     events_after: EventPosition | None
-    busy_seconds: float
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +126,12 @@ class DashboardQueries:
 
     Args:
         store: where studies and trials are kept.
+        clock: the time, in seconds since the epoch.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store = store
+        self._clock = clock
 
     async def studies(self, wanted: StudyFilter, skipped: int, limit: int) -> StudiesView:
         """Return what the page of studies shows, with up to `limit` of them after the first `skipped`."""
@@ -179,7 +182,7 @@ class DashboardQueries:
                 matching,
                 problem,
                 *events.latest(transaction, study.key, happened, MAX_EVENTS),
-                workers.busy_seconds(transaction, study),
+                usage_of(transaction, study, self._clock()),
             )
 
         return await self._store.read(query)

@@ -223,6 +223,8 @@ workers = sa.Table(
     sa.Column("finished", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("failed", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("busy_seconds", sa.Double, nullable=False, server_default="0"),
+    # 0 if it has none, or has not told.
+    sa.Column("gpus", sa.Double, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("study_key", "client_id"),
     sqlite_with_rowid=False,
 )

@@ -26,7 +26,12 @@ def _seen(dialect: str) -> Statement:
     insert = insert_into(workers, dialect)
     known = insert.on_conflict_do_update(
         index_elements=["study_key", "client_id"],
-        set_={"seen_time": insert.excluded.seen_time, "agent": insert.excluded.agent, "told": workers.c.stop != ""},
+        set_={
+            "seen_time": insert.excluded.seen_time,
+            "agent": insert.excluded.agent,
+            "gpus": insert.excluded.gpus,
+            "told": workers.c.stop != "",
+        },
     )
     return Statement(known.returning(workers.c.stop))
 
@@ -77,16 +82,30 @@ _RUNNING = Statement(
     )
     .order_by(trials.c.number + 0)
 )
-_BUSY = Statement(
-    sa.select(sa.func.coalesce(sa.func.sum(workers.c.busy_seconds), 0.0)).where(
+
+
+_UNITS = sa.case((workers.c.gpus > 0, workers.c.gpus), else_=1.0)
+_COMPUTE = Statement(
+    sa.select(sa.func.coalesce(sa.func.sum(workers.c.busy_seconds * _UNITS), 0.0)).where(
         workers.c.study_key == bindparam("of_study")
+    )
+)
+_COMPUTE_RUNNING = Statement(
+    sa.select(trials.c.start_time, _UNITS.label("units"))
+    .join(workers, sa.and_(*_OF_WORKER))
+    .where(
+        trials.c.study_key == bindparam("of_study"),
+        unfinished,
+        trials.c.state != TrialState.REQUESTED.value,
+        trials.c.start_time.is_not(None),
     )
 )
 
 
-def seen(transaction: Transaction, study_key: int, client_id: str, agent: str, now: float) -> StopOrder:
+def seen(transaction: Transaction, study_key: int, client_id: str, agent: str, gpus: float, now: float) -> StopOrder:
     """Note that a worker asks for trials, and return whether it is asked to stop; it then knows it."""
-    values = {"study_key": study_key, "client_id": client_id, "first_time": now, "seen_time": now, "agent": agent}
+    values: dict[str, Any] = {"study_key": study_key, "client_id": client_id, "first_time": now, "seen_time": now}
+    values |= {"agent": agent, "gpus": gpus}
     return StopOrder(_seen(transaction.dialect.name).value(transaction, values))
 
 
@@ -150,10 +169,19 @@ def listed(
     return [_worker(transaction, row) for row in rows]
 
 
-def busy_seconds(transaction: Transaction, study: Study) -> float:
-    """Return the total duration of the study's attempts that have ended."""
-    total: float = _BUSY.value(transaction, {"of_study": study.key})
-    return total
+def compute_seconds(transaction: Transaction, study: Study, now: float) -> float:
+    """Return the time in which the study's workers ran trials, times their GPUs; a worker without any counts as one.
+
+    Args:
+        transaction: to read in.
+        study: the study.
+        now: until when attempts that still run count, in seconds since the epoch.
+    """
+    ended: float = _COMPUTE.value(transaction, {"of_study": study.key})
+    running = _COMPUTE_RUNNING.rows(transaction, {"of_study": study.key})
+    for row in running:
+        ended += max(0.0, now - row["start_time"]) * row["units"]
+    return ended
 
 
 def _worker(transaction: Transaction, row: Row) -> Worker:
@@ -170,5 +198,6 @@ def _worker(transaction: Transaction, row: Row) -> Worker:
         finished=row["finished"],
         failed=row["failed"],
         busy_seconds=row["busy_seconds"],
+        gpus=row["gpus"],
         running=[Running(one["number"], one["start_time"] or 0.0) for one in running],
     )

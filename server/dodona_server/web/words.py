@@ -134,6 +134,12 @@ def budget(stopping: StoppingConfig) -> list[str]:
         limits.append(f"It ends when nothing better was found in {duration(stopping.max_duration_no_progress)}.")
     if stopping.max_failed_trials is not None:
         limits.append(f"It ends when {_counted(max(1, stopping.max_failed_trials), 'trial')} failed.")
+    if stopping.max_compute_duration is not None:
+        limits.append(f"It ends after {duration(stopping.max_compute_duration)} of compute.")
+    if stopping.max_cost is not None:
+        limits.append(f"It ends when its compute has cost {number(stopping.max_cost)}.")
+    if stopping.improvement_unlikely is not None:
+        limits.append(f"It ends when the chance of a clear improvement is below {stopping.improvement_unlikely:.0%}.")
     if stopping.min_num_trials:
         limits.append(f"At least {_counted(stopping.min_num_trials, 'trial')} are run before another limit ends it.")
     if stopping.minimum_runtime is not None:

@@ -210,3 +210,5 @@ ROWS["0010"] = {
 ROWS["0011"] = ROWS["0010"]
 # The same: the schema gained only tables.
 ROWS["0012"] = ROWS["0011"]
+# The same: the schema gained only a column.
+ROWS["0013"] = ROWS["0012"]

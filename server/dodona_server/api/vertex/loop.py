@@ -95,6 +95,7 @@ class TrialCalls:
             lease_seconds=body.lease_duration,
             follows=bool(body.follow),
             agent=(body.agent or "")[:MAX_AGENT_LENGTH],
+            gpus=body.gpus or 0.0,
             running=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
         )
         result = await self._suggestions.suggest(study, request, body.wait or 0.0)

@@ -12,7 +12,7 @@ from dodona_server.domain.event import Event
 from dodona_server.domain.explanation import PROBABILITY, Explanation
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.prior_study import PriorStudy
-from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.study import Study, StudyState, Usage
 from dodona_server.domain.trial import Measurement, Trial
 from dodona_server.service.operations import StopCheck, SuggestResult
 from dodona_server.service.trials.attempts import Attempt
@@ -140,6 +140,22 @@ def stop_check(check: StopCheck) -> wire.EarlyStoppingOperation:
             trial=str(check.trial),
         ),
         response=wire.CheckTrialEarlyStoppingStateResponse(should_stop=check.should_stop),
+    )
+
+
+def outlook(study: Study, used: Usage, now: float) -> wire.StudyOutlook:
+    """Return what a study has used until `now`, in seconds since the epoch, and what is to be expected of the rest."""
+    stopping, cost = study.spec.stopping, used.cost(study.spec.stopping.price_per_hour)
+    compute, end = stopping.max_compute_duration, stopping.maximum_runtime
+    return wire.StudyOutlook(
+        finished_trial_count=used.finished,
+        compute_duration=used.compute_seconds,
+        cost=cost,
+        left_trial_count=used.left,
+        left_duration=None if end is None else max(0.0, end.end(study.create_time) - now),
+        left_compute_duration=None if compute is None else max(0.0, compute - used.compute_seconds),
+        left_cost=None if stopping.max_cost is None or cost is None else max(0.0, stopping.max_cost - cost),
+        improvement_chance=used.chance,
     )
 
 

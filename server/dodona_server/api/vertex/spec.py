@@ -212,6 +212,10 @@ def read_budget(config: wire.StudyStoppingConfig | None) -> StoppingConfig:
             max_num_trials_no_progress=config.max_num_trials_no_progress,
             max_duration_no_progress=config.max_duration_no_progress,
             max_failed_trials=config.max_failed_trials,
+            max_compute_duration=config.max_compute_duration,
+            max_cost=config.max_cost,
+            price_per_hour=config.price_per_hour,
+            improvement_unlikely=config.improvement_unlikely,
         )
 
 
@@ -278,6 +282,10 @@ def _write_stopping(stopping: StoppingConfig) -> wire.StudyStoppingConfig | None
         max_num_trials_no_progress=stopping.max_num_trials_no_progress,
         max_duration_no_progress=stopping.max_duration_no_progress,
         max_failed_trials=stopping.max_failed_trials,
+        max_compute_duration=stopping.max_compute_duration,
+        max_cost=stopping.max_cost,
+        price_per_hour=stopping.price_per_hour,
+        improvement_unlikely=stopping.improvement_unlikely,
     )
 
 

@@ -10,7 +10,7 @@ from dodona_server.api.call import Dialect
 from dodona_server.api.paging import page_size, read_token, write_token
 from dodona_server.api.principal import OfPrincipal, note
 from dodona_server.api.route import InLocation, OfStudy, PageSize, PageToken, RequestId, Routes
-from dodona_server.api.vertex import answers
+from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.hints import read_hints, read_named_priors
 from dodona_server.api.vertex.space import read_parameters
 from dodona_server.api.vertex.spec import check_rule, read_budget, read_spec, read_stopping_rule, write_spec
@@ -18,7 +18,7 @@ from dodona_server.aside import aside
 from dodona_server.domain.access import check_visible
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.study_states import StudyVerb
-from dodona_server.parts import Hindsights, ProjectQuotas, Steering, Studies
+from dodona_server.parts import Hindsights, ProjectQuotas, Steering, Studies, Used
 
 routes = Routes(Dialect.VERTEX, Dialect.OWN)
 
@@ -105,6 +105,12 @@ async def set_stopping_rule(study: OfStudy, body: wire.SetStoppingRuleRequest, s
 async def set_priors(study: OfStudy, body: wire.SetPriorsRequest, steering: Steering) -> Response:
     """Set what is believed of parameters; one without values removes it. The next suggestions count with it."""
     return answers.study(await steering.set_hints(study, await aside(read_named_priors, body), body.request_id))
+
+
+@routes.serve
+async def get_outlook(study: OfStudy, used: Used) -> Response:
+    """Return what the study has used of its budget, what is left, and the chance of a clear improvement."""
+    return Answer(render.outlook(*await used.of(study)))
 
 
 @routes.serve

@@ -11,6 +11,7 @@ from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import MAX_PARAMETERS, SearchSpace
 from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.service.budget import limit_reached
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.storage import operations, studies, trials
 from dodona_server.storage.operations import SuggestOperation
@@ -63,7 +64,7 @@ def look_ahead(transaction: Transaction, name: StudyName, request: SuggestReques
     if not algorithm_for(study.spec.algorithm).needs_history(study):
         return Look(None, is_inline=True)
     count = at_once(study, min(request.count, request.count if (left := study.remaining_trials) is None else left))
-    over = study.spec.stopping.reached(study.progress, study.create_time, now)
+    over = limit_reached(transaction, study, now)
     if count == 0 or over or _has_trial(transaction, study, request):
         return Look(None)
     results = study.trial_count - trials.count_unfinished(transaction, study)

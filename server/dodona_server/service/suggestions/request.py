@@ -14,6 +14,7 @@ from dodona_server.service.idempotency import Request
 MAX_SUGGESTIONS = 1000
 MAX_CLIENT_ID_LENGTH = 256
 MAX_CONTEXTS = 100
+MAX_GPUS = 10_000
 MIN_LEASE_SECONDS = 0.1
 MAX_LEASE_SECONDS = 86_400.0
 
@@ -32,6 +33,7 @@ class SuggestRequest:
             client does not say; it then gets its unfinished trials as they are.
         follows: whether another process asks for trials as this client; this call only gets the trials that it has.
         agent: the client's software and machine, for people; a long one is cut.
+        gpus: how many GPUs the client has; 0 if it has none or does not say.
 
     Raises:
         InvalidArgument: the client id is empty or too long, the count or the lease out of range, or there are too many
@@ -46,6 +48,7 @@ class SuggestRequest:
     running: Collection[int] | None = None
     follows: bool = False
     agent: str = ""
+    gpus: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.client_id) <= MAX_CLIENT_ID_LENGTH:
@@ -54,6 +57,8 @@ class SuggestRequest:
             raise InvalidArgument(f"{self.count} is not from 1 to {MAX_SUGGESTIONS}", "suggestion_count")
         if len(self.contexts) > MAX_CONTEXTS:
             raise InvalidArgument(f"{len(self.contexts)} contexts; {MAX_CONTEXTS} are allowed", "contexts")
+        if not 0 <= self.gpus <= MAX_GPUS:
+            raise InvalidArgument(f"{self.gpus!r} is not from 0 to {MAX_GPUS}", "gpus")
         lease = self.lease_seconds
         if lease is not None and not MIN_LEASE_SECONDS <= lease <= MAX_LEASE_SECONDS:
             allowed = f"{MIN_LEASE_SECONDS:g} to {MAX_LEASE_SECONDS:.0f} seconds"

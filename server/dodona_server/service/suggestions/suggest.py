@@ -210,7 +210,7 @@ class SuggestionService:
         if isinstance(made, SuggestOperation):
             return made
         now = self._clock()
-        stop = workers.seen(transaction, study.key, request.client_id, request.agent, now)
+        stop = workers.seen(transaction, study.key, request.client_id, request.agent, request.gpus, now)
         study = complete_if_over(transaction, study, now)
         if this_round.failure and this_round.failure_is_new:
             study = _count_failure(transaction, study, this_round.failure, now)

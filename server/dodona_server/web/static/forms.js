@@ -122,6 +122,13 @@ function budgetOf(form) {
     if (fields.get(name)) config[name] = Number(fields.get(name));
     else delete config[name];
   }
+  for (const name of ["maxCost", "pricePerHour", "improvementUnlikely"]) {
+    if (form.elements[name].value === "") delete config[name];
+    else config[name] = Number(form.elements[name].value);
+  }
+  const compute = form.elements.computeHours.value;
+  if (compute === "") delete config.maxComputeDuration;
+  else config.maxComputeDuration = `${Math.round(Number(compute) * 3.6e6) / 1000}s`;
   const hours = form.elements.hours;
   if (!hours.disabled) {
     if (hours.value === "") delete config.maximumRuntimeConstraint;
