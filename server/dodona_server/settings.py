@@ -27,10 +27,11 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     database_url: str = "sqlite:///dodona.db"
+    # Files with the same, as Docker and Kubernetes mount secrets; so for the other secrets below.
+    database_url_file: Path | None = None
     token: SecretStr | None = None
     # Of each token, in each server process; without it there is no limit.
     max_requests_per_second: float | None = Field(default=None, gt=0)
-    # Files with the same, as Docker mounts secrets.
     token_file: Path | None = None
     # The key of the digests of tokens; by default in a file beside SQLite, or in PostgreSQL.
     secret: SecretStr | None = None
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     oidc_issuer: str | None = None
     oidc_client_id: str = "dodona"
     oidc_client_secret: SecretStr = SecretStr("")
+    oidc_client_secret_file: Path | None = None
     oidc_roles: dict[str, str] = {}
     oidc_groups: str = "groups"
     oidc_name: str = "sub"
@@ -81,7 +83,7 @@ class Settings(BaseSettings):
     @classmethod
     def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Read secrets from the files that are named instead of them."""
-        for name in ("token", "secret"):
+        for name in ("database_url", "oidc_client_secret", "secret", "token"):
             file = given.get(f"{name}_file")
             if file and not given.get(name):
                 try:
