@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -12,8 +13,8 @@ from pathlib import Path
 
 from tests.packaging.environments import run
 
-# An absolute path of the image: at the start of a word, and the file that an SQLite URL names.
-_IMAGE_PATH = re.compile(r"(?<![\w.:/-])/(?=\w)|(?<=sqlite:///)/(?=\w)")
+# An absolute path of the image, at the start of a word.
+_IMAGE_PATH = re.compile(r"(?<![\w.:/-])/(?=\w)")
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,30 @@ def read(text: str) -> list[Instruction]:
     return found
 
 
+def needed(instructions: list[Instruction], target: str | None) -> list[Instruction]:
+    """Return the instructions of the target and of the stages that it is built from."""
+    stages: dict[str, list[Instruction]] = {}
+    name = ""
+    for instruction in instructions:
+        if instruction.name == "FROM":
+            name = instruction.words()[-1]
+        stages.setdefault(name, []).append(instruction)
+    wanted = {target or name}
+    for name in reversed(stages):
+        if name in wanted:
+            wanted |= {stages[name][0].words()[0], *(one.flags.get("from", "") for one in stages[name])}
+    return [instruction for name in stages if name in wanted for instruction in stages[name]]
+
+
 @dataclass
 class Stage:
     """What has been built since a FROM."""
 
     base: str
+    name: str = ""
     workdir: str = "/"
     user: str = "root"
+    arguments: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     volumes: list[str] = field(default_factory=list)
     exposed: list[str] = field(default_factory=list)
@@ -62,7 +80,7 @@ class Stage:
 
 
 class Image:
-    """The last stage of a Dockerfile; its file system begins at `root`.
+    """A stage of a Dockerfile, the last one by default; its file system begins at `root`.
 
     The base image's Python is the one that runs this. Every stage is built at `root`, since a virtual environment
     holds its own path, and then moved out of the way of the next.
@@ -71,15 +89,20 @@ class Image:
         dockerfile: its text.
         context: the folder that COPY takes from.
         folder: an empty one to build in.
+        target: the name of the stage.
+        arguments: the values of `docker build --build-arg`.
     """
 
-    def __init__(self, dockerfile: str, context: Path, folder: Path) -> None:
+    def __init__(
+        self, dockerfile: str, context: Path, folder: Path, target: str | None = None, **arguments: str
+    ) -> None:
         self._context = context
         self._folder = folder
+        self._arguments = arguments
         self.root = folder / "root"
         self.stages: list[Stage] = []
         self._name = ""
-        for instruction in read(dockerfile):
+        for instruction in needed(read(dockerfile), target):
             getattr(self, f"_{instruction.name.lower()}")(instruction)
         self.stage = self.stages[-1]
 
@@ -100,8 +123,14 @@ class Image:
             self.root.rename(self._folder / self._name)
         base, *name = instruction.words()
         self._name = name[-1] if name else str(len(self.stages))
-        self.root.mkdir()
-        self.stages.append(Stage(base))
+        stage = Stage(base)
+        if (self._folder / base).is_dir():
+            shutil.copytree(self._folder / base, self.root, symlinks=True)
+            stage = copy.deepcopy(next(one for one in self.stages if one.name == base))
+        else:
+            self.root.mkdir()
+        stage.name = self._name
+        self.stages.append(stage)
 
     def _workdir(self, instruction: Instruction) -> None:
         self.stages[-1].workdir = instruction.rest
@@ -120,8 +149,13 @@ class Image:
                 shutil.copy(origin, destination)
         self.stages[-1].owners[target] = instruction.flags.get("chown", "root")
 
+    def _arg(self, instruction: Instruction) -> None:
+        name, _, default = instruction.rest.partition("=")
+        self.stages[-1].arguments[name] = self._arguments.get(name, default)
+
     def _run(self, instruction: Instruction) -> None:
-        variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        python = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": ""}
+        variables = {**os.environ, **python, **self.stages[-1].arguments}
         run(["sh", "-c", self._placed(instruction.rest)], cwd=self.path(""), env=variables)
 
     def _env(self, instruction: Instruction) -> None:

@@ -1,4 +1,4 @@
-"""The container's files without a container engine: the image's very commands, in a clean folder."""
+"""The images without a container engine: their very commands, in a clean folder."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import subprocess
 
 import httpx
 import pytest
-import sqlalchemy as sa
-import yaml
 
 import dodona
 from tests.packaging.dockerfile import Image
 from tests.packaging.environments import ROOT
 from tests.support.processes import ServerProcess, environment
 
-SECRETS = {"DODONA_TOKEN": "a secret of the team", "POSTGRES_PASSWORD": "p@ss:w/rd?"}
-
+TOKEN = "a secret of the team"
+# Of the files of a whole image, which the base image of Python is not.
+MOST_BYTES = 300e6
 
 TUNE = """
 import dodona
@@ -41,15 +40,6 @@ def image(tmp_path_factory):
     return Image((ROOT / "Dockerfile").read_text(), ROOT, tmp_path_factory.mktemp("image"))
 
 
-@pytest.fixture(scope="module")
-def compose():
-    """docker-compose.yml with its variables filled in, each of which has to be one that must be set."""
-    text = (ROOT / "docker-compose.yml").read_text()
-    filled = re.sub(r"\$\{(\w+):\?[^}]+\}", lambda match: SECRETS[match[1]], text)
-    assert "$" not in filled
-    return yaml.safe_load(filled)
-
-
 def start(image, **variables):
     """The container's process; its variables are those of the image and `variables`."""
     folder = image.path("")
@@ -65,7 +55,7 @@ def is_healthy(image, server):
 
 def check_service(server):
     """A client with the token can work, and one without it cannot."""
-    with dodona.Client(server.url, SECRETS["DODONA_TOKEN"]) as client:
+    with dodona.Client(server.url, TOKEN) as client:
         study = client.create_study("s", {"x": dodona.Float(0, 1)}, goal="minimize", max_trials=1)
         study.optimize(lambda trial: trial.parameters["x"])
         assert [trial.state for trial in study.trials()] == ["SUCCEEDED"]
@@ -84,7 +74,7 @@ def test_the_image_is_the_server_alone_and_not_root(image):
     assert image.stage.owners["/data"] == image.stage.user
     assert image.stage.volumes == ["/data"]
     assert image.stage.exposed == [image.stage.variables["DODONA_PORT"]]
-    assert image.stage.variables["DODONA_DATABASE_URL"].startswith("sqlite:////data/")
+    assert image.stage.workdir == "/data"
     listing = subprocess.run(
         ["python", "-c", "import importlib.metadata as m; print(*(d.name for d in m.distributions()))"],
         env=image.environment(),
@@ -98,7 +88,7 @@ def test_the_image_is_the_server_alone_and_not_root(image):
 
 
 def test_the_container_as_it_is_keeps_its_studies_in_the_volume(image):
-    server = start(image, DODONA_TOKEN=SECRETS["DODONA_TOKEN"])
+    server = start(image, DODONA_TOKEN=TOKEN)
     try:
         assert is_healthy(image, server)
         check_service(server)
@@ -119,33 +109,46 @@ def test_the_container_without_a_token_makes_one(image):
         server.terminate()
 
 
-def test_the_container_with_postgresql_as_compose_starts_it(image, compose, postgres_url):
-    variables = compose["services"]["server"]["environment"]
-    server = start(image, **{**variables, "DODONA_DATABASE_URL": postgres_url})
+def test_the_image_is_small(image):
+    assert sum(path.lstat().st_size for path in image.root.rglob("*") if not path.is_dir()) < MOST_BYTES
+
+
+def test_the_container_with_postgresql_writes_to_its_volume_only(image, postgres_url, tmp_path):
+    """As with a read-only root; the url is in a file."""
+    url = tmp_path / "url"
+    url.write_text(f"{postgres_url}\n")
+    before = files_outside(image, "/data")
+    server = start(image, DODONA_DATABASE_URL_FILE=str(url), DODONA_TOKEN=TOKEN, PYTHONDONTWRITEBYTECODE="")
     try:
         assert is_healthy(image, server)
         check_service(server)
         assert re.findall(r"database: (\w+)", server.log.read_text())[-1] == "postgresql"
     finally:
         assert server.terminate() == 0
+    written = {path for path in files_outside(image, "/data") ^ before if path[0].suffix != ".pyc"}
+    assert not written
 
 
-def test_compose_joins_the_server_and_its_database(compose):
-    server, database = compose["services"]["server"], compose["services"]["postgres"]
-    url = sa.make_url(server["environment"]["DODONA_DATABASE_URL"])
-    settings = database["environment"]
-    assert (url.host, url.username, url.database) == ("postgres", settings["POSTGRES_USER"], settings["POSTGRES_DB"])
-    assert server["environment"]["PGPASSWORD"] == settings["POSTGRES_PASSWORD"] == SECRETS["POSTGRES_PASSWORD"]
-    assert server["depends_on"] == {"postgres": {"condition": "service_healthy"}}
-    assert "healthcheck" in database
-    volume, _, path = database["volumes"][0].partition(":")
-    assert volume in compose["volumes"]
-    assert path == "/var/lib/postgresql/data"
+def files_outside(image, folder):
+    """The files of an image and their times, but those below `folder`."""
+    paths = (path for path in image.root.rglob("*") if image.path(folder) not in path.parents and not path.is_dir())
+    return {(path, path.lstat().st_mtime_ns) for path in paths}
 
 
-def test_the_example_of_an_env_file_names_every_secret():
-    lines = (ROOT / ".env.example").read_text().splitlines()
-    assert [line for line in lines if not line.startswith("#")] == [f"{name}=" for name in SECRETS]
+def test_the_image_of_a_worker_runs_a_script(tmp_path, server):
+    image = Image((ROOT / "Dockerfile").read_text(), ROOT, tmp_path, target="worker", WORKER_EXTRAS="cli")
+    assert image.stage.user.split(":")[0] != "0"
+    image.path("train.py").write_text(TUNE)
+    ran = subprocess.run(
+        image.stage.command,
+        cwd=image.path(""),
+        env=environment(**{**image.environment(), "DODONA_URL": server.url}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "2 /" in ran.stdout
 
 
 def test_the_build_context_holds_what_the_image_copies():
