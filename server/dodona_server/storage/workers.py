@@ -90,13 +90,16 @@ _COMPUTE = Statement(
         workers.c.study_key == bindparam("of_study")
     )
 )
+_NUMBERS_RUNNING = sa.select(trials.c.number).where(
+    trials.c.study_key == bindparam("of_study"), unfinished, trials.c.state != TrialState.REQUESTED.value
+)
 _COMPUTE_RUNNING = Statement(
     sa.select(trials.c.start_time, _UNITS.label("units"))
     .join(workers, sa.and_(*_OF_WORKER))
     .where(
         trials.c.study_key == bindparam("of_study"),
-        unfinished,
-        trials.c.state != TrialState.REQUESTED.value,
+        # Its own query, so that SQLite finds them by the index of unfinished trials.
+        in_selected(trials.c.number, _NUMBERS_RUNNING),
         trials.c.start_time.is_not(None),
     )
 )
