@@ -9,6 +9,7 @@ import pytest
 
 from dodona_server.algorithms.contexts import suggest_in
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
+from dodona_server.domain.budget import StoppingConfig
 from dodona_server.domain.continuation import (
     BRACKET,
     EPOCHS,
@@ -20,7 +21,7 @@ from dodona_server.domain.continuation import (
 )
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec
+from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import Trial, TrialState
 from tests.support.simulated_workers import simulate
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.algorithms.registry import algorithm_for
+from dodona_server.domain.budget import StoppingConfig
 from dodona_server.domain.continuation import (
     BRACKET,
     EPOCHS,
@@ -20,7 +21,7 @@ from dodona_server.domain.continuation import (
 )
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec
+from dodona_server.domain.study import Goal, Metric, StudySpec
 from tests.support.simulated_workers import simulate
 
 SPACE = SearchSpace(

@@ -7,17 +7,11 @@ import dataclasses
 import pytest
 from hypothesis import given
 
+from dodona_server.domain.budget import StoppingConfig, TimeConstraint
 from dodona_server.domain.difference import first_difference
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import (
-    Goal,
-    Metric,
-    Safety,
-    StoppingConfig,
-    StudySpec,
-    TimeConstraint,
-)
+from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
 from dodona_server.storage import codec
 from tests.support.spaces import spaces
 

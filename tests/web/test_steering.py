@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -50,6 +51,11 @@ def edit(page: Page, item: str) -> None:
     page.get_by_role("button", name=item, exact=True).click()
 
 
+def limits(api: Filled, study: str) -> dict[str, Any]:
+    config: dict[str, Any] = api.get(f"/{study}")["studySpec"]["studyStoppingConfig"]
+    return config
+
+
 def test_a_study_is_renamed_noted_archived_and_all_is_undone(page: Page, api: Filled, study: str) -> None:
     page.goto(f"{S}/{study}")
     edit(page, "Rename")
@@ -73,19 +79,29 @@ def test_a_study_is_renamed_noted_archived_and_all_is_undone(page: Page, api: Fi
 
 
 def test_budgets_and_the_stopping_rule_are_changed(page: Page, api: Filled, study: str) -> None:
-    api.post(f"/{study}:setBudget", {"studyStoppingConfig": {"maxNumTrials": 9, "minNumTrials": 2}})
+    before = {"maxNumTrials": 9, "minNumTrials": 2, "maxComputeDuration": "3600.000s"}
+    api.post(f"/{study}:setBudget", {"studyStoppingConfig": before})
     page.goto(f"{S}/{study}")
     page.get_by_role("button", name="Budget").click()
     page.get_by_label("Most trials").fill("20")
-    page.get_by_label("Most hours").fill("1.5")
+    page.get_by_label("Most hours after its creation").fill("1.5")
+    page.get_by_label("Most hours of compute").fill("40")
+    page.get_by_label("Price of an hour of compute").fill("2.5")
+    page.get_by_label("Highest cost").fill("60")
+    page.get_by_label("Least chance of a clear improvement").fill("0.05")
     page.get_by_role("button", name="Change").click()
     notice(page, "The budget is changed.")
-    config = api.get(f"/{study}")["studySpec"]["studyStoppingConfig"]
-    limit = {"maxDuration": "5400.000s"}
-    assert config == {"maxNumTrials": 20, "minNumTrials": 2, "maximumRuntimeConstraint": limit}
+    assert limits(api, study) == {
+        "maxNumTrials": 20,
+        "minNumTrials": 2,
+        "maximumRuntimeConstraint": {"maxDuration": "5400.000s"},
+        "maxComputeDuration": "144000.000s",
+        "pricePerHour": 2.5,
+        "maxCost": 60.0,
+        "improvementUnlikely": 0.05,
+    }
     undo(page)
-    config = api.get(f"/{study}")["studySpec"]["studyStoppingConfig"]
-    assert config == {"maxNumTrials": 9, "minNumTrials": 2}
+    assert limits(api, study) == before
     edit(page, "Early stopping")
     page.get_by_label("Rule", exact=True).select_option(label="Median")
     page.get_by_role("button", name="Change").click()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+
 import pytest
 
+from dodona_schemas import vertex as wire
+from dodona_server.api.vertex.spec import read_budget
+from dodona_server.domain.budget import StoppingConfig, TimeConstraint
 from dodona_server.domain.hint import Hint
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, SearchSpace
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import Goal, Metric, Safety, StoppingConfig, StudySpec, TimeConstraint
+from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
 from dodona_server.web import words
 
 SPACE = SearchSpace((Parameter("x", Double(0.0, 1.0)),))
@@ -53,6 +59,29 @@ def test_the_limits_of_a_study() -> None:
         "It ends by a limit other than the number of trials only 1 min 00 s after its creation.",
         "Running trials are then stopped.",
     ]
+
+
+EVERY_LIMIT = StoppingConfig(
+    should_stop_asap=True,
+    minimum_runtime=TimeConstraint(60.0),
+    maximum_runtime=TimeConstraint(end_time=1785587696.0),
+    min_num_trials=5,
+    max_num_trials=20,
+    max_num_trials_no_progress=9,
+    max_duration_no_progress=7200.0,
+    max_failed_trials=3,
+    max_compute_duration=36000.0,
+    max_cost=25.5,
+    price_per_hour=2.5,
+    improvement_unlikely=0.05,
+)
+
+
+def test_the_message_of_a_budget_has_every_limit() -> None:
+    assert None not in dataclasses.astuple(EVERY_LIMIT)
+    message = words.budget_message(EVERY_LIMIT)
+    assert read_budget(wire.StudyStoppingConfig.model_validate_json(json.dumps(message))) == EVERY_LIMIT
+    assert words.budget_message(StoppingConfig()) == {}
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dodona_server.domain.budget import Usage
 from dodona_server.domain.event import SERVER, Event, EventKind
-from dodona_server.domain.study import Study, StudyState, Usage
+from dodona_server.domain.study import Study, StudyState
 from dodona_server.domain.transitions import Facts, Step, transition
 from dodona_server.domain.trial import TrialState
 from dodona_server.domain.trial_states import Verb

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.artifact import Artifact
+from dodona_server.domain.budget import Usage
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event, EventPosition
 from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Study, Usage
+from dodona_server.domain.study import Study
 from dodona_server.domain.study_list import StudyFilter, StudySummary
 from dodona_server.domain.trial import Measurement, Trial, TrialState
 from dodona_server.service.nearest import nearest

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
+from dodona_server.domain.budget import StoppingConfig
 from dodona_server.domain.errors import AlreadyExists, DodonaError, InvalidArgument
 from dodona_server.domain.event import EventKind
 from dodona_server.domain.hint import Hint, checked_hints
 from dodona_server.domain.names import StudyName, check_display_name
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.stopping_rule import StoppingRule
-from dodona_server.domain.study import MAX_WANTED_WORKERS, StoppingConfig, Study, StudySpec, StudyState
+from dodona_server.domain.study import MAX_WANTED_WORKERS, Study, StudySpec, StudyState
 from dodona_server.domain.study_states import StudyVerb
 from dodona_server.domain.trial_states import refusal
 from dodona_server.service.budget import complete_if_over, why_over

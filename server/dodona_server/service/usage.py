@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dodona_server.domain.budget import Usage
 from dodona_server.domain.explanation import read_explanation
 from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.outlook import chance
-from dodona_server.domain.study import Study, Usage
+from dodona_server.domain.study import Study
 from dodona_server.storage import listing, trials, workers
 from dodona_server.storage.store import Transaction
 

@@ -10,9 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from dodona_server.domain.budget import Progress
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.page import Page
-from dodona_server.domain.study import Progress, Study, StudySpec, StudyState
+from dodona_server.domain.study import Study, StudySpec, StudyState
 from dodona_server.observation import metrics
 from dodona_server.storage import artifacts, codec
 from dodona_server.storage.paging import page_of, sizes

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from dodona_server.algorithms.default import has_many_objectives
+from dodona_server.domain.budget import StoppingConfig, TimeConstraint
 from dodona_server.domain.event import ActorKind, Event, EventKind
 from dodona_server.domain.hint import Hint
 from dodona_server.domain.metadata import NOTE, TAGS
 from dodona_server.domain.prior_study import PriorStudy
 from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, SearchSpace, Value
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import Goal, Metric, StoppingConfig, StudySpec, TimeConstraint
+from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import STOPPING_REASON, Trial
 from dodona_server.web.format import duration, moment, number, short, shown
 
@@ -223,23 +225,22 @@ def stop_reason(trial: Trial) -> str:
 
 def budget_message(stopping: StoppingConfig) -> dict[str, Any]:
     """Return the limits of a study as the API has them, without those that are not set."""
-    counts: dict[str, Any] = {
-        "minNumTrials": stopping.min_num_trials,
-        "maxNumTrials": stopping.max_num_trials,
-        "maxNumTrialsNoProgress": stopping.max_num_trials_no_progress,
-        "maxFailedTrials": stopping.max_failed_trials,
-        "shouldStopAsap": stopping.should_stop_asap,
-        "minimumRuntimeConstraint": _constraint(stopping.minimum_runtime),
-        "maximumRuntimeConstraint": _constraint(stopping.maximum_runtime),
-    }
-    if stopping.max_duration_no_progress is not None:
-        counts["maxDurationNoProgress"] = f"{stopping.max_duration_no_progress}s"
-    return {name: value for name, value in counts.items() if value is not None}
+    limits = {one.name: getattr(stopping, one.name) for one in dataclasses.fields(stopping)}
+    return {_wire_name(name): _wire(name, value) for name, value in limits.items() if value is not None}
 
 
-def _constraint(constraint: TimeConstraint | None) -> dict[str, str] | None:
-    if constraint is None:
-        return None
+def _wire_name(name: str) -> str:
+    first, *rest = (f"{name}_constraint" if name.endswith("_runtime") else name).split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _wire(name: str, value: Any) -> Any:
+    if isinstance(value, TimeConstraint):
+        return _constraint(value)
+    return f"{value}s" if "_duration" in name else value
+
+
+def _constraint(constraint: TimeConstraint) -> dict[str, str]:
     if constraint.end_time is not None:
         return {"endTime": datetime.fromtimestamp(constraint.end_time, UTC).isoformat()}
     return {"maxDuration": f"{constraint.max_duration}s"}
