@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import os
 
-VARIABLE = "DODONA_GPUS"
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
+COUNT = "DODONA_GPUS"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def gpus() -> float:
@@ -17,16 +17,16 @@ def gpus() -> float:
     Raises:
         ValueError: DODONA_GPUS is no number from 0 on.
     """
-    told = os.environ.get(VARIABLE)
+    told = os.environ.get(COUNT)
     if told:
         try:
             count = float(told)
         except ValueError:
             count = -1.0
         if not 0 <= count < 10_000:
-            raise ValueError(f"{VARIABLE}={told!r} is no number of GPUs; write 1, 4 or 0.25")
+            raise ValueError(f"{COUNT}={told!r} is no number of GPUs; write 1, 4 or 0.25")
         return count
-    visible = os.environ.get(_VISIBLE)
+    visible = os.environ.get(VISIBLE)
     if visible is not None:
         named = [one for one in visible.split(",") if one.strip()]
         # -1 hides all that follow.

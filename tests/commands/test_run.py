@@ -299,7 +299,13 @@ class TestGpus:
         tool.write_text(f'#!/bin/sh\n[ "$*" = "{asked}" ] && printf "0\\n1\\n2\\n3\\n"\n')
         tool.chmod(0o755)
         script = tmp_path / "look.py"
-        names = "DODONA_GPU_PART", "CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH", "XLA_PYTHON_CLIENT_MEM_FRACTION"
+        names = (
+            "DODONA_GPUS",
+            "DODONA_GPU_PART",
+            "CUDA_VISIBLE_DEVICES",
+            "TF_FORCE_GPU_ALLOW_GROWTH",
+            "XLA_PYTHON_CLIENT_MEM_FRACTION",
+        )
         script.write_text(f"import os\nprint(*[os.environ[name] for name in {names} if name in os.environ])\n")
         path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
 
@@ -317,11 +323,12 @@ class TestGpus:
         assert visible(2, 1, CUDA_VISIBLE_DEVICES="3,1") == ["3", "1"]
 
     def test_a_part_of_one(self, visible: Callable[..., Any]) -> None:
-        assert visible(3, 0.5) == ["0.450 0 true 0.450", "0.450 0 true 0.450", "0.450 1 true 0.450"]
+        assert visible(3, 0.5) == ["0.5 0.450 0 true 0.450", "0.5 0.450 0 true 0.450", "0.5 0.450 1 true 0.450"]
 
     def test_a_part_leaves_what_the_user_has_set(self, visible: Callable[..., Any]) -> None:
         assert (
-            visible(2, 0.333, XLA_PYTHON_CLIENT_MEM_FRACTION=".2", CUDA_VISIBLE_DEVICES="7") == ["0.300 7 true .2"] * 2
+            visible(2, 0.333, XLA_PYTHON_CLIENT_MEM_FRACTION=".2", CUDA_VISIBLE_DEVICES="7")
+            == ["0.333 0.300 7 true .2"] * 2
         )
 
     def test_more_than_one_is_whole(self, visible: Callable[..., Any]) -> None:

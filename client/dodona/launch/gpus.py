@@ -8,7 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+from dodona._hardware import COUNT, VISIBLE
+
 # A worker with it gives its trial back when it runs out of memory, since others take memory of its GPU too.
 SHARED = "DODONA_GPU_SHARED"
 # The part of a GPU's memory that a worker may use.
@@ -69,7 +70,7 @@ def seen(gpus: str) -> dict[str, str]:
 
 
 def of_part(workers: int) -> dict[str, str]:
-    """Return what makes each backend leave the memory of a GPU to the other workers on it.
+    """Return what makes each backend leave the memory of a GPU to the other workers on it, and what counts its part.
 
     By default, TensorFlow and JAX take all memory, or three quarters of it, when they start. PyTorch takes what it
     needs; `dodona.keras` limits it to its part.
@@ -78,7 +79,12 @@ def of_part(workers: int) -> dict[str, str]:
         workers: how many share the GPU.
     """
     part = f"{USABLE / workers:.3f}"
-    variables = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_MEM_FRACTION": part, PART: part}
+    variables = {
+        COUNT: f"{1 / workers:.3g}",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_MEM_FRACTION": part,
+        PART: part,
+    }
     return {name: os.environ.get(name, value) for name, value in variables.items()}
 
 
