@@ -40,7 +40,7 @@ test: $(INSTALLED)-dev chromium ## run all tests
 chaos: $(INSTALLED)-dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
 	$(BIN)/python -m tests.chaos $(RUNS) $(SEED)
 
-lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code and the container's files
+lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code, the container's files and the chart
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -49,6 +49,7 @@ lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code and the contai
 	$(BIN)/yamllint --strict .
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/python -m tests.packaging.chart
 
 docs: $(INSTALLED)-dev ## build the documentation as a site, and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
