@@ -16,10 +16,9 @@ from urllib.parse import quote
 import httpx
 
 from dodona._announce import announce
-from dodona._budget import changed
-from dodona._codec import specs_of
 from dodona._deleted import DeletedStudy, deleted_study
 from dodona._errors import NotFound, named_problems
+from dodona._new_study import goals_of, new_spec
 from dodona._prior_studies import requested
 from dodona._session import Address, Session, unique_worker
 from dodona._space import Space
@@ -27,12 +26,10 @@ from dodona._stopping import EarlyStopping, set_stopping_rule
 from dodona._study import Goal, Study
 from dodona._text import checked
 from dodona._transport import Retry, Transport
-from dodona._values import MAX_INT64, whole
 from dodona._webhooks import Webhooks
 from dodona._workers import WorkerRecord, workers_at
 from dodona_schemas import vertex
 from dodona_schemas.access import Caller
-from dodona_schemas.vertex import GoalType, parse_algorithm
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 DEFAULT_RETRY = Retry()
@@ -43,8 +40,6 @@ MAX_LEASE_SECONDS = 86_400.0
 # The characters of a resource's name, and so of a study id that the user chooses; the server's own rule.
 _ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")
 _RESOURCE = re.compile(r"projects/([^/]+)/locations/([^/]+)/studies/([^/]+)")
-
-_GOALS: dict[str, GoalType] = {"minimize": GoalType.MINIMIZE, "maximize": GoalType.MAXIMIZE}
 
 
 class Client:
@@ -197,7 +192,7 @@ class Client:
             "improvement_unlikely": improvement_unlikely,
         }
         if spec is None:
-            spec = _spec(space, _goals(goal, metric, metrics), limits, algorithm, seed)
+            spec = new_spec(space, goals_of(goal, metric, metrics), limits, algorithm, seed)
             spec.algorithm_options = dict(algorithm_options or {})
             if early_stopping is not None:
                 set_stopping_rule(spec, early_stopping)
@@ -396,29 +391,3 @@ def _client_at(address: Address) -> Client:
         worker=unique_worker(),
         lease_seconds=address.lease_seconds,
     )
-
-
-def _goals(goal: Goal | None, metric: str, metrics: Mapping[str, Goal] | None) -> Mapping[str, Goal]:
-    if (goal is None) == (metrics is None):
-        raise ValueError("name the goal: goal='minimize' or goal='maximize', or metrics={name: goal, ...}")
-    goals = {metric: goal} if goal is not None else metrics or {}
-    for name, wanted in goals.items():
-        checked(name, "a metric's name")
-        if wanted not in _GOALS:
-            raise ValueError(f"the goal of {name!r} is {wanted!r}; it must be 'minimize' or 'maximize'")
-    return goals
-
-
-def _spec(
-    space: Space | None, goals: Mapping[str, Goal], limits: Mapping[str, Any], algorithm: str | None, seed: int | None
-) -> vertex.StudySpec:
-    spec = vertex.StudySpec(
-        metrics=[vertex.MetricSpec(metric_id=name, goal=_GOALS[goal]) for name, goal in goals.items()],
-        parameters=specs_of(space or {}),
-        seed=None if seed is None else whole(seed, "seed", -MAX_INT64, MAX_INT64),
-    )
-    if any(limit is not None for limit in limits.values()):
-        spec.study_stopping_config = changed(None, limits)
-    if algorithm is not None:
-        spec.algorithm = parse_algorithm(checked(algorithm, "algorithm").upper())
-    return spec

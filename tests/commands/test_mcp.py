@@ -131,7 +131,8 @@ def test_an_assistant_reads_the_state_of_a_study_and_queues_trials(assisted, stu
         assert (listed["study"], listed["trials"], listed["goals"]) == ("digits", 30, {"acc": "maximize"})
         state = await assistant.call("summarize_study", study="digits")
         assert state["states"] == {"SUCCEEDED": 29, "INFEASIBLE": 1}
-        assert (state["trials_left"], state["budget"]) == (10, {"max_trials": 40})
+        assert (state["left"], state["budget"]) == ({"trials": 10}, {"max_trials": 40})
+        assert state["used"]["compute_hours"] > 0
         assert state["failures"] == [{"reason": "out of memory", "trials": 1}]
         assert state["best_trials"][0]["metrics"] == {"acc": pytest.approx(study.best_trial.metrics["acc"], rel=1e-5)}
         shares = state["importance"]["shares_of_variance"]
@@ -191,8 +192,19 @@ def test_it_steers_and_creates(assisted, study):
     async def part(assistant: Assistant) -> None:
         assert (await assistant.call("pause_study", study="digits", reason="look first"))["state"] == "INACTIVE"
         assert (await assistant.call("resume_study", study="digits"))["state"] == "ACTIVE"
-        await assistant.call("set_budget", study="digits", max_trials=50)
-        assert (await assistant.call("summarize_study", study="digits"))["trials_left"] == 20
+        limits = {"max_trials": 50, "max_compute_hours": 2.0, "max_cost": 5, "price_per_hour": 1}
+        changed = await assistant.call("set_budget", study="digits", **limits)
+        assert changed["budget"] == {
+            "max_trials": 50,
+            "max_compute_seconds": 7200.0,
+            "max_cost": 5.0,
+            "price_per_hour": 1.0,
+        }
+        left = (await assistant.call("summarize_study", study="digits"))["left"]
+        assert left["trials"] == 20
+        assert left.keys() == {"trials", "compute_hours", "cost"}
+        assert 1.9 < left["compute_hours"] < 2.0 < left["cost"] < 5.0
+        assert "max_hours" in await assistant.refused("set_budget", study="digits")
         tried = await assistant.call("create_study", name="new", spec=spec)
         assert (tried["created"], tried["name_is_taken"]) == (False, False)
         assert tried["spec"]["studyStoppingConfig"]["maxNumTrials"] == 5
@@ -204,7 +216,7 @@ def test_it_steers_and_creates(assisted, study):
         assert "3.0" in refused
         assert "has no study" in await assistant.refused("summarize_study", study="new")
         made = await assistant.call("create_study", name="new", spec=spec, dry_run=False)
-        assert (made["created"], made["trials_left"]) == (True, 5)
+        assert (made["created"], made["left"]["trials"]) == (True, 5)
         assert made["budget"] == {"max_trials": 5, "maximum_runtime_seconds": 3600.0}
         both = await assistant.call("compare_studies", studies=["digits", "new"])
         assert [one["trials"] for one in both] == [30, 0]
@@ -341,7 +353,7 @@ def test_a_client_of_the_newest_protocol_needs_no_handshake(server_url, study):
         async with Client(f"{server_url}/mcp") as client:
             assert len((await client.list_tools()).tools) == len(OFFERS)
             answered = await client.call_tool("summarize_study", {"study": "digits"})
-            assert answered.structured_content["trials_left"] == 10
+            assert answered.structured_content["left"]["trials"] == 10
 
     asyncio.run(within())
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from dodona import Study, TrialRecord
+from dodona._budget import Outlook
 from dodona._figured import study_of
 from dodona_figures import Region, importance, promising
 from dodona_schemas import vertex
@@ -39,14 +41,14 @@ def short(study: Study) -> Answer:
 def summary(study: Study) -> Answer:
     """Return what the optimizer knows: the space, what was tried, the best, what matters, and what is left."""
     trials = _latest(study)
-    config = study.spec.study_stopping_config or vertex.StudyStoppingConfig()
     running, _ = study.trials_page(RUNNING, filter='state in ["active", "stopping"]', measured=True)
     answer = short(study) | {
         "algorithm": study.spec.algorithm.name,
         "space": {name: str(parameter) for name, parameter in study.space.items()},
         "states": dict(Counter(trial.state for trial in trials)),
         "stopped_early": sum(trial.stopped for trial in trials),
-        "budget": _budget(config),
+        "budget": budget_of(study),
+        **_outlook(study.outlook()),
         "best_trials": [row(trial) for trial in study.best_trials(BEST)],
         **_view(study, trials),
         "tried": _tried(trials),
@@ -55,8 +57,6 @@ def summary(study: Study) -> Answer:
     }
     if learned := study.prior_studies:
         answer["learns_from"] = [str(one) for one in learned]
-    if config.max_num_trials is not None:
-        answer["trials_left"] = max(0, config.max_num_trials - len(trials))
     if len(trials) == MOST_READ:
         answer["note"] = f"states, importance, tried and failures are of the latest {MOST_READ} trials"
     return answer
@@ -115,16 +115,38 @@ def _view(study: Study, trials: Sequence[TrialRecord]) -> Answer:
     }
 
 
-def _budget(config: vertex.StudyStoppingConfig) -> Answer:
+def budget_of(study: Study) -> Answer:
     """Return the limits of a study by the protocol's names, with their units."""
     limits: Answer = {}
-    for name, limit in config:
+    for name, limit in study.spec.study_stopping_config or vertex.StudyStoppingConfig():
         if isinstance(limit, vertex.StudyTimeConstraint):
             kind = name.removesuffix("_constraint")
             limits |= {f"{kind}_seconds": limit.max_duration, f"{kind}_ends": limit.end_time and str(limit.end_time)}
         else:
             limits[name.replace("num_", "").replace("duration", "seconds")] = limit
     return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _outlook(outlook: Outlook) -> Answer:
+    """Return what is used of the budget, what is left, and the chance that the rest improves the best clearly."""
+    used = {"compute_hours": _hours(outlook.compute), "cost": outlook.cost}
+    left = {
+        "trials": outlook.trials_left,
+        "hours": _hours(outlook.time_left),
+        "compute_hours": _hours(outlook.compute_left),
+        "cost": outlook.cost_left,
+    }
+    known = {"used": _known(used), "left": _known(left)}
+    chance = outlook.improvement_chance
+    return known if chance is None else known | {"chance_of_a_clear_improvement": round(chance, 3)}
+
+
+def _hours(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds() / 3600
+
+
+def _known(amounts: Mapping[str, float | None]) -> Answer:
+    return rounded({name: amount for name, amount in amounts.items() if amount is not None})
 
 
 def _region(region: Region) -> Any:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from dodona import Client, NotFound, Trial, near
-from dodona._assistants.answers import Answer, row, short, summary
+from dodona._assistants.answers import Answer, budget_of, row, short, summary
 from dodona._space import Sure, Value
 
 MOST_STUDIES = 50
@@ -80,13 +80,13 @@ class Tools:
         found = (one for one in self._client.studies() if contains.lower() in one.display_name.lower())
         return [short(study) for study in itertools.islice(found, MOST_STUDIES)]
 
-    @offered("list_trials")
+    @offered("list_trials", "get_outlook")
     def summarize_study(self, study: str) -> Answer:
         """Tell all that the optimizer knows of a study. Read it first, and again after each change.
 
         The search space, the best trials, the share of the variance that each parameter explains with its 90% interval,
         the region where a model expects the best results, which values were tried, the reasons of failures, what runs
-        now, the budget and how many trials are left.
+        now, the budget, what is left of it, and the chance that the rest brings a clear improvement.
 
         Args:
             study: its id or its name.
@@ -162,7 +162,7 @@ class Tools:
         """
         return self._client.get_study(study).report(format="md")
 
-    @offered("create_study", "list_trials", changes=True)
+    @offered("create_study", "list_trials", "get_outlook", changes=True)
     def create_study(self, name: str, spec: dict[str, Any], dry_run: bool = True) -> Answer:
         """Create a study. With dry_run, which is the default, only check the spec and return it as it would be stored.
 
@@ -291,16 +291,41 @@ class Tools:
         return short(found)
 
     @offered("set_budget", "list_trials", changes=True)
-    def set_budget(self, study: str, max_trials: int) -> Answer:
-        """Change how many trials a study may have, finished ones included; a finished study goes on.
+    def set_budget(
+        self,
+        study: str,
+        max_trials: int | None = None,
+        max_hours: float | None = None,
+        max_compute_hours: float | None = None,
+        max_cost: float | None = None,
+        price_per_hour: float | None = None,
+        improvement_unlikely: float | None = None,
+    ) -> Answer:
+        """Change limits of a study; those that are not named stay. A study that only its budget ended goes on.
 
         Args:
             study: its id or its name.
-            max_trials: the new number.
+            max_trials: how many trials it may have, finished ones included.
+            max_hours: how many hours after its creation it ends.
+            max_compute_hours: after how many hours of compute it ends: the time of workers, times their GPUs.
+            max_cost: at which cost of compute it ends; needs a price.
+            price_per_hour: what an hour of compute costs, in any currency.
+            improvement_unlikely: below which chance of a clear improvement it ends, such as 0.05.
         """
+        limits = {
+            "max_trials": max_trials,
+            "max_seconds": None if max_hours is None else max_hours * 3600,
+            "max_compute_hours": max_compute_hours,
+            "max_cost": max_cost,
+            "price_per_hour": price_per_hour,
+            "improvement_unlikely": improvement_unlikely,
+        }
+        given: dict[str, Any] = {name: limit for name, limit in limits.items() if limit is not None}
+        if not given:
+            raise ValueError("nothing to change: name a limit, such as max_trials or max_hours")
         found = self._client.get_study(study)
-        found.set_budget(max_trials=max_trials)
-        return short(found)
+        found.set_budget(**given)
+        return short(found) | {"budget": budget_of(found)}
 
     def _mine(self, study: str, number: int) -> Trial:
         found = self._client.get_study(study)

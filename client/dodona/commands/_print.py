@@ -174,3 +174,9 @@ def _range(parameter: Parameter) -> str:
     prior = parameter.prior
     believed = "" if prior is None else f", best near {' or '.join(map(text_of, prior.values))} ({prior.sure})"
     return f"{text}{logarithmic}{default}{believed}"
+
+
+def state_of(study: Study) -> str:
+    """Return a study's state, with the reason for it."""
+    reason = study.wire.inactive_reason or study.wire.completion_reason
+    return f"{study.state}: {reason}" if reason else study.state

@@ -6,7 +6,9 @@ from datetime import datetime
 
 from dodona_schemas.base import Double, Duration, Flag, Int32, Int64, Repeated, TextMap, WireModel, own
 from dodona_schemas.vertex.fields import own_request_id
-from dodona_schemas.vertex.study import ParameterPrior, ParameterSpec, StoppingSpecs, Study, StudyStoppingConfig
+from dodona_schemas.vertex.parameters import ParameterPrior, ParameterSpec
+from dodona_schemas.vertex.stopping import StoppingSpecs, StudyStoppingConfig
+from dodona_schemas.vertex.study import Study
 
 
 class CreateStudyRequest(Study):
