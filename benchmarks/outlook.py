@@ -65,10 +65,10 @@ def _search(problem: problems.Problem, seed: int) -> tuple[list[float], list[flo
     return [one.final_measurement.metrics[METRIC.id] for one in done if one.final_measurement], improving
 
 
-def _cases(file: Path) -> Iterator[tuple[str, float, int, int, int, bool]]:
-    """Yield the problem, what was told, the trials so far, since the best and left, and whether an improvement came."""
+def _cases(file: Path) -> Iterator[tuple[float, int, int, int, bool]]:
+    """Yield what was told, the trials so far, since the best and left, and whether an improvement came."""
     for line in file.read_text().splitlines():
-        name, _, values, improving = json.loads(line)
+        _, _, values, improving = json.loads(line)
         for count in range(len(values)):
             if improving[count] is None:
                 continue
@@ -78,30 +78,26 @@ def _cases(file: Path) -> Iterator[tuple[str, float, int, int, int, bool]]:
             for left in LEFT:
                 if count + left <= len(values):
                     came = min(values[count : count + left]) < before.min() - clearly
-                    yield name, improving[count], count, since, left, came
+                    yield improving[count], count, since, left, came
 
 
 def fit(file: Path) -> None:
-    """Print the weights that make what came most likely; every problem counts alike."""
+    """Print the weights that make what came most likely."""
     cases = list(_cases(file))
-    x = np.array([features(told, count, since, left) for _, told, count, since, left, _ in cases])
+    x = np.array([features(told, count, since, left) for told, count, since, left, _ in cases])
     came = np.array([one[-1] for one in cases], dtype=float)
-    names = [one[0] for one in cases]
-    weight = np.array([1 / names.count(name) for name in dict.fromkeys(names)])
-    by_name = dict(zip(dict.fromkeys(names), weight, strict=True))
-    each = np.array([by_name[name] for name in names])
 
     def loss(weights: npt.NDArray[np.float64]) -> float:
         p = np.clip(1 - np.exp(-np.exp(np.clip(x @ weights, -30, 5))), 1e-9, 1 - 1e-9)
-        return -float((each * (came * np.log(p) + (1 - came) * np.log(1 - p))).sum())
+        return -float((came * np.log(p) + (1 - came) * np.log(1 - p)).mean())
 
-    found = minimize(loss, np.zeros(x.shape[1]), method="Nelder-Mead", options={"maxiter": 20_000, "maxfev": 20_000})
+    found = minimize(loss, np.zeros(x.shape[1]), method="Powell", options={"maxiter": 20_000, "maxfev": 20_000})
     print("WEIGHTS =", tuple(round(float(one), 3) for one in found.x), "loss", found.fun)
 
 
 def check(file: Path) -> None:
     """Print how often an improvement came, by the chance that was told."""
-    told = np.array([(chance(one[1], *one[2:5]), one[5]) for one in _cases(file)])
+    told = np.array([(chance(*one[:4]), one[4]) for one in _cases(file)])
     rows = []
     for low, high in itertools.pairwise(EDGES):
         among = told[(told[:, 0] >= low) & ((told[:, 0] < high) | (high == 1.0))]

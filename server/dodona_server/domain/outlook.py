@@ -1,8 +1,8 @@
 """The chance that the rest of a search brings a clear improvement.
 
 The bandit tells for each suggestion the probability that it is one. Later suggestions have others, so the chance of
-several is fitted to searches whose end is known: improvements come at a rate, whose logarithm is linear in that
-probability's, in the number of trials left, and in how long the last improvement is past.
+several is fitted to searches whose end is known: improvements come at a rate whose logarithm is linear in those of that
+probability, of the number of trials left, of how long the last improvement is past, and of how many trials there were.
 
 Sources: Xie et al., Cost-Aware Stopping for Bayesian Optimization (2025), for stopping by what is still to be gained;
 the weights are those of `benchmarks/outlook.py`.
@@ -14,13 +14,21 @@ import math
 
 # A clear improvement is larger than this part of the interquartile range of the results.
 CLEARLY = 0.01
-WEIGHTS = (-1.336, 0.565, 0.473, -0.204)
-LEAST = 1e-6
+WEIGHTS = (0.565, 0.652, 0.4, -0.301, -0.539)
+# Smaller probabilities are not told apart: the model is too sure of itself there.
+FLOOR = 0.01
 
 
 def features(improving: float, finished: int, since_best: int, left: int) -> tuple[float, ...]:
     """Return what the logarithm of the rate is linear in; see `chance`."""
-    return 1.0, math.log(max(improving, LEAST)), math.log(left), math.log((since_best + 1) / max(1, finished))
+    count = max(1, finished)
+    return (
+        1.0,
+        math.log(max(improving, FLOOR)),
+        math.log(left),
+        math.log((since_best + 1) / count),
+        math.log(count),
+    )
 
 
 def chance(improving: float, finished: int, since_best: int, left: int) -> float:

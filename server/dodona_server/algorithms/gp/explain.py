@@ -17,6 +17,7 @@ from dodona_server.algorithms.gp.history import columns
 from dodona_server.algorithms.gp.models import FittedModel, StudyModels
 from dodona_server.algorithms.gp.outputs import unwarp
 from dodona_server.domain.explanation import Expectation, Explanation
+from dodona_server.domain.outlook import CLEARLY
 from dodona_server.domain.study import Goal
 from dodona_server.domain.trial import Trial
 
@@ -26,7 +27,6 @@ OF_NORMAL = 1.6448536269514722
 # benchmark's problems the interval has to be this many times as wide to hold 9 of 10 results.
 WIDENED = 2.0
 HALF_WIDTH = WIDENED * OF_NORMAL
-CLEARLY = 0.01
 
 
 def explain(search: Search, models: StudyModels, acquisition: Acquisition, point: Point) -> Explanation | None:
