@@ -25,7 +25,7 @@ def suggest_in(spaces: Sequence[SearchSpace], algorithm: Algorithm, request: Req
         return algorithm.suggest(request)
     problem, count = request.problem, request.count
     found: list[Suggestion] = []
-    wait, notes = False, list[str]()
+    wait, late, notes = False, False, list[str]()
     number = 1 + max(
         (trial.number for trials in (request.completed, request.stopped, request.pending) for trial in trials),
         default=0,
@@ -39,13 +39,13 @@ def suggest_in(spaces: Sequence[SearchSpace], algorithm: Algorithm, request: Req
         answer = algorithm.suggest(dataclasses.replace(request, problem=part, pending=pending, count=share))
         found += answer.suggestions
         notes += [answer.note] if answer.note else []
-        if not answer.wait and algorithm.traits.fallback is not None:
+        if not (answer.wait or answer.late) and algorithm.traits.fallback is not None:
             # A context may leave few points or one. That does not end the search: points are repeated. Only an
             # algorithm without a fallback ends it.
             missing = share - len(answer.suggestions)
             found += [Suggestion(sample(space, request.rng), REPEATED) for _ in range(missing)]
-        wait = wait or answer.wait
-    return Suggestions(found, "; ".join(dict.fromkeys(notes)), wait)
+        wait, late = wait or answer.wait, late or answer.late
+    return Suggestions(found, "; ".join(dict.fromkeys(notes)), wait, late)
 
 
 def as_trials(suggestions: Sequence[Suggestion], first: int) -> list[Trial]:

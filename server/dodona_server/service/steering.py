@@ -14,6 +14,7 @@ from dodona_server.domain.reasons import shortened
 from dodona_server.domain.stopping_rule import StoppingRule
 from dodona_server.domain.study import MAX_WANTED_WORKERS, Study, StudySpec, StudyState
 from dodona_server.domain.study_states import StudyVerb
+from dodona_server.domain.time_left import TOO_LATE
 from dodona_server.domain.trial_states import refusal
 from dodona_server.service.budget import complete_if_over, why_over
 from dodona_server.service.studies.changing import Changing
@@ -99,7 +100,9 @@ class StudySteering(Changing):
             completed = study.state is StudyState.COMPLETED
             if completed and grows and over:
                 return refusal(StudyVerb.RESUME, study.state, name, over)
-            resumes = completed and not over and (grows or bool(why_over(transaction, study, self._clock())))
+            was_late = study.inactive_reason == TOO_LATE and budget.maximum_runtime != before.maximum_runtime
+            was_over = was_late or bool(why_over(transaction, study, self._clock()))
+            resumes = completed and not over and (grows or was_over)
             studies.change(transaction, changed)
             if dataclasses.replace(before, max_num_trials=budget.max_num_trials) == budget:
                 self._record(

@@ -13,6 +13,7 @@ from dodona_server.domain.continuation import Budget, with_tuner_values
 from dodona_server.domain.explanation import Explanation
 from dodona_server.domain.space import SearchSpace, Value
 from dodona_server.domain.study import Study, StudySpec
+from dodona_server.domain.time_left import TimeLeft
 from dodona_server.domain.trial import Measurement, Trial
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Request:
         curves: reads the measurements of trials, if the algorithm needs them.
         stopped: the trials that were stopped early, in the order of their numbers. Their final measurement is the end
             of a part of a curve, and no final value.
+        time: what is left of the study's budget of time; None without such a budget.
     """
 
     problem: Problem
@@ -112,6 +114,7 @@ class Request:
     rng: random.Random
     curves: Curves = field(default_factory=NoCurves)
     stopped: Sequence[Trial] = ()
+    time: TimeLeft | None = None
 
     @property
     def known(self) -> int:
@@ -130,6 +133,7 @@ class Suggestion:
         resume_from: the number of the trial whose checkpoint the training starts from.
         budget: how far the training goes; None for as far as the user's code says.
         explanation: what the algorithm's model knows of the point, if it has a model that tells.
+        seconds: the trial ends in that time with a probability of 1/4, by the algorithm's model; None without a model.
     """
 
     parameters: Mapping[str, Value]
@@ -138,6 +142,7 @@ class Suggestion:
     resume_from: int | None = None
     budget: Budget | None = None
     explanation: Explanation | None = None
+    seconds: float | None = None
 
     @property
     def stored(self) -> Mapping[str, Value]:
@@ -153,11 +158,13 @@ class Suggestions:
         suggestions: the points. There are fewer than requested only if the search is over or has to `wait`.
         note: why a simpler method replaced the algorithm; empty if none did. It becomes an event of the study.
         wait: whether there will be more points when pending trials have finished.
+        late: whether there are fewer because no trial can end before the study's time is over.
     """
 
     suggestions: Sequence[Suggestion]
     note: str = ""
     wait: bool = False
+    late: bool = False
 
     @property
     def parameters(self) -> list[Mapping[str, Value]]:

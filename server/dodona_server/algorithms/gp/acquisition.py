@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import erfcx, log_ndtr
@@ -26,6 +27,9 @@ from scipy.special import erfcx, log_ndtr
 from dodona_server.algorithms.gp.axes import Array, Mask
 from dodona_server.algorithms.gp.hints import Hints
 from dodona_server.algorithms.gp.surrogate import Surrogate
+
+if TYPE_CHECKING:
+    from dodona_server.algorithms.gp.price import Price
 
 HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 ROOT_HALF_PI = float(np.sqrt(np.pi / 2))
@@ -81,6 +85,7 @@ class Acquisition:
         constraints: the constraints to satisfy.
         hints: what people believe.
         power: of the density of the hints.
+        price: of the points; None if their duration does not matter.
     """
 
     def __init__(
@@ -90,9 +95,10 @@ class Acquisition:
         constraints: Sequence[Constraint] = (),
         hints: Hints | None = None,
         power: float = 0.0,
+        price: Price | None = None,
     ) -> None:
         self.objective, self.best, self.constraints = objective, best, constraints
-        self.hints, self.power = hints, power
+        self.hints, self.power, self.price = hints, power, price
 
     def __call__(self, z: Array, active: Mask) -> Array:
         """Return the values at the points, m."""
@@ -125,6 +131,10 @@ class Acquisition:
             log_density, slope = self.hints.log_density(z, active)
             value = value + self.power * log_density
             by_z += self.power * slope
+        if self.price:
+            log_worth, slope = self.price.log_worth(z, active, slopes=slopes)
+            value = value + log_worth
+            by_z += slope
         return value, by_z
 
 

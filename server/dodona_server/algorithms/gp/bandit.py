@@ -43,7 +43,7 @@ def _with_partial(search: Search, request: Request) -> Search:
     points = {trial.number: trial.parameters for trial in (*request.stopped, *request.pending)}
     stopped = [trial.parameters for trial in request.stopped if trial.number not in known]
     partial = [(points[number], found) for number, found in known.items()]
-    return dataclasses.replace(search, stopped=stopped, partial=partial)
+    return dataclasses.replace(search, stopped=stopped, partial=partial, time=request.time)
 
 
 def _is_enough_known(search: Search) -> bool:

@@ -16,6 +16,7 @@ from dodona_server.algorithms.gp.hints import Hints
 from dodona_server.algorithms.gp.history import History, columns
 from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
+from dodona_server.domain.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from dodona_server.algorithms.shared.foretold import Foretold
@@ -37,6 +38,7 @@ class Search:
         generator: of all random numbers in this call.
         stopped: the points of the trials that were stopped early, of which nothing is foretold.
         partial: the points of stopped and running trials, and what their curves foretell.
+        time: what is left of the study's budget of time.
     """
 
     problem: Problem
@@ -47,6 +49,7 @@ class Search:
     generator: np.random.Generator
     stopped: Sequence[Point] = ()
     partial: Sequence[tuple[Point, Foretold]] = ()
+    time: TimeLeft | None = None
 
     @property
     def trust(self) -> float:

@@ -17,6 +17,7 @@ from dodona_server.algorithms.gp.hints import Hints, exponent
 from dodona_server.algorithms.gp.history import MOST, History, Rows, choose, columns, limit
 from dodona_server.algorithms.gp.likelihood import Hyperparameters, NoisePrior
 from dodona_server.algorithms.gp.outputs import HUGE, finite
+from dodona_server.algorithms.gp.price import Price, price_of
 from dodona_server.algorithms.gp.surrogate import Surrogate
 from dodona_server.algorithms.gp.targets import target, weights
 from dodona_server.algorithms.gp.transfer import predictors
@@ -96,6 +97,7 @@ class StudyModels:
         rows: the rows of the history that the first observations of the objective are.
         hints: what people believe.
         power: of the density of the hints.
+        price: of points; None if their duration does not matter.
     """
 
     encoding: Encoding
@@ -106,13 +108,14 @@ class StudyModels:
     rows: Rows
     hints: Hints
     power: float
+    price: Price | None = None
 
     @property
     def criterion(self) -> str:
         """What the acquisition function is large for, in words."""
         if self.objective is None:
             return "most likely safe and feasible, since no trial is yet"
-        return "largest expected improvement"
+        return "largest expected improvement" if self.price is None else "largest expected improvement in the time left"
 
     @property
     def pace(self) -> Array:
@@ -133,7 +136,7 @@ class StudyModels:
             for fitted, limit in self.constraints
         ]
         if self.objective is None:
-            return Acquisition(None, np.zeros(1), constraints, self.hints, self.power)
+            return Acquisition(None, np.zeros(1), constraints, self.hints, self.power, self.price)
         model = self.objective.with_pending(self.encoding, z, active, generator)
         eligible = np.concatenate([self.eligible, np.ones(len(z), dtype=bool)])
         fitted = model.fitted
@@ -141,7 +144,8 @@ class StudyModels:
             # Within a context, the best point elsewhere may be out of reach.
             there = self.encoding.snap(model.z)
             fitted = model.mean(there, self.encoding.activity(there))
-        return Acquisition(model, fitted[eligible].min(axis=0), constraints, self.hints, self.power)
+        best = fitted[eligible].min(axis=0)
+        return Acquisition(model, best, constraints, self.hints, self.power, self.price)
 
 
 def build(search: Search, noise: NoisePrior) -> StudyModels:
@@ -182,7 +186,8 @@ def build(search: Search, noise: NoisePrior) -> StudyModels:
         eligible = np.concatenate([eligible, np.zeros(len(objective.y) - len(eligible), dtype=bool)])
     seeds = _seeds(encoding, history, objective, eligible)
     power = search.trust * exponent(spec, len(history.trials))
-    return StudyModels(encoding, objective, eligible, constraints, seeds, rows, search.hints, power)
+    price = price_of(search)
+    return StudyModels(encoding, objective, eligible, constraints, seeds, rows, search.hints, power, price)
 
 
 def _chosen(values: Array, generator: np.random.Generator) -> Rows:

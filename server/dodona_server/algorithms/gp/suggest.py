@@ -6,7 +6,7 @@ A call fits the models once, then chooses the points one by one, each with those
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -14,12 +14,14 @@ from threadpoolctl import ThreadpoolController
 from dodona_server.algorithms.contract.algorithm import Suggestion, Suggestions
 from dodona_server.algorithms.gp import initial_design
 from dodona_server.algorithms.gp.acquisition import Acquisition
+from dodona_server.algorithms.gp.axes import Array
 from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.explain import explain
 from dodona_server.algorithms.gp.likelihood import NoisePrior
 from dodona_server.algorithms.gp.models import StudyModels, build
 from dodona_server.algorithms.gp.optimizer import Optimizer
+from dodona_server.algorithms.gp.price import ENOUGH
 from dodona_server.domain.space import Value
 from dodona_server.domain.study import Noise
 
@@ -63,11 +65,18 @@ def _suggest_by_model(search: Search, waiting: Sequence[Point], count: int) -> S
         except np.linalg.LinAlgError as error:
             note = f"space-filling points, since no model could be fitted: {error}"
             models, one = None, _space_filling(search, ahead, note)
-        if one is None:
+        if one is None or _is_late(search, one):
             break
         found.append(one)
         search.tried.add(one.parameters)
-    return Suggestions(found, note)
+    late = len(found) < count and one is not None
+    return Suggestions(found, note, late=late)
+
+
+def _is_late(search: Search, suggestion: Suggestion) -> bool:
+    """Return whether a trial will hardly end before the study's time is over; then none will."""
+    left = None if search.time is None else search.time.seconds
+    return left is not None and suggestion.seconds is not None and suggestion.seconds > ENOUGH * left
 
 
 def _models(search: Search) -> StudyModels:
@@ -86,12 +95,31 @@ def _most_promising(search: Search, models: StudyModels, waiting: Sequence[Point
     if left is not None:
         point = _best_of(left, search.encoding, acquisition)
     else:
-        optimizer = Optimizer(search.encoding, search.generator)
-        point = search.first_new(optimizer.best_first(acquisition, models.seeds, models.pace))
+        proposals = Optimizer(search.encoding, search.generator).best_first(acquisition, models.seeds, models.pace)
+        point = search.first_new(_in_time(proposals, models))
     if point is None:
         return None
-    return Suggestion(point, models.criterion, explanation=explain(search, models, acquisition, point))
+    known = explain(search, models, acquisition, point)
+    seconds = None
+    if models.price is not None:
+        seconds = float(models.price.durations.least_seconds(*models.encoding.encode([point]))[0])
+    return Suggestion(point, models.criterion, explanation=known, seconds=seconds)
 
 
 def _best_of(points: list[dict[str, Value]], encoding: Encoding, acquisition: Acquisition) -> dict[str, Value] | None:
-    return points[int(np.argmax(acquisition(*encoding.encode(points))))] if points else None
+    if not points:
+        return None
+    z, active = encoding.encode(points)
+    value = acquisition(z, active)
+    if acquisition.price and (in_time := acquisition.price.in_time(z, active)).any():
+        value = np.where(in_time, value, -np.inf)
+    return points[int(np.argmax(value))]
+
+
+def _in_time(proposals: Iterator[Array], models: StudyModels) -> Iterator[Array]:
+    """Return the proposals that may end before the study's time is over; all if none may."""
+    if models.price is None:
+        return proposals
+    z = np.array(list(proposals))
+    in_time = models.price.in_time(z, models.encoding.activity(z))
+    return iter(z[in_time] if in_time.any() else z)

@@ -76,6 +76,11 @@ class Surrogate:
         self.alpha = self._inverse @ y
         self.fitted = prior @ self.alpha  # n x s: the mean at the observations
 
+    @property
+    def left_out(self) -> Array:
+        """The mean at each observation given all others, n x s."""
+        return np.asarray(self.y - self.alpha / np.diag(self._inverse)[:, None])
+
     def _scale(self, x: Array) -> Array:
         count = len(self.hyper.warp_a)
         warped = warp(x[:, :count], self.hyper.warp_a, self.hyper.warp_b)

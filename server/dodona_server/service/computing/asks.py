@@ -52,6 +52,7 @@ class Computed:
         over: whether the search ends with them.
         wait: whether there will be more points when running trials have finished.
         note: why a simpler method replaced the algorithm.
+        late: whether it is over because no trial can end before the study's time is.
         used: set when the points are trials or were dropped: the next computation waits for it.
     """
 
@@ -66,6 +67,7 @@ class Computed:
     over: bool
     wait: bool
     note: str
+    late: bool
     used: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -143,6 +143,7 @@ class Computations:
             over=answer.over,
             wait=answer.wait,
             note=answer.note,
+            late=answer.late,
         )
         self.unused.append(computed)
         ask.points.set_result(computed)

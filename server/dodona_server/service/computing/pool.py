@@ -70,6 +70,7 @@ class Answer:
         over: whether the search ends with them.
         wait: whether there will be more points when running trials have finished.
         note: why a simpler method replaced the algorithm; empty if none did.
+        late: whether it is over because no trial can end before the study's time is.
         more: whether another answer with further points follows.
     """
 
@@ -83,6 +84,7 @@ class Answer:
     over: bool
     wait: bool
     note: str = ""
+    late: bool = False
     more: bool = False
 
 

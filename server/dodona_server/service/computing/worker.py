@@ -20,6 +20,7 @@ from dodona_server.service.computing.curve_table import read_table
 from dodona_server.service.computing.curves import StoredCurves
 from dodona_server.service.computing.pool import Answer, CurveJob, FittedCurves, Job, Replayed, ReplayJob
 from dodona_server.service.computing.replays import replayed
+from dodona_server.service.usage import time_left_of
 from dodona_server.storage import ranking, studies, trials
 from dodona_server.storage.opening import open_reader
 from dodona_server.storage.store import Transaction
@@ -74,6 +75,7 @@ class Worker:
             pending = trials.pending(transaction, study)
             finished = self._finished(transaction, study, pending)
             priors = [prior for name in study.spec.learns_from if (prior := self._prior(transaction, study, name))]
+            time_left = time_left_of(transaction, study, time.time())
         # Calls that wait together may ask for more than the budget still allows.
         count = job.count if study.remaining_trials is None else max(1, min(job.count, study.remaining_trials))
         algorithm = algorithm_for(study.spec.algorithm)
@@ -87,7 +89,7 @@ class Worker:
             rng = dataclasses.replace(study, next_trial_number=first + len(points)).rng
             known = [*pending, *as_trials(points, first)]
             completed, stopped = _parted(finished)
-            request = Request(problem, completed, known, at_once, rng, curves, stopped)
+            request = Request(problem, completed, known, at_once, rng, curves, stopped, time_left)
             found = suggest_in(job.spaces, algorithm, request)
             points += found.suggestions
             more = len(found.suggestions) == at_once and len(points) < count
@@ -103,6 +105,7 @@ class Worker:
                 over=not more and len(points) < count and not found.wait,
                 wait=found.wait,
                 note=found.note,
+                late=found.late,
                 more=more,
             )
 

@@ -14,12 +14,14 @@ from dodona_server.domain.explanation import EXPLANATION
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.study import Study
+from dodona_server.domain.time_left import TOO_LATE
 from dodona_server.domain.transitions import Draft, Facts, allowed_step
 from dodona_server.domain.trial import Trial
 from dodona_server.domain.trial_states import Verb
 from dodona_server.observation import metrics
 from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Source
 from dodona_server.service.saving import save
+from dodona_server.service.suggestions.lateness import are_late, is_too_late
 from dodona_server.service.suggestions.look_ahead import PointsNeeded, spaces_of
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.storage import events, studies, trials
@@ -27,6 +29,7 @@ from dodona_server.storage.store import Transaction, after_commit
 
 # How many trials created during a computation its points are compared with.
 MAX_MADE_MEANWHILE = 1000
+NOTHING_LEFT = "nothing is left to try"
 WITHOUT_PARAMETERS = Suggestion({}, "the space has no parameters yet")
 
 
@@ -57,19 +60,24 @@ class SuggestRound:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """New trials, and whether the search ends with them."""
+    """New trials, whether the search ends with them, and why."""
 
     trials: list[Trial]
     over: bool
+    reason: str = NOTHING_LEFT
 
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """The suggestions for new trials, whether the search ends with them, and the metadata that all of them get."""
+    """The suggestions for new trials, whether the search ends with them, and the metadata that all of them get.
+
+    `late` is whether it ends because no trial can end before the study's time is over.
+    """
 
     suggestions: Sequence[Suggestion]
     over: bool = False
     metadata: Mapping[str, str] = field(default_factory=dict)
+    late: bool = False
 
     def metadata_of(self, suggestion: Suggestion) -> dict[str, str]:
         """Return the metadata of the suggestion's trial: why this point, and what it was based on."""
@@ -95,9 +103,11 @@ def create(
     points = _new_points(transaction, study, this_round, allowed, now)
     if isinstance(points, PointsNeeded):
         return points
-    over = points.over or allowed < count
+    if is_too_late(transaction, study, points.suggestions, now):
+        return Created([], over=True, reason=TOO_LATE)
+    over, reason = points.over or allowed < count, TOO_LATE if points.late else NOTHING_LEFT
     if not points.suggestions:
-        return Created([], over)
+        return Created([], over, reason)
     request = this_round.request
     facts = Facts(now=now, actor=request.actor, lease=request.lease(now))
     drafts = [
@@ -111,7 +121,7 @@ def create(
     studies.add_trials(transaction, study, len(created), suggested=len(created))
     for step in steps:
         save(transaction, study.key, step)
-    return Created(created, over)
+    return Created(created, over, reason)
 
 
 def _new_points(
@@ -182,7 +192,8 @@ def _suggested(
         return PointsNeeded(study, spaces, count, results)
     points, alone = _still_new(transaction, study, computed, count)
     ended = computed.over or computed.wait
-    if (computed.strict and not alone) or (len(points) < count and not ended):
+    outdated = (computed.strict and not alone) or are_late(study, points, now)
+    if outdated or (len(points) < count and not ended):
         return PointsNeeded(study, spaces, count, results)
     if study.algorithm_failures:
         studies.set_failures(transaction, study, 0)
@@ -192,7 +203,8 @@ def _suggested(
         events.append(transaction, study.key, [happened])
         after_commit(transaction, metrics.FALLBACKS.labels("simpler").inc)
     over = computed.over and len(points) < count
-    return _Points(points, over, _provenance(computed.source, computed.results, results, this_round))
+    about = _provenance(computed.source, computed.results, results, this_round)
+    return _Points(points, over, about, late=over and computed.late)
 
 
 def _numbered(study: Study, number: int) -> Study:

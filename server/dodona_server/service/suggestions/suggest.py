@@ -274,7 +274,7 @@ def _assign_more(
             assigned += created.trials
             room -= len(created.trials)
             if created.over:
-                study = _state_when_over(transaction, study, request, now)
+                study = _state_when_over(transaction, study, request, created.reason, now)
     if needed is not None:
         return dataclasses.replace(needed, assigned=tuple(assigned)), study
     if len(assigned) < request.count and (used_up or not room):
@@ -296,7 +296,7 @@ def _again(name: StudyName, operation: SuggestOperation, transaction: Transactio
     return dataclasses.replace(before, trials=still, study_state=study.state)
 
 
-def _state_when_over(transaction: Transaction, study: Study, request: SuggestRequest, now: float) -> Study:
+def _state_when_over(transaction: Transaction, study: Study, request: SuggestRequest, reason: str, now: float) -> Study:
     """Return the study as a client without a further trial sees it: COMPLETED, unless a trial may become free.
 
     A client that asks for leases knows that trials may be reassigned, so it waits for those that others run.
@@ -307,7 +307,7 @@ def _state_when_over(transaction: Transaction, study: Study, request: SuggestReq
         # Another transaction has locked it at this moment; the next round finds it.
         return study
     if not trials.any_unfinished(transaction, study):
-        return complete_study(transaction, study, "nothing is left to try", now)
+        return complete_study(transaction, study, reason, now)
     # Trials may still run, but there is nothing else to suggest.
     return study.in_state(StudyState.COMPLETED)
 

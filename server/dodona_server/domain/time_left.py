@@ -1,0 +1,68 @@
+"""What is left of a study's budget of time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dodona_server.domain.budget import Progress, StoppingConfig
+
+# Why a study is completed before its time is over.
+TOO_LATE = "no trial is likely to end before the study's time is over (maximumRuntimeConstraint)"
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLeft:
+    """What is left of a budget of time.
+
+    Args:
+        used: the part of the budget that is used, from 0 to 1; of several budgets the largest part.
+        seconds: until the study's time is over; None if the budget has no such time.
+    """
+
+    used: float
+    seconds: float | None = None
+
+
+def seconds_left(stopping: StoppingConfig, progress: Progress, create_time: float, now: float) -> float | None:
+    """Return the seconds until the study's time is over, at least 0; None if it has no end that is known.
+
+    The minimums of the budget delay the end. While trials are missing to the least number, nobody knows it.
+
+    Args:
+        stopping: the budget.
+        progress: the study's.
+        create_time: when the study was created, in seconds since the epoch.
+        now: the current time, in seconds since the epoch.
+    """
+    if stopping.maximum_runtime is None or progress.finished < (stopping.min_num_trials or 0):
+        return None
+    end = stopping.maximum_runtime.end(create_time)
+    if stopping.minimum_runtime is not None:
+        end = max(end, stopping.minimum_runtime.end(create_time))
+    return max(0.0, end - now)
+
+
+def time_left(
+    stopping: StoppingConfig, progress: Progress, create_time: float, now: float, compute_seconds: float
+) -> TimeLeft | None:
+    """Return what is left of a study's budget of time; None without such a budget.
+
+    Args:
+        stopping: the budget.
+        progress: the study's.
+        create_time: when the study was created, in seconds since the epoch.
+        now: the current time, in seconds since the epoch.
+        compute_seconds: what the study has used; anything unless the budget limits compute or its cost.
+    """
+    parts = []
+    if stopping.maximum_runtime is not None:
+        length = stopping.maximum_runtime.end(create_time) - create_time
+        parts.append((now - create_time) / length if length > 0 else 1.0)
+    if stopping.max_compute_duration is not None:
+        parts.append(compute_seconds / stopping.max_compute_duration)
+    if stopping.max_cost is not None and stopping.price_per_hour is not None:
+        parts.append(compute_seconds / 3600 * stopping.price_per_hour / stopping.max_cost)
+    if not parts:
+        return None
+    used = min(1.0, max(0.0, *parts))
+    return TimeLeft(used, seconds_left(stopping, progress, create_time, now))
