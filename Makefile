@@ -5,6 +5,8 @@ PYTHON ?= python3 python3.13 python3.12 python3.11
 ARGS ?=
 # By default, packages have the tested versions of constraints.txt. For the newest ones: make test LATEST=1
 LATEST ?=
+# The tag of a release: make release TAG=v0.1.0
+TAG ?=
 # How often make chaos runs each fault, and the seed of all faults; by default a random one.
 RUNS ?= 10
 SEED ?=
@@ -23,7 +25,7 @@ VERSIONS := $(if $(LATEST),--upgrade,--constraint constraints.txt)
 INSTALLED := .venv/.installed-$(if $(LATEST),latest,tested)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo check test chaos chromium lint docs docs-version format constraints clean
+.PHONY: help demo check test chaos chromium lint docs docs-version release format constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,7 +42,7 @@ test: $(INSTALLED)-dev chromium ## run all tests
 chaos: $(INSTALLED)-dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
 	$(BIN)/python -m tests.chaos $(RUNS) $(SEED)
 
-lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code, the container's files and the chart
+lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code, the container's files, the chart and the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -50,6 +52,7 @@ lint: $(INSTALLED)-dev ## check style, types, layers, unsafe code, the container
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/python -m tests.packaging.chart
+	$(BIN)/actionlint
 
 docs: $(INSTALLED)-dev ## build the documentation as a site, and check its links
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -58,7 +61,10 @@ docs-version: $(INSTALLED)-dev ## publish the documentation of this version on t
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mike deploy --update-aliases $$($(BIN)/python -c 'from importlib.metadata import version; print(version("dodona"))') latest
 	$(BIN)/mike set-default latest
 
-format: .venv/.dev ## format the code
+release: $(INSTALLED)-dev ## build the packages of a release into dist/, and try them in an empty environment
+	$(BIN)/python .ci/release.py $(if $(TAG),--tag $(TAG))
+
+format: $(INSTALLED)-dev ## format the code
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
