@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from tests.packaging.environments import ROOT, normalized, run
+from tests.support.patience import patience
 
 SCRIPT = ROOT / ".ci" / "release.py"
 FILES = ("pyproject.toml", "CHANGELOG.md", "deploy/helm/dodona/Chart.yaml")
@@ -116,7 +117,8 @@ def test_what_does_not_build_is_told(tmp_path, monkeypatch):
         release.build(tmp_path / "dist")
 
 
-def test_the_server_is_tried_out(tmp_path):
+def test_the_server_is_tried_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(release, "START_SECONDS", patience(60))
     programs = Path(sys.executable).parent
     version = release.check_versions(ROOT)
     release.try_out(programs, version, tmp_path)
