@@ -37,7 +37,7 @@ ENV PATH=/opt/dodona/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HOME=/tmp
 USER 10001:10001
-WORKDIR /work
+WORKDIR /app
 CMD ["dodona", "run", "--logs", "-", "train.py"]
 
 FROM python:3.13-slim AS server
