@@ -316,6 +316,8 @@ def test_the_form_builds_parameters_that_depend_on_others(page: Page, api: Fille
     rows.last.get_by_label("Most").fill("0.99")
     rows.last.get_by_label("Exists").select_option(label="with optimizer")
     rows.last.get_by_label("with the values").fill("sgd")
+    rows.first.get_by_label("Believed best near").fill("0.001, 0.003")
+    rows.first.get_by_label("How sure").select_option(label="very")
     # A parameter that is renamed keeps those that depend on it.
     rows.nth(2).get_by_role("textbox", name="Parameter").fill("method")
     assert faults_for_all(page) == []
@@ -332,6 +334,8 @@ def test_the_form_builds_parameters_that_depend_on_others(page: Page, api: Fille
     made = api.get(f"/{page.url.rpartition('/')[2]}")["studySpec"]["parameters"]
     assert [one["parameterId"] for one in made] == ["learning_rate", "layers", "method"]
     assert made[0]["doubleValueSpec"]["defaultValue"] == 0.01
+    assert made[0]["prior"] == {"values": [0.001, 0.003], "sure": "VERY"}
+    assert "prior" not in made[1]
     (child,) = made[2]["conditionalParameterSpecs"]
     assert child["parentCategoricalValues"] == {"values": ["sgd"]}
     assert child["parameterSpec"]["parameterId"] == "momentum"

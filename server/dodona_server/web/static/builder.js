@@ -31,9 +31,12 @@ function arrange(row) {
   const number = (one) => (one.value === "" ? NaN : Number(one.value));
   most.setCustomValidity(number(least) > number(most) ? "This is less than the least value." : "");
   least.setCustomValidity(field(row, "scale").value && number(least) <= 0 ? "A log scale needs a value above 0." : "");
-  const numbers = listOf(row).map(Number);
+  const numbers = listOf(row, "values").map(Number);
   const wrong = field(row, "type").value === "discrete" && numbers.some((one) => !Number.isFinite(one));
   field(row, "values").setCustomValidity(wrong ? "Each value is a number." : "");
+  const astray = field(row, "type").value !== "categorical" && listOf(row, "near").some((one) => !Number.isFinite(Number(one)));
+  field(row, "near").setCustomValidity(astray ? "Each value is a number." : "");
+  field(row, "sure").closest(".field").hidden = field(row, "sure").disabled = !field(row, "near").value;
   for (const step of [least, most]) step.step = field(row, "type").value === "integer" ? "1" : "any";
 }
 
@@ -50,13 +53,14 @@ function offer() {
   }
 }
 
-const listOf = (row, name = "values") => field(row, name).value.split(",").map((one) => one.trim()).filter(Boolean);
+const listOf = (row, name) => field(row, name).value.split(",").map((one) => one.trim()).filter(Boolean);
+const valuesOf = (row, name, type) => (type === "categorical" ? listOf(row, name) : listOf(row, name).map(Number));
 
 // The parameter of the row, with what the row does not show of the one that the JSON had.
 function fullOf(row, before) {
   const made = parameterOf(row);
   const kind = KINDS[field(row, "type").value];
-  const { scaleType, conditionalParameterSpecs, ...kept } = before ?? {};
+  const { scaleType, conditionalParameterSpecs, prior, ...kept } = before ?? {};
   if (before && !(kind in before)) return made;
   return { ...kept, ...made, [kind]: { ...kept[kind], ...made[kind] } };
 }
@@ -72,7 +76,7 @@ function nested(before) {
       continue;
     }
     const type = field(rows("parameter").find((one) => one.dataset.row === parent), "type").value;
-    const values = type === "categorical" ? listOf(row, "when") : listOf(row, "when").map(Number);
+    const values = valuesOf(row, "when", type);
     (made.get(parent).conditionalParameterSpecs ??= []).push({ parameterSpec, [CONDITIONS[type]]: { values } });
   }
   return roots;
@@ -90,10 +94,11 @@ function flat(parameters, found = {}) {
 function parameterOf(row) {
   const type = field(row, "type").value;
   const made = { parameterId: field(row, "parameterId").value };
-  if (type === "categorical") made[KINDS[type]] = { values: listOf(row) };
-  else if (type === "discrete") made[KINDS[type]] = { values: listOf(row).map(Number).sort((one, other) => one - other) };
+  if (type === "categorical") made[KINDS[type]] = { values: listOf(row, "values") };
+  else if (type === "discrete") made[KINDS[type]] = { values: valuesOf(row, "values", type).sort((one, other) => one - other) };
   else made[KINDS[type]] = { minValue: Number(field(row, "min").value), maxValue: Number(field(row, "max").value) };
   if (field(row, "scale").value && !field(row, "scale").disabled) made.scaleType = field(row, "scale").value;
+  if (field(row, "near").value) made.prior = { values: valuesOf(row, "near", type), sure: field(row, "sure").value };
   return made;
 }
 
@@ -149,6 +154,8 @@ function readParameters(parameters, parent = "", when = "") {
       max: range.maxValue ?? "",
       scale: one.scaleType === "UNIT_LOG_SCALE" ? "UNIT_LOG_SCALE" : "",
       values: (range.values ?? []).join(", "),
+      near: (one.prior?.values ?? []).join(", "),
+      sure: ["VAGUELY", "VERY"].includes(one.prior?.sure) ? one.prior.sure : "FAIRLY",
       parent,
       when,
     });
