@@ -32,11 +32,11 @@ def backbone():
 
 
 def texts(count, seed):
-    """Texts as tokens; a text is positive if the token 1 is in it."""
+    """Texts as tokens; a text is positive if most of its words are of the first half of the vocabulary."""
     chance = np.random.default_rng(seed)
-    tokens = chance.integers(2, WORDS, (count, LENGTH))
     labels = chance.integers(0, 2, count)
-    tokens[labels == 1, chance.integers(1, LENGTH)] = 1
+    first_half = chance.random((count, LENGTH)) < np.where(labels == 1, 0.85, 0.15)[:, None]
+    tokens = chance.integers(1, WORDS // 2, (count, LENGTH)) + np.where(first_half, 0, WORDS // 2)
     inputs = {
         "token_ids": tokens,
         "segment_ids": np.zeros_like(tokens),

@@ -133,7 +133,8 @@ def test_streams_end_and_no_more_than_so_many_are_open(
         await store.run(lambda transaction: studies.remove(transaction, made[0]))
         assert not any([mark async for mark in gone])
         stopping.set()
-        assert [mark async for mark in left][1:] == []
+        # An empty mark is a sign of life.
+        assert len([mark async for mark in left if mark]) <= 1
         assert await anext(changes.of_all("")) == ""
 
     asyncio.run(scenario())

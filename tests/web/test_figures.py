@@ -134,7 +134,7 @@ def test_studies_are_compared(site: Site) -> None:
     assert [one["best"]["y"] for one in data["studies"]] == [[0.5, 0.75], [0.625]]
     assert [one["trials"] for one in data["studies"]] == [2, 1]
     listed = site.page("/")
-    assert {found["value"] for found in listed.all("input", type="checkbox")} == {"p/l/one", "p/l/two"}
+    assert {found["value"] for found in listed.all("input", name="study")} == {"p/l/one", "p/l/two"}
 
 
 def test_what_cannot_be_compared_is_told(site: Site) -> None:

@@ -128,7 +128,7 @@ def test_a_study_says_what_it_is_set_to(site: Site) -> None:
     assert "The study ends after 9 trials. It ends when nothing better was found in 2 h 00 min." in text
     assert "It ends when 2 trials failed." in text
     assert "ASHA: rungs begin at step 2, each 3 times the one before." in text
-    assert "learning_rate double 1e-5 to 0.1 linear –" in text
+    assert "learning_rate double 1e-5 to 0.1 linear" in text
 
 
 def test_the_list_of_studies_can_be_searched_and_sorted(site: Site) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.vertex.spec import read_budget
-from dodona_server.domain.budget import StoppingConfig, TimeConstraint
+from dodona_server.domain.budget import StoppingConfig, TimeConstraint, Usage
 from dodona_server.domain.hint import Hint
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, SearchSpace
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
@@ -75,6 +75,15 @@ EVERY_LIMIT = StoppingConfig(
     price_per_hour=2.5,
     improvement_unlikely=0.05,
 )
+
+
+def test_the_compute_that_is_used_and_left() -> None:
+    assert words.compute(StoppingConfig(max_num_trials=5), Usage(3, 959.0)) == "15 min of compute"
+    assert words.compute(EVERY_LIMIT, Usage(3, 59.0)) == ""
+    some = "30 min of compute, which cost 1.25; left: 9.5 h of compute and 24.25 to spend"
+    assert words.compute(EVERY_LIMIT, Usage(3, 1800.0)) == some
+    all_used = "25.0 h of compute, which cost 62.50; left: 0 min of compute and 0.00 to spend"
+    assert words.compute(EVERY_LIMIT, Usage(3, 90000.0)) == all_used
 
 
 def test_the_message_of_a_budget_has_every_limit() -> None:

@@ -103,11 +103,11 @@ def outlook_facts(outlook: Outlook) -> dict[str, str]:
         None if outlook.trials_left is None else f"{outlook.trials_left} trials",
         None if outlook.time_left is None else span(outlook.time_left),
         None if outlook.compute_left is None else f"{span(outlook.compute_left)} of compute",
-        None if outlook.cost_left is None else f"{number(outlook.cost_left)} to spend",
+        None if outlook.cost_left is None else f"{outlook.cost_left:,.2f} to spend",
     ]
     chance, cost = outlook.improvement_chance, outlook.cost
     return {
-        "used": f"{span(outlook.compute)} of compute" + ("" if cost is None else f", which cost {number(cost)}"),
+        "used": f"{span(outlook.compute)} of compute" + ("" if cost is None else f", which cost {cost:,.2f}"),
         "left": ", ".join(one for one in left if one),
         "chance": "" if chance is None else f"{chance:.0%} of a clear improvement",
     }

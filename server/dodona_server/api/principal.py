@@ -78,7 +78,7 @@ def _entry(scope: Scope, name: str, status: int) -> Entry:
         name,
         noted.get("project") or scope["path_params"].get("project", ""),
         # Without the query, which may have a token.
-        noted.get("target") or scope["path"],
+        noted.get("target") or scope["path"].removeprefix("/v1/"),
         "done" if status < HTTPStatus.BAD_REQUEST else f"refused: {status}",
     )
 

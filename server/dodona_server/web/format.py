@@ -98,6 +98,16 @@ def duration(seconds: float) -> str:
     return f"{int(seconds // DAY)} d {int(seconds % DAY // HOUR)} h"
 
 
+def hours(seconds: float) -> str:
+    """Return a duration in minutes, or from two hours on in hours: "75 min", "41.5 h"."""
+    return f"{seconds / MINUTE:.0f} min" if seconds < 2 * HOUR else f"{seconds / HOUR:.1f} h"
+
+
+def money(amount: float) -> str:
+    """Return an amount of a currency: "0.03", "1,250.00"."""
+    return f"{amount:,.2f}"
+
+
 def size(count: int) -> str:
     """Return a number of bytes in its largest unit: "512 B", "1.5 MiB"."""
     value = float(count)

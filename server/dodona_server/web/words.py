@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dodona_server.algorithms.default import has_many_objectives
-from dodona_server.domain.budget import StoppingConfig, TimeConstraint
+from dodona_server.domain.budget import StoppingConfig, TimeConstraint, Usage
 from dodona_server.domain.event import ActorKind, Event, EventKind
 from dodona_server.domain.hint import Hint
 from dodona_server.domain.metadata import NOTE, TAGS
@@ -18,7 +18,7 @@ from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, 
 from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.study import Goal, Metric, StudySpec
 from dodona_server.domain.trial import STOPPING_REASON, Trial
-from dodona_server.web.format import duration, moment, number, short, shown
+from dodona_server.web.format import MINUTE, duration, hours, moment, money, number, short, shown
 
 # More values are cut, with their number.
 MAX_VALUES = 12
@@ -139,7 +139,7 @@ def budget(stopping: StoppingConfig) -> list[str]:
     if stopping.max_compute_duration is not None:
         limits.append(f"It ends after {duration(stopping.max_compute_duration)} of compute.")
     if stopping.max_cost is not None:
-        limits.append(f"It ends when its compute has cost {number(stopping.max_cost)}.")
+        limits.append(f"It ends when its compute has cost {money(stopping.max_cost)}.")
     if stopping.improvement_unlikely is not None:
         limits.append(f"It ends when the chance of a clear improvement is below {stopping.improvement_unlikely:.0%}.")
     if stopping.min_num_trials:
@@ -221,6 +221,24 @@ _FIGURED = {
 def stop_reason(trial: Trial) -> str:
     """Return why the trial was stopped early; empty if it was not, or nobody said why."""
     return trial.metadata.get(STOPPING_REASON, "")
+
+
+def compute(stopping: StoppingConfig, usage: Usage) -> str:
+    """Return the compute that is used, what it cost, and what is left of both, in words; empty before the first minute.
+
+    Minutes are whole, so that a page stays the same between two of them.
+    """
+    used = dataclasses.replace(usage, compute_seconds=usage.compute_seconds // MINUTE * MINUTE)
+    if not used.compute_seconds:
+        return ""
+    cost = used.cost(stopping.price_per_hour)
+    left = []
+    if stopping.max_compute_duration is not None:
+        left.append(f"{hours(max(0.0, stopping.max_compute_duration - used.compute_seconds))} of compute")
+    if stopping.max_cost is not None and cost is not None:
+        left.append(f"{money(max(0.0, stopping.max_cost - cost))} to spend")
+    spent = "" if cost is None else f", which cost {money(cost)}"
+    return f"{hours(used.compute_seconds)} of compute{spent}" + (f"; left: {' and '.join(left)}" if left else "")
 
 
 def budget_message(stopping: StoppingConfig) -> dict[str, Any]:
@@ -311,6 +329,7 @@ def note(metadata: Mapping[str, str]) -> str:
 FILTERS = {
     "tags": tags,
     "budget_message": budget_message,
+    "compute": compute,
     "event_words": event_words,
     "event_actor": event_actor,
     "note": note,
