@@ -81,9 +81,17 @@ def test_a_lease_that_has_run_out_by_itself_ends(store, study, caplog):
     look(store, study)
     asyncio.run(store.run(lambda transaction: transaction.execute(early)))
     maintenance = Maintenance(store, time.time, threading.Event())
-    asyncio.run(maintenance.look())  # the grace of a server that has just come
+    asyncio.run(maintenance.look())  # a server that has just come renews all leases
     asyncio.run(store.run(lambda transaction: transaction.execute(early)))
     asyncio.run(maintenance.look())
     trial = asyncio.run(store.read(lambda transaction: trials.find(transaction, study, 1)))
     assert trial.state is TrialState.REQUESTED
     assert "set to another time" not in caplog.text
+
+
+def test_a_server_that_comes_back_renews_leases_that_would_end_before_their_workers_could_call(store, study):
+    soon = tables.trials.update().values(lease_expiry=sa.literal(time.time() + 1.0))
+    asyncio.run(store.run(lambda transaction: transaction.execute(soon)))
+    trial = look(store, study)
+    assert trial.state is TrialState.ACTIVE
+    assert trial.lease.left > LEASE / 2

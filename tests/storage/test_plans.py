@@ -93,7 +93,6 @@ USES: dict[str, Use] = {
     "unfinished, for figures": lambda t, s: sampled.unfinished_numbers(t, s, 200),
     "leases run out": lambda t, s: leases.run_out(t, 100),
     "leases run out, looked at": lambda t, s: leases.run_out(t, 100, lock=False),
-    "grace": lambda t, s: leases.grant_grace(t),
     "begin anew": lambda t, s: leases.begin_anew(t),
     "any unfinished": lambda t, s: trials.any_unfinished(t, s),
     "any queued": lambda t, s: trials.any_queued(t, s),

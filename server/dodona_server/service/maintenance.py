@@ -94,8 +94,8 @@ class Maintenance:
     async def look(self) -> bool:
         """Do some of the work that is due, and return whether there may be more at once."""
         if self._was_away:
-            # No worker could send a heartbeat meanwhile: give them time to do so.
-            await self._store.run(leases.grant_grace)
+            # No worker could send a heartbeat meanwhile: give them time to do so, also those whose lease ends just now.
+            await self._store.run(leases.begin_anew)
             self._was_away = False
         was_set, overdue, due, purged, removed = await self._store.read(self._due)
         if was_set:

@@ -48,7 +48,6 @@ _ASSIGN = Statement(
 )
 _EXTEND = Statement(trials.update().where(*THIS, leased).values(lease_expiry=database_now() + trials.c.lease_seconds))
 _END = Statement(trials.update().where(*THIS).values(lease_expiry=None))
-_GRANT_GRACE = Statement(trials.update().where(*_OVERDUE).values(lease_expiry=database_now() + trials.c.lease_seconds))
 # Up to a time that never comes: without a bound PostgreSQL would scan all trials to find those with a lease.
 _EVER = (leased, trials.c.lease_expiry <= sa.select(database_now() + MAX_AHEAD_SECONDS).scalar_subquery())
 _BEGIN_ANEW = Statement(trials.update().where(*_EVER).values(lease_expiry=database_now() + trials.c.lease_seconds))
@@ -116,11 +115,6 @@ def assign(transaction: Transaction, study_key: int, trial: Trial) -> None:
 def extend_lease(transaction: Transaction, study_key: int, trial: Trial) -> None:
     """Renew the trial's lease, if it has one."""
     _EXTEND.run(transaction, trial_key(study_key, trial.number))
-
-
-def grant_grace(transaction: Transaction) -> None:
-    """Renew every expired lease."""
-    _GRANT_GRACE.run(transaction)
 
 
 def begin_anew(transaction: Transaction) -> None:
