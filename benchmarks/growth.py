@@ -6,7 +6,6 @@ import asyncio
 import functools
 import random
 import time
-import uuid
 
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.event import Event, EventKind
@@ -70,7 +69,7 @@ def _add(transaction: Transaction, name: StudyName, count: int) -> None:
         started, ended = trial.create_time, trial.create_time + SECONDS_A_TRIAL
         numbers = [trial.number]
         operation = SuggestOperation(
-            uuid.uuid4().hex, trial.client_id, numbers, StudyState.ACTIVE, started, uuid.uuid4().hex
+            operations.new_id(started), trial.client_id, numbers, StudyState.ACTIVE, started, len(numbers)
         )
         operations.insert(transaction, study.key, operation)
         for step in range(1, REPORTS + 1):
