@@ -16,13 +16,14 @@ from load import LOCATION, RawSession, Session, Workers
 DRIVERS = ("raw", "client", "optuna", "keras-tuner")
 
 
-def session_opener(driver: str, address: str) -> Callable[[int], Session]:
+def session_opener(driver: str, address: str, name: str = "worker") -> Callable[[int], Session]:
     """Return the function that opens the session of a worker, by the worker's number.
 
     Args:
         driver: one of DRIVERS.
         address: HOST:PORT/STUDY for Dodona and the floor, before it TOKEN@ if the server has tokens; otherwise as the
             peer's module expects.
+        name: of the workers of Dodona and the floor, before their numbers.
 
     """
     if driver == "optuna":
@@ -37,10 +38,10 @@ def session_opener(driver: str, address: str) -> Callable[[int], Session]:
     place, _, study_id = address.partition(LOCATION)
     port, study = int(place.rpartition(":")[2]), LOCATION + study_id
     if driver == "raw":
-        return lambda index: RawSession(port, study, f"worker-{index}", token)
+        return lambda index: RawSession(port, study, f"{name}-{index}", token)
     from own_client import ClientSession
 
-    return lambda index: ClientSession(port, study, f"worker-{index}")
+    return lambda index: ClientSession(port, study, f"{name}-{index}")
 
 
 def main() -> None:
@@ -49,11 +50,11 @@ def main() -> None:
     parser.add_argument("address")
     parser.add_argument("--workers", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--name", default="worker", help="of the workers, if several calls share a study [worker]")
     parser.add_argument("--patient", action="store_true", help="go on after a failed call")
     options = parser.parse_args()
-    workers = Workers(
-        session_opener(options.driver, options.address), options.workers, options.seconds, patient=options.patient
-    )
+    open_session = session_opener(options.driver, options.address, options.name)
+    workers = Workers(open_session, options.workers, options.seconds, patient=options.patient)
     workers.wait_until_ready()
     print("ready", flush=True)
     print(json.dumps([(call.kind, call.ended, call.seconds, call.worker) for call in workers.calls()]), flush=True)

@@ -254,6 +254,7 @@ class Load:
         seconds: the duration.
         core: to run on.
         patient: whether they continue after a failed call.
+        name: of the workers, which must differ between loads on one study.
 
     """
 
@@ -267,8 +268,10 @@ class Load:
         *,
         core: int | None,
         patient: bool = False,
+        name: str = "worker",
     ) -> None:
-        command = [python, "-m", "drive", driver, address, f"--workers={workers}", f"--seconds={seconds}"]
+        command = [python, "-m", "drive", driver, address]
+        command += [f"--workers={workers}", f"--seconds={seconds}", f"--name={name}"]
         with tempfile.TemporaryFile() as errors, pinned(core):
             self._errors = os.fdopen(os.dup(errors.fileno()), "rb")
             self._process = subprocess.Popen(
