@@ -28,7 +28,6 @@ from dodona_server.connections import Connections, Limits, raise_descriptor_limi
 from dodona_server.http_protocol import Protocol
 from dodona_server.observation import metrics, tracing
 from dodona_server.observation.logs import configure_logging
-from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.quotas import ProjectLimits
 from dodona_server.settings import Settings
 from dodona_server.storage.opening import open_store
@@ -80,7 +79,7 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     if settings.otlp_endpoint:
         tracing.start(settings.otlp_endpoint)
     try:
-        _Server(config, app.state.pool, stopping, certificate).run(sockets=[listener])
+        _Server(config, stopping, certificate).run(sockets=[listener])
     finally:
         tracing.stop()
 
@@ -150,21 +149,17 @@ def options_of(settings: Settings) -> Options:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that starts a process for the algorithms, and tells waiting calls when it shuts down."""
+    """A uvicorn server that renews its certificate, and tells waiting calls when it shuts down."""
 
-    def __init__(
-        self, config: uvicorn.Config, pool: FittingPool, stopping: threading.Event, certificate: Certificate | None
-    ) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event, certificate: Certificate | None) -> None:
         super().__init__(config)
-        self._pool = pool
         self._stopping = stopping
         self._certificate = certificate
         self._renewal: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve; see uvicorn. Then start a process, so that the first study's workers do not wait for it."""
+        """Serve; see uvicorn."""
         await super().startup(sockets)
-        self._pool.start_one(for_models=False)
         if self._certificate is not None and self.config.ssl is not None:
             self._renewal = asyncio.create_task(self._certificate.keep_current(self.config.ssl))
 

@@ -260,9 +260,15 @@ class TestWhatItSays:
         assert f"listening on {server.url}\n" in said
         assert (tmp_path / "server" / "dodona.db").is_file()
 
-    def test_a_process_for_the_algorithms_runs_before_there_is_a_study(self, server):
+    def test_a_process_for_the_algorithms_runs_once_there_is_a_study(self, server):
+        def fits() -> bool:
+            return any(WORKER_PROCESS in child.cmdline() for child in psutil.Process(server.process.pid).children())
+
+        assert not fits()
+        with dodona.Client(server.url) as client:
+            client.create_study("s", {"x": dodona.Float(0, 1)}, goal="minimize")
         deadline = time.monotonic() + patience(10)
-        while not any(WORKER_PROCESS in child.cmdline() for child in psutil.Process(server.process.pid).children()):
+        while not fits():
             assert time.monotonic() < deadline
             time.sleep(0.05)
 

@@ -166,15 +166,11 @@ class FittingPool:
         answer = await _least_busy(self._processes, study_key).answer(ReplayJob(study_key), Replayed)
         return answer.replay
 
-    def start_one(self, *, for_models: bool) -> None:
-        """Start a process that does not run yet, if there is one: its imports take half a second.
-
-        Args:
-            for_models: whether it also imports what only models need, half of its memory, before its first job.
-        """
+    def start_one(self) -> None:
+        """Start a process that does not run yet, if there is one: its imports take half a second."""
         for process in self._processes:
             if not process.is_started:
-                process.start(for_models=for_models)
+                process.start()
                 break
 
     def close(self) -> None:
@@ -208,9 +204,9 @@ class _Process:
     def is_started(self) -> bool:
         return self._connection is not None
 
-    def start(self, *, for_models: bool) -> None:
+    def start(self) -> None:
         if not self._closed:
-            self._thread.submit(self._connected, for_models=for_models)
+            self._thread.submit(self._connected)
 
     async def answer(self, job: CurveJob | ReplayJob, kind: type[T]) -> T:
         self.waiting += 1
@@ -264,7 +260,7 @@ class _Process:
             raise TypeError(f"a process that fits models answered {answer!r}")
         return answer
 
-    def _connected(self, *, for_models: bool = True) -> Connection:
+    def _connected(self) -> Connection:
         with self._lock:
             if self._closed:
                 raise FittingFailed("the server is shutting down")
@@ -283,7 +279,7 @@ class _Process:
                 self._child = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
                 theirs.close()
                 # Not in the command, which everybody on the machine can read: the URL may contain a password.
-                self._connection.send((self._store.secret_url, sys.path, for_models))
+                self._connection.send((self._store.secret_url, sys.path))
             connection = self._connection
         if not self.is_ready:
             self._receive(connection, bool)

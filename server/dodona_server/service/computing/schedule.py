@@ -112,7 +112,7 @@ class Schedule:
         if _can_suggest(study) and of_study.computing_ahead is None:
             first = of_study.computing_ahead = asyncio.create_task(self._compute_ahead(study, of_study))
             # Not before: two processes that start at once would both be late.
-            first.add_done_callback(lambda _: self._pool.start_one(for_models=True))
+            first.add_done_callback(lambda _: self._pool.start_one())
 
     def on_result(self, study: Study) -> None:
         """Begin a computation after a new result, since the worker that reported it asks next."""

@@ -28,7 +28,7 @@ def main() -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     with Connection(int(sys.argv[1])) as connection:
-        url, sys.path[:], for_models = connection.recv()
+        url, sys.path[:] = connection.recv()
         # Workers wait for the following, and imported modules are not garbage.
         gc.disable()
         from dodona_server.service.computing.worker import Worker
@@ -38,7 +38,7 @@ def main() -> None:
         worker = Worker(url)
         connection.send(True)
         has_answered = threading.Event()
-        threading.Thread(target=_import_the_models, args=[has_answered, for_models], daemon=True).start()
+        threading.Thread(target=_import_the_models, args=[has_answered], daemon=True).start()
 
         def answer_next() -> None:
             for answer in worker.answers(connection.recv()):
@@ -55,9 +55,9 @@ def main() -> None:
             return
 
 
-def _import_the_models(has_answered: threading.Event, without_answer: bool) -> None:
+def _import_the_models(has_answered: threading.Event) -> None:
     """Import the modules for a study's later suggestions, which takes longer than workers should wait."""
-    has_answered.wait(IDLE_SECONDS if without_answer else None)
+    has_answered.wait(IDLE_SECONDS)
     importlib.import_module("dodona_server.algorithms.gp.suggest")
 
 
