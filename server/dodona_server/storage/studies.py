@@ -39,7 +39,9 @@ NO_METADATA: Mapping[str, str] = {}
 _IN_LOCATION = (studies.c.project == bindparam("project"), studies.c.location == bindparam("location"))
 _NAMED = sa.select(studies).where(*_IN_LOCATION, studies.c.study_id == bindparam("study_id"))
 _FIND = Statement(_NAMED)
-_FIND_LOCKED = Statement(_NAMED.with_for_update())
+# PostgreSQL's weaker lock: events refer to the row. For the stronger one, a transaction would wait for all that have
+# written an event, and two that have, in two servers, for each other.
+_FIND_LOCKED = Statement(_NAMED.with_for_update(key_share=True))
 _FIND_DISPLAYED = Statement(
     sa.select(studies).where(*_IN_LOCATION, studies.c.display_name == bindparam("display_name"))
 )
@@ -63,7 +65,7 @@ _TIMED_OUT = (
     .limit(bindparam("limit"))
 )
 _DUE = Statement(_TIMED_OUT)
-_DUE_LOCKED = Statement(_TIMED_OUT.with_for_update(skip_locked=True))
+_DUE_LOCKED = Statement(_TIMED_OUT.with_for_update(skip_locked=True, key_share=True))
 _FIND_SPEC = Statement(sa.select(studies.c.spec).where(studies.c.key == bindparam("of_study")))
 _INSERT = Statement(studies.insert().returning(*studies.c))
 _COUNT_REMOVED = Statement(sa.select(sa.func.count()).where(studies.c.project == REMOVED))
