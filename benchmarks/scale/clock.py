@@ -70,42 +70,31 @@ class Station:
 
 
 class Lock:
-    """The row lock of a study, in order of arrival: one holder alone, or several that share it."""
+    """The row lock of a study, which one transaction holds, in order of arrival."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._waiting: deque[tuple[bool, Callable[[], None]]] = deque()
-        self._sharing = 0
+        self._waiting: deque[Callable[[], None]] = deque()
         self._since: float | None = None
         self._held = 0.0
 
-    def acquire(self, alone: bool, then: Callable[[], None]) -> None:
+    def acquire(self, then: Callable[[], None]) -> None:
         """Call `then` once the lock is held, at once if it is free."""
-        self._waiting.append((alone, then))
-        self._grant()
+        self._waiting.append(then)
+        if self._since is None:
+            self._grant()
 
-    def release(self, alone: bool) -> None:
-        """Let go of the lock."""
-        if alone:
-            assert self._since is not None
-            self._held += self._clock.now - self._since
-            self._since = None
-        else:
-            self._sharing -= 1
-        self._grant()
+    def release(self) -> None:
+        """Let go of the lock, to the next one that waits."""
+        self._held = self.held()
+        self._since = None
+        if self._waiting:
+            self._grant()
 
     def held(self) -> float:
-        """Return the seconds for which one held it alone until now."""
+        """Return the seconds for which it was held until now."""
         return self._held + (0.0 if self._since is None else self._clock.now - self._since)
 
     def _grant(self) -> None:
-        while self._waiting and self._since is None:
-            alone, then = self._waiting[0]
-            if alone and self._sharing:
-                return
-            self._waiting.popleft()
-            if alone:
-                self._since = self._clock.now
-            else:
-                self._sharing += 1
-            then()
+        self._since = self._clock.now
+        self._waiting.popleft()()

@@ -2,8 +2,8 @@
 
 A call takes processor time of its server, which has one core: Python runs one thread at a time. Then it joins those of
 its study that wait for a transaction at this server. A transaction takes all of them, as `storage/writer.py` does; it
-needs one of the server's writing threads, the study's lock if it has a suggestion (a completion shares it, because its
-event refers to the study's row), processor time of the database, and the time of its commit.
+needs one of the server's writing threads, the study's lock if it has a suggestion, processor time of the database, and
+the time of its commit.
 """
 
 from __future__ import annotations
@@ -158,13 +158,10 @@ class Service:
         if not self.database_is_up:
             self._finish(server, study, calls, False)
             return
-        kinds = {call.kind for call in calls}
-        lock = self._locks.get(study) or self._locks.setdefault(study, Lock(self._clock))
         self.transactions += 1
-        if "ask" in kinds:
-            lock.acquire(True, lambda: self._execute(server, calls, lambda: lock.release(True)))
-        elif "complete" in kinds:
-            lock.acquire(False, lambda: self._execute(server, calls, lambda: lock.release(False)))
+        if any(call.kind == "ask" for call in calls):
+            lock = self._locks.get(study) or self._locks.setdefault(study, Lock(self._clock))
+            lock.acquire(lambda: self._execute(server, calls, lock.release))
         else:
             self._execute(server, calls, lambda: None)
 

@@ -60,19 +60,20 @@ class TestStation:
 
 
 class TestLock:
-    def test_one_alone_waits_for_those_that_share_and_delays_those_behind(self):
+    def test_one_at_a_time_holds_it_in_order_of_arrival(self):
         clock, order = Clock(), []
         lock = Lock(clock)
-        for alone, name in ((False, "a"), (False, "b"), (True, "c"), (False, "d")):
-            lock.acquire(alone, lambda name=name: order.append(name))
-        assert order == ["a", "b"]
-        lock.release(False)
-        lock.release(False)
-        assert order == ["a", "b", "c"]
+        for name in "abc":
+            lock.acquire(lambda name=name: order.append(name))
+        assert order == ["a"]
         clock.now = 2.5
         assert lock.held() == 2.5
-        lock.release(True)
-        assert order == ["a", "b", "c", "d"]
+        lock.release()
+        assert order == ["a", "b"]
+        lock.release()
+        lock.release()
+        clock.now = 10.0
+        assert order == ["a", "b", "c"]
         assert lock.held() == 2.5
 
 
