@@ -39,7 +39,7 @@ WORKERS = 4
 BUDGETS = (10, 30)
 # A search of more trials ends, so that many short ones do not take hours.
 MOST_TRIALS = 150
-FLOOR = 1e-3
+FLOOR = 1e-2
 CHOSEN_WITH = (
     ("HPOBench", "australian"),
     ("HPOBench", "car"),
