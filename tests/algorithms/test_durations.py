@@ -127,7 +127,7 @@ def test_only_whole_trainings_have_a_duration(change):
     assert measured(dataclasses.replace(trial, **change)) is None
 
 
-@pytest.mark.parametrize("seconds", [10.0, 300.0, 1e4])
+@pytest.mark.parametrize("seconds", [10.0, 300.0, 1e4, None])
 def test_the_slopes_of_the_price_are_right(seconds):
     encoding = Encoding(SPACE)
     rng = random.Random(1)
@@ -142,12 +142,27 @@ def test_the_slopes_of_the_price_are_right(seconds):
 
 
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 25))
-def test_without_an_end_the_durations_change_nothing(seed, count):
+def test_without_a_budget_of_time_the_durations_change_nothing(seed, count):
     trials = history(count, seed=seed)
     unknown = [dataclasses.replace(trial, start_time=None) for trial in trials]
     plain = suggest(unknown, seed=seed)
     assert suggest(trials, seed=seed) == plain
-    assert suggest(trials, TimeLeft(0.5), seed=seed) == plain
+    # While no duration is known, a budget of time changes nothing either.
+    assert suggest(unknown, TimeLeft(0.5, 60.0), seed=seed) == plain
+
+
+@pytest.mark.parametrize("seconds", [None, 1e9])
+def test_four_times_as_long_has_to_improve_twice_as_much(seconds):
+    z, active = Encoding(SPACE).encode([{"units": units, "rate": 1e-3, "kind": "a"} for units in (64, 256)])
+    short, long = Price(model_of(history(40)), seconds).log_worth(z, active)[0]
+    assert np.exp(short - long) == pytest.approx(2.0, rel=0.1)
+
+
+def test_of_two_equal_points_the_shorter_one_is_chosen():
+    # The kind makes a trial three times as long, and nothing else.
+    trials = [trial for trial in history(40) if trial.parameters["units"] > 100]
+    kinds = {point["kind"] for seed in range(4) for point in suggest(trials, TimeLeft(0.5), seed=seed).parameters}
+    assert kinds == {"a"}
 
 
 def test_points_that_can_end_in_time_are_chosen():

@@ -115,7 +115,7 @@ class StudyModels:
         """What the acquisition function is large for, in words."""
         if self.objective is None:
             return "most likely safe and feasible, since no trial is yet"
-        return "largest expected improvement" if self.price is None else "largest expected improvement in the time left"
+        return "largest expected improvement" if self.price is None else "largest expected improvement for its duration"
 
     @property
     def pace(self) -> Array:
