@@ -2,12 +2,14 @@
 
     python benchmarks/search_quality.py run --peers GP_BANDIT,optuna_tpe --seeds 10 --budget 50 runs.jsonl
     python benchmarks/search_quality.py report runs.jsonl --json results.json --pictures docs/images
+    python benchmarks/search_quality.py pairs runs.jsonl --baseline GP_BANDIT --mark 50
     python benchmarks/search_quality.py run --through-server --seeds 5 --pending 8 --suggestions 2,20,200 served.jsonl
     python benchmarks/search_quality.py compare served.jsonl
     python benchmarks/search_quality.py busy --workers 8 --seconds 1 --budget 240
 
 With --through-server each study runs twice: through a real server with workers in real time, and with the algorithm
-called directly and the same running trials. `compare` prints the difference.
+called directly and the same running trials. `compare` prints the difference. `pairs` prints the difference of each peer
+from the baseline, over the same problems and seeds.
 
 It needs the extra `bench`. A run continues where an earlier one stopped. Set OMP_NUM_THREADS=1 for one core each.
 """
@@ -29,7 +31,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from quality import peers, problems, report, runs, served, through_server
+from markdown_tables import aligned
+from quality import paired, peers, problems, report, runs, served, through_server
 
 
 def main() -> None:
@@ -41,13 +44,11 @@ def main() -> None:
     elif arguments.command == "busy":
         print_busy(arguments)
     elif arguments.command == "compare":
-        served.compare([json.loads(line) for path in arguments.runs for line in path.read_text().splitlines()])
+        served.compare(_records(arguments.runs))
+    elif arguments.command == "pairs":
+        print_pairs(arguments)
     else:
-        report.write(
-            [json.loads(line) for path in arguments.runs for line in path.read_text().splitlines()],
-            arguments.json,
-            arguments.pictures,
-        )
+        report.write(_records(arguments.runs), arguments.json, arguments.pictures)
 
 
 def measure(arguments: argparse.Namespace) -> None:
@@ -136,6 +137,28 @@ def print_busy(arguments: argparse.Namespace) -> None:
     print(f"{1000 * found.waited:.0f} ms waited a call, {found.missed} results missed, {found.sources}")
 
 
+def print_pairs(arguments: argparse.Namespace) -> None:
+    """Print the difference of each peer from the baseline."""
+    records = [one for one in _records(arguments.runs) if arguments.group in ("", one["group"])]
+    head = ["peer", "pending", "problems", "seeds", "difference of log10 regret", "95 % interval"]
+    rows = [
+        [
+            one.peer,
+            str(one.pending),
+            str(one.problems),
+            str(one.seeds),
+            f"{one.mean:+.2f}",
+            f"{one.low:+.2f} to {one.high:+.2f}",
+        ]
+        for one in paired.compare(records, arguments.baseline, arguments.mark)
+    ]
+    print(aligned(head, rows))
+
+
+def _records(paths: list[Path]) -> list[dict[str, Any]]:
+    return [json.loads(line) for path in paths for line in path.read_text().splitlines()]
+
+
 def _pair(record: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(record[key] for key in ("algorithm", "problem", "pending", "suggestions", "seed", "budget"))
 
@@ -178,6 +201,11 @@ def _parser() -> argparse.ArgumentParser:
     busy.add_argument("--only", default="noisy branin")
     compare = commands.add_parser("compare")
     compare.add_argument("runs", type=Path, nargs="+")
+    pairs = commands.add_parser("pairs")
+    pairs.add_argument("runs", type=Path, nargs="+")
+    pairs.add_argument("--baseline", default="GP_BANDIT", help="the peer that the others are compared with")
+    pairs.add_argument("--mark", type=int, default=50, help="the number of trials")
+    pairs.add_argument("--group", default="", help="of problems; all if empty")
     return parser
 
 
