@@ -34,6 +34,8 @@ from typing import Any
 from markdown_tables import aligned
 from quality import paired, peers, problems, report, runs, served, through_server
 
+SUITES = ("quick", "full", "held-out", "large")
+
 
 def main() -> None:
     arguments = _parser().parse_args()
@@ -139,7 +141,8 @@ def print_busy(arguments: argparse.Namespace) -> None:
 
 def print_pairs(arguments: argparse.Namespace) -> None:
     """Print the difference of each peer from the baseline."""
-    records = [one for one in _records(arguments.runs) if arguments.group in ("", one["group"])]
+    names = set(_makers(arguments))
+    records = [one for one in _records(arguments.runs) if one["problem"] in names]
     head = ["peer", "pending", "problems", "seeds", "difference of log10 regret", "95 % interval"]
     rows = [
         [
@@ -181,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run")
     run.add_argument("runs", type=Path)
     run.add_argument("--peers", default=",".join(peers.NAMES))
-    run.add_argument("--suite", choices=("quick", "full", "held-out", "large"), default="quick")
+    run.add_argument("--suite", choices=SUITES, default="quick")
     run.add_argument("--only", default="", help="parts of problems' names, with commas")
     run.add_argument("--seeds", type=int, default=10)
     run.add_argument("--budget", type=int, default=50)
@@ -205,7 +208,8 @@ def _parser() -> argparse.ArgumentParser:
     pairs.add_argument("runs", type=Path, nargs="+")
     pairs.add_argument("--baseline", default="GP_BANDIT", help="the peer that the others are compared with")
     pairs.add_argument("--mark", type=int, default=50, help="the number of trials")
-    pairs.add_argument("--group", default="", help="of problems; all if empty")
+    pairs.add_argument("--suite", choices=SUITES, default="quick")
+    pairs.add_argument("--only", default="", help="parts of problems' names, with commas")
     return parser
 
 
