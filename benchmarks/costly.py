@@ -132,7 +132,7 @@ class Told:
         pending = [trial for trial in self._trials if trial.state is TrialState.ACTIVE]
         number = len(self._trials) + 1
         rng = random.Random(f"{self._seed}/{number}")
-        time = TimeLeft(now / end, end - now) if self._aware else None
+        time = TimeLeft(end - now) if self._aware else None
         problem = Problem(self._spec, len(self._trials), seed=self._seed)
         found = self._algorithm.suggest(Request(problem, completed, pending, 1, rng, time=time)).parameters
         if not found:

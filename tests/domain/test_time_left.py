@@ -13,8 +13,8 @@ HOUR = 3600.0
 START = 1e9
 
 
-def left(stopping, now, compute=0.0, finished=0):
-    return time_left(stopping, Progress(finished), START, now, compute)
+def left(stopping, now, finished=0):
+    return time_left(stopping, Progress(finished), START, now)
 
 
 def test_without_a_budget_of_time_there_is_nothing_to_tell():
@@ -23,19 +23,18 @@ def test_without_a_budget_of_time_there_is_nothing_to_tell():
 
 @pytest.mark.parametrize("end", [TimeConstraint(4 * HOUR), TimeConstraint(end_time=START + 4 * HOUR)])
 def test_a_time_that_ends(end):
-    assert left(StoppingConfig(maximum_runtime=end), START + HOUR) == TimeLeft(0.25, 3 * HOUR)
-    assert left(StoppingConfig(maximum_runtime=end), START + 5 * HOUR) == TimeLeft(1.0, 0.0)
+    assert left(StoppingConfig(maximum_runtime=end), START + HOUR) == TimeLeft(3 * HOUR)
+    assert left(StoppingConfig(maximum_runtime=end), START + 5 * HOUR) == TimeLeft(0.0)
 
 
 def test_compute_and_cost_have_no_end_that_is_known():
-    assert left(StoppingConfig(max_compute_duration=10 * HOUR), START, 5 * HOUR) == TimeLeft(0.5)
-    assert left(StoppingConfig(max_cost=8.0, price_per_hour=2.0), START, 3 * HOUR) == TimeLeft(0.75)
+    assert left(StoppingConfig(max_compute_duration=10 * HOUR), START) == TimeLeft(None)
+    assert left(StoppingConfig(max_cost=8.0, price_per_hour=2.0), START) == TimeLeft(None)
 
 
-def test_of_several_budgets_the_largest_part_counts():
+def test_with_both_there_is_an_end():
     both = StoppingConfig(maximum_runtime=TimeConstraint(4 * HOUR), max_compute_duration=10 * HOUR)
-    assert left(both, START + HOUR, 5 * HOUR) == TimeLeft(0.5, 3 * HOUR)
-    assert left(both, START + 3 * HOUR, 5 * HOUR) == TimeLeft(0.75, HOUR)
+    assert left(both, START + HOUR) == TimeLeft(3 * HOUR)
 
 
 def test_minimums_delay_the_end():
@@ -50,15 +49,13 @@ def test_minimums_delay_the_end():
     duration=st.none() | st.floats(0, 1e9),
     compute=st.none() | st.floats(1e-3, 1e9),
     age=st.floats(0, 1e9),
-    used=st.floats(0, 1e9),
     finished=st.integers(0, 9),
 )
-def test_the_used_part_is_a_part_and_the_end_agrees_with_the_budget(duration, compute, age, used, finished):
+def test_the_end_agrees_with_the_budget(duration, compute, age, finished):
     runtime = None if duration is None else TimeConstraint(duration)
     stopping = StoppingConfig(maximum_runtime=runtime, max_compute_duration=compute, min_num_trials=5)
-    known = left(stopping, START + age, used, finished)
+    known = left(stopping, START + age, finished)
     assert (known is None) == (duration is None and compute is None)
     if known is not None:
-        assert 0 <= known.used <= 1
         assert (known.seconds is not None) == (duration is not None and finished >= 5)
         assert known.seconds is None or known.seconds >= 0

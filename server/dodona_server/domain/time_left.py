@@ -15,11 +15,9 @@ class TimeLeft:
     """What is left of a budget of time.
 
     Args:
-        used: the part of the budget that is used, from 0 to 1; of several budgets the largest part.
-        seconds: until the study's time is over; None if the budget has no such time.
+        seconds: until the study's time is over; None if only compute or its cost is limited.
     """
 
-    used: float
     seconds: float | None = None
 
 
@@ -42,27 +40,12 @@ def seconds_left(stopping: StoppingConfig, progress: Progress, create_time: floa
     return max(0.0, end - now)
 
 
-def time_left(
-    stopping: StoppingConfig, progress: Progress, create_time: float, now: float, compute_seconds: float
-) -> TimeLeft | None:
+def time_left(stopping: StoppingConfig, progress: Progress, create_time: float, now: float) -> TimeLeft | None:
     """Return what is left of a study's budget of time; None without such a budget.
 
-    Args:
-        stopping: the budget.
-        progress: the study's.
-        create_time: when the study was created, in seconds since the epoch.
-        now: the current time, in seconds since the epoch.
-        compute_seconds: what the study has used; anything unless the budget limits compute or its cost.
+    The arguments are those of `seconds_left`.
     """
-    parts = []
-    if stopping.maximum_runtime is not None:
-        length = stopping.maximum_runtime.end(create_time) - create_time
-        parts.append((now - create_time) / length if length > 0 else 1.0)
-    if stopping.max_compute_duration is not None:
-        parts.append(compute_seconds / stopping.max_compute_duration)
-    if stopping.max_cost is not None and stopping.price_per_hour is not None:
-        parts.append(compute_seconds / 3600 * stopping.price_per_hour / stopping.max_cost)
-    if not parts:
+    limits = (stopping.maximum_runtime, stopping.max_compute_duration, stopping.max_cost)
+    if all(limit is None for limit in limits):
         return None
-    used = min(1.0, max(0.0, *parts))
-    return TimeLeft(used, seconds_left(stopping, progress, create_time, now))
+    return TimeLeft(seconds_left(stopping, progress, create_time, now))

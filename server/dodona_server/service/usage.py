@@ -7,7 +7,6 @@ from dodona_server.domain.explanation import read_explanation
 from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.outlook import chance
 from dodona_server.domain.study import Study
-from dodona_server.domain.time_left import TimeLeft, time_left
 from dodona_server.storage import listing, trials, workers
 from dodona_server.storage.store import Transaction
 
@@ -25,14 +24,6 @@ def usage_of(transaction: Transaction, study: Study, now: float) -> Usage:
     compute = workers.compute_seconds(transaction, study, now)
     left = _trials_left(study, finished, compute, now)
     return Usage(finished, compute, left, _chance(transaction, study, finished, AHEAD if left is None else left))
-
-
-def time_left_of(transaction: Transaction, study: Study, now: float) -> TimeLeft | None:
-    """Return what is left at `now`, in seconds since the epoch, of a budget of time; None without such a budget."""
-    stopping = study.spec.stopping
-    counts_compute = stopping.max_compute_duration is not None or stopping.max_cost is not None
-    compute = workers.compute_seconds(transaction, study, now) if counts_compute else 0.0
-    return time_left(stopping, study.progress, study.create_time, now, compute)
 
 
 def _trials_left(study: Study, finished: int, compute: float, now: float) -> int | None:

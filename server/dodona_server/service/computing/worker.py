@@ -15,12 +15,12 @@ from dodona_server.algorithms.registry import Prior, Problem, Request, Suggestio
 from dodona_server.curve_model.model import fit_table
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.study import Study, Version
+from dodona_server.domain.time_left import time_left
 from dodona_server.domain.trial import Trial, TrialState
 from dodona_server.service.computing.curve_table import read_table
 from dodona_server.service.computing.curves import StoredCurves
 from dodona_server.service.computing.pool import Answer, CurveJob, FittedCurves, Job, Replayed, ReplayJob
 from dodona_server.service.computing.replays import replayed
-from dodona_server.service.usage import time_left_of
 from dodona_server.storage import ranking, studies, trials
 from dodona_server.storage.opening import open_reader
 from dodona_server.storage.store import Transaction
@@ -75,7 +75,7 @@ class Worker:
             pending = trials.pending(transaction, study)
             finished = self._finished(transaction, study, pending)
             priors = [prior for name in study.spec.learns_from if (prior := self._prior(transaction, study, name))]
-            time_left = time_left_of(transaction, study, time.time())
+            left = time_left(study.spec.stopping, study.progress, study.create_time, time.time())
         # Calls that wait together may ask for more than the budget still allows.
         count = job.count if study.remaining_trials is None else max(1, min(job.count, study.remaining_trials))
         algorithm = algorithm_for(study.spec.algorithm)
@@ -89,7 +89,7 @@ class Worker:
             rng = dataclasses.replace(study, next_trial_number=first + len(points)).rng
             known = [*pending, *as_trials(points, first)]
             completed, stopped = _parted(finished)
-            request = Request(problem, completed, known, at_once, rng, curves, stopped, time_left)
+            request = Request(problem, completed, known, at_once, rng, curves, stopped, left)
             found = suggest_in(job.spaces, algorithm, request)
             points += found.suggestions
             more = len(found.suggestions) == at_once and len(points) < count
