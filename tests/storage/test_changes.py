@@ -16,7 +16,7 @@ from dodona_server.domain.trial import Lease, Trial, TrialState
 from dodona_server.service import changes as subject
 from dodona_server.service.changes import Changes
 from dodona_server.service.watcher import Watcher
-from dodona_server.storage import events, leases, studies, trials
+from dodona_server.storage import events, leases, removal, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.store import Store, Transaction
 from tests.storage.crowded import SPEC
@@ -130,7 +130,7 @@ def test_streams_end_and_no_more_than_so_many_are_open(
         assert [await anext(gone), await anext(left)] == ["", ""]
         with pytest.raises(Unavailable, match="2 pages follow"):
             await anext(changes.of_all(""))
-        await store.run(lambda transaction: studies.remove(transaction, made[0]))
+        await store.run(lambda transaction: removal.remove(transaction, made[0].key))
         assert not any([mark async for mark in gone])
         stopping.set()
         # An empty mark is a sign of life.

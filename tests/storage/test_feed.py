@@ -12,7 +12,7 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.service.feed import Feed
 from dodona_server.service.watcher import Watcher
-from dodona_server.storage import events, studies
+from dodona_server.storage import events, removal, studies
 from dodona_server.storage.opening import open_store
 from tests.storage.crowded import SPEC
 
@@ -101,7 +101,7 @@ def test_a_stream_ends_with_its_study_and_with_the_server(store, made):
         feed = Feed(store, Watcher(store, stopping))
         gone, left = (feed.follow(study.name, 0) for study in made)
         assert (await anext(gone), await anext(left)) == ([], [])
-        await store.run(lambda transaction: studies.remove(transaction, made[0]))
+        await store.run(lambda transaction: removal.remove(transaction, made[0].key))
         assert [happened async for happened in gone if happened] == []
         stopping.set()
         assert [happened async for happened in left if happened] == []

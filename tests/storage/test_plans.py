@@ -34,6 +34,7 @@ from dodona_server.storage import (
     measurements,
     operations,
     ranking,
+    removal,
     requests,
     sampled,
     statement,
@@ -77,7 +78,7 @@ USES: dict[str, Use] = {
     "list of studies": lambda t, s: study_list.page(t, StudyFilter(), 0, 50),
     "spec": lambda t, s: studies.find_spec(t, s.key),
     "studies due": lambda t, s: studies.due(t, THEN, 20),
-    "any removed": lambda t, s: studies.any_removed(t),
+    "any removed": lambda t, s: removal.any_removed(t),
     "deleted studies": lambda t, s: deleted_studies.of_location(t, s.name.parent),
     "deleted studies to purge": lambda t, s: deleted_studies.overdue(t, THEN, 20),
     "bring back": lambda t, s: (
@@ -197,7 +198,7 @@ USES: dict[str, Use] = {
     "forget blobs": lambda t, s: artifacts.forget(t, [500]),
     "purge requests": lambda t, s: requests.purge(t, THEN + 1000, 100),
     "purge operations": lambda t, s: operations.purge(t, operations.oldest_id(THEN + 1000), 100),
-    "clear removed": lambda t, s: studies.clear_removed(t, 100),
+    "clear removed": lambda t, s: removal.clear_removed(t, 100),
 }
 # How many steps of SQLite's machine, and rows that PostgreSQL reads, one statement may take: some for each row that it
 # answers with, whereas one that walks through a table takes several for each of 50 000 rows.

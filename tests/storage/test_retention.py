@@ -19,7 +19,7 @@ from dodona_server.service.idempotency import REMEMBERED_SECONDS
 from dodona_server.service.maintenance import Maintenance, clear_all
 from dodona_server.serving import options_of
 from dodona_server.settings import Settings
-from dodona_server.storage import measurements, operations, requests, studies, tables, trials
+from dodona_server.storage import measurements, operations, removal, requests, studies, tables, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.requests import Done
@@ -60,12 +60,12 @@ def rows_of(transaction, study):
 
 def test_a_step_clears_no_more_than_the_limit_and_others_run_between_two(store, large):
     async def scenario():
-        await store.run(lambda t: studies.remove(t, large))
+        await store.run(lambda t: removal.remove(t, large.key))
         # The name is free at once.
         new = await store.run(lambda t: studies.insert(t, large.name, "large", SPEC, 7, 2.0))
         left, steps = ROWS, 0
         assert await store.read(lambda t: rows_of(t, large)) == left
-        while await store.run(lambda t: studies.clear_removed(t, LIMIT)):
+        while await store.run(lambda t: removal.clear_removed(t, LIMIT)):
             steps += 1
             now_left = await store.read(lambda t: rows_of(t, large))
             assert 0 <= left - now_left <= LIMIT
@@ -89,9 +89,9 @@ def test_a_trial_with_more_measurements_than_the_limit_goes_in_parts(store):
             for step in range(30)
         ]
         await store.run(lambda t: t.execute(tables.measurements.insert(), more))
-        await store.run(lambda t: studies.remove(t, study))
+        await store.run(lambda t: removal.remove(t, study.key))
         left = await store.read(lambda t: rows_of(t, study))
-        while await store.run(lambda t: studies.clear_removed(t, 4)):
+        while await store.run(lambda t: removal.clear_removed(t, 4)):
             now_left = await store.read(lambda t: rows_of(t, study))
             assert left - now_left <= 4
             left = now_left
@@ -120,7 +120,7 @@ def test_maintenance_clears_while_calls_are_answered(store, large, spec):
 
 def test_all_that_is_deleted_can_be_cleared_at_once(store, large):
     async def scenario():
-        await store.run(lambda t: studies.remove(t, large))
+        await store.run(lambda t: removal.remove(t, large.key))
         assert await clear_all(store) == 1
         assert await store.read(lambda t: rows_of(t, large)) == 0
         assert await clear_all(store) == 0
@@ -230,7 +230,7 @@ class TestForgetting:
         asyncio.run(store.run(lambda t: requests.insert(t, study.key, "r", Done("create a trial", "trials/1"))))
         asyncio.run(Maintenance(store, lambda: NOW + 1e9, threading.Event()).look())
         assert self.kept(store, study) == (set(), {"r"})
-        asyncio.run(store.run(lambda t: studies.remove(t, study)))
+        asyncio.run(store.run(lambda t: removal.remove(t, study.key)))
         asyncio.run(maintenance.clear_all(store))
         assert self.kept(store, study) == (set(), set())
 

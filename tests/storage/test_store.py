@@ -16,7 +16,7 @@ from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
 from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
 from dodona_server.service.trials.queries import TrialQueries
-from dodona_server.storage import leases, measurements, operations, ranking, requests, studies, trials
+from dodona_server.storage import leases, measurements, operations, ranking, removal, requests, studies, trials
 from dodona_server.storage.opening import open_store
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.store import Store, Transaction
@@ -98,9 +98,9 @@ class TestStudies:
             add_trials(store, one, active(1))
             run(store, lambda t, one=one: measurements.measure(t, one.key, 1, 1, Measurement({"loss": 1.0})))
         run(store, lambda t: operations.insert(t, study.key, SuggestOperation("op", "w", [1], StudyState.ACTIVE, 1.0)))
-        run(store, lambda t: studies.remove(t, study))
+        run(store, lambda t: removal.remove(t, study.key))
         assert run(store, lambda t: studies.find(t, study.name)) is None
-        while run(store, lambda t: studies.clear_removed(t, 2)):
+        while run(store, lambda t: removal.clear_removed(t, 2)):
             pass
         assert read(store, lambda t: studies.page(t, HERE, 0, 9).entries) == [other]
         assert read(store, lambda t: operations.find(t, "p", "l", "op")) is None
@@ -290,7 +290,7 @@ class TestTransactions:
     def test_a_query_cannot_write(self, store):
         study = add_study(store)
         with pytest.raises(Exception, match=r"(?i)read.?only"):
-            read(store, lambda t: studies.remove(t, study))
+            read(store, lambda t: removal.remove(t, study.key))
         assert read(store, lambda t: studies.find(t, study.name)) == study
 
     def test_what_was_acknowledged_is_there_when_the_database_is_opened_again(self, database_url):

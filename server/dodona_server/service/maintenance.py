@@ -18,7 +18,7 @@ from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
 from dodona_server.service.trials.ending import expire
-from dodona_server.storage import deleted_studies, leases, operations, requests, studies
+from dodona_server.storage import deleted_studies, leases, operations, removal, requests, studies
 from dodona_server.storage.clock import database_time
 from dodona_server.storage.locks import maintenance_lock
 from dodona_server.storage.store import Store, Transaction
@@ -139,7 +139,7 @@ class Maintenance:
         overdue = len(leases.run_out(transaction, MAX_LEASES, lock=False))
         due = bool(studies.due(transaction, self._clock(), 1, lock=False))
         purged = bool(deleted_studies.overdue(transaction, self._clock(), 1))
-        return was_set, overdue, due, purged, studies.any_removed(transaction)
+        return was_set, overdue, due, purged, removal.any_removed(transaction)
 
     def _expire_leases(self, transaction: Transaction) -> None:
         if not maintenance_lock(transaction):
@@ -190,14 +190,14 @@ def _purge_deleted(transaction: Transaction, now: float) -> None:
 
 def _clear_removed(transaction: Transaction) -> bool:
     """Delete some rows of deleted studies, and return whether there were any; False if another server does it."""
-    return maintenance_lock(transaction) and studies.clear_removed(transaction, MAX_ROWS)
+    return maintenance_lock(transaction) and removal.clear_removed(transaction, MAX_ROWS)
 
 
 async def clear_all(store: Store) -> int:
     """Delete every deleted study for good at once, and return the number of studies."""
     while await store.read(deleted_studies.count):
         await store.run(lambda transaction: _purge_deleted(transaction, math.inf))
-    removed = await store.read(studies.count_removed)
-    while await store.read(studies.any_removed):
+    removed = await store.read(removal.count_removed)
+    while await store.read(removal.any_removed):
         await store.run(_clear_removed)
     return removed

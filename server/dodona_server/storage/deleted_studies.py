@@ -16,7 +16,7 @@ from dodona_server.domain.deleted_study import DeletedStudy
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.study import Study
 from dodona_server.domain.trial import TrialState
-from dodona_server.storage import studies as all_studies
+from dodona_server.storage import removal
 from dodona_server.storage.clock import database_now
 from dodona_server.storage.statement import Row, Statement, in_selected, json_texts
 from dodona_server.storage.store import Transaction
@@ -123,9 +123,9 @@ def bring_back(transaction: Transaction, deleted: DeletedStudy, name: StudyName,
 
 
 def purge(transaction: Transaction, key: int) -> None:
-    """End a deleted study for good; `studies.clear_removed` deletes its rows."""
+    """End a deleted study for good; `removal.clear_removed` deletes its rows."""
     _FORGET.run(transaction, {"of_study": key})
-    all_studies.remove_key(transaction, key)
+    removal.remove(transaction, key)
 
 
 def overdue(transaction: Transaction, now: float, limit: int) -> list[int]:

@@ -15,24 +15,16 @@ from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.page import Page
 from dodona_server.domain.study import Study, StudySpec, StudyState
 from dodona_server.observation import metrics
-from dodona_server.storage import artifacts, codec
+from dodona_server.storage import codec
 from dodona_server.storage.paging import page_of, sizes
 from dodona_server.storage.statement import Statement
 from dodona_server.storage.store import Transaction, after_commit
 from dodona_server.storage.tables import (
     HELD,
     REMOVED,
-    curves,
-    events,
-    measurements,
-    operations,
-    requests,
     studies,
     timed,
-    trials,
-    workers,
 )
-from dodona_server.storage.webhook_tables import webhook_cursors
 
 NO_METADATA: Mapping[str, str] = {}
 
@@ -68,13 +60,6 @@ _DUE = Statement(_TIMED_OUT)
 _DUE_LOCKED = Statement(_TIMED_OUT.with_for_update(skip_locked=True, key_share=True))
 _FIND_SPEC = Statement(sa.select(studies.c.spec).where(studies.c.key == bindparam("of_study")))
 _INSERT = Statement(studies.insert().returning(*studies.c))
-_COUNT_REMOVED = Statement(sa.select(sa.func.count()).where(studies.c.project == REMOVED))
-_DELETE = Statement(studies.delete().where(studies.c.key == bindparam("of_study")))
-_REMOVED_STUDY = Statement(
-    sa.select(studies.c.key).where(studies.c.project == REMOVED).order_by(studies.c.key).limit(1)
-)
-# The tables with rows of a study, each before those that it refers to.
-_OF_STUDY = (curves, measurements, trials, workers, events, operations, requests, webhook_cursors)
 _BY_KEY = studies.c.key == bindparam("of_study")
 _ADD_TRIALS = Statement(
     studies.update()
@@ -103,17 +88,6 @@ _SET_PROGRESS = Statement(
 )
 _SET_CHECK_TIME = Statement(studies.update().where(_BY_KEY).values(check_time=bindparam("new_check")))
 _SET_FAILURES = Statement(studies.update().where(_BY_KEY).values(algorithm_failures=bindparam("new_failures")))
-_REMOVE = Statement(
-    studies.update()
-    .where(_BY_KEY)
-    .values(
-        project=REMOVED,
-        location=REMOVED,
-        study_id=sa.cast(studies.c.key, sa.String),
-        display_name=sa.cast(studies.c.key, sa.String),
-        check_time=None,
-    )
-)
 _SET_METADATA = Statement(studies.update().where(_BY_KEY).values(metadata=bindparam("new_metadata")))
 _SET_SPEC = Statement(
     studies.update()
@@ -320,56 +294,6 @@ def set_archived(transaction: Transaction, study: Study, time: float | None) -> 
 def set_wanted_workers(transaction: Transaction, study: Study, count: int | None) -> None:
     """Store how many workers people want the study to have; None for no number."""
     _SET_WANTED.run(transaction, {"of_study": study.key, "new_count": count})
-
-
-def remove(transaction: Transaction, study: Study) -> None:
-    """Hide the study and free its name; `clear_removed` deletes its rows."""
-    remove_key(transaction, study.key)
-
-
-def remove_key(transaction: Transaction, key: int) -> None:
-    """Do the same for the study with that key."""
-    _REMOVE.run(transaction, {"of_study": key})
-
-
-def any_removed(transaction: Transaction) -> bool:
-    """Return whether there is a removed study to clear."""
-    return _REMOVED_STUDY.row(transaction) is not None
-
-
-def count_removed(transaction: Transaction) -> int:
-    """Return how many removed studies there are to clear."""
-    counted: int = _COUNT_REMOVED.value(transaction)
-    return counted
-
-
-def clear_removed(transaction: Transaction, limit: int) -> bool:
-    """Delete up to `limit` rows of a removed study, then the study itself; return whether there was one."""
-    key = _REMOVED_STUDY.value(transaction)
-    if key is None:
-        return False
-    for table in _OF_STUDY:
-        limit -= _clear(transaction, table, key, limit)
-        if limit <= 0:
-            return True
-    # After the trials: an upload that is about to end locks its trial, so its artifact is visible here.
-    if artifacts.discard_of_study(transaction, key, limit) == limit:
-        return True
-    _DELETE.run(transaction, {"of_study": key})
-    return True
-
-
-def _clear(transaction: Transaction, table: sa.Table, study_key: int, limit: int) -> int:
-    """Delete up to `limit` of the table's rows of the study, and return how many."""
-    columns = list(table.primary_key)
-    some = sa.select(*columns).where(table.c.study_key == study_key).order_by(*columns).limit(limit)
-    rows = Statement(some).rows(transaction)
-    if rows:
-        # One by one: for a list PostgreSQL may read the whole table.
-        this = [column == bindparam(f"of_{column.name}") for column in columns]
-        keys = [{f"of_{name}": value for name, value in row.items()} for row in rows]
-        Statement(table.delete().where(*this)).run_each(transaction, keys)
-    return len(rows)
 
 
 def _key(name: StudyName) -> dict[str, str]:
