@@ -27,9 +27,9 @@ import numpy as np
 
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.domain.space import Categorical, Discrete, Parameter, SearchSpace, Value
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.time_left import TimeLeft
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.time_left import TimeLeft
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from markdown_tables import aligned
 from quality import peers
 

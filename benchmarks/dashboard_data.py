@@ -12,9 +12,9 @@ from pathlib import Path
 
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.storage import studies
-from dodona_server.storage.opening import open_store
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import studies
 from growth import fill
 from load import LOCATION
 

@@ -19,8 +19,8 @@ import numpy as np
 from dodona_server.algorithms.gp import suggest as by_model
 from dodona_server.algorithms.gp.algorithm import GpBandit
 from dodona_server.algorithms.registry import Problem, Request
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from markdown_tables import aligned
 from quality import problems
 

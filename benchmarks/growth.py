@@ -10,12 +10,14 @@ import time
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.study import StudyState
-from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.storage import events, measurements, operations, studies, trials
-from dodona_server.storage.opening import open_store
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
+from dodona_server.storage import events, operations
+from dodona_server.storage.engine.store import Transaction
 from dodona_server.storage.operations import SuggestOperation
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import measurements, trials
 from load import REPORTS
 
 CHUNK = 1000

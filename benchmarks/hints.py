@@ -27,11 +27,11 @@ from pathlib import Path
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.unit_interval import Axis
-from dodona_server.domain.budget import StoppingConfig
-from dodona_server.domain.hint import Hint, Sure
 from dodona_server.domain.space import Categorical, Value
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.budget import StoppingConfig
+from dodona_server.domain.studies.hint import Hint, Sure
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from markdown_tables import aligned
 from quality import problems
 

@@ -31,7 +31,7 @@ from dodona_server.app import create_app
 from dodona_server.connections import Connections, Limits
 from dodona_server.http_protocol import Protocol
 from dodona_server.serving import tune_interpreter
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 
 HERE = "/v1/projects/default/locations/local/studies"
 ML = "/ml/v1/projects/default/locations/local/studies"

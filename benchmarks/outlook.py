@@ -5,8 +5,8 @@
     python benchmarks/outlook.py check HELD_OUT
 
 `run` searches with GP_BANDIT, 100 trials each, and stores for each suggestion the probability that it is a clear
-improvement, and all results. `fit` prints the weights of `domain/outlook.py`. `check` prints how often an improvement
-came, by the chance that was told.
+improvement, and all results. `fit` prints the weights of `domain/studies/outlook.py`. `check` prints how often an
+improvement came, by the chance that was told.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from scipy.optimize import minimize
 
 from dodona_server.algorithms.gp.algorithm import GpBandit
 from dodona_server.algorithms.registry import Problem, Request
-from dodona_server.domain.outlook import CLEARLY, chance, features
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.outlook import CLEARLY, chance, features
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from markdown_tables import aligned
 from quality import problems
 

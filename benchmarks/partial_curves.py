@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from curves.tables import CurveTable, read
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
 from replays.choosing import OurChoice
 from replays.rules import RulePolicy
 from replays.simulation import simulate

@@ -31,10 +31,10 @@ from pathlib import Path
 
 from dodona_server.algorithms.registry import Prior, Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sampling import sample
-from dodona_server.domain.similarity import most_similar
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.similarity import most_similar
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from markdown_tables import aligned
 from quality import problems
 

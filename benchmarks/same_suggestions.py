@@ -18,8 +18,8 @@ from dodona_server.algorithms.contexts import suggest_in
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Option, Safety, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, Option, Safety, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 # The number of histories; few for those that take long.
 HISTORIES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from dodona_server.storage.every_table import metadata
+from dodona_server.storage.tables.every_table import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 import dodona
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.support import reaping, unit
 from tests.support.patience import patience
 from tests.support.postgres import EmptiedDatabases, fresh_database, postgres_server

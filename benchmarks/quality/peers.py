@@ -22,8 +22,8 @@ from dodona_server.domain.space import (
     SearchSpace,
     Value,
 )
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 Point = dict[str, Value]
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dodona_server.api.vertex.spec import write_spec
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
 from processes import Server
 from quality.peers import Dodona
 from quality.problems import Problem

@@ -10,9 +10,9 @@ from curves.tables import Array
 from dodona_server.algorithms.contract.algorithm import NoCurves
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.curve_model.curves import Curve, Table, table_of
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from replays.simulation import Board, Choose
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from curves.tables import CurveTable
-from dodona_server.domain.stopping_rule import StoppingRule
+from dodona_server.domain.studies.stopping_rule import StoppingRule
 from replays.choosing import in_random_order
 from replays.rules import RulePolicy
 from replays.simulation import Board, simulate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
 from replays.baselines import FullTraining, TopAfter
 from replays.peers import KerasTunerHyperband, OptunaPruner, RayAsha
 from replays.rules import RulePolicy

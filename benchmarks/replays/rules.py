@@ -10,11 +10,11 @@ import numpy as np
 from curves.tables import Array
 from dodona_server.curve_model.curves import Curve
 from dodona_server.curve_model.model import CurveModel, fit
-from dodona_server.domain.curve import CurvePoint, first_point
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.trials.curve import CurvePoint, first_point
 from dodona_server.stopping.contract import RENEWAL_SHARE, Case, Completed
 from dodona_server.stopping.registry import decide
-from dodona_server.storage.curves import COMPARED
+from dodona_server.storage.trials.curves import COMPARED
 from replays.simulation import Board, Verdict
 
 

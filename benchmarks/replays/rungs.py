@@ -10,9 +10,9 @@ from typing import Any
 
 from dodona_server.algorithms.multi_fidelity.sampler import SAMPLER
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
-from dodona_server.domain.continuation import budget_of, with_tuner_values
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import budget_of, with_tuner_values
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from replays.choosing import nearest
 from replays.simulation import Board, Choose, Verdict
 

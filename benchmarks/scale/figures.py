@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dodona_server.storage.postgres import READER_CONNECTIONS, WRITER_CONNECTIONS
+from dodona_server.storage.engine.postgres import READER_CONNECTIONS, WRITER_CONNECTIONS
 from markdown_tables import aligned, placed
 from scale.scenarios import COMFORTABLE, month
 

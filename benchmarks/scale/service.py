@@ -1,9 +1,9 @@
 """Servers and their database in simulated time: what a call waits for, from its arrival to its answer.
 
 A call takes processor time of its server, which has one core: Python runs one thread at a time. Then it joins those of
-its study that wait for a transaction at this server. A transaction takes all of them, as `storage/writer.py` does; it
-needs one of the server's writing threads, the study's lock if it has a suggestion, processor time of the database, and
-the time of its commit.
+its study that wait for a transaction at this server. A transaction takes all of them, as `storage/engine/writer.py`
+does; it needs one of the server's writing threads, the study's lock if it has a suggestion, processor time of the
+database, and the time of its commit.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dodona_server.storage.postgres import WRITER_CONNECTIONS
-from dodona_server.storage.writer import MAX_BATCH
+from dodona_server.storage.engine.postgres import WRITER_CONNECTIONS
+from dodona_server.storage.engine.writer import MAX_BATCH
 from scale.clock import Clock, Lock, Station
 from scale.costs import KINDS, Costs
 

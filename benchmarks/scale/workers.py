@@ -13,9 +13,9 @@ import random
 from dataclasses import dataclass
 from enum import IntEnum
 
-from dodona._heartbeat import HEARTBEATS_PER_LEASE
-from dodona._outbox import DIRECT_PATIENCE_SECONDS
-from dodona._transport import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from dodona._http.transport import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from dodona._trials.heartbeat import HEARTBEATS_PER_LEASE
+from dodona._trials.outbox import DIRECT_PATIENCE_SECONDS
 from scale.clock import Clock
 from scale.fleet import Study
 from scale.leases import LEASE_SECONDS, Leases

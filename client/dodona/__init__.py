@@ -15,9 +15,7 @@ import importlib as _importlib
 import typing as _typing
 
 from dodona._artifacts import Artifact, Artifacts
-from dodona._budget import Outlook
 from dodona._client import Client
-from dodona._deleted import DeletedStudy
 from dodona._errors import (
     Aborted,
     AlreadyExists,
@@ -35,13 +33,15 @@ from dodona._errors import (
     Unauthenticated,
     WorkerStopped,
 )
-from dodona._explanation import Explanation
-from dodona._prior_studies import PriorStudy
-from dodona._record import Measurement, TrialRecord
+from dodona._http.transport import Retry
 from dodona._space import Boolean, Categorical, Discrete, Float, Int, Prior, near
-from dodona._study import Study
-from dodona._transport import Retry
-from dodona._trial import Trial
+from dodona._studies.budget import Outlook
+from dodona._studies.deleted import DeletedStudy
+from dodona._studies.explanation import Explanation
+from dodona._studies.prior_studies import PriorStudy
+from dodona._studies.study import Study
+from dodona._trials.record import Measurement, TrialRecord
+from dodona._trials.trial import Trial
 from dodona._uncaught import install as _install_hook
 from dodona._version import __version__
 from dodona._workers import WorkerRecord

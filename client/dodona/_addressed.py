@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 
+from dodona._http.transport import Transport
 from dodona._space import Parameter
-from dodona._transport import Transport
 from dodona._values import MAX_INT64, whole
 from dodona_schemas import vertex
 from dodona_schemas.base import WireModel

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from dodona._errors import ServerError
-from dodona._transport import Transport
+from dodona._http.transport import Transport
 from dodona_schemas import artifacts as wire
 from dodona_schemas.vertex import Empty
 

@@ -16,16 +16,16 @@ from urllib.parse import quote
 import httpx
 
 from dodona._announce import announce
-from dodona._deleted import DeletedStudy, deleted_study
 from dodona._errors import NotFound, named_problems
-from dodona._new_study import goals_of, new_spec
-from dodona._prior_studies import requested
-from dodona._session import Address, Session, unique_worker
+from dodona._http.transport import Retry, Transport
 from dodona._space import Space
-from dodona._stopping import EarlyStopping, set_stopping_rule
-from dodona._study import Goal, Study
+from dodona._studies.deleted import DeletedStudy, deleted_study
+from dodona._studies.new_study import goals_of, new_spec
+from dodona._studies.prior_studies import requested
+from dodona._studies.stopping import EarlyStopping, set_stopping_rule
+from dodona._studies.study import Goal, Study
 from dodona._text import checked
-from dodona._transport import Retry, Transport
+from dodona._trials.session import Address, Session, unique_worker
 from dodona._webhooks import Webhooks
 from dodona._workers import WorkerRecord, workers_at
 from dodona_schemas import vertex

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from dodona._transport import Transport
+from dodona._http.transport import Transport
 from dodona_schemas import webhooks as wire
 from dodona_schemas.vertex import Empty, EmptyRequest
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dodona._addressed import Addressed
+from dodona._http.transport import Transport
 from dodona._text import checked
-from dodona._transport import Transport
 from dodona_schemas import vertex
 
 

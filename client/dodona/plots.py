@@ -21,15 +21,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import dodona_figures as figures
-from dodona._figured import records_of
-from dodona._record import TrialRecord
+from dodona._figures.figured import records_of
+from dodona._trials.record import TrialRecord
 from dodona_figures.records import Goal
 from dodona_figures.results import By
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from dodona._plots import Figures
+    from dodona._figures.methods import Figures
 
 Source: TypeAlias = "Figures | Sequence[TrialRecord] | figures.Study"
 

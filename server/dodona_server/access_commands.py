@@ -23,20 +23,20 @@ import typer
 from dodona_schemas import access as wire
 from dodona_schemas.base import WireModel
 from dodona_schemas.status import ErrorResponse
-from dodona_server.api.tokens import token_message
-from dodona_server.api.users import user_message
+from dodona_server.api.access.tokens import token_message
+from dodona_server.api.access.users import user_message
 from dodona_server.command_line import DatabaseUrl, give_up, or_give_up, settings_of
-from dodona_server.domain.access import ALL, Principal, Role
+from dodona_server.domain.access.roles import ALL, Principal, Role
 from dodona_server.domain.errors import DodonaError
 from dodona_server.service.access import passwords, people
 from dodona_server.service.access import tokens as of_tokens
 from dodona_server.service.access.keys import Keys
 from dodona_server.settings import Settings
-from dodona_server.storage import schema
 from dodona_server.storage.access import audit
 from dodona_server.storage.access.secret import server_secret
-from dodona_server.storage.opening import engine_for
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.schema import administration as schema
+from dodona_server.storage.schema.opening import engine_for
 
 T = TypeVar("T")
 Answer = TypeVar("Answer", bound=WireModel)

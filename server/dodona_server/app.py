@@ -15,32 +15,19 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api import artifacts as artifact_routes
-from dodona_server.api import (
-    assistants,
-    audit,
-    docs,
-    errors,
-    events,
-    export,
-    health,
-    metrics,
-    oidc,
-    openapi,
-    signing_in,
-    tokens,
-    users,
-    webhooks,
-)
-from dodona_server.api.body import WholeBody
+from dodona_server.api import assistants, docs, events, export, health, metrics, openapi, webhooks
+from dodona_server.api.access import audit, oidc, signing_in, tokens, users
 from dodona_server.api.caip import routes as caip
 from dodona_server.api.caip.dispatch import CaipDispatch
-from dodona_server.api.call import Dialect
-from dodona_server.api.calls import row
-from dodona_server.api.observed import AccessLog, Observed, note_route
-from dodona_server.api.proxies import Proxies
-from dodona_server.api.rates import Rates
-from dodona_server.api.route import Routes
-from dodona_server.api.security import Guard
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.calls.table import row
+from dodona_server.api.front import errors
+from dodona_server.api.front.body import WholeBody
+from dodona_server.api.front.observed import AccessLog, Observed, note_route
+from dodona_server.api.front.proxies import Proxies
+from dodona_server.api.front.rates import Rates
+from dodona_server.api.front.route import Routes
+from dodona_server.api.front.security import Guard
 from dodona_server.api.vertex import deleted_routes, operation_routes, routes, study_routes, worker_routes
 from dodona_server.api.vertex.loop import TrialCalls, TrialLoop
 from dodona_server.root_path import BelowRoot
@@ -75,10 +62,10 @@ from dodona_server.service.webhooks.sender import Sender
 from dodona_server.service.webhooks.webhooks import WebhookService
 from dodona_server.service.workers import WorkerService
 from dodona_server.settings import MAX_ARTIFACT_BYTES
-from dodona_server.storage.blobs import Blobs
-from dodona_server.storage.store import Store
-from dodona_server.web import pages, report_page
+from dodona_server.storage.artifacts.blobs import Blobs
+from dodona_server.storage.engine.store import Store
 from dodona_server.web.errors import ErrorPages, PageRoute
+from dodona_server.web.pages import pages, report_page
 from dodona_server.web.sharing import SharedAnswers
 
 DESCRIPTION = """\

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from dodona_server.settings import Settings
+from dodona_server.storage.engine.store import Store
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.store import Store
+from dodona_server.storage.schema.opening import open_store
 
 T = TypeVar("T")
 DatabaseUrl = Annotated[

@@ -19,7 +19,7 @@ from dodona_server.observation import tracing
 from dodona_server.observation.logs import configure_logging
 from dodona_server.serving import LISTEN_BACKLOG, certificate_of, provider_of, serve_here, serve_in_processes
 from dodona_server.settings import Settings
-from dodona_server.storage.blobs import Blobs
+from dodona_server.storage.artifacts.blobs import Blobs
 from dodona_server.tls import UnusableCertificate
 
 app = typer.Typer(

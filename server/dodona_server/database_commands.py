@@ -13,8 +13,8 @@ from dodona_server.command_line import DatabaseUrl, open_database, or_give_up, s
 from dodona_server.service import backup as backups
 from dodona_server.service.backup import Place
 from dodona_server.service.maintenance import clear_all
-from dodona_server.storage import schema
-from dodona_server.storage.opening import artifacts_beside
+from dodona_server.storage.schema import administration as schema
+from dodona_server.storage.schema.opening import artifacts_beside
 
 database = typer.Typer(help="Manage the database.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 

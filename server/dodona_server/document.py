@@ -16,8 +16,8 @@ from typing import cast
 
 from dodona_schemas.base import OWN
 from dodona_server.app import create_app
-from dodona_server.domain.access import ANYONE, RULES, Role, Rule
-from dodona_server.storage.store import Store
+from dodona_server.domain.access.roles import ANYONE, RULES, Role, Rule
+from dodona_server.storage.engine.store import Store
 
 _HEAD = "| field | messages | meaning |\n| --- | --- | --- |\n"
 _TABLE = re.compile(re.escape(_HEAD) + r"(\|.*\n)*")

@@ -33,7 +33,7 @@ from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
 from dodona_server.service.webhooks.webhooks import WebhookService
 from dodona_server.service.workers import WorkerService
-from dodona_server.storage.store import Store
+from dodona_server.storage.engine.store import Store
 
 
 def part(name: str) -> Any:

@@ -21,8 +21,8 @@ from types import FrameType
 
 import uvicorn
 
-from dodona_server.api.oidc import Provider, check
-from dodona_server.api.proxies import Proxies
+from dodona_server.api.access.oidc import Provider, check
+from dodona_server.api.front.proxies import Proxies
 from dodona_server.app import Options, create_app
 from dodona_server.connections import Connections, Limits, raise_descriptor_limit
 from dodona_server.http_protocol import Protocol
@@ -30,8 +30,8 @@ from dodona_server.observation import metrics, tracing
 from dodona_server.observation.logs import configure_logging
 from dodona_server.service.quotas import ProjectLimits
 from dodona_server.settings import Settings
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.store import Store
+from dodona_server.storage.engine.store import Store
+from dodona_server.storage.schema.opening import open_store
 from dodona_server.tls import Certificate
 
 logger = logging.getLogger("dodona")

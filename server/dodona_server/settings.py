@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from dodona_server.api.observed import AccessLog
+from dodona_server.api.front.observed import AccessLog
 from dodona_server.service.access.audit import KEPT_SECONDS as AUDIT_SECONDS
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS
 from dodona_server.service.studies.studies import KEPT_SECONDS

@@ -8,7 +8,7 @@ import pytest
 
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, Safety, StudySpec
 
 SPACE = SearchSpace((Parameter("x", Double(0.0, 1.0)),))
 

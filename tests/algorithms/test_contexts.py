@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from dodona_server.algorithms.contexts import REPEATED, suggest_in
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request, Suggestions
 from dodona_server.algorithms.simple.sampling import sample
-from dodona_server.domain.continuation import RESUME_FROM, ROUND, without_tuner_values
 from dodona_server.domain.space import Branch, Categorical, Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import RESUME_FROM, ROUND, without_tuner_values
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from tests.support.spaces import spaces
 
 BRANCHED = SearchSpace(

@@ -11,10 +11,10 @@ import pytest
 import dodona
 import dodona_server
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request, Suggestion, algorithm_for
-from dodona_server.domain.continuation import Budget, budget_of, resumed_from, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import Budget, budget_of, resumed_from, without_tuner_values
 
 SPEC = StudySpec((Metric("m", Goal.MINIMIZE),), SearchSpace((Parameter("x", Double(0, 1)),)))
 

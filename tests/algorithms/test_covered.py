@@ -9,8 +9,8 @@ import pytest
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple import random_search
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Trial, TrialState
 
 A, B = Parameter("a", Discrete((1, 2, 3))), Parameter("b", Categorical(("x", "y")))
 BOTH = SearchSpace((A, B))

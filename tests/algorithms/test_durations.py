@@ -18,9 +18,9 @@ from dodona_server.algorithms.gp.price import Price
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.time_left import TimeLeft
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.time_left import TimeLeft
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 SPACE = SearchSpace(
     (

@@ -16,11 +16,11 @@ from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.finite import MAX_SMALL
 from dodona_server.algorithms.space.grid import count_points
-from dodona_server.domain.continuation import without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import without_tuner_values
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from tests.support.histories import histories
 from tests.support.spaces import spaces
 

@@ -17,10 +17,10 @@ from dodona_server.algorithms.shared.nondominated import arrays, crowding, first
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.algorithms.space.unit_interval import Axis
-from dodona_server.domain.pareto import dominates
 from dodona_server.domain.space import Branch, Categorical, Double, Integer, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, Safety, StudySpec
+from dodona_server.domain.trials.pareto import dominates
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from tests.support.spaces import kinds, spaces
 
 

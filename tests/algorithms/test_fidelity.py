@@ -9,8 +9,11 @@ import pytest
 
 from dodona_server.algorithms.contexts import suggest_in
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
-from dodona_server.domain.budget import StoppingConfig
-from dodona_server.domain.continuation import (
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, SearchSpace
+from dodona_server.domain.studies.budget import StoppingConfig
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import (
     BRACKET,
     EPOCHS,
     INITIAL_EPOCH,
@@ -19,10 +22,7 @@ from dodona_server.domain.continuation import (
     budget_of,
     without_tuner_values,
 )
-from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.trials.trial import Trial, TrialState
 from tests.support.simulated_workers import simulate
 
 X = Parameter("x", Double(0, 1))

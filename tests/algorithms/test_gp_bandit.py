@@ -13,8 +13,8 @@ from dodona_server.algorithms.gp.algorithm import GpBandit
 from dodona_server.algorithms.registry import Problem, Request
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Noise, Safety, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, Noise, Safety, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from tests.support.spaces import spaces
 
 METRIC = Metric("m", Goal.MINIMIZE)

@@ -346,7 +346,7 @@ def test_the_first_points_need_no_scipy():
     code = """
 import random, sys
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
 from dodona_server.algorithms.contract.algorithm import Problem, Request
 from dodona_server.algorithms.gp.algorithm import GpBandit
 

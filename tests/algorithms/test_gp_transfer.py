@@ -12,8 +12,8 @@ from dodona_server.algorithms.gp.algorithm import GpBandit
 from dodona_server.algorithms.registry import Prior, Problem, Request
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 SPACE = SearchSpace(tuple(Parameter(f"x{index}", Double(0.0, 1.0)) for index in range(4)))
 SPEC = StudySpec((Metric("m", Goal.MINIMIZE),), SPACE)

@@ -13,7 +13,7 @@ from dodona_server.algorithms.space.grid import Grid, count_points, grid_values
 from dodona_server.algorithms.space.permutation import Permutation
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
 from tests.support.spaces import spaces
 
 CONDITIONAL = SearchSpace(

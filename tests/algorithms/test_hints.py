@@ -12,11 +12,11 @@ from dodona_server.algorithms.gp.encoding import Encoding
 from dodona_server.algorithms.gp.hints import Hints
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sampling import hinted
-from dodona_server.domain.budget import StoppingConfig
-from dodona_server.domain.hint import Hint, Sure
 from dodona_server.domain.space import Branch, Categorical, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.budget import StoppingConfig
+from dodona_server.domain.studies.hint import Hint, Sure
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 SPACE = SearchSpace(
     (

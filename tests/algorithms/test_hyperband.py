@@ -14,12 +14,19 @@ from hypothesis import strategies as st
 from dodona_server.algorithms.multi_fidelity.fidelity import Fidelity
 from dodona_server.algorithms.multi_fidelity.hyperband import plan_of
 from dodona_server.algorithms.registry import Problem, Request, Suggestions, algorithm_for
-from dodona_server.domain.budget import StoppingConfig
-from dodona_server.domain.continuation import BRACKET, EPOCHS, INITIAL_EPOCH, RESUME_FROM, ROUND, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.budget import StoppingConfig
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import (
+    BRACKET,
+    EPOCHS,
+    INITIAL_EPOCH,
+    RESUME_FROM,
+    ROUND,
+    without_tuner_values,
+)
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from tests.support.simulated_workers import simulate
 
 SPACE = SearchSpace((Parameter("x", Double(0, 1)),))

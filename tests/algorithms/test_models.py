@@ -19,8 +19,8 @@ from dodona_server.algorithms.tpe.parzen import Mixture, Parzen
 from dodona_server.algorithms.tpe.search import split
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from tests.support.spaces import spaces
 
 CONDITIONAL = SearchSpace(

@@ -10,8 +10,8 @@ import pytest
 from dodona_server.algorithms.contract.results import INFEASIBLE, ResultReader, TrialResult
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
 from dodona_server.domain.space import MAX_DOUBLE, Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, Safety, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 SPACE = SearchSpace((Parameter("x", Double(0, 1)),))
 

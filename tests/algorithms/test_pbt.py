@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.algorithms.registry import algorithm_for
-from dodona_server.domain.budget import StoppingConfig
-from dodona_server.domain.continuation import (
+from dodona_server.domain.errors import InvalidArgument
+from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
+from dodona_server.domain.studies.budget import StoppingConfig
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import (
     BRACKET,
     EPOCHS,
     INITIAL_EPOCH,
@@ -19,9 +22,6 @@ from dodona_server.domain.continuation import (
     ROUND,
     without_tuner_values,
 )
-from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
 from tests.support.simulated_workers import simulate
 
 SPACE = SearchSpace(

@@ -10,7 +10,7 @@ import pytest
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sobol import Sobol
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
 
 
 def searched(space, count, seed=5, start=0, step=1, name="QUASI_RANDOM_SEARCH"):

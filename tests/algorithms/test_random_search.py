@@ -15,7 +15,7 @@ from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.grid import count_points
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
 from tests.support.spaces import spaces
 
 DRAWS = 4000

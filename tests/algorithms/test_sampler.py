@@ -10,11 +10,17 @@ import pytest
 
 from dodona_server.algorithms.multi_fidelity.sampler import MOST_MODELED
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
-from dodona_server.domain.continuation import EPOCHS, RESUME_FROM, Budget, with_tuner_values, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Discrete, Double, Integer, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import (
+    EPOCHS,
+    RESUME_FROM,
+    Budget,
+    with_tuner_values,
+    without_tuner_values,
+)
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 SPACE = SearchSpace((Parameter("x", Double(0, 1)), Parameter("y", Double(0, 1))))
 ALGORITHMS = pytest.mark.parametrize("algorithm", ["ASHA", "HYPERBAND", "SUCCESSIVE_HALVING"])

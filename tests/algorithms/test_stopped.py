@@ -14,11 +14,11 @@ from dodona_server.algorithms.contract.results import INFEASIBLE, with_stopped
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
 from dodona_server.algorithms.shared.foretold import foretold
 from dodona_server.curve_model.curves import Curve, Progress, table_of
-from dodona_server.domain.continuation import Budget, with_tuner_values
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import Budget, with_tuner_values
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from tests.algorithms.test_every_algorithm import CHEAP, ONE_METRIC, SLOW
 
 STEPS = 10

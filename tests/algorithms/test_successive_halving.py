@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.algorithms.registry import algorithm_for
-from dodona_server.domain.budget import StoppingConfig
-from dodona_server.domain.continuation import EPOCHS, INITIAL_EPOCH, RESUME_FROM, ROUND, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.budget import StoppingConfig
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import EPOCHS, INITIAL_EPOCH, RESUME_FROM, ROUND, without_tuner_values
 from tests.support.simulated_workers import simulate
 
 SPACE = SearchSpace((Parameter("x", Double(0, 1)),))

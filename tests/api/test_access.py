@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.api.call import EVENT_STREAM, OCTETS, Call
-from dodona_server.api.calls import CALLS
-from dodona_server.api.examples import EXAMPLES
+from dodona_server.api.calls.call import EVENT_STREAM, OCTETS, Call
+from dodona_server.api.calls.examples import EXAMPLES
+from dodona_server.api.calls.table import CALLS
 from dodona_server.app import Options, create_app
-from dodona_server.domain.access import ANYONE, RULES, Role
-from dodona_server.storage.opening import open_store
+from dodona_server.domain.access.roles import ANYONE, RULES, Role
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
 
 OPERATOR = "the token of the settings"
@@ -117,7 +117,7 @@ class TestWorthless:
     @pytest.mark.parametrize("kind", ["none", "wrong", "expired", "revoked"])
     def test_no_call_answers(self, guarded, tokens, kind, monkeypatch):
         # Otherwise each would wait longer than the one before it.
-        monkeypatch.setattr("dodona_server.api.refused_tokens.FREE_TRIES", 10_000)
+        monkeypatch.setattr("dodona_server.api.front.refused_tokens.FREE_TRIES", 10_000)
         for call in ALL_CALLS:
             answer = guarded.walk(call, tokens[kind], study="s")
             assert (answer.status_code == 401) == (RULES[call.name] is not ANYONE), (call.name, answer.text)

@@ -22,11 +22,11 @@ from dodona_server.app import Options, create_app
 from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import FailedPrecondition, StorageFull, Unavailable
 from dodona_server.service.artifacts import MAX_ARTIFACTS
-from dodona_server.storage import artifacts
-from dodona_server.storage.blobs import Blobs
+from dodona_server.storage.artifacts import artifacts
+from dodona_server.storage.artifacts.blobs import Blobs
+from dodona_server.storage.engine.store import Store
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.store import Store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE, Api
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess

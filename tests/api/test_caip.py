@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from dodona_server.api.caip import routes
 from dodona_server.api.caip.discovery import document
 from dodona_server.app import Options, create_app
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE, Api
 
 LOCATION = HERE.removeprefix("/v1/")

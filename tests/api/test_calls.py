@@ -12,16 +12,16 @@ from fastapi.routing import APIRoute
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from dodona_server.api.call import OCTETS
-from dodona_server.api.calls import CALLS
-from dodona_server.api.principal import OfPrincipal, principal_of
-from dodona_server.api.proxies import Proxies
-from dodona_server.api.security import Guard
+from dodona_server.api.calls.call import OCTETS
+from dodona_server.api.calls.table import CALLS
+from dodona_server.api.front.principal import OfPrincipal, principal_of
+from dodona_server.api.front.proxies import Proxies
+from dodona_server.api.front.security import Guard
 from dodona_server.app import Options, create_app
-from dodona_server.domain.access import ANONYMOUS, ANYONE, READ, RULES, TOKEN_HOLDER, Role
+from dodona_server.domain.access.roles import ANONYMOUS, ANYONE, READ, RULES, TOKEN_HOLDER, Role
 from dodona_server.service.access.audit import AuditLog
 from dodona_server.service.access.gate import Gate
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
 
 STUDY = f"{HERE}/studies/s"

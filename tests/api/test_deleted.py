@@ -12,8 +12,8 @@ from starlette.testclient import TestClient
 from dodona_server.app import Options, create_app
 from dodona_server.service.maintenance import clear_all
 from dodona_server.settings import Settings
-from dodona_server.storage import leases
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.trials import leases
 from tests.api.conftest import HERE, Api
 from tests.support.patience import patience
 

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
-from dodona_server.storage import statement
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.tables import curves, events
+from dodona_server.storage.engine import statement
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.tables.core import curves, events
 from tests.api.conftest import HERE, Api
 from tests.storage.conftest import plain_engine
 from tests.support.patience import patience

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from dodona_server.app import Options, create_app
 from dodona_server.service.maintenance import clear_all
 from dodona_server.service.suggestions.suggest import MAX_FAILURES
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.processes

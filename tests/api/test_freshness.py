@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.storage import studies
-from dodona_server.storage.opening import open_store
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import studies
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.processes

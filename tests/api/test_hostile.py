@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location
 from dodona_server.service.operations import StopCheck
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE, Api
 from tests.support.postgres import fresh_database
 

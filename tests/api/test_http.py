@@ -11,9 +11,9 @@ from contextlib import closing
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.api.body import MAX_BODY_BYTES
+from dodona_server.api.front.body import MAX_BODY_BYTES
 from dodona_server.app import Options, create_app
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
 
 TOKEN = "a long random secret"

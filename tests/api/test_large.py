@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dodona_server.api.read import MAX_DEPTH, MAX_ELEMENTS, MAX_OBJECTS
+from dodona_server.api.front.read import MAX_DEPTH, MAX_ELEMENTS, MAX_OBJECTS
 from dodona_server.domain.metadata import WrittenMetadata
 from dodona_server.domain.reasons import MAX_REASON_LENGTH
-from dodona_server.storage.paging import PAGE_BYTES
+from dodona_server.storage.engine.paging import PAGE_BYTES
 from tests.api.conftest import HERE
 
 ML = "/ml/v1/projects/p/locations/l"

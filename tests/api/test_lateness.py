@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
-from dodona_server.domain.time_left import TOO_LATE
-from dodona_server.storage.opening import open_store
+from dodona_server.domain.studies.time_left import TOO_LATE
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
 
 HOUR = 3600

@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
 
 MEASUREMENT = {"metrics": [{"metricId": "loss", "value": 0.5}]}

@@ -11,10 +11,10 @@ import pytest
 from joserfc.jwk import RSAKey
 from starlette.testclient import TestClient
 
-from dodona_server.api.oidc import Provider
+from dodona_server.api.access.oidc import Provider
 from dodona_server.app import Options, create_app
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
 from tests.support.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
 

@@ -13,12 +13,12 @@ from starlette.testclient import TestClient
 from dodona_schemas import access
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import OWN
-from dodona_server.api.call import OCTETS
-from dodona_server.api.calls import CALLS
-from dodona_server.api.examples import EXAMPLES
+from dodona_server.api.calls.call import OCTETS
+from dodona_server.api.calls.examples import EXAMPLES
+from dodona_server.api.calls.table import CALLS
 from dodona_server.app import create_app
 from dodona_server.document import openapi_document, with_own_fields, with_roles
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(openapi_document())

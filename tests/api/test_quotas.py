@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.service.quotas import ProjectLimits
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE, Api
 
 OCTETS = {"Content-Type": "application/octet-stream"}

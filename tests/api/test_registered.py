@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE, Api
 
 pytestmark = pytest.mark.processes

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.service.access import passwords
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
 
 OPERATOR = "the token of the settings"
@@ -139,7 +139,7 @@ def test_a_session_ends_when_it_is_old_or_was_not_used(url, column):
 
 def test_wrong_tries_say_nothing_and_wait_longer_and_longer(client, monkeypatch):
     waited: list[int] = []
-    monkeypatch.setattr("dodona_server.api.refused_tokens._pause", lambda times: waited.append(times) or 0.0)
+    monkeypatch.setattr("dodona_server.api.front.refused_tokens._pause", lambda times: waited.append(times) or 0.0)
     messages = {sign_in(client, user, "wrong password").json()["error"]["message"] for user in ("ada", "nobody")}
     assert messages == {"the name or the password is wrong"}
     for index in range(8):
@@ -175,7 +175,7 @@ def test_an_open_stream_ends_when_its_token_is_revoked(client, spec):
 async def _revoke_soon(app: Any, token: str) -> None:
     import asyncio
 
-    from dodona_server.domain.access import TOKEN_HOLDER
+    from dodona_server.domain.access.roles import TOKEN_HOLDER
     from dodona_server.service.access.tokens import revoke_token
 
     await asyncio.sleep(0.5)

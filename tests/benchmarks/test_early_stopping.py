@@ -15,7 +15,7 @@ from curves import synthetic, tables
 from curves.tables import CurveTable
 from dodona_server.app import create_app
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from replays.baselines import FullTraining, TopAfter
 from replays.choosing import nearest
 from replays.policies import ALGORITHMS, FULL, OURS, RULES

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dodona import _session
+from dodona._trials import session as _session
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dodona._hardware import COUNT, VISIBLE, gpus
+from dodona._trials.hardware import COUNT, VISIBLE, gpus
 
 
 @pytest.mark.parametrize(

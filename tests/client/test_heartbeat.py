@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from dodona import Client, Study
-from dodona._heartbeat import THREAD_NAME
+from dodona._trials.heartbeat import THREAD_NAME
 from tests.client.network import Network, canned, connected, study_json, suggestion, trial_json
 from tests.client.waiting import wait_for
 from tests.support.patience import patience

@@ -22,8 +22,8 @@ from dodona import (
     ServerUnreachable,
     Study,
     Trial,
-    _outbox,
 )
+from dodona._trials import outbox as _outbox
 from tests.client.network import Clock, Network, canned, connected, study_json, suggestion, trial_json
 from tests.client.waiting import wait_for
 from tests.support.processes import ServerProcess
@@ -39,9 +39,9 @@ def clock(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> It
         yield None
         return
     clock = Clock()
-    for module in ("_transport", "_outage", "_outbox"):
+    for module in ("_http.transport", "_http.outage", "_trials.outbox"):
         monkeypatch.setattr(f"dodona.{module}.time", clock)
-    monkeypatch.setattr("dodona._heartbeat.Heartbeat.start", lambda self: None)
+    monkeypatch.setattr("dodona._trials.heartbeat.Heartbeat.start", lambda self: None)
     yield clock
 
 

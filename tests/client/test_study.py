@@ -15,7 +15,7 @@ from tests.client.network import Clock, Network, canned, connected, study_json, 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("dodona._asking.time", clock)
+    monkeypatch.setattr("dodona._studies.asking.time", clock)
     return clock
 
 

@@ -96,7 +96,7 @@ def test_a_checkpoint_that_is_too_long(study: Study) -> None:
 
 def test_a_worker_that_waits_says_so(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    monkeypatch.setattr("dodona._asking.time", clock)
+    monkeypatch.setattr("dodona._studies.asking.time", clock)
     network = Network(canned(s=study_json(), suggest=[*[suggestion()] * 12, suggestion(1)]))
     with caplog.at_level(logging.WARNING, "dodona"):
         connected(network, worker="w").get_study("s").ask()

@@ -13,14 +13,14 @@ import httpx
 import pytest
 
 from dodona import ApiError, Client, DodonaError, NotFound, ResourceExhausted, Retry, ServerError, ServerUnreachable
-from dodona._proxy import proxy_for
+from dodona._http.proxy import proxy_for
 from tests.client.network import Answer, Clock, Network, canned, connected, study_json, suggestion, trial_json
 
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in ("_transport", "_outage"):
+    for module in ("_http.transport", "_http.outage"):
         monkeypatch.setattr(f"dodona.{module}.time", clock)
     return clock
 

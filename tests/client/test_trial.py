@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dodona import Aborted, FailedPrecondition, NothingReported, Retry, ServerUnreachable, Study, Trial
-from dodona._trial import LEAVING_SECONDS
+from dodona._trials.trial import LEAVING_SECONDS
 from tests.client.network import Clock, Network, canned, connected, study_json, suggestion, trial_json
 
 MEASURE = "POST studies/s/trials/1:addTrialMeasurement"
@@ -143,7 +143,7 @@ def test_a_process_that_leaves_does_not_wait_for_a_server_that_is_away(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("dodona._transport.time", clock)
+    monkeypatch.setattr("dodona._http.transport.time", clock)
     network, study = running()
     began = clock.now
 

@@ -17,7 +17,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 import dodona
 from dodona._assistants.tools import OFFERS
-from dodona_server.domain.access import RULES, Role
+from dodona_server.domain.access.roles import RULES, Role
 from tests.support.processes import ServerProcess, environment
 
 pytestmark = pytest.mark.processes

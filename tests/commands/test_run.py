@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import dodona
-from dodona._status import Status
+from dodona._trials.status import Status
 from dodona.launch.show import summary
 from tests.support.patience import patience
 from tests.support.processes import environment

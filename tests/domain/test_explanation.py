@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.domain.explanation import EXPLANATION, Expectation, Explanation, read_explanation
+from dodona_server.domain.trials.explanation import EXPLANATION, Expectation, Explanation, read_explanation
 
 # Few digits, so that rounding keeps them.
 numbers = st.integers(-99999, 99999).map(lambda whole: whole / 1000)

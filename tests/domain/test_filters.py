@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.filters import COLUMNS, Both, Comparison, Constant, Kind, read_filter, read_order
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.filters import COLUMNS, Both, Comparison, Constant, Kind, read_filter, read_order
 
 SPEC = StudySpec(
     (Metric("loss", Goal.MINIMIZE), Metric("a b", Goal.MAXIMIZE)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.domain.trial import Measurement, joined
+from dodona_server.domain.trials.trial import Measurement, joined
 
 # What a worker measured, in the order in which the database gives it: by step, and without steps by time.
 places = st.tuples(st.integers(0, 8), st.integers(0, 3))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.domain.pareto import MOST_POINTS, Front, dominates, volume
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.pareto import MOST_POINTS, Front, dominates, volume
 
 SPEC = StudySpec((Metric("acc", Goal.MAXIMIZE), Metric("cost", Goal.MINIMIZE)), SearchSpace())
 

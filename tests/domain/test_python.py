@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import dodona_server
-from dodona_server.api.fields import vertex_field
+from dodona_server.api.calls.fields import vertex_field
 from dodona_server.domain.errors import Field, InvalidArgument, inside
 
 CAMEL = re.compile(r"\b[a-z]+[A-Z]\w*")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.domain.difference import first_difference
-from dodona_server.domain.similarity import LEAST_SIMILARITY, MOST_FOUND, most_similar, similarity
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
+from dodona_server.domain.studies.difference import first_difference
+from dodona_server.domain.studies.similarity import LEAST_SIMILARITY, MOST_FOUND, most_similar, similarity
+from dodona_server.domain.studies.study import Goal, Metric, Safety, StudySpec
 
 LOSS = Metric("loss", Goal.MINIMIZE)
 

@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 from hypothesis import given
 
-from dodona_server.domain.budget import StoppingConfig, TimeConstraint
-from dodona_server.domain.difference import first_difference
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
-from dodona_server.storage import codec
+from dodona_server.domain.studies.budget import StoppingConfig, TimeConstraint
+from dodona_server.domain.studies.difference import first_difference
+from dodona_server.domain.studies.study import Goal, Metric, Safety, StudySpec
+from dodona_server.storage.engine import codec
 from tests.support.spaces import spaces
 
 SPACE = SearchSpace((Parameter("lr", Double(1e-4, 1.0, Scale.LOG)), Parameter("units", Integer(1, 9))))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.domain.budget import Progress, StoppingConfig, TimeConstraint
-from dodona_server.domain.time_left import TimeLeft, seconds_left, time_left
+from dodona_server.domain.studies.budget import Progress, StoppingConfig, TimeConstraint
+from dodona_server.domain.studies.time_left import TimeLeft, seconds_left, time_left
 
 HOUR = 3600.0
 START = 1e9

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 import dodona_server
 from dodona_server.domain.event import SERVER, USER, Actor, ActorKind, EventKind
-from dodona_server.domain.transitions import Draft, Effect, Facts, Step, allowed_step, transition
-from dodona_server.domain.trial import FinalResult, Lease, Measurement, TrialState
-from dodona_server.domain.trial_states import TRANSITIONS, Ignore, Refuse, Verb, diagram, table
+from dodona_server.domain.states import Ignore, Refuse
+from dodona_server.domain.trials.transitions import Draft, Effect, Facts, Step, allowed_step, transition
+from dodona_server.domain.trials.trial import FinalResult, Lease, Measurement, TrialState
+from dodona_server.domain.trials.trial_states import TRANSITIONS, Verb, diagram, table
 
 PACKAGE = Path(dodona_server.__file__).parent
 FINISHED = (TrialState.SUCCEEDED, TrialState.INFEASIBLE)
@@ -178,11 +179,11 @@ def calls():
 def test_only_the_state_machine_makes_a_trial_of_another_state():
     replacing = {module for module, name, keywords in calls() if name.endswith("replace") and "state" in keywords}
     # A study has a state too.
-    assert replacing == {"domain/transitions.py", "domain/study.py"}
+    assert replacing == {"domain/trials/transitions.py", "domain/studies/study.py"}
     # Answers have a class of that name too, and algorithms see points that are no trials yet.
     elsewhere = ("api/", "algorithms/", "service/computing/")
     making = {module for module, name, _ in calls() if name == "Trial" and not module.startswith(elsewhere)}
-    assert making == {"domain/transitions.py", "storage/trial_rows.py"}
+    assert making == {"domain/trials/transitions.py", "storage/trials/rows.py"}
 
 
 def test_only_a_step_is_written():

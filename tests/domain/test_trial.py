@@ -9,8 +9,8 @@ import pytest
 
 from dodona_server.domain.errors import FailedPrecondition
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.study import Goal, Metric, Selection, StudySpec
-from dodona_server.domain.trial import Measurement, final_measurement, infeasibility
+from dodona_server.domain.studies.study import Goal, Metric, Selection, StudySpec
+from dodona_server.domain.trials.trial import Measurement, final_measurement, infeasibility
 
 SPEC = StudySpec((Metric("acc", Goal.MAXIMIZE), Metric("cost", Goal.MINIMIZE)), SearchSpace())
 BEST = dataclasses.replace(SPEC, selection=Selection.BEST)

@@ -16,7 +16,7 @@ import schemathesis
 from schemathesis.config import SchemathesisConfig
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.examples import EXAMPLES
+from dodona_server.api.calls.examples import EXAMPLES
 from dodona_server.document import openapi_document
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.fuzz.model import FINISHED, INVALID, NOT_FOUND, Error, Measured, ModelStudy, ModelTrial
 
 SEED = int(os.environ.get("DODONA_TEST_SEED", "1"))

@@ -22,7 +22,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import dodona.keras
 from dodona import Client, Study, TrialRecord
-from dodona._record import Measurement
+from dodona._trials.record import Measurement
 from dodona.keras import CloudOracle, CloudTuner
 from dodona.keras._mapping.stopping import early_end_of, saving
 from dodona_schemas.vertex import AshaStoppingSpec, MedianAutomatedStoppingSpec

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from dodona_server.api import metrics as route
-from dodona_server.domain.study import StudyState
-from dodona_server.domain.trial import TrialState
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.domain.trials.trial import TrialState
 from dodona_server.observation import metrics
 from dodona_server.service.gauges import Figures
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 import dodona
 from dodona_server.app import Options, create_app
 from dodona_server.observation import metrics
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess

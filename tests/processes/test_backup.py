@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import dodona
-from dodona_server.storage import schema
+from dodona_server.storage.schema import administration as schema
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 

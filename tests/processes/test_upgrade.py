@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dodona_server.storage import migrate, schema
+from dodona_server.storage.schema import administration as schema
+from dodona_server.storage.schema import migrate
 from tests.processes.test_many_servers import LOCATION, SPEC
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from dodona_server.storage import schema
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema import administration as schema
+from dodona_server.storage.schema.opening import open_store
 from tests.storage.conftest import plain_engine
 from tests.storage.stored.write import load
 from tests.support.patience import patience

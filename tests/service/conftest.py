@@ -12,8 +12,8 @@ import pytest
 
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Study, StudySpec
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.study import Goal, Metric, Study, StudySpec
+from dodona_server.domain.trials.trial import Trial
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.maintenance import Maintenance
@@ -24,8 +24,8 @@ from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.store import Store
+from dodona_server.storage.engine.store import Store
+from dodona_server.storage.schema.opening import open_store
 
 T = TypeVar("T")
 HERE = Location("p", "l")

@@ -7,8 +7,8 @@ import pytest
 
 from dodona_server.curve_model.curves import Curve, Progress, table_of
 from dodona_server.domain.names import TrialName
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.trial import Measurement
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.trials.trial import Measurement
 from dodona_server.service.computing.curve_table import read_table
 from dodona_server.service.trials.reports import Report
 from tests.service.conftest import NAME

@@ -6,9 +6,9 @@ import pytest
 
 from dodona_server.domain.errors import AlreadyExists, InvalidArgument, NotFound
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import StudySpec, StudyState
-from dodona_server.domain.study_states import StudyVerb
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.study import StudySpec, StudyState
+from dodona_server.domain.studies.study_states import StudyVerb
 from dodona_server.service.studies.lookup import get_spec
 from tests.service.conftest import HERE, NAME, Services
 

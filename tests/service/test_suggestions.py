@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dodona_server.domain.budget import StoppingConfig
 from dodona_server.domain.errors import InvalidArgument, NotFound
 from dodona_server.domain.names import TrialName
-from dodona_server.domain.study import StudyState
-from dodona_server.domain.study_states import StudyVerb
-from dodona_server.domain.trial import Measurement, TrialState
+from dodona_server.domain.studies.budget import StoppingConfig
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.domain.studies.study_states import StudyVerb
+from dodona_server.domain.trials.trial import Measurement, TrialState
 from dodona_server.service.suggestions.suggest import MAX_WAIT_SECONDS
 from tests.service.conftest import NAME, Services
 

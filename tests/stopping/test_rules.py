@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from dodona_server.curve_model.curves import Curve, Progress
 from dodona_server.curve_model.model import fit as fit_model
-from dodona_server.domain.curve import CurvePoint, first_point
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.trials.curve import CurvePoint, first_point
 from dodona_server.stopping import registry
 from dodona_server.stopping.asha import highest_rung
 from dodona_server.stopping.contract import Case, Completed

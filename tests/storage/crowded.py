@@ -6,10 +6,10 @@ import sqlalchemy as sa
 
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.storage import codec
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.storage.engine import codec
+from dodona_server.storage.engine.store import Transaction
 from dodona_server.storage.operations import oldest_id
-from dodona_server.storage.store import Transaction
 
 TRIALS = 50_000
 # Of another study, and of one that is deleted, but not yet cleared away.

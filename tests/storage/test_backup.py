@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from dodona_server.domain.artifact import Artifact
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.backup import Place, back_up, import_project, restore
-from dodona_server.storage import artifacts
-from dodona_server.storage.blobs import Blobs
+from dodona_server.storage.artifacts import artifacts
+from dodona_server.storage.artifacts.blobs import Blobs
+from dodona_server.storage.engine.locks import backup_lock
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.locks import backup_lock
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.storage.conftest import plain_engine
 from tests.storage.stored.write import load
 

@@ -11,14 +11,16 @@ import pytest
 from dodona_server.domain.errors import NotFound, Unavailable
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Lease, Trial, TrialState
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.trial import Lease, Trial, TrialState
 from dodona_server.service import changes as subject
 from dodona_server.service.changes import Changes
 from dodona_server.service.watcher import Watcher
-from dodona_server.storage import events, leases, removal, studies, trials
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import events
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import removal, studies
+from dodona_server.storage.trials import leases, trials
 from tests.storage.crowded import SPEC
 
 HERE = Location("p", "l")

@@ -11,10 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.trials.trial import Trial, TrialState
 from dodona_server.service.maintenance import Maintenance
-from dodona_server.storage import studies, tables, trials
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import studies
+from dodona_server.storage.tables import core as tables
+from dodona_server.storage.trials import trials
 from tests.storage.crowded import SPEC
 
 LEASE = 60.0

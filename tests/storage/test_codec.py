@@ -7,9 +7,9 @@ import json
 import pytest
 
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.storage import codec
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.storage.engine import codec
 
 RULES = pytest.mark.parametrize(
     ("stored", "rule"),

@@ -12,8 +12,9 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.service.feed import Feed
 from dodona_server.service.watcher import Watcher
-from dodona_server.storage import events, removal, studies
-from dodona_server.storage.opening import open_store
+from dodona_server.storage import events
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import removal, studies
 from tests.storage.crowded import SPEC
 
 HERE = Location("p", "l")

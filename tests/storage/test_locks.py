@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.storage import events, studies
-from dodona_server.storage.opening import open_store
+from dodona_server.storage import events
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import studies
 from tests.storage.crowded import SPEC
 
 NAME = StudyName(Location("p", "l"), "s")

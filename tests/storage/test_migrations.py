@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from dodona_server.storage import migrate
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.every_table import metadata
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema import migrate
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.tables.every_table import metadata
 from tests.storage.conftest import plain_engine
 from tests.storage.stored.write import load
 from tests.storage.test_stored import FOLLOWED
@@ -160,7 +160,7 @@ def test_a_server_below_any_folder_makes_its_schema_in_any_other(tmp_path):
     shutil.copytree(migrate.MIGRATIONS, home / "dodona_server" / "migrations")
     script = (
         "import sys; from pathlib import Path; from dodona_server.storage import migrate; "
-        "from dodona_server.storage.sqlite import SqliteStore; "
+        "from dodona_server.storage.engine.sqlite import SqliteStore; "
         "assert str(migrate.MIGRATIONS).startswith(sys.argv[1]); "
         "engine = SqliteStore(Path(sys.argv[2])).engine; connection = engine.connect(); connection.begin(); "
         "migrate.run_migrations(connection); connection.commit()"

@@ -8,14 +8,16 @@ import dataclasses
 import pytest
 
 from dodona_server.domain.event import Event, EventKind
-from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.study_list import StudyFilter
-from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
+from dodona_server.domain.studies.study_list import StudyFilter
+from dodona_server.domain.trials.listing import Listing, Order
+from dodona_server.domain.trials.trial import Measurement, RankingPosition, Trial, TrialState
 from dodona_server.service.trials.queries import TrialQueries
-from dodona_server.storage import events, listing, measurements, ranking, studies, study_list, trials
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.paging import PAGE_BYTES
+from dodona_server.storage import events
+from dodona_server.storage.engine.paging import PAGE_BYTES
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import studies, study_list
+from dodona_server.storage.trials import listing, measurements, ranking, trials
 from tests.storage.crowded import SPEC
 
 HERE = Location("p", "l")

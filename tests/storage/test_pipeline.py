@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_server.domain.errors import Unavailable
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.pipeline import Pipeline
-from dodona_server.storage.postgres import WRITER_CONNECTIONS
+from dodona_server.storage.engine.pipeline import Pipeline
+from dodona_server.storage.engine.postgres import WRITER_CONNECTIONS
+from dodona_server.storage.schema.opening import open_store
 from tests.support.patience import patience
 
 LARGE = 100_000

@@ -16,36 +16,21 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from dodona_server.domain.artifact import Artifact
-from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.event import Event, EventKind
-from dodona_server.domain.listing import Among, Listing, Order
 from dodona_server.domain.names import TrialName
-from dodona_server.domain.study import Goal, Metric, Study, StudyState
-from dodona_server.domain.study_list import StudyFilter
-from dodona_server.domain.trial import Lease, Measurement, RankingPosition, Trial, TrialState
-from dodona_server.storage import (
-    artifacts,
-    curves,
-    deleted_studies,
-    ended_curves,
-    events,
-    leases,
-    listing,
-    measurements,
-    operations,
-    ranking,
-    removal,
-    requests,
-    sampled,
-    statement,
-    studies,
-    study_list,
-    trials,
-    workers,
-)
-from dodona_server.storage.opening import open_store
+from dodona_server.domain.studies.study import Goal, Metric, Study, StudyState
+from dodona_server.domain.studies.study_list import StudyFilter
+from dodona_server.domain.trials.curve import CurvePoint, first_point
+from dodona_server.domain.trials.listing import Among, Listing, Order
+from dodona_server.domain.trials.trial import Lease, Measurement, RankingPosition, Trial, TrialState
+from dodona_server.storage import events, operations, requests, workers
+from dodona_server.storage.artifacts import artifacts
+from dodona_server.storage.engine import statement
+from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.operations import SuggestOperation
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import deleted_studies, removal, studies, study_list
+from dodona_server.storage.trials import curves, ended_curves, leases, listing, measurements, ranking, sampled, trials
 from tests.storage.crowded import BIG, BIG_KEY, LEASED, QUEUED, RUNNING, SPEC, THEN, TRIALS, fill
 from tests.support.postgres import fresh_database
 

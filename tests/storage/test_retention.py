@@ -13,16 +13,19 @@ from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.study import StudyState
+from dodona_server.domain.studies.study import StudyState
 from dodona_server.service import maintenance
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
 from dodona_server.service.maintenance import Maintenance, clear_all
 from dodona_server.serving import options_of
 from dodona_server.settings import Settings
-from dodona_server.storage import measurements, operations, removal, requests, studies, tables, trials
-from dodona_server.storage.opening import open_store
+from dodona_server.storage import operations, requests
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.requests import Done
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import removal, studies
+from dodona_server.storage.tables import core as tables
+from dodona_server.storage.trials import measurements, trials
 from tests.api.conftest import Api
 from tests.storage.crowded import SPEC, add_finished
 

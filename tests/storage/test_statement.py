@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.statement import Statement
-from dodona_server.storage.tables import requests
+from dodona_server.storage.engine.statement import Statement
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.tables.core import requests
 
 ROW = {
     "study_key": 1,

@@ -13,13 +13,15 @@ import pytest
 from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
-from dodona_server.domain.trial import Measurement, RankingPosition, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, Study, StudySpec, StudyState
+from dodona_server.domain.trials.trial import Measurement, RankingPosition, Trial, TrialState
 from dodona_server.service.trials.queries import TrialQueries
-from dodona_server.storage import leases, measurements, operations, ranking, removal, requests, studies, trials
-from dodona_server.storage.opening import open_store
+from dodona_server.storage import operations, requests
+from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.operations import SuggestOperation
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import removal, studies
+from dodona_server.storage.trials import leases, measurements, ranking, trials
 
 T = TypeVar("T")
 HERE = Location("p", "l")

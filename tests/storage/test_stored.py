@@ -15,9 +15,9 @@ from dodona_server.app import create_app
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import EventKind
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.domain.study import StudyState
-from dodona_server.domain.study_states import StudyVerb
-from dodona_server.domain.trial import Measurement, TrialState
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.domain.studies.study_states import StudyVerb
+from dodona_server.domain.trials.trial import Measurement, TrialState
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
@@ -27,8 +27,12 @@ from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
-from dodona_server.storage import events, migrate, operations, ranking, studies, tables
-from dodona_server.storage.opening import open_store
+from dodona_server.storage import events, operations
+from dodona_server.storage.schema import migrate
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import studies
+from dodona_server.storage.tables import core as tables
+from dodona_server.storage.trials import ranking
 from tests.api.conftest import Api
 from tests.storage.stored.write import load, stored
 

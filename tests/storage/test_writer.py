@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from dodona_server.domain.errors import NotFound, Unavailable
 from dodona_server.domain.names import Location
-from dodona_server.storage import requests, tables
-from dodona_server.storage.opening import open_store
-from dodona_server.storage.statement import Statement
-from dodona_server.storage.store import after_commit
-from dodona_server.storage.writer import Job, Writer
+from dodona_server.storage import requests
+from dodona_server.storage.engine.statement import Statement
+from dodona_server.storage.engine.store import after_commit
+from dodona_server.storage.engine.writer import Job, Writer
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.tables import core as tables
 from tests.support.patience import patience
 from tests.support.postgres import fresh_database
 

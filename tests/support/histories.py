@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, Safety, StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 # Shapes of results; the argument is the trial's number.
 RESULTS: dict[str, Callable[[int, random.Random], float]] = {

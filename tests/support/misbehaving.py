@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dodona_server.algorithms.registry import Algorithm, Request, Suggestions
 from dodona_server.algorithms.simple.sampling import sample
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 # Longer than a call waits.
 PAUSE_SECONDS = 0.7

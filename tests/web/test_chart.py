@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_figures.thin import thin
-from dodona_server.domain.study import Goal
-from dodona_server.web.chart import MAX_DOTS, Axis, curve_chart, fence, objective_chart, sparkline
+from dodona_server.domain.studies.study import Goal
+from dodona_server.web.figures.chart import MAX_DOTS, Axis, curve_chart, fence, objective_chart, sparkline
 
 MAX = sys.float_info.max
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

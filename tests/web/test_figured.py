@@ -9,10 +9,10 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Scale, SearchSpace
 from dodona_server.domain.space import Parameter as Declared
-from dodona_server.domain.study import Goal, Safety, Study, StudySpec, StudyState
-from dodona_server.domain.study import Metric as Objective
-from dodona_server.domain.trial import STOPPING_REASON, Measurement, Trial, TrialState
-from dodona_server.web.figured import figured
+from dodona_server.domain.studies.study import Goal, Safety, Study, StudySpec, StudyState
+from dodona_server.domain.studies.study import Metric as Objective
+from dodona_server.domain.trials.trial import STOPPING_REASON, Measurement, Trial, TrialState
+from dodona_server.web.figures.figured import figured
 
 RATE = Declared("rate", Double(1e-5, 1e-1, Scale.LOG))
 SPACE = SearchSpace(

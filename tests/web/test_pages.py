@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dodona_server.service import dashboard
-from dodona_server.web import pages, studies_page, study_page, trial_page
+from dodona_server.web.pages import pages, studies_page, study_page, trial_page
 from tests.web.conftest import ACCURACY, RATE, Site
 
 MEASUREMENT = {"metrics": [{"metricId": "val_accuracy", "value": 0.5}, {"metricId": "loss", "value": 1.25}]}

@@ -6,8 +6,8 @@ import re
 
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
-from dodona_server.domain.study import Goal, Metric, Study, StudySpec, StudyState
-from dodona_server.web.parallel import MAX_AXES, parallel_chart
+from dodona_server.domain.studies.study import Goal, Metric, Study, StudySpec, StudyState
+from dodona_server.web.figures.parallel import MAX_AXES, parallel_chart
 
 MOMENTUM = Parameter("momentum", Double(0.0, 1.0))
 OPTIMIZER = Parameter("optimizer", Categorical(("adam", "sgd")), (Branch(("sgd",), MOMENTUM),))

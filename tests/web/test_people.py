@@ -45,7 +45,7 @@ class TestTrials:
         assert page.listed == [5, 4, 3, 2, 1]
 
     def test_come_in_pages_of_the_filter(self, filled: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("dodona_server.web.trial_table.MAX_ROWS", 2)
+        monkeypatch.setattr("dodona_server.web.pages.trial_table.MAX_ROWS", 2)
         page = filled.page("/studies/p/l/mnist?filter=trial+%3C+5&sort=trial")
         assert page.listed == [1, 2]
         assert page.next_page.listed == [3, 4]

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
-from dodona_server.storage.opening import open_store
+from dodona_server.storage.schema.opening import open_store
 from tests.web.conftest import Site
 
 ROOT = "/team/tuning"
@@ -29,6 +29,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
+# The report replays the stopping rule, in a process.
+@pytest.mark.processes
 def test_all_addresses_are_below_it(site):
     seen, left = set(), [ROOT + "/", ROOT + "/studies/p/l/s/trials/1", ROOT + "/docs"]
     while left:

@@ -9,11 +9,11 @@ import pytest
 
 from dodona_schemas import vertex as wire
 from dodona_server.api.vertex.spec import read_budget
-from dodona_server.domain.budget import StoppingConfig, TimeConstraint, Usage
-from dodona_server.domain.hint import Hint
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, SearchSpace
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import Goal, Metric, Safety, StudySpec
+from dodona_server.domain.studies.budget import StoppingConfig, TimeConstraint, Usage
+from dodona_server.domain.studies.hint import Hint
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.study import Goal, Metric, Safety, StudySpec
 from dodona_server.web import words
 
 SPACE = SearchSpace((Parameter("x", Double(0.0, 1.0)),))

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from dodona import Study, TrialRecord
-from dodona._budget import Outlook
-from dodona._figured import study_of
+from dodona._figures.figured import study_of
+from dodona._studies.budget import Outlook
 from dodona_figures import Region, importance, promising
 from dodona_schemas import vertex
 

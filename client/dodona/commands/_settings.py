@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from dodona._space import all_parameters
-from dodona._stopping import EarlyStopping
+from dodona._studies.stopping import EarlyStopping
 from dodona.commands._calls import Name, Project, Token, Url, opened
 from dodona.commands._print import state_of, text_of
 from dodona.commands._values import NONE, amount_of, limit_of, moment_of, read_priors, seconds_of

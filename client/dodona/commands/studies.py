@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from dodona import Study
 from dodona._errors import ApiError
-from dodona._prior_studies import requested
+from dodona._studies.prior_studies import requested
 from dodona.commands import _deleted as deleted_studies
 from dodona.commands import _settings as settings
 from dodona.commands._calls import (

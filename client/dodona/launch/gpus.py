@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from dodona._hardware import COUNT, VISIBLE
+from dodona._trials.hardware import COUNT, VISIBLE
 
 # A worker with it gives its trial back when it runs out of memory, since others take memory of its GPU too.
 SHARED = "DODONA_GPU_SHARED"

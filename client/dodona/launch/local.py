@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from dodona._hardware import VISIBLE
-from dodona._searched import SearchedFile
+from dodona._studies.searched import SearchedFile
+from dodona._trials.hardware import VISIBLE
 from dodona.launch.gpus import SHARED, TooFewGpus, memory_of, of_any_number, seen
 from dodona.launch.launcher import counted
 from dodona.launch.packing import Packing, Progress

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import ray
 
-from dodona._hardware import VISIBLE
+from dodona._trials.hardware import VISIBLE
 from dodona.launch.gpus import of_part
 from dodona.launch.launcher import BackendFailed, Job, counted
 from dodona.launch.ray_task import run_worker

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dodona._searched import SearchedFile
+from dodona._studies.searched import SearchedFile
 from dodona.launch.worker import Worker
 
 POLL_SECONDS = 0.2

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from dodona._status import Status
 from dodona._text import line_of
+from dodona._trials.status import Status
 from dodona.launch.worker import Worker
 
 REFRESHES_PER_SECOND = 4

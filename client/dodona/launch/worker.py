@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from dodona._searched import SearchedFile
-from dodona._status import VARIABLE, Status, read_status
+from dodona._studies.searched import SearchedFile
+from dodona._trials.status import VARIABLE, Status, read_status
 
 # After this many deaths in a row without a reported step or a finished trial, the worker is given up.
 MOST_DEATHS = 3

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestion, Suggestions
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.trials.trial import Trial, TrialState
 
 REPEATED = "a random point of the context, in which no other is left"
 

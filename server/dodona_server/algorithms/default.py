@@ -5,7 +5,7 @@ from __future__ import annotations
 from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions
 from dodona_server.algorithms.evolution.nsga2 import Nsga2
 from dodona_server.algorithms.gp.algorithm import MAX_OBJECTIVES, GpBandit
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 
 def has_many_objectives(spec: StudySpec) -> bool:

@@ -15,11 +15,11 @@ from starlette.requests import ClientDisconnect
 
 from dodona_schemas import artifacts as wire
 from dodona_schemas.vertex import Empty
-from dodona_server.api.answer import Answer
-from dodona_server.api.call import OCTETS, Dialect
-from dodona_server.api.paging import page_size, read_text_token, write_token
-from dodona_server.api.route import OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
-from dodona_server.api.shared import timestamp
+from dodona_server.api.calls.call import OCTETS, Dialect
+from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.paging import page_size, read_text_token, write_token
+from dodona_server.api.front.route import OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
+from dodona_server.api.front.shared import timestamp
 from dodona_server.domain.artifact import Artifact
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName

@@ -14,13 +14,13 @@ from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_schemas.access import Caller
-from dodona_server.api.answer import Answer
-from dodona_server.api.call import Dialect
-from dodona_server.api.errors import error_response
-from dodona_server.api.principal import OfPrincipal, principal_of, remember
-from dodona_server.api.route import InLocation, Routes
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.errors import error_response
+from dodona_server.api.front.principal import OfPrincipal, principal_of, remember
+from dodona_server.api.front.route import InLocation, Routes
 from dodona_server.aside import aside
-from dodona_server.domain.access import ALL, Principal
+from dodona_server.domain.access.roles import ALL, Principal
 from dodona_server.domain.errors import InvalidArgument
 
 # The only entry point of this group answers a request: with the API, the project, the calls that are allowed there, and

@@ -10,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_swagger import patch_fastapi
 
-from dodona_server.api.calls import row
+from dodona_server.api.calls.table import row
 
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 # Swagger's page has one inline script, which the policy names by its digest, and inline styles.

@@ -9,9 +9,9 @@ from fastapi import Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.call import EVENT_STREAM, Dialect
-from dodona_server.api.paging import page_size
-from dodona_server.api.route import OfStudy, PageSize, Routes
+from dodona_server.api.calls.call import EVENT_STREAM, Dialect
+from dodona_server.api.front.paging import page_size
+from dodona_server.api.front.route import OfStudy, PageSize, Routes
 from dodona_server.api.vertex import answers, render
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument

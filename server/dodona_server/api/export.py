@@ -21,17 +21,17 @@ from typing import Any
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from dodona_server.api.call import CSV, JSON_LINES, PARQUET, Dialect
-from dodona_server.api.errors import error_response
-from dodona_server.api.paging import MAX_PAGE_SIZE
-from dodona_server.api.route import OfStudy, Routes
-from dodona_server.api.shared import timestamp
+from dodona_server.api.calls.call import CSV, JSON_LINES, PARQUET, Dialect
+from dodona_server.api.front.errors import error_response
+from dodona_server.api.front.paging import MAX_PAGE_SIZE
+from dodona_server.api.front.route import OfStudy, Routes
+from dodona_server.api.front.shared import timestamp
 from dodona_server.api.vertex.answers import trial_pieces
 from dodona_server.aside import aside, in_chunks
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import Categorical, Integer
-from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.trial import Trial
 from dodona_server.parts import Queries, Studies
 from dodona_server.service.trials.queries import TrialQueries
 

@@ -6,8 +6,8 @@ from fastapi import Response
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 
-from dodona_server.api.call import Dialect
-from dodona_server.api.route import Routes
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.front.route import Routes
 from dodona_server.parts import Database
 
 routes = Routes(Dialect.OWN, route_class=APIRoute)

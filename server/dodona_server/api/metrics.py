@@ -11,8 +11,8 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
-from dodona_server.api.call import Dialect
-from dodona_server.api.route import Routes
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.front.route import Routes
 from dodona_server.aside import aside
 from dodona_server.observation.metrics import exposed
 from dodona_server.parts import Measured

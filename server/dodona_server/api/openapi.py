@@ -12,11 +12,11 @@ from pydantic_core import to_json
 from starlette.routing import Route
 
 from dodona_schemas.base import OWN
-from dodona_server.api.call import Call
-from dodona_server.api.calls import CALLS, row
-from dodona_server.api.examples import EXAMPLES
+from dodona_server.api.calls.call import Call
+from dodona_server.api.calls.examples import EXAMPLES
+from dodona_server.api.calls.table import CALLS, row
 from dodona_server.aside import aside
-from dodona_server.domain.access import ANYONE, RULES
+from dodona_server.domain.access.roles import ANYONE, RULES
 
 Document = dict[str, Any]
 

@@ -6,10 +6,10 @@ from fastapi import Response
 
 from dodona_schemas import webhooks as wire
 from dodona_schemas.vertex import Empty, EmptyRequest
-from dodona_server.api.answer import Answer
-from dodona_server.api.call import Dialect
-from dodona_server.api.route import Routes
-from dodona_server.api.shared import timestamp
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.route import Routes
+from dodona_server.api.front.shared import timestamp
 from dodona_server.domain.webhook import Delivery, Webhook
 from dodona_server.parts import Webhooks
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event, EventKind
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.study import Study
 
 MAX_URL_LENGTH = 2000
 LONGEST_PAUSE_SECONDS = 600.0

@@ -19,16 +19,17 @@ from dodona_server.domain.errors import (
     Unavailable,
 )
 from dodona_server.domain.names import ArtifactName, StudyName, TrialName
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.study import Study
 from dodona_server.observation import metrics
 from dodona_server.service.idempotency import IdempotentCall
 from dodona_server.service.quotas import NO_LIMITS, Quotas
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import Attempt, check_attempt, lock_trial, require_trial
-from dodona_server.storage import artifacts, trials
-from dodona_server.storage.blobs import Blobs, Written
-from dodona_server.storage.locks import backup_runs
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.artifacts import artifacts
+from dodona_server.storage.artifacts.blobs import Blobs, Written
+from dodona_server.storage.engine.locks import backup_runs
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.trials import trials
 
 logger = logging.getLogger("dodona")
 

@@ -12,12 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dodona_server.domain.errors import DodonaError, NotFound
-from dodona_server.storage import dump, migrate
-from dodona_server.storage.archive import Archive, ArchiveWriter, Manifest, blob_member
-from dodona_server.storage.blobs import Blobs
+from dodona_server.storage.artifacts.blobs import Blobs
+from dodona_server.storage.copies import dump
+from dodona_server.storage.copies.archive import Archive, ArchiveWriter, Manifest, blob_member
+from dodona_server.storage.engine.locks import backup_lock
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.locks import backup_lock
-from dodona_server.storage.opening import engine_for
+from dodona_server.storage.schema import migrate
+from dodona_server.storage.schema.opening import engine_for
 
 logger = logging.getLogger("dodona")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dodona_server.domain.budget import Usage
 from dodona_server.domain.event import SERVER, Event, EventKind
-from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.transitions import Facts, Step, transition
-from dodona_server.domain.trial import TrialState
-from dodona_server.domain.trial_states import Verb
+from dodona_server.domain.studies.budget import Usage
+from dodona_server.domain.studies.study import Study, StudyState
+from dodona_server.domain.trials.transitions import Facts, Step, transition
+from dodona_server.domain.trials.trial import TrialState
+from dodona_server.domain.trials.trial_states import Verb
 from dodona_server.service.saving import save
 from dodona_server.service.usage import usage_of
-from dodona_server.storage import events, studies, trials
-from dodona_server.storage.store import Transaction
+from dodona_server.storage import events
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import trials
 
 
 def complete_if_over(transaction: Transaction, study: Study, now: float) -> Study:

@@ -10,7 +10,7 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.names import StudyName
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.watcher import ALL_STUDIES, Follower, Mark, Watcher
-from dodona_server.storage.store import Store
+from dodona_server.storage.engine.store import Store
 
 # An empty message after this time keeps proxies from closing an idle connection.
 SILENT_SECONDS = 15.0

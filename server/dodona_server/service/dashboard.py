@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.artifact import Artifact
-from dodona_server.domain.budget import Usage
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Event, EventPosition
-from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Study
-from dodona_server.domain.study_list import StudyFilter, StudySummary
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.budget import Usage
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.studies.study_list import StudyFilter, StudySummary
+from dodona_server.domain.trials.listing import Listing, Order
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from dodona_server.service.nearest import nearest
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.studies.prior_studies import with_known_priors
@@ -24,8 +24,11 @@ from dodona_server.service.trials.attempts import require_trial
 from dodona_server.service.trials.explanations import Why, why
 from dodona_server.service.trials.queries import Filtered
 from dodona_server.service.usage import usage_of
-from dodona_server.storage import artifacts, events, listing, measurements, ranking, study_list, trials
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import events
+from dodona_server.storage.artifacts import artifacts
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.studies import study_list
+from dodona_server.storage.trials import listing, measurements, ranking, trials
 
 MAX_HISTORY = 2000
 # Trials whose curves are drawn: the best ones, those that run, and the latest others.

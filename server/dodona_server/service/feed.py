@@ -11,7 +11,7 @@ from dodona_server.domain.page import Page
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.watcher import Follower, Mark, Watcher
 from dodona_server.storage import events
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
 
 MAX_PAGE = 1000
 # An empty message after this time keeps proxies from closing an idle connection.

@@ -7,10 +7,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dodona_server.domain.study import StudyState
-from dodona_server.domain.trial import TrialState
-from dodona_server.storage import deleted_studies, gauges
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.domain.trials.trial import TrialState
+from dodona_server.storage import gauges
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.studies import deleted_studies
 
 # Whoever asks more often gets the same figures, so that metrics never cost the database much.
 KEPT_SECONDS = 10.0

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.study import Study
 from dodona_server.service.computing.pool import FittingFailed, FittingPool
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage.store import Store
+from dodona_server.storage.engine.store import Store
 
 if TYPE_CHECKING:
     # It needs NumPy and SciPy, which the server does not import.

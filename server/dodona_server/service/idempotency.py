@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.storage import requests, studies
+from dodona_server.storage import requests
+from dodona_server.storage.engine.store import Transaction
 from dodona_server.storage.requests import Done, Scope
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.studies import studies
 
 T = TypeVar("T")
 

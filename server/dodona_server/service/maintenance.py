@@ -18,10 +18,12 @@ from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
 from dodona_server.service.trials.ending import expire
-from dodona_server.storage import deleted_studies, leases, operations, removal, requests, studies
-from dodona_server.storage.clock import database_time
-from dodona_server.storage.locks import maintenance_lock
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import operations, requests
+from dodona_server.storage.engine.clock import database_time
+from dodona_server.storage.engine.locks import maintenance_lock
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.studies import deleted_studies, removal, studies
+from dodona_server.storage.trials import leases
 
 logger = logging.getLogger("dodona")
 

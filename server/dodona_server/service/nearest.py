@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, SearchSpace, Value
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trials.trial import Trial
 
 
 def distance(space: SearchSpace, one: Mapping[str, Value], other: Mapping[str, Value]) -> float:

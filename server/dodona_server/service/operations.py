@@ -11,14 +11,15 @@ from typing import Self
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import Location, OperationName, StudyName, TrialName, check_id, is_id
 from dodona_server.domain.page import Page
-from dodona_server.domain.study import StudyState
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.domain.trials.trial import Trial, TrialState
 from dodona_server.service.idempotency import IdempotentCall
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import measurements, operations, trials
+from dodona_server.storage import operations
+from dodona_server.storage.engine.paging import PAGE_BYTES
+from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.operations import SuggestOperation
-from dodona_server.storage.paging import PAGE_BYTES
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.trials import measurements, trials
 
 # A page of operations ends when it contains this many trials.
 MAX_TRIALS_LISTED = 1000

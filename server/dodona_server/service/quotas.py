@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import QuotaExceeded, StorageFull
 from dodona_server.storage import usage
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
 
 logger = logging.getLogger("dodona")
 

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.listing import Listing, Order
+from dodona_server.domain.trials.trial import Trial, TrialState
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import listing, measurements, ranking
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.trials import listing, measurements, ranking
 
 # Up to this many trials are all of them.
 MOST = 2000

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.event import Event
-from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.listing import Listing, Order
+from dodona_server.domain.trials.trial import Trial
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import events, listing, measurements, sampled
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import events
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.trials import listing, measurements, sampled
 
 # Trials for figures of results; up to this many are all of them.
 MOST = 2000

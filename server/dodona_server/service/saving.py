@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dodona_server.domain.transitions import Effect, Step
-from dodona_server.domain.trial import Trial
-from dodona_server.storage import events, leases, trials
-from dodona_server.storage.store import Transaction
+from dodona_server.domain.trials.transitions import Effect, Step
+from dodona_server.domain.trials.trial import Trial
+from dodona_server.storage import events
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.trials import leases, trials
 
 _STORE: dict[Effect, Callable[[Transaction, int, Trial], None]] = {
     Effect.ASSIGN: leases.assign,

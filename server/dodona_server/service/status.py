@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from dodona_server.domain.study import StudyState
-from dodona_server.domain.trial import TrialState
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.domain.trials.trial import TrialState
 from dodona_server.observation.metrics import Summary, summaries
 from dodona_server.service.computing.schedule import Load, Schedule
 from dodona_server.service.gauges import Gauges
-from dodona_server.storage import size
-from dodona_server.storage.store import Store
+from dodona_server.storage.engine import size
+from dodona_server.storage.engine.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from dodona_server.domain.budget import StoppingConfig
 from dodona_server.domain.errors import AlreadyExists, DodonaError, InvalidArgument
 from dodona_server.domain.event import EventKind
-from dodona_server.domain.hint import Hint, checked_hints
 from dodona_server.domain.names import StudyName, check_display_name
 from dodona_server.domain.reasons import shortened
-from dodona_server.domain.stopping_rule import StoppingRule
-from dodona_server.domain.study import MAX_WANTED_WORKERS, Study, StudySpec, StudyState
-from dodona_server.domain.study_states import StudyVerb
-from dodona_server.domain.time_left import TOO_LATE
-from dodona_server.domain.trial_states import refusal
+from dodona_server.domain.studies.budget import StoppingConfig
+from dodona_server.domain.studies.hint import Hint, checked_hints
+from dodona_server.domain.studies.stopping_rule import StoppingRule
+from dodona_server.domain.studies.study import MAX_WANTED_WORKERS, Study, StudySpec, StudyState
+from dodona_server.domain.studies.study_states import StudyVerb
+from dodona_server.domain.studies.time_left import TOO_LATE
+from dodona_server.domain.trials.trial_states import refusal
 from dodona_server.service.budget import complete_if_over, why_over
 from dodona_server.service.studies.changing import Changing
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.stopping import renew_curves
-from dodona_server.storage import studies
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.studies import studies
 
 
 class StudySteering(Changing):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dodona_server.domain.budget import Usage
-from dodona_server.domain.explanation import read_explanation
-from dodona_server.domain.listing import Listing, Order
-from dodona_server.domain.outlook import chance
-from dodona_server.domain.study import Study
-from dodona_server.storage import listing, trials, workers
-from dodona_server.storage.store import Transaction
+from dodona_server.domain.studies.budget import Usage
+from dodona_server.domain.studies.outlook import chance
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.explanation import read_explanation
+from dodona_server.domain.trials.listing import Listing, Order
+from dodona_server.storage import workers
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.trials import listing, trials
 
 # How many of the latest trials are searched for one that a model suggested.
 LATEST = 20

@@ -8,8 +8,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import Unavailable
-from dodona_server.storage import events, leases, studies
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import events
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import leases
 
 # The time between two looks.
 LOOK_SECONDS = 0.5

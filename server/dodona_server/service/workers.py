@@ -8,16 +8,17 @@ from dodona_server.domain.errors import Field, NotFound
 from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.page import Page
-from dodona_server.domain.study import Study
-from dodona_server.domain.transitions import Step
-from dodona_server.domain.trial import TrialState
-from dodona_server.domain.trial_states import Verb
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.transitions import Step
+from dodona_server.domain.trials.trial import TrialState
+from dodona_server.domain.trials.trial_states import Verb
 from dodona_server.domain.worker import ALIVE_SECONDS, StopOrder, Worker
 from dodona_server.service.idempotency import IdempotentCall
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.ending import apply, end_attempt
-from dodona_server.storage import events, trials, workers
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import events, workers
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.trials import trials
 
 MAX_TRIALS_OF_WORKER = 1000
 

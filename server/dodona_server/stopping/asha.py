@@ -6,7 +6,7 @@ best 1 / `reduction_factor` of all trials that have reached it, each with its be
 
 from __future__ import annotations
 
-from dodona_server.domain.stopping_rule import StoppingRule
+from dodona_server.domain.studies.stopping_rule import StoppingRule
 from dodona_server.stopping.contract import Case, Decision
 
 

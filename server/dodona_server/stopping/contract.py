@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from dodona_server.domain.curve import CurvePoint
-from dodona_server.domain.stopping_rule import StoppingRule
+from dodona_server.domain.studies.stopping_rule import StoppingRule
+from dodona_server.domain.trials.curve import CurvePoint
 
 if TYPE_CHECKING:
     # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.

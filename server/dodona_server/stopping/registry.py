@@ -5,7 +5,7 @@ To add a rule, add a module beside this one and a line in `RULES`.
 
 from __future__ import annotations
 
-from dodona_server.domain.stopping_rule import StoppingMethod
+from dodona_server.domain.studies.stopping_rule import StoppingMethod
 from dodona_server.stopping import asha, automatic, convex, decay_curve, median, no_progress
 from dodona_server.stopping.contract import Case, Decide, Decision
 

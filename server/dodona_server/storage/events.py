@@ -14,13 +14,13 @@ from sqlalchemy import bindparam
 
 from dodona_server.domain.event import Actor, Event, EventKind, EventPosition
 from dodona_server.domain.page import Page
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.study import Study
 from dodona_server.observation import metrics
-from dodona_server.storage import codec
-from dodona_server.storage.paging import page_of, sizes
-from dodona_server.storage.statement import Row, Statement, one_of
-from dodona_server.storage.store import Transaction, after_commit
-from dodona_server.storage.tables import events, numbered, shown, studies, unnumbered
+from dodona_server.storage.engine import codec
+from dodona_server.storage.engine.paging import page_of, sizes
+from dodona_server.storage.engine.statement import Row, Statement, one_of
+from dodona_server.storage.engine.store import Transaction, after_commit
+from dodona_server.storage.tables.core import events, numbered, shown, studies, unnumbered
 
 _OF_THAT_STUDY = events.c.study_key == studies.c.key
 _IN_STUDY = events.c.study_key == bindparam("of_study")

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from dodona_server.domain.study import StudyState
-from dodona_server.domain.trial import TrialState
-from dodona_server.storage.statement import Statement
-from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import infeasible, shown, studies, trials, unfinished
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.domain.trials.trial import TrialState
+from dodona_server.storage.engine.statement import Statement
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.tables.core import infeasible, shown, studies, trials, unfinished
 
 _STUDIES = Statement(
     sa.select(studies.c.state, sa.func.count().label("count"), sa.func.sum(studies.c.trial_count).label("trials"))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.domain.study import StudyState
-from dodona_server.storage import codec
-from dodona_server.storage.statement import Row, Statement
-from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import operations, studies
+from dodona_server.domain.studies.study import StudyState
+from dodona_server.storage.engine import codec
+from dodona_server.storage.engine.statement import Row, Statement
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.tables.core import operations, studies
 
 _IN_STUDY = Statement(
     sa.select(operations).where(

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location
-from dodona_server.storage.statement import Statement
-from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import forgotten, requests
+from dodona_server.storage.engine.statement import Statement
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.tables.core import forgotten, requests
 
 # Where an id is unique: in a study, named by its key, or in a location.
 Scope = int | Location

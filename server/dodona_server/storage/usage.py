@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.storage.statement import Statement, in_selected
-from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import artifacts, deleted_studies, kept, studies, trials
+from dodona_server.storage.engine.statement import Statement, in_selected
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.tables.core import artifacts, deleted_studies, kept, studies, trials
 
 _OF_PROJECT = sa.select(studies.c.key).where(studies.c.project == bindparam("of_project"))
 _DELETED = sa.select(deleted_studies.c.study_key).where(deleted_studies.c.project == bindparam("of_project"))

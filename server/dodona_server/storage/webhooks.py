@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.study import Study
 from dodona_server.domain.webhook import Delivery, Webhook, WebhookForm
-from dodona_server.storage.clock import database_now
-from dodona_server.storage.statement import Row, Statement
-from dodona_server.storage.store import Transaction
-from dodona_server.storage.studies import read_study
-from dodona_server.storage.tables import events, numbered, studies, unnumbered
-from dodona_server.storage.webhook_tables import webhook_cursors, webhook_deliveries, webhooks
+from dodona_server.storage.engine.clock import database_now
+from dodona_server.storage.engine.statement import Row, Statement
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.studies.studies import read_study
+from dodona_server.storage.tables.core import events, numbered, studies, unnumbered
+from dodona_server.storage.tables.webhooks import webhook_cursors, webhook_deliveries, webhooks
 
 KEPT_DELIVERIES = 100
 MAX_STUDIES = 100

@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.study import Study
-from dodona_server.domain.trial import TrialState
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.trial import TrialState
 from dodona_server.domain.worker import Running, StopOrder, Worker
-from dodona_server.storage.statement import Row, Statement, in_selected, insert_into, json_texts
-from dodona_server.storage.store import Transaction
-from dodona_server.storage.tables import shown, studies, trials, unfinished, workers
+from dodona_server.storage.engine.statement import Row, Statement, in_selected, insert_into, json_texts
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.tables.core import shown, studies, trials, unfinished, workers
 
 _THIS = (workers.c.study_key == bindparam("of_study"), workers.c.client_id == bindparam("of_client"))
 _OF_WORKER = (trials.c.study_key == workers.c.study_key, trials.c.client_id == workers.c.client_id)

@@ -12,7 +12,7 @@ from fastapi import Request, Response
 from starlette.types import Scope
 
 from dodona_server.aside import aside
-from dodona_server.domain.access import NOBODY
+from dodona_server.domain.access.roles import NOBODY
 from dodona_server.web import format as texts
 from dodona_server.web import words
 from dodona_server.web.assets import Asset, load_assets

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dodona_server.algorithms.default import has_many_objectives
-from dodona_server.domain.budget import StoppingConfig, TimeConstraint, Usage
 from dodona_server.domain.event import ActorKind, Event, EventKind
-from dodona_server.domain.hint import Hint
 from dodona_server.domain.metadata import NOTE, TAGS
-from dodona_server.domain.prior_study import PriorStudy
 from dodona_server.domain.space import Categorical, Discrete, Parameter, Scale, SearchSpace, Value
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import STOPPING_REASON, Trial
+from dodona_server.domain.studies.budget import StoppingConfig, TimeConstraint, Usage
+from dodona_server.domain.studies.hint import Hint
+from dodona_server.domain.studies.prior_study import PriorStudy
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import STOPPING_REASON, Trial
 from dodona_server.web.format import MINUTE, duration, hours, moment, money, number, short, shown
 
 # More values are cut, with their number.

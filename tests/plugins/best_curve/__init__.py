@@ -10,7 +10,7 @@ from dodona_server.algorithms.simple.sampling import sample
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dodona_server.domain.trial import Measurement
+    from dodona_server.domain.trials.trial import Measurement
 
 
 class BestCurve(Algorithm):

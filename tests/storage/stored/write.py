@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import command
 from sqlalchemy import event
 
-from dodona_server.storage import migrate
-from dodona_server.storage.opening import engine_for
+from dodona_server.storage.schema import migrate
+from dodona_server.storage.schema.opening import engine_for
 from tests.storage.stored.rows import ROWS
 from tests.support.postgres import fresh_database, postgres_server
 

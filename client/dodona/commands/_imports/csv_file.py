@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dodona import Study
 from dodona._codec import encode
-from dodona._record import measurement_of
 from dodona._space import all_parameters
+from dodona._trials.record import measurement_of
 from dodona.commands._values import read_values
 from dodona_schemas.vertex import CreateTrialRequest, TrialState
 

@@ -16,7 +16,7 @@ from optuna.trial import TrialState as OptunaState
 from dodona import Boolean, Categorical, Client, Discrete, Float, Int, InvalidArgument, NotFound, Study
 from dodona._codec import encode, specs_of
 from dodona._space import Parameter, Space, Value
-from dodona._study import Goal
+from dodona._studies.study import Goal
 from dodona.commands._imports.conditions import tree_of
 from dodona_schemas import vertex
 from dodona_schemas.vertex import CreateTrialRequest, Measurement, Metric, TrialState

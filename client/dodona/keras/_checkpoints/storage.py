@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import fsspec
 
 from dodona import NotFound, Study
-from dodona._transport import pause_after
+from dodona._http.transport import pause_after
 
 logger = logging.getLogger("dodona")
 

@@ -10,7 +10,7 @@ from keras_tuner import HyperParameters, Objective
 from keras_tuner.engine.trial import Trial
 
 import dodona
-from dodona._stopping import EarlyStopping
+from dodona._studies.stopping import EarlyStopping
 from dodona.keras._display.display import Display
 from dodona.keras._errors import outages_end_the_search
 from dodona.keras._process.worker import worker_id

@@ -10,7 +10,8 @@ import builtins
 import os
 import sys
 
-from dodona import Study, _searched
+from dodona import Study
+from dodona._studies import searched as _searched
 from dodona.keras._process.state import process_state
 
 # The folder in which the program was started, which its command line may need; None if it was deleted.

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from keras_tuner import HyperParameters, Objective
 
 from dodona import Study
-from dodona._prior_studies import requested as requested_priors
-from dodona._stopping import EarlyStopping, set_stopping_rule
+from dodona._studies.prior_studies import requested as requested_priors
+from dodona._studies.stopping import EarlyStopping, set_stopping_rule
 from dodona.keras._mapping.objective import directions, parts_in, parts_of, worded, worded_parts
 from dodona.keras._study.ai_platform import read_study_config
 from dodona_schemas.vertex import MetricSpec, StudySpec, StudyStoppingConfig, parse_algorithm

@@ -14,7 +14,7 @@ from dodona_server.algorithms.contract.results import with_stopped
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.tree import Tree
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 # Six standard deviations span the unit interval.
 DEFAULT_SIGMA = 1 / 6

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from dodona_server.algorithms.contract.options import no_options
-from dodona_server.domain.continuation import Budget, with_tuner_values
-from dodona_server.domain.explanation import Explanation
 from dodona_server.domain.space import SearchSpace, Value
-from dodona_server.domain.study import Study, StudySpec
-from dodona_server.domain.time_left import TimeLeft
-from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.domain.studies.study import Study, StudySpec
+from dodona_server.domain.studies.time_left import TimeLeft
+from dodona_server.domain.trials.continuation import Budget, with_tuner_values
+from dodona_server.domain.trials.explanation import Explanation
+from dodona_server.domain.trials.trial import Measurement, Trial
 
 if TYPE_CHECKING:
     # It imports NumPy, which the server's own process does without.

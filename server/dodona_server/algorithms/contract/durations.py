@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.trials.trial import Trial, TrialState
 
 # Fewer durations than this tell nothing about the next one.
 LEAST = 5

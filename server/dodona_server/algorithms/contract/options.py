@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.study import Option, StudySpec
+from dodona_server.domain.studies.study import Option, StudySpec
 
 
 def check_names(spec: StudySpec, allowed: Collection[str]) -> None:

@@ -15,7 +15,7 @@ from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, Initi
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 # A quarter of the paper's, whose searches had 20 000 trials; the same ratio to the tournament.
 DEFAULT_POPULATION = 25

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dodona_server.algorithms.contract.algorithm import Algorithm, Request, Suggestions, Traits
 from dodona_server.algorithms.contract.options import no_options
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 MAX_OBJECTIVES = 4
 

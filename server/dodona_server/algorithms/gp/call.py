@@ -16,7 +16,7 @@ from dodona_server.algorithms.gp.hints import Hints
 from dodona_server.algorithms.gp.history import History, columns
 from dodona_server.algorithms.gp.seen import SeenPoints
 from dodona_server.domain.space import Value
-from dodona_server.domain.time_left import TimeLeft
+from dodona_server.domain.studies.time_left import TimeLeft
 
 if TYPE_CHECKING:
     from dodona_server.algorithms.shared.foretold import Foretold

@@ -25,7 +25,7 @@ from dodona_server.algorithms.gp.features import Features
 from dodona_server.algorithms.gp.fit import fit
 from dodona_server.algorithms.gp.likelihood import NoisePrior
 from dodona_server.algorithms.gp.surrogate import Surrogate
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trials.trial import Trial
 
 # The most trials in the model, the latest ones.
 MOST = 128

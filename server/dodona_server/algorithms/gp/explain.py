@@ -16,10 +16,10 @@ from dodona_server.algorithms.gp.encoding import Point
 from dodona_server.algorithms.gp.history import columns
 from dodona_server.algorithms.gp.models import FittedModel, StudyModels
 from dodona_server.algorithms.gp.outputs import unwarp
-from dodona_server.domain.explanation import Expectation, Explanation
-from dodona_server.domain.outlook import CLEARLY
-from dodona_server.domain.study import Goal
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.outlook import CLEARLY
+from dodona_server.domain.studies.study import Goal
+from dodona_server.domain.trials.explanation import Expectation, Explanation
+from dodona_server.domain.trials.trial import Trial
 
 # The half width of the interval that holds 90% of a normal distribution, in standard deviations.
 OF_NORMAL = 1.6448536269514722

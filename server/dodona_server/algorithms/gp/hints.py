@@ -18,8 +18,8 @@ import numpy as np
 from dodona_server.algorithms.gp.axes import Array, Mask
 from dodona_server.algorithms.gp.encoding import Encoding
 from dodona_server.algorithms.simple.sampling import UNIFORM, WIDTH
-from dodona_server.domain.hint import Hint
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.hint import Hint
+from dodona_server.domain.studies.study import StudySpec
 
 # The budget of a study without one.
 BUDGET = 50

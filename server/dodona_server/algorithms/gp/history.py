@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from dodona_server.algorithms.gp.axes import Array, Mask
 from dodona_server.algorithms.gp.encoding import Point
-from dodona_server.domain.study import Goal, Metric, StudySpec
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.trial import Trial, TrialState
 
 # The largest number of observations in a model: its cost grows with their cube.
 MOST = 256

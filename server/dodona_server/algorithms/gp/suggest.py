@@ -23,7 +23,7 @@ from dodona_server.algorithms.gp.models import StudyModels, build
 from dodona_server.algorithms.gp.optimizer import Optimizer
 from dodona_server.algorithms.gp.price import ENOUGH
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Noise
+from dodona_server.domain.studies.study import Noise
 
 # In a finite space of at most this many points the acquisition is evaluated at each of them.
 FEW_POINTS = 2000

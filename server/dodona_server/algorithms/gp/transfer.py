@@ -24,7 +24,7 @@ from dodona_server.algorithms.gp.history import Rows, choose, read
 from dodona_server.algorithms.gp.likelihood import NoisePrior
 from dodona_server.algorithms.gp.surrogate import Surrogate
 from dodona_server.algorithms.gp.targets import target
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 # An earlier study with fewer trials says too little about its objective.
 LEAST = 4

@@ -15,7 +15,7 @@ from dodona_server.algorithms.multi_fidelity.brackets import best_first
 from dodona_server.algorithms.multi_fidelity.fidelity import MAX_EPOCHS, OPTIONS, fidelity_of
 from dodona_server.algorithms.multi_fidelity.sampler import SAMPLER, sampler_of
 from dodona_server.algorithms.multi_fidelity.trials import Rungs, RungTrial
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 DEFAULT_FACTOR = 3
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dodona_server.algorithms.contract.options import integer, real
-from dodona_server.domain.continuation import Budget
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Discrete, Double, Parameter, SearchSpace, Value
-from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.study import StudySpec
+from dodona_server.domain.trials.continuation import Budget
+from dodona_server.domain.trials.trial import Trial
 
 DEFAULT_MAX_RESOURCE = 100
 MAX_EPOCHS = 1_000_000

@@ -24,7 +24,7 @@ from dodona_server.algorithms.multi_fidelity.sampler import SAMPLER, sampler_of
 from dodona_server.algorithms.multi_fidelity.trials import Rungs
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 DEFAULT_FACTOR = 3
 MAX_ITERATIONS = 1_000_000

@@ -20,7 +20,7 @@ from dodona_server.algorithms.multi_fidelity.trials import Rungs, RungTrial
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, SearchSpace, Value
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 DEFAULT_POPULATION = 10
 MAX_POPULATION = 10_000

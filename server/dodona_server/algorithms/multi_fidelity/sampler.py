@@ -20,10 +20,10 @@ from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.simple.random_search import RANDOM
 from dodona_server.algorithms.simple.sampling import half_hinted, sample
 from dodona_server.algorithms.tpe.search import Tpe
-from dodona_server.domain.continuation import budget_of, without_tuner_values
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.studies.study import StudySpec
+from dodona_server.domain.trials.continuation import budget_of, without_tuner_values
+from dodona_server.domain.trials.trial import Trial, TrialState
 
 SAMPLER = "sampler"
 _RANDOM = "RANDOM"

@@ -16,7 +16,7 @@ from dodona_server.algorithms.multi_fidelity.brackets import Rung, suggest_in
 from dodona_server.algorithms.multi_fidelity.fidelity import MAX_EPOCHS, OPTIONS, Fidelity, fidelity_of
 from dodona_server.algorithms.multi_fidelity.sampler import SAMPLER, sampler_of
 from dodona_server.algorithms.multi_fidelity.trials import Rungs
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 DEFAULT_TRIALS = 100
 MAX_TRIALS = 1_000_000

@@ -13,10 +13,10 @@ from dodona_server.algorithms.contract.results import ResultReader
 from dodona_server.algorithms.multi_fidelity.fidelity import Fidelity
 from dodona_server.algorithms.multi_fidelity.sampler import Sampler
 from dodona_server.algorithms.simple.sampling import sample
-from dodona_server.domain.continuation import Budget, budget_of, resumed_from, without_tuner_values
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import SearchSpace, Value
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trials.continuation import Budget, budget_of, resumed_from, without_tuner_values
+from dodona_server.domain.trials.trial import Trial
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ import numpy as np
 from dodona_server.algorithms.contract.algorithm import Request
 from dodona_server.curve_model.curves import Array
 from dodona_server.curve_model.model import CurveModel, fit_table
-from dodona_server.domain.trial import TrialState
+from dodona_server.domain.trials.trial import TrialState
 
 _BEGUN = (TrialState.ACTIVE, TrialState.STOPPING)
 

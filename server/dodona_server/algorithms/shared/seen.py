@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dodona_server.algorithms.contract.algorithm import Request, Suggestion
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.algorithms.space.finite import small_grid
-from dodona_server.domain.continuation import without_tuner_values
 from dodona_server.domain.space import Value
+from dodona_server.domain.trials.continuation import without_tuner_values
 
 # How many proposals, and then how many random points, are drawn before a repeat is accepted.
 MAX_PROPOSALS = 10

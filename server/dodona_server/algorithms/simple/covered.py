@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from dodona_server.domain.space import Value
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trials.trial import Trial
 
 _Names = tuple[str, ...]
 

@@ -10,7 +10,7 @@ from dodona_server.algorithms.simple.covered import Covered
 from dodona_server.algorithms.space.grid import Grid
 from dodona_server.algorithms.space.permutation import Permutation
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 # KerasTuner's number for a Float without a step.
 DEFAULT_POINTS = 10

@@ -11,7 +11,7 @@ from dodona_server.algorithms.simple.sampling import half_hinted
 from dodona_server.algorithms.space.finite import MAX_SMALL, without_repeats
 from dodona_server.algorithms.space.grid import Grid, count_points
 from dodona_server.domain.space import SearchSpace, Value
-from dodona_server.domain.study import Study, StudySpec
+from dodona_server.domain.studies.study import Study, StudySpec
 
 # KerasTuner's number: after this many repeated draws in a row, a space counts as exhausted.
 MAX_COLLISIONS = 20

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable, Mapping
 
 from dodona_server.algorithms.space.unit_interval import Axis, spread
-from dodona_server.domain.hint import Hint, Sure
 from dodona_server.domain.space import (
     Categorical,
     Discrete,
@@ -22,7 +21,8 @@ from dodona_server.domain.space import (
     SearchSpace,
     Value,
 )
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.hint import Hint, Sure
+from dodona_server.domain.studies.study import StudySpec
 
 # The standard deviation around a hinted value, as a part of the axis, and the uniform part of the density.
 WIDTH = {Sure.VAGUELY: 0.25, Sure.FAIRLY: 0.12, Sure.VERY: 0.06}

@@ -22,7 +22,7 @@ from skopt.utils import cook_estimator
 from dodona_server.algorithms.space.tree import Dimension, Tree
 from dodona_server.algorithms.space.unit_interval import CENTER
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Option
+from dodona_server.domain.studies.study import Option
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, Initi
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.space.tree import Tree
 from dodona_server.domain.errors import InvalidArgument
-from dodona_server.domain.study import Option, StudySpec
+from dodona_server.domain.studies.study import Option, StudySpec
 
 # "EIps" and "PIps" need the duration of trials, "MES" and "PVRS" fail with categories; these always work.
 ACQUISITIONS = ("gp_hedge", "EI", "LCB", "PI")

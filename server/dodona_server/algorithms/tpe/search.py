@@ -19,11 +19,11 @@ from dodona_server.algorithms.shared.initial_design import INITIAL_DESIGN, Initi
 from dodona_server.algorithms.shared.seen import SeenPoints
 from dodona_server.algorithms.simple.sampling import hinted
 from dodona_server.algorithms.space.tree import Cells, Tree
-from dodona_server.domain.continuation import without_tuner_values
-from dodona_server.domain.hint import Sure
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import StudySpec
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.hint import Sure
+from dodona_server.domain.studies.study import StudySpec
+from dodona_server.domain.trials.continuation import without_tuner_values
+from dodona_server.domain.trials.trial import Trial
 
 DEFAULT_INITIAL = 10
 DEFAULT_CANDIDATES = 24

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from fastapi import Response
 
-from dodona_server.api.answer import Answer, written
 from dodona_server.api.caip import render
-from dodona_server.api.pieces import are_short, operation_in_pieces, trial_in_pieces
+from dodona_server.api.front.answer import Answer, written
+from dodona_server.api.front.pieces import are_short, operation_in_pieces, trial_in_pieces
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.trial import Trial
 from dodona_server.service.operations import StopCheck, SuggestResult
 
 

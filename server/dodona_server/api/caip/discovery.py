@@ -12,8 +12,8 @@ from typing import Any, cast
 from pydantic.json_schema import models_json_schema
 
 from dodona_schemas.base import WireModel
-from dodona_server.api.call import Call, Dialect
-from dodona_server.api.calls import CALLS, LOCATION
+from dodona_server.api.calls.call import Call, Dialect
+from dodona_server.api.calls.table import CALLS, LOCATION
 
 _CALLS = [
     call for call in CALLS if call.dialect is Dialect.AIPLATFORM and call.documented and call.path.startswith(LOCATION)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dodona_server.api.body import followed_by
-from dodona_server.api.call import AIPLATFORM_ROOT, Dialect
-from dodona_server.api.calls import CALLS, LOCATION, STUDIES
-from dodona_server.api.read import SMALL_BYTES, parse_body
+from dodona_server.api.calls.call import AIPLATFORM_ROOT, Dialect
+from dodona_server.api.calls.table import CALLS, LOCATION, STUDIES
+from dodona_server.api.front.body import followed_by
+from dodona_server.api.front.read import SMALL_BYTES, parse_body
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 

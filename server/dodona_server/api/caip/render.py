@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dodona_schemas import caip as wire
 from dodona_schemas.vertex import StudyState
 from dodona_server.api.caip.spec import write_spec
-from dodona_server.api.shared import read_metrics, read_values, timestamp
+from dodona_server.api.front.shared import read_metrics, read_values, timestamp
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Study
-from dodona_server.domain.study import StudyState as State
-from dodona_server.domain.trial import Measurement, Trial, TrialState
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.studies.study import StudyState as State
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from dodona_server.service.operations import StopCheck, SuggestResult
 
 _STATES = {

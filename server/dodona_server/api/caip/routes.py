@@ -12,21 +12,21 @@ from fastapi import Query, Request, Response
 from dodona_schemas import caip as wire
 from dodona_schemas.caip_vertex import ml_field
 from dodona_schemas.vertex import Empty, EmptyRequest
-from dodona_server.api.answer import Answer
 from dodona_server.api.caip import answers, render
 from dodona_server.api.caip.discovery import document
 from dodona_server.api.caip.spec import read_spec
-from dodona_server.api.call import AIPLATFORM_ROOT, Dialect
-from dodona_server.api.fields import vertex_field
-from dodona_server.api.paging import MAX_PAGE_SIZE
-from dodona_server.api.route import InLocation, LenientRoute, OfStudy, OfTrial, Routes
-from dodona_server.api.streaming import all_pages
+from dodona_server.api.calls.call import AIPLATFORM_ROOT, Dialect
+from dodona_server.api.calls.fields import vertex_field
+from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.paging import MAX_PAGE_SIZE
+from dodona_server.api.front.route import InLocation, LenientRoute, OfStudy, OfTrial, Routes
+from dodona_server.api.front.streaming import all_pages
 from dodona_server.api.vertex.loop import View
 from dodona_server.api.vertex.routes import OfView
 from dodona_server.aside import aside
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.domain.trials.trial import Measurement, Trial
 from dodona_server.parts import Operations, Queries, Studies, Suggestions, Trials
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.trials.queries import TrialQueries

@@ -9,7 +9,7 @@ from dodona_schemas.caip_vertex import to_config, to_spec
 from dodona_server.api.vertex import spec as vertex
 from dodona_server.domain.errors import InvalidArgument, inside
 from dodona_server.domain.space import Parameter
-from dodona_server.domain.study import StudySpec
+from dodona_server.domain.studies.study import StudySpec
 
 
 def read_spec(config: wire.MlStudyConfig) -> StudySpec:

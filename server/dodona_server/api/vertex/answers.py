@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from fastapi import Response
 
 from dodona_schemas.base import WireModel
-from dodona_server.api.answer import Answer, array, with_fields, written
-from dodona_server.api.pieces import are_short, is_long, metadata_in_pieces, operation_in_pieces, trial_in_pieces
+from dodona_server.api.front.answer import Answer, array, with_fields, written
+from dodona_server.api.front.pieces import are_short, is_long, metadata_in_pieces, operation_in_pieces, trial_in_pieces
 from dodona_server.api.vertex import render
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.trial import Trial
 from dodona_server.service.operations import SuggestResult
 
 

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import Path, Response
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.answer import Answer
-from dodona_server.api.call import Dialect
-from dodona_server.api.route import InLocation, RequestId, Routes
-from dodona_server.api.shared import timestamp
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.route import InLocation, RequestId, Routes
+from dodona_server.api.front.shared import timestamp
 from dodona_server.api.vertex import answers
-from dodona_server.domain.deleted_study import DeletedStudy
+from dodona_server.domain.studies.deleted_study import DeletedStudy
 from dodona_server.parts import Deleted
 
 routes = Routes(Dialect.OWN)

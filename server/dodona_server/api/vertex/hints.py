@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from dodona_schemas import vertex as wire
 from dodona_server.domain.errors import InvalidArgument, inside
-from dodona_server.domain.hint import Hint, Sure
+from dodona_server.domain.studies.hint import Hint, Sure
 
 _SURE = {
     wire.Sureness.SURENESS_UNSPECIFIED: Sure.FAIRLY,

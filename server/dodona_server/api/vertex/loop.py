@@ -21,17 +21,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
-from dodona_server.api.call import Call, pattern_of
-from dodona_server.api.calls import CALLS
-from dodona_server.api.errors import domain_response
-from dodona_server.api.observed import note_route
-from dodona_server.api.principal import principal_of
-from dodona_server.api.read import read_message
+from dodona_server.api.calls.call import Call, pattern_of
+from dodona_server.api.calls.table import CALLS
+from dodona_server.api.front.errors import domain_response
+from dodona_server.api.front.observed import note_route
+from dodona_server.api.front.principal import principal_of
+from dodona_server.api.front.read import read_message
 from dodona_server.api.vertex import answers, render
 from dodona_server.aside import aside
 from dodona_server.domain.errors import DodonaError, InvalidArgument
 from dodona_server.domain.names import Location, StudyName, TrialName
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.trials.trial import Trial
 from dodona_server.domain.worker import MAX_AGENT_LENGTH
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.suggest import SuggestionService

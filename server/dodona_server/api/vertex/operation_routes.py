@@ -8,11 +8,11 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Response
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.answer import Answer, written
-from dodona_server.api.call import Dialect
-from dodona_server.api.calls import GOOGLE_ROOT
-from dodona_server.api.paging import page_size, read_text_token, write_token
-from dodona_server.api.route import InLocation, OfTrial, PageSize, PageToken, RequestId, Routes
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.calls.table import GOOGLE_ROOT
+from dodona_server.api.front.answer import Answer, written
+from dodona_server.api.front.paging import page_size, read_text_token, write_token
+from dodona_server.api.front.route import InLocation, OfTrial, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.loop import View
 from dodona_server.api.vertex.routes import OfView

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 
 from dodona_schemas import vertex as wire
 from dodona_schemas.base import own_fields, unchecked
-from dodona_server.api.shared import read_metrics, read_values, timestamp
+from dodona_server.api.front.shared import read_metrics, read_values, timestamp
 from dodona_server.api.vertex.spec import write_spec
-from dodona_server.domain.budget import Usage
 from dodona_server.domain.event import Event
-from dodona_server.domain.explanation import PROBABILITY, Explanation
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.prior_study import PriorStudy
-from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.domain.studies.budget import Usage
+from dodona_server.domain.studies.prior_study import PriorStudy
+from dodona_server.domain.studies.study import Study, StudyState
+from dodona_server.domain.trials.explanation import PROBABILITY, Explanation
+from dodona_server.domain.trials.trial import Measurement, Trial
 from dodona_server.service.operations import StopCheck, SuggestResult
 from dodona_server.service.trials.attempts import Attempt
 from dodona_server.service.trials.explanations import Why

@@ -10,9 +10,9 @@ from typing import Annotated
 from fastapi import Depends, Query, Request, Response
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.answer import Answer
-from dodona_server.api.call import Dialect
-from dodona_server.api.paging import (
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.paging import (
     MAX_PAGE_SIZE,
     page_size,
     read_ranking_token,
@@ -20,14 +20,14 @@ from dodona_server.api.paging import (
     write_ranking_token,
     write_token,
 )
-from dodona_server.api.route import OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
-from dodona_server.api.streaming import all_pages
+from dodona_server.api.front.route import OfStudy, OfTrial, PageSize, PageToken, RequestId, Routes
+from dodona_server.api.front.streaming import all_pages
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.loop import TrialCalls, View, read_view
 from dodona_server.aside import aside
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
-from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.domain.trials.trial import Measurement, Trial
 from dodona_server.parts import Explained, ProjectQuotas, Queries, Trials, part
 from dodona_server.service.trials.queries import Filtered
 from dodona_server.service.trials.reports import Report, Result

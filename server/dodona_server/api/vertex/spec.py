@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import NoReturn
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.shared import timestamp
+from dodona_server.api.front.shared import timestamp
 from dodona_server.api.vertex.hints import read_hints, write_priors
 from dodona_server.api.vertex.space import read_parameters, write_parameter
-from dodona_server.domain.budget import StoppingConfig, TimeConstraint
 from dodona_server.domain.errors import Field, InvalidArgument, inside
-from dodona_server.domain.hint import checked_hints
 from dodona_server.domain.space import Categorical, SearchSpace
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import DEFAULT_MAX_ATTEMPTS, Goal, Metric, Noise, Safety, Selection, StudySpec
+from dodona_server.domain.studies.budget import StoppingConfig, TimeConstraint
+from dodona_server.domain.studies.hint import checked_hints
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.study import DEFAULT_MAX_ATTEMPTS, Goal, Metric, Noise, Safety, Selection, StudySpec
 
 _NOISES = {
     wire.ObservationNoise.OBSERVATION_NOISE_UNSPECIFIED: Noise.UNSPECIFIED,

@@ -5,19 +5,19 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.answer import Answer
-from dodona_server.api.call import Dialect
-from dodona_server.api.paging import page_size, read_token, write_token
-from dodona_server.api.principal import OfPrincipal, note
-from dodona_server.api.route import InLocation, OfStudy, PageSize, PageToken, RequestId, Routes
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.paging import page_size, read_token, write_token
+from dodona_server.api.front.principal import OfPrincipal, note
+from dodona_server.api.front.route import InLocation, OfStudy, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.hints import read_hints, read_named_priors
 from dodona_server.api.vertex.space import read_parameters
 from dodona_server.api.vertex.spec import check_rule, read_budget, read_spec, read_stopping_rule, write_spec
 from dodona_server.aside import aside
-from dodona_server.domain.access import check_visible
+from dodona_server.domain.access.roles import check_visible
 from dodona_server.domain.names import TrialName
-from dodona_server.domain.study_states import StudyVerb
+from dodona_server.domain.studies.study_states import StudyVerb
 from dodona_server.parts import Hindsights, ProjectQuotas, Steering, Studies, Used
 
 routes = Routes(Dialect.VERTEX, Dialect.OWN)

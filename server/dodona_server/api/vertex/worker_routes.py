@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from dodona_schemas import vertex as wire
-from dodona_server.api.answer import Answer
-from dodona_server.api.call import Dialect
-from dodona_server.api.paging import page_size, read_token, write_token
-from dodona_server.api.route import InLocation, OfStudy, PageSize, PageToken, Routes
-from dodona_server.api.shared import timestamp
+from dodona_server.api.calls.call import Dialect
+from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.paging import page_size, read_token, write_token
+from dodona_server.api.front.route import InLocation, OfStudy, PageSize, PageToken, Routes
+from dodona_server.api.front.shared import timestamp
 from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.worker import Worker
 from dodona_server.parts import Workers

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 
-from dodona_server.domain.access import Principal
+from dodona_server.domain.access.roles import Principal
 from dodona_server.storage.access import audit
 from dodona_server.storage.access.audit import Entry
-from dodona_server.storage.store import Store
+from dodona_server.storage.engine.store import Store
 
 PAGE = 500
 KEPT_SECONDS = 365 * 24 * 3600.0

@@ -18,14 +18,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from dodona_server.domain.access import TOKEN_HOLDER, Principal, Role
-from dodona_server.domain.credentials import Secret
+from dodona_server.domain.access.credentials import Secret
+from dodona_server.domain.access.roles import TOKEN_HOLDER, Principal, Role
 from dodona_server.domain.errors import Unavailable
 from dodona_server.service.access.keys import Keys
 from dodona_server.service.access.people import principal_of
 from dodona_server.storage.access import accounts
 from dodona_server.storage.access.secret import server_secret
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
 
 logger = logging.getLogger("dodona")
 

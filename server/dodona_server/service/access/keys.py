@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from dodona_server.domain.credentials import Secret
+from dodona_server.domain.access.credentials import Secret
 from dodona_server.storage.access.accounts import Digest
 
 

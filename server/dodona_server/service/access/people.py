@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
-from dodona_server.domain.access import Principal, Role
-from dodona_server.domain.credentials import Person, check_name, check_project, check_role
+from dodona_server.domain.access.credentials import Person, check_name, check_project, check_role
+from dodona_server.domain.access.roles import Principal, Role
 from dodona_server.domain.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from dodona_server.service.access.tokens import check_grant
 from dodona_server.storage.access import accounts
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
 
 MAX_PEOPLE = 10_000
 

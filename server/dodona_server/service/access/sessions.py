@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from dodona_server.domain.credentials import Secret
+from dodona_server.domain.access.credentials import Secret
 from dodona_server.service.access.keys import Keys
 from dodona_server.storage.access import accounts
 from dodona_server.storage.access.accounts import Session
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
 
 # The longest time, however often it is used; see `gate.IDLE_SECONDS` for one that is not.
 LIFETIME_SECONDS = 7 * 24 * 3600.0

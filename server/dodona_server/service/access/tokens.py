@@ -6,12 +6,12 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
-from dodona_server.domain.access import ALL, Principal, Role
-from dodona_server.domain.credentials import Secret, Token, check_name, check_project, check_role
+from dodona_server.domain.access.credentials import Secret, Token, check_name, check_project, check_role
+from dodona_server.domain.access.roles import ALL, Principal, Role
 from dodona_server.domain.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from dodona_server.service.access.keys import Keys
 from dodona_server.storage.access import accounts
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
 
 # How long the old token is valid beside the new one, so that its users can change over.
 OVERLAP_SECONDS = 24 * 3600.0

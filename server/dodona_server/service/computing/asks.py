@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from dodona_server.algorithms.contract.algorithm import Suggestion
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.study import Study, Version
+from dodona_server.domain.studies.study import Study, Version
 from dodona_server.service.computing.pool import Answer
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.algorithms.contract.algorithm import Suggestion
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.study import Study
 from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed, Source
 from dodona_server.service.computing.pool import Answer
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dodona_server.curve_model.curves import Progress, Table, goes_on, rungs_of
-from dodona_server.domain.trial import TrialState
-from dodona_server.storage import curves
-from dodona_server.storage.curves import Span
-from dodona_server.storage.store import Transaction
+from dodona_server.domain.trials.trial import TrialState
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.trials import curves
+from dodona_server.storage.trials.curves import Span
 
 _RUNNING = {TrialState.REQUESTED, TrialState.ACTIVE}
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from dodona_server.curve_model.curves import Table
-from dodona_server.domain.trial import Measurement
+from dodona_server.domain.trials.trial import Measurement
 from dodona_server.service.computing.curve_table import read_table
-from dodona_server.storage import measurements
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.trials import measurements
 
 # How many trials' measurements are read in one statement.
 PAGE = 500

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dodona_server.algorithms.contract.algorithm import Suggestion
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.study import Version
-from dodona_server.storage.store import Store, in_thread
+from dodona_server.domain.studies.study import Version
+from dodona_server.storage.engine.store import Store, in_thread
 
 if TYPE_CHECKING:
     # Not before there is a model: it needs NumPy and SciPy, which take half a second and memory.

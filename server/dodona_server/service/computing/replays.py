@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dodona_server.domain.listing import Among, Listing
-from dodona_server.domain.study import Goal, Study
-from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.domain.studies.study import Goal, Study
+from dodona_server.domain.trials.listing import Among, Listing
+from dodona_server.domain.trials.trial import Measurement, Trial
 from dodona_server.stopping.replay import Replay, Training, replay
-from dodona_server.storage import listing, measurements, studies
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import listing, measurements
 
 # The latest trials, and the measurements of each; more would take longer than a reader waits.
 MOST_TRIALS, MOST_POINTS = 128, 100

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import DodonaError
-from dodona_server.domain.study import Study, StudyState
+from dodona_server.domain.studies.study import Study, StudyState
 from dodona_server.service.computing.asks import Ask, Computed
 from dodona_server.service.computing.computations import Computations, Shares
 from dodona_server.service.computing.curve_models import CurveModels

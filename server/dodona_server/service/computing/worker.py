@@ -14,16 +14,17 @@ from dodona_server.algorithms.contract.algorithm import Curves, NoCurves
 from dodona_server.algorithms.registry import Prior, Problem, Request, Suggestion, algorithm_for
 from dodona_server.curve_model.model import fit_table
 from dodona_server.domain.errors import DodonaError
-from dodona_server.domain.study import Study, Version
-from dodona_server.domain.time_left import time_left
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.studies.study import Study, Version
+from dodona_server.domain.studies.time_left import time_left
+from dodona_server.domain.trials.trial import Trial, TrialState
 from dodona_server.service.computing.curve_table import read_table
 from dodona_server.service.computing.curves import StoredCurves
 from dodona_server.service.computing.pool import Answer, CurveJob, FittedCurves, Job, Replayed, ReplayJob
 from dodona_server.service.computing.replays import replayed
-from dodona_server.storage import ranking, studies, trials
-from dodona_server.storage.opening import open_reader
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.schema.opening import open_reader
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import ranking, trials
 
 PAGE = 5000
 # The number of latest trials in the median duration.

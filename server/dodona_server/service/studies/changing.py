@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.study import Study
 from dodona_server.service.idempotency import IdempotentCall
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.storage import events
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
 
 
 class Changing:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from dodona_server.domain.deleted_study import DeletedStudy
 from dodona_server.domain.errors import AlreadyExists, DodonaError, InvalidArgument, NotFound
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.deleted_study import DeletedStudy
+from dodona_server.domain.studies.study import Study
 from dodona_server.service.idempotency import IdempotentCall
-from dodona_server.storage import deleted_studies, studies
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.studies import deleted_studies, studies
 
 
 class DeletedStudyService:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study, StudySpec
-from dodona_server.storage import studies
-from dodona_server.storage.store import Transaction
+from dodona_server.domain.studies.study import Study, StudySpec
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.studies import studies
 
 
 def get_study(transaction: Transaction, name: StudyName, *, lock: bool = False) -> Study:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dodona_server.domain.budget import Usage
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.study import Study
+from dodona_server.domain.studies.budget import Usage
+from dodona_server.domain.studies.study import Study
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.usage import usage_of
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
 
 
 class UsageQueries:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 
 from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import DodonaError
-from dodona_server.domain.explanation import read_explanation
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.prior_study import PriorStudy
-from dodona_server.domain.similarity import most_similar, similarity
-from dodona_server.domain.study import Study, StudySpec
-from dodona_server.storage import listing, ranking, studies, study_list
-from dodona_server.storage.store import Transaction
+from dodona_server.domain.studies.prior_study import PriorStudy
+from dodona_server.domain.studies.similarity import most_similar, similarity
+from dodona_server.domain.studies.study import Study, StudySpec
+from dodona_server.domain.trials.explanation import read_explanation
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.studies import studies, study_list
+from dodona_server.storage.trials import listing, ranking
 
 # A study with fewer results is not found.
 LEAST_RESULTS = 10

@@ -8,18 +8,19 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 
 from dodona_server.algorithms.registry import algorithm_for
-from dodona_server.domain.difference import Difference, first_difference
 from dodona_server.domain.errors import AlreadyExists, DodonaError, Field, NotFound, inside
 from dodona_server.domain.event import EventKind
-from dodona_server.domain.hint import Hint, checked_hints
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import Location, StudyName, check_display_name, is_id
 from dodona_server.domain.page import Page
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import Parameter
-from dodona_server.domain.study import Study, StudySpec, StudyState
-from dodona_server.domain.study_states import STUDY_TRANSITIONS, MoveStudy, StudyVerb
-from dodona_server.domain.trial_states import Ignore, Refuse, refusal
+from dodona_server.domain.states import Ignore, Refuse
+from dodona_server.domain.studies.difference import Difference, first_difference
+from dodona_server.domain.studies.hint import Hint, checked_hints
+from dodona_server.domain.studies.study import Study, StudySpec, StudyState
+from dodona_server.domain.studies.study_states import STUDY_TRANSITIONS, MoveStudy, StudyVerb
+from dodona_server.domain.trials.trial_states import refusal
 from dodona_server.service.budget import complete_if_over, why_over
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
@@ -32,9 +33,9 @@ from dodona_server.service.studies.prior_studies import (
     with_prior_studies,
     worded,
 )
-from dodona_server.storage import deleted_studies, studies
-from dodona_server.storage.store import Store, Transaction, after_commit
-from dodona_server.storage.studies import NO_METADATA
+from dodona_server.storage.engine.store import Store, Transaction, after_commit
+from dodona_server.storage.studies import deleted_studies, studies
+from dodona_server.storage.studies.studies import NO_METADATA
 
 # By default a deleted study can be brought back for a week.
 KEPT_SECONDS = 7 * 24 * 3600.0

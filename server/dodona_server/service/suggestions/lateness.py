@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from dodona_server.algorithms.contract.algorithm import Suggestion
 from dodona_server.algorithms.contract.durations import LEAST, LIKELY, measured
-from dodona_server.domain.listing import Among, Listing
-from dodona_server.domain.study import Study
-from dodona_server.domain.time_left import seconds_left
-from dodona_server.storage import listing
-from dodona_server.storage.store import Transaction
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.studies.time_left import seconds_left
+from dodona_server.domain.trials.listing import Among, Listing
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.trials import listing
 
 # The number of latest trials whose durations are compared with the time left.
 LATEST = 50

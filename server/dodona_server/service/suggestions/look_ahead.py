@@ -9,13 +9,15 @@ from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import inside
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.space import MAX_PARAMETERS, SearchSpace
-from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.trial import Trial, TrialState
+from dodona_server.domain.studies.study import Study, StudyState
+from dodona_server.domain.trials.trial import Trial, TrialState
 from dodona_server.service.budget import limit_reached
 from dodona_server.service.suggestions.request import SuggestRequest
-from dodona_server.storage import operations, studies, trials
+from dodona_server.storage import operations
+from dodona_server.storage.engine.store import Transaction
 from dodona_server.storage.operations import SuggestOperation
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import trials
 
 # What precedes the id in a reference to an operation.
 OPERATIONS = "operations/"

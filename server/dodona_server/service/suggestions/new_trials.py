@@ -10,22 +10,24 @@ from dodona_server.algorithms.contexts import suggest_in
 from dodona_server.algorithms.contract.algorithm import STAND_IN
 from dodona_server.algorithms.registry import Problem, Request, Suggestion, algorithm_for
 from dodona_server.domain.event import SERVER, Event, EventKind
-from dodona_server.domain.explanation import EXPLANATION
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import SearchSpace
-from dodona_server.domain.study import Study
-from dodona_server.domain.time_left import TOO_LATE
-from dodona_server.domain.transitions import Draft, Facts, allowed_step
-from dodona_server.domain.trial import Trial
-from dodona_server.domain.trial_states import Verb
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.studies.time_left import TOO_LATE
+from dodona_server.domain.trials.explanation import EXPLANATION
+from dodona_server.domain.trials.transitions import Draft, Facts, allowed_step
+from dodona_server.domain.trials.trial import Trial
+from dodona_server.domain.trials.trial_states import Verb
 from dodona_server.observation import metrics
 from dodona_server.service.computing.asks import AlgorithmFailed, Computed, Source
 from dodona_server.service.saving import save
 from dodona_server.service.suggestions.lateness import are_late, is_too_late
 from dodona_server.service.suggestions.look_ahead import PointsNeeded, spaces_of
 from dodona_server.service.suggestions.request import SuggestRequest
-from dodona_server.storage import events, studies, trials
-from dodona_server.storage.store import Transaction, after_commit
+from dodona_server.storage import events
+from dodona_server.storage.engine.store import Transaction, after_commit
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import trials
 
 # How many trials created during a computation its points are compared with.
 MAX_MADE_MEANWHILE = 1000

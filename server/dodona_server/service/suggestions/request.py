@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import Actor, ActorKind
 from dodona_server.domain.names import StudyName
-from dodona_server.domain.trial import Lease
+from dodona_server.domain.trials.trial import Lease
 from dodona_server.service.idempotency import Request
 
 MAX_SUGGESTIONS = 1000

@@ -16,10 +16,10 @@ from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.reasons import shortened
 from dodona_server.domain.space import agrees
-from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.transitions import Facts, Step, transition
-from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.domain.trial_states import Verb
+from dodona_server.domain.studies.study import Study, StudyState
+from dodona_server.domain.trials.transitions import Facts, Step, transition
+from dodona_server.domain.trials.trial import Trial, TrialState
+from dodona_server.domain.trials.trial_states import Verb
 from dodona_server.domain.worker import StopOrder
 from dodona_server.observation import metrics, tracing
 from dodona_server.service.budget import complete_if_over, complete_study
@@ -34,9 +34,11 @@ from dodona_server.service.suggestions.new_trials import SuggestRound, create, f
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns
 from dodona_server.service.trials.ending import expire
-from dodona_server.storage import events, leases, operations, studies, trials, workers
+from dodona_server.storage import events, operations, workers
+from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.operations import SuggestOperation
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import leases, trials
 
 MAX_WAIT_SECONDS = 30.0
 # How many queued trials are searched for those that match a context.

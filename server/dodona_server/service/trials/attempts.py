@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from dodona_server.domain.errors import Aborted, DodonaError, NotFound
 from dodona_server.domain.event import Actor, ActorKind
 from dodona_server.domain.names import TrialName
-from dodona_server.domain.transitions import Facts, Step, transition
-from dodona_server.domain.trial import Trial, TrialState
-from dodona_server.domain.trial_states import Ignore, Refuse, Verb, refusal
+from dodona_server.domain.states import Ignore, Refuse
+from dodona_server.domain.trials.transitions import Facts, Step, transition
+from dodona_server.domain.trials.trial import Trial, TrialState
+from dodona_server.domain.trials.trial_states import Verb, refusal
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage import trials
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.trials import trials
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.event import USER
-from dodona_server.domain.study import Study
-from dodona_server.domain.transitions import Draft, Facts, Step, allowed_step
-from dodona_server.domain.trial import FinalResult, Measurement, final_result
-from dodona_server.domain.trial_states import Verb
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.transitions import Draft, Facts, Step, allowed_step
+from dodona_server.domain.trials.trial import FinalResult, Measurement, final_result
+from dodona_server.domain.trials.trial_states import Verb
 from dodona_server.service.trials.reports import Result
 
 

@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dodona_server.domain.continuation import TUNER_PREFIX
 from dodona_server.domain.errors import DodonaError, FailedPrecondition
 from dodona_server.domain.event import Actor
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.transitions import (
+from dodona_server.domain.states import Ignore, Refuse
+from dodona_server.domain.studies.study import Study, StudyState
+from dodona_server.domain.trials.continuation import TUNER_PREFIX
+from dodona_server.domain.trials.transitions import (
     NO_MEASUREMENT,
     Effect,
     Facts,
@@ -21,14 +22,16 @@ from dodona_server.domain.transitions import (
     transition,
     with_result,
 )
-from dodona_server.domain.trial import FinalResult, Measurement, Trial, TrialState, final_result
-from dodona_server.domain.trial_states import Ignore, Refuse, Verb, why_refused
+from dodona_server.domain.trials.trial import FinalResult, Measurement, Trial, TrialState, final_result
+from dodona_server.domain.trials.trial_states import Verb, why_refused
 from dodona_server.service.budget import complete_if_over
 from dodona_server.service.saving import save
 from dodona_server.service.trials.attempts import Attempt, actor_of, check_attempt, reclaim, refusal_to, same
 from dodona_server.service.trials.predicting import predicted, renew
-from dodona_server.storage import measurements, ranking, studies, trials, workers
-from dodona_server.storage.store import Transaction
+from dodona_server.storage import workers
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import measurements, ranking, trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ def count_ended(transaction: Transaction, study: Study, ended: Trial, now: float
     """Count a finished trial into the study's budget; see `apply`."""
     if study.spec.stopping.needs_progress:
         value = ranking.objective(study, ended)
-        progress = study.progress.after(study.spec, value, now, stopped=ended.stopped)
+        progress = study.progress.after(value, now, study.spec.objective.is_better, stopped=ended.stopped)
         studies.set_progress(transaction, study, progress)
         complete_if_over(transaction, dataclasses.replace(study, progress=progress), now)
     elif study.remaining_trials == 0:

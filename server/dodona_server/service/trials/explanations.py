@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dodona_server.domain.event import EventKind
-from dodona_server.domain.explanation import MATTERS, PROBABILITY, Explanation, read_explanation
-from dodona_server.domain.listing import Listing, Order
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.space import Value
-from dodona_server.domain.study import Goal, Study
-from dodona_server.domain.trial import Trial
+from dodona_server.domain.studies.study import Goal, Study
+from dodona_server.domain.trials.explanation import MATTERS, PROBABILITY, Explanation, read_explanation
+from dodona_server.domain.trials.listing import Listing, Order
+from dodona_server.domain.trials.trial import Trial
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import require_trial
-from dodona_server.storage import events, listing, ranking, trials
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import events
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.trials import listing, ranking, trials
 
 # How many of the latest trials are looked at to say how good the study's expectations are.
 LATEST = 200

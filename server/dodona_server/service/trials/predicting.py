@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dodona_server.domain.space import Value
-from dodona_server.domain.stopping_rule import StoppingMethod, StoppingRule
-from dodona_server.domain.study import Goal, Study
-from dodona_server.domain.trial import Measurement, Trial
+from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
+from dodona_server.domain.studies.study import Goal, Study
+from dodona_server.domain.trials.trial import Measurement, Trial
 from dodona_server.stopping.convex import DOUBLINGS, Autoregression, Gains, fit
-from dodona_server.storage import curves, ended_curves, trials
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.trials import curves, ended_curves, trials
 
 
 @dataclass(frozen=True, slots=True)

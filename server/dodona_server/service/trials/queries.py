@@ -7,16 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dodona_server.domain.errors import DodonaError
-from dodona_server.domain.filters import read_filter, read_order
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.page import Page
-from dodona_server.domain.pareto import Front
-from dodona_server.domain.study import Study
-from dodona_server.domain.trial import RankingPosition, Trial
+from dodona_server.domain.studies.study import Study
+from dodona_server.domain.trials.filters import read_filter, read_order
+from dodona_server.domain.trials.pareto import Front
+from dodona_server.domain.trials.trial import RankingPosition, Trial
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import require_trial
-from dodona_server.storage import filtered, measurements, ranking, studies, trials
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.studies import studies
+from dodona_server.storage.trials import filtered, measurements, ranking, trials
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 from dodona_server.domain.errors import DodonaError, InvalidArgument, inside
 from dodona_server.domain.names import TrialName
-from dodona_server.domain.study import MAX_METRIC_NAME_LENGTH
-from dodona_server.domain.transitions import Facts, Step
-from dodona_server.domain.trial import Measurement, Trial
-from dodona_server.domain.trial_states import Refuse, Verb
+from dodona_server.domain.states import Refuse
+from dodona_server.domain.studies.study import MAX_METRIC_NAME_LENGTH
+from dodona_server.domain.trials.transitions import Facts, Step
+from dodona_server.domain.trials.trial import Measurement, Trial
+from dodona_server.domain.trials.trial_states import Verb
 from dodona_server.service.computing.curve_models import CurveModels
 from dodona_server.service.saving import save
 from dodona_server.service.trials.attempts import Attempt, act, actor_of, check_attempt, lock_named, refusal_to, same
 from dodona_server.service.trials.stopping import judge
-from dodona_server.storage import measurements
-from dodona_server.storage.store import Transaction
-from dodona_server.storage.trials import Named
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.trials import measurements
+from dodona_server.storage.trials.trials import Named
 
 MAX_REPORTS = 1000
 MAX_METRICS = 1000

@@ -6,21 +6,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dodona_server.domain.curve import CurvePoint, first_point
 from dodona_server.domain.event import SERVER
-from dodona_server.domain.listing import Listing
-from dodona_server.domain.stopping_rule import StoppingMethod
-from dodona_server.domain.study import Goal, Study, StudySpec
-from dodona_server.domain.transitions import Facts, allowed_step
-from dodona_server.domain.trial import Measurement, Trial, TrialState
-from dodona_server.domain.trial_states import Verb
+from dodona_server.domain.studies.stopping_rule import StoppingMethod
+from dodona_server.domain.studies.study import Goal, Study, StudySpec
+from dodona_server.domain.trials.curve import CurvePoint, first_point
+from dodona_server.domain.trials.listing import Listing
+from dodona_server.domain.trials.transitions import Facts, allowed_step
+from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
+from dodona_server.domain.trials.trial_states import Verb
 from dodona_server.service.computing.curve_models import CurveModels
 from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_spec
 from dodona_server.stopping.contract import Case, Completed, Decision
 from dodona_server.stopping.registry import decide
-from dodona_server.storage import curves, ended_curves, listing, measurements
-from dodona_server.storage.store import Transaction, after_commit
+from dodona_server.storage.engine.store import Transaction, after_commit
+from dodona_server.storage.trials import curves, ended_curves, listing, measurements
 
 
 def judge(

@@ -9,10 +9,11 @@ from dodona_server.domain.errors import DodonaError, FailedPrecondition, Field, 
 from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
-from dodona_server.domain.study import Study, StudyState
-from dodona_server.domain.transitions import Facts, Step, transition
-from dodona_server.domain.trial import FinalResult, Measurement, Trial
-from dodona_server.domain.trial_states import Ignore, Refuse, Verb, refusal
+from dodona_server.domain.states import Ignore, Refuse
+from dodona_server.domain.studies.study import Study, StudyState
+from dodona_server.domain.trials.transitions import Facts, Step, transition
+from dodona_server.domain.trials.trial import FinalResult, Measurement, Trial
+from dodona_server.domain.trials.trial_states import Verb, refusal
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.idempotency import IdempotentCall, Request
 from dodona_server.service.quotas import NO_LIMITS, Quotas
@@ -31,9 +32,12 @@ from dodona_server.service.trials.create import new_trial
 from dodona_server.service.trials.ending import Ending, apply, count_ended, end, end_attempt
 from dodona_server.service.trials.queries import with_few_measurements
 from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_reports
-from dodona_server.storage import artifacts, events, measurements, studies, trials
-from dodona_server.storage.store import Store, Transaction, after_commit
-from dodona_server.storage.studies import NO_METADATA
+from dodona_server.storage import events
+from dodona_server.storage.artifacts import artifacts
+from dodona_server.storage.engine.store import Store, Transaction, after_commit
+from dodona_server.storage.studies import studies
+from dodona_server.storage.studies.studies import NO_METADATA
+from dodona_server.storage.trials import measurements, trials
 
 # Why a trial stops that no rule has stopped.
 REQUESTED = "a client asked for it"

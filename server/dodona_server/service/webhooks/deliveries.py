@@ -17,8 +17,9 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.event import Event
 from dodona_server.domain.webhook import Delivery, Webhook, body_of, delivery_id, headers_of, pause_after
 from dodona_server.service.webhooks.sender import TIMEOUT_SECONDS, Sender
-from dodona_server.storage import events, studies, webhooks
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage import events, webhooks
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.studies import studies
 from dodona_server.storage.webhooks import Behind
 
 logger = logging.getLogger("dodona")

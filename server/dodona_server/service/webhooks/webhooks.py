@@ -21,7 +21,7 @@ from dodona_server.domain.webhook import (
 )
 from dodona_server.service.webhooks.sender import Sender
 from dodona_server.storage import webhooks
-from dodona_server.storage.store import Store, Transaction
+from dodona_server.storage.engine.store import Store, Transaction
 
 MAX_WEBHOOKS = 20
 

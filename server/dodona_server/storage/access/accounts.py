@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from dodona_server.domain.access import Role
-from dodona_server.domain.credentials import Person, Token
-from dodona_server.storage.access.tables import access, members, people, sessions, tokens
-from dodona_server.storage.store import Transaction
+from dodona_server.domain.access.credentials import Person, Token
+from dodona_server.domain.access.roles import Role
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.tables.access import access, members, people, sessions, tokens
 
 _ROW = 1
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from dodona_server.storage.access.tables import audit
-from dodona_server.storage.store import Transaction
+from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.tables.access import audit
 
 # A longer text comes from a request, and says no more.
 MAX_LENGTH = 300

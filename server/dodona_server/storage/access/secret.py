@@ -14,8 +14,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from dodona_server.storage.access import accounts
+from dodona_server.storage.engine.store import Transaction
 from dodona_server.storage.errors import StoreUnusable
-from dodona_server.storage.store import Transaction
 
 
 def server_secret(transaction: Transaction, given: str | None) -> str:

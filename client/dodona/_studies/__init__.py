@@ -1,0 +1,1 @@
+"""Studies, and what people do with them."""

@@ -1,0 +1,1 @@
+"""Trials, and what keeps them alive."""

@@ -1,0 +1,1 @@
+"""Calls about access: sign-in, tokens, people, the audit log."""

@@ -1,0 +1,88 @@
+"""Who makes a request: `Guard` finds it out, each route checks it, and whatever handles the request can ask for it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dodona_server.api.front.errors import domain_response
+from dodona_server.domain.access.roles import ANYONE, AUDITED, RULES, Principal
+from dodona_server.domain.errors import DodonaError
+from dodona_server.service.access.audit import entry_of
+from dodona_server.storage.access.audit import Entry
+
+
+def remember(scope: Scope, principal: Principal) -> None:
+    """Store the principal of a request in its scope, and in those that are made from it."""
+    scope.setdefault("state", {})["principal"] = principal
+
+
+def principal_of(scope: Scope) -> Principal:
+    """Return the principal of a request that has passed `Guard`."""
+    principal: Principal = scope["state"]["principal"]
+    return principal
+
+
+async def _principal(request: Request) -> Principal:
+    return principal_of(request.scope)
+
+
+OfPrincipal = Annotated[Principal, Depends(_principal)]
+
+
+def checked(name: str, app: ASGIApp, *, changes: bool) -> ASGIApp:
+    """Return the part of a route that answers the call of that name, behind a check of the principal's roles.
+
+    What changes something is in the audit log before it is answered, and so are refusals.
+    """
+    audited = changes and name in AUDITED
+
+    async def check(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if RULES[name] is not ANYONE:
+                principal_of(scope).check(name, scope["path_params"].get("project"))
+        except DodonaError as error:
+            refused = domain_response(error)
+            await scope["app"].state.audit.record_refusal(_entry(scope, name, refused.status_code))
+            await refused(scope, receive, send)
+        else:
+            await app(scope, receive, _recording(scope, name, send) if audited else send)
+
+    return app if RULES[name] is ANYONE and not audited else check
+
+
+def note(scope: Scope, *, actor: str = "", target: str = "", project: str = "") -> None:
+    """Add to the audit log's entry about a request what its path does not say."""
+    scope["state"]["noted"] = {"actor": actor, "target": target, "project": project}
+
+
+def _recording(scope: Scope, name: str, send: Send) -> Send:
+    """Return a `send` that adds an entry to the audit log before the answer begins."""
+
+    async def record(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await scope["app"].state.audit.record(_entry(scope, name, message["status"]))
+        await send(message)
+
+    return record
+
+
+def _entry(scope: Scope, name: str, status: int) -> Entry:
+    noted = scope["state"].get("noted", {})
+    return entry_of(
+        noted.get("actor") or principal_of(scope).name,
+        address_in(scope),
+        name,
+        noted.get("project") or scope["path_params"].get("project", ""),
+        # Without the query, which may have a token.
+        noted.get("target") or scope["path"].removeprefix("/v1/"),
+        "done" if status < HTTPStatus.BAD_REQUEST else f"refused: {status}",
+    )
+
+
+def address_in(scope: Scope) -> str:
+    """Return the address that a request comes from."""
+    return str(scope["client"][0]) if scope.get("client") else ""

@@ -1,0 +1,1 @@
+"""Roles, and the credentials of those who have them."""

@@ -1,0 +1,1 @@
+"""Studies: their specs, states, budgets and lists."""

@@ -1,0 +1,1 @@
+"""Trials: their states, curves and lists."""

@@ -1,0 +1,1 @@
+"""Artifacts: their rows, and their bytes."""

@@ -1,0 +1,1 @@
+"""Copies of a database: archives, and moves between databases."""

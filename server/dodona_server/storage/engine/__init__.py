@@ -1,0 +1,1 @@
+"""How statements run: transactions, the two databases, and what both need."""

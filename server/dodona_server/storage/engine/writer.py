@@ -1,0 +1,144 @@
+"""Use cases that wait at the same time share a transaction, and its commit, which costs milliseconds if durable."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import exc
+
+from dodona_server.domain.errors import DodonaError, Unavailable
+from dodona_server.observation import metrics, tracing
+from dodona_server.storage.engine.store import Transaction, begin_use_case, has_written, unavailable
+
+T = TypeVar("T")
+
+# Limits how long the first of a batch waits for the last.
+MAX_BATCH = 256
+_END = object()
+
+
+@dataclass(slots=True)
+class Job:
+    """A use case, its caller's future, its result, and what it wants to be called after the commit."""
+
+    use_case: Callable[[Transaction], Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+    arrived: float = field(default_factory=time.perf_counter)
+
+    def run(self, transaction: Transaction) -> None:
+        """Run the use case and keep its result, or its refusal if it wrote nothing before.
+
+        Raises:
+            Exception: it failed; what it wrote has to be undone.
+        """
+        self.after_commit.clear()
+        begin_use_case(transaction, self.after_commit)
+        self.error = None
+        try:
+            self.result = self.use_case(transaction)
+            if isinstance(self.result, DodonaError):
+                raise self.result
+        except DodonaError as refusal:
+            if has_written(transaction):
+                raise
+            self.error = refusal
+
+
+class Writer:
+    """Threads that run use cases: those about the same thing run one at a time, in order of arrival.
+
+    Args:
+        threads: how many threads.
+        commit: runs a batch of jobs about one thing; it sets the result or error of each, and raises nothing.
+    """
+
+    def __init__(self, threads: int, commit: Callable[[list[Job]], None]) -> None:
+        self._commit = commit
+        self._lock = threading.Lock()
+        self._waiting: dict[Hashable, deque[Job]] = {}
+        self._all_done = threading.Condition(self._lock)
+        # The subjects of waiting jobs on which no thread is working.
+        self._ready: queue.SimpleQueue[Hashable] = queue.SimpleQueue()
+        self._closed = False
+        self._threads = [threading.Thread(target=self._work, name="dodona-write", daemon=True) for _ in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, use_case: Callable[[Transaction], T | DodonaError], about: Hashable) -> T:
+        """Return what `use_case` returns; see `Store.run`."""
+        if self._closed:
+            raise Unavailable("the server is shutting down")
+        job = Job(use_case, asyncio.get_running_loop().create_future())
+        with self._lock:
+            waiting = self._waiting.get(about)
+            if waiting is None:
+                self._waiting[about] = deque((job,))
+                self._ready.put(about)
+            else:
+                waiting.append(job)
+        with tracing.span("transaction"):
+            result: T = await job.future
+        return result
+
+    def close(self) -> None:
+        """Finish the waiting jobs."""
+        self._closed = True
+        with self._all_done:
+            self._all_done.wait_for(lambda: not self._waiting)
+        for _ in self._threads:
+            self._ready.put(_END)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while (about := self._ready.get()) is not _END:
+            with self._lock:
+                waiting = self._waiting[about]
+                batch = [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+            began = time.perf_counter()
+            self._commit(batch)
+            metrics.WRITING.observe(time.perf_counter() - began)
+            for job in batch:
+                metrics.WRITE_WAIT.observe(began - job.arrived)
+            _settle(batch)
+            with self._lock:
+                if waiting:
+                    self._ready.put(about)
+                else:
+                    del self._waiting[about]
+                    if self._closed:
+                        self._all_done.notify_all()
+
+
+def _settle(batch: list[Job]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+    for job in batch:
+        by_loop.setdefault(job.future.get_loop(), []).append(job)
+    for loop, jobs in by_loop.items():
+        loop.call_soon_threadsafe(_answer, jobs)
+
+
+def _answer(jobs: list[Job]) -> None:
+    for job in jobs:
+        if job.error is None:
+            for call in job.after_commit:
+                # Before the caller goes on, and so that an error in it harms no other call.
+                job.future.get_loop().call_soon(call)
+        if job.future.done():  # the caller has cancelled
+            continue
+        if isinstance(job.error, exc.OperationalError | exc.InterfaceError):
+            job.future.set_exception(unavailable(job.error))
+        elif job.error is not None:
+            job.future.set_exception(job.error)
+        else:
+            job.future.set_result(job.result)

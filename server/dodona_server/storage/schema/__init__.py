@@ -1,0 +1,1 @@
+"""The schema of a database: opening it, migrations, commands for administrators."""

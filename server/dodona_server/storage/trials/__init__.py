@@ -1,0 +1,1 @@
+"""Statements about trials: rows, lists, measurements, curves, leases."""
