@@ -35,19 +35,15 @@ from dodona_server.service.access.audit import KEPT_SECONDS as AUDIT_SECONDS
 from dodona_server.service.access.audit import AuditLog
 from dodona_server.service.access.gate import Gate
 from dodona_server.service.artifacts import ArtifactService
-from dodona_server.service.changes import Changes
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
-from dodona_server.service.dashboard import DashboardQueries
-from dodona_server.service.feed import Feed
+from dodona_server.service.following.changes import Changes
+from dodona_server.service.following.feed import Feed
+from dodona_server.service.following.watcher import Watcher
 from dodona_server.service.gauges import Gauges
-from dodona_server.service.hindsight import HindsightQueries
 from dodona_server.service.maintenance import Maintenance
 from dodona_server.service.operations import OperationService
 from dodona_server.service.quotas import NO_LIMITS, ProjectLimits, Quotas
-from dodona_server.service.reports import Reports
-from dodona_server.service.samples import Samples
-from dodona_server.service.status import StatusQueries
 from dodona_server.service.steering import StudySteering
 from dodona_server.service.studies.deleted import DeletedStudyService
 from dodona_server.service.studies.outlook import UsageQueries
@@ -56,7 +52,11 @@ from dodona_server.service.suggestions.suggest import SuggestionService
 from dodona_server.service.trials.explanations import Explanations
 from dodona_server.service.trials.queries import TrialQueries
 from dodona_server.service.trials.trials import TrialService
-from dodona_server.service.watcher import Watcher
+from dodona_server.service.views.dashboard import DashboardQueries
+from dodona_server.service.views.hindsight import HindsightQueries
+from dodona_server.service.views.reports import Reports
+from dodona_server.service.views.samples import Samples
+from dodona_server.service.views.status import StatusQueries
 from dodona_server.service.webhooks.deliveries import Deliveries
 from dodona_server.service.webhooks.sender import Sender
 from dodona_server.service.webhooks.webhooks import WebhookService

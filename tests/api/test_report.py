@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dodona_server.service import reports
+from dodona_server.service.views import reports
 from tests.api.conftest import HERE
 
 

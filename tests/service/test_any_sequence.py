@@ -18,11 +18,11 @@ from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.studies.study_states import StudyVerb
 from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from dodona_server.domain.trials.trial_states import TRANSITIONS
-from dodona_server.service.feed import Feed
+from dodona_server.service.following.feed import Feed
+from dodona_server.service.following.watcher import Watcher
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.trials.attempts import Attempt
 from dodona_server.service.trials.reports import Report
-from dodona_server.service.watcher import Watcher
 from dodona_server.storage.schema.opening import open_store
 from tests.service.conftest import HERE, Services
 

@@ -12,10 +12,10 @@ from dodona_server.domain.errors import Aborted, FailedPrecondition, InvalidArgu
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.studies.study_states import StudyVerb
 from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
-from dodona_server.service.feed import Feed
+from dodona_server.service.following.feed import Feed
+from dodona_server.service.following.watcher import Watcher
 from dodona_server.service.trials.attempts import Attempt
 from dodona_server.service.trials.reports import Report
-from dodona_server.service.watcher import Watcher
 from dodona_server.storage.engine.store import Transaction
 from tests.service.conftest import NAME, Services
 

@@ -13,9 +13,9 @@ from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.studies.study import Study
 from dodona_server.domain.trials.trial import Lease, Trial, TrialState
-from dodona_server.service import changes as subject
-from dodona_server.service.changes import Changes
-from dodona_server.service.watcher import Watcher
+from dodona_server.service.following import changes as subject
+from dodona_server.service.following.changes import Changes
+from dodona_server.service.following.watcher import Watcher
 from dodona_server.storage import events
 from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.schema.opening import open_store

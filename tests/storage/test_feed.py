@@ -10,8 +10,8 @@ import pytest
 from dodona_server.domain.errors import NotFound, Unavailable
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.names import Location, StudyName
-from dodona_server.service.feed import Feed
-from dodona_server.service.watcher import Watcher
+from dodona_server.service.following.feed import Feed
+from dodona_server.service.following.watcher import Watcher
 from dodona_server.storage import events
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.storage.studies import removal, studies

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from dodona_server.app import create_app
 from dodona_server.domain.access.roles import Principal, Role
 from dodona_server.domain.errors import NotFound
-from dodona_server.service import samples
+from dodona_server.service.views import samples
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.web.pages.compare_page import studies_of
 from tests.web.conftest import ACCURACY, RATE, Site

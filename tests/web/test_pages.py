@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dodona_server.service import dashboard
+from dodona_server.service.views import dashboard
 from dodona_server.web.pages import pages, studies_page, study_page, trial_page
 from tests.web.conftest import ACCURACY, RATE, Site
 

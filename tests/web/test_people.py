@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dodona_server.domain.space import Categorical, Discrete, Double, Parameter, Scale, SearchSpace
-from dodona_server.service.nearest import distance
+from dodona_server.service.views.nearest import distance
 from tests.web.conftest import Site
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16

@@ -11,7 +11,7 @@ import dodona_figures as figures
 from dodona_figures.results import TITLES, By
 from dodona_server.aside import aside
 from dodona_server.domain.names import StudyName
-from dodona_server.service.samples import Sample, Samples
+from dodona_server.service.views.samples import Sample, Samples
 from dodona_server.web.figures.figured import figured
 
 # More lines or points could not be told apart, and would take long to send.

@@ -12,7 +12,7 @@ from dodona_server.domain.access.roles import Principal
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.studies.study import Goal, Study, StudyState
-from dodona_server.service.samples import Sample
+from dodona_server.service.views.samples import Sample
 from dodona_server.web.figures.chart import lines_chart
 from dodona_server.web.figures.figure_data import Given, compared
 

@@ -27,7 +27,7 @@ from dodona_server.parts import (
 )
 from dodona_server.service.access.people import list_people
 from dodona_server.service.access.tokens import list_tokens
-from dodona_server.service.samples import Sample, Samples
+from dodona_server.service.views.samples import Sample, Samples
 from dodona_server.web.figures.figure_data import KINDS, comparison, study_figure
 from dodona_server.web.live import cursor, stream
 from dodona_server.web.pages.access_page import MAX_ENTRIES, access_context, audit_context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dodona_server.service.status import Status
+from dodona_server.service.views.status import Status
 
 MAX_ROUTES = 12
 # The metrics that the page shows, with what they measure.

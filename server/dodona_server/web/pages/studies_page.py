@@ -8,7 +8,7 @@ from typing import Any
 
 from dodona_server.domain.studies.study import StudyState
 from dodona_server.domain.studies.study_list import StudyFilter, StudyOrder
-from dodona_server.service.dashboard import StudiesView
+from dodona_server.service.views.dashboard import StudiesView
 from dodona_server.web.figures.chart import sparkline
 from dodona_server.web.links import Links, chosen
 

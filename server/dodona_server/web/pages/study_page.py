@@ -15,7 +15,7 @@ from dodona_server.domain.studies.study import Goal, Metric, StudyState
 from dodona_server.domain.trials.listing import Among, Listing, Order
 from dodona_server.domain.trials.pareto import Front
 from dodona_server.domain.trials.trial import RankingPosition, Trial, TrialState
-from dodona_server.service.dashboard import MAX_FAILURES, StudyView
+from dodona_server.service.views.dashboard import MAX_FAILURES, StudyView
 from dodona_server.web.figures.chart import Chart, Line, View, can_be_log, front_chart, lines_chart, objective_chart
 from dodona_server.web.figures.parallel import parallel_chart
 from dodona_server.web.links import Links, chosen

@@ -9,7 +9,7 @@ from typing import Any
 from dodona_figures.thin import thin
 from dodona_server.domain.event import Event, EventKind
 from dodona_server.domain.trials.trial import Measurement
-from dodona_server.service.dashboard import TrialView
+from dodona_server.service.views.dashboard import TrialView
 from dodona_server.web.figures.chart import Chart, curve_chart
 from dodona_server.web.pages.artifact_page import looks_like_image
 

@@ -17,13 +17,13 @@ from dodona_server.domain.studies.study import Study
 from dodona_server.domain.studies.study_list import StudyFilter, StudySummary
 from dodona_server.domain.trials.listing import Listing, Order
 from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
-from dodona_server.service.nearest import nearest
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.studies.prior_studies import with_known_priors
 from dodona_server.service.trials.attempts import require_trial
 from dodona_server.service.trials.explanations import Why, why
 from dodona_server.service.trials.queries import Filtered
 from dodona_server.service.usage import usage_of
+from dodona_server.service.views.nearest import nearest
 from dodona_server.storage import events
 from dodona_server.storage.artifacts import artifacts
 from dodona_server.storage.engine.store import Store, Transaction

@@ -8,8 +8,8 @@ from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.event import Event
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.page import Page
+from dodona_server.service.following.watcher import Follower, Mark, Watcher
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.service.watcher import Follower, Mark, Watcher
 from dodona_server.storage import events
 from dodona_server.storage.engine.store import Store, Transaction
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.names import StudyName
+from dodona_server.service.following.watcher import ALL_STUDIES, Follower, Mark, Watcher
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.service.watcher import ALL_STUDIES, Follower, Mark, Watcher
 from dodona_server.storage.engine.store import Store
 
 # An empty message after this time keeps proxies from closing an idle connection.

@@ -1,0 +1,1 @@
+"""Following studies: their events, and word that something has changed."""

@@ -1,0 +1,1 @@
+"""What pages, reports and figures show, each read in one transaction."""
