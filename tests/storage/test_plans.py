@@ -30,7 +30,17 @@ from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.storage.studies import deleted_studies, removal, studies, study_list
-from dodona_server.storage.trials import curves, ended_curves, leases, listing, measurements, ranking, sampled, trials
+from dodona_server.storage.trials import (
+    available,
+    curves,
+    ended_curves,
+    leases,
+    listing,
+    measurements,
+    ranking,
+    sampled,
+    trials,
+)
 from tests.storage.crowded import BIG, BIG_KEY, LEASED, QUEUED, RUNNING, SPEC, THEN, TRIALS, fill
 from tests.support.postgres import fresh_database
 
@@ -71,6 +81,7 @@ USES: dict[str, Use] = {
         deleted_studies.bring_back(t, deleted_studies.find(t, s.name.parent, s.key), s.name, s.display_name),
     ),
     "count trials": lambda t, s: studies.add_trials(t, s, 1, 1),
+    "available": lambda t, s: available.find(t, s, "worker-1"),
     "own": lambda t, s: trials.unfinished_trials(t, s, TrialState.ACTIVE, "worker-1", 5),
     "queued": lambda t, s: trials.unfinished_trials(t, s, TrialState.REQUESTED, "", 5),
     "run elsewhere": lambda t, s: leases.run_elsewhere(t, s, "worker-1"),
@@ -426,7 +437,17 @@ def test_a_deleted_study_is_looked_up_in_what_refers_to_it(crowded, table):
 
 
 # Uses of the trial loop that a bad plan would make read the whole study each time.
-LOOP = ("own", "queued", "any unfinished", "pending", "trial", "trial by name", "trials by number", "extend lease")
+LOOP = (
+    "available",
+    "own",
+    "queued",
+    "any unfinished",
+    "pending",
+    "trial",
+    "trial by name",
+    "trials by number",
+    "extend lease",
+)
 
 
 @pytest.mark.parametrize("name", LOOP)

@@ -21,7 +21,8 @@ from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.storage.studies import removal, studies
-from dodona_server.storage.trials import leases, measurements, ranking, trials
+from dodona_server.storage.trials import available, leases, measurements, ranking, trials
+from dodona_server.storage.trials.available import Available
 
 T = TypeVar("T")
 HERE = Location("p", "l")
@@ -129,6 +130,10 @@ class TestTrials:
             found = run(store, lambda t: trials.unfinished_trials(t, study, state, client, limit))
             return [trial.number for trial in found]
 
+        def there(client):
+            return run(store, lambda t: available.find(t, study, client))
+
+        assert (there("a"), there("c")) == (Available(own=True, queued=True), Available(own=False, queued=True))
         assert unfinished(TrialState.ACTIVE, "a") == [1, 2]
         assert unfinished(TrialState.ACTIVE, "a", limit=1) == [1]
         assert unfinished(TrialState.ACTIVE, "c") == []
@@ -136,6 +141,9 @@ class TestTrials:
         given = Trial(5, TrialState.ACTIVE, {}, "c", attempt=1, start_time=77.0)
         run(store, lambda t: leases.assign(t, study.key, given))
         assert read(store, lambda t: trials.find(t, study, 5)) == given
+        assert there("c").own
+        run(store, lambda t: leases.assign(t, study.key, dataclasses.replace(given, number=6)))
+        assert not there("c").queued
 
     def test_a_finished_trial_leaves_the_unfinished_and_enters_the_ranking(self, store):
         study = add_study(store)

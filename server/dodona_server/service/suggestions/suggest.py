@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dodona_server.algorithms.registry import algorithm_for
 from dodona_server.domain.errors import InvalidArgument, QuotaExceeded
 from dodona_server.domain.event import SERVER, Event, EventKind
 from dodona_server.domain.names import OperationName, StudyName
 from dodona_server.domain.reasons import shortened
-from dodona_server.domain.space import agrees
 from dodona_server.domain.studies.study import Study, StudyState
-from dodona_server.domain.trials.transitions import Facts, Step, transition
-from dodona_server.domain.trials.trial import Trial, TrialState
-from dodona_server.domain.trials.trial_states import Verb
+from dodona_server.domain.trials.trial import Trial
 from dodona_server.domain.worker import StopOrder
 from dodona_server.observation import metrics, tracing
 from dodona_server.service.budget import complete_if_over, complete_study
@@ -27,22 +22,20 @@ from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.operations import SuggestResult, suggest_result, with_last_steps
 from dodona_server.service.quotas import NO_LIMITS, Quotas
-from dodona_server.service.saving import save
 from dodona_server.service.studies.lookup import get_study
+from dodona_server.service.suggestions.existing_trials import followed, own_trials, take_queued
 from dodona_server.service.suggestions.look_ahead import OPERATIONS, PointsNeeded, at_once, find_answer, look_ahead
-from dodona_server.service.suggestions.new_trials import SuggestRound, create, fill
+from dodona_server.service.suggestions.new_trials import SuggestRound, create
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns
-from dodona_server.service.trials.ending import expire
 from dodona_server.storage import events, operations, workers
 from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.studies import studies
-from dodona_server.storage.trials import leases, trials
+from dodona_server.storage.trials import available, leases, trials
+from dodona_server.storage.trials.available import Available
 
 MAX_WAIT_SECONDS = 30.0
-# How many queued trials are searched for those that match a context.
-MAX_QUEUED_LOOKED_AT = 10_000
 # The number of studies of which a server remembers that their algorithm needs no process.
 MOST_STUDIES = 1000
 # A study is paused after this many failures of its algorithm in a row.
@@ -213,18 +206,19 @@ class SuggestionService:
             return made
         now = self._clock()
         stop = workers.seen(transaction, study.key, request.client_id, request.agent, request.gpus, now)
+        there = available.find(transaction, study, request.client_id)
         study = complete_if_over(transaction, study, now)
         if this_round.failure and this_round.failure_is_new:
             study = _count_failure(transaction, study, this_round.failure, now)
-        assigned = _followed(transaction, study, request) if request.follows else list(this_round.before)
+        assigned = followed(transaction, study, request) if request.follows else list(this_round.before)
         stopped = stop is not StopOrder.NONE and not assigned
         if stopped:
             # Any client ends when there is nothing left to suggest.
             study = study.in_state(StudyState.COMPLETED)
-        elif not assigned and not request.follows:
-            assigned, study = _own_trials(transaction, study, request, this_round.arrived, now)
+        elif there.own and not assigned:
+            assigned, study = own_trials(transaction, study, request, this_round.arrived, now)
         if study.state is StudyState.ACTIVE and len(assigned) < request.count and not request.follows:
-            more, study = _assign_more(transaction, study, this_round, assigned, now, self._quotas)
+            more, study = _assign_more(transaction, study, this_round, there, assigned, now, self._quotas)
             if more is not None:
                 return more
         if not assigned and study.state is not StudyState.COMPLETED and not this_round.is_last:
@@ -249,6 +243,7 @@ def _assign_more(
     transaction: Transaction,
     study: Study,
     this_round: SuggestRound,
+    there: Available,
     assigned: list[Trial],
     now: float,
     quotas: Quotas,
@@ -259,9 +254,11 @@ def _assign_more(
     """
     request = this_round.request
     room = at_once(study, request.count - len(assigned))
-    queued, used_up, needed = _take_queued(transaction, study, this_round, room, now)
-    assigned += queued
-    room -= len(queued)
+    used_up, needed = False, None
+    if there.queued:
+        queued, used_up, needed = take_queued(transaction, study, this_round, room, now)
+        assigned += queued
+        room -= len(queued)
     if room and not used_up and needed is None:
         try:
             allowed = quotas.new_trials(transaction, study.name.parent.project, room)
@@ -331,70 +328,3 @@ def _count_failure(transaction: Transaction, study: Study, failure: AlgorithmFai
         study = study.in_state(StudyState.INACTIVE, reason)
     events.append(transaction, study.key, happened)
     return study
-
-
-def _followed(transaction: Transaction, study: Study, request: SuggestRequest) -> list[Trial]:
-    """Return the trials that another process runs as this client; their leases are that process's."""
-    states = (TrialState.ACTIVE, TrialState.STOPPING)
-    own = (trials.unfinished_trials(transaction, study, one, request.client_id, request.count) for one in states)
-    return sorted(itertools.chain.from_iterable(own), key=lambda trial: trial.number)[: request.count]
-
-
-def _own_trials(
-    transaction: Transaction, study: Study, request: SuggestRequest, arrived: float, now: float
-) -> tuple[list[Trial], Study]:
-    """Return the client's unfinished trials, and the study, which their expiry may have ended.
-
-    Trials that the client no longer runs begin a new attempt, unless they were lost too often. Trials assigned since
-    the call arrived are not lost: this call may belong to a dead process, and the client may have returned.
-    """
-    running = request.running
-    limit = request.count + len(running or ())
-    own = trials.unfinished_trials(transaction, study, TrialState.ACTIVE, request.client_id, limit)
-    if running is None:
-        return [_assign(transaction, study, trial, request, now) for trial in own], study
-    assigned: list[Trial] = []
-    for trial in own:
-        given_before = trial.start_time is None or trial.start_time <= arrived
-        if trial.number not in running and given_before and len(assigned) < request.count:
-            waiting = expire(transaction, study, trial, now, request.actor)
-            study = get_study(transaction, study.name, lock=True)
-            if waiting.state is TrialState.REQUESTED:
-                assigned.append(_assign(transaction, study, waiting, request, now))
-    return assigned, study
-
-
-def _take_queued(
-    transaction: Transaction, study: Study, this_round: SuggestRound, count: int, now: float
-) -> tuple[list[Trial], bool, PointsNeeded | None]:
-    """Assign queued trials in order, only those that match one of the contexts if there are any.
-
-    Return them, whether the computed points are used up because they filled in one of them, and the points that the
-    next one needs.
-    """
-    if count <= 0:
-        return [], False, None
-    request = this_round.request
-    limit = MAX_QUEUED_LOOKED_AT if request.contexts else count
-    waiting = trials.unfinished_trials(transaction, study, TrialState.REQUESTED, "", limit)
-    if request.contexts:
-        waiting = [trial for trial in waiting if any(agrees(trial.parameters, context) for context in request.contexts)]
-    assigned: list[Trial] = []
-    for trial in waiting[:count]:
-        # A trial that was run before keeps its parameters.
-        if trial.attempt > 0 or study.spec.space.is_whole(trial.parameters):
-            assigned.append(_assign(transaction, study, trial, request, now))
-            continue
-        filled = fill(transaction, study, trial, this_round, now)
-        if isinstance(filled, PointsNeeded):
-            return assigned, False, filled
-        assigned.append(_assign(transaction, study, filled, request, now))
-        if algorithm_for(study.spec.algorithm).needs_history(study):
-            return assigned, True, None
-    return assigned, False, None
-
-
-def _assign(transaction: Transaction, study: Study, trial: Trial, request: SuggestRequest, now: float) -> Trial:
-    """Assign a queued trial to the client as a new attempt, or renew the lease of its own, and return the trial."""
-    step = transition(trial, Verb.ASSIGN, Facts(now=now, actor=request.actor, lease=request.lease(now)))
-    return save(transaction, study.key, step) if isinstance(step, Step) else trial

@@ -1,8 +1,8 @@
 """SQLite: one writer thread; writes that wait at the same time share one commit.
 
 A durable commit costs milliseconds, a row microseconds. While one commit waits for the disk, further writes queue up,
-and all of them go into the next commit. Each is answered after its own commit. A savepoint around each write keeps a
-failing one from undoing the others.
+and all of them go into the next commit. Each is answered after its own commit. There are no savepoints: each would cost
+two more statements, and copies of the pages that it changes. If one write fails, all run again, each on its own.
 """
 
 from __future__ import annotations
@@ -73,35 +73,39 @@ class SqliteStore(Store):
         self._lock.release()
 
     def _commit(self, batch: list[Job]) -> None:
+        try:
+            self._transact(batch)
+        except Exception as error:  # noqa: BLE001 - the caller's
+            if len(batch) == 1:
+                batch[0].error = error
+                return
+            # Running each alone shows whose error it is.
+            for job in batch:
+                self._commit([job])
+
+    def _transact(self, batch: list[Job]) -> None:
+        """Run the jobs in one transaction.
+
+        Raises:
+            Exception: one of them failed, or the database did; nothing is changed.
+        """
         driver: sqlite3.Connection = self._connection.connection.driver_connection  # type: ignore[assignment]
         try:
             driver.execute("BEGIN IMMEDIATE")
-            if len(batch) == 1:
-                batch[0].run(self._connection)
-            else:
-                _run_each(driver, self._connection, batch)
+            for job in batch:
+                job.run(self._connection)
             driver.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - nothing of the batch is on disk: every caller has to know
+        except BaseException as error:
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
-            for job in batch:
-                job.error = as_sqlalchemy(self._connection, error) if isinstance(error, sqlite3.Error) else error
+            if isinstance(error, sqlite3.Error):
+                raise as_sqlalchemy(self._connection, error) from error
+            raise
 
 
 def folder_beside(path: Path) -> str:
     """Return the folder for artifacts beside a database file."""
     return str(path.absolute().with_name(f"{path.name}.artifacts"))
-
-
-def _run_each(driver: sqlite3.Connection, connection: sa.Connection, batch: list[Job]) -> None:
-    for job in batch:
-        driver.execute("SAVEPOINT job")
-        try:
-            job.run(connection)
-        except Exception as error:  # noqa: BLE001 - it is the caller's: _settle passes it on
-            job.error = error
-            driver.execute("ROLLBACK TO job")
-        driver.execute("RELEASE job")
 
 
 def _lock(path: Path) -> FileLock:

@@ -24,8 +24,9 @@ from dodona_server.storage.engine.store import Transaction, note_write
 
 Row = dict[str, Any]
 NOTHING: Mapping[str, Any] = {}
-# The key of a PostgreSQL connection's `Pipeline` in its `info`.
+# The keys of a connection's `info`: PostgreSQL's `Pipeline`, and what executes statements outside of one.
 PIPELINE = "pipeline"
+CURSOR = "cursor"
 # With numbered parameters, PostgreSQL's driver need not search the text for names.
 _PARAMETER_STYLES = {"sqlite": "named", "postgresql": "numeric_dollar"}
 
@@ -205,7 +206,6 @@ def send(transaction: Transaction, text: str, parameters: Any, *, answers: bool)
         parameters: in the driver's form.
         answers: whether the statement returns rows to wait for.
     """
-    dbapi: Any = transaction.dialect.loaded_dbapi
     try:
         if (pipeline := transaction.info.get(PIPELINE)) is not None and pipeline.is_open:
             rows: Sequence[Sequence[Any]] = pipeline.send(text, parameters, answers=answers)
@@ -214,7 +214,7 @@ def send(transaction: Transaction, text: str, parameters: Any, *, answers: bool)
             transaction.begin()
         cursor = _cursor(transaction).execute(text, parameters)
         return cursor.fetchall() if answers else ()
-    except dbapi.Error as error:
+    except transaction.dialect.loaded_dbapi.Error as error:
         raise as_sqlalchemy(transaction, error) from error
 
 
@@ -247,13 +247,17 @@ def as_sqlalchemy(transaction: Transaction, error: Any) -> Exception:
 
 
 def _cursor(transaction: Transaction) -> Any:
-    """Return an object with `execute` from the database's driver."""
+    """Return an object with `execute` from the database's driver; each connection keeps one."""
+    cursor = transaction.info.get(CURSOR)
+    if cursor is None:
+        cursor = transaction.info[CURSOR] = _new_cursor(transaction)
+    return cursor
+
+
+def _new_cursor(transaction: Transaction) -> Any:
     driver: Any = transaction.connection.driver_connection
     if transaction.dialect.name == "sqlite":
         return driver
-    cursor = transaction.info.get("cursor")
-    if cursor is None:
-        from psycopg import RawCursor
+    from psycopg import RawCursor
 
-        cursor = transaction.info["cursor"] = RawCursor(driver)
-    return cursor
+    return RawCursor(driver)
