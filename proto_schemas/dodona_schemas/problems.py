@@ -30,6 +30,7 @@ _WORDS = {
     "less_than_equal": "{value} is above {le}",
     "list_type": "{value} is no list",
     "dict_type": "{value} is no object",
+    "dataclass_type": "{value} is no object",
     "model_type": "{value} is no object",
     "model_attributes_type": "{value} is no object",
 }

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dodona import Boolean, Categorical, Discrete, Float, Int, near
 from dodona._codec import decode, encode, names_in, space_of, specs_of
 from dodona._space import Parameter, Scale, Space, Value
-from dodona_schemas.vertex import AddParametersRequest, TrialParameter
+from dodona_schemas.vertex import AddParametersRequest, TrialContext, TrialParameter
 
 EXAMPLE: dict[str, Parameter] = {
     "lr": Float(1e-5, 1e-1, scale="log", default=1e-3),
@@ -35,8 +35,8 @@ def over_the_wire(space: Space) -> dict[str, Parameter]:
 
 
 def values_over_the_wire(space: Space, values: Mapping[str, Value]) -> dict[str, Value]:
-    travelled = json.loads(json.dumps([parameter.model_dump() for parameter in encode(space, values)]))
-    return decode(space, [TrialParameter.model_validate(one) for one in travelled])
+    body = TrialContext(parameters=encode(space, values)).to_json()
+    return decode(space, TrialContext.model_validate_json(body).parameters)
 
 
 def test_the_example_travels_both_ways() -> None:

@@ -170,4 +170,4 @@ def test_a_spec_that_is_none_is_named_without_words_from_inside(client: Client) 
 
 def test_the_wire_takes_no_numpy_boolean_for_a_number() -> None:
     with pytest.raises(ValueError, match="no number"):
-        vertex.Metric(metric_id="loss", value=np.bool_(True))
+        vertex.Measurement.model_validate({"metrics": [{"metricId": "loss", "value": np.bool_(True)}]})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import ValidationError
 
 from dodona_schemas import vertex
-from dodona_schemas.base import WireModel, own, own_fields, unchecked
+from dodona_schemas.base import Double, Repeated, WireModel, own, own_fields, unchecked
+from dodona_schemas.problems import problem_in
 
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -16,9 +19,7 @@ class TestUnchecked:
     @pytest.mark.parametrize(
         ("model", "values"),
         [
-            (vertex.Metric, {"metric_id": "loss", "value": float("nan")}),
             (vertex.Measurement, {"step_count": 2**40, "elapsed_duration": 1.5, "metrics": [vertex.Metric()]}),
-            (vertex.TrialParameter, {"parameter_id": "x", "value": "ä"}),
             (vertex.Trial, {"state": vertex.TrialState.ACTIVE, "start_time": MOMENT, "lease_duration": 60.0}),
             (vertex.Trial, {}),
         ],
@@ -31,11 +32,51 @@ class TestUnchecked:
         assert made.model_fields_set == checked.model_fields_set
 
     def test_a_message_can_be_used_as_any_other(self):
-        made = unchecked(vertex.Metric)(metric_id="loss", value=0.5)
-        assert made == vertex.Metric(metric_id="loss", value=0.5)
-        assert made.model_copy(update={"value": 1.0}).value == 1.0
-        made.value = 0.25
-        assert made.value == 0.25
+        made = unchecked(vertex.Measurement)(step_count=1)
+        assert made == vertex.Measurement(step_count=1)
+        assert made.model_copy(update={"step_count": 2}).step_count == 2
+        made.step_count = 3
+        assert made.step_count == 3
+
+
+class TestParts:
+    """Dataclasses within messages are read, written and described like messages."""
+
+    def test_they_are_read_and_written_like_a_message(self):
+        class Part(WireModel):
+            metric_id: str = ""
+            value: Double = 0.0
+
+        class Message(WireModel):
+            metrics: Repeated[Part]
+
+        for sent in (
+            '[{"metricId": "loss", "value": "NaN"}, {"metric_id": "a", "value": "0.5", "other": 1}]',
+            '[{"metricId": null, "value": null}, {}]',
+            '[{"value": "x"}]',
+            '[{"metricId": 3}]',
+            "[3]",
+        ):
+            ours, plain = (read(model, f'{{"metrics": {sent}}}') for model in (vertex.Measurement, Message))
+            assert ours == plain
+
+    def test_they_are_described_like_a_message(self):
+        class Metric(WireModel):
+            __doc__ = vertex.Metric.__doc__
+            metric_id: str = ""
+            value: Double = 0.0
+
+        for mode in ("validation", "serialization"):
+            described = vertex.Measurement.model_json_schema(mode=mode)["$defs"]["Metric"]
+            assert described == Metric.model_json_schema(mode=mode)
+
+
+def read(model, text):
+    """What the message is, or the problem with it, without what differs between the models."""
+    try:
+        return json.loads(model.model_validate_json(text).to_json())["metrics"]
+    except ValidationError as error:
+        return problem_in(error)
 
 
 class TestOwn:

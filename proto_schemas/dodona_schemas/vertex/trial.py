@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from dodona_schemas.base import (
@@ -15,6 +16,7 @@ from dodona_schemas.base import (
     Timestamp,
     WireEnum,
     WireModel,
+    WirePart,
     own,
 )
 
@@ -30,14 +32,16 @@ class TrialState(WireEnum):
     INFEASIBLE = 5
 
 
-class TrialParameter(WireModel):
+@dataclass(slots=True)
+class TrialParameter(WirePart):
     """A parameter's value in a trial."""
 
     parameter_id: str = ""
     value: Any = None
 
 
-class Metric(WireModel):
+@dataclass(slots=True)
+class Metric(WirePart):
     """A metric's value in a measurement; proto3 leaves out a zero, so an absent value is 0."""
 
     metric_id: str = ""

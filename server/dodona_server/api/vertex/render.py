@@ -21,9 +21,7 @@ from dodona_server.service.trials.explanations import Why
 
 # A page of trials has thousands of these.
 _trial = unchecked(wire.Trial)
-_parameter = unchecked(wire.TrialParameter)
 _measurement = unchecked(wire.Measurement)
-_metric = unchecked(wire.Metric)
 # The fields of a trial that Vertex's protocol does not have.
 NO_OWN_FIELDS = dict.fromkeys(own_fields(wire.Trial))
 
@@ -58,9 +56,7 @@ def trial(name: StudyName, value: Trial) -> wire.Trial:
         name=f"{name}/trials/{value.number}",
         id=str(value.number),
         state=wire.TrialState[value.state.value],
-        parameters=[
-            _parameter(parameter_id=parameter_id, value=chosen) for parameter_id, chosen in value.parameters.items()
-        ],
+        parameters=[wire.TrialParameter(parameter_id, chosen) for parameter_id, chosen in value.parameters.items()],
         final_measurement=None if value.final_measurement is None else measurement(value.final_measurement),
         measurements=None if value.measurements is None else [measurement(one) for one in _curve(value)],
         start_time=None if value.start_time is None else timestamp(value.start_time),
@@ -106,7 +102,7 @@ def measurement(value: Measurement) -> wire.Measurement:
 
 def metrics(values: Mapping[str, float]) -> list[wire.Metric]:
     """Return metric values as on the wire."""
-    return [_metric(metric_id=name, value=number) for name, number in values.items()]
+    return [wire.Metric(name, number) for name, number in values.items()]
 
 
 def suggestion(result: SuggestResult, *, with_trials: bool = True) -> wire.Operation:
