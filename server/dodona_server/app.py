@@ -34,6 +34,8 @@ from dodona_server.root_path import BelowRoot
 from dodona_server.service.access.audit import KEPT_SECONDS as AUDIT_SECONDS
 from dodona_server.service.access.audit import AuditLog
 from dodona_server.service.access.gate import Gate
+from dodona_server.service.access.provider import Provider
+from dodona_server.service.access.rechecks import Rechecks
 from dodona_server.service.artifacts import ArtifactService
 from dodona_server.service.computing.pool import FittingPool
 from dodona_server.service.computing.schedule import DEADLINE_SECONDS, Schedule
@@ -102,7 +104,7 @@ class Options:
     token: str | None = None
     secret: str | None = None
     insecure: bool = False
-    oidc: oidc.Provider | None = None
+    oidc: Provider | None = None
     audit_seconds: float = AUDIT_SECONDS
     strict: bool = False
     kept_measurements: int | None = None
@@ -158,7 +160,9 @@ def create_app(store: Store, options: Options = DEFAULTS, stopping: threading.Ev
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await gate.look()
-        works = (maintenance.run(), deliveries.run(), gate.run(stopping))
+        works = [maintenance.run(), deliveries.run(), gate.run(stopping)]
+        if options.oidc is not None:
+            works.append(Rechecks(store, gate, audit_log, options.oidc).run(stopping))
         background = [asyncio.create_task(work) for work in works]
         yield
         for task in background:

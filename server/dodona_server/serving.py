@@ -21,13 +21,13 @@ from types import FrameType
 
 import uvicorn
 
-from dodona_server.api.access.oidc import Provider, check
 from dodona_server.api.front.proxies import Proxies
 from dodona_server.app import Options, create_app
 from dodona_server.connections import Connections, Limits, raise_descriptor_limit
 from dodona_server.http_protocol import Protocol
 from dodona_server.observation import metrics, tracing
 from dodona_server.observation.logs import configure_logging
+from dodona_server.service.access.provider import Provider, check
 from dodona_server.service.quotas import ProjectLimits
 from dodona_server.settings import Settings
 from dodona_server.storage.engine.store import Store

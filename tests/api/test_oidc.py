@@ -11,9 +11,9 @@ import pytest
 from joserfc.jwk import RSAKey
 from starlette.testclient import TestClient
 
-from dodona_server.api.access.oidc import Provider
 from dodona_server.app import Options, create_app
 from dodona_server.domain.errors import InvalidArgument
+from dodona_server.service.access.provider import Provider
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
 from tests.support.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
@@ -32,6 +32,7 @@ def started() -> Iterator[OpenIdProvider]:
 @pytest.fixture
 def provider(started: OpenIdProvider) -> OpenIdProvider:
     started.claims, started.forged, started.signing = {"sub": "ada", "groups": ["team"]}, {}, started.key
+    started.refreshes, started.userinfo, started.broken = False, {}, None
     return started
 
 

@@ -20,11 +20,15 @@ from tests.clients.discovery import VERTEX
 HERE = "projects/default/locations/local"
 
 
+def credentials(token: str) -> Any:
+    """What Google's clients send for a token; nothing if it is empty."""
+    return Credentials(token) if token else AnonymousCredentials()
+
+
 def vizier_client(url: str, token: str = "") -> VizierServiceClient:
     """The low-level client of the Vertex SDK."""
     options = {"api_endpoint": url}
-    credentials = Credentials(token) if token else AnonymousCredentials()
-    return VizierServiceClient(client_options=options, transport="rest", credentials=credentials)
+    return VizierServiceClient(client_options=options, transport="rest", credentials=credentials(token))
 
 
 @contextmanager
@@ -49,14 +53,14 @@ class CheckedRequest(HttpRequest):  # type: ignore[misc]
         return answer
 
 
-@lru_cache(maxsize=1)  # the document is large
-def discovery_client(url: str) -> Any:
+@lru_cache(maxsize=3)  # the document is large
+def discovery_client(url: str, token: str = "") -> Any:
     """The discovery client's projects.locations; every answer is checked."""
     options = {"api_endpoint": url}
     service = build(
         "aiplatform",
         "v1",
-        credentials=AnonymousCredentials(),
+        credentials=credentials(token),
         client_options=options,
         requestBuilder=CheckedRequest,
         static_discovery=True,

@@ -24,7 +24,6 @@ except metadata.PackageNotFoundError as error:
 import keras_tuner
 import pytest
 import requests
-from google.auth.credentials import AnonymousCredentials
 from googleapiclient import errors
 from googleapiclient.discovery import build, build_from_document
 from googleapiclient.http import HttpRequest
@@ -34,6 +33,7 @@ from tensorflow_cloud.utils import google_api_client
 
 import dodona
 from tests.clients.discovery import Document
+from tests.clients.google_clients import credentials
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
@@ -62,10 +62,16 @@ def point_at(url, folder):
 
 
 @pytest.fixture
-def url(server_url, tmp_path):
-    """A server that the client is pointed at."""
-    point_at(server_url, tmp_path)
-    return server_url
+def url(caller, tmp_path, monkeypatch):
+    """A server that the client is pointed at, with the token of the caller."""
+    if not caller.token:
+        point_at(caller.url, tmp_path)
+        return caller.url
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DODONA_URL", caller.url)
+    monkeypatch.setenv("DODONA_TOKEN", caller.token)
+    exec(compile(snippets()[2], "docs", "exec"), {"__name__": "__main__"})
+    return caller.url
 
 
 def space():
@@ -109,12 +115,10 @@ def measure(client, number, value, step=1):
     client.report_intermediate_objective_value(step, 2.5, [{"metric": "val_loss", "value": value}], number)
 
 
-def stop(url, number):
+def stop(caller, number):
     """Somebody else, who speaks the other dialect, ends a trial early."""
-    assert (
-        requests.post(f"{url}/v1/{HERE}/studies/s/trials/{number}:stop", timeout=patience(10)).json()["state"]
-        == "STOPPING"
-    )
+    address = f"{caller.url}/v1/{HERE}/studies/s/trials/{number}:stop"
+    assert requests.post(address, headers=caller.operating, timeout=patience(10)).json()["state"] == "STOPPING"
 
 
 def run(worker, tuner_id, value):
@@ -126,6 +130,7 @@ def run(worker, tuner_id, value):
 
 
 class TestVizierClient:
+    @pytest.mark.needs("admin")
     def test_studies_are_created_loaded_listed_and_deleted(self, url, monkeypatch):
         monkeypatch.setattr(constants, "MAX_NUM_TRIES_FOR_STUDIES", 1)
         with pytest.raises(ValueError, match="Study not found: s"):
@@ -162,12 +167,14 @@ class TestVizierClient:
         assert client.get_trial("1")["finalMeasurement"] == ended["finalMeasurement"]
         assert client.list_trials() == [client.get_trial("1")]
 
+    @pytest.mark.parametrize("caller", ["worker"], indirect=True)
     def test_a_list_is_whole_however_long_it_is(self, url):
         client = study()
         client.get_suggestions("a", 1000)
         client.get_suggestions("b", 5)
         assert [trial["id"] for trial in client.list_trials()] == [str(number + 1) for number in range(1005)]
 
+    @pytest.mark.needs("admin")
     def test_a_failed_suggestion_is_an_error_of_http(self, url):
         client = study()
         client.delete_study()
@@ -175,15 +182,15 @@ class TestVizierClient:
             client.get_suggestions("w")
         assert raised.value.resp.status == 404
 
-    def test_whoever_is_told_to_stop_stops_and_may_go_on_reporting(self, url):
+    def test_whoever_is_told_to_stop_stops_and_may_go_on_reporting(self, caller, url):
         client = study()
         client.get_suggestions("w")
-        stop(url, 1)
+        stop(caller, 1)
         assert client.should_trial_stop("1") is True
         measure(client, "1", 0.5, 7)
         assert client.complete_trial("1", False)["state"] == "COMPLETED"
 
-    def test_a_rule_stops_a_bad_trial(self, url):
+    def test_a_rule_stops_a_bad_trial(self, caller, url):
         client = study(automatedStoppingConfig={"medianAutomatedStoppingConfig": {"useElapsedTime": False}})
         for value in (0.3, 0.4, 0.4, 0.4, 0.5):
             number = client.get_suggestions("w")[0]["name"].rpartition("/")[2]
@@ -198,7 +205,8 @@ class TestVizierClient:
             asked.append(client.should_trial_stop(bad))
         assert asked == [False, False, False, True]
         assert client.complete_trial(bad, False)["state"] == "COMPLETED"
-        best = requests.post(f"{url}/v1/{HERE}/studies/s/trials:listOptimalTrials", timeout=patience(10)).json()
+        address = f"{url}/v1/{HERE}/studies/s/trials:listOptimalTrials"
+        best = requests.post(address, headers=caller.headers, timeout=patience(10)).json()
         assert [trial["id"] for trial in best["optimalTrials"]] == ["1"]
 
 
@@ -233,10 +241,10 @@ class TestOracle:
             worker.end_trial(trial.trial_id, "COMPLETED")
         assert [trial.score for trial in worker.get_best_trials(2)] == [-0.5, -0.25]
 
-    def test_one_trial_that_is_to_stop_ends_no_other_workers_search(self, url, oracle):
+    def test_one_trial_that_is_to_stop_ends_no_other_workers_search(self, caller, oracle):
         one, other = oracle(), oracle()
         stopped = one.create_trial("a")
-        stop(url, stopped.trial_id)
+        stop(caller, stopped.trial_id)
         assert other.create_trial("b").status == "RUNNING"
         assert one.update_trial(stopped.trial_id, {"val_loss": 0.5}, step=1) == "STOPPED"
         one.end_trial(stopped.trial_id, "COMPLETED")
@@ -292,6 +300,7 @@ class TestIdlePauses:
         time.sleep(1.6)
         assert client.complete_trial("1", False)["state"] == "COMPLETED"
 
+    @pytest.mark.parametrize("caller", ["worker"], indirect=True)
     def test_no_connection_stays_open(self, url):
         client = study()
         (handed,) = client.get_suggestions("w")
@@ -329,25 +338,26 @@ class CheckedRequest(HttpRequest):
 
 
 @pytest.fixture(params=["Google's document", "our document"])
-def locations(request, server_url):
+def locations(request, caller):
     """The discovery client of the dialect, each of whose answers is checked."""
+    known = credentials(caller.token)
     if request.param == "our document":
-        found = requests.get(f"{server_url}/ml/discovery.json", timeout=patience(10)).json()
-        service = build_from_document(found, requestBuilder=CheckedRequest)
+        address = f"{caller.url}/ml/discovery.json"
+        found = requests.get(address, headers=caller.headers, timeout=patience(10)).json()
+        service = build_from_document(found, credentials=known, requestBuilder=CheckedRequest)
     else:
-        options = {"api_endpoint": f"{server_url}/ml/"}
-        anonymous = AnonymousCredentials()
-        service = build("ml", "v1", credentials=anonymous, client_options=options, requestBuilder=CheckedRequest)
+        options = {"api_endpoint": f"{caller.url}/ml/"}
+        service = build("ml", "v1", credentials=known, client_options=options, requestBuilder=CheckedRequest)
     return service.projects().locations()
 
 
+@pytest.mark.needs("admin")
 def test_every_call_of_the_discovery_client(locations):
     studies, trials = locations.studies(), locations.studies().trials()
     name = f"{HERE}/studies/s"
     body = {"studyConfig": configuration(studyStoppingConfig={"maxNumTrials": 5})}
     created = studies.create(parent=HERE, studyId="s", body=body).execute()
     assert studies.get(name=name).execute() == created
-    assert studies.list(parent=HERE).execute() == {"studies": [created]}
     suggested = trials.suggest(parent=name, body={"clientId": "w", "suggestionCount": 3}).execute()
     assert locations.operations().get(name=suggested["name"]).execute() == suggested
     assert locations.operations().cancel(name=suggested["name"]).execute() == {}
@@ -361,10 +371,13 @@ def test_every_call_of_the_discovery_client(locations):
     trials.complete(name=two, body={"finalMeasurement": measurement}).execute()
     assert trials.complete(name=three, body={"trialInfeasible": True}).execute()["trialInfeasible"] is True
     parameters = trials.get(name=one).execute()["parameters"]
-    trials.create(parent=name, body={"parameters": parameters}).execute()
-    assert len(trials.list(parent=name).execute()["trials"]) == 4
+    assert len(trials.list(parent=name).execute()["trials"]) == 3
     # The first trial was stopped early, so its value is not a final one.
     assert [trial["name"] for trial in trials.listOptimalTrials(parent=name, body={}).execute()["trials"]] == [two]
+    # What a worker may not do, and then what an editor may not.
+    assert studies.list(parent=HERE).execute() == {"studies": [created]}
+    trials.create(parent=name, body={"parameters": parameters}).execute()
+    assert len(trials.list(parent=name).execute()["trials"]) == 4
     assert trials.delete(name=three).execute() == {}
     assert studies.delete(name=name).execute() == {}
 
@@ -376,52 +389,17 @@ def snippets():
     return re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
 
 
-def test_the_documented_search(server_url, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("caller", ["without a token", "worker"], indirect=True)
+def test_the_documented_search(caller, url, tmp_path, monkeypatch, capsys):
     swap, search, _ = snippets()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DODONA_URL", server_url)
-    exec(compile(swap + search, "docs", "exec"), {"__name__": "__main__"})
-    with dodona.Client(server_url) as client:
+    monkeypatch.setenv("DODONA_URL", url)
+    # With a token, the fixture has run the snippet for it instead of the first one.
+    exec(compile(search if caller.token else swap + search, "docs", "exec"), {"__name__": "__main__"})
+    assert json.loads(Path(constants.OPTIMIZER_API_DOCUMENT_FILE).read_text())["rootUrl"] == f"{url}/ml/"
+    with dodona.Client(url, caller.token or None) as client:
         trials = client.get_study("from-tensorflow-cloud").trials()
         assert [trial.state for trial in trials] == ["SUCCEEDED"] * 3
         best = min(trials, key=lambda trial: trial.metrics["val_loss"])
         printed = capsys.readouterr().out.splitlines()[-1]
         assert printed == f"{best.parameters['units']} {best.parameters['learning_rate']}"
-
-
-def test_the_documented_way_to_a_server_with_a_token(tmp_path, monkeypatch):
-    _, _, with_token = snippets()
-    token = "a long random secret"
-    execute = google_api_client.TFCloudHttpRequest.execute
-    process = ServerProcess(tmp_path, DODONA_TOKEN=token).start()
-    try:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setenv("DODONA_URL", process.url)
-        monkeypatch.setenv("DODONA_TOKEN", token)
-        exec(compile(with_token, "docs", "exec"), {"__name__": "__main__"})
-        assert json.loads(Path(constants.OPTIMIZER_API_DOCUMENT_FILE).read_text())["rootUrl"] == f"{process.url}/ml/"
-        assert len(study().get_suggestions("w")) == 1
-        for role in ("worker", "editor"):
-            body = {"displayName": role, "role": role, "project": PROJECT}
-            made = requests.post(f"{process.url}/v1/tokens", json=body, headers=bearer(token), timeout=patience(10))
-            monkeypatch.setenv("DODONA_TOKEN", made.json()["secret"])
-            # What the snippet replaces would go on to send the token before.
-            monkeypatch.setattr(google_api_client.TFCloudHttpRequest, "execute", execute)
-            exec(compile(with_token, "docs", "exec"), {"__name__": "__main__"})
-            client = study(role)
-            client.get_suggestions("w")
-            measure(client, "1", 0.25)
-            stopping = f"{process.url}/v1/{HERE}/studies/{role}/trials/1:stop"
-            requests.post(stopping, headers=bearer(token), timeout=patience(10)).raise_for_status()
-            # It asks whether to stop, and stops the trial.
-            assert client.should_trial_stop("1") is True
-            assert client.complete_trial("1", False)["state"] == "COMPLETED"
-            assert len(client.list_trials()) == 1
-            with pytest.raises(errors.HttpError, match="these roles may: admin, operator"):
-                client.delete_study()
-    finally:
-        process.stop()
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"}

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from googleapiclient.errors import HttpError
 
+from tests.clients.conftest import Caller
 from tests.clients.discovery import VERTEX, json_schema
 from tests.clients.google_clients import HERE, discovery_client
 
@@ -17,8 +18,8 @@ SPEC = {"metrics": [{"metricId": "loss", "goal": "MINIMIZE"}], "parameters": [X]
 
 
 @pytest.fixture
-def locations(server_url: str) -> Any:
-    return discovery_client(server_url)
+def locations(caller: Caller) -> Any:
+    return discovery_client(caller.url, caller.token)
 
 
 @pytest.fixture
@@ -131,6 +132,7 @@ def assert_has(found: Any, expected: Any) -> None:
         assert found == expected
 
 
+@pytest.mark.needs("admin")
 def test_studies(studies: Any) -> None:
     created = [create(studies, SPEC, f"study {index}") for index in range(3)]
     assert create(studies, SPEC, "study 0") == created[0]
@@ -176,6 +178,7 @@ def test_a_trial_that_fails(trials: Any, study: str) -> None:
     assert trials.listOptimalTrials(parent=study).execute()["optimalTrials"] == []
 
 
+@pytest.mark.needs("editor")
 def test_trials_of_the_users_choice(trials: Any, study: str) -> None:
     parameters = [{"parameterId": "x", "value": 0}]
     assert trials.create(parent=study, body={"parameters": parameters}).execute()["state"] == "REQUESTED"
@@ -190,6 +193,7 @@ def test_trials_of_the_users_choice(trials: Any, study: str) -> None:
     assert [one["parameters"] for one in handed] == [[{"parameterId": "x", "value": 1}]] * 2
 
 
+@pytest.mark.needs("editor")
 def test_pages_of_trials_and_deletion(trials: Any, study: str) -> None:
     suggest(trials, study, 5)
     everything = trials.list(parent=study).execute()["trials"]
@@ -210,6 +214,7 @@ def test_a_completed_study(studies: Any, trials: Any) -> None:
     assert studies.get(name=study).execute()["state"] == "COMPLETED"
 
 
+@pytest.mark.needs("editor")
 @pytest.mark.parametrize("parent", ["location", "study", "trial"])
 def test_operations(locations: Any, trials: Any, study: str, parent: str) -> None:
     """They are found below any of their parents."""
@@ -236,15 +241,14 @@ def test_operations(locations: Any, trials: Any, study: str, parent: str) -> Non
         operations.get(name=name).execute()
 
 
+@pytest.mark.needs("admin")
 def test_no_method_of_the_document_is_missing(locations: Any, studies: Any, trials: Any, study: str) -> None:
     (trial,) = suggest(trials, study)["response"]["trials"]
     name = trial["name"]
     requests = [
         studies.create(parent=HERE, body={"displayName": "another", "studySpec": SPEC}),
         studies.get(name=study),
-        studies.list(parent=HERE),
         studies.lookup(parent=HERE, body={"displayName": "another"}),
-        trials.create(parent=study, body={"parameters": trial["parameters"]}),
         trials.suggest(parent=study, body={"suggestionCount": 1, "clientId": "w"}),
         trials.get(name=name),
         trials.list(parent=study),
@@ -254,12 +258,17 @@ def test_no_method_of_the_document_is_missing(locations: Any, studies: Any, tria
         trials.complete(name=name),
         trials.listOptimalTrials(parent=study),
     ]
+    further = [
+        studies.list(parent=HERE),
+        trials.create(parent=study, body={"parameters": trial["parameters"]}),
+    ]
     for parent, operations in ((HERE, locations), (study, studies), (name, trials)):
         made = suggest(trials, study, client=parent)["name"].rpartition("/")[2]
         made = f"{parent}/operations/{made}"
-        requests += [getattr(operations.operations(), verb)(name=made) for verb in ("get", "wait", "cancel", "delete")]
-        requests.append(operations.operations().list(name=parent))
-    requests += [trials.delete(name=name), studies.delete(name=study)]
+        requests += [getattr(operations.operations(), verb)(name=made) for verb in ("get", "wait", "cancel")]
+        further += [operations.operations().delete(name=made), operations.operations().list(name=parent)]
+    # From what all of the roles may do to what an administrator may.
+    requests += [*further, trials.delete(name=name), studies.delete(name=study)]
     for request in requests:
         request.execute()
     start = "aiplatform.projects.locations."
@@ -286,6 +295,7 @@ def test_errors(studies: Any, trials: Any, study: str) -> None:
         VERTEX.check(error, "GoogleRpcStatus")
 
 
+@pytest.mark.parametrize("caller", ["worker"], indirect=True)
 class TestTheChecking:
     """What would show a mistake in an answer shows a made-up one."""
 
@@ -321,6 +331,7 @@ class TestTheChecking:
             with pytest.raises(jsonschema.ValidationError, match="surprise"):
                 VERTEX.check(message, f"GoogleLongrunning{name}")
 
-    def test_unknown_formats_are_not_passed_over(self) -> None:
-        with pytest.raises(KeyError):
-            json_schema({"type": "string", "format": "new"})
+
+def test_unknown_formats_are_not_passed_over() -> None:
+    with pytest.raises(KeyError):
+        json_schema({"type": "string", "format": "new"})

@@ -6,30 +6,27 @@ from collections.abc import Iterator
 
 import pytest
 from google.api_core import exceptions
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform
 from google.cloud.aiplatform.vizier import Study, Trial, pyvizier
 
-import dodona
-from tests.clients.google_clients import settings_restored
+from tests.clients.conftest import Caller
+from tests.clients.google_clients import credentials, settings_restored
 
 LOCATION = "us-central1"  # the SDK takes no location that is not one of Google's
 
 
 @pytest.fixture(autouse=True)
-def _initialized(server_url: str) -> Iterator[None]:
+def _initialized(caller: Caller) -> Iterator[None]:
     with settings_restored():
         aiplatform.init(
-            project="tests",
+            project="default",
             location=LOCATION,
-            api_endpoint=server_url,
+            api_endpoint=caller.url,
             api_transport="rest",
-            credentials=AnonymousCredentials(),
+            credentials=credentials(caller.token),
         )
         yield
-    with dodona.Client(server_url, project="tests", location=LOCATION) as client:
-        for study in list(client.studies()):
-            study.delete()
+    caller.delete_studies(LOCATION)
 
 
 def problem(metric: str = "loss") -> pyvizier.StudyConfig:
@@ -63,6 +60,7 @@ def measurement(loss: float, step: int = 0) -> pyvizier.Measurement:
     return pyvizier.Measurement(metrics={"loss": loss}, steps=step, elapsed_secs=step * 2)
 
 
+@pytest.mark.needs("editor")
 def test_a_study_is_created_once_and_loaded_then(study: Study) -> None:
     again = Study.create_or_load(display_name="digits", problem=problem())
     assert again.resource_name == study.resource_name
@@ -135,6 +133,7 @@ def test_lists(study: Study) -> None:
     assert Trial("2", study_id=study.name).uid == 2
 
 
+@pytest.mark.needs("admin")
 def test_deletion(study: Study) -> None:
     first, second = study.suggest(count=2, worker="w")
     first.delete()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,33 +14,15 @@ from google.cloud.aiplatform_v1 import VizierServiceClient, types
 from google.longrunning import operations_pb2
 from google.protobuf.struct_pb2 import Value
 
-import dodona
+from tests.clients.conftest import Caller
 from tests.clients.google_clients import HERE, vizier_client
 from tests.support.patience import patience
-from tests.support.processes import ServerProcess
 
 Goal = types.StudySpec.MetricSpec.GoalType
 Parameter = types.StudySpec.ParameterSpec
 Scale = Parameter.ScaleType
 StudyState = types.Study.State
 TrialState = types.Trial.State
-
-OPERATOR = "the token of the settings"
-# The tests that a role ends at a call which it does not allow, such as deletion; it runs all others as without tokens.
-BEYOND: dict[str, set[str]] = {
-    "editor": {"TestStudies.test_from_creation_to_deletion", "TestStudies.test_one_that_is_not_there"},
-    "worker": {
-        "TestStudies.test_from_creation_to_deletion",
-        "TestStudies.test_one_that_is_not_there",
-        "TestStudies.test_pages",
-        "TestTrials.test_a_queued_one_is_handed_out",
-        "TestTrials.test_one_that_was_run_elsewhere",
-        "TestTrials.test_a_value_outside_the_space",
-        "TestTrials.test_pages_and_deletion",
-        "TestOperations.test_a_future_that_has_to_ask",
-        "TestOperations.test_listing_and_deletion",
-    },
-}
 
 METRICS = [{"metric_id": "loss", "goal": Goal.MINIMIZE}]
 X = [{"parameter_id": "x", "double_value_spec": {"min_value": 0.0, "max_value": 1.0}}]
@@ -101,34 +82,10 @@ KINDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
-    """The address of a server with tokens, and the tokens of the roles."""
-    process = ServerProcess(tmp_path_factory.mktemp("guarded"), DODONA_TOKEN=OPERATOR).start()
-    tokens = {"operator": OPERATOR}
-    for role in ("editor", "worker"):
-        body = {"displayName": role, "role": role, "project": "default"}
-        headers = {"Authorization": f"Bearer {OPERATOR}"}
-        made = requests.post(f"{process.url}/v1/tokens", json=body, headers=headers, timeout=patience(30))
-        tokens[role] = made.json()["secret"]
-    yield process.url, tokens
-    process.stop()
-
-
-@pytest.fixture(params=["without a token", *BEYOND])
-def client(request: pytest.FixtureRequest) -> Iterator[VizierServiceClient]:
-    """A client without a token, and as an editor and a worker."""
-    role = request.param
-    if role not in BEYOND:
-        yield vizier_client(request.getfixturevalue("server_url"))
-        return
-    url, tokens = request.getfixturevalue("guarded")
-    if f"{request.cls.__name__}.{request.node.originalname}" in BEYOND[role]:
-        request.applymarker(pytest.mark.xfail(raises=exceptions.Forbidden, strict=True))
-    yield vizier_client(url, tokens[role])
-    with dodona.Client(url, tokens["operator"]) as operator:
-        for study in list(operator.studies()):
-            study.delete()
+@pytest.fixture
+def client(caller: Caller) -> VizierServiceClient:
+    """A client of each caller."""
+    return vizier_client(caller.url, caller.token)
 
 
 @pytest.fixture
@@ -175,6 +132,7 @@ def measurement(loss: float, step: int = 0, seconds: float = 0.0) -> types.Measu
 
 
 class TestStudies:
+    @pytest.mark.needs("admin")
     def test_from_creation_to_deletion(self, client: VizierServiceClient) -> None:
         created = create(client)
         assert created.name.startswith(f"{HERE}/studies/")
@@ -249,6 +207,7 @@ class TestStudies:
         assert spec.parameters[0].scale_type is Scale.UNIT_LINEAR_SCALE
         assert spec.measurement_selection_type is types.StudySpec.MeasurementSelectionType.LAST_MEASUREMENT
 
+    @pytest.mark.needs("editor")
     def test_pages(self, client: VizierServiceClient) -> None:
         names = [create(client, name=f"study {index}").name for index in range(5)]
         pages = list(client.list_studies({"parent": HERE, "page_size": 2}).pages)
@@ -277,6 +236,7 @@ class TestStudies:
         with pytest.raises(exceptions.BadRequest, match=message):
             create(client, spec)
 
+    @pytest.mark.needs("admin")
     def test_one_that_is_not_there(self, client: VizierServiceClient) -> None:
         missing = f"{HERE}/studies/none"
         with pytest.raises(exceptions.NotFound, match="studies/none does not exist"):
@@ -358,12 +318,14 @@ class TestSuggest:
 
 
 class TestTrials:
+    @pytest.mark.needs("editor")
     def test_a_queued_one_is_handed_out(self, client: VizierServiceClient, study: str) -> None:
         queued = client.create_trial(parent=study, trial={"parameters": [{"parameter_id": "x", "value": number(0)}]})
         assert (queued.state, values(queued), queued.client_id) == (TrialState.REQUESTED, {"x": 0.0}, "")
         (handed,) = suggest(client, study)
         assert (handed.name, handed.state, values(handed)) == (queued.name, TrialState.ACTIVE, {"x": 0.0})
 
+    @pytest.mark.needs("editor")
     def test_one_that_was_run_elsewhere(self, client: VizierServiceClient, study: str) -> None:
         done = client.create_trial(
             parent=study,
@@ -377,6 +339,7 @@ class TestTrials:
         assert done.start_time <= done.end_time
         assert list(client.list_optimal_trials({"parent": study}).optimal_trials) == [done]
 
+    @pytest.mark.needs("editor")
     def test_a_value_outside_the_space(self, client: VizierServiceClient, study: str) -> None:
         with pytest.raises(exceptions.BadRequest, match=r"parameters\['x'\]: 2\.0 is not a number from 0\.0 to 1\.0"):
             client.create_trial(parent=study, trial={"parameters": [{"parameter_id": "x", "value": number(2)}]})
@@ -471,6 +434,7 @@ class TestTrials:
         (best,) = client.list_optimal_trials({"parent": study}).optimal_trials
         assert best.name.endswith("/trials/1")
 
+    @pytest.mark.needs("editor")
     def test_pages_and_deletion(self, client: VizierServiceClient, study: str) -> None:
         trials = suggest(client, study, 5)
         assert list(client.list_trials(parent=study)) == trials
@@ -519,6 +483,7 @@ class TestOperations:
                 assert found.response.Unpack(inner)
                 assert response.wrap(inner) == future.result()
 
+    @pytest.mark.needs("editor")
     def test_a_future_that_has_to_ask(self, client: VizierServiceClient, study: str) -> None:
         """As if the answer had been lost: the future knows the operation's name alone."""
         name = client.suggest_trials({"parent": study, "suggestion_count": 1, "client_id": "w"}).operation.name
@@ -531,6 +496,7 @@ class TestOperations:
         assert future.metadata.client_id == "w"
         assert [found.name for found in poll.list_operations(study, "")] == [name]
 
+    @pytest.mark.needs("editor")
     def test_listing_and_deletion(self, client: VizierServiceClient, study: str) -> None:
         names = set()
         for index in range(3):

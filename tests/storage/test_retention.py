@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
+from dodona_server.domain.access.credentials import Token
+from dodona_server.domain.access.roles import Role
 from dodona_server.domain.names import Location, StudyName
 from dodona_server.domain.studies.study import StudyState
 from dodona_server.service import maintenance
@@ -20,6 +22,7 @@ from dodona_server.service.maintenance import Maintenance, clear_all
 from dodona_server.serving import options_of
 from dodona_server.settings import Settings
 from dodona_server.storage import operations, requests
+from dodona_server.storage.access import accounts
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.requests import Done
 from dodona_server.storage.schema.opening import open_store
@@ -261,3 +264,39 @@ class TestForgetting:
         assert asyncio.run(kept.look()), "there is more to do"
         asyncio.run(kept.look())
         assert self.kept(store, study) == ({"23.99", "0"}, {"23.99", "0"})
+
+
+class TestAccess:
+    """Sessions and tokens that have ended."""
+
+    @pytest.fixture
+    def kept(self, store):
+        """Run the maintenance at a time; return the ids of the tokens and sessions that are left."""
+
+        def fill(transaction):
+            for token_id, role, end in (
+                ("valid", Role.VIEWER, None),
+                ("ended lately", Role.VIEWER, NOW - 60),
+                ("ended", Role.VIEWER, NOW - maintenance.ENDED_TOKEN_SECONDS - 60),
+                # A server that was closed never opens by itself.
+                ("operator", Role.OPERATOR, NOW - maintenance.ENDED_TOKEN_SECONDS - 60),
+            ):
+                token = Token(token_id, "a token", "*", role, 1.0, "somebody", end)
+                accounts.insert_token(transaction, token, accounts.Digest("00", "k"))
+            for session_id, end in (("open", NOW + 60), ("over", NOW - 60)):
+                session = accounts.Session(session_id, "person:ada", 1.0, end, 1.0)
+                accounts.insert_session(transaction, session, accounts.Digest("00", "k"))
+
+        asyncio.run(store.run(fill))
+
+        def run(now):
+            asyncio.run(Maintenance(store, lambda: now, threading.Event()).look())
+            tokens = asyncio.run(store.read(accounts.all_tokens))
+            sessions = asyncio.run(store.read(lambda t: accounts.all_sessions(t, 0.0)))
+            return {token.token_id for token, _ in tokens}, {one.session_id for one, _ in sessions}
+
+        return run
+
+    def test_they_are_forgotten(self, kept):
+        assert kept(NOW) == ({"valid", "ended lately", "operator"}, {"open"})
+        assert kept(NOW + 100 + maintenance.ENDED_TOKEN_SECONDS) == ({"valid", "operator"}, set())

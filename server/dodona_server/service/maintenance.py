@@ -19,6 +19,7 @@ from dodona_server.service.budget import complete_if_over
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
 from dodona_server.service.trials.ending import expire
 from dodona_server.storage import operations, requests
+from dodona_server.storage.access import accounts
 from dodona_server.storage.engine.clock import database_time
 from dodona_server.storage.engine.locks import maintenance_lock
 from dodona_server.storage.engine.store import Store, Transaction
@@ -29,6 +30,8 @@ logger = logging.getLogger("dodona")
 
 LOOK_SECONDS = 1.0
 PURGE_SECONDS = 600.0
+# How long the list of tokens shows one that has ended.
+ENDED_TOKEN_SECONDS = 30 * 24 * 3600.0
 # The work of one transaction, which other transactions wait for.
 MAX_LEASES = 100
 MAX_STUDIES = 20
@@ -166,8 +169,12 @@ class Maintenance:
                 studies.set_check_time(transaction, study, None)
 
     def _purge(self, transaction: Transaction) -> bool:
-        """Delete some requests and operations older than a day, and return whether there may be more."""
+        """Delete some requests and operations older than a day, and return whether there may be more.
+
+        Sessions and tokens that have ended are few, and are deleted at once.
+        """
         now = self._clock()
+        accounts.purge(transaction, now, now - ENDED_TOKEN_SECONDS)
         forgotten = requests.purge(transaction, now, MAX_ROWS)
         old = operations.oldest_id(now - REMEMBERED_SECONDS)
         return max(forgotten, operations.purge(transaction, old, MAX_ROWS)) == MAX_ROWS

@@ -212,3 +212,11 @@ ROWS["0011"] = ROWS["0010"]
 ROWS["0012"] = ROWS["0011"]
 # The same: the schema gained only a column.
 ROWS["0013"] = ROWS["0012"]
+# With a session in a browser.
+ROWS["0014"] = {
+    **ROWS["0013"],
+    "sessions": [
+        {"session_id": "s1", "digest": "00", "key_id": "k", "owner": "person:ada"}
+        | {"create_time": 1000.0, "expire_time": 2000.0, "use_time": 1000.0}
+    ],
+}

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
+from starlette.convertors import PathConvertor
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -52,11 +53,13 @@ class LenientRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
         # Google's clients send bodies without a content type.
         super().__init__(path, endpoint, **{**settings, "strict_content_type": False})
+        parts = self.param_convertors.items()
+        self._ids = [name for name, convertor in parts if not isinstance(convertor, PathConvertor)]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return whether the route matches a request; a colon in its path precedes a verb, never part of an id."""
         match, child = super().matches(scope)
-        if match is not Match.NONE and any(":" in str(part) for part in child["path_params"].values()):
+        if match is not Match.NONE and any(":" in str(child["path_params"][name]) for name in self._ids):
             return Match.NONE, {}
         return match, child
 
@@ -102,7 +105,9 @@ class Routes:
         if not rows:
             raise LookupError(f"the table of calls has no row {answer.__name__!r}")
         for call in rows:
-            route = self._route_class(call.served_at, answer, **_settings(call))
+            # The name of a person may have any character: a provider of OpenID Connect chooses it.
+            path = call.served_at.replace("{user}", "{user:path}")
+            route = self._route_class(path, answer, **_settings(call))
             # Before the route reads anything of the request.
             route.app = checked(call.name, route.app, changes=call.method != "GET")
             self.by_call[call] = route

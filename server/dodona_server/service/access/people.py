@@ -110,13 +110,21 @@ def delete_person(transaction: Transaction, name: str) -> None:
 
 def signed_in(transaction: Transaction, name: str, roles: Mapping[str, Role]) -> str:
     """Store a person whom another service has signed in, with these roles alone; return the owner of the session."""
-    found = accounts.find_person(transaction, name)
-    if found is None:
+    if accounts.find_person(transaction, name) is None:
         accounts.insert_person(transaction, Person(name, False, time.time(), "OpenID Connect", roles), "")
     else:
-        for project in {*found[0].roles, *roles}:
-            accounts.set_role(transaction, name, project, roles.get(project))
+        set_roles(transaction, name, roles)
     return f"person:{name}"
+
+
+def set_roles(transaction: Transaction, name: str, roles: Mapping[str, Role]) -> bool:
+    """Give a person these roles alone, and return whether they had others."""
+    found = accounts.find_person(transaction, name)
+    if found is None or found[0].roles == roles:
+        return False
+    for project in {*found[0].roles, *roles}:
+        accounts.set_role(transaction, name, project, roles.get(project))
+    return True
 
 
 def password_of(transaction: Transaction, name: str) -> str | None:

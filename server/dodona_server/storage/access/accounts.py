@@ -34,6 +34,25 @@ class Session:
     use_time: float
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A session that another service has to confirm; times are in seconds since the epoch.
+
+    Args:
+        session_id: its id.
+        owner: who has signed in.
+        create_time: when it began.
+        check_time: when to ask.
+        sealed: what to ask with, sealed with the server's secret.
+    """
+
+    session_id: str
+    owner: str
+    create_time: float
+    check_time: float
+    sealed: str
+
+
 def version(transaction: Transaction) -> int:
     """Return a number that every change of tokens, people and sessions counts up."""
     return transaction.execute(sa.select(access.c.version)).scalar() or 0
@@ -90,12 +109,6 @@ def all_tokens(transaction: Transaction) -> list[tuple[Token, Digest]]:
 def end_token(transaction: Transaction, token_id: str, expire_time: float) -> None:
     """Let a token end at that time."""
     transaction.execute(tokens.update().where(tokens.c.token_id == token_id).values(expire_time=expire_time))
-    count_up(transaction)
-
-
-def delete_token(transaction: Transaction, token_id: str) -> None:
-    """Delete a token."""
-    transaction.execute(tokens.delete().where(tokens.c.token_id == token_id))
     count_up(transaction)
 
 
@@ -172,6 +185,44 @@ def all_sessions(transaction: Transaction, now: float) -> list[tuple[Session, Di
     """Return all sessions that have not expired."""
     rows = transaction.execute(sa.select(sessions).where(sessions.c.expire_time > now)).mappings()
     return [(_session(row), Digest(row["digest"], row["key_id"])) for row in rows]
+
+
+def set_check(transaction: Transaction, session_id: str, sealed: str, check_time: float) -> None:
+    """Store what to ask another service with about a session, and when; servers need not know."""
+    own = sessions.update().where(sessions.c.session_id == session_id)
+    transaction.execute(own.values(sealed=sealed, check_time=check_time))
+
+
+def to_check(transaction: Transaction, now: float, used_since: float, key_id: str, limit: int) -> list[Checked]:
+    """Return up to `limit` sessions that are to be confirmed now, those that have waited longest first.
+
+    Args:
+        transaction: to read in.
+        now: the time.
+        used_since: only sessions that were used since then.
+        key_id: of the key that sealed what to ask with.
+        limit: how many at most.
+    """
+    columns = (sessions.c.session_id, sessions.c.owner, sessions.c.create_time, sessions.c.check_time)
+    query = sa.select(*columns, sessions.c.sealed).where(sessions.c.check_time <= now, sessions.c.expire_time > now)
+    query = query.where(sessions.c.use_time > used_since, sessions.c.key_id == key_id)
+    rows = transaction.execute(query.order_by(sessions.c.check_time).limit(limit)).mappings()
+    return [Checked(**row) for row in rows]
+
+
+def claim_check(transaction: Transaction, session: Checked, check_time: float) -> bool:
+    """Note that a session is being confirmed, and is to be again at that time; False if another server does it."""
+    own = sessions.update().where(sessions.c.session_id == session.session_id)
+    claimed = transaction.execute(own.where(sessions.c.check_time == session.check_time).values(check_time=check_time))
+    return bool(claimed.rowcount)
+
+
+def extend_session(transaction: Transaction, session_id: str, expire_time: float) -> bool:
+    """Let a session end at that time; return whether it exists."""
+    own = sessions.update().where(sessions.c.session_id == session_id)
+    found = transaction.execute(own.values(expire_time=expire_time)).rowcount
+    count_up(transaction)
+    return bool(found)
 
 
 def end_session(transaction: Transaction, session_id: str) -> None:

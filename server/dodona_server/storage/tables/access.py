@@ -65,8 +65,12 @@ sessions = sa.Table(
     sa.Column("create_time", sa.Double, nullable=False),
     sa.Column("expire_time", sa.Double, nullable=False),
     sa.Column("use_time", sa.Double, nullable=False),
+    # When to ask another service again about its owner, and what with, sealed with the server's secret; else null.
+    sa.Column("check_time", sa.Double),
+    sa.Column("sealed", sa.String),
 )
 sa.Index("ix_sessions_expire_time", sessions.c.expire_time)
+sa.Index("ix_sessions_check_time", sessions.c.check_time)
 
 audit = sa.Table(
     "audit",
