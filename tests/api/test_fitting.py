@@ -10,10 +10,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
+from dodona_server.service.computing.forking import WORKER_PROCESS
 from dodona_server.service.maintenance import clear_all
 from dodona_server.service.suggestions.suggest import MAX_FAILURES
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
+from tests.support.patience import patience
 
 pytestmark = pytest.mark.processes
 
@@ -55,6 +57,31 @@ def complete(api, trial, loss=0.5):
     return api.post(f"/studies/s/trials/{trial['id']}:complete", final)
 
 
+def parents():
+    """The process that has imported the algorithms, for all servers of this process."""
+    return [child for child in psutil.Process().children() if is_running(child) and WORKER_PROCESS in child.cmdline()]
+
+
+def forks():
+    """The processes of the pool."""
+    return [fork for parent in parents() for fork in parent.children() if is_running(fork)]
+
+
+def is_running(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def kill(process):
+    process.kill()
+    deadline = time.monotonic() + patience(10)
+    while is_running(process):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_suggestions_come_from_the_pool(api, make_study):
     make_study(algorithm="MISBEHAVING", studyStoppingConfig={"maxNumTrials": 6})
     seen = []
@@ -71,10 +98,9 @@ def test_suggestions_come_from_the_pool(api, make_study):
 def test_the_commands_that_everybody_sees_do_not_tell_where_the_database_is(api, store, make_study):
     make_study(algorithm="MISBEHAVING")
     assert api.suggest()
-    commands = [" ".join(process.cmdline()) for process in psutil.Process().children()]
-    fitting = [command for command in commands if "dodona_server.service.computing.worker_process" in command]
-    assert fitting
-    assert not any(store.secret_url in command for command in fitting)
+    running = [*parents(), *forks()]
+    assert len(running) == 2
+    assert not any(store.secret_url in " ".join(process.cmdline()) for process in running)
 
 
 def test_the_same_seed_gives_the_same_first_suggestion(api, spec):
@@ -160,10 +186,32 @@ def test_a_failure_is_one_however_many_workers_wait_for_it(api, make_study):
 def test_a_process_is_started_before_anybody_asks(api, make_study):
     make_study(algorithm="MISBEHAVING")
     for _ in range(200):
-        if any("worker_process" in " ".join(child.cmdline()) for child in psutil.Process().children()):
+        if forks():
             return
         time.sleep(0.05)
     raise AssertionError("no process was started")
+
+
+@pytest.mark.parametrize("parent_too", [False, True])
+def test_a_process_that_is_killed_without_a_job_is_replaced(api, make_study, parent_too):
+    make_study(algorithm="MISBEHAVING")
+    api.suggest()
+    (parent,), (fork,) = parents(), forks()
+    if parent_too:
+        kill(parent)
+    kill(fork)
+    assert api.suggest(client="next")
+    assert events(api, "SUGGESTION_FALLBACK") == []
+    assert (parents() == [parent]) is not parent_too
+    assert fork not in forks()
+
+
+def test_no_thread_runs_before_a_fork(api, make_study):
+    """A thread that holds a lock at that moment would leave it locked in the fork."""
+    make_study(algorithm="MISBEHAVING")
+    api.suggest()
+    (parent,) = parents()
+    assert parent.num_threads() == 1
 
 
 def test_what_stands_in_for_a_model_is_an_event(api, make_study):

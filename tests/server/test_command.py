@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 import dodona
-from dodona_server.service.computing.pool import WORKER_PROCESS
+from dodona_server.service.computing.forking import WORKER_PROCESS
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
@@ -271,6 +271,14 @@ class TestWhatItSays:
         while not fits():
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+    def test_no_process_outlives_it(self, server):
+        with dodona.Client(server.url) as client:
+            client.create_study("s", {"x": dodona.Float(0, 1)}, goal="minimize").ask()
+        started = psutil.Process(server.process.pid).children(recursive=True)
+        server.kill()
+        assert len(started) >= 2
+        assert psutil.wait_procs(started, timeout=patience(10))[1] == []
 
     def test_what_it_creates_is_for_its_user_alone(self, tmp_path):
         # As people start it.

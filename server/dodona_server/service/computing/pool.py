@@ -1,26 +1,26 @@
 """A pool of processes that run the algorithms, so that none of them can block the server.
 
 Each process reads the histories that it needs from the database and keeps them: finished trials never change. A
-process starts with its first job, if not before, and is killed when it does not answer.
+process starts with its first job, if not before, and is killed when it does not answer. `forking` starts them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, TypeVar
 
 from dodona_server.algorithms.contract.algorithm import Suggestion
 from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.studies.study import Version
+from dodona_server.service.computing.forking import FORKS
 from dodona_server.storage.engine.store import Store, in_thread
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ T = TypeVar("T")
 
 # A process that takes longer than this counts as hung.
 LIMIT_SECONDS = 120.0
-STOP_SECONDS = 5.0
-WORKER_PROCESS = "dodona_server.service.computing.worker_process"
 
 
 class FittingFailed(Exception):
@@ -197,7 +195,7 @@ class _Process:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"dodona-fit-{index}")
         self._lock = threading.Lock()
         self._closed = False
-        self._child: subprocess.Popen[bytes] | None = None
+        self._process_id: int | None = None
         self._connection: Connection | None = None
 
     @property
@@ -206,7 +204,11 @@ class _Process:
 
     def start(self) -> None:
         if not self._closed:
-            self._thread.submit(self._connected)
+            self._thread.submit(self._get_ready)
+
+    def _get_ready(self) -> None:
+        with self._talking():
+            pass
 
     async def answer(self, job: CurveJob | ReplayJob, kind: type[T]) -> T:
         self.waiting += 1
@@ -264,20 +266,13 @@ class _Process:
         with self._lock:
             if self._closed:
                 raise FittingFailed("the server is shutting down")
-            if self._connection is None or self._child is None or self._child.poll() is not None:
-                # A fresh interpreter: a fork would inherit the server's threads and locks.
-                self.is_ready = False
+            if self._connection is not None and self.is_ready and wait([self._connection], 0):
+                # A process without a job says nothing: this one has ended.
+                self._discard()
+            if self._connection is None:
                 self._connection, theirs = multiprocessing.Pipe()
-                # With -P, so that no file in the working directory replaces a module.
-                command = [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "dodona_server.service.computing.worker_process",
-                    str(theirs.fileno()),
-                ]
-                self._child = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
-                theirs.close()
+                with theirs:
+                    self._process_id = FORKS.start(theirs)
                 # Not in the command, which everybody on the machine can read: the URL may contain a password.
                 self._connection.send((self._store.secret_url, sys.path))
             connection = self._connection
@@ -288,12 +283,15 @@ class _Process:
 
     def _kill(self) -> None:
         with self._lock:
-            child, connection = self._child, self._connection
-            self._child = self._connection = None
-            self.is_ready = False
-        if child is not None:
-            child.kill()
-            child.wait(STOP_SECONDS)
+            self._discard()
+
+    def _discard(self) -> None:
+        """Kill the process, if there is one; the caller holds the lock."""
+        connection, process_id = self._connection, self._process_id
+        self._connection = self._process_id = None
+        self.is_ready = False
+        if process_id is not None:
+            FORKS.kill(process_id)
         if connection is not None:
             connection.close()
 
