@@ -28,7 +28,12 @@ STUDY = f"{HERE}/studies/s"
 TRIAL = f"{STUDY}/trials/1"
 TOKEN = "a long random secret"
 APP = create_app(None)
-ROUTES = {(method, route.path): route for route in reversed(APP.routes) for method in route.methods - {"HEAD"}}
+ROUTES = {
+    # Its name may have any character.
+    (method, route.path.replace("{user:path}", "{user}")): route
+    for route in reversed(APP.routes)
+    for method in route.methods - {"HEAD"}
+}
 HOT = [call for call in CALLS if call.hot]
 
 

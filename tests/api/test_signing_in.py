@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
+from dodona_server.domain.access.roles import TOKEN_HOLDER
 from dodona_server.service.access import passwords
+from dodona_server.service.access.tokens import revoke_token
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
 
@@ -163,20 +166,46 @@ def test_passwords_are_kept_as_hashes(client, url):
     assert client.post("/v1/users", json={"user": "ada"}, headers=BEARER).status_code == 409
 
 
-def test_an_open_stream_ends_when_its_token_is_revoked(client, spec):
-    client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": spec}, headers=BEARER).raise_for_status()
-    made = client.post("/v1/tokens", json={"displayName": "x", "role": "viewer", "project": "p"}, headers=BEARER).json()
-    headers = {"authorization": f"Bearer {made['secret']}", "accept": "text/event-stream"}
-    client.portal.start_task_soon(_revoke_soon, client.app, made["name"].rpartition("/")[2])
-    # The test's client returns once the stream has ended.
-    assert "STUDY_CREATED" in client.get(f"{HERE}/studies/s/events", headers=headers).text
+class TestRevokedMeanwhile:
+    """A token is revoked while a call of it goes on."""
+
+    @pytest.fixture
+    def headers(self, client, spec):
+        client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": spec}, headers=BEARER).raise_for_status()
+        body = {"displayName": "x", "role": "editor", "project": "p"}
+        made = client.post("/v1/tokens", json=body, headers=BEARER).json()
+        return {"authorization": f"Bearer {made['secret']}"}
+
+    @pytest.mark.parametrize("accept", ["text/event-stream", "text/event-stream, */*"])
+    def test_an_open_stream_ends(self, client, headers, accept):
+        # The test's client returns once the stream has ended.
+        revoke_soon(client, headers)
+        found = client.get(f"{HERE}/studies/s/events", headers={**headers, "accept": accept})
+        assert "STUDY_CREATED" in found.text
+
+    def test_so_does_that_of_a_page(self, client, headers):
+        revoke_soon(client, headers)
+        assert client.get("/studies/p/l/s/changes", headers=headers).text.startswith("retry: ")
+
+    def test_a_call_that_waits_gets_no_trial(self, client, headers):
+        client.post(f"{HERE}/studies/s:setMaxTrials", json={"maxNumTrials": 1}, headers=BEARER).raise_for_status()
+        trials = f"{HERE}/studies/s/trials"
+        # It may come back.
+        body = {"clientId": "v", "suggestionCount": 1, "leaseDuration": "60s"}
+        client.post(f"{trials}:suggest", json=body, headers=BEARER).raise_for_status()
+        revoke_soon(client, headers)
+        waiting = client.post(f"{trials}:suggest", json={**body, "clientId": "w", "wait": "30s"}, headers=headers)
+        assert (waiting.status_code, waiting.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+        client.post(f"{trials}/1:release", json={"clientId": "v"}, headers=BEARER).raise_for_status()
+        assert client.get(f"{trials}/1", headers=BEARER).json()["state"] == "REQUESTED"
 
 
-async def _revoke_soon(app: Any, token: str) -> None:
-    import asyncio
+def revoke_soon(client: TestClient, headers: dict[str, str]) -> None:
+    async def revoke() -> None:
+        await asyncio.sleep(0.5)
+        token = headers["authorization"].split("_")[1]
+        gate = client.app.state.gate  # type: ignore[attr-defined]
+        await gate.change(lambda transaction, _: revoke_token(transaction, TOKEN_HOLDER, token))
 
-    from dodona_server.domain.access.roles import TOKEN_HOLDER
-    from dodona_server.service.access.tokens import revoke_token
-
-    await asyncio.sleep(0.5)
-    await app.state.gate.change(lambda transaction, _: revoke_token(transaction, TOKEN_HOLDER, token))
+    assert client.portal is not None
+    client.portal.start_task_soon(revoke)

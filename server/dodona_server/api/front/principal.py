@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -14,10 +15,26 @@ from dodona_server.domain.errors import DodonaError
 from dodona_server.service.access.audit import entry_of
 from dodona_server.storage.access.audit import Entry
 
+# A call that takes long ends within this time after its principal has lost a role here.
+KNOWN_SECONDS = 0.5
 
-def remember(scope: Scope, principal: Principal) -> None:
-    """Store the principal of a request in its scope, and in those that are made from it."""
-    scope.setdefault("state", {})["principal"] = principal
+
+def remember(scope: Scope, principal: Principal, known: Callable[[], Principal | None] | None = None) -> None:
+    """Store the principal of a request in its scope, and in those that are made from it.
+
+    Args:
+        scope: of the request.
+        principal: who makes it.
+        known: looks for the principal again; None for one that nobody can revoke.
+    """
+    state = scope.setdefault("state", {})
+    state["principal"], state["known"] = principal, known
+
+
+def is_known(scope: Scope) -> bool:
+    """Return whether the principal of a request still has the roles that it had when the request came."""
+    known = scope["state"]["known"]
+    return known is None or known() == principal_of(scope)
 
 
 def principal_of(scope: Scope) -> Principal:

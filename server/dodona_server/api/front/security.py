@@ -22,11 +22,10 @@ from urllib.parse import parse_qs
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from dodona_server.api.calls.call import EVENT_STREAM
 from dodona_server.api.calls.table import CALLS, STATIC
 from dodona_server.api.front import proxies
 from dodona_server.api.front.errors import error_response
-from dodona_server.api.front.principal import address_in, principal_of, remember
+from dodona_server.api.front.principal import KNOWN_SECONDS, address_in, is_known, remember
 from dodona_server.api.front.proxies import Proxies
 from dodona_server.api.front.refused_tokens import RefusedTokens
 from dodona_server.domain.access.roles import ANONYMOUS, ANYONE, NOBODY, RULES, Principal
@@ -44,14 +43,11 @@ _LOOKED_AT = {
     b"authorization",
     b"x-goog-api-key",
     b"cookie",
-    b"accept",
 } | proxies.HEADERS
 # Sent by a browser for a page of this server, and for an address that a person typed.
 _OWN_SITES = {"same-origin", "none"}
 # The cookie of a session in a browser.
 COOKIE = "dodona_session"
-# A stream ends within this time after its token was revoked here.
-KNOWN_SECONDS = 0.5
 # RFC 3986 without the parts that no browser sends: a name or an address, and an optional port.
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{0,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -89,19 +85,21 @@ class Guard:
         if isinstance(found, Response):
             await found(scope, receive, send)
             return
-        remember(scope, found)
-        if found in (ANONYMOUS, NOBODY) or EVENT_STREAM not in headers.get(b"accept", ()):
+        if found in (ANONYMOUS, NOBODY):
+            remember(scope, found)
             await self._app(scope, receive, send)
-        else:
-            await self._while_known(scope, receive, send, headers)
+            return
+        remember(scope, found, functools.partial(self._known, headers, scope["query_string"]))
+        # No answer to a POST takes long, but that of a call that waits for a trial: it looks itself.
+        await (self._app if scope["method"] == "POST" else self._while_known)(scope, receive, send)
 
-    async def _while_known(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        """Answer with a stream, which ends when its principal is no longer one, or has other roles."""
+    async def _while_known(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; a stream, a download or an upload ends when its principal has lost a role."""
         answering = asyncio.ensure_future(self._app(scope, receive, send))
         try:
             while not answering.done():
                 await asyncio.wait([answering], timeout=KNOWN_SECONDS)
-                if not answering.done() and self._known(scope, headers) != principal_of(scope):
+                if not answering.done() and not is_known(scope):
                     return
             await answering
         finally:
@@ -109,8 +107,8 @@ class Guard:
                 answering.cancel()
                 await asyncio.wait([answering])
 
-    def _known(self, scope: Scope, headers: Headers) -> Principal | None:
-        known = (self._gate.principal(secret) for secret in _secrets(headers, scope["query_string"]))
+    def _known(self, headers: Headers, query: bytes) -> Principal | None:
+        known = (self._gate.principal(secret) for secret in _secrets(headers, query))
         of_sessions = (self._gate.of_session(text) for text in _cookies(headers))
         return next((one for one in (*known, *of_sessions) if one is not None), None)
 

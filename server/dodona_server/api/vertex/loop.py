@@ -23,9 +23,9 @@ from dodona_schemas import vertex as wire
 from dodona_schemas.base import WireModel
 from dodona_server.api.calls.call import Call, pattern_of
 from dodona_server.api.calls.table import CALLS
-from dodona_server.api.front.errors import domain_response
+from dodona_server.api.front.errors import domain_response, error_response
 from dodona_server.api.front.observed import note_route
-from dodona_server.api.front.principal import principal_of
+from dodona_server.api.front.principal import KNOWN_SECONDS, is_known, principal_of
 from dodona_server.api.front.read import read_message
 from dodona_server.api.vertex import answers, render
 from dodona_server.aside import aside
@@ -163,9 +163,12 @@ class TrialLoop:
         try:
             principal_of(scope).check(hot.name, match[1])
             message = await receive()
-            answer = await _call(hot, match, message["body"], scope["query_string"], receive)
+            answer = await _call(hot, match, message["body"], scope, receive)
         except _GoneAway:
             return
+        except _Revoked:
+            reason = "the token was revoked, or has lost a role, while the call waited"
+            await error_response(401, "UNAUTHENTICATED", reason)(scope, receive, send)
         except DodonaError as error:
             await domain_response(error)(scope, receive, send)
         else:
@@ -188,15 +191,15 @@ class _Hot:
         return cls(call.name, call.path, pattern_of(call.path), cast("type[WireModel]", call.request), answer)
 
 
-async def _call(hot: _Hot, match: re.Match[str], content: bytes, query: bytes, receive: Receive) -> Response:
+async def _call(hot: _Hot, match: re.Match[str], content: bytes, scope: Scope, receive: Receive) -> Response:
     # In the order in which FastAPI's routes check a request.
     body = await read_message(hot.message, content)
     project, location, study_id, *trial = match.groups()
     study = StudyName(Location(project, location), study_id)
     name = TrialName.of(study, trial[0]) if trial else study
-    call = hot.answer(name, body, read_view(query))
+    call = hot.answer(name, body, read_view(scope["query_string"]))
     waits = isinstance(body, wire.SuggestTrialsRequest) and body.wait
-    return await (_while_there(receive, call) if waits else call)
+    return await (_while_there(scope, receive, call) if waits else call)
 
 
 def _read_contexts(body: wire.SuggestTrialsRequest) -> list[dict[str, object]]:
@@ -207,17 +210,25 @@ class _GoneAway(Exception):
     """The client has disconnected."""
 
 
-async def _while_there(receive: Receive, call: Coroutine[None, None, Response]) -> Response:
+class _Revoked(Exception):
+    """The principal has lost the role with which it began to wait."""
+
+
+async def _while_there(scope: Scope, receive: Receive, call: Coroutine[None, None, Response]) -> Response:
     """Return the answer to a call that waits, unless its client disconnects: nobody would run its trials.
 
     Raises:
         _GoneAway: the client has disconnected.
+        _Revoked: the client may not make the call any longer.
     """
     calling, leaving = asyncio.ensure_future(call), asyncio.ensure_future(receive())
     try:
-        await asyncio.wait((calling, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if not calling.done():
-            raise _GoneAway
+        while not calling.done():
+            await asyncio.wait((calling, leaving), timeout=KNOWN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not calling.done() and leaving.done():
+                raise _GoneAway
+            if not calling.done() and not is_known(scope):
+                raise _Revoked
         return calling.result()
     finally:
         calling.cancel()
