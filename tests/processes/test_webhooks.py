@@ -26,10 +26,11 @@ STUDIES = "/v1/projects/default/locations/local/studies"
 class Receiver(ThreadingHTTPServer):
     """Keeps what it accepts, and refuses a part of the requests."""
 
-    def __init__(self, failures):
+    def __init__(self, failures, pause=0.0):
         super().__init__(("127.0.0.1", 0), Handler)
         self.accepted, self.refused = [], 0
         self.failures = failures
+        self.pause = pause
         self.random = random.Random(7)
         self.url = f"http://127.0.0.1:{self.server_port}/hook"
 
@@ -37,6 +38,7 @@ class Receiver(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(self.server.pause)
         if self.server.random.random() < self.server.failures:
             self.server.refused += 1
             self.send_response(500)
@@ -53,8 +55,8 @@ class Handler(BaseHTTPRequestHandler):
 def receive():
     started = []
 
-    def start(failures=0.0):
-        server = Receiver(failures)
+    def start(failures=0.0, pause=0.0):
+        server = Receiver(failures, pause)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         started.append(server)
         return server
@@ -133,6 +135,15 @@ def test_every_event_arrives_in_order_whatever_fails(serve, receive):
     assert receiver.url in page
     assert secret not in page
     assert ">204<" in page
+
+
+def test_one_that_answers_slowly_delays_no_other(serve, receive):
+    slow, fast = receive(pause=2.0), receive()
+    create(serve, slow)
+    create(serve, fast)
+    study = search(serve, "s", 6)
+    wait_for(lambda: received(fast).get(study) == log_of(serve, study))
+    assert len(slow.accepted) < len(fast.accepted)
 
 
 def test_slack_gets_text_and_only_the_chosen_kinds(serve, receive):

@@ -51,6 +51,10 @@ def test_the_signature_covers_time_and_body():
         "fd00::1",
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
+        "64:ff9b::169.254.169.254",
+        "64:ff9b:1::169.254.169.254",
+        "::169.254.169.254",
+        "fec0::1",
     ],
 )
 def test_private_addresses_are_none_of_the_public(address):
@@ -60,6 +64,7 @@ def test_private_addresses_are_none_of_the_public(address):
 def test_public_addresses_are():
     assert _is_public("93.184.216.34")
     assert _is_public("2606:2800:220:1::1")
+    assert _is_public("64:ff9b::93.184.216.34")
 
 
 @pytest.mark.parametrize(

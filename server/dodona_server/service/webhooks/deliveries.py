@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from dodona_server.domain.errors import Unavailable
 from dodona_server.domain.event import Event
@@ -28,6 +28,7 @@ LOOK_SECONDS = 1.0
 # Longer than a request takes, so that no other server sends at the same time.
 CLAIM_SECONDS = 3 * TIMEOUT_SECONDS
 EVENTS_AT_ONCE = 100
+# Of one webhook.
 STUDIES_AT_ONCE = 8
 
 
@@ -47,47 +48,48 @@ class Deliveries:
         self._stopping = stopping
         self._sender = sender
         self._me = uuid.uuid4().hex
-        self._together = asyncio.Semaphore(STUDIES_AT_ONCE)
+        self._sending: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Work until cancelled, even if the database fails from time to time."""
         try:
             while not self._stopping.is_set():
-                try:
-                    sent = await self.look()
-                except Unavailable:
-                    sent = 0  # maintenance logs it
-                except Exception:
-                    sent = 0
-                    logger.exception("webhooks failed; they are tried again")
-                await asyncio.sleep(0 if sent else LOOK_SECONDS)
+                await _safely(self._look())
+                await asyncio.sleep(LOOK_SECONDS)
         finally:
+            for sending in self._sending.values():
+                sending.cancel()
             await self._sender.close()
 
-    async def look(self) -> int:
-        """Send some of what is due, and return the number of events that were accepted."""
+    async def _look(self) -> None:
+        """Begin to send what is due; a webhook that answers slowly delays no other one."""
         found = await self._store.read(webhooks.every)
-        return sum(await asyncio.gather(*map(self._send_all, found)))
+        self._sending = {name: sending for name, sending in self._sending.items() if not sending.done()}
+        for webhook in found:
+            if webhook.webhook_id not in self._sending:
+                self._sending[webhook.webhook_id] = asyncio.create_task(_safely(self._send_all(webhook)))
 
-    async def _send_all(self, webhook: Webhook) -> int:
+    async def _send_all(self, webhook: Webhook) -> None:
         found = await self._store.read(lambda transaction: webhooks.behind(transaction, webhook, self._clock()))
-        if not found or not await self._claim(webhook):
-            return 0
-        return sum(await asyncio.gather(*(self._send_study(webhook, one) for one in found)))
+        turns = asyncio.Semaphore(STUDIES_AT_ONCE)
+        await asyncio.gather(*(self._send_study(webhook, one, turns) for one in found))
 
     async def _claim(self, webhook: Webhook) -> bool:
         return await self._store.run(
             lambda transaction: webhooks.claim(transaction, webhook.webhook_id, self._me, CLAIM_SECONDS)
         )
 
-    async def _send_study(self, webhook: Webhook, behind: Behind) -> int:
-        """Send the next events of a study, and return how many were accepted."""
-        async with self._together:
+    async def _send_study(self, webhook: Webhook, behind: Behind, turns: asyncio.Semaphore) -> None:
+        """Send the next events of a study."""
+        async with turns:
+            # The studies before this one may have taken longer than a claim lasts.
+            if not await self._claim(webhook):
+                return
             begun = await self._store.run(lambda transaction: _begin(transaction, webhook, behind))
             if begun is None:
-                return 0
+                return
             seen, happened = begun
-            accepted, tries, tried = 0, behind.tries, []
+            tries, tried = behind.tries, []
             claimed = time.monotonic()
             for event in happened:
                 if webhook.wants(event):
@@ -100,7 +102,6 @@ class Deliveries:
                     if not attempt.succeeded:
                         tries += 1
                         break
-                    accepted += 1
                 seen, tries = event.number, 0
             next_time = self._clock() + pause_after(tries) if tries else 0.0
 
@@ -109,7 +110,6 @@ class Deliveries:
                 webhooks.record(transaction, webhook.webhook_id, tried)
 
             await self._store.run(keep)
-            return accepted
 
     async def _send(self, webhook: Webhook, behind: Behind, event: Event) -> Delivery:
         now = self._clock()
@@ -117,6 +117,15 @@ class Deliveries:
         headers = headers_of(webhook, delivery_id(webhook, behind.study, event), now, body)
         code, problem = await self._sender.tried(webhook.url, body, headers)
         return Delivery(str(behind.study.name), event.number, event.kind.value, now, code, problem)
+
+
+async def _safely(work: Awaitable[None]) -> None:
+    try:
+        await work
+    except Unavailable:
+        return  # maintenance logs it
+    except Exception:
+        logger.exception("webhooks failed; they are tried again")
 
 
 def _begin(transaction: Transaction, webhook: Webhook, behind: Behind) -> tuple[int, list[Event]] | None:

@@ -11,6 +11,9 @@ import httpx
 
 TIMEOUT_SECONDS = 5.0
 MAX_PROBLEM_LENGTH = 200
+# All public addresses of IPv6 (RFC 4291), and those that a network translates to IPv4 (RFC 6052).
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Refused(Exception):
@@ -85,6 +88,12 @@ class Sender:
 def _is_public(text: str) -> bool:
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        # Addresses of IPv4 in another form.
-        address = address.ipv4_mapped or address.sixtofour or address
+        # Addresses of IPv4 in another form, also for a translator of the network.
+        address = address.ipv4_mapped or address.sixtofour or _translated(address) or address
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return False
     return address.is_global and not address.is_multicast
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    return ipaddress.IPv4Address(int(address) % 2**32) if address in _TRANSLATED else None
