@@ -85,6 +85,31 @@ def test_pages_are_told_of_their_study_and_the_list_of_all(store: Store, made: l
     asyncio.run(scenario())
 
 
+def test_a_member_of_some_projects_hears_of_these_alone(store: Store, made: list[Study]) -> None:
+    def make(transaction: Transaction) -> Study:
+        return studies.insert(transaction, StudyName(Location("q", "l"), "c"), "c", SPEC, 7, 1.0)
+
+    other = asyncio.run(store.run(make))
+
+    async def scenario() -> None:
+        changes = changes_of(store)
+        of_p, of_q = changes.of_all("", frozenset({"p"})), changes.of_all("", frozenset({"q", "none"}))
+        assert [await anext(one) for one in (of_p, of_q)] == ["", ""]
+        first, began = (await told(of_p)).split("-")
+        assert first == "0"
+        assert await told(of_q) == f"0-{began}"
+        for _ in range(2):
+            await happen(store, other)
+        heard = await told(of_q)
+        assert heard.endswith(f"-{began}")
+        assert heard != f"0-{began}"
+        # Nothing counts what happened elsewhere.
+        await happen(store, made[0])
+        assert await told(of_p) == f"1-{began}"
+
+    asyncio.run(scenario())
+
+
 def test_a_report_is_a_change_too(store: Store, made: list[Study]) -> None:
     study = made[0]
     run = Trial(1, TrialState.ACTIVE, {"x": 0.5}, "w", attempt=1, create_time=1.0, lease=Lease(60.0))

@@ -87,6 +87,7 @@ USES: dict[str, Use] = {
     "run elsewhere": lambda t, s: leases.run_elsewhere(t, s, "worker-1"),
     "heard": lambda t, s: leases.heard(t, s.key),
     "last event": lambda t, s: events.last_key(t),
+    "projects of later events": lambda t, s: events.projects_after(t, events.last_key(t) - 5, 1000),
     "unfinished, for figures": lambda t, s: sampled.unfinished_numbers(t, s, 200),
     "leases run out": lambda t, s: leases.run_out(t, 100),
     "leases run out, looked at": lambda t, s: leases.run_out(t, 100, lock=False),

@@ -67,6 +67,16 @@ _OF_TRIALS = Statement(
     sa.select(events).where(_IN_STUDY, one_of(events.c.trial_number, "numbers")).order_by(events.c.key)
 )
 _LAST_KEY = Statement(sa.select(sa.func.coalesce(sa.func.max(events.c.key), 0)))
+_LATER = (
+    sa.select(events.c.key, events.c.study_key)
+    .where(events.c.key > bindparam("after"))
+    .order_by(events.c.key)
+    .limit(bindparam("limit"))
+    .subquery()
+)
+_PROJECTS = Statement(
+    sa.select(_LATER.c.key, studies.c.project).where(_LATER.c.study_key == studies.c.key).order_by(_LATER.c.key)
+)
 # Limits the work of the first reader of a study that nobody has followed so far.
 MAX_NUMBERED_AT_ONCE = 10_000
 
@@ -114,6 +124,11 @@ def last_key(transaction: Transaction) -> int:
     """Return the key of the latest event of all studies."""
     last: int = _LAST_KEY.value(transaction, {})
     return last
+
+
+def projects_after(transaction: Transaction, after: int, limit: int) -> list[tuple[int, str]]:
+    """Return the keys and projects of up to `limit` events with keys above `after`, in order."""
+    return [(row["key"], row["project"]) for row in _PROJECTS.rows(transaction, {"after": after, "limit": limit})]
 
 
 def page(transaction: Transaction, study_key: int, after: int, limit: int) -> Page[Event]:

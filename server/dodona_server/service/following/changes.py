@@ -26,9 +26,10 @@ REFRESHES_PER_SECOND = 25.0
 class _OpenPage(Follower):
     """A page and the mark that it was last told; empty before the first one."""
 
-    def __init__(self, study_key: int, seen: str) -> None:
+    def __init__(self, study_key: int, seen: str, projects: frozenset[str] | None) -> None:
         super().__init__()
         self.study_key = study_key
+        self.projects = projects
         self.seen = seen
         self.latest = seen
 
@@ -64,15 +65,15 @@ class Changes:
         async for mark in self._follow(study.key, seen):
             yield mark
 
-    async def of_all(self, seen: str) -> AsyncIterator[str]:
-        """Yield the mark of the list of studies like `of_study`."""
-        async for mark in self._follow(ALL_STUDIES, seen):
+    async def of_all(self, seen: str, projects: frozenset[str] | None = None) -> AsyncIterator[str]:
+        """Yield the mark of the list of studies of these projects, or of all, like `of_study`."""
+        async for mark in self._follow(ALL_STUDIES, seen, projects):
             yield mark
 
-    async def _follow(self, study_key: int, seen: str) -> AsyncIterator[str]:
+    async def _follow(self, study_key: int, seen: str, projects: frozenset[str] | None = None) -> AsyncIterator[str]:
         if len(self._pages) >= MAX_PAGES:
             raise Unavailable(f"{MAX_PAGES} pages follow their studies, as many as this server keeps: ask now and then")
-        page = _OpenPage(study_key, seen)
+        page = _OpenPage(study_key, seen, projects)
         self._pages.add(page)
         self._watcher.join(page)
         last = time.monotonic() + STREAM_SECONDS

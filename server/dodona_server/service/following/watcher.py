@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass
 
 from dodona_server.domain.errors import Unavailable
@@ -17,6 +19,8 @@ from dodona_server.storage.trials import leases
 LOOK_SECONDS = 0.5
 # The key under which a follower follows the list of studies.
 ALL_STUDIES = 0
+# Events of one look whose projects are read; the rest is for the next look.
+MAX_EVENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,10 @@ class Mark:
     """How far a study is, or the list of studies; two equal marks mean that nothing has happened.
 
     Args:
-        event: the number of the study's last event; the key of the last event of all studies.
-        heard: when a worker of the study last showed that it is alive, in seconds since the epoch; 0 for none.
+        event: the number of the study's last event; the key of the last event of all studies; how often something was
+            new in some projects.
+        heard: when a worker of the study last showed that it is alive, in seconds since the epoch; 0 for none. For
+            projects, when that count began.
     """
 
     event: int
@@ -36,10 +42,11 @@ class Mark:
 
 
 class Follower(ABC):
-    """Someone who follows a study: which mark they know, and what wakes them."""
+    """Someone who follows a study, or the list of those of some projects: which mark they know, what wakes them."""
 
     def __init__(self) -> None:
         self.study_key: int | None = None
+        self.projects: frozenset[str] | None = None
         self.woken = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -84,6 +91,7 @@ class Watcher:
         self._stopping = stopping
         self._followers: set[Follower] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._of_projects = _OfProjects()
 
     def join(self, follower: Follower) -> None:
         """Add a follower; it is looked for once it has the key of its study."""
@@ -96,6 +104,7 @@ class Watcher:
         self._followers.discard(follower)
 
     async def _watch(self) -> None:
+        self._of_projects = _OfProjects()
         while self._followers and not self._stopping.is_set():
             await asyncio.sleep(LOOK_SECONDS)
             followed = {one.study_key for one in self._followers if one.study_key is not None}
@@ -105,7 +114,12 @@ class Watcher:
                 # Try again until the database answers or the clients give up.
                 continue
             for follower in [one for one in self._followers if one.study_key in followed]:
-                mark = marks.get(follower.study_key or ALL_STUDIES)
+                projects = follower.projects
+                mark = (
+                    marks.get(follower.study_key or ALL_STUDIES)
+                    if projects is None
+                    else self._of_projects.mark(projects)
+                )
                 if mark is None:
                     follower.end()
                 elif follower.is_news(mark):
@@ -117,10 +131,35 @@ class Watcher:
         """Return the mark of each followed study that is not deleted."""
         of_studies = sorted(keys - {ALL_STUDIES})
         newest, heard, last = await self._store.read(lambda transaction: _look(transaction, of_studies))
+        if any(one.projects is not None for one in self._followers):
+            await self._of_projects.look(self._store, last)
         numbers = {key: number for key, (number, _) in newest.items()}
         for key in [key for key, (_, unnumbered) in newest.items() if unnumbered]:
             numbers[key] = await self._store.run(lambda transaction, key=key: _number(transaction, key))  # type: ignore[misc]
         return {ALL_STUDIES: Mark(last, 0.0)} | {key: Mark(number, heard[key]) for key, number in numbers.items()}
+
+
+class _OfProjects:
+    """Counts the looks that found something new, by project: the keys of events would count those of other projects."""
+
+    def __init__(self) -> None:
+        self._begun = time.time()
+        self._seen: int | None = None
+        self._news = Counter[str]()
+
+    def mark(self, projects: frozenset[str]) -> Mark:
+        """Return the mark of the list of studies of these projects."""
+        return Mark(sum(self._news[project] for project in projects), self._begun)
+
+    async def look(self, store: Store, last: int) -> None:
+        """Count what is new up to the event with the key `last`."""
+        if self._seen is None:
+            self._seen = last
+        seen = self._seen
+        if seen < last:
+            found = await store.read(lambda transaction: events.projects_after(transaction, seen, MAX_EVENTS))
+            self._news.update({project for _, project in found})
+            self._seen = found[-1][0] if found else last
 
 
 def _look(transaction: Transaction, keys: list[int]) -> tuple[dict[int, tuple[int, bool]], dict[int, float], int]:

@@ -160,8 +160,9 @@ async def _compared(request: Request, samples: Samples) -> list[Sample]:
 
 
 async def changes_of_all(request: Request, following: Following) -> Response:
-    """Return a stream of the changes to the list of studies."""
-    return await stream(following.of_all(cursor(request)))
+    """Return a stream of the changes to the list of the principal's studies."""
+    projects = request.state.principal.projects_of("changes_of_all")
+    return await stream(following.of_all(cursor(request), projects))
 
 
 async def changes_of_study(request: Request, project: str, location: str, study: str, following: Following) -> Response:
