@@ -35,6 +35,7 @@ BASELINES: dict[str, Callable[[], Policy]] = {
 ALGORITHMS: dict[str, tuple[str, dict[str, int]]] = {
     "ASHA": ("ASHA", {"max_resource": 50}),
     "ASHA, min_resource 3": ("ASHA", {"max_resource": 50, "min_resource": 3}),
+    "FREEZE_THAW": ("FREEZE_THAW", {"max_resource": 50, "initial_trials": 1_000_000}),
     "HYPERBAND": ("HYPERBAND", {"max_epochs": 50, "hyperband_iterations": 0}),
     "SUCCESSIVE_HALVING": ("SUCCESSIVE_HALVING", {"max_resource": 50, "initial_trials": 100}),
 }
@@ -54,6 +55,6 @@ NO_PRUNER = "Optuna none"
 POLICIES = {**BASELINES, **OURS, **PEERS, NO_PRUNER: functools.partial(OptunaPruner, "none")}
 # What runs with each model that chooses configurations.
 MODELS = {
-    "GP_BANDIT": (FULL, "auto", "median", "ASHA, min_resource 3", "HYPERBAND"),
+    "GP_BANDIT": (FULL, "auto", "median", "ASHA, min_resource 3", "FREEZE_THAW", "HYPERBAND"),
     "TPE of Optuna": (NO_PRUNER, *(f"Optuna {name}" for name in PRUNERS)),
 }

@@ -34,7 +34,7 @@ CHEAP = {
 # These end; all others answer whatever is asked, GP_BANDIT as long as there is a point that it has not tried.
 ENDING = {"GRID_SEARCH", "SHUFFLED_GRID_SEARCH", "HYPERBAND", "PBT", "SUCCESSIVE_HALVING"}
 # They promote trials, which repeats points by intent.
-PROMOTING = {"ASHA", "HYPERBAND", "PBT", "SUCCESSIVE_HALVING"}
+PROMOTING = {"ASHA", "FREEZE_THAW", "HYPERBAND", "PBT", "SUCCESSIVE_HALVING"}
 ONE_METRIC = (Metric("m", Goal.MINIMIZE),)
 # The server's best is one of the others.
 NAMES = sorted(ALGORITHMS.keys() - {"ALGORITHM_UNSPECIFIED"})

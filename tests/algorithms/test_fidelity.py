@@ -29,7 +29,7 @@ X = Parameter("x", Double(0, 1))
 TREES = Parameter("trees", Integer(10, 270))
 FRACTION = Parameter("fraction", Double(0.1, 1.0))
 SIZE = Parameter("size", Discrete((128, 32, 64, 96)))
-ALGORITHMS = ("ASHA", "HYPERBAND", "SUCCESSIVE_HALVING")
+ALGORITHMS = ("ASHA", "FREEZE_THAW", "HYPERBAND", "SUCCESSIVE_HALVING")
 
 
 def spec_of(algorithm, parameter, most=60, first=X, **options):
@@ -52,6 +52,8 @@ def searched(spec, workers=1):
         ("ASHA", FRACTION, {"reduction_factor": 4}, {0: 0.1, 1: 0.4, 2: 1.0}),
         ("ASHA", SIZE, {"reduction_factor": 2}, {0: 32, 1: 64, 2: 128}),
         ("ASHA", SIZE, {"reduction_factor": 3}, {0: 32, 1: 96, 2: 128}),
+        ("FREEZE_THAW", TREES, {}, {0: 10, 1: 20, 2: 38, 3: 73, 4: 140, 5: 270}),
+        ("FREEZE_THAW", SIZE, {}, {0: 32, 1: 64, 2: 128}),
         ("SUCCESSIVE_HALVING", FRACTION, {}, {0: 0.1, 1: 1.0}),
         ("SUCCESSIVE_HALVING", FRACTION, {"min_resource": 0.25, "rungs": 0}, {0: 0.25, 1: 1.0}),
         ("SUCCESSIVE_HALVING", TREES, {"rungs": 3, "min_resource": 30}, {0: 30, 1: 90, 2: 270}),

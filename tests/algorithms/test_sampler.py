@@ -23,11 +23,12 @@ from dodona_server.domain.trials.continuation import (
 from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 SPACE = SearchSpace((Parameter("x", Double(0, 1)), Parameter("y", Double(0, 1))))
-ALGORITHMS = pytest.mark.parametrize("algorithm", ["ASHA", "HYPERBAND", "SUCCESSIVE_HALVING"])
+ALGORITHMS = pytest.mark.parametrize("algorithm", ["ASHA", "FREEZE_THAW", "HYPERBAND", "SUCCESSIVE_HALVING"])
 MODELS = pytest.mark.parametrize("sampler", ["TPE", "GP_BANDIT"])
 # None of them is promoted by the next call.
 OPTIONS = {
     "ASHA": {"max_resource": 9, "reduction_factor": 1000},
+    "FREEZE_THAW": {"max_resource": 1000},
     "HYPERBAND": {"max_epochs": 9, "hyperband_iterations": 0},
     "SUCCESSIVE_HALVING": {"max_resource": 9, "initial_trials": 1000},
 }

@@ -209,7 +209,17 @@ def test_contexts_and_waiting_calls_are_fresh_too(api, make_study):
 
 @pytest.mark.parametrize(
     "algorithm",
-    ["ASHA", "CMA_ES", "HYPERBAND", "NSGA2", "PBT", "REGULARIZED_EVOLUTION", "SKOPT_FOREST", "SUCCESSIVE_HALVING"],
+    [
+        "ASHA",
+        "CMA_ES",
+        "FREEZE_THAW",
+        "HYPERBAND",
+        "NSGA2",
+        "PBT",
+        "REGULARIZED_EVOLUTION",
+        "SKOPT_FOREST",
+        "SUCCESSIVE_HALVING",
+    ],
 )
 def test_every_algorithm_that_learns_says_whether_it_is_fresh(api, make_study, algorithm):
     options = {"algorithmOptions": {"max_epochs": 9, "factor": 3}} if algorithm == "HYPERBAND" else {}

@@ -1,4 +1,4 @@
-"""Successive halving and ASHA: promoted trials continue from their weights, on another worker too."""
+"""Successive halving, ASHA and freeze-thaw: promoted trials continue from their weights, on another worker too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 import dodona.keras
 from dodona import Client, Study
-from dodona.keras import ASHA, CloudTuner, Hyperband, SklearnTuner, SuccessiveHalving
+from dodona.keras import ASHA, CloudTuner, FreezeThaw, Hyperband, SklearnTuner, SuccessiveHalving
 from tests.keras.models import DATA, X, Y, build_fixed
 
 Tune = Callable[..., CloudTuner]
@@ -130,6 +130,10 @@ def test_their_arguments(tune: Tune, client: Client) -> None:
     )
     options = {"rungs": 0, "fidelity": "seed", "min_resource": 9}
     assert client.get_study("halving").spec.algorithm_options == options
+    few = {"initial_trials": 20, "max_epochs": 30, "min_epochs": 3, "sampler": "gp_bandit"}
+    tune(build_fixed, FreezeThaw, objective="val_loss", study_id="thaw", **few)
+    options = {"initial_trials": 20, "max_resource": 30, "min_resource": 3, "sampler": "GP_BANDIT"}
+    assert client.get_study("thaw").spec.algorithm_options == options
     tune(build_fixed, Hyperband, objective="val_loss", study_id="hyper", sampler="gp_bandit")
     assert client.get_study("hyper").spec.algorithm_options == {
         "max_epochs": 100,

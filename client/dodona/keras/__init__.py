@@ -26,7 +26,7 @@ from dodona.keras._tuners.algorithms import BayesianOptimization, CloudTuner, Gr
 from dodona.keras._tuners.base import BaseTuner
 from dodona.keras._tuners.hyperband import Hyperband
 from dodona.keras._tuners.pbt import PBT
-from dodona.keras._tuners.rungs import ASHA, SuccessiveHalving
+from dodona.keras._tuners.rungs import ASHA, FreezeThaw, SuccessiveHalving
 from dodona.keras._tuners.tuner import Tuner
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "BayesianOptimization",
     "CloudOracle",
     "CloudTuner",
+    "FreezeThaw",
     "GridSearch",
     "Hyperband",
     "RandomSearch",

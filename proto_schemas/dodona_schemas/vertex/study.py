@@ -74,6 +74,7 @@ class Algorithm(WireEnum):
     SUCCESSIVE_HALVING = 111
     ASHA = 112
     PBT = 113
+    FREEZE_THAW = 114
 
 
 class RegisteredAlgorithm(str):

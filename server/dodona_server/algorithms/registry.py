@@ -18,6 +18,7 @@ from dodona_server.algorithms.evolution.nsga2 import Nsga2
 from dodona_server.algorithms.evolution.regularized import RegularizedEvolution
 from dodona_server.algorithms.gp.algorithm import GpBandit
 from dodona_server.algorithms.multi_fidelity.asha import Asha
+from dodona_server.algorithms.multi_fidelity.freeze_thaw import FreezeThaw
 from dodona_server.algorithms.multi_fidelity.hyperband import Hyperband
 from dodona_server.algorithms.multi_fidelity.pbt import Pbt
 from dodona_server.algorithms.multi_fidelity.successive_halving import SuccessiveHalving
@@ -45,6 +46,7 @@ GROUP = "dodona.algorithms"
 ALGORITHMS: dict[str, Algorithm] = {
     "ASHA": Asha(),
     "CMA_ES": CmaEs(),
+    "FREEZE_THAW": FreezeThaw(),
     "GP_BANDIT": GpBandit(),
     "GRID_SEARCH": GridSearch(shuffled=False),
     "HYPERBAND": Hyperband(),

@@ -17,7 +17,7 @@ Vizier (Golovin et al. 2017), the other trials' curves are the prior of a trial'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,7 @@ PRIOR_TRIALS = 10.0
 DECORRELATION = 0.08
 # Errors of the chain have heavier tails than a normal distribution.
 DEGREES_OF_FREEDOM = 8.0
+MOST_RIVALS = 50
 _NARROW = 1e-6
 # Possible ends of a training, in deviations from what is expected, and how likely they are.
 _ENDS = np.linspace(-8.0, 8.0, 129)
@@ -143,8 +144,31 @@ class CurveModel:
 
     def chance_of_winning(self, forecast: Forecast, number: int) -> float:
         """Return the probability that a trial ends better than all its rivals; 1 if it has none."""
-        others = self.rivals != number
-        ends = forecast.score + forecast.score_deviation * _ENDS
+        return self._chance(forecast.score, forecast.score_deviation, self.rivals != number)
+
+    def likeliest(self, numbers: Collection[int], most: int) -> Mapping[int, float]:
+        """Return the chances to end as the best of all, for those rivals of these numbers that may end highest.
+
+        Args:
+            numbers: of trials.
+            most: how many of them to return.
+        """
+        highest = self.scores + 2 * self.deviations
+        order = np.argsort(-highest, kind="stable")
+        # Whoever can hardly beat the leaders hardly lowers their chances.
+        serious = np.zeros(len(order), bool)
+        serious[order[:MOST_RIVALS]] = True
+        places = [place for place in order.tolist() if int(self.rivals[place]) in numbers][:most]
+        return {
+            int(self.rivals[place]): self._chance(
+                self.scores[place], self.deviations[place], serious & (self.rivals != self.rivals[place])
+            )
+            for place in places
+        }
+
+    def _chance(self, score: float, deviation: float, others: npt.NDArray[np.bool_]) -> float:
+        """Return the probability that a trial with this score at the end is better than the others among the rivals."""
+        ends = score + deviation * _ENDS
         deviations = np.maximum(self.deviations[others], _NARROW)
         beats = ndtr((ends[:, None] - self.scores[others]) / deviations).prod(axis=1)
         return float(_WEIGHTS @ beats)

@@ -26,6 +26,7 @@ DEFAULT = "ALGORITHM_UNSPECIFIED"
 _NAMES = {
     "ASHA": "ASHA",
     "CMA_ES": "CMA-ES",
+    "FREEZE_THAW": "Freeze-thaw",
     "GP_BANDIT": "Gaussian process bandit",
     "NSGA2": "NSGA-II",
     "PBT": "Population-based training",

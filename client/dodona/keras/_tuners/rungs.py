@@ -1,4 +1,4 @@
-"""Successive halving and ASHA: all trials train a little, and the best continue."""
+"""Successive halving, ASHA and freeze-thaw: all trials train a little, and the best continue."""
 
 from __future__ import annotations
 
@@ -94,3 +94,38 @@ class ASHA(_RungTuner):
     """
 
     _algorithm = "ASHA"
+
+
+class FreezeThaw(_RungTuner):
+    """Trials pause, and those go on whose curves say that they may end as the best; the rest never do.
+
+    A trial that continues another one begins with its best weights and its optimizer's state, on any worker.
+
+    Args:
+        hypermodel: see `CloudTuner`.
+        objective: see `CloudTuner`.
+        max_epochs: the epochs of a whole training; None for 100.
+        max_trials: how many trials the study may have, where a trial that continues counts again; None for no limit.
+        initial_trials: how many configurations there are; the search ends when none of them may still become the best.
+            None for new ones until `max_trials`.
+        min_epochs: the epochs after which a trial pauses for the first time; None for 6% of `max_epochs`.
+        fidelity: see `SuccessiveHalving`.
+        sampler: see `SuccessiveHalving`.
+        **kwargs: see `SuccessiveHalving`.
+
+    """
+
+    _algorithm = "FREEZE_THAW"
+
+    def __init__(
+        self,
+        hypermodel: Any = None,
+        objective: Any = None,
+        max_epochs: float | None = None,
+        max_trials: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(hypermodel, objective, max_epochs, None, max_trials, **kwargs)
+
+    def _own_options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {"initial_trials": kwargs.pop("initial_trials", None)}

@@ -99,19 +99,21 @@ class Fidelity:
         return Budget(None, None, bracket, round_number)
 
 
-def fidelity_of(spec: StudySpec, space: SearchSpace) -> Fidelity:
+def fidelity_of(spec: StudySpec, space: SearchSpace, first_share: float = 0.0) -> Fidelity:
     """Return the resource that the options `fidelity`, `min_resource` and `max_resource` describe.
 
     Args:
         spec: the study's; its space may be only a part.
         space: the study's whole space.
+        first_share: of the epochs of the last rung, for the first rung where the spec does not say how many it has.
 
     Raises:
         InvalidArgument: no parameter can be the resource, or the range is not possible.
     """
     if FIDELITY not in spec.algorithm_options:
         most = integer(spec, "max_resource", DEFAULT_MAX_RESOURCE, 1, MAX_EPOCHS)
-        return Fidelity(integer(spec, "min_resource", 1, 1, most), most)
+        first = max(1, math.ceil(first_share * most))
+        return Fidelity(integer(spec, "min_resource", first, 1, most), most)
     parameter = fidelity_parameter(spec, space)
     low, high = _range(parameter)
     last = real(spec, "max_resource", high, low, high)
