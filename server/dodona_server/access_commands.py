@@ -17,14 +17,12 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 from urllib.parse import quote
 
-import httpx
 import typer
 
 from dodona_schemas import access as wire
 from dodona_schemas.base import WireModel
 from dodona_schemas.status import ErrorResponse
-from dodona_server.api.access.tokens import token_message
-from dodona_server.api.access.users import user_message
+from dodona_server.api.access.messages import token_message, user_message
 from dodona_server.command_line import DatabaseUrl, give_up, or_give_up, settings_of
 from dodona_server.domain.access.roles import ALL, Principal, Role
 from dodona_server.domain.errors import DodonaError
@@ -274,6 +272,9 @@ def _transact(settings: Settings, action: str, use_case: Callable[[Transaction, 
 
 def _call(url: str, token: str | None, method: str, path: str, body: WireModel | None, answer: type[Answer]) -> Answer:
     """Return a server's answer; end the command if it refuses."""
+    # Imported here: servers import this module, and do not need it.
+    import httpx
+
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         answered = httpx.request(

@@ -18,21 +18,25 @@ import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from dodona_server.api.front.proxies import Proxies
-from dodona_server.app import Options, create_app
 from dodona_server.connections import Connections, Limits, raise_descriptor_limit
 from dodona_server.http_protocol import Protocol
 from dodona_server.observation import metrics, tracing
 from dodona_server.observation.logs import configure_logging
-from dodona_server.service.access.provider import Provider, check
+from dodona_server.options import Options
+from dodona_server.served import ServedApp
 from dodona_server.service.quotas import ProjectLimits
 from dodona_server.settings import Settings
 from dodona_server.storage.engine.store import Store
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.tls import Certificate
+
+if TYPE_CHECKING:
+    from dodona_server.service.access.provider import Provider
 
 logger = logging.getLogger("dodona")
 
@@ -56,7 +60,7 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     stopping = threading.Event()
     raise_descriptor_limit()
     connections = Connections(Limits.of_process(), Proxies().is_proxy)
-    app = create_app(store, options_of(settings), stopping)
+    app = ServedApp(store, options_of(settings), stopping)
     certificate = certificate_of(settings)
     config = uvicorn.Config(
         app,
@@ -79,7 +83,7 @@ def serve_here(settings: Settings, store: Store, listener: socket.socket) -> Non
     if settings.otlp_endpoint:
         tracing.start(settings.otlp_endpoint)
     try:
-        _Server(config, stopping, certificate).run(sockets=[listener])
+        _Server(config, app, stopping, certificate).run(sockets=[listener])
     finally:
         tracing.stop()
 
@@ -107,6 +111,9 @@ def provider_of(settings: Settings) -> Provider | None:
     """
     if settings.oidc_issuer is None:
         return None
+    # Imported here because it needs an HTTP client, and most servers have no provider.
+    from dodona_server.service.access.provider import Provider, check
+
     provider = Provider(
         settings.oidc_issuer,
         settings.oidc_client_id,
@@ -149,10 +156,13 @@ def options_of(settings: Settings) -> Options:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that renews its certificate, and tells waiting calls when it shuts down."""
+    """A uvicorn server that loads the framework when it listens, renews its certificate, and ends waiting calls."""
 
-    def __init__(self, config: uvicorn.Config, stopping: threading.Event, certificate: Certificate | None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: ServedApp, stopping: threading.Event, certificate: Certificate | None
+    ) -> None:
         super().__init__(config)
+        self._app = app
         self._stopping = stopping
         self._certificate = certificate
         self._renewal: asyncio.Task[None] | None = None
@@ -160,6 +170,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve; see uvicorn."""
         await super().startup(sockets)
+        self._app.load()
         if self._certificate is not None and self.config.ssl is not None:
             self._renewal = asyncio.create_task(self._certificate.keep_current(self.config.ssl))
 

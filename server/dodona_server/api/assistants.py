@@ -17,8 +17,8 @@ from dodona_schemas.access import Caller
 from dodona_server.api.calls.call import Dialect
 from dodona_server.api.front.answer import Answer
 from dodona_server.api.front.errors import error_response
-from dodona_server.api.front.principal import OfPrincipal, principal_of, remember
-from dodona_server.api.front.route import InLocation, Routes
+from dodona_server.api.front.principal import principal_of, remember
+from dodona_server.api.front.route import InLocation, OfPrincipal, Routes
 from dodona_server.aside import aside
 from dodona_server.domain.access.roles import ALL, Principal
 from dodona_server.domain.errors import InvalidArgument

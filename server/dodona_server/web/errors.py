@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from dodona_server.domain.errors import DodonaError, InvalidArgument, NotFound
-from dodona_server.web.rendering import HEADERS, page, rendered
-from dodona_server.web.sharing import SharedAnswers
 
 TITLES = {
     400: "That is not possible",
@@ -24,25 +17,6 @@ TITLES = {
     503: "Not now",
 }
 SIGN_IN = "This server shows its pages to people who have signed in: enter your name and your password, or a token."
-
-
-class PageRoute(APIRoute):
-    """A route that answers errors with a page."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the framework's handler, with a page for its errors; pages that follow a study share answers."""
-        handler = super().get_route_handler()
-
-        async def guarded(request: Request) -> Response:
-            shared: SharedAnswers = request.app.state.shared_answers
-            try:
-                return await shared.answer(request, handler)
-            except (NotFound, InvalidArgument) as error:
-                return await page(request, "error.html", 404, **_context(404, error.message))
-            except DodonaError as error:
-                return await page(request, "error.html", 503, **_context(503, error.message))
-
-        return guarded
 
 
 class ErrorPages:
@@ -91,6 +65,9 @@ class _Shown:
         self._body += message.get("body", b"")
         if message.get("more_body", False):
             return
+        # Imported with the first page: a server that starts does not need the static files that this reads.
+        from dodona_server.web.rendering import HEADERS, rendered
+
         start, status = self._start, self._start["status"]
         said, headers = json.loads(self._body)["error"]["message"], MutableHeaders(scope=start)
         if status == 401:
@@ -99,7 +76,7 @@ class _Shown:
             context = {"live": False, "message": SIGN_IN, "then": "reload", "oidc": self._has_oidc}
             body = rendered(self._scope, "sign_in.html", **context)
         else:
-            body = rendered(self._scope, "error.html", **_context(status, said))
+            body = rendered(self._scope, "error.html", **error_context(status, said))
         headers.update({**HEADERS, "Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(body))})
         await self._send(start)
         await self._send({"type": "http.response.body", "body": body})
@@ -109,7 +86,8 @@ def _is_error(start: Message) -> bool:
     return start["status"] >= 400 and Headers(raw=start["headers"]).get("content-type") == "application/json"
 
 
-def _context(status: int, message: str) -> dict[str, Any]:
+def error_context(status: int, message: str) -> dict[str, Any]:
+    """Return what the template of an error shows."""
     return {
         "live": status == 503,
         "title": TITLES.get(status, f"Error {status}"),

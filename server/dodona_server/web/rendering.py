@@ -8,7 +8,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Scope
 
 from dodona_server.aside import aside

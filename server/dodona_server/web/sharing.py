@@ -10,7 +10,8 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
-from fastapi import Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
 
 MARK = "dodona-mark"
 MAX_MARK = 64

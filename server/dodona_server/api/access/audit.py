@@ -11,8 +11,7 @@ from dodona_schemas import access as wire
 from dodona_server.api.calls.call import JSON_LINES, Dialect
 from dodona_server.api.front.answer import Answer
 from dodona_server.api.front.paging import page_size, read_token, write_token
-from dodona_server.api.front.principal import OfPrincipal
-from dodona_server.api.front.route import PageSize, PageToken, Routes
+from dodona_server.api.front.route import OfPrincipal, PageSize, PageToken, Routes
 from dodona_server.api.front.shared import timestamp
 from dodona_server.domain.access.roles import Principal
 from dodona_server.parts import Audit

@@ -8,12 +8,11 @@ from fastapi import Request, Response
 
 from dodona_schemas import access as wire
 from dodona_schemas.vertex import Empty
+from dodona_server.api.access.messages import project_in, token_message
 from dodona_server.api.calls.call import Dialect
 from dodona_server.api.front.answer import Answer
-from dodona_server.api.front.principal import OfPrincipal, note
-from dodona_server.api.front.route import Routes
-from dodona_server.api.front.shared import timestamp
-from dodona_server.domain.access.credentials import Secret, Token
+from dodona_server.api.front.principal import note
+from dodona_server.api.front.route import OfPrincipal, Routes
 from dodona_server.domain.access.roles import ALL
 from dodona_server.parts import Access
 from dodona_server.service.access import tokens
@@ -47,7 +46,7 @@ async def list_tokens(access: Access, by: OfPrincipal) -> Response:
 async def revoke_token(request: Request, token: str, access: Access, by: OfPrincipal) -> Response:
     """Revoke a token; within a second no server of the database accepts it."""
     ended = await access.change(lambda transaction, _: tokens.revoke_token(transaction, by, token))
-    note(request.scope, target=f"tokens/{token}", project=_path(ended))
+    note(request.scope, target=f"tokens/{token}", project=project_in(ended))
     return Answer(Empty())
 
 
@@ -59,24 +58,5 @@ async def rotate_token(
     overlap = tokens.OVERLAP_SECONDS if body.overlap is None else body.overlap
     made = await access.change(lambda transaction, keys: tokens.rotate_token(transaction, keys, by, token, overlap))
     target = f"tokens/{token}, replaced by tokens/{made[0].token_id}"
-    note(request.scope, target=target, project=_path(made[0]))
+    note(request.scope, target=target, project=project_in(made[0]))
     return Answer(token_message(*made))
-
-
-def token_message(token: Token, secret: Secret | None = None) -> wire.Token:
-    """Return a token as the API shows it."""
-    return wire.Token(
-        name=f"tokens/{token.token_id}",
-        display_name=token.name,
-        project=_path(token),
-        role=token.role.value,
-        creator=token.creator,
-        create_time=timestamp(token.create_time),
-        expire_time=None if token.expire_time is None else timestamp(token.expire_time),
-        use_time=None if token.use_time is None else timestamp(token.use_time),
-        secret="" if secret is None else str(secret),
-    )
-
-
-def _path(token: Token) -> str:
-    return "" if token.project == ALL else token.project

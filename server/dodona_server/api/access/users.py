@@ -6,13 +6,12 @@ from fastapi import Request, Response
 
 from dodona_schemas import access as wire
 from dodona_schemas.vertex import Empty
+from dodona_server.api.access.messages import user_message
 from dodona_server.api.calls.call import Dialect
 from dodona_server.api.front.answer import Answer
-from dodona_server.api.front.principal import OfPrincipal, note
-from dodona_server.api.front.route import Routes
-from dodona_server.api.front.shared import timestamp
+from dodona_server.api.front.principal import note
+from dodona_server.api.front.route import OfPrincipal, Routes
 from dodona_server.aside import aside
-from dodona_server.domain.access.credentials import Person
 from dodona_server.domain.access.roles import ALL
 from dodona_server.parts import Access
 from dodona_server.service.access import passwords, people
@@ -63,16 +62,3 @@ async def delete_user(user: str, access: Access) -> Response:
     """Delete a user; the user's sessions end."""
     await access.change(lambda transaction, _: people.delete_person(transaction, user))
     return Answer(Empty())
-
-
-def user_message(person: Person) -> wire.User:
-    """Return a user as the API shows them."""
-    return wire.User(
-        name=f"users/{person.name}",
-        creator=person.creator,
-        create_time=timestamp(person.create_time),
-        memberships=[
-            wire.Membership(project="" if project == ALL else project, role=role.value)
-            for project, role in person.roles.items()
-        ],
-    )

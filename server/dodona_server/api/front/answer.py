@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from urllib.parse import unquote_to_bytes
 
-from fastapi import Response
-from fastapi.responses import StreamingResponse
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from dodona_schemas.base import WireModel

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api.front.errors import domain_response
@@ -41,13 +39,6 @@ def principal_of(scope: Scope) -> Principal:
     """Return the principal of a request that has passed `Guard`."""
     principal: Principal = scope["state"]["principal"]
     return principal
-
-
-async def _principal(request: Request) -> Principal:
-    return principal_of(request.scope)
-
-
-OfPrincipal = Annotated[Principal, Depends(_principal)]
 
 
 def checked(name: str, app: ASGIApp, *, changes: bool) -> ASGIApp:

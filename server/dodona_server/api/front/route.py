@@ -15,8 +15,9 @@ from dodona_schemas.base import WireModel
 from dodona_schemas.status import ErrorResponse
 from dodona_server.api.calls.call import OCTETS, Call, Dialect
 from dodona_server.api.calls.table import CALLS
-from dodona_server.api.front.principal import checked
+from dodona_server.api.front.principal import checked, principal_of
 from dodona_server.api.front.read import read_message
+from dodona_server.domain.access.roles import Principal
 from dodona_server.domain.names import Location, StudyName, TrialName
 
 Answerer = TypeVar("Answerer", bound=Callable[..., Any])
@@ -157,6 +158,11 @@ async def trial_name(project: ProjectPart, location: LocationPart, study: StudyP
     return TrialName.of(StudyName(Location(project, location), study), trial)
 
 
+async def _principal(request: Request) -> Principal:
+    return principal_of(request.scope)
+
+
+OfPrincipal = Annotated[Principal, Depends(_principal)]
 InLocation = Annotated[Location, Depends(location)]
 OfStudy = Annotated[StudyName, Depends(study_name)]
 OfTrial = Annotated[TrialName, Depends(trial_name)]

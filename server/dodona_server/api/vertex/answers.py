@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 
-from fastapi import Response
+from starlette.responses import Response
 
 from dodona_schemas.base import WireModel
 from dodona_server.api.front.answer import Answer, array, with_fields, written

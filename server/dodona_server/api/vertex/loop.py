@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Self, cast
 from urllib.parse import parse_qs
 
-from fastapi import Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_schemas import vertex as wire

@@ -8,8 +8,8 @@ from dodona_schemas import vertex as wire
 from dodona_server.api.calls.call import Dialect
 from dodona_server.api.front.answer import Answer
 from dodona_server.api.front.paging import page_size, read_token, write_token
-from dodona_server.api.front.principal import OfPrincipal, note
-from dodona_server.api.front.route import InLocation, OfStudy, PageSize, PageToken, RequestId, Routes
+from dodona_server.api.front.principal import note
+from dodona_server.api.front.route import InLocation, OfPrincipal, OfStudy, PageSize, PageToken, RequestId, Routes
 from dodona_server.api.vertex import answers, render
 from dodona_server.api.vertex.hints import read_hints, read_named_priors
 from dodona_server.api.vertex.space import read_parameters

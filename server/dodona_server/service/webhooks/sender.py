@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import socket
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 TIMEOUT_SECONDS = 5.0
 MAX_PROBLEM_LENGTH = 200
@@ -29,8 +32,14 @@ class Sender:
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
+
+    @functools.cached_property
+    def _client(self) -> httpx.AsyncClient:
+        # With the first request: most servers have no webhooks, and this and its certificates take a tenth of a second.
+        import httpx
+
         # No proxy, and no redirect to an address that was not checked.
-        self._client = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False)
+        return httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Send a request, and return the status of the answer; its content is not read.
@@ -38,6 +47,8 @@ class Sender:
         Raises:
             Refused: the address is a private one, or there is no answer.
         """
+        import httpx
+
         target = httpx.URL(url)
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
