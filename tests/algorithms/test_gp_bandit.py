@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dodona_server.algorithms.gp import fit
 from dodona_server.algorithms.gp.algorithm import GpBandit
+from dodona_server.algorithms.gp.history import ENOUGH, STEP
 from dodona_server.algorithms.registry import Problem, Request
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace
@@ -144,6 +146,36 @@ def test_a_long_history_is_no_trouble():
     done = [finished(number, point := sample(space, rng), point["x0"]) for number in range(20_000)]
     (point,) = suggest(StudySpec((METRIC,), space), done).parameters
     assert point["x0"] < 0.1
+
+
+def random_history(count, seed=0):
+    rng = random.Random(seed)
+    points = [sample(cube(2), rng) for _ in range(count)]
+    return [finished(number, point, sum(point.values())) for number, point in enumerate(points, 1)]
+
+
+def test_one_fit_from_the_prior_serves_several_further_results(monkeypatch):
+    spec, trials = StudySpec((METRIC,), cube(2)), random_history(ENOUGH + STEP + 2)
+    starts, from_prior = fit._starts, []
+    monkeypatch.setattr(fit, "_starts", lambda *one: from_prior.append(one) or starts(*one))
+    fit._theta.cache_clear()
+    for count in range(ENOUGH, ENOUGH + STEP):
+        # Two of the latest trials run longer than those that began after them.
+        running = trials[count - 5 : count - 3]
+        done = [*trials[: count - 5], *trials[count - 3 : count + 2]]
+        suggest(spec, done, [waiting(trial.number, trial.parameters) for trial in running])
+    assert len(from_prior) == 1
+    suggest(spec, trials)
+    assert len(from_prior) == 2
+
+
+def test_the_same_history_gives_the_same_point_whatever_was_fitted_before():
+    spec, trials = StudySpec((METRIC,), cube(2)), random_history(ENOUGH + STEP)
+    for count in range(ENOUGH - 1, len(trials)):
+        suggest(spec, trials[:count])
+    warm = suggest(spec, trials).parameters
+    fit._theta.cache_clear()
+    assert suggest(spec, trials).parameters == warm
 
 
 def test_the_defaults_come_first():

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from dodona_server.algorithms.gp.acquisition import STEEPNESS, Acquisition, Constraint, Limit, log_h
+from dodona_server.algorithms.gp.acquisition import AT_ONCE, STEEPNESS, Acquisition, Constraint, Limit, log_h
 from dodona_server.algorithms.gp.axes import axis_of
 from dodona_server.algorithms.gp.encoding import Encoding
 from dodona_server.algorithms.gp.features import Features
 from dodona_server.algorithms.gp.fit import fit
-from dodona_server.algorithms.gp.history import choose
-from dodona_server.algorithms.gp.kernel import matern, matern_and_slope, warp, warp_slopes
-from dodona_server.algorithms.gp.likelihood import Hyperparameters, Layout, NoisePrior, Posterior
+from dodona_server.algorithms.gp.history import choose, early
+from dodona_server.algorithms.gp.kernel import matern, matern_and_slope, squared_distances, warp, warp_slopes
+from dodona_server.algorithms.gp.likelihood import MEAN_VARIANCE, Hyperparameters, Layout, NoisePrior, Posterior
 from dodona_server.algorithms.gp.outputs import finite, standardize, warp_outputs
 from dodona_server.algorithms.gp.surrogate import Surrogate
 from dodona_server.algorithms.gp.targets import target, weights
@@ -244,6 +244,14 @@ def test_the_acquisition_has_the_right_gradient(fantasies, steepness):
         assert by_z[:, axis] * active[:, axis] == pytest.approx(expected * active[:, axis], abs=1e-3, rel=1e-3)
 
 
+def test_many_points_have_the_values_that_each_has_alone():
+    encoding = Encoding(TREE)
+    acquisition = Acquisition(surrogate(encoding, fantasies=3), np.full(3, -0.5), [])
+    z, active = places(encoding, AT_ONCE + 3, seed=5)
+    alone = [acquisition(z[at : at + 1], active[at : at + 1])[0] for at in range(len(z))]
+    assert acquisition(z, active) == pytest.approx(alone, rel=1e-9)
+
+
 @pytest.mark.parametrize("u", [3.0, 0.0, -0.999, -1.001, -5.0])
 def test_log_h_is_the_integral_it_stands_for(u):
     integral, _ = quad(lambda t: (u - t) * norm.pdf(t), -np.inf, u, epsabs=0, epsrel=1e-10)
@@ -270,12 +278,18 @@ def test_a_steep_limit_changes_nothing_where_it_is_kept_more_probably_than_not()
 
 
 def test_draws_have_the_posterior_moments():
-    model = surrogate()
-    z, active = places(Encoding(TREE), 3, seed=9)
-    at = model.predict(z, active)
-    drawn = model.draws(z, active, np.random.default_rng(0).standard_normal((3, 20_000)))
-    assert drawn.mean(axis=1) == pytest.approx(at.mean[:, 0], abs=0.05)
-    assert drawn.var(axis=1) == pytest.approx(at.variance + model.hyper.noise, rel=0.05)
+    encoding = Encoding(TREE)
+    known = surrogate(encoding)
+    z, active = places(encoding, 3, seed=9)
+    at = known.predict(z, active)
+    every = np.concatenate([known.z, z]), np.concatenate([known.active, active])
+    normal = np.random.default_rng(0).standard_normal((3, 20_000))
+    drawn = Surrogate(Features(encoding, *every), known.hyper, *every, known.y, normal=normal).y
+    assert (drawn[:12] == known.y).all()
+    assert drawn[12:].mean(axis=1) == pytest.approx(at.mean[:, 0], abs=0.05)
+    together = known.hyper.scale * matern(squared_distances(at.scaled, at.scaled)) + MEAN_VARIANCE
+    covariance = together - at.solved @ at.covariance.T + known.hyper.noise * np.eye(3)
+    assert np.cov(drawn[12:]) == pytest.approx(covariance, abs=0.05 * covariance.max())
 
 
 @pytest.mark.slow
@@ -292,6 +306,11 @@ def test_a_fit_finds_noise_and_the_axis_that_matters():
     noisy = standardize(smooth + 0.5 * smooth.std() * generator.standard_normal(80))
     hyper = fit(features, features(z, active), noisy, nothing, 3.0, NoisePrior())
     assert 0.1 < hyper.noise < 0.4  # 0.2 by construction
+    first = Features(encoding, z[:60], active[:60])
+    start = fit(first, first(z[:60], active[:60]), standardize(noisy[:60]), nothing[:60], 3.0, NoisePrior())
+    near = fit(features, features(z, active), noisy, nothing, 3.0, NoisePrior(), start=start)
+    assert near.noise == pytest.approx(hyper.noise, rel=0.05)
+    assert near.length == pytest.approx(hyper.length, rel=0.2)
 
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=40))
@@ -324,6 +343,11 @@ def test_every_weighting_prefers_a_point_of_the_front():
     generator = np.random.default_rng(1)
     for _ in range(20):
         assert first_front(values)[np.argmin(target(values, weights(3, generator)))]
+
+
+def test_the_fit_of_many_results_begins_with_most_of_them():
+    assert [early(count) for count in (0, 1, 47)] == [0, 0, 0]
+    assert [early(count) for count in (48, 55, 56, 63, 64, 1000)] == [40, 40, 48, 48, 56, 992]
 
 
 def test_the_best_and_the_latest_are_chosen():

@@ -37,6 +37,8 @@ STEEPNESS = 50.0
 LOG_EVEN = float(np.log(0.5))
 # Below this, 1 - |u| sqrt(pi / 2) erfcx(|u| / sqrt 2) has no significant digits left; it equals 1 / u² in doubles.
 FAR = -1e4
+# So many points at a time: with hundreds of observations their covariances still fit in the processor's cache.
+AT_ONCE = 256
 
 
 def log_h(u: Array) -> Array:
@@ -102,7 +104,9 @@ class Acquisition:
 
     def __call__(self, z: Array, active: Mask) -> Array:
         """Return the values at the points, m."""
-        return self._evaluate(z, active, slopes=False)[0]
+        starts = range(0, max(len(z), 1), AT_ONCE)
+        parts = [self._evaluate(z[at : at + AT_ONCE], active[at : at + AT_ONCE], slopes=False)[0] for at in starts]
+        return np.concatenate(parts)
 
     def with_slopes(self, z: Array, active: Mask) -> tuple[Array, Array]:
         """Return the values, m, and their derivatives by the numeric positions, m x a."""
@@ -116,8 +120,9 @@ class Acquisition:
         value, by_z = np.zeros(len(z)), np.zeros(z.shape)
         if self.objective is not None:
             at = self.objective.predict(z, active, slopes=slopes)
-            value, by_mean, by_variance = log_expected_improvement(at.mean, at.variance, self.best)
+            value, u, log_each = log_expected_improvement(at.mean, at.variance, self.best)
             if slopes:
+                by_mean, by_variance = improvement_slopes(at.variance, u, log_each)
                 by_z = self.objective.pull_back(z, at, by_mean, by_variance)
         for constraint in self.constraints:
             at = constraint.model.predict(z, active, slopes=slopes)
@@ -139,7 +144,7 @@ class Acquisition:
 
 
 def log_expected_improvement(mean: Array, variance: Array, best: Array) -> tuple[Array, Array, Array]:
-    """Return Log of the expected improvement, averaged over fantasies, and its derivatives.
+    """Return the logarithm of the expected improvement, averaged over fantasies, with the terms for its derivatives.
 
     Args:
         mean: m x s.
@@ -147,20 +152,25 @@ def log_expected_improvement(mean: Array, variance: Array, best: Array) -> tuple
         best: s.
 
     Returns:
-        the value, m; its derivatives by mean, m x s, and by variance, m.
+        the value, m; u and log h(u), each m x s.
     """
-    sigma = np.sqrt(variance)[:, None]
-    u = (best[None, :] - mean) / sigma
-    log_each = log_h(u)  # m x s
-    top = log_each.max(axis=1, keepdims=True)
-    share = np.exp(log_each - top)
-    total = share.sum(axis=1, keepdims=True)
-    value = (top + np.log(total / u.shape[1]) + np.log(sigma))[:, 0]
-    share /= total
+    sigma = np.sqrt(variance)
+    u = (best - mean) / sigma[:, None]
+    log_each = log_h(u)
+    top = log_each.max(axis=1)
+    total = np.exp(log_each - top[:, None]).sum(axis=1)
+    return top + np.log(total / u.shape[1]) + np.log(sigma), u, log_each
+
+
+def improvement_slopes(variance: Array, u: Array, log_each: Array) -> tuple[Array, Array]:
+    """Return the derivatives of `log_expected_improvement`, from its terms: by mean, m x s, and by variance, m."""
+    sigma = np.sqrt(variance)
+    share = np.exp(log_each - log_each.max(axis=1, keepdims=True))
+    share /= share.sum(axis=1, keepdims=True)
     # d log h / du = Phi / h; by sigma the two terms together give phi / h.
-    by_mean = -share * np.exp(log_ndtr(u) - log_each) / sigma
-    by_sigma = (share * np.exp(-0.5 * u * u - HALF_LOG_2PI - log_each)).sum(axis=1) / sigma[:, 0]
-    return value, by_mean, by_sigma / (2.0 * sigma[:, 0])
+    by_mean = -share * np.exp(log_ndtr(u) - log_each) / sigma[:, None]
+    by_sigma = (share * np.exp(-0.5 * u * u - HALF_LOG_2PI - log_each)).sum(axis=1) / sigma
+    return by_mean, by_sigma / (2.0 * sigma)
 
 
 def log_feasibility(mean: Array, variance: Array, limit: float) -> tuple[Array, Array, Array]:

@@ -7,7 +7,9 @@ parent and the children already have positions.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,8 @@ from dodona_server.domain.space import Integer, Kind, Parameter, SearchSpace, Va
 Point = Mapping[str, Value]
 # Two positions nearer than this are equal.
 SAME_PLACE = 1e-12
+# The number of values of a kind whose positions are kept.
+MOST_KNOWN = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,27 @@ class _Node:
     axis: int
     parent: int
     places: Array
+
+
+class _KnownPlaces:
+    """The positions of a kind's values. They are kept, since each suggestion of a study encodes the same trials."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._axis = axis_of(kind)
+        self._known: dict[Value | None, float] = {}
+
+    def of(self, values: Sequence[Value | None]) -> Array:
+        """Return the positions; NaN for None."""
+        known = self._known
+        if len(known) > MOST_KNOWN:
+            known.clear()
+        for value in values:
+            if value not in known:
+                known[value] = math.nan if value is None else self._axis.place(value)
+        return np.array([known[value] for value in values])
+
+
+_known_places = functools.lru_cache(maxsize=128)(_KnownPlaces)
 
 
 class Encoding:
@@ -114,17 +139,12 @@ class Encoding:
         A parameter that a point lacks, because the space has grown since, counts as inactive, and so does a value that
         is not allowed. Other parameters of a point are ignored.
         """
-        z = np.full((len(points), self.size), 0.5)
-        there = np.zeros(z.shape, dtype=bool)
-        for column, (name, axis) in enumerate(zip(self.ids, self.axes, strict=True)):
-            for row, point in enumerate(points):
-                value = point.get(name)
-                if value is not None:
-                    place = axis.place(value)
-                    there[row, column] = not (axis.categorical and place < 0)
-                    z[row, column] = place if there[row, column] else 0.0
-            if axis.categorical:
-                z[~there[:, column], column] = 0.0
+        z = np.empty((len(points), self.size))
+        there = np.empty(z.shape, dtype=bool)
+        for column, (name, kind, axis) in enumerate(zip(self.ids, self.kinds, self.axes, strict=True)):
+            places = _known_places(kind).of([point.get(name) for point in points])
+            there[:, column] = places >= 0.0 if axis.categorical else ~np.isnan(places)
+            z[:, column] = np.where(there[:, column], places, 0.0 if axis.categorical else 0.5)
         # Of axes with equal names, only the one in the active branch.
         if len(set(self.ids)) < len(self.ids):
             there &= self.activity(self._nearest(z))

@@ -34,8 +34,11 @@ def squared_distances(left: Array, right: Array) -> Array:
 
 def matern(r2: Array) -> Array:
     """Return Matérn-5/2 correlations, shape as `r2`."""
-    u = SQRT5 * np.sqrt(r2)
-    decay = np.exp(-u)
+    # In place: a new matrix may cost more than what is computed.
+    u = np.sqrt(r2)
+    u *= SQRT5
+    decay = np.negative(u)
+    np.exp(decay, out=decay)
     polynomial = u / 3.0
     polynomial += 1.0
     polynomial *= u
@@ -46,8 +49,10 @@ def matern(r2: Array) -> Array:
 
 def matern_and_slope(r2: Array) -> tuple[Array, Array]:
     """Return Matérn-5/2 correlations and their derivatives by `r2`, shapes as `r2`."""
-    u = SQRT5 * np.sqrt(r2)
-    decay = np.exp(-u)
+    u = np.sqrt(r2)
+    u *= SQRT5
+    decay = np.negative(u)
+    np.exp(decay, out=decay)
     slope = u + 1.0
     u *= u
     u /= 3.0

@@ -116,6 +116,12 @@ class Layout:
             np.exp(log_t),
         )
 
+    def theta(self, hyperparameters: Hyperparameters) -> Array:
+        """Return the logarithms of natural values."""
+        one = hyperparameters
+        warp = [one.warp_a, one.warp_b] if self.warped else []
+        return np.asarray(np.log(np.concatenate([one.length, [one.scale, one.noise], *warp, one.basis])))
+
     def prior(self, dimensions: float, noise: NoisePrior) -> tuple[Array, Array, Array]:
         """Return medians, spreads and bounds (2 columns) of `theta` under the prior, for `dimensions` active ones."""
         count = 2 * self.numeric if self.warped else 0
@@ -133,23 +139,32 @@ class Layout:
         return medians, spreads, bounds
 
 
-def inverse(k: Array) -> tuple[Array, Array, float]:
-    """Return the Cholesky factor (lower), the inverse, and the log determinant of a positive definite matrix, n x n.
+def cholesky(k: Array) -> Array:
+    """Return the lower Cholesky factor of a positive definite matrix, n x n.
 
     Raises:
         numpy.linalg.LinAlgError: it is not positive definite, even with a little added to its diagonal.
     """
     added = 0.0
     for _ in range(6):
-        factor, info = lapack.dpotrf(k + added * np.eye(len(k)) if added else k, lower=1, clean=1)
+        # The transpose equals the symmetric matrix and has LAPACK's order, so that LAPACK works in this copy.
+        copy = np.array(k, order="C").T
+        if added:
+            copy.flat[:: len(k) + 1] += added
+        factor, info = lapack.dpotrf(copy, lower=1, clean=1, overwrite_a=1)
         if info == 0:
-            # Above the diagonal both are zero.
-            lower, _ = lapack.dpotri(factor, lower=1)
-            full = lower.T + lower
-            full.flat[:: len(k) + 1] = lower.diagonal()
-            return factor, full, 2.0 * float(np.log(np.diag(factor)).sum())
+            return np.asarray(factor)
         added = max(added * 10.0, JITTER * float(np.trace(k)) / len(k))
     raise np.linalg.LinAlgError("the kernel matrix is not positive definite")
+
+
+def inverse(factor: Array) -> Array:
+    """Return the inverse of the matrix with this Cholesky factor, n x n; the factor is overwritten."""
+    # Above the diagonal both are zero.
+    lower, _ = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    full = lower.T + lower
+    full.flat[:: len(full) + 1] = lower.diagonal()
+    return np.asarray(full)
 
 
 class Posterior:
@@ -204,10 +219,13 @@ class Posterior:
         if self.layout.basis:
             k += (self.basis * hyper.basis) @ self.basis.T
         k.flat[:: len(k) + 1] += hyper.noise + self.extra
-        _, inverted, log_determinant = inverse(k)
-        alpha = inverted @ self.y
-        value = 0.5 * float(self.y @ alpha) + 0.5 * log_determinant
-        by_k = 0.5 * (inverted - alpha[:, None] * alpha)  # n x n
+        factor = cholesky(k)
+        half_log_determinant = float(np.log(factor.diagonal()).sum())
+        by_k = inverse(factor)
+        alpha = by_k @ self.y
+        value = 0.5 * float(self.y @ alpha) + half_log_determinant
+        by_k -= alpha[:, None] * alpha
+        by_k *= 0.5  # n x n
         slope *= by_k
         slope *= hyper.scale
         rows = slope.sum(axis=1)

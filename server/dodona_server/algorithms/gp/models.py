@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,7 +15,7 @@ from dodona_server.algorithms.gp.encoding import Encoding, Point
 from dodona_server.algorithms.gp.features import Features
 from dodona_server.algorithms.gp.fit import fit
 from dodona_server.algorithms.gp.hints import Hints, exponent
-from dodona_server.algorithms.gp.history import MOST, History, Rows, choose, columns, limit
+from dodona_server.algorithms.gp.history import MOST, History, Rows, choose, columns, early, limit
 from dodona_server.algorithms.gp.likelihood import Hyperparameters, NoisePrior
 from dodona_server.algorithms.gp.outputs import HUGE, finite
 from dodona_server.algorithms.gp.price import Price, price_of
@@ -26,9 +27,18 @@ FANTASIES = 16
 SEEDS = 8
 # The largest number of observations in a model of failures.
 MOST_LABELS = 128
-# This many observations determine the hyperparameters well enough, and the fit is the largest cost.
+# This many observations determine the hyperparameters well enough.
 MOST_FITTED = 128
 LABEL_NOISE = NoisePrior(median=0.05, spread=1.5, low=1e-3)
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Points, what was observed there, standardized, and the noise variance of each besides the common one."""
+
+    points: Sequence[Point]
+    y: Array
+    extra: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,35 +63,29 @@ class FittedModel:
 
     def surrogate(self, encoding: Encoding) -> Surrogate:
         """Return the model given the observations."""
-        return self._surrogate(Features(encoding, self.z, self.active))
-
-    def _surrogate(self, features: Features) -> Surrogate:
+        features = Features(encoding, self.z, self.active)
         return Surrogate(features, self.hyper, self.z, self.active, self.y[:, None], self.basis, self.extra)
 
-    def _with(self, features: Features, z: Array, active: Mask, y: Array) -> Surrogate:
-        """Return the model given all observations at `z`: the known ones first, then others without extra noise."""
-        extra = None if self.extra is None else np.concatenate([self.extra, np.zeros(len(z) - len(self.extra))])
-        return Surrogate(features, self.hyper, z, active, y, self.basis, extra)
+    def _with(
+        self, encoding: Encoding, z: Array, active: Mask, expected: Array | None, normal: Array | None
+    ) -> Surrogate:
+        """Return the model given also observations at `z`, q x a: those expected, q x 1, or draws from `normal`."""
+        every_z, every_active = np.concatenate([self.z, z]), np.concatenate([self.active, active])
+        y = self.y[:, None] if expected is None else np.concatenate([self.y[:, None], expected])
+        extra = None if self.extra is None else np.concatenate([self.extra, np.zeros(len(z))])
+        features = Features(encoding, every_z, every_active)
+        return Surrogate(features, self.hyper, every_z, every_active, y, self.basis, extra, normal=normal)
 
     def with_expected(self, encoding: Encoding, z: Array, active: Mask) -> Surrogate:
         """Return the model given also that trials at `z`, q x a, give the results it expects."""
         known = self.surrogate(encoding)
-        if not len(z):
-            return known
-        every_z, every_active = np.concatenate([self.z, z]), np.concatenate([self.active, active])
-        y = np.concatenate([self.y[:, None], known.mean(z, active)])
-        return self._with(Features(encoding, every_z, every_active), every_z, every_active, y)
+        return self._with(encoding, z, active, known.mean(z, active), None) if len(z) else known
 
     def with_pending(self, encoding: Encoding, z: Array, active: Mask, generator: np.random.Generator) -> Surrogate:
         """Return the model given also `FANTASIES` joint draws of the results of trials at `z`, q x a."""
         if not len(z):
             return self.surrogate(encoding)
-        every_z, every_active = np.concatenate([self.z, z]), np.concatenate([self.active, active])
-        features = Features(encoding, every_z, every_active)
-        known = self._surrogate(features)
-        drawn = known.draws(z, active, generator.standard_normal((len(z), FANTASIES)))
-        y = np.concatenate([np.repeat(self.y[:, None], FANTASIES, axis=1), drawn])
-        return self._with(features, every_z, every_active, y)
+        return self._with(encoding, z, active, None, generator.standard_normal((len(z), FANTASIES)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +172,13 @@ def build(search: Search, noise: NoisePrior) -> StudyModels:
     if len(rows):
         weighting = weights(wanted.shape[1], generator)
         basis = predictors(spec, encoding, problem.priors, weighting, generator)
-        objective = _objective_model(search, rows, wanted[rows], weighting, noise, basis)
+        objective = _objective_model(search, rows, weighting, noise, basis)
         for index, metric in enumerate(spec.metrics):
             if metric.safety is not None:
                 values, most = _centered(history.values[rows, index], limit(metric))
                 eligible &= values <= most
                 power = _power(metric.safety.desired_min_safe_trials_fraction, float(np.mean(values <= most)))
-                fitted = _fit_model(encoding, history.points(rows), values, noise, dimensions)
+                fitted = _fit_model(encoding, Observations(history.points(rows), values), noise, dimensions)
                 constraints.append((fitted, Limit(most, power)))
         if not eligible.any():
             objective, eligible = None, eligible[:0]
@@ -199,19 +203,36 @@ def _chosen(values: Array, generator: np.random.Generator) -> Rows:
 
 
 def _objective_model(
-    search: Search, rows: Rows, values: Array, weighting: Array, noise: NoisePrior, basis: Sequence[Surrogate]
+    search: Search, rows: Rows, weighting: Array, noise: NoisePrior, basis: Sequence[Surrogate]
 ) -> FittedModel:
     """Return the model of the objective: of the completed trials `rows`, then of what is foretold of others."""
-    points = search.history.points(rows)
+    history, values = search.history, search.history.values[:, columns(search.problem.spec)]
+    fit_model = functools.partial(_fit_model, search.encoding, noise=noise, dimensions=search.dimensions, basis=basis)
+    points = history.points(rows)
     if not search.partial:
-        return _fit_model(search.encoding, points, target(values, weighting), noise, search.dimensions, basis)
+        known = Observations(points, target(values[rows], weighting))
+        # Random weights of several objectives, and samples of earlier studies, leave nothing to remember.
+        first = _first_rows(history, values) if len(weighting) == 1 and not basis else rows[:0]
+        if not len(first):
+            return fit_model(known)
+        seen = Observations(history.points(first), target(values[first], weighting))
+        start = _hyperparameters(search.encoding, seen, noise, search.dimensions, basis)
+        return fit_model(known, start=start)
     foretold = np.array([(one.loss, one.deviation) for _, one in search.partial])
-    every = np.concatenate([values, foretold[:, :1]])
+    every = np.concatenate([values[rows], foretold[:, :1]])
     y = target(every, weighting)
     extra = np.zeros(len(y))
     extra[len(rows) :] = _warped_deviations(every[:, 0], y, foretold) ** 2
     points += [point for point, _ in search.partial]
-    return _fit_model(search.encoding, points, y, noise, search.dimensions, basis, extra)
+    return fit_model(Observations(points, y, extra))
+
+
+def _first_rows(history: History, values: Array) -> Rows:
+    """Return the rows that the fit of a single objective begins with; none of a short history."""
+    succeeded = np.flatnonzero(history.feasible)
+    first = succeeded[: early(len(succeeded))]
+    # Not the search's generator: the choice has to be the same until there are `STEP` further results.
+    return first[_chosen(values[first], np.random.default_rng(len(first)))]
 
 
 def _warped_deviations(values: Array, y: Array, foretold: Array) -> Array:
@@ -224,25 +245,37 @@ def _warped_deviations(values: Array, y: Array, foretold: Array) -> Array:
 
 def _fit_model(
     encoding: Encoding,
-    points: Sequence[Point],
-    y: Array,
+    known: Observations,
     noise: NoisePrior,
     dimensions: float,
     basis: Sequence[Surrogate] = (),
-    extra: Array | None = None,
+    start: Hyperparameters | None = None,
 ) -> FittedModel:
-    z, active = encoding.encode(points)
-    features = Features(encoding, z, active)
-    sample = np.arange(len(y))
+    z, active = encoding.encode(known.points)
+    hyper = _hyperparameters(encoding, known, noise, dimensions, basis, start)
+    return FittedModel(z, active, known.y, hyper, basis, known.extra)
+
+
+def _hyperparameters(
+    encoding: Encoding,
+    known: Observations,
+    noise: NoisePrior,
+    dimensions: float,
+    basis: Sequence[Surrogate],
+    start: Hyperparameters | None = None,
+) -> Hyperparameters:
+    """Return hyperparameters fitted to the observations, or to a sample of many."""
+    points, y, extra = known.points, known.y, known.extra
     if len(y) > MOST_FITTED:
         # The best, from the region that matters, and others spread evenly over the rest.
         best = np.argsort(y, kind="stable")[: MOST_FITTED // 2]
-        others = np.setdiff1d(sample, best)
+        others = np.setdiff1d(np.arange(len(y)), best)
         sample = np.union1d(best, others[np.linspace(0, len(others) - 1, MOST_FITTED - len(best)).astype(int)])
-    known = np.concatenate([np.empty((len(sample), 0)), *[m.mean(z[sample], active[sample]) for m in basis]], axis=1)
-    of_sample = None if extra is None else extra[sample]
-    hyper = fit(features, features(z, active)[sample], y[sample], known, dimensions, noise, extra=of_sample)
-    return FittedModel(z, active, y, hyper, basis, extra)
+        points, y, extra = [points[row] for row in sample], y[sample], None if extra is None else extra[sample]
+    z, active = encoding.encode(points)
+    features = Features(encoding, z, active)
+    predicted = np.concatenate([np.empty((len(y), 0)), *[model.mean(z, active) for model in basis]], axis=1)
+    return fit(features, features(z, active), y, predicted, dimensions, noise, extra=extra, start=start)
 
 
 def _with_bad(encoding: Encoding, objective: FittedModel, points: Sequence[Point], best: float) -> FittedModel:
@@ -266,7 +299,7 @@ def _failures(encoding: Encoding, history: History, dimensions: float, generator
     # Prefer failures in a long history, since they are to be avoided.
     rows = choose(np.where(failed, 0.0, 1.0) + 1e-9 * np.arange(len(failed)), MOST_LABELS, generator)
     labels = failed[rows].astype(float)
-    return _fit_model(encoding, history.points(rows), labels, LABEL_NOISE, dimensions)
+    return _fit_model(encoding, Observations(history.points(rows), labels), LABEL_NOISE, dimensions)
 
 
 def _centered(values: Array, most: float) -> tuple[Array, float]:

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import lapack
 
 from dodona_server.algorithms.gp.axes import Array, Mask
 from dodona_server.algorithms.gp.features import Features
 from dodona_server.algorithms.gp.kernel import matern, matern_and_slope, squared_distances, warp, warp_slopes
-from dodona_server.algorithms.gp.likelihood import MEAN_VARIANCE, Hyperparameters, inverse
+from dodona_server.algorithms.gp.likelihood import MEAN_VARIANCE, Hyperparameters, cholesky, inverse
 
 LEAST_VARIANCE = 1e-12
 
@@ -46,10 +47,15 @@ class Surrogate:
         hyper: the fitted values.
         z: positions of the observations, n x a.
         active: n x a.
-        y: n x s: one column, or one for each fantasy.
+        y: n x 1; if there are draws, of all but the last q observations.
         basis: earlier studies' models, whose predictions this one corrects.
         extra: noise variance of each observation besides the common one, n; None for none.
         name: of the earlier study that this is a model of.
+        normal: standard normal numbers, q x s: the last q observations are joint draws from the model of the others,
+            one for each of s fantasies. None if all are known.
+
+    Attributes:
+        y: n x s.
     """
 
     def __init__(
@@ -62,18 +68,24 @@ class Surrogate:
         basis: Sequence[Surrogate] = (),
         extra: Array | None = None,
         name: str = "",
+        normal: Array | None = None,
     ) -> None:
         self.name = name
-        self.features, self.hyper, self.z, self.active, self.y, self.basis = features, hyper, z, active, y, basis
+        self.features, self.hyper, self.z, self.active, self.basis = features, hyper, z, active, basis
         self._root = np.sqrt(hyper.weight[features.group])
         self._scaled = self._scale(features(z, active))
         self._basis = self._predictions(z, active)
-        prior = hyper.scale * matern(squared_distances(self._scaled, self._scaled)) + MEAN_VARIANCE
-        prior += (self._basis * hyper.basis) @ self._basis.T
+        prior = matern(squared_distances(self._scaled, self._scaled))
+        prior *= hyper.scale
+        prior += MEAN_VARIANCE
+        if basis:
+            prior += (self._basis * hyper.basis) @ self._basis.T
         noisy = prior.copy()
         noisy[np.diag_indices(len(z))] += hyper.noise if extra is None else hyper.noise + extra
-        _, self._inverse, _ = inverse(noisy)
-        self.alpha = self._inverse @ y
+        factor = cholesky(noisy)
+        self.y = y if normal is None else _with_draws(factor, y, normal)
+        self._inverse = inverse(factor)
+        self.alpha = self._inverse @ self.y
         self.fitted = prior @ self.alpha  # n x s: the mean at the observations
 
     @property
@@ -94,8 +106,11 @@ class Surrogate:
     def mean(self, z: Array, active: Mask) -> Array:
         """Return the posterior mean, m x s."""
         scaled = self._scale(self.features(z, active))
-        k = self.hyper.scale * matern(squared_distances(scaled, self._scaled)) + MEAN_VARIANCE
-        k += (self._predictions(z, active) * self.hyper.basis) @ self._basis.T
+        k = matern(squared_distances(scaled, self._scaled))
+        k *= self.hyper.scale
+        k += MEAN_VARIANCE
+        if self.basis:
+            k += (self._predictions(z, active) * self.hyper.basis) @ self._basis.T
         return np.asarray(k @ self.alpha)
 
     def shares_of_basis(self, prediction: Prediction) -> Array:
@@ -111,7 +126,7 @@ class Surrogate:
         basis = np.concatenate([np.empty((len(z), 0)), *[part.mean for part in parts]], axis=1)
         r2 = squared_distances(scaled, self._scaled)
         correlation, slope = matern_and_slope(r2) if slopes else (matern(r2), np.empty(0))
-        k = self.hyper.scale * correlation
+        k = np.multiply(correlation, self.hyper.scale, out=correlation)
         k += MEAN_VARIANCE
         if self.basis:
             k += (basis * self.hyper.basis) @ self._basis.T
@@ -136,12 +151,19 @@ class Surrogate:
                 by_z += model.pull_back(z, part, by_basis[:, column : column + 1], np.zeros(len(z)))
         return by_z
 
-    def draws(self, z: Array, active: Mask, normal: Array) -> Array:
-        """Return joint draws of noisy observations at q points, q x s, from standard `normal`, q x s."""
-        at = self.predict(z, active)
-        prior = self.hyper.scale * matern(squared_distances(at.scaled, at.scaled)) + MEAN_VARIANCE
-        prior += (at.basis * self.hyper.basis) @ at.basis.T
-        covariance = prior - at.solved @ at.covariance.T
-        covariance[np.diag_indices(len(z))] += self.hyper.noise
-        values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-        return np.asarray(at.mean[:, :1] + (vectors * np.sqrt(np.maximum(values, 0.0))) @ normal)
+
+def _with_draws(factor: Array, y: Array, normal: Array) -> Array:
+    """Return the observations under each fantasy, n x s: the known ones, and joint draws of the noisy others.
+
+    The Cholesky factor of the covariance of all observations contains that of the known ones and, below, the
+    conditional distribution of the others.
+
+    Args:
+        factor: of the covariance of all observations, the known ones first, n x n.
+        y: the known ones, (n - q) x 1.
+        normal: standard normal numbers, q x s.
+    """
+    known, fantasies = len(y), normal.shape[1]
+    solved, _ = lapack.dtrtrs(factor[:known, :known], y, lower=1)
+    drawn = factor[known:, :known] @ solved + factor[known:, known:] @ normal
+    return np.concatenate([np.repeat(y, fantasies, axis=1), drawn])
