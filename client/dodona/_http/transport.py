@@ -6,6 +6,7 @@ import functools
 import logging
 import random
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -120,7 +121,9 @@ class Transport:
         # Longer than httpx's five seconds: a worker is silent between two epochs.
         limits = httpx.Limits(keepalive_expiry=60.0)
         if self._proxy is None:
-            return httpx.HTTPTransport(limits=limits)
+            # For plain HTTP, a context that trusts no certificate: the usual one reads all that the system trusts.
+            encrypted = _parsed(self.url).scheme == "https"
+            return httpx.HTTPTransport(limits=limits, verify=encrypted or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         return self._proxy.transport(_parsed(self.url), limits)
 
     def close(self) -> None:
