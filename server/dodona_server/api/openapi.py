@@ -43,8 +43,9 @@ _ERRORS = {
     "503": ("Unavailable", "The server cannot answer now; send the same request again"),
 }
 _ANYWHERE = ("401", "403", "408", "414", "429", "431", "500")
-_OF_RESOURCES = ("400", "404", "503")
-_WITH_BODY = ("413", "415")
+_OF_RESOURCES = ("404", "503")
+_WITH_PARAMETERS = ("400",)
+_WITH_BODY = ("400", "413", "415")
 
 _ID = r"^[A-Za-z0-9_.\-]{1,128}$"
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
@@ -188,6 +189,8 @@ def _complete_responses(call: Call, operation: Document) -> None:
     possible: tuple[str, ...] = () if RULES[call.name] is ANYONE else _ANYWHERE
     if "{" in call.path:
         possible += _OF_RESOURCES
+    if operation.get("parameters"):
+        possible += _WITH_PARAMETERS
     if call.request is not None and not isinstance(call.request, str):
         possible += _WITH_BODY
     shared = {code: {"$ref": f"#/components/responses/{_ERRORS[code][0]}"} for code in possible}
