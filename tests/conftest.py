@@ -37,6 +37,9 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(_number, lambda *_: None)
 
 
+# Of tests/, before the others: so no process still runs one of their files when all others have finished.
+LONGEST = ("launch", "examples", "cases", "processes", "chaos", "keras", "packaging")
+
 reaping.mark()
 # The packages there register algorithms.
 sys.path.append(str(Path(__file__).parent / "plugins"))
@@ -61,6 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:], others = unit.chosen(items)
         config.hook.pytest_deselected(items=others)
         unit.forbid()
+    items.sort(key=lambda item: LONGEST.index(folder) if (folder := item.path.parent.name) in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="module", autouse=True)

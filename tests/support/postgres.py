@@ -25,8 +25,9 @@ _OTHERS = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-_EMPTY = [f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)]
 _RESTART = "SELECT setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public'"
+# Together: as many transactions as there are tables would take longer.
+_EMPTY = "; ".join([*(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)), _RESTART])
 # An empty one has 8 MB. Deleted rows stay in the files for a while.
 _MOST_BYTES = 16 * 2**20
 
@@ -109,8 +110,7 @@ class EmptiedDatabases:
             size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
             if connection.execute(_SHAPE).fetchone() != shape or not size or size[0] > _MOST_BYTES:
                 return False
-            for statement in [*_EMPTY, _RESTART]:
-                connection.execute(statement)
+            connection.execute(_EMPTY)
         return True
 
 
