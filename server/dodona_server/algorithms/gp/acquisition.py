@@ -19,19 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import erfcx, log_ndtr
 
 from dodona_server.algorithms.gp.axes import Array, Mask
+from dodona_server.algorithms.gp.feasibility import HALF_LOG_2PI, log_feasibility
 from dodona_server.algorithms.gp.hints import Hints
+from dodona_server.algorithms.gp.price import Price
 from dodona_server.algorithms.gp.surrogate import Surrogate
 
-if TYPE_CHECKING:
-    from dodona_server.algorithms.gp.price import Price
-
-HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 ROOT_HALF_PI = float(np.sqrt(np.pi / 2))
 STEEPNESS = 50.0
 LOG_EVEN = float(np.log(0.5))
@@ -171,21 +168,3 @@ def improvement_slopes(variance: Array, u: Array, log_each: Array) -> tuple[Arra
     by_mean = -share * np.exp(log_ndtr(u) - log_each) / sigma[:, None]
     by_sigma = (share * np.exp(-0.5 * u * u - HALF_LOG_2PI - log_each)).sum(axis=1) / sigma
     return by_mean, by_sigma / (2.0 * sigma)
-
-
-def log_feasibility(mean: Array, variance: Array, limit: float) -> tuple[Array, Array, Array]:
-    """Return Log of the probability that a quantity is at most `limit`, and its derivatives.
-
-    Args:
-        mean: m x 1.
-        variance: m.
-        limit: of the quantity.
-
-    Returns:
-        the value, m; its derivatives by mean, m x 1, and by variance, m.
-    """
-    sigma = np.sqrt(variance)
-    u = (limit - mean[:, 0]) / sigma
-    value = log_ndtr(u)
-    hazard = np.exp(-0.5 * u * u - HALF_LOG_2PI - value)
-    return value, (-hazard / sigma)[:, None], -hazard * u / (2.0 * variance)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from dodona_server.algorithms.gp.acquisition import HALF_LOG_2PI, Acquisition, log_h
+from dodona_server.algorithms.gp.acquisition import Acquisition, log_h
 from dodona_server.algorithms.gp.axes import Array
 from dodona_server.algorithms.gp.call import Search
 from dodona_server.algorithms.gp.encoding import Point
+from dodona_server.algorithms.gp.feasibility import HALF_LOG_2PI
 from dodona_server.algorithms.gp.history import columns
 from dodona_server.algorithms.gp.models import FittedModel, StudyModels
 from dodona_server.algorithms.gp.outputs import unwarp
