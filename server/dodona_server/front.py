@@ -24,7 +24,8 @@ def behind_guard(parts: Composition, options: Options, framework: ASGIApp) -> AS
     # Not framework middleware: what FastAPI does before that would be a tenth of the work of the trial loop.
     answering = Probes(TrialLoop(framework, parts.calls), parts.store) if options.front else framework
     inner: ASGIApp = CaipDispatch(answering)
-    return inner if options.max_requests_per_second is None else Rates(inner, options.max_requests_per_second)
+    rates = (options.max_requests_per_second, options.max_project_requests_per_second)
+    return inner if rates == (None, None) else Rates(inner, *rates)
 
 
 def front(parts: Composition, options: Options, inner: ASGIApp) -> ASGIApp:

@@ -34,6 +34,7 @@ class Options:
         max_artifact_bytes: the largest size of one artifact.
         min_free_bytes: the free space that artifacts leave on the folder's disk; None for 1 GiB or a tenth.
         max_requests_per_second: of each principal, in the mean; None for no limit.
+        max_project_requests_per_second: the same to each project.
         root_path: the path below which a proxy serves the server, such as /dodona; "" for none.
         quotas: what each project may keep.
         webhooks_to_private: whether webhooks may name addresses of private networks.
@@ -55,6 +56,7 @@ class Options:
     max_artifact_bytes: int = MAX_ARTIFACT_BYTES
     min_free_bytes: int | None = None
     max_requests_per_second: float | None = None
+    max_project_requests_per_second: float | None = None
     root_path: str = ""
     quotas: ProjectLimits = NO_LIMITS
     webhooks_to_private: bool = False

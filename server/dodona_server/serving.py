@@ -142,6 +142,7 @@ def options_of(settings: Settings) -> Options:
         max_artifact_bytes=settings.max_artifact_bytes,
         min_free_bytes=settings.min_free_bytes,
         max_requests_per_second=settings.max_requests_per_second,
+        max_project_requests_per_second=settings.max_project_requests_per_second,
         root_path=settings.root_path,
         quotas=ProjectLimits(
             artifact_bytes=settings.max_project_artifact_bytes,

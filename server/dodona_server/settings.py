@@ -30,8 +30,9 @@ class Settings(BaseSettings):
     # Files with the same, as Docker and Kubernetes mount secrets; so for the other secrets below.
     database_url_file: Path | None = None
     token: SecretStr | None = None
-    # Of each token, in each server process; without it there is no limit.
+    # Of each token and to each project, in each server process; without them there is no limit.
     max_requests_per_second: float | None = Field(default=None, gt=0)
+    max_project_requests_per_second: float | None = Field(default=None, gt=0)
     token_file: Path | None = None
     # The key of the digests of tokens; by default in a file beside SQLite, or in PostgreSQL.
     secret: SecretStr | None = None

@@ -45,6 +45,28 @@ def test_the_trial_that_it_holds_goes_on(api, study):
     api.post(f"{study}/trials:suggest", {"clientId": "w", "suggestionCount": 1}, 429)
 
 
+def test_a_project_has_a_rate_of_its_own(tmp_path):
+    operator = {"authorization": "Bearer the token of the settings"}
+    options = Options(token="the token of the settings", max_project_requests_per_second=0.6)
+    app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), options)
+    with TestClient(app, base_url="http://localhost") as client:
+        made = client.post("/v1/tokens", json={"displayName": "x", "role": "viewer", "project": "q"}, headers=operator)
+        stranger = {"authorization": f"Bearer {made.json()['secret']}"}
+        # Who is not of the project takes nothing from those who are.
+        foreign = [client.get("/v1/projects/p/locations/l/studies", headers=stranger) for _ in range(6)]
+        assert {answer.status_code for answer in foreign} == {404}
+        for path in (
+            "/v1/projects/p/locations/l/studies",
+            "/ml/v1/projects/p/locations/l/studies",
+            "/studies/p/l/none",
+        ):
+            assert client.get(path, headers=operator).status_code in (200, 404)
+        refused = client.get("/v1/projects/p/locations/l/studies", headers=operator)
+        assert refused.status_code == 429
+        assert "the server's DODONA_MAX_PROJECT_REQUESTS_PER_SECOND" in refused.json()["error"]["message"]
+        assert client.get("/v1/projects/q/locations/l/studies", headers=operator).status_code == 200
+
+
 def test_strangers_keep_nobody_from_signing_in(tmp_path):
     options = Options(token="the token of the settings", max_requests_per_second=0.6)
     with TestClient(
