@@ -178,7 +178,18 @@ def test_only_who_has_the_trial_may_change_its_files(api, trial):
 
 
 def test_a_name_is_a_name_and_no_path(api, trial, folder):
-    for name in ("..", ".", "..%2f..%2fetc%2fpasswd", "a%2fb", "a b", "a%00b", "x" * 101, "a:b", "%c3%a9"):
+    for name in (
+        "..",
+        ".",
+        "..%2f..%2fetc%2fpasswd",
+        "a%2fb",
+        "a b",
+        "a%00b",
+        "x" * 101,
+        "a:b",
+        "%c3%a9",
+        "http:%2f%2f10.0.0.1%2fx",
+    ):
         refused = api.client.put(f"{HERE}{TRIAL}/artifacts/{name}", content=b"x")
         assert refused.status_code in (400, 404, 405), refused.text
     assert not folder.exists()

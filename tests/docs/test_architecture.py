@@ -1,4 +1,4 @@
-"""The files that docs/architecture.md names are there."""
+"""The files that docs/architecture.md names are there, and the tests of the threats in docs/security.md."""
 
 from __future__ import annotations
 
@@ -28,3 +28,14 @@ def test_a_named_file_is_there(name):
         name = folder + name.removeprefix(short) if name.startswith(short) else name
     path = ROOT / name
     assert path.is_dir() if name.endswith("/") else path.is_file()
+
+
+def test_each_threat_has_an_answer_and_tests_that_are_there():
+    table = (ROOT / "docs" / "security.md").read_text(encoding="utf-8").partition("| threat | answer | test |\n")[2]
+    rows = [row.strip("|").split("|") for row in table.partition("\n\n")[0].splitlines()[1:]]
+    assert len(rows) > 20
+    for threat, answer, tests in rows:
+        named = re.findall(r"`(tests/[^`]+)`", tests)
+        assert answer.strip(), threat
+        assert named, threat
+        assert all((ROOT / name).is_file() for name in named), threat
