@@ -262,12 +262,26 @@ def _transact(settings: Settings, action: str, use_case: Callable[[Transaction, 
             keys = Keys(or_give_up(lambda: server_secret(transaction, given)))
             done = use_case(transaction, keys)
             if action:
-                audit.insert(transaction, audit.Entry(time.time(), _here().name, "", action, "", target, "done"))
+                audit.insert(transaction, _entry(action, target))
             return done
     except DodonaError as error:
         give_up(error.message)
     finally:
         engine.dispose()
+
+
+def note_command(database_url: str, action: str, target: str) -> None:
+    """Add an entry about a command that has changed a database to its audit log."""
+    engine = or_give_up(lambda: engine_for(database_url))
+    try:
+        with engine.begin() as transaction:
+            audit.insert(transaction, _entry(action, target))
+    finally:
+        engine.dispose()
+
+
+def _entry(action: str, target: str) -> audit.Entry:
+    return audit.Entry(time.time(), _here().name, "", action, "", target, "done")
 
 
 def _call(url: str, token: str | None, method: str, path: str, body: WireModel | None, answer: type[Answer]) -> Answer:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dodona_server.access_commands import note_command
 from dodona_server.command_line import DatabaseUrl, open_database, or_give_up, settings_of
 from dodona_server.service import backup as backups
 from dodona_server.service.backup import Place
@@ -63,6 +64,7 @@ def vacuum(database_url: DatabaseUrl = None) -> None:
         or_give_up(lambda: schema.vacuum(settings.database_url))
     finally:
         store.close()
+    note_command(settings.database_url, "vacuum", f"{cleared} deleted studies")
     typer.echo(f"cleared {cleared} deleted studies")
 
 
@@ -84,6 +86,7 @@ def restore(
     """Restore an archive of `backup` into an empty database; stop its servers first."""
     place = _place(database_url, artifacts)
     manifest = or_give_up(lambda: backups.restore(file, place, force=force))
+    note_command(place.url, "restore", file.name)
     then = datetime.fromtimestamp(manifest.create_time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     typer.echo(f"restored the database of {then}; schema {manifest.revision} -> {schema.head()}")
 
@@ -107,7 +110,9 @@ def import_project(
 ) -> None:
     """Add the studies of an archive to a database of either kind; with SQLite, stop the server first."""
     place = _place(database_url, artifacts)
-    typer.echo(f"imported {or_give_up(lambda: backups.import_project(file, place, project))} studies")
+    count = or_give_up(lambda: backups.import_project(file, place, project))
+    note_command(place.url, "import", f"{count} studies from {file.name}")
+    typer.echo(f"imported {count} studies")
 
 
 def _place(database_url: str | None, artifacts: str | None) -> Place:

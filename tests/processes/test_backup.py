@@ -126,6 +126,11 @@ def go_on(url, running, folder):
     assert len(events["events"]) > len(numbers)
 
 
+def audited(url):
+    """What the audit log of an open server says was done, and to what."""
+    return [(one["action"], one["target"]) for one in httpx.get(f"{url}/v1/audit").json()["entries"]]
+
+
 def test_a_served_database_is_backed_up_and_its_search_goes_on(url, other_url, serve, weights, tmp_path):
     first = serve("first", url)
     with dodona.Client(first.url, worker="w") as client:
@@ -146,6 +151,7 @@ def test_a_served_database_is_backed_up_and_its_search_goes_on(url, other_url, s
         arguments = ("restore", str(archive), "--database-url", target, "--artifacts", "files", *force)
         assert f"schema {schema.head()} -> {schema.head()}" in db(tmp_path / "second", *arguments)
         second = serve("second", target)
+        assert ("restore", "b.zip") in audited(second.url)
         go_on(second.url, running, tmp_path)
         second.kill()
 
@@ -163,4 +169,5 @@ def test_a_project_moves_to_a_database_of_the_other_kind(url, other_url, serve, 
     arguments = ("import", str(first.folder / "p.zip"), "--database-url", other_url, "--artifacts", "files")
     assert db(tmp_path / "second", *arguments) == "imported 1 studies\n"
     second = serve("second", other_url)
+    assert ("import", "1 studies from p.zip") in audited(second.url)
     go_on(second.url, running, tmp_path)

@@ -72,6 +72,9 @@ def test_vacuum_gives_the_space_back(tmp_path):
     ended = db("vacuum", url)
     assert (ended.returncode, ended.stdout) == (0, "cleared 1 deleted studies\n"), ended.stderr
     assert path.stat().st_size < before / 4
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT action, target FROM audit").fetchall() == [("vacuum", "1 deleted studies")]
+    connection.close()
 
 
 def test_vacuum_keeps_off_a_database_that_is_served(tmp_path):
