@@ -173,6 +173,23 @@ def test_without_a_last_iteration_nobody_waits_not_even_for_dead_workers():
     assert {trial.parameters[EPOCHS] for trial in search.trials} == {1, 3, 9, 27}
 
 
+def test_the_last_bracket_waits_for_no_dead_worker():
+    def run(workers, **options):
+        return simulate(
+            spec_of(max_epochs=9, factor=3),
+            workers,
+            lambda trial: trial.parameters["x"],
+            lambda trial: trial.parameters[EPOCHS] - trial.parameters[INITIAL_EPOCH],
+            **options,
+        )
+
+    whole = run(1)
+    # The lease never ends, so the trial of the dead worker, in the first round of bracket 1, is never run again.
+    lost = run(3, dies=lambda number: number == 16)
+    assert lost.trials[15].parameters[BRACKET] == 1
+    assert sizes(lost.trials) == sizes(whole.trials)
+
+
 def test_a_trial_that_is_deleted_is_replaced():
     spec, trials = spec_of(max_epochs=4, factor=2), []
     for values in ask(spec, trials, 100).parameters:

@@ -143,15 +143,16 @@ def _in_order(plan: Plan, begun: Mapping[int, list[Bracket]]) -> list[Bracket]:
     return ordered
 
 
-def suggest_in(plan: Plan, rungs: Rungs, count: int, iterations: int, *, early: bool) -> Suggestions:
+def suggest_in(plan: Plan, rungs: Rungs, count: int, iterations: int) -> Suggestions:
     """Return up to `count` suggestions: promotions, and points for first rounds.
+
+    Where there would be none, trials are promoted early, so that no worker waits for another one, which may be dead.
 
     Args:
         plan: the study's; its last bracket comes first.
         rungs: has the study's trials, and makes the suggestions.
         count: how many are requested.
         iterations: how often all brackets run; 0 for no limit.
-        early: whether to promote early where workers would wait; see `Bracket.early_promotions`.
     """
     brackets = brackets_of(plan, rungs.trials, iterations)
     suggested: list[Suggestion] = []
@@ -162,7 +163,7 @@ def suggest_in(plan: Plan, rungs: Rungs, count: int, iterations: int, *, early: 
             number = len(plan) - 1 - len(brackets) % len(plan)
             opened = Bracket(number, plan[number])
             brackets.append(opened)
-        if early and opened is None and promotion is None:
+        if opened is None and promotion is None:
             promotion = next(_promotions(brackets, rungs, Bracket.early_promotions), None)
         # As in KerasTuner, the bracket that began first comes first.
         if opened is not None and (promotion is None or brackets.index(opened) <= brackets.index(promotion.bracket)):

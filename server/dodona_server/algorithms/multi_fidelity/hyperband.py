@@ -33,8 +33,8 @@ MAX_ITERATIONS = 1_000_000
 class Hyperband(Algorithm):
     """Suggests new points for first rounds and promotions for later ones, each with the epochs to train.
 
-    While a bracket waits for its trials the next one begins, so that no worker is idle before the last bracket. Only
-    there the answer says that workers should `wait`. In a part of the space only the trials inside it are promoted.
+    While a bracket waits for its trials the next one begins. A worker that would wait in the last one gets the best
+    trial so far, as long as the next round has a place. In a part of the space only the trials inside it are promoted.
     """
 
     # A trial outside the brackets would have no number of epochs.
@@ -52,7 +52,7 @@ class Hyperband(Algorithm):
         spec = request.problem.spec
         fidelity = _fidelity(spec, request.problem.whole or spec.space)
         rungs = Rungs(request, fidelity, sampler_of(spec))
-        return suggest_in(plan_of(fidelity, _factor(spec)), rungs, request.count, _iterations(spec), early=False)
+        return suggest_in(plan_of(fidelity, _factor(spec)), rungs, request.count, _iterations(spec))
 
 
 def plan_of(fidelity: Fidelity, factor: int) -> Plan:

@@ -46,7 +46,7 @@ class SuccessiveHalving(Algorithm):
         spec = request.problem.spec
         fidelity = fidelity_of(spec, request.problem.whole or spec.space)
         rungs = Rungs(request, fidelity, sampler_of(spec))
-        return suggest_in([rungs_of(spec, fidelity)], rungs, request.count, 1, early=True)
+        return suggest_in([rungs_of(spec, fidelity)], rungs, request.count, 1)
 
 
 def rungs_of(spec: StudySpec, fidelity: Fidelity) -> Sequence[Rung]:
