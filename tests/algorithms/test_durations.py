@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from dodona_server.algorithms.contexts import suggest_in
 from dodona_server.algorithms.contract.durations import measured
-from dodona_server.algorithms.gp.durations import fit_durations
-from dodona_server.algorithms.gp.encoding import Encoding
-from dodona_server.algorithms.gp.price import Price
+from dodona_server.algorithms.gp.acquisition.price import Price
+from dodona_server.algorithms.gp.data.encoding import Encoding
+from dodona_server.algorithms.gp.model.durations import fit_durations
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Categorical, Double, Integer, Parameter, Scale, SearchSpace

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from dodona_server.algorithms.gp.algorithm import GpBandit
-from dodona_server.algorithms.gp.outputs import unwarp, warp_outputs
+from dodona_server.algorithms.gp.model.outputs import unwarp, warp_outputs
 from dodona_server.algorithms.registry import Prior, Problem, Request
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace

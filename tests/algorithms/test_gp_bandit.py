@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dodona_server.algorithms.gp import fit
 from dodona_server.algorithms.gp.algorithm import GpBandit
-from dodona_server.algorithms.gp.history import ENOUGH, STEP
+from dodona_server.algorithms.gp.data.history import ENOUGH, STEP
+from dodona_server.algorithms.gp.model import fit
 from dodona_server.algorithms.registry import Problem, Request
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace

@@ -14,17 +14,24 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from dodona_server.algorithms.gp.acquisition import AT_ONCE, STEEPNESS, Acquisition, Constraint, Limit, log_h
-from dodona_server.algorithms.gp.axes import axis_of
-from dodona_server.algorithms.gp.encoding import Encoding
-from dodona_server.algorithms.gp.features import Features
-from dodona_server.algorithms.gp.fit import fit
-from dodona_server.algorithms.gp.history import choose, early
-from dodona_server.algorithms.gp.kernel import matern, matern_and_slope, squared_distances, warp, warp_slopes
-from dodona_server.algorithms.gp.likelihood import MEAN_VARIANCE, Hyperparameters, Layout, NoisePrior, Posterior
-from dodona_server.algorithms.gp.outputs import finite, standardize, warp_outputs
-from dodona_server.algorithms.gp.surrogate import Surrogate
-from dodona_server.algorithms.gp.targets import target, weights
+from dodona_server.algorithms.gp.acquisition.acquisition import (
+    AT_ONCE,
+    STEEPNESS,
+    Acquisition,
+    Constraint,
+    Limit,
+    log_h,
+)
+from dodona_server.algorithms.gp.data.axes import axis_of
+from dodona_server.algorithms.gp.data.encoding import Encoding
+from dodona_server.algorithms.gp.data.features import Features
+from dodona_server.algorithms.gp.data.history import choose, early
+from dodona_server.algorithms.gp.model.fit import fit
+from dodona_server.algorithms.gp.model.kernel import matern, matern_and_slope, squared_distances, warp, warp_slopes
+from dodona_server.algorithms.gp.model.likelihood import MEAN_VARIANCE, Hyperparameters, Layout, NoisePrior, Posterior
+from dodona_server.algorithms.gp.model.outputs import finite, standardize, warp_outputs
+from dodona_server.algorithms.gp.model.surrogate import Surrogate
+from dodona_server.algorithms.gp.model.targets import target, weights
 from dodona_server.algorithms.shared.nondominated import first_front
 from dodona_server.algorithms.simple.sampling import sample
 from dodona_server.domain.space import Branch, Categorical, Discrete, Double, Integer, Parameter, Scale, SearchSpace

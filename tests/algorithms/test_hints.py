@@ -8,8 +8,8 @@ import statistics
 import numpy as np
 import pytest
 
-from dodona_server.algorithms.gp.encoding import Encoding
-from dodona_server.algorithms.gp.hints import Hints
+from dodona_server.algorithms.gp.data.encoding import Encoding
+from dodona_server.algorithms.gp.data.hints import Hints
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.algorithms.simple.sampling import hinted
 from dodona_server.domain.space import Branch, Categorical, Double, Integer, Parameter, Scale, SearchSpace

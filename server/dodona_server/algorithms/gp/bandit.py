@@ -9,11 +9,11 @@ import numpy as np
 
 from dodona_server.algorithms.contract.algorithm import Request, Suggestions
 from dodona_server.algorithms.gp import initial_design
-from dodona_server.algorithms.gp.call import Search
-from dodona_server.algorithms.gp.encoding import Encoding, Point
-from dodona_server.algorithms.gp.hints import Hints
-from dodona_server.algorithms.gp.history import read
-from dodona_server.algorithms.gp.seen import SeenPoints
+from dodona_server.algorithms.gp.data.call import Search
+from dodona_server.algorithms.gp.data.encoding import Encoding, Point
+from dodona_server.algorithms.gp.data.hints import Hints
+from dodona_server.algorithms.gp.data.history import read
+from dodona_server.algorithms.gp.data.seen import SeenPoints
 from dodona_server.domain.space import Value
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from dodona_server.algorithms.gp.acquisition import Acquisition, log_h
-from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.call import Search
-from dodona_server.algorithms.gp.encoding import Point
-from dodona_server.algorithms.gp.feasibility import HALF_LOG_2PI
-from dodona_server.algorithms.gp.history import columns
+from dodona_server.algorithms.gp.acquisition.acquisition import Acquisition, log_h
+from dodona_server.algorithms.gp.acquisition.feasibility import HALF_LOG_2PI
+from dodona_server.algorithms.gp.data.axes import Array
+from dodona_server.algorithms.gp.data.call import Search
+from dodona_server.algorithms.gp.data.encoding import Point
+from dodona_server.algorithms.gp.data.history import columns
+from dodona_server.algorithms.gp.model.outputs import unwarp
 from dodona_server.algorithms.gp.models import FittedModel, StudyModels
-from dodona_server.algorithms.gp.outputs import unwarp
 from dodona_server.domain.studies.outlook import CLEARLY
 from dodona_server.domain.studies.study import Goal
 from dodona_server.domain.trials.explanation import Expectation, Explanation

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.call import Search
-from dodona_server.algorithms.gp.encoding import Encoding, Point
+from dodona_server.algorithms.gp.data.axes import Array
+from dodona_server.algorithms.gp.data.call import Search
+from dodona_server.algorithms.gp.data.encoding import Encoding, Point
 from dodona_server.domain.space import Value, agrees
 
 DRAWS = 64
@@ -53,7 +53,7 @@ def _proposals(search: Search, waiting: Sequence[Point]) -> Iterator[Array]:
     strata = max(size(search.dimensions), len(known) + 1)
     proposed = draws(encoding, encoding.encode(known)[0], strata, search.generator)
     if len(known) % 2 and search.problem.priors:
-        from dodona_server.algorithms.gp.transfer import best_points
+        from dodona_server.algorithms.gp.model.transfer import best_points
 
         yield from best_points(search.problem.spec, encoding, search.problem.priors, proposed[0])
     if len(known) % 2 == 0 and search.trust >= TRUSTED:

@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dodona_server.algorithms.gp.acquisition import STEEPNESS, Acquisition, Constraint, Limit
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.call import Search
-from dodona_server.algorithms.gp.encoding import Encoding, Point
-from dodona_server.algorithms.gp.features import Features
-from dodona_server.algorithms.gp.fit import fit
-from dodona_server.algorithms.gp.hints import Hints, exponent
-from dodona_server.algorithms.gp.history import MOST, History, Rows, choose, columns, early, limit
-from dodona_server.algorithms.gp.likelihood import Hyperparameters, NoisePrior
-from dodona_server.algorithms.gp.outputs import HUGE, finite
-from dodona_server.algorithms.gp.price import Price, price_of
-from dodona_server.algorithms.gp.surrogate import Surrogate
-from dodona_server.algorithms.gp.targets import target, weights
-from dodona_server.algorithms.gp.transfer import predictors
+from dodona_server.algorithms.gp.acquisition.acquisition import STEEPNESS, Acquisition, Constraint, Limit
+from dodona_server.algorithms.gp.acquisition.price import Price, price_of
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.data.call import Search
+from dodona_server.algorithms.gp.data.encoding import Encoding, Point
+from dodona_server.algorithms.gp.data.features import Features
+from dodona_server.algorithms.gp.data.hints import Hints, exponent
+from dodona_server.algorithms.gp.data.history import MOST, History, Rows, choose, columns, early, limit
+from dodona_server.algorithms.gp.model.fit import fit
+from dodona_server.algorithms.gp.model.likelihood import Hyperparameters, NoisePrior
+from dodona_server.algorithms.gp.model.outputs import HUGE, finite
+from dodona_server.algorithms.gp.model.surrogate import Surrogate
+from dodona_server.algorithms.gp.model.targets import target, weights
+from dodona_server.algorithms.gp.model.transfer import predictors
 
 FANTASIES = 16
 SEEDS = 8

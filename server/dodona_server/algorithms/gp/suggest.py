@@ -13,15 +13,15 @@ from threadpoolctl import ThreadpoolController
 
 from dodona_server.algorithms.contract.algorithm import Suggestion, Suggestions
 from dodona_server.algorithms.gp import initial_design
-from dodona_server.algorithms.gp.acquisition import Acquisition
-from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.call import Search
-from dodona_server.algorithms.gp.encoding import Encoding, Point
+from dodona_server.algorithms.gp.acquisition.acquisition import Acquisition
+from dodona_server.algorithms.gp.acquisition.optimizer import Optimizer
+from dodona_server.algorithms.gp.acquisition.price import ENOUGH
+from dodona_server.algorithms.gp.data.axes import Array
+from dodona_server.algorithms.gp.data.call import Search
+from dodona_server.algorithms.gp.data.encoding import Encoding, Point
 from dodona_server.algorithms.gp.explain import explain
-from dodona_server.algorithms.gp.likelihood import NoisePrior
+from dodona_server.algorithms.gp.model.likelihood import NoisePrior
 from dodona_server.algorithms.gp.models import StudyModels, build
-from dodona_server.algorithms.gp.optimizer import Optimizer
-from dodona_server.algorithms.gp.price import ENOUGH
 from dodona_server.domain.space import Value
 from dodona_server.domain.studies.study import Noise
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.features import Features
-from dodona_server.algorithms.gp.kernel import matern, matern_and_slope, squared_distances, warp, warp_slopes
-from dodona_server.algorithms.gp.likelihood import MEAN_VARIANCE, Hyperparameters, cholesky, inverse
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.data.features import Features
+from dodona_server.algorithms.gp.model.kernel import matern, matern_and_slope, squared_distances, warp, warp_slopes
+from dodona_server.algorithms.gp.model.likelihood import MEAN_VARIANCE, Hyperparameters, cholesky, inverse
 
 LEAST_VARIANCE = 1e-12
 

@@ -7,9 +7,9 @@ import functools
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
-from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.features import Features
-from dodona_server.algorithms.gp.likelihood import Hyperparameters, Layout, NoisePrior, Posterior
+from dodona_server.algorithms.gp.data.axes import Array
+from dodona_server.algorithms.gp.data.features import Features
+from dodona_server.algorithms.gp.model.likelihood import Hyperparameters, Layout, NoisePrior, Posterior
 
 # With fewer observations than this a warp cannot be distinguished from a curved objective.
 LEAST_WARPED = 12

@@ -28,8 +28,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 
-from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.kernel import matern_and_slope, squared_distances, warp, warp_slopes
+from dodona_server.algorithms.gp.data.axes import Array
+from dodona_server.algorithms.gp.model.kernel import matern_and_slope, squared_distances, warp, warp_slopes
 
 MEAN_VARIANCE = 1.0
 JITTER = 1e-8

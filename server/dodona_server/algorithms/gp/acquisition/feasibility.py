@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.special import log_ndtr
 
-from dodona_server.algorithms.gp.axes import Array
+from dodona_server.algorithms.gp.data.axes import Array
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 

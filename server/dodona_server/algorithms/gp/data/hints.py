@@ -15,8 +15,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.encoding import Encoding
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.data.encoding import Encoding
 from dodona_server.algorithms.simple.sampling import UNIFORM, WIDTH
 from dodona_server.domain.studies.hint import Hint
 from dodona_server.domain.studies.study import StudySpec

@@ -19,12 +19,12 @@ import numpy as np
 from scipy.special import ndtri
 
 from dodona_server.algorithms.contract.durations import LEAST, LIKELY, measured
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.encoding import Encoding
-from dodona_server.algorithms.gp.features import Features
-from dodona_server.algorithms.gp.fit import fit
-from dodona_server.algorithms.gp.likelihood import NoisePrior
-from dodona_server.algorithms.gp.surrogate import Surrogate
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.data.encoding import Encoding
+from dodona_server.algorithms.gp.data.features import Features
+from dodona_server.algorithms.gp.model.fit import fit
+from dodona_server.algorithms.gp.model.likelihood import NoisePrior
+from dodona_server.algorithms.gp.model.surrogate import Surrogate
 from dodona_server.domain.trials.trial import Trial
 
 # The most trials in the model, the latest ones.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.encoding import Encoding
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.data.encoding import Encoding
 
 MIDDLE = 0.5
 # A categorical axis with more values than this has columns only for the values seen.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from dodona_server.algorithms.gp.axes import Array
+from dodona_server.algorithms.gp.data.axes import Array
 
 # Larger metrics are clipped to this: their squares would overflow.
 HUGE = 1e100

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dodona_server.algorithms.contract.algorithm import Problem
-from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.encoding import Encoding, Point
-from dodona_server.algorithms.gp.hints import Hints
-from dodona_server.algorithms.gp.history import History, columns
-from dodona_server.algorithms.gp.seen import SeenPoints
+from dodona_server.algorithms.gp.data.axes import Array
+from dodona_server.algorithms.gp.data.encoding import Encoding, Point
+from dodona_server.algorithms.gp.data.hints import Hints
+from dodona_server.algorithms.gp.data.history import History, columns
+from dodona_server.algorithms.gp.data.seen import SeenPoints
 from dodona_server.domain.space import Value
 from dodona_server.domain.studies.time_left import TimeLeft
 

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from dodona_server.algorithms.gp.acquisition import Acquisition
-from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.encoding import Encoding
+from dodona_server.algorithms.gp.acquisition.acquisition import Acquisition
+from dodona_server.algorithms.gp.data.axes import Array
+from dodona_server.algorithms.gp.data.encoding import Encoding
 
 SPREAD, SCATTERED = 512, 512
 STARTS = 4  # of each of the two kinds

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.call import Search
-from dodona_server.algorithms.gp.durations import Durations, fit_durations
-from dodona_server.algorithms.gp.feasibility import log_feasibility
+from dodona_server.algorithms.gp.acquisition.feasibility import log_feasibility
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.data.call import Search
+from dodona_server.algorithms.gp.model.durations import Durations, fit_durations
 
 # Of the seconds. With 1 the search would only try what is short, with 0 it ignores how long trials take.
 POWER = 0.5

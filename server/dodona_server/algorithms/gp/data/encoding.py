@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dodona_server.algorithms.gp.axes import Array, Axis, Choice, Interval, Mask, Table, axis_of
+from dodona_server.algorithms.gp.data.axes import Array, Axis, Choice, Interval, Mask, Table, axis_of
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.domain.space import Integer, Kind, Parameter, SearchSpace, Value
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dodona_server.algorithms.gp.encoding import Encoding, Point
+from dodona_server.algorithms.gp.data.encoding import Encoding, Point
 from dodona_server.domain.space import Value
 
 DRAWS = 1000

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from dodona_server.algorithms.contract.algorithm import Prior
-from dodona_server.algorithms.gp.axes import Array
-from dodona_server.algorithms.gp.encoding import Encoding
-from dodona_server.algorithms.gp.features import Features
-from dodona_server.algorithms.gp.fit import fit
-from dodona_server.algorithms.gp.history import Rows, choose, read
-from dodona_server.algorithms.gp.likelihood import NoisePrior
-from dodona_server.algorithms.gp.surrogate import Surrogate
-from dodona_server.algorithms.gp.targets import target
+from dodona_server.algorithms.gp.data.axes import Array
+from dodona_server.algorithms.gp.data.encoding import Encoding
+from dodona_server.algorithms.gp.data.features import Features
+from dodona_server.algorithms.gp.data.history import Rows, choose, read
+from dodona_server.algorithms.gp.model.fit import fit
+from dodona_server.algorithms.gp.model.likelihood import NoisePrior
+from dodona_server.algorithms.gp.model.surrogate import Surrogate
+from dodona_server.algorithms.gp.model.targets import target
 from dodona_server.domain.studies.study import StudySpec
 
 # An earlier study with fewer trials says too little about its objective.

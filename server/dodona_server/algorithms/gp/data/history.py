@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.encoding import Point
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.data.encoding import Point
 from dodona_server.domain.studies.study import Goal, Metric, StudySpec
 from dodona_server.domain.trials.trial import Trial, TrialState
 

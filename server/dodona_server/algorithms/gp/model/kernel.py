@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dodona_server.algorithms.gp.axes import Array
+from dodona_server.algorithms.gp.data.axes import Array
 
 SQRT5 = float(np.sqrt(5.0))
 # The warp's slope has a pole at an end if an exponent is below 1: keep this distance from it.

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.outputs import warp_outputs
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.model.outputs import warp_outputs
 from dodona_server.algorithms.shared.nondominated import first_front
 
 AUGMENTATION = 0.05

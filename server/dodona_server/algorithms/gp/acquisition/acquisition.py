@@ -23,11 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import erfcx, log_ndtr
 
-from dodona_server.algorithms.gp.axes import Array, Mask
-from dodona_server.algorithms.gp.feasibility import HALF_LOG_2PI, log_feasibility
-from dodona_server.algorithms.gp.hints import Hints
-from dodona_server.algorithms.gp.price import Price
-from dodona_server.algorithms.gp.surrogate import Surrogate
+from dodona_server.algorithms.gp.acquisition.feasibility import HALF_LOG_2PI, log_feasibility
+from dodona_server.algorithms.gp.acquisition.price import Price
+from dodona_server.algorithms.gp.data.axes import Array, Mask
+from dodona_server.algorithms.gp.data.hints import Hints
+from dodona_server.algorithms.gp.model.surrogate import Surrogate
 
 ROOT_HALF_PI = float(np.sqrt(np.pi / 2))
 STEEPNESS = 50.0
