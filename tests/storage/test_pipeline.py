@@ -108,6 +108,36 @@ def test_what_is_written_is_seen_by_what_is_read_after_it(pipeline: Pipeline) ->
         assert pipeline.send("SELECT text FROM numbers WHERE number = $1", (9,), answers=True) == []
 
 
+def test_statements_that_are_sent_ahead_see_what_was_there_then(pipeline: Pipeline) -> None:
+    counted = "SELECT count(*) FROM numbers"
+    with pipeline.transaction():
+        before = pipeline.ahead(counted, ())
+        insert(pipeline, 1)
+        after = pipeline.ahead(counted, ())
+        # They come with the answer to another statement, and in any order.
+        assert pipeline.send("SELECT 5", (), answers=True) == [(5,)]
+        alone = pipeline.ahead(counted, ())
+        assert [pipeline.rows_of(one) for one in (after, before, alone)] == [[(1,)], [(0,)], [(1,)]]
+    assert pipeline.rows_of(before) == [(0,)]
+
+
+def test_a_statement_that_was_sent_ahead_and_failed_undoes_all(
+    pipeline: Pipeline, connection: psycopg.Connection[Any]
+) -> None:
+    def fail(*, reads: bool) -> None:
+        with pipeline.transaction():
+            insert(pipeline, 1)
+            failed = pipeline.ahead("SELECT 1 / $1::bigint", (0,))
+            if reads:
+                pipeline.rows_of(failed)
+                raise AssertionError
+
+    for reads in (True, False):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            fail(reads=reads)
+        assert count(connection) == 0
+
+
 @pytest.mark.parametrize("notices", ["the next statement", "the end"])
 def test_a_write_that_failed_undoes_all(pipeline: Pipeline, connection: psycopg.Connection[Any], notices: str) -> None:
     def fail() -> None:

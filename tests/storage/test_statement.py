@@ -41,12 +41,13 @@ def test_rows_are_those_of_sqlalchemy(store):
         Statement(requests.insert()).run(transaction, ROW)
         transaction.execute(requests.insert(), {**ROW, "request_id": "two"})
         statement = Statement(clause)
+        ahead = statement.ahead(transaction, parameters)
         plain = by_sqlalchemy(transaction, clause, parameters)
-        return plain, statement.rows(transaction, parameters), list(statement.each(transaction, parameters))
+        return plain, ahead(), statement.rows(transaction, parameters), list(statement.each(transaction, parameters))
 
     plain, *sent = asyncio.run(store.run(both))
     assert plain == [ROW, {**ROW, "request_id": "two"}]
-    assert sent == [plain, plain]
+    assert sent == [plain, plain, plain]
 
 
 def test_an_error_is_that_of_sqlalchemy(store):

@@ -131,7 +131,7 @@ class TestTrials:
             return [trial.number for trial in found]
 
         def there(client):
-            return run(store, lambda t: available.find(t, study, client))
+            return run(store, lambda t: available.find(t, study, client)())
 
         assert (there("a"), there("c")) == (Available(own=True, queued=True), Available(own=False, queued=True))
         assert unfinished(TrialState.ACTIVE, "a") == [1, 2]

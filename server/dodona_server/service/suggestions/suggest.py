@@ -201,12 +201,13 @@ class SuggestionService:
         """
         request = this_round.request
         study = get_study(transaction, name, lock=True)
+        find_available = available.find(transaction, study, request.client_id)
         made = find_answer(transaction, study, request)
         if isinstance(made, SuggestOperation):
             return made
         now = self._clock()
         stop = workers.seen(transaction, study.key, request.client_id, request.agent, request.gpus, now)
-        there = available.find(transaction, study, request.client_id)
+        there = find_available()
         study = complete_if_over(transaction, study, now)
         if this_round.failure and this_round.failure_is_new:
             study = _count_failure(transaction, study, this_round.failure, now)

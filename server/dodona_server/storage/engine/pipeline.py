@@ -14,6 +14,7 @@ import select
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -37,6 +38,19 @@ _STATEMENT, _SYNC = object(), object()
 _FAILED = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
 
 
+@dataclass(eq=False, slots=True)
+class Ahead:
+    """A statement that was sent, whose rows are read later.
+
+    Args:
+        text: the statement.
+        answer: once it has been received.
+    """
+
+    text: str
+    answer: pq.abc.PGresult | None = None
+
+
 class Pipeline:
     """The pipeline of a connection.
 
@@ -53,7 +67,7 @@ class Pipeline:
         self._columns: dict[str, list[tuple[int, Callable[[bytes], Any]]]] = {}
         self._unsent = False
         # For each answer that is still to come: the text that it prepares, or what else it answers.
-        self._awaited: deque[str | object] = deque()
+        self._awaited: deque[str | Ahead | object] = deque()
         self.is_open = False
 
     @contextmanager
@@ -100,6 +114,29 @@ class Pipeline:
         Raises:
             psycopg.Error: this statement failed, or one before it.
         """
+        self._queue(text, values, _STATEMENT)
+        if not answers:
+            return ()
+        self._pg.send_flush_request()
+        return self._rows(text, self._answers())
+
+    def ahead(self, text: str, values: Sequence[Any]) -> Ahead:
+        """Send a statement together with the next one whose answer is needed, and return what `rows_of` takes."""
+        self._queue(text, values, sent := Ahead(text))
+        return sent
+
+    def rows_of(self, sent: Ahead) -> Sequence[Row]:
+        """Return the rows of a statement that was sent ahead.
+
+        Raises:
+            psycopg.Error: this statement failed, or another one.
+        """
+        if sent.answer is None:
+            self._pg.send_flush_request()
+            self._answers()
+        return self._rows(sent.text, sent.answer)
+
+    def _queue(self, text: str, values: Sequence[Any], awaited: Ahead | object) -> None:
         if self._pg.pipeline_status == pq.PipelineStatus.OFF:
             self._pg.enter_pipeline_mode()
         name = self._prepared.get(text)
@@ -108,11 +145,9 @@ class Pipeline:
             self._pg.send_prepare(name, text.encode())
             self._awaited.append(text)
         self._pg.send_query_prepared(name, [_written(value) for value in values])
-        self._awaited.append(_STATEMENT)
-        if not answers:
-            return ()
-        self._pg.send_flush_request()
-        answer = self._answers()
+        self._awaited.append(awaited)
+
+    def _rows(self, text: str, answer: pq.abc.PGresult | None) -> Sequence[Row]:
         if answer is None or not answer.ntuples:
             return []
         columns = self._columns.get(text)
@@ -178,6 +213,8 @@ class Pipeline:
             return None
         if isinstance(awaited, str) and answer.status in _FAILED:
             del self._prepared[awaited]
+        elif isinstance(awaited, Ahead):
+            awaited.answer = answer
         # The end of the answers to one statement.
         self._next()
         return answer

@@ -1,8 +1,8 @@
 """Statements of SQLAlchemy Core, compiled once for each database and sent by its driver.
 
-The seam: query modules only create a `Statement` and call its methods. Below those, `send` and `stream` are the only
-functions that bypass SQLAlchemy, and the only users of `pipeline`. The plain way, `transaction.execute(clause)`, works
-in the same transaction, and returns the same rows.
+The seam: query modules only create a `Statement` and call its methods. Below those, `send`, `send_ahead` and `stream`
+are the only functions that bypass SQLAlchemy, and the only users of `pipeline`. The plain way,
+`transaction.execute(clause)`, works in the same transaction, and returns the same rows.
 
 Core writes the SQL for both databases. Its own execution costs two to four times as much as the drivers'. It would be
 most of the cost of a call of the trial loop (docs/performance.md).
@@ -11,7 +11,7 @@ most of the cost of a call of the trial loop (docs/performance.md).
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +70,12 @@ class Statement:
         compiled = self._for(transaction, parameters)
         answer = send(transaction, compiled.text, compiled.bind(parameters), answers=True)
         return [dict(zip(compiled.columns, row, strict=True)) for row in answer]
+
+    def ahead(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Callable[[], list[Row]]:
+        """Send the statement together with the next one whose answer is needed; the result returns its rows."""
+        compiled = self._for(transaction, parameters)
+        rows = send_ahead(transaction, compiled.text, compiled.bind(parameters))
+        return lambda: [dict(zip(compiled.columns, row, strict=True)) for row in rows()]
 
     def each(self, transaction: Transaction, parameters: Mapping[str, Any] = NOTHING) -> Iterator[Row]:
         """Yield the rows of the answer one by one; on SQLite each is read only on demand."""
@@ -216,6 +222,24 @@ def send(transaction: Transaction, text: str, parameters: Any, *, answers: bool)
         return cursor.fetchall() if answers else ()
     except transaction.dialect.loaded_dbapi.Error as error:
         raise as_sqlalchemy(transaction, error) from error
+
+
+def send_ahead(transaction: Transaction, text: str, parameters: Any) -> Callable[[], Sequence[Sequence[Any]]]:
+    """Send a statement whose rows are needed later, and return a function that returns them; see `send`."""
+    pipeline = transaction.info.get(PIPELINE)
+    if pipeline is None or not pipeline.is_open:
+        rows = send(transaction, text, parameters, answers=True)
+        return lambda: rows
+    sent = pipeline.ahead(text, parameters)
+
+    def received() -> Sequence[Sequence[Any]]:
+        try:
+            rows: Sequence[Sequence[Any]] = pipeline.rows_of(sent)
+            return rows
+        except transaction.dialect.loaded_dbapi.Error as error:
+            raise as_sqlalchemy(transaction, error) from error
+
+    return received
 
 
 def stream(transaction: Transaction, text: str, parameters: Any) -> Iterator[Sequence[Any]]:

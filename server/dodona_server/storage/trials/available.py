@@ -5,6 +5,7 @@ Most clients that ask have no trial, and most queues are empty. To find and sort
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -38,7 +39,12 @@ class Available(NamedTuple):
     queued: bool
 
 
-def find(transaction: Transaction, study: Study, client_id: str) -> Available:
-    """Return which trials there are for the client."""
-    (row,) = _FIND.rows(transaction, {"of_study": study.key, "of_client": client_id})
-    return Available(bool(row["own"]), bool(row["queued"]))
+def find(transaction: Transaction, study: Study, client_id: str) -> Callable[[], Available]:
+    """Look which trials there are for the client, together with the next statement; the result returns them."""
+    rows = _FIND.ahead(transaction, {"of_study": study.key, "of_client": client_id})
+
+    def found() -> Available:
+        (row,) = rows()
+        return Available(bool(row["own"]), bool(row["queued"]))
+
+    return found
