@@ -8,6 +8,7 @@ from dodona_server.domain.errors import Aborted, DodonaError, NotFound
 from dodona_server.domain.event import Actor, ActorKind
 from dodona_server.domain.names import TrialName
 from dodona_server.domain.states import Ignore, Refuse
+from dodona_server.domain.studies.study import Study
 from dodona_server.domain.trials.transitions import Facts, Step, transition
 from dodona_server.domain.trials.trial import Trial, TrialState
 from dodona_server.domain.trials.trial_states import Verb, refusal
@@ -103,6 +104,20 @@ def lock_named(transaction: Transaction, name: TrialName) -> trials.Named:
         get_study(transaction, name.study)
         raise NotFound(f"{name} does not exist")
     return there
+
+
+def lock_to_end(transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
+    """Return the study, locked if the trial's end may end it, and the locked trial.
+
+    Raises:
+        NotFound: there is no such study or trial.
+    """
+    study = get_study(transaction, name.study)
+    if study.spec.stopping.needs_progress or study.remaining_trials == 0:
+        # The end of the trial may end the study. Lock it before the trial: in the other order two servers that end
+        # trials at once would deadlock.
+        study = get_study(transaction, name.study, lock=True)
+    return study, require_trial(trials.find(transaction, study, name.number, lock=True), name)
 
 
 def require_trial(trial: Trial | None, name: TrialName) -> Trial:

@@ -12,7 +12,7 @@ from dodona_server.domain.page import Page
 from dodona_server.domain.studies.study import Study
 from dodona_server.domain.trials.filters import read_filter, read_order
 from dodona_server.domain.trials.pareto import Front
-from dodona_server.domain.trials.trial import RankingPosition, Trial
+from dodona_server.domain.trials.trial import Measurement, RankingPosition, Trial
 from dodona_server.service.studies.lookup import get_study
 from dodona_server.service.trials.attempts import require_trial
 from dodona_server.storage.engine.store import Store, Transaction
@@ -239,13 +239,14 @@ def _shown(transaction: Transaction, study: Study, page: Page[Trial], measured: 
 
 def with_few_measurements(
     use_case: Callable[[Transaction], Trial | DodonaError], name: TrialName
-) -> Callable[[Transaction], Trial | DodonaError]:
-    """Return a use case that reads the trial's measurements too, which costs less here than in another transaction."""
+) -> Callable[[Transaction], tuple[Trial, Callable[[], list[Measurement] | None]] | DodonaError]:
+    """Return a use case that reads the trial's measurements too, which costs less here than in another transaction.
 
-    def both(transaction: Transaction) -> Trial | DodonaError:
+    They come with the commit, so its result has a function that returns them afterwards.
+    """
+
+    def both(transaction: Transaction) -> tuple[Trial, Callable[[], list[Measurement] | None]] | DodonaError:
         trial = use_case(transaction)
-        if isinstance(trial, DodonaError):
-            return trial
-        return dataclasses.replace(trial, measurements=measurements.few(transaction, name))
+        return trial if isinstance(trial, DodonaError) else (trial, measurements.few(transaction, name))
 
     return both

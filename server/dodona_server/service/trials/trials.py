@@ -10,7 +10,7 @@ from dodona_server.domain.event import USER, Event, EventKind
 from dodona_server.domain.metadata import merge
 from dodona_server.domain.names import StudyName, TrialName
 from dodona_server.domain.states import Ignore, Refuse
-from dodona_server.domain.studies.study import Study, StudyState
+from dodona_server.domain.studies.study import StudyState
 from dodona_server.domain.trials.transitions import Facts, Step, transition
 from dodona_server.domain.trials.trial import FinalResult, Measurement, Trial
 from dodona_server.domain.trials.trial_states import Verb, refusal
@@ -24,6 +24,7 @@ from dodona_server.service.trials.attempts import (
     act,
     actor_of,
     check_attempt,
+    lock_to_end,
     lock_trial,
     refusal_to,
     require_trial,
@@ -255,7 +256,7 @@ class TrialService:
         """
 
         def use_case(transaction: Transaction) -> Trial | DodonaError:
-            study, trial = self._to_end(transaction, name)
+            study, trial = lock_to_end(transaction, name)
             check_attempt(trial, name, attempt)
             now = self._clock()
             match end_attempt(transaction, study, trial, Verb.RELEASE, now, actor_of(trial, attempt)):
@@ -364,7 +365,7 @@ class TrialService:
 
     async def _end(self, name: TrialName, ending: Ending, request_id: str | None, measured: bool) -> Trial:
         def use_case(transaction: Transaction) -> Trial | DodonaError:
-            study, trial = self._to_end(transaction, name)
+            study, trial = lock_to_end(transaction, name)
             now = self._clock()
             outcome = end(transaction, study, trial, name, ending, now)
             if not isinstance(outcome, Step):
@@ -379,15 +380,6 @@ class TrialService:
 
         return await self._run(name, str(ending.verb), request_id, use_case, measured)
 
-    def _to_end(self, transaction: Transaction, name: TrialName) -> tuple[Study, Trial]:
-        """Return the study, locked if the trial's end may end it, and the locked trial."""
-        study = get_study(transaction, name.study)
-        if study.spec.stopping.needs_progress or study.remaining_trials == 0:
-            # The end of the trial may end the study. Lock it before the trial: in the other order two servers that end
-            # trials at once would deadlock.
-            study = get_study(transaction, name.study, lock=True)
-        return study, require_trial(trials.find(transaction, study, name.number, lock=True), name)
-
     async def _run(
         self,
         name: TrialName,
@@ -400,7 +392,10 @@ class TrialService:
         if request_id:
             once = self._idempotent(name, verb, request_id)
             use_case = once(use_case, lambda transaction: lock_trial(transaction, name)[1])
-        return await self._store.run(with_few_measurements(use_case, name) if measured else use_case, name.study)
+        if not measured:
+            return await self._store.run(use_case, name.study)
+        trial, few = await self._store.run(with_few_measurements(use_case, name), name.study)
+        return dataclasses.replace(trial, measurements=few())
 
     def _idempotent(self, name: TrialName, verb: str, request_id: str | None) -> IdempotentCall:
         return IdempotentCall(request_id, f"{verb} {name}", name.study, self._clock())

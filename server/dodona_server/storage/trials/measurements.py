@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -114,10 +114,18 @@ def measured(transaction: Transaction, study_key: int, trial: Trial) -> list[Mea
     return _joined(_MEASURED.rows(transaction, trial_key(study_key, trial.number)))
 
 
-def few(transaction: Transaction, name: TrialName) -> list[Measurement] | None:
-    """Return the measurements of the trial of that name like `measured`; None for more than `FEW_MEASUREMENTS`."""
-    rows = _FIRST_OF_NAMED.rows(transaction, by_name(name))
-    return None if len(rows) > FEW_MEASUREMENTS else _joined(rows)
+def few(transaction: Transaction, name: TrialName) -> Callable[[], list[Measurement] | None]:
+    """Read the measurements of the trial of that name, together with the next statement or the commit.
+
+    The result returns them like `measured`, also after the transaction; None for more than `FEW_MEASUREMENTS`.
+    """
+    rows = _FIRST_OF_NAMED.ahead(transaction, by_name(name))
+
+    def read() -> list[Measurement] | None:
+        found = rows()
+        return None if len(found) > FEW_MEASUREMENTS else _joined(found)
+
+    return read
 
 
 def of_trials(transaction: Transaction, study_key: int, numbers: list[int]) -> dict[int, list[Measurement]]:
