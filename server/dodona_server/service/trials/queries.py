@@ -19,6 +19,8 @@ from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.studies import studies
 from dodona_server.storage.trials import filtered, measurements, ranking, trials
 
+TrialUseCase = Callable[[Transaction], Trial | DodonaError]
+
 
 @dataclass(frozen=True, slots=True)
 class Optimal:
@@ -238,7 +240,7 @@ def _shown(transaction: Transaction, study: Study, page: Page[Trial], measured: 
 
 
 def with_few_measurements(
-    use_case: Callable[[Transaction], Trial | DodonaError], name: TrialName
+    use_case: TrialUseCase, name: TrialName
 ) -> Callable[[Transaction], tuple[Trial, Callable[[], list[Measurement] | None]] | DodonaError]:
     """Return a use case that reads the trial's measurements too, which costs less here than in another transaction.
 

@@ -31,7 +31,7 @@ from dodona_server.service.trials.attempts import (
 )
 from dodona_server.service.trials.create import new_trial
 from dodona_server.service.trials.ending import Ending, apply, count_ended, end, end_attempt
-from dodona_server.service.trials.queries import with_few_measurements
+from dodona_server.service.trials.queries import TrialUseCase, with_few_measurements
 from dodona_server.service.trials.reports import MAX_REPORTS, Report, Result, check, check_result, keep_reports
 from dodona_server.storage import events
 from dodona_server.storage.artifacts import artifacts
@@ -381,12 +381,7 @@ class TrialService:
         return await self._run(name, str(ending.verb), request_id, use_case, measured)
 
     async def _run(
-        self,
-        name: TrialName,
-        verb: str,
-        request_id: str | None,
-        use_case: Callable[[Transaction], Trial | DodonaError],
-        measured: bool = False,
+        self, name: TrialName, verb: str, request_id: str | None, use_case: TrialUseCase, measured: bool = False
     ) -> Trial:
         """Run a use case once for each request id, and return its answer."""
         if request_id:
