@@ -159,7 +159,7 @@ def test_a_server_below_any_folder_makes_its_schema_in_any_other(tmp_path):
     shutil.copytree(migrate.MIGRATIONS.parent / "server" / "dodona_server", home / "dodona_server")
     shutil.copytree(migrate.MIGRATIONS, home / "dodona_server" / "migrations")
     script = (
-        "import sys; from pathlib import Path; from dodona_server.storage import migrate; "
+        "import sys; from pathlib import Path; from dodona_server.storage.schema import migrate; "
         "from dodona_server.storage.engine.sqlite import SqliteStore; "
         "assert str(migrate.MIGRATIONS).startswith(sys.argv[1]); "
         "engine = SqliteStore(Path(sys.argv[2])).engine; connection = engine.connect(); connection.begin(); "
