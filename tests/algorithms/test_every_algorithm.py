@@ -64,8 +64,11 @@ def room_for_new(space, tried):
     size = count_points(space)
     if size is None:
         return any(
-            isinstance(parameter.kind, Double) and parameter.kind.min_value < 0.999 * parameter.kind.max_value
-            for parameter in space.parameters
+            isinstance(kind, Double)
+            and kind.min_value < 0.999 * kind.max_value
+            # Over hundreds of decades, nearly all points of this scale round to the largest value.
+            and (kind.scale is not Scale.REVERSE_LOG or kind.max_value < 1e6 * kind.min_value)
+            for kind in (parameter.kind for parameter in space.parameters)
         )
     return size <= MAX_SMALL and len({frozenset(point.items()) for point in tried}) < size
 
