@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,15 @@ def test_an_interrupted_search_hands_its_trial_back(tune: Tune, study: Callable[
     assert [record.attempt for record in study().trials()] == [1, 2, 1]
 
 
+@pytest.fixture
+def _default_sigterm() -> Iterator[None]:
+    """The signal as in a new process: Ray, in another test of this one, leaves a handler of its own."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.usefixtures("_default_sigterm")
 def test_sigterm_hands_the_trial_back(tune: Tune, study: Callable[[], Study]) -> None:
     class Tuner(BlackBox):
         def value(self, x: float, trial: Any) -> float:
