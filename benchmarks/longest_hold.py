@@ -28,9 +28,9 @@ from typing import Any
 import uvicorn
 
 from dodona_server.app import create_app
-from dodona_server.connections import Connections, Limits
-from dodona_server.http_protocol import Protocol
-from dodona_server.serving import tune_interpreter
+from dodona_server.serving.connections import Connections, Limits
+from dodona_server.serving.http_protocol import Protocol
+from dodona_server.serving.serving import tune_interpreter
 from dodona_server.storage.schema.opening import open_store
 
 HERE = "/v1/projects/default/locations/local/studies"

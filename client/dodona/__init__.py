@@ -42,7 +42,7 @@ from dodona._studies.prior_studies import PriorStudy
 from dodona._studies.study import Study
 from dodona._trials.record import Measurement, TrialRecord
 from dodona._trials.trial import Trial
-from dodona._uncaught import install as _install_hook
+from dodona._trials.uncaught import install as _install_hook
 from dodona._version import __version__
 from dodona._workers import WorkerRecord
 

@@ -17,10 +17,10 @@ from dodona_server.database_commands import database
 from dodona_server.domain.errors import DodonaError
 from dodona_server.observation import tracing
 from dodona_server.observation.logs import configure_logging
-from dodona_server.serving import LISTEN_BACKLOG, certificate_of, provider_of, serve_here, serve_in_processes
+from dodona_server.serving.serving import LISTEN_BACKLOG, certificate_of, provider_of, serve_here, serve_in_processes
+from dodona_server.serving.tls import UnusableCertificate
 from dodona_server.settings import Settings
 from dodona_server.storage.artifacts.blobs import Blobs
-from dodona_server.tls import UnusableCertificate
 
 app = typer.Typer(
     help="Dodona, a self-hosted hyperparameter tuning service.",

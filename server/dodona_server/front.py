@@ -9,9 +9,9 @@ from dodona_server.api.front import errors
 from dodona_server.api.front.body import WholeBody
 from dodona_server.api.front.observed import Observed
 from dodona_server.api.front.probes import Probes
-from dodona_server.api.front.proxies import Proxies
-from dodona_server.api.front.rates import Rates
-from dodona_server.api.front.security import Guard
+from dodona_server.api.guard.proxies import Proxies
+from dodona_server.api.guard.rates import Rates
+from dodona_server.api.guard.security import Guard
 from dodona_server.api.vertex.loop import TrialLoop
 from dodona_server.composition import Composition
 from dodona_server.options import Options

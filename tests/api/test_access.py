@@ -117,7 +117,7 @@ class TestWorthless:
     @pytest.mark.parametrize("kind", ["none", "wrong", "expired", "revoked"])
     def test_no_call_answers(self, guarded, tokens, kind, monkeypatch):
         # Otherwise each would wait longer than the one before it.
-        monkeypatch.setattr("dodona_server.api.front.refused_tokens.FREE_TRIES", 10_000)
+        monkeypatch.setattr("dodona_server.api.guard.refused_tokens.FREE_TRIES", 10_000)
         for call in ALL_CALLS:
             answer = guarded.walk(call, tokens[kind], study="s")
             assert (answer.status_code == 401) == (RULES[call.name] is not ANYONE), (call.name, answer.text)

@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from dodona_server.api.calls.call import OCTETS
 from dodona_server.api.calls.table import CALLS
 from dodona_server.api.front.principal import principal_of
-from dodona_server.api.front.proxies import Proxies
 from dodona_server.api.front.route import OfPrincipal
-from dodona_server.api.front.security import Guard
+from dodona_server.api.guard.proxies import Proxies
+from dodona_server.api.guard.security import Guard
 from dodona_server.app import Options, create_app
 from dodona_server.domain.access.roles import ANONYMOUS, ANYONE, READ, RULES, TOKEN_HOLDER, Role
 from dodona_server.service.access.audit import AuditLog

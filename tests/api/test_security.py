@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from dodona_server.api.front.refused_tokens import FREE_TRIES, MAX_HELD
+from dodona_server.api.guard.refused_tokens import FREE_TRIES, MAX_HELD
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE

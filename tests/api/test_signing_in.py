@@ -142,7 +142,7 @@ def test_a_session_ends_when_it_is_old_or_was_not_used(url, column):
 
 def test_wrong_tries_say_nothing_and_wait_longer_and_longer(client, monkeypatch):
     waited: list[int] = []
-    monkeypatch.setattr("dodona_server.api.front.refused_tokens._pause", lambda times: waited.append(times) or 0.0)
+    monkeypatch.setattr("dodona_server.api.guard.refused_tokens._pause", lambda times: waited.append(times) or 0.0)
     messages = {sign_in(client, user, "wrong password").json()["error"]["message"] for user in ("ada", "nobody")}
     assert messages == {"the name or the password is wrong"}
     for index in range(8):

@@ -12,7 +12,7 @@ import pytest
 
 from dodona_server import app as framework
 from dodona_server.options import Options
-from dodona_server.served import ServedApp
+from dodona_server.serving.served import ServedApp
 from dodona_server.storage.schema.opening import open_store
 from tests.server.test_command import STUDIES, study
 from tests.support.patience import patience

@@ -12,7 +12,7 @@ import trustme
 from cryptography import x509
 
 import dodona
-from dodona_server.tls import Certificate, UnusableCertificate
+from dodona_server.serving.tls import Certificate, UnusableCertificate
 from tests.server.test_command import refusal
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess

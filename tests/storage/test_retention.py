@@ -19,7 +19,7 @@ from dodona_server.domain.studies.study import StudyState
 from dodona_server.service import maintenance
 from dodona_server.service.idempotency import REMEMBERED_SECONDS
 from dodona_server.service.maintenance import Maintenance, clear_all
-from dodona_server.serving import options_of
+from dodona_server.serving.serving import options_of
 from dodona_server.settings import Settings
 from dodona_server.storage import operations, requests
 from dodona_server.storage.access import accounts

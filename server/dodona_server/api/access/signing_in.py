@@ -11,9 +11,9 @@ from dodona_schemas.vertex import EmptyRequest
 from dodona_server.api.calls.call import Dialect
 from dodona_server.api.front.errors import NOSNIFF, error_response
 from dodona_server.api.front.principal import note
-from dodona_server.api.front.refused_tokens import RefusedTokens
 from dodona_server.api.front.route import OfPrincipal, Routes
-from dodona_server.api.front.security import COOKIE
+from dodona_server.api.guard.refused_tokens import RefusedTokens
+from dodona_server.api.guard.security import COOKIE
 from dodona_server.aside import aside
 from dodona_server.domain.access.credentials import Secret
 from dodona_server.parts import Access, SignIns

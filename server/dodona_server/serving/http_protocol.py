@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dodona_server.api.front.errors import error_response
-from dodona_server.connections import NOTHING_ASKED, Connections
+from dodona_server.serving.connections import NOTHING_ASKED, Connections
 
 MAX_TARGET_BYTES = 8 * 2**10
 MAX_HEAD_BYTES = 64 * 2**10

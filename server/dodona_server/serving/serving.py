@@ -22,18 +22,18 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from dodona_server.api.front.proxies import Proxies
-from dodona_server.connections import Connections, Limits, raise_descriptor_limit
-from dodona_server.http_protocol import Protocol
+from dodona_server.api.guard.proxies import Proxies
 from dodona_server.observation import metrics, tracing
 from dodona_server.observation.logs import configure_logging
 from dodona_server.options import Options
-from dodona_server.served import ServedApp
 from dodona_server.service.quotas import ProjectLimits
+from dodona_server.serving.connections import Connections, Limits, raise_descriptor_limit
+from dodona_server.serving.http_protocol import Protocol
+from dodona_server.serving.served import ServedApp
+from dodona_server.serving.tls import Certificate
 from dodona_server.settings import Settings
 from dodona_server.storage.engine.store import Store
 from dodona_server.storage.schema.opening import open_store
-from dodona_server.tls import Certificate
 
 if TYPE_CHECKING:
     from dodona_server.service.access.provider import Provider

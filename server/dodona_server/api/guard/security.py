@@ -23,11 +23,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_server.api.calls.table import CALLS, STATIC
-from dodona_server.api.front import proxies
 from dodona_server.api.front.errors import error_response
 from dodona_server.api.front.principal import KNOWN_SECONDS, address_in, is_known, remember
-from dodona_server.api.front.proxies import Proxies
-from dodona_server.api.front.refused_tokens import RefusedTokens
+from dodona_server.api.guard import proxies
+from dodona_server.api.guard.proxies import Proxies
+from dodona_server.api.guard.refused_tokens import RefusedTokens
 from dodona_server.domain.access.roles import ANONYMOUS, ANYONE, NOBODY, RULES, Principal
 from dodona_server.domain.errors import Unavailable
 from dodona_server.service.access.audit import AuditLog, entry_of

@@ -1,0 +1,1 @@
+"""Serving: sockets, processes, TLS, and limits on connections."""
