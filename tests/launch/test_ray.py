@@ -68,7 +68,8 @@ def test_the_worker_of_a_killed_node_goes_on_elsewhere(cluster: Any, tmp_path: P
         trials = client.get_study("parabola").trials()
     assert Counter(one.state for one in trials) == {"SUCCEEDED": 6}
     assert {one.worker for one in trials} == {"w-1", "w-2"}
-    assert "trial 1 in process" in said, "the workers' output comes here"
+    # Ray leaves lines out that are like others, and those of the killed node are lost with it.
+    assert "in process" in said, "the workers' output comes here"
 
 
 def test_the_wanted_workers_are_followed_and_a_signal_hands_trials_back(

@@ -14,6 +14,8 @@ const stored = () => {
 };
 
 const visible = (element) => element.checkVisibility();
+// A field of a dialog that was just closed still has the focus until the next frame.
+const types = (element) => element.closest?.(TYPED)?.checkVisibility() ?? false;
 const targets = () => [...document.querySelectorAll("[aria-keyshortcuts]")].filter(visible);
 const labelOf = (element) => element.getAttribute("aria-label") || element.textContent.trim() || element.title;
 
@@ -48,5 +50,5 @@ document.getElementById("show-keys").addEventListener("click", () => {
 });
 document.addEventListener("keydown", (event) => {
   const modified = event.ctrlKey || event.altKey || event.metaKey || event.isComposing;
-  if (on.checked && !modified && !event.target.closest?.(TYPED) && !document.querySelector("dialog[open]")) press(event);
+  if (on.checked && !modified && !types(event.target) && !document.querySelector("dialog[open]")) press(event);
 });
