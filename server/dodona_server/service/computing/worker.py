@@ -12,15 +12,12 @@ from dataclasses import dataclass, field
 from dodona_server.algorithms.contexts import as_trials, suggest_in
 from dodona_server.algorithms.contract.algorithm import Curves, NoCurves
 from dodona_server.algorithms.registry import Prior, Problem, Request, Suggestion, algorithm_for
-from dodona_server.curve_model.model import fit_table
 from dodona_server.domain.errors import DodonaError
 from dodona_server.domain.studies.study import Study, Version
 from dodona_server.domain.studies.time_left import time_left
 from dodona_server.domain.trials.trial import Trial, TrialState
-from dodona_server.service.computing.curve_table import read_table
 from dodona_server.service.computing.curves import StoredCurves
 from dodona_server.service.computing.pool import Answer, CurveJob, FittedCurves, Job, Replayed, ReplayJob
-from dodona_server.service.computing.replays import replayed
 from dodona_server.storage.engine.store import Transaction
 from dodona_server.storage.schema.opening import open_reader
 from dodona_server.storage.studies import studies
@@ -111,11 +108,17 @@ class Worker:
             )
 
     def _fitted_curves(self, job: CurveJob) -> FittedCurves:
+        # Not before: they need SciPy, for which the first suggestion should not wait.
+        from dodona_server.curve_model.model import fit_table
+        from dodona_server.service.computing.curve_table import read_table
+
         with self._engine.begin() as transaction:
             table = read_table(transaction, job.study_key)
         return FittedCurves(None if table is None else fit_table(table))
 
     def _replayed(self, job: ReplayJob) -> Replayed:
+        from dodona_server.service.computing.replays import replayed
+
         with self._engine.begin() as transaction:
             return Replayed(replayed(transaction, job.study_key))
 
