@@ -61,6 +61,23 @@ def test_it_has_what_was_made_changed_and_deleted_but_not_the_trial_loop(client,
     assert (first["actor"], first["address"]) == ("the holder of the token", "testclient")
 
 
+def test_of_the_trial_loop_it_has_what_people_do_in_a_browser(client, spec):
+    client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": spec})
+    trials = f"{HERE}/studies/s/trials"
+    client.post(f"{trials}:suggest", json={"clientId": "w", "suggestionCount": 1})
+    password = "correct horse battery staple"
+    body = {"user": "ada", "password": password, "memberships": [{"project": "p", "role": "editor"}]}
+    client.post("/v1/users", json=body).raise_for_status()
+    del client.headers["authorization"]
+    page = {"origin": "http://localhost"}
+    client.post("/sign-in", json={"user": "ada", "password": password}, headers=page).raise_for_status()
+    client.post(f"{trials}/1:stop", json={}, headers=page).raise_for_status()
+    (stop,) = (one for one in entries(client, BEARER) if one["action"] == "stop_trial")
+    assert stop["actor"] == "user 'ada'"
+    assert stop["target"] == "projects/p/locations/l/studies/s/trials/1:stop"
+    assert stop["outcome"] == "done"
+
+
 def test_it_has_tokens_users_sign_ins_and_refusals_but_no_secret(client):
     viewer = made(client, "viewer")
     password = "correct horse battery staple"

@@ -44,7 +44,8 @@ def principal_of(scope: Scope) -> Principal:
 def checked(name: str, app: ASGIApp, *, changes: bool) -> ASGIApp:
     """Return the part of a route that answers the call of that name, behind a check of the principal's roles.
 
-    What changes something is in the audit log before it is answered, and so are refusals.
+    What changes something is in the audit log before it is answered, and so are refusals. Of the trial loop, only what
+    people do in a browser is in it.
     """
     audited = changes and name in AUDITED
 
@@ -57,7 +58,8 @@ def checked(name: str, app: ASGIApp, *, changes: bool) -> ASGIApp:
             await scope["app"].state.audit.record_refusal(_entry(scope, name, refused.status_code))
             await refused(scope, receive, send)
         else:
-            await app(scope, receive, _recording(scope, name, send) if audited else send)
+            records = audited or (changes and principal_of(scope).session)
+            await app(scope, receive, _recording(scope, name, send) if records else send)
 
     return app if RULES[name] is ANYONE and not audited else check
 
