@@ -22,16 +22,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import dodona_figures as figures
 from dodona._figures.figured import records_of
+from dodona._figures.source import FigureSource
 from dodona._trials.record import TrialRecord
 from dodona_figures.records import Goal
-from dodona_figures.results import By
+from dodona_figures.trials.history import By
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from dodona._figures.methods import Figures
-
-Source: TypeAlias = "Figures | Sequence[TrialRecord] | figures.Study"
+Source: TypeAlias = FigureSource | Sequence[TrialRecord] | figures.Study
 
 # More lines or points are not told apart.
 MOST_CURVES = 200
@@ -192,7 +191,7 @@ def hypervolume(source: Source, metrics: Sequence[str] | None = None, *, goal: G
     return _drawn().hypervolume(study, figures.hypervolume(study, metrics))
 
 
-def edf(source: Source | Sequence[Figures], metric: str | None = None, *, goal: Goal | None = None) -> Figure:
+def edf(source: Source | Sequence[FigureSource], metric: str | None = None, *, goal: Goal | None = None) -> Figure:
     """Return a figure of the share of trials that are at most as large as each value, of one or more studies.
 
     Args:
@@ -215,7 +214,7 @@ def timeline(source: Source, *, goal: Goal | None = None) -> Figure:
     return _drawn().timeline(study, figures.timeline(study, time.time(), MOST_POINTS))
 
 
-def compare(sources: Sequence[Figures], metric: str | None = None, by: By = "trial") -> Figure:
+def compare(sources: Sequence[FigureSource], metric: str | None = None, by: By = "trial") -> Figure:
     """Return a figure of the best so far of several studies.
 
     Args:
@@ -235,9 +234,8 @@ def compare(sources: Sequence[Figures], metric: str | None = None, by: By = "tri
 def _study(source: Any, goal: Goal | None) -> figures.Study:
     if isinstance(source, figures.Study):
         return source
-    if hasattr(source, "_figured"):
-        found: figures.Study = source._figured()  # noqa: SLF001 - of a study of ours
-        return found
+    if isinstance(source, FigureSource):
+        return source._figured()  # noqa: SLF001 - of a study of ours
     return records_of(source, goal)
 
 

@@ -27,29 +27,20 @@ marks, `WORDS` has their names. `most` limits how many trials come back, and kee
 """
 
 from dodona_figures.axes import Axis
-from dodona_figures.curves import Curve, Curves, curves, metrics_of, smoothed
-from dodona_figures.front import Hypervolume, Pareto, hypervolume, pareto
-from dodona_figures.importance import Importance, Share, importance
 from dodona_figures.look import DARK, LIGHT, WORDS, Look
+from dodona_figures.parameters.importance import Importance, Share, importance
+from dodona_figures.parameters.parallel import Parallel, parallel
+from dodona_figures.parameters.planes import Contour, Rank, contour, rank
+from dodona_figures.parameters.promising import Region, promising
+from dodona_figures.parameters.slices import Panel, Slices, slices
 from dodona_figures.plain import plain
-from dodona_figures.promising import Region, promising
 from dodona_figures.records import Attempt, Metric, Parameter, Report, Study, Trial, merged
-from dodona_figures.results import (
-    BestSoFar,
-    Compared,
-    Comparison,
-    Distribution,
-    Edf,
-    Failed,
-    History,
-    Points,
-    Shared,
-    compare,
-    edf,
-    history,
-)
-from dodona_figures.spaces import Contour, Panel, Parallel, Rank, Slices, contour, parallel, rank, slices
-from dodona_figures.timeline import Bar, Timeline, WorkerTime, timeline
+from dodona_figures.trials.comparison import Compared, Comparison, Shared, compare
+from dodona_figures.trials.curves import Curve, Curves, curves, metrics_of, smoothed
+from dodona_figures.trials.distribution import Distribution, Edf, edf
+from dodona_figures.trials.front import Hypervolume, Pareto, hypervolume, pareto
+from dodona_figures.trials.history import BestSoFar, Failed, History, Points, history
+from dodona_figures.trials.timeline import Bar, Timeline, WorkerTime, timeline
 
 __all__ = [
     "DARK",

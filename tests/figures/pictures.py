@@ -12,8 +12,8 @@ import numpy as np
 
 from dodona import plots
 from dodona_figures import Attempt, Metric, Parameter, Report, Study, Trial
-from dodona_figures.report import Facts, report
-from dodona_figures.report_html import html
+from dodona_figures.report.html import html
+from dodona_figures.report.report import Facts, report
 from tests.web.browser import chromium
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dodona_figures import Metric, Parameter, Report, Study, Trial
-from dodona_figures.report import Facts, report
-from dodona_figures.report_html import html
-from dodona_figures.report_markdown import markdown
-from dodona_figures.saved import saved
+from dodona_figures.report.html import html
+from dodona_figures.report.markdown import markdown
+from dodona_figures.report.report import Facts, report
+from dodona_figures.report.saved import saved
 from tests.figures.example import LOSS, study, trial
 from tests.figures.pictures import example
 

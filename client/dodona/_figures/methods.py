@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+from dodona._figures.source import FigureSource
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-    from dodona_figures import Study
-    from dodona_figures.results import By
+    from dodona_figures.trials.history import By
 
 
-class Figures(ABC):
+class Figures(FigureSource):
     """The figures of a study, each a plotly.graph_objects.Figure; `dodona.plots` says what they show and raise."""
-
-    @abstractmethod
-    def _figured(self) -> Study:
-        """Return the study with its trials, fetched now, for figures."""
 
     def plot_history(self, metric: str | None = None, by: By = "trial") -> Figure:
         """Return a figure of the results, with the best so far; see `plots.history`."""

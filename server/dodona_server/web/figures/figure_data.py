@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import dodona_figures as figures
-from dodona_figures.results import TITLES, By
+from dodona_figures.trials.history import TITLES, By
 from dodona_server.aside import aside
 from dodona_server.domain.names import StudyName
 from dodona_server.service.views.samples import Sample, Samples

@@ -58,9 +58,9 @@ async def report_study(
 
 def _written(data: ReportData, address: str, forgone: str, written: ReportFormat) -> str:
     # Imported with the first report: importance needs NumPy.
-    from dodona_figures.report import Facts, report
-    from dodona_figures.report_html import html
-    from dodona_figures.report_markdown import markdown
+    from dodona_figures.report.html import html
+    from dodona_figures.report.markdown import markdown
+    from dodona_figures.report.report import Facts, report
 
     spec = data.study.spec
     kept = figured(data.study, data.trials)

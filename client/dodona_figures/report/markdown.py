@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dodona_figures.report import Block, Picture, Report, Table, Text
+from dodona_figures.report.report import Block, Picture, Report, Table, Text
 
 # What Markdown or the HTML in it would take for markup.
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&]|(?<!\w)[-.](?=\s))")

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from dodona_figures.look import DARK, LIGHT, Look
-from dodona_figures.report import Block, Code, Picture, Report, Section, Table, Text
+from dodona_figures.report.report import Block, Code, Picture, Report, Section, Table, Text
 
 
 def html(report: Report) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dodona_figures.axes import Axis, axes_of
-from dodona_figures.forest import Codes, Flags, Floats
+from dodona_figures.forest.forest import Codes, Flags, Floats
 from dodona_figures.records import Parameter, Study, Trial, Value
 
 # A range has so many bins of equal width, and as many with equal numbers of trials.

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import TypeAlias
 
-from dodona_figures import svg
-from dodona_figures.curves import curves
-from dodona_figures.front import pareto
-from dodona_figures.importance import importance
 from dodona_figures.look import WORDS
+from dodona_figures.parameters.importance import importance
 from dodona_figures.records import Metric, Parameter, Study, Trial
-from dodona_figures.results import history
-from dodona_figures.saved import saved
+from dodona_figures.report import svg
+from dodona_figures.report.saved import saved
+from dodona_figures.trials.curves import curves
+from dodona_figures.trials.front import pareto
+from dodona_figures.trials.history import history
 from dodona_figures.words import counted, lasting, listed, moment, number, short, shown
 
 BEST = 10

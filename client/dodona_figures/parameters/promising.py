@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dodona_figures.importance import MOST
+from dodona_figures.parameters.importance import MOST
 from dodona_figures.records import Study, Trial, Value
 from dodona_figures.thin import thin
 
@@ -49,8 +49,8 @@ def promising(study: Study, metric: str | None = None) -> list[Region]:
     """
     import numpy as np
 
-    from dodona_figures.coding import Points, columns_of
-    from dodona_figures.forest import grow
+    from dodona_figures.forest.coding import Points, columns_of
+    from dodona_figures.forest.forest import grow
 
     chosen = study.metric(metric)
     found = study.results(chosen)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dodona_figures.coding import Column, Points
-from dodona_figures.forest import Codes, Flags, Floats, Forest, grow
+from dodona_figures.forest.coding import Column, Points
+from dodona_figures.forest.forest import Codes, Flags, Floats, Forest, grow
 
 HALVINGS, TREES = 10, 6
 SAMPLES, TREES_OF_SAMPLE = 24, 2

@@ -104,8 +104,8 @@ def _shares(study: Study, found: Sequence[tuple[Trial, float]], sign: float) -> 
     """Return the shares of the parameters, the largest first, and what they explain together."""
     import numpy as np
 
-    from dodona_figures.coding import columns_of, evening
-    from dodona_figures.effects import effects_of
+    from dodona_figures.forest.coding import columns_of, evening
+    from dodona_figures.forest.effects import effects_of
 
     found = [found[index] for index in thin(len(found), set(), MOST)]
     columns = columns_of(study, [trial for trial, _ in found])

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from dodona_figures.curves import Curves
-from dodona_figures.front import Pareto
-from dodona_figures.importance import Importance
-from dodona_figures.results import History
+from dodona_figures.parameters.importance import Importance
+from dodona_figures.trials.curves import Curves
+from dodona_figures.trials.front import Pareto
+from dodona_figures.trials.history import History
 from dodona_figures.words import number, short
 
 WIDTH, HEIGHT = 760, 300

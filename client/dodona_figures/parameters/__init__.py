@@ -1,0 +1,1 @@
+"""Figures of parameters: results by their values, how much each matters, and where the best values are."""

@@ -1,0 +1,1 @@
+"""Figures of trials: results, learning curves, fronts, and which worker held which trial."""
