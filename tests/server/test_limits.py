@@ -18,9 +18,10 @@ import pytest
 import uvicorn
 
 from dodona_server.api.front.body import MAX_BODY_BYTES
+from dodona_server.api.guard.addresses import address_of
 from dodona_server.api.guard.proxies import Proxies
 from dodona_server.app import Options, create_app
-from dodona_server.serving.connections import Connections, Limits, address_of
+from dodona_server.serving.connections import Connections, Limits
 from dodona_server.serving.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES, Protocol
 from dodona_server.storage.schema.opening import open_store
 from tests.support.patience import patience

@@ -13,11 +13,11 @@ from urllib.parse import quote, urlencode
 from dodona._artifacts import Artifact, Artifacts, artifact_of
 from dodona._codec import TUNER_PREFIX, decode, encode, names_in, space_of, specs_of
 from dodona._errors import Aborted, StudyCompleted, named_problems
-from dodona._figures.methods import Figures
 from dodona._notes import Notes
 from dodona._space import Parameter, Space, Value
 from dodona._studies.asking import Asking
 from dodona._studies.explanation import Explanation, explanation_of
+from dodona._studies.plotting import Figures
 from dodona._studies.prior_studies import PriorStudy, prior_study_of
 from dodona._studies.steering import Steering
 from dodona._studies.table import columns_of

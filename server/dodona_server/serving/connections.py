@@ -7,8 +7,6 @@ many connections and sends nothing loses those, and shuts nobody out.
 from __future__ import annotations
 
 import asyncio
-import functools
-import ipaddress
 import logging
 import math
 import resource
@@ -17,6 +15,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from dodona_server.api.guard.addresses import address_of
 
 logger = logging.getLogger("dodona")
 
@@ -175,20 +175,6 @@ class Connections:
         for connection in list(self._all):
             connection.check(now)
         self._sweep_later()
-
-
-@functools.lru_cache(4096)
-def address_of(host: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 network that one IPv6 client usually has."""
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(ip, ipaddress.IPv4Address):
-        return host
-    if ip.ipv4_mapped:
-        return str(ip.ipv4_mapped)
-    return str(ipaddress.ip_network((ip.packed[:8] + bytes(8), 64)))
 
 
 def raise_descriptor_limit() -> None:

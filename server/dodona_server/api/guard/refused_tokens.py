@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from dodona_server.serving.connections import address_of
+from dodona_server.api.guard.addresses import address_of
 
 logger = logging.getLogger("dodona")
 
