@@ -46,7 +46,7 @@ def test_a_model_says_what_it_expected(api: Api, make_study: Callable[..., str])
         name for name, value in chosen(trial).items() if chosen(best)[name] != value
     }
     assert all(one["matters"] == (one["kept"] < 0.9) for one in told["differences"] if "matters" in one)
-    assert told["summary"].startswith("Suggested for: largest expected improvement")
+    assert told["summary"].startswith("Reason: largest expected improvement")
     assert f"It differs from trial {best['id']} (the best then) in " in told["summary"]
     # After the initial design of four.
     assert told["expectedTrialCount"] == 5
@@ -61,7 +61,7 @@ def summary(api: Api, number: int) -> str:
 def test_a_search_without_results_says_so(api: Api, study: str) -> None:
     first = run(api, lambda _: 1.0)
     second = run(api, lambda _: 2.0)
-    assert summary(api, int(first["id"])) == "Suggested for: RANDOM_SEARCH, which looks at no results."
+    assert summary(api, int(first["id"])) == "Reason: RANDOM_SEARCH uses no results."
     told = api.get(f"{TRIALS}/{second['id']}:explain")
     assert told["summary"].endswith("It differs from trial 1 (the best) in x.")
     assert [one["bestValue"] for one in told["differences"]] == [chosen(first)["x"]]
@@ -85,7 +85,7 @@ def test_metadata_of_a_client_is_no_explanation(api: Api, study: str) -> None:
     (trial,) = api.suggest()
     path = f"{TRIALS}/{trial['id']}"
     api.post(f"{path}:updateMetadata", {"metadata": {"suggestion/explanation": '{"expected": ["a", "b", "c"]}'}})
-    assert summary(api, 1) == "Suggested for: RANDOM_SEARCH, which looks at no results."
+    assert summary(api, 1) == "Reason: RANDOM_SEARCH uses no results."
 
 
 def test_a_trial_that_is_not_there_has_no_explanation(api: Api, study: str) -> None:

@@ -119,6 +119,13 @@ class TestEveryPage:
                 assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
                 assert page.evaluate("innerWidth") == PHONE["width"], path
 
+    def test_shows_all_columns_of_the_studies(self, browser: Browser, url: str) -> None:
+        with watched(browser, url, viewport={"width": 1280, "height": 800}) as page:
+            page.goto("/")
+            page.locator("table.studies").wait_for()
+            table = page.locator("#studies .scroll")
+            assert table.evaluate("one => one.scrollWidth") == table.evaluate("one => one.clientWidth")
+
     def test_shows_names_as_they_are(self, page: Page) -> None:
         for path in (f"{S}/evil", f"{S}/evil/trials/1"):
             page.goto(path)
@@ -168,9 +175,9 @@ class TestStudies:
             page.goto(f"{S}/{study}")
             page.get_by_role("button", name="Resume").click()
             expect(page.get_by_role("alert")).to_contain_text("its budget is used up")
-            send(page, "Budget", "Change", **{"Most trials": "0"})
+            send(page, "Budget", "Change", **{"Maximum trials": "0"})
             assert page.locator("#max-trials:invalid").count() == 1
-            page.get_by_label("Most trials").fill("5")
+            page.get_by_label("Maximum trials").fill("5")
             page.get_by_role("button", name="Change").click()
             says(page, "1 of 5 trials finished")
             expect(page.locator("#max-trials")).to_have_attribute("value", "5")
@@ -187,8 +194,8 @@ class TestStudies:
         page.wait_for_url("**/")
         assert api.get(f"/{study}") is None
         page.get_by_role("link", name="Deleted studies").click()
-        page.get_by_role("button", name="Bring back").first.click()
-        page.get_by_role("dialog").get_by_role("button", name="Bring back").click()
+        page.get_by_role("button", name="Restore").first.click()
+        page.get_by_role("dialog").get_by_role("button", name="Restore").click()
         page.wait_for_url(f"**{S}/{study}")
         assert api.get(f"/{study}") is not None
 
@@ -207,7 +214,7 @@ class TestStudies:
             page.get_by_label("Name").fill("Made here")
             page.get_by_label("Project").fill("p")
             page.get_by_label("Location").fill("l")
-            page.get_by_label("Most trials").fill("7")
+            page.get_by_label("Maximum trials").fill("7")
             page.get_by_role("button", name="Create the study").click()
             expect(page.get_by_role("alert")).to_contain_text("MAGIC")
             spec.fill('{"metrics": [{"metricId": "loss"}], "algorithm": "TPE"}')
@@ -249,7 +256,7 @@ class TestTrials:
         dialog.get_by_label("momentum").fill("0.75")
         dialog.get_by_role("button", name="Queue the trial").click()
         expect(page.locator("#notice")).to_contain_text("Trial 1 is queued.")
-        says(page, "1 waiting")
+        says(page, "1 queued")
         wanted = {"learning_rate": 0.02, "layers": 2, "units": 64, "optimizer": "sgd", "momentum": 0.75}
         assert values(api.get(f"/{study}/trials/1")) == wanted
         page.get_by_role("button", name="Queue a trial").first.click()
@@ -269,7 +276,7 @@ class TestTrials:
         page.get_by_role("button", name="Queue a trial").first.click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_label("learning_rate").fill("0.01")
-        dialog.get_by_label("It was run already").check()
+        dialog.get_by_label("It has already run").check()
         dialog.get_by_label("val_accuracy").fill("0.875")
         dialog.get_by_role("button", name="Queue the trial").click()
         says(page, "1 succeeded")
@@ -321,7 +328,7 @@ class TestTrials:
         page.get_by_label("from trial").fill("4711")
         page.keyboard.press("Enter")
         expect(first).to_contain_text("4711")
-        page.get_by_role("link", name="infeasible").click()
+        page.get_by_role("link", name="failed").click()
         expect(first).to_contain_text(str(BIG - 5000 + 7))
         page.get_by_role("link", name="Worst").click()
         expect(first).to_contain_text("0.99999")
@@ -401,10 +408,10 @@ def test_whoever_signed_in_with_a_token_can_act_until_they_sign_out(browser: Bro
         expect(page.get_by_role("button", name="Resume")).to_be_visible()
         expect(page.locator("h1")).to_contain_text("Paused")
         page.goto("/access")
-        page.get_by_role("button", name="Make a token").click()
+        page.get_by_role("button", name="Create a token").click()
         page.get_by_label("Name", exact=False).first.fill("for a worker")
         page.get_by_label("Role").first.select_option("worker")
-        page.get_by_role("button", name="Make it").click()
+        page.get_by_role("button", name="Create", exact=True).click()
         expect(page.locator("[data-secret]")).to_contain_text("dod_")
         page.get_by_role("button", name="Done").click()
         expect(page.get_by_role("row").filter(has_text="for a worker")).to_be_visible()

@@ -200,7 +200,7 @@ def test_studies_are_ticked_and_compared(page: Page, api: Filled) -> None:
     api.create("ticked-three", parameters=[RATE])
     # The list is fetched again, and what is ticked stays ticked.
     expect(page.get_by_label("Compare ticked-three")).to_be_visible()
-    page.get_by_role("button", name="Compare the ticked studies").click()
+    page.get_by_role("button", name="Compare the selected studies").click()
     page.wait_for_url("**/compare?study=**")
     drawn(page, "compare")
     expect(page.locator("#compared thead a")).to_have_text(["ticked-two", "ticked-one"])

@@ -140,8 +140,8 @@ def test_studies_are_compared(site: Site) -> None:
 def test_what_cannot_be_compared_is_told(site: Site) -> None:
     site.create("one")
     site.create("two", metrics=[LATENCY])
-    assert "Tick two or more studies" in site.page("/compare").text
-    assert "Tick two or more studies" in site.page("/compare?study=p/l/one").text
+    assert "Select two or more studies" in site.page("/compare").text
+    assert "Select two or more studies" in site.page("/compare?study=p/l/one").text
     assert "cannot be compared" in site.page("/compare?study=p/l/one&study=p/l/two").text
     assert "is no path of a study" in site.page("/compare?study=one", 404).text
     assert "12 at most" in site.page("/compare?" + "&".join(f"study=p/l/{index}" for index in range(13)), 404).text

@@ -70,7 +70,7 @@ def test_a_study_on_its_way(site: Site) -> None:
     assert site.page("/").all("svg", **{"aria-label": "3 of 10 trials finished"})
     page = site.study("mnist")
     assert "3 of 10 trials finished" in page.text
-    for count in ("2 succeeded", "1 infeasible", "1 running", "1 waiting"):
+    for count in ("2 succeeded", "1 failed", "1 running", "1 queued"):
         assert count in page.text
     assert "Best so far 0.98735 val_accuracy of trial 2," in page.text
     assert page.all("span", **{"class": "value", "title": "0.987346"})
@@ -80,6 +80,15 @@ def test_a_study_on_its_way(site: Site) -> None:
     assert page.listed == [5, 4, 3, 2, 1]
     assert "1 out of memory trial 3" in page.text
     assert page.live
+
+
+def test_a_study_whose_trials_all_failed_leads_to_the_reasons(site: Site) -> None:
+    site.create("mnist")
+    site.post(site.start("mnist") + ":complete", {"trialInfeasible": True, "infeasibleReason": "out of memory"})
+    page = site.study("mnist")
+    assert "No trial has succeeded yet: 1 has failed. Show the reasons" in page.text
+    assert page.all("a", href="#failures")
+    assert page.all("section", id="failures")
 
 
 def test_a_completed_study_no_longer_refreshes(site: Site) -> None:
@@ -125,8 +134,8 @@ def test_a_study_says_what_it_is_set_to(site: Site) -> None:
     site.create("mnist", **spec)
     text = site.study("mnist").text
     assert "Algorithm Gaussian process bandit (default)" in text
-    assert "The study ends after 9 trials. It ends when nothing better was found in 2 h 00 min." in text
-    assert "It ends when 2 trials failed." in text
+    assert "The study ends after 9 trials. It ends after 2 h 00 min without a better result." in text
+    assert "It ends after 2 failed trials." in text
     assert "ASHA: rungs begin at step 2, each 3 times the one before." in text
     assert "learning_rate double 1e-5 to 0.1 linear" in text
 
@@ -173,8 +182,8 @@ def test_a_parameter_that_a_trial_does_not_have_is_a_dash(site: Site) -> None:
     sgd = [{"parameterId": "optimizer", "value": "sgd"}, {"parameterId": "momentum", "value": 0.75}]
     site.post("/mnist/trials", {"parameters": sgd})
     page = site.study("mnist")
-    assert "2 Waiting – sgd 0.75" in page.text
-    assert "1 Waiting – adam –" in page.text
+    assert "2 Queued – sgd 0.75" in page.text
+    assert "1 Queued – adam –" in page.text
     assert "momentum if optimizer is sgd double 0 to 1" in page.text
     assert "momentum" not in site.page("/studies/p/l/mnist/trials/1").text
 
@@ -295,7 +304,7 @@ def test_a_metric_that_is_not_a_number_has_no_curve(site: Site) -> None:
     site.post(f"{trial}:addTrialMeasurement", {"measurement": broken})
     site.post(f"{trial}:complete", {"finalMeasurement": broken})
     page = site.page("/studies/p/l" + trial)
-    assert "Infeasible: the final value of the metric 'val_accuracy' is nan" in page.text
+    assert "Failed: the final value of the metric 'val_accuracy' is nan" in page.text
     assert "NaN" in page.text
     assert not page.all("svg", **{"class": "chart small"})
 
@@ -347,4 +356,25 @@ def test_a_trial_says_what_its_suggestion_knew(site: Site) -> None:
     site.start("s")
     page = site.page("/studies/p/l/s/trials/1")
     assert "fresh suggestion from 0 results" in page.text
-    assert "Why this trial Suggested for: initial design." in page.text
+    assert "Why this trial Reason: initial design." in page.text
+
+
+@pytest.mark.processes
+def test_a_trial_that_continues_another_says_which_epochs_it_trains(site: Site) -> None:
+    site.create("s", algorithm="PBT", algorithmOptions={"population": 2, "interval": 5})
+    for _ in range(2):
+        site.finish(site.start("s"), val_accuracy=0.5)
+    site.finish(site.start("s"), val_accuracy=0.9)
+    page = site.page("/studies/p/l/s/trials/3")
+    assert "epochs 6 to 10, continuing trial 1" in page.text
+    assert "tuner/" not in page.text
+    study = site.study("s")
+    assert "Best so far 0.9 val_accuracy of trial 3" in study.text
+    assert "; epochs 6 to 10, continuing trial 1" in study.text
+    assert "tuner/" not in study.text
+
+
+def test_the_form_of_a_study_names_algorithms_as_the_study_does(site: Site) -> None:
+    text = site.page("/new").text
+    for name in ("CMA-ES", "Freeze-thaw", "Gaussian process bandit", "NSGA-II", "Random search"):
+        assert name in text

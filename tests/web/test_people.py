@@ -103,12 +103,12 @@ class TestWorkers:
         assert filled.page("/workers?study=p/l/none", 404)
 
     def test_of_nobody(self, site: Site) -> None:
-        assert "No worker is alive" in site.page("/workers").text
+        assert "No worker is active" in site.page("/workers").text
 
     def test_the_server_says_what_it_measures(self, filled: Site) -> None:
         page = filled.page("/server")
         assert "SQLite 3." in page.text
-        assert "1 running, 0 waiting, 4 succeeded, 0 infeasible" in page.text
+        assert "1 running, 0 queued, 4 succeeded, 0 failed" in page.text
         assert "RANDOM_SEARCH" in page.text
 
 
@@ -125,7 +125,7 @@ class TestTrial:
         filled.start("mnist", "gpu-2")
         attempts = filled.page("/studies/p/l/mnist/trials/5").text.partition("Attempts")[2]
         assert "1 gpu-1" in attempts
-        assert "it went back to the queue" in attempts
+        assert "returned to the queue" in attempts
         assert "2 gpu-2" in attempts
 
     @pytest.mark.parametrize(

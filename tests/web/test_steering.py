@@ -83,12 +83,12 @@ def test_budgets_and_the_stopping_rule_are_changed(page: Page, api: Filled, stud
     api.post(f"/{study}:setBudget", {"studyStoppingConfig": before})
     page.goto(f"{S}/{study}")
     page.get_by_role("button", name="Budget").click()
-    page.get_by_label("Most trials").fill("20")
-    page.get_by_label("Most hours after its creation").fill("1.5")
-    page.get_by_label("Most hours of compute").fill("40")
+    page.get_by_label("Maximum trials").fill("20")
+    page.get_by_label("Maximum hours after its creation").fill("1.5")
+    page.get_by_label("Maximum hours of compute").fill("40")
     page.get_by_label("Price of an hour of compute").fill("2.5")
-    page.get_by_label("Highest cost").fill("60")
-    page.get_by_label("Least chance of a clear improvement").fill("0.05")
+    page.get_by_label("Maximum cost").fill("60")
+    page.get_by_label("Minimum chance of a clear improvement").fill("0.05")
     page.get_by_role("button", name="Change").click()
     notice(page, "The budget is changed.")
     assert limits(api, study) == {
@@ -161,21 +161,21 @@ def test_ten_parameters_fit_on_a_screen(page: Page, api: Filled) -> None:
     expect(page.locator("#trials thead th")).to_have_count(16)
 
 
-def test_a_worker_is_stopped_and_let_go_on(page: Page, api: Filled, study: str) -> None:
+def test_a_worker_is_stopped_and_resumed(page: Page, api: Filled, study: str) -> None:
     path, _ = api.start(study, "gpu-7")
     page.goto(f"/workers?study=p/l/{study}")
     page.get_by_role("button", name="Stop gpu-7 after its trial").click()
-    notice(page, "gpu-7 ends its trial")
+    notice(page, "gpu-7 finishes its trial")
     expect(page.locator("main")).to_contain_text("Stopping")
     undo(page)
     expect(page.locator("main")).to_contain_text("Running")
     page.get_by_role("button", name="Stop now: gpu-7").click()
     assert faults_for_all(page) == []
     page.get_by_role("dialog").get_by_role("button", name="Stop it now").click()
-    notice(page, "in the queue again")
+    notice(page, "are queued again")
     assert api.get(path)["state"] == "REQUESTED"
-    page.get_by_role("button", name="Let go on: gpu-7").click()
-    notice(page, "gpu-7 may go on.")
+    page.get_by_role("button", name="Resume gpu-7").click()
+    notice(page, "gpu-7 gets trials again.")
     assert api.start(study, "gpu-7")[0] == path
 
 
@@ -187,9 +187,9 @@ def test_a_study_is_built_in_a_form_that_says_what_is_wrong(page: Page, api: Fil
     page.get_by_role("button", name="Add a parameter").click()
     row = page.locator("#parameters .row").last
     row.get_by_role("textbox", name="Parameter").fill("momentum")
-    row.get_by_label("Least").fill("0.9")
-    row.get_by_label("Most").fill("0.5")
-    most = row.get_by_label("Most")
+    row.get_by_label("Minimum").fill("0.9")
+    row.get_by_label("Maximum").fill("0.5")
+    most = row.get_by_label("Maximum")
     assert most.evaluate("one => one.validationMessage") == "This is less than the least value."
     most.fill("0.99")
     page.locator("#parameters .row").nth(1).get_by_role("button", name="Remove").click()
@@ -249,15 +249,15 @@ def test_single_keys_act_are_listed_and_can_be_switched_off(page: Page, study: s
     page.keyboard.press("?")
     expect(dialog).to_contain_text("Queue a trial")
     assert faults_for_all(page) == []
-    dialog.get_by_label("Single keys").uncheck()
+    dialog.get_by_label("Use single-key shortcuts").uncheck()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     page.reload()
     page.keyboard.press("p")
     page.keyboard.press("?")
     expect(dialog).to_have_count(0)
-    page.get_by_role("button", name="Keys").click()
-    dialog.get_by_label("Single keys").check()
+    page.get_by_role("button", name="Shortcuts").click()
+    dialog.get_by_label("Use single-key shortcuts").check()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     page.keyboard.press("w")
@@ -271,7 +271,7 @@ def test_workers_and_the_server_follow_a_stream(page: Page, api: Filled, study: 
             page.goto(address)
         assert changes.value.status == 200
     page.goto(f"/workers?study=p/l/{study}")
-    expect(page.locator("#workers")).to_contain_text("No worker is alive")
+    expect(page.locator("#workers")).to_contain_text("No worker is active")
     # The clock of the page stands still: only the stream can tell it.
     api.start(study)
     expect(page.locator("#workers")).to_contain_text("Running")
@@ -279,29 +279,29 @@ def test_workers_and_the_server_follow_a_stream(page: Page, api: Filled, study: 
 
 def test_a_webhook_is_made_tested_edited_and_deleted(page: Page) -> None:
     page.goto("/webhooks")
-    page.get_by_role("button", name="Make a webhook").click()
+    page.get_by_role("button", name="Create a webhook").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Address").fill("http://127.0.0.1:9/hook")
+    dialog.get_by_label("URL").fill("http://127.0.0.1:9/hook")
     dialog.get_by_label("Events").fill("STUDY_COMPLETED, STUDY_PAUSED")
     assert faults_for_all(page) == []
-    dialog.get_by_role("button", name="Make it").click()
+    dialog.get_by_role("button", name="Create", exact=True).click()
     expect(dialog).to_contain_text("whsec_")
     dialog.get_by_role("button", name="Done").click()
     expect(page.locator("main")).to_contain_text("STUDY_COMPLETED, STUDY_PAUSED")
     # Its address is a private one, which the table says.
     page.get_by_role("button", name="Send a test").click()
-    notice(page, "A test was tried")
+    notice(page, "A test event was sent")
     expect(page.locator("main")).to_contain_text("is at the private address")
     page.get_by_role("button", name="Edit").click()
-    expect(dialog.get_by_label("Address")).to_have_value("http://127.0.0.1:9/hook")
+    expect(dialog.get_by_label("URL")).to_have_value("http://127.0.0.1:9/hook")
     expect(dialog.get_by_label("Events")).to_have_value("STUDY_COMPLETED, STUDY_PAUSED")
     dialog.get_by_label("Events").fill("")
-    dialog.get_by_label("Form").select_option("SLACK")
+    dialog.get_by_label("Format").select_option("SLACK")
     dialog.get_by_role("button", name="Change").click()
     expect(page.locator("main")).to_contain_text("all events")
     page.get_by_role("button", name="Delete").click()
     dialog.get_by_role("button", name="Delete the webhook").click()
-    expect(page.locator("main")).to_contain_text("No webhook.")
+    expect(page.locator("main")).to_contain_text("There are no webhooks yet.")
 
 
 def test_the_form_builds_parameters_that_depend_on_others(page: Page, api: Filled) -> None:
@@ -312,11 +312,11 @@ def test_the_form_builds_parameters_that_depend_on_others(page: Page, api: Fille
     page.get_by_role("button", name="Add a parameter").click()
     rows = page.locator("#parameters .row")
     rows.last.get_by_role("textbox", name="Parameter").fill("momentum")
-    rows.last.get_by_label("Least").fill("0.5")
-    rows.last.get_by_label("Most").fill("0.99")
-    rows.last.get_by_label("Exists").select_option(label="with optimizer")
+    rows.last.get_by_label("Minimum").fill("0.5")
+    rows.last.get_by_label("Maximum").fill("0.99")
+    rows.last.get_by_label("Active").select_option(label="with optimizer")
     rows.last.get_by_label("with the values").fill("sgd")
-    rows.first.get_by_label("Believed best near").fill("0.001, 0.003")
+    rows.first.get_by_label("Probably best near").fill("0.001, 0.003")
     rows.first.get_by_label("How sure").select_option(label="very")
     # A parameter that is renamed keeps those that depend on it.
     rows.nth(2).get_by_role("textbox", name="Parameter").fill("method")
@@ -328,7 +328,7 @@ def test_the_form_builds_parameters_that_depend_on_others(page: Page, api: Fille
     text.fill(json.dumps(spec))
     expect(rows).to_have_count(4)
     expect(rows.last.get_by_label("with the values")).to_have_value("sgd")
-    rows.last.get_by_label("Most").fill("0.9")
+    rows.last.get_by_label("Maximum").fill("0.9")
     page.get_by_role("button", name="Create the study").click()
     page.wait_for_url(f"**{S}/*")
     made = api.get(f"/{page.url.rpartition('/')[2]}")["studySpec"]["parameters"]

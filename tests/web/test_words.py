@@ -28,7 +28,7 @@ def test_every_rule_has_a_sentence(method: StoppingMethod) -> None:
     assert "is stopped" in sentence
     two = (METRIC, Metric("latency", Goal.MINIMIZE))
     unused = words.stopping_rule(StudySpec(two, SPACE, stopping_rule=StoppingRule(method)))
-    assert unused == f"The rule is {name}, by which this server stops no trial of this study."
+    assert unused == f"The rule is {name}; this server cannot apply it to this study, so no trial is stopped."
 
 
 def test_a_rule_says_its_figures() -> None:
@@ -52,9 +52,9 @@ def test_the_limits_of_a_study() -> None:
     assert words.budget(stopping) == [
         "The study ends after 1 trial.",
         "It ends at 2026-08-01 12:34:56 UTC.",
-        "It ends when 9 trials brought nothing better.",
-        "It ends when nothing better was found in 2 h 00 min.",
-        "It ends when 1 trial failed.",
+        "It ends after 9 trials without a better result.",
+        "It ends after 2 h 00 min without a better result.",
+        "It ends after 1 failed trial.",
         "At least 5 trials are run before another limit ends it.",
         "It ends by a limit other than the number of trials only 1 min 00 s after its creation.",
         "Running trials are then stopped.",

@@ -128,8 +128,8 @@ def latency(seconds: float) -> str:
 
 
 def rate(value: float) -> str:
-    """Return how often something happens, with two or three digits: "0.25", "7.5", "120"."""
-    return number(round(value) if value >= 100 else round(value, 1 if value >= 1 else 2))
+    """Return how often something happens, with two or three digits: "0.25", "7.5", "1,200"."""
+    return f"{value:,.0f}" if value >= 100 else number(round(value, 1 if value >= 1 else 2))
 
 
 def breakable(name: str) -> Markup:

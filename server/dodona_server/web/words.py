@@ -17,6 +17,7 @@ from dodona_server.domain.studies.hint import Hint
 from dodona_server.domain.studies.prior_study import PriorStudy
 from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.studies.study import Goal, Metric, StudySpec
+from dodona_server.domain.trials.continuation import budget_of, resumed_from, without_tuner_values
 from dodona_server.domain.trials.trial import STOPPING_REASON, Trial
 from dodona_server.web.format import MINUTE, duration, hours, moment, money, number, short, shown
 
@@ -56,7 +57,21 @@ def algorithm(spec: StudySpec) -> str:
     """Return the readable name of a study's algorithm: "Random search", "Gaussian process bandit (default)"."""
     if spec.algorithm == DEFAULT:
         return "NSGA-II (default)" if has_many_objectives(spec) else "Gaussian process bandit (default)"
-    return _NAMES.get(spec.algorithm) or spec.algorithm.replace("_", " ").capitalize()
+    return algorithm_name(spec.algorithm)
+
+
+def algorithm_name(algorithm: str) -> str:
+    """Return the readable name of an algorithm: "CMA_ES" is "CMA-ES", "RANDOM_SEARCH" is "Random search"."""
+    return _NAMES.get(algorithm) or algorithm.replace("_", " ").capitalize()
+
+
+def trained(parameters: Mapping[str, Value]) -> str:
+    """Return which part of a training a trial is: "epochs 11 to 20, continuing trial 17"; empty if it has no budget."""
+    budget, parent = budget_of(parameters), resumed_from(parameters)
+    epochs = ""
+    if budget is not None and budget.epochs is not None and budget.initial_epoch is not None:
+        epochs = f"epochs {budget.initial_epoch + 1} to {budget.epochs}"
+    return ", ".join(part for part in (epochs, f"continuing trial {parent}" if parent is not None else "") if part)
 
 
 def goal(metric: Metric) -> str:
@@ -132,11 +147,13 @@ def budget(stopping: StoppingConfig) -> list[str]:
     if stopping.maximum_runtime is not None:
         limits.append(f"It ends {_time(stopping.maximum_runtime)}.")
     if stopping.max_num_trials_no_progress:
-        limits.append(f"It ends when {_counted(stopping.max_num_trials_no_progress, 'trial')} brought nothing better.")
+        limits.append(
+            f"It ends after {_counted(stopping.max_num_trials_no_progress, 'trial')} without a better result."
+        )
     if stopping.max_duration_no_progress is not None:
-        limits.append(f"It ends when nothing better was found in {duration(stopping.max_duration_no_progress)}.")
+        limits.append(f"It ends after {duration(stopping.max_duration_no_progress)} without a better result.")
     if stopping.max_failed_trials is not None:
-        limits.append(f"It ends when {_counted(max(1, stopping.max_failed_trials), 'trial')} failed.")
+        limits.append(f"It ends after {_counted(max(1, stopping.max_failed_trials), 'failed trial')}.")
     if stopping.max_compute_duration is not None:
         limits.append(f"It ends after {duration(stopping.max_compute_duration)} of compute.")
     if stopping.max_cost is not None:
@@ -169,16 +186,16 @@ def stopping_rule(spec: StudySpec) -> str:
         return "No trial is stopped early."
     if not spec.stops_trials:
         name = rule.method.value.replace("_", " ").lower()
-        return f"The rule is {name}, by which this server stops no trial of this study."
+        return f"The rule is {name}; this server cannot apply it to this study, so no trial is stopped."
     if rule.method in _FIGURED:
         return _FIGURED[rule.method](rule)
     return _SENTENCES[rule.method]
 
 
 _SENTENCES = {
-    StoppingMethod.AUTOMATIC: "Automatic: a trial is stopped when its foretold end has almost no chance to be better "
+    StoppingMethod.AUTOMATIC: "Automatic: a trial is stopped when its predicted end has almost no chance to be better "
     "than that of its strongest rival, or when it diverges.",
-    StoppingMethod.DECAY_CURVE: "Decay curve: a trial is stopped when its foretold end is very unlikely to exceed the "
+    StoppingMethod.DECAY_CURVE: "Decay curve: a trial is stopped when its predicted end is very unlikely to exceed the "
     "best so far.",
     StoppingMethod.CONVEX: "Convex: a trial is stopped when even an overestimate of its end is worse than the best "
     "completed trial.",
@@ -275,15 +292,15 @@ _EVENTS = {
     EventKind.STUDY_UNARCHIVED: "taken out of the archive",
     EventKind.PARAMETERS_ADDED: "parameters added",
     EventKind.PRIOR_STUDIES_FOUND: "learns from",
-    EventKind.MAX_TRIALS_CHANGED: "most trials set to",
+    EventKind.MAX_TRIALS_CHANGED: "trial limit set to",
     EventKind.BUDGET_CHANGED: "budget changed",
     EventKind.STOPPING_RULE_CHANGED: "early stopping set to",
-    EventKind.WANTED_WORKERS_CHANGED: "wanted workers set to",
+    EventKind.WANTED_WORKERS_CHANGED: "number of workers set to",
     EventKind.HINTS_CHANGED: "hints set:",
     EventKind.WORKER_STOPPED: "worker asked to stop",
-    EventKind.WORKER_RESUMED: "worker let go on",
+    EventKind.WORKER_RESUMED: "worker allowed to continue",
     EventKind.SUGGESTION_FALLBACK: "quasi-random suggestion",
-    EventKind.TRIAL_LOST: "worker lost of",
+    EventKind.TRIAL_LOST: "lost the worker of",
     EventKind.TRIAL_REQUESTED: "queued",
     EventKind.TRIAL_ACTIVE: "started",
     EventKind.TRIAL_STOPPING: "asked to stop",
@@ -336,6 +353,9 @@ FILTERS = {
     "note": note,
     "prior_study": prior_study,
     "algorithm": algorithm,
+    "algorithm_name": algorithm_name,
+    "trained": trained,
+    "searched": without_tuner_values,
     "goal": goal,
     "form_fields": form_fields,
     "space_rows": space_rows,

@@ -116,7 +116,7 @@ class _Members:
                 # It failed, and no other member has got as far yet.
                 continue
             values = source.values if copied is None else self._explored(source.values)
-            reason = f"part {part + 2} of member {member}"
+            reason = f"part {part + 2} of the training of member {member}"
             if copied is not None:
                 reason += f", which continues trial {copied.number} with changed parameters"
             suggestion = self._rungs.continued(source, values, (part + 2) * interval, member, part + 1, reason)

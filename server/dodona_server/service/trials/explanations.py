@@ -75,7 +75,7 @@ class Why:
         """The algorithm's reason in a few words; empty for a trial that a user made."""
         if self.queued:
             return ""
-        return self.trial.metadata.get("suggestion/reason", f"{self.study.spec.algorithm}, which looks at no results")
+        return self.trial.metadata.get("suggestion/reason", f"{self.study.spec.algorithm} uses no results")
 
     @property
     def measured(self) -> float | None:
@@ -109,7 +109,7 @@ class Why:
         if explored is not None:
             mostly = "explore" if explored >= MOSTLY else "exploit" if explored <= 1 - MOSTLY else ""
             aim = f", mostly to {mostly}" if mostly else ", as much to explore as to exploit"
-        return f"Suggested for: {self.reason}{aim}."
+        return f"Reason: {self.reason}{aim}."
 
     def _expectation(self) -> str:
         if self.known is None or self.known.expected is None:

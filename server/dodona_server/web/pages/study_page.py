@@ -129,7 +129,7 @@ def _choices(view: StudyView, query: StudyQuery, metric: Metric, values: Sequenc
         Among.UNFINISHED: f"{unfinished} unfinished",
         Among.SUCCEEDED: f"{counts[TrialState.SUCCEEDED]} succeeded",
         Among.STOPPED: f"{view.stopped} stopped early",
-        Among.INFEASIBLE: f"{counts[TrialState.INFEASIBLE]} infeasible",
+        Among.INFEASIBLE: f"{counts[TrialState.INFEASIBLE]} failed",
     }
     orders = {order: order.value.capitalize() for order in Order}
     anew = {"from": "", "after": "", "filter": "", "sort": "", "page": ""}

@@ -16,10 +16,10 @@ from dodona_server.web.pages.artifact_page import looks_like_image
 MAX_MEASUREMENTS_LISTED = 200
 MAX_IMAGES = 6
 _ENDS = {
-    EventKind.TRIAL_LOST: "its worker was lost",
-    EventKind.TRIAL_REQUESTED: "it went back to the queue",
-    EventKind.TRIAL_SUCCEEDED: "it succeeded",
-    EventKind.TRIAL_INFEASIBLE: "it failed",
+    EventKind.TRIAL_LOST: "worker lost",
+    EventKind.TRIAL_REQUESTED: "returned to the queue",
+    EventKind.TRIAL_SUCCEEDED: "succeeded",
+    EventKind.TRIAL_INFEASIBLE: "failed",
 }
 
 

@@ -146,9 +146,9 @@ export const edf = {
     if (!lines.length) return null;
     return {
       grid: grid(),
-      tooltip: tooltip(colours, { trigger: "axis", axisPointer: { lineStyle: { color: colours.line } }, formatter: ([first]) => `${Math.round(100 * first.data[1])} % of the trials have at most ${text(first.data[0])}` }),
+      tooltip: tooltip(colours, { trigger: "axis", axisPointer: { lineStyle: { color: colours.line } }, formatter: ([first]) => `${Math.round(100 * first.data[1])}% of the trials have at most ${text(first.data[0])}` }),
       xAxis: axis(colours, short(figure.metric, 40), { type: "value", scale: true }),
-      yAxis: upAxis(colours, "share of trials with at most that value", { min: 0, max: 1, axisLabel: { formatter: (share) => `${Math.round(100 * share)} %` } }),
+      yAxis: upAxis(colours, "share of trials with at most that value", { min: 0, max: 1, axisLabel: { formatter: (share) => `${Math.round(100 * share)}%` } }),
       dataZoom: zoom(chosen),
       toolbox: drawnZoom(),
       series: lines.map((line, index) => ({ name: line.study, type: "line", step: "end", data: line.x.map((x, at) => [x, line.y[at]]), symbol: "none", lineStyle: { width: 2 }, color: colours.series[index % colours.series.length] })),

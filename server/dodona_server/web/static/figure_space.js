@@ -190,14 +190,14 @@ export const importance = {
     const shown = [...figure.parameters].reverse();
     return {
       grid: grid({ left: 16, right: 40, top: 40 }),
-      legend: legend(colours, ["alone", "90 % interval", "with interactions"]),
+      legend: legend(colours, ["alone", "90% interval", "with interactions"]),
       tooltip: tooltip(colours, { trigger: "axis", axisPointer: { type: "shadow" }, formatter: (series) => sentence(shown[series[0].dataIndex]) }),
       xAxis: axis(colours, `share of the variance of ${short(figure.metric, 30)}`, { type: "value", min: 0, max: 1, axisLabel: { color: colours.quiet, fontSize: 12, formatter: percent } }),
       yAxis: { ...axis(colours, ""), type: "category", data: shown.map((one) => short(one.name, 30)), axisLabel: { color: colours.ink, fontSize: 12, width: 150, overflow: "truncate" }, splitLine: { show: false } },
       series: [
         { name: "alone", type: "bar", data: shown.map((one) => one.share), barMaxWidth: 14, itemStyle: { color: colours.accent, borderRadius: 2 } },
         { name: "with interactions", type: "scatter", data: shown.map((one) => one.total), symbol: "diamond", symbolSize: 9, itemStyle: { color: colours.marks.running } },
-        { name: "90 % interval", type: "custom", renderItem: whisker(colours), encode: { x: [1, 2], y: 0 }, data: shown.map((one, index) => [index, one.low, one.high]), z: 5, itemStyle: { color: colours.ink } },
+        { name: "90% interval", type: "custom", renderItem: whisker(colours), encode: { x: [1, 2], y: 0 }, data: shown.map((one, index) => [index, one.low, one.high]), z: 5, itemStyle: { color: colours.ink } },
       ],
     };
   },
@@ -207,7 +207,7 @@ export const importance = {
   note: ({ figure }) => figure.note || `Of ${figure.trials} trials. The bar is what the parameter explains alone, the diamond with what it does together with others.`,
 };
 
-const percent = (share) => `${Math.round(100 * share)} %`;
+const percent = (share) => `${Math.round(100 * share)}%`;
 const sentence = (one) => `${short(one.name, 40)}: ${percent(one.share)} (${percent(one.low)} to ${percent(one.high)}), with interactions ${percent(one.total)}`;
 
 function whisker(colours) {

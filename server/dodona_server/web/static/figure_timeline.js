@@ -27,7 +27,7 @@ export const timeline = {
       xAxis: { ...axis(colours, "time in your zone", { type: "time" }), axisLabel: { color: colours.quiet, fontSize: 12, hideOverlap: true }, min: 1000 * figure.start, max: 1000 * figure.end },
       yAxis: [
         { ...axis(colours, ""), type: "category", data: idle, splitLine: { show: false }, axisLabel: { color: colours.ink, fontSize: 12 } },
-        { ...axis(colours, ""), type: "category", position: "right", data: workers.map((worker) => `${Math.round((100 * worker.idle) / Math.max(1e-9, worker.busy + worker.idle))} % idle`).reverse(), axisLine: { show: false }, axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: colours.quiet, fontSize: 12 } },
+        { ...axis(colours, ""), type: "category", position: "right", data: workers.map((worker) => `${Math.round((100 * worker.idle) / Math.max(1e-9, worker.busy + worker.idle))}% idle`).reverse(), axisLine: { show: false }, axisTick: { show: false }, splitLine: { show: false }, axisLabel: { color: colours.quiet, fontSize: 12 } },
       ],
       dataZoom: zoom(chosen, ["x"]),
       toolbox: drawnZoom(["x"]),
