@@ -171,7 +171,7 @@ def test_the_front_is_in_the_report_of_several_objectives() -> None:
     metrics = (LOSS, Metric("size", "minimize"))
     trials = [Trial(n, "SUCCEEDED", {}, {"loss": float(n), "size": 5.0 - n}) for n in (1, 2, 3)]
     page = Parsed(html(report(_facts(Study("s", metrics, (), trials)))))
-    assert "3 trials are beaten by no other in all objectives." in page.text
+    assert "3 trials are on the Pareto front: no other trial beats them in all objectives." in page.text
 
 
 def test_what_was_saved_by_steps() -> None:

@@ -74,14 +74,14 @@ class TestFigures:
         page.goto(f"{S}/ranker?metric=latency_ms")
         for kind in ("history", "pareto", "hypervolume"):
             drawn(page, kind)
-        expect(page.locator("#pareto-note")).to_contain_text("beaten by no other")
+        expect(page.locator("#pareto-note")).to_contain_text("on the Pareto front")
         page.get_by_label("x, Pareto front").select_option("latency_ms")
         assert state(page) == {"pareto.first": "latency_ms"}
 
     def test_a_study_of_100_000_trials_is_drawn(self, page: Page) -> None:
         page.goto(f"{S}/big")
         drawn(page, "history")
-        expect(page.locator("#history-note")).to_contain_text("of 100000 trials are drawn")
+        expect(page.locator("#history-note")).to_contain_text("of 100,000 trials are drawn")
 
     def test_they_fit_on_a_phone(self, browser: Browser, url: str) -> None:
         with watched(browser, url, viewport=PHONE, is_mobile=True, has_touch=True) as page:

@@ -142,6 +142,7 @@ FILTERS = {
     "rate": rate,
     "bytes": size,
     "latency": latency,
+    "counted": lambda count: f"{count:,}",
     "number": number,
     "shown": shown,
     "short": short,

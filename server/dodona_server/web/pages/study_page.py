@@ -125,11 +125,11 @@ def _choices(view: StudyView, query: StudyQuery, metric: Metric, values: Sequenc
         views[View.LOG] = "Logarithmic"
     unfinished = sum(counts[one] for one in (TrialState.REQUESTED, TrialState.ACTIVE, TrialState.STOPPING))
     among = {
-        Among.ALL: f"All {view.study.trial_count}",
-        Among.UNFINISHED: f"{unfinished} unfinished",
-        Among.SUCCEEDED: f"{counts[TrialState.SUCCEEDED]} succeeded",
-        Among.STOPPED: f"{view.stopped} stopped early",
-        Among.INFEASIBLE: f"{counts[TrialState.INFEASIBLE]} failed",
+        Among.ALL: f"All {view.study.trial_count:,}",
+        Among.UNFINISHED: f"{unfinished:,} unfinished",
+        Among.SUCCEEDED: f"{counts[TrialState.SUCCEEDED]:,} succeeded",
+        Among.STOPPED: f"{view.stopped:,} stopped early",
+        Among.INFEASIBLE: f"{counts[TrialState.INFEASIBLE]:,} failed",
     }
     orders = {order: order.value.capitalize() for order in Order}
     anew = {"from": "", "after": "", "filter": "", "sort": "", "page": ""}

@@ -66,7 +66,7 @@ export const curves = {
     };
   },
   numberOf: (params) => Number(params.seriesId?.slice(1)),
-  note: ({ figure, trials }) => (trials > MOST && figure.lines.length < trials ? `Curves of ${figure.lines.length} of ${trials} trials: the best, those that run, and evenly chosen others.` : ""),
+  note: ({ figure, trials }) => (trials > MOST && figure.lines.length < trials ? `Curves of ${figure.lines.length.toLocaleString("en")} of ${trials.toLocaleString("en")} trials: the best, those that run, and evenly chosen others.` : ""),
   rows({ figure }) {
     return [["trial", "state", figure.x_unit ? `${figure.x_title} (${figure.x_unit})` : figure.x_title, figure.metric], ...figure.lines.flatMap((line) => line.x.map((x, index) => [line.number, line.mark, x, line.y[index]]))];
   },

@@ -35,7 +35,7 @@ export const pareto = {
       ],
     };
   },
-  note: ({ figure }) => `${figure.front.length} ${figure.front.length === 1 ? "trial is" : "trials are"} beaten by no other of ${figure.total} in all objectives.`,
+  note: ({ figure }) => `${figure.front.length} of ${figure.total} trials ${figure.front.length === 1 ? "is" : "are"} on the Pareto front: no other trial beats them in all objectives.`,
   rows({ figure }) {
     const front = new Set(figure.front);
     return [["trial", ...figure.metrics, "front"], ...figure.rows.map((row, index) => [figure.numbers[index], ...row, front.has(figure.numbers[index]) ? "yes" : "no"])];

@@ -97,7 +97,7 @@ export const history = {
   },
   note({ figure, trials, read }) {
     const drawn = figure.points.x.length;
-    return read < trials ? `${drawn} of ${trials} trials are drawn, the best of each part of the study among them.` : drawn < figure.total ? `${drawn} of ${figure.total} results are drawn, all improvements among them.` : "";
+    return read < trials ? `${drawn.toLocaleString("en")} of ${trials.toLocaleString("en")} trials are drawn, the best of each part of the study among them.` : drawn < figure.total ? `${drawn.toLocaleString("en")} of ${figure.total.toLocaleString("en")} results are drawn, all improvements among them.` : "";
   },
   rows({ figure: { metric, points, x_title, x_unit } }) {
     return [["trial", x_unit ? `${x_title} (${x_unit})` : "x", metric, "state"], ...points.x.map((x, index) => [points.numbers[index], x, points.y[index], points.marks[index]])];

@@ -14,15 +14,17 @@ export const parallel = {
   tools: [{ name: "scale", label: "Values", options: [["", "linear"], ["log", "logarithmic"]] }],
   width: (data) => 150 + 105 * (data.figure.axes.length + 1),
   height: () => 380,
-  option({ figure }, chosen, colours, selected) {
+  option({ figure }, chosen, colours, selected, width) {
     if (figure.values.length < 2 || !figure.axes.length) return null;
     const log = chosen.scale === "log" && figure.values.every((value) => value > 0);
     const columns = figure.axes.length;
     const place = { areaSelectStyle: { width: 18, borderWidth: 1, borderColor: colours.accent, color: colours.accent, opacity: 0.25 } };
+    // A letter is about 7 pixels wide; the first name begins at its axis, for it has no room on its left.
+    const most = Math.max(16, Math.min(40, Math.floor((width - 120) / columns / 7) - 2));
     const halo = { textBorderColor: colours.paper, textBorderWidth: 3 };
     const axes = figure.axes.map((given, dim) => {
       const made = parameterAxis(colours, given, axis, { scale: undefined });
-      return { ...made, dim, nameLocation: "end", nameGap: 14, nameRotate: 0, name: short(made.name, 16), axisLabel: { ...made.axisLabel, ...halo, width: 74, overflow: "truncate" }, ...place };
+      return { ...made, dim, nameLocation: "end", nameGap: 14, nameRotate: 0, name: short(made.name, most), nameTextStyle: { ...made.nameTextStyle, align: dim ? "center" : "left" }, axisLabel: { ...made.axisLabel, ...halo, width: 74, overflow: "truncate" }, ...place };
     });
     const values = [...figure.values].sort((one, other) => one - other);
     const last = axis(colours, short(figure.metric, 16));
@@ -63,7 +65,7 @@ export const parallel = {
     const active = Object.keys(intervals).length ? series.getRawIndicesByActiveState("active") : [];
     return { numbers: active.map((index) => series.getData().getRawDataItem(index).number), intervals, filter: filterOf(figure, intervals) };
   },
-  note: ({ figure, trials, read }) => `${read < trials || figure.values.length < figure.total ? `${figure.values.length} of ${trials} trials, the best ones among them. ` : ""}Drag along an axis to select trials. The stronger the colour, the better; the best tenth is bold.`,
+  note: ({ figure, trials, read }) => `${read < trials || figure.values.length < figure.total ? `${figure.values.length.toLocaleString("en")} of ${trials.toLocaleString("en")} trials, the best ones among them. ` : ""}Drag along an axis to select trials. The stronger the colour, the better; the best tenth is bold.`,
   rows({ figure }) {
     return [["trial", ...figure.axes.map((one) => one.name), figure.metric], ...figure.rows.map((row, index) => [figure.numbers[index], ...row, figure.values[index]])];
   },
