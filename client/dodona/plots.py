@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import dodona_figures as figures
-from dodona._figures.figured import records_of
+from dodona._figures.conversion import records_of
 from dodona._figures.source import FigureSource
 from dodona._trials.record import TrialRecord
 from dodona_figures.records import Goal
@@ -48,7 +48,7 @@ def history(source: Source, metric: str | None = None, by: By = "trial", *, goal
         goal: "minimize" or "maximize", for a list of records. So for all figures.
     """
     study = _study(source, goal)
-    return _drawn().history(study, figures.history(study, metric, by, MOST_POINTS))
+    return _load_plotly().history(study, figures.history(study, metric, by, MOST_POINTS))
 
 
 def curves(
@@ -74,7 +74,7 @@ def curves(
     if not 0 <= smooth < 1:
         raise ValueError(f"smooth is {smooth!r}; it must be from 0 to below 1")
     study = _study(source, goal)
-    return _drawn().curves(study, figures.curves(study, metric, by, MOST_CURVES, MOST_POINTS), smooth)
+    return _load_plotly().curves(study, figures.curves(study, metric, by, MOST_CURVES, MOST_POINTS), smooth)
 
 
 def parallel(
@@ -89,7 +89,7 @@ def parallel(
         goal: see `history`.
     """
     study = _study(source, goal)
-    return _drawn().parallel(study, figures.parallel(study, metric, parameters, MOST_LINES))
+    return _load_plotly().parallel(study, figures.parallel(study, metric, parameters, MOST_LINES))
 
 
 def slice(  # noqa: A001 - as in other packages
@@ -104,7 +104,7 @@ def slice(  # noqa: A001 - as in other packages
         goal: see `history`.
     """
     study = _study(source, goal)
-    return _drawn().slices(study, figures.slices(study, metric, parameters, MOST_POINTS))
+    return _load_plotly().slices(study, figures.slices(study, metric, parameters, MOST_POINTS))
 
 
 def contour(
@@ -125,7 +125,7 @@ def contour(
         goal: see `history`.
     """
     study = _study(source, goal)
-    return _drawn().contour(study, figures.contour(study, x, y, metric, MOST_POINTS))
+    return _load_plotly().contour(study, figures.contour(study, x, y, metric, MOST_POINTS))
 
 
 def rank(
@@ -146,7 +146,7 @@ def rank(
         goal: see `history`.
     """
     study = _study(source, goal)
-    return _drawn().rank(study, figures.rank(study, x, y, metric, MOST_POINTS))
+    return _load_plotly().rank(study, figures.rank(study, x, y, metric, MOST_POINTS))
 
 
 def importance(source: Source, metric: str | None = None, *, goal: Goal | None = None) -> Figure:
@@ -158,7 +158,7 @@ def importance(source: Source, metric: str | None = None, *, goal: Goal | None =
         goal: see `history`.
     """
     study = _study(source, goal)
-    return _drawn().importance(study, figures.importance(study, metric))
+    return _load_plotly().importance(study, figures.importance(study, metric))
 
 
 def pareto(source: Source, metrics: Sequence[str] | None = None, *, goal: Goal | None = None) -> Figure:
@@ -173,7 +173,7 @@ def pareto(source: Source, metrics: Sequence[str] | None = None, *, goal: Goal |
         ValueError: there is only one objective.
     """
     study = _study(source, goal)
-    return _drawn().pareto(study, figures.pareto(study, metrics, MOST_POINTS))
+    return _load_plotly().pareto(study, figures.pareto(study, metrics, MOST_POINTS))
 
 
 def hypervolume(source: Source, metrics: Sequence[str] | None = None, *, goal: Goal | None = None) -> Figure:
@@ -188,7 +188,7 @@ def hypervolume(source: Source, metrics: Sequence[str] | None = None, *, goal: G
         ValueError: there is only one objective.
     """
     study = _study(source, goal)
-    return _drawn().hypervolume(study, figures.hypervolume(study, metrics))
+    return _load_plotly().hypervolume(study, figures.hypervolume(study, metrics))
 
 
 def edf(source: Source | Sequence[FigureSource], metric: str | None = None, *, goal: Goal | None = None) -> Figure:
@@ -200,7 +200,7 @@ def edf(source: Source | Sequence[FigureSource], metric: str | None = None, *, g
         goal: see `history`.
     """
     studies = _studies(source, goal)
-    return _drawn().edf(studies, figures.edf(studies, metric, MOST_POINTS))
+    return _load_plotly().edf(studies, figures.edf(studies, metric, MOST_POINTS))
 
 
 def timeline(source: Source, *, goal: Goal | None = None) -> Figure:
@@ -211,7 +211,7 @@ def timeline(source: Source, *, goal: Goal | None = None) -> Figure:
         goal: see `history`.
     """
     study = _study(source, goal)
-    return _drawn().timeline(study, figures.timeline(study, time.time(), MOST_POINTS))
+    return _load_plotly().timeline(study, figures.timeline(study, time.time(), MOST_POINTS))
 
 
 def compare(sources: Sequence[FigureSource], metric: str | None = None, by: By = "trial") -> Figure:
@@ -228,7 +228,7 @@ def compare(sources: Sequence[FigureSource], metric: str | None = None, by: By =
     studies = _studies(sources, None)
     if not studies:
         raise ValueError("there is no study to compare; give a list of studies")
-    return _drawn().compare(figures.compare(studies, metric, by))
+    return _load_plotly().compare(figures.compare(studies, metric, by))
 
 
 def _study(source: Any, goal: Goal | None) -> figures.Study:
@@ -245,14 +245,14 @@ def _studies(sources: Any, goal: Goal | None) -> list[figures.Study]:
     return [_study(one, goal) for one in sources] if several else [_study(sources, goal)]
 
 
-def _drawn() -> Any:
+def _load_plotly() -> Any:
     try:
         import numpy  # noqa: F401 - importance and contours need it
 
-        from dodona import _drawn
+        from dodona import _plotly
     except ImportError as error:
         needed = (error.name or "").partition(".")[0]
         if needed not in ("numpy", "plotly"):
             raise
         raise ImportError(f"figures need {needed} ({error}); install it with: pip install 'dodona[plots]'") from error
-    return _drawn
+    return _plotly

@@ -20,7 +20,7 @@ from dodona_server.api.front.observed import note_route
 from dodona_server.api.front.route import Routes
 from dodona_server.api.vertex import deleted_routes, operation_routes, routes, study_routes, worker_routes
 from dodona_server.composition import Composition
-from dodona_server.front import behind_guard, front
+from dodona_server.middleware import behind_guard, front
 from dodona_server.options import DEFAULTS, Options
 from dodona_server.storage.engine.store import Store
 from dodona_server.web.page_route import PageRoute

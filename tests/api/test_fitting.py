@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
-from dodona_server.service.computing.forking import WORKER_PROCESS
+from dodona_server.service.computing.forking import POOL_PROCESS
 from dodona_server.service.maintenance import clear_all
 from dodona_server.service.suggestions.suggest import MAX_FAILURES
 from dodona_server.storage.schema.opening import open_store
@@ -59,7 +59,7 @@ def complete(api, trial, loss=0.5):
 
 def parents():
     """The process that has imported the algorithms, for all servers of this process."""
-    return [child for child in psutil.Process().children() if is_running(child) and WORKER_PROCESS in child.cmdline()]
+    return [child for child in psutil.Process().children() if is_running(child) and POOL_PROCESS in child.cmdline()]
 
 
 def forks():

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 import dodona
-from dodona_server.service.computing.forking import WORKER_PROCESS
+from dodona_server.service.computing.forking import POOL_PROCESS
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess, environment
 
@@ -262,7 +262,7 @@ class TestWhatItSays:
 
     def test_a_process_for_the_algorithms_runs_once_there_is_a_study(self, server):
         def fits() -> bool:
-            return any(WORKER_PROCESS in child.cmdline() for child in psutil.Process(server.process.pid).children())
+            return any(POOL_PROCESS in child.cmdline() for child in psutil.Process(server.process.pid).children())
 
         assert not fits()
         with dodona.Client(server.url) as client:

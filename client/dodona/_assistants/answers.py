@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from dodona import Study, TrialRecord
-from dodona._figures.figured import study_of
+from dodona._figures.conversion import study_of
 from dodona._studies.budget import Outlook
 from dodona_figures import Region, importance, promising
 from dodona_schemas import vertex

@@ -329,7 +329,7 @@ class Study(Figures, Steering, Notes, Workers, Asking):
         return DataFrame(columns_of(self.trials(), self._parameter_names, list(self.metrics)))
 
     def _figured(self) -> FiguredStudy:
-        from dodona._figures.figured import study_of
+        from dodona._figures.conversion import study_of
 
         trials = self.trials()
         goals = self.metrics.items()

@@ -195,11 +195,8 @@ def _results(study: Study, metric: Metric, total: int) -> list[Block]:
         if front.rows:
             blocks.append(Picture(svg.pareto(front), [("succeeded", "trial"), ("best", "Pareto front")]))
             are = "is" if len(front.front) == 1 else "are"
-            blocks.append(
-                Text(
-                    f"{counted(len(front.front), 'trial')} {are} on the Pareto front: no other trial beats them in all objectives."
-                )
-            )
+            found = f"{counted(len(front.front), 'trial')} {are} on the Pareto front"
+            blocks.append(Text(f"{found}: no other trial beats them in all objectives."))
     return blocks
 
 

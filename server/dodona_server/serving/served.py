@@ -10,7 +10,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dodona_server.composition import Composition
-from dodona_server.front import behind_guard, front
+from dodona_server.middleware import behind_guard, front
 from dodona_server.options import Options
 from dodona_server.storage.engine.store import Store
 

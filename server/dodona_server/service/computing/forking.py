@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
-WORKER_PROCESS = "dodona_server.service.computing.worker_process"
+POOL_PROCESS = "dodona_server.service.computing.pool_process"
 # A process that does not fork within this time counts as hung: it imports for half a second.
 START_SECONDS = 60.0
 # A message: 0 asks for a fork, with the file descriptor of its connection; the answer is its process id. A process id
@@ -65,7 +65,7 @@ class Forks:
         self._control.settimeout(START_SECONDS)
         with theirs:
             # With -P, so that no file in the working directory replaces a module.
-            command = [sys.executable, "-P", "-m", WORKER_PROCESS, str(theirs.fileno())]
+            command = [sys.executable, "-P", "-m", POOL_PROCESS, str(theirs.fileno())]
             self._parent = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own module
         return self._control
 

@@ -12,7 +12,7 @@ from dodona_figures.trials.history import TITLES, By
 from dodona_server.aside import aside
 from dodona_server.domain.names import StudyName
 from dodona_server.service.views.samples import Sample, Samples
-from dodona_server.web.figures.figured import figured
+from dodona_server.web.figures.conversion import figured
 
 # More lines or points could not be told apart, and would take long to send.
 LINES, POINTS, DENSE = 400, 600, 2000

@@ -15,7 +15,7 @@ from dodona_server.domain.space import SearchSpace
 from dodona_server.domain.trials.trial import Trial, TrialState
 from dodona_server.parts import Hindsights, Reported
 from dodona_server.service.views.reports import ReportData
-from dodona_server.web.figures.figured import figured
+from dodona_server.web.figures.conversion import figured
 from dodona_server.web.words import algorithm, budget, stopping_rule
 
 # Its style is inside, and it needs nothing else.

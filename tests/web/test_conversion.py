@@ -12,7 +12,7 @@ from dodona_server.domain.space import Parameter as Declared
 from dodona_server.domain.studies.study import Goal, Safety, Study, StudySpec, StudyState
 from dodona_server.domain.studies.study import Metric as Objective
 from dodona_server.domain.trials.trial import STOPPING_REASON, Measurement, Trial, TrialState
-from dodona_server.web.figures.figured import figured
+from dodona_server.web.figures.conversion import figured
 
 RATE = Declared("rate", Double(1e-5, 1e-1, Scale.LOG))
 SPACE = SearchSpace(

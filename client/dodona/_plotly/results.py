@@ -9,7 +9,7 @@ from typing import Any
 from plotly.graph_objects import Figure, Scatter
 
 import dodona_figures as figures
-from dodona._drawn.style import LOOK, SYMBOLS, figure, hover, text, title_of, unit_of
+from dodona._plotly.style import LOOK, SYMBOLS, figure, hover, text, title_of, unit_of
 from dodona_figures import BestSoFar, Study
 
 

@@ -1,6 +1,6 @@
 """The processes of the pool: one that imports the algorithms and forks, and its forks, which answer jobs.
 
-    python -P -m dodona_server.service.computing.worker_process FILE_DESCRIPTOR
+    python -P -m dodona_server.service.computing.pool_process FILE_DESCRIPTOR
 
 The file descriptor belongs to a socket; `forking` has its messages. When it closes, this process ends. A fork gets the
 settings through its connection, then one job after another. It sends True when it is ready for jobs, then the answers.
@@ -24,7 +24,7 @@ from dodona_server.service.computing.forking import MESSAGE
 # How long a process without a job waits before work that is not urgent.
 IDLE_SECONDS = 0.1
 # What the first suggestions of the default algorithm need, and what the later ones need besides.
-FIRST = ("dodona_server.service.computing.worker", "dodona_server.algorithms.gp.bandit")
+FIRST = ("dodona_server.service.computing.pool_worker", "dodona_server.algorithms.gp.bandit")
 MODELS = "dodona_server.algorithms.gp.suggest"
 # Apple's linear algebra, which NumPy loads, does not work after a fork.
 FORKS_NUMPY = sys.platform != "darwin"
@@ -80,7 +80,7 @@ def _answer(connection: Connection) -> None:
     _import(*FIRST)
     from numpy import random
 
-    from dodona_server.service.computing.worker import Worker
+    from dodona_server.service.computing.pool_worker import Worker
 
     random.seed()  # otherwise, all forks would draw the same, for an algorithm of another package that uses it
     worker = Worker(url)

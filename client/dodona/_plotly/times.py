@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from plotly.graph_objects import Bar, Figure
 
 import dodona_figures as figures
-from dodona._drawn.style import LOOK, figure, text
+from dodona._plotly.style import LOOK, figure, text
 from dodona_figures import Study
 
 OUTCOMES = ("succeeded", "stopped", "failed", "lost", "running")

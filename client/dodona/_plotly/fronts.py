@@ -5,7 +5,7 @@ from __future__ import annotations
 from plotly.graph_objects import Figure, Scatter
 
 import dodona_figures as figures
-from dodona._drawn.style import LOOK, figure, hover, text
+from dodona._plotly.style import LOOK, figure, hover, text
 from dodona_figures import Study
 
 

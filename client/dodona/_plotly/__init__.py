@@ -1,9 +1,9 @@
 """Figures drawn by Plotly, with the colours and marks of the pages; importing it imports Plotly."""
 
-from dodona._drawn.fronts import hypervolume, pareto
-from dodona._drawn.results import compare, curves, edf, history
-from dodona._drawn.spaces import contour, importance, parallel, rank, slices
-from dodona._drawn.times import timeline
+from dodona._plotly.fronts import hypervolume, pareto
+from dodona._plotly.results import compare, curves, edf, history
+from dodona._plotly.spaces import contour, importance, parallel, rank, slices
+from dodona._plotly.times import timeline
 
 __all__ = [
     "compare",

@@ -10,7 +10,7 @@ from plotly.graph_objects import Bar, Figure, Heatmap, Parcoords, Scatter
 from plotly.subplots import make_subplots
 
 import dodona_figures as figures
-from dodona._drawn.style import LOOK, axis_of, colour_range, figure, hover, places, scale_of, text, without
+from dodona._plotly.style import LOOK, axis_of, colour_range, figure, hover, places, scale_of, text, without
 from dodona_figures import Axis, Study
 from dodona_figures.words import short
 
