@@ -91,7 +91,7 @@ class Parameter(ABC):
             ValueError: it is no prior, or the parameter cannot have one of its values.
         """
         if not isinstance(prior, Prior):
-            raise ValueError(f"prior={shown(prior)} is no prior; write dodona.near({shown(prior)})")
+            raise ValueError(f"prior={shown(prior)} is not a prior; write dodona.near({shown(prior)})")
         return Prior(tuple(map(self.check, prior.values)), prior.sure)
 
     def active_children(self, value: Value) -> Iterator[Space]:
@@ -143,7 +143,7 @@ class Float(Parameter):
         """Return `value` as a float in the range."""
         found = number(value)
         if found is None or not self.min <= found <= self.max:
-            raise ValueError(f"{shown(value)} is no number from {self.min!r} to {self.max!r}")
+            raise ValueError(f"{shown(value)} is not a number from {self.min!r} to {self.max!r}")
         return float(found)
 
     def _normalize(self) -> None:
@@ -180,14 +180,14 @@ class Int(Parameter):
         """Return `value` as an int in the range; a float without a fraction is accepted."""
         found = number(value)
         if found is None or found != int(found) or not self.min <= found <= self.max:
-            raise ValueError(f"{shown(value)} is no integer from {self.min} to {self.max}")
+            raise ValueError(f"{shown(value)} is not an integer from {self.min} to {self.max}")
         return int(found)
 
     def _normalize(self) -> None:
         bounds = _checked_range((self.min, self.max), self.scale)
         for bound in bounds:
             if bound != int(bound):
-                raise ValueError(f"{bound!r} is no integer; use Float for real numbers")
+                raise ValueError(f"{bound!r} is not an integer; use Float for real numbers")
             if abs(bound) > MAX_INT64:
                 raise ValueError(f"{bound!r} does not fit into 64 bits; use Float for numbers of that size")
         self._set("min", int(bounds[0]))
@@ -225,7 +225,9 @@ class Categorical(Parameter):
         choices = tuple(plain(choice) for choice in _several(self.choices))
         for choice in choices:
             if not isinstance(choice, str):
-                raise ValueError(f"{shown(choice)} is no string; use Discrete for numbers, Boolean for True and False")
+                raise ValueError(
+                    f"{shown(choice)} is not a string; use Discrete for numbers, Boolean for True and False"
+                )
         self._set("choices", _distinct(choices))
 
 
@@ -263,7 +265,7 @@ class Discrete(Parameter):
         for value in _several(self.values):
             found = number(value)
             if found is None:
-                raise ValueError(f"{shown(value)} is no finite number; use Categorical for names")
+                raise ValueError(f"{shown(value)} is not a finite number; use Categorical for names")
             values.append(found)
         self._set("values", _distinct(values))
         _checked_range((min(values), max(values)), self.scale)
@@ -306,7 +308,7 @@ def checked(space: Space) -> Space:
     """
     for name, parameter in space.items():
         if not isinstance(name, str) or not name:
-            raise ValueError(f"{name!r} is no name of a parameter; names are strings")
+            raise ValueError(f"{name!r} is not a name of a parameter; names are strings")
         if not isinstance(parameter, Parameter):
             raise ValueError(
                 f"parameter {name!r} is {parameter!r}; write it as Float, Int, Categorical, Discrete or Boolean"
@@ -353,7 +355,7 @@ def _checked_range(bounds: tuple[float, float], scale: Scale) -> tuple[float, fl
     found = []
     for bound in bounds:
         if (one := number(bound)) is None:
-            raise ValueError(f"{shown(bound)} is no finite number")
+            raise ValueError(f"{shown(bound)} is not a finite number")
         found.append(one)
     low, high = found
     if low > high:

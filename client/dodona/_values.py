@@ -48,7 +48,7 @@ def whole(value: object, field: str, low: int, high: int) -> int:
     """
     found = number(value)
     if found is None or found != int(found) or not low <= found <= high:
-        raise ValueError(f"{field}: {shown(value)} is no integer from {low} to {high}")
+        raise ValueError(f"{field}: {shown(value)} is not an integer from {low} to {high}")
     return int(found)
 
 
@@ -70,7 +70,7 @@ def measured(value: object, field: str) -> float:
             raise ValueError(f"{field}: {shown(value)} is beyond what a 64-bit float holds") from None
         except (TypeError, ValueError):
             pass
-    raise ValueError(f"{field}: {shown(value)} is no number")
+    raise ValueError(f"{field}: {shown(value)} is not a number")
 
 
 def shown(value: object) -> str:

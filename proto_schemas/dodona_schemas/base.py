@@ -225,9 +225,9 @@ def parse_duration(value: Any) -> Any:
         else:
             seconds = _count(value)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError(f"{value!r} is no duration; write seconds as in '3.5s'") from None
+        raise ValueError(f"{value!r} is not a duration; write seconds as in '3.5s'") from None
     if not -MAX_DURATION_SECONDS <= seconds <= MAX_DURATION_SECONDS:
-        raise ValueError(f"{value!r} is no duration; at most {MAX_DURATION_SECONDS} seconds are possible")
+        raise ValueError(f"{value!r} is not a duration; at most {MAX_DURATION_SECONDS} seconds are possible")
     return seconds
 
 
@@ -247,7 +247,7 @@ def _no_boolean(value: Any) -> Any:
     if kind in _OF_JSON:
         return value
     if kind is bool or getattr(getattr(value, "dtype", None), "kind", "") == "b":
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return int(value) if isinstance(value, Integral) else value
 
 
@@ -265,7 +265,7 @@ def _in_utc(value: datetime) -> datetime:
 def _rfc_3339(value: Any) -> Any:
     if isinstance(value, datetime) or (isinstance(value, str) and _TIMESTAMP.fullmatch(value)):
         return value
-    raise ValueError(f"{value!r} is no time; write one as in '2030-01-31T15:00:00Z'")
+    raise ValueError(f"{value!r} is not a time; write one as in '2030-01-31T15:00:00Z'")
 
 
 _DIGITS = {"type": "string", "pattern": "^-?[0-9]+$"}

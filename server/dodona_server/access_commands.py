@@ -1,8 +1,8 @@
 """`dodona tokens` and `dodona users`: on the database where its settings are at hand, or over the API of a server.
 
 With `--url`, or DODONA_URL, a command is a call of that server with an administrator's token. Without, it changes the
-database of `--database-url`, or DODONA_DATABASE_URL, itself: whoever can read the database's password or file needs no
-token. Servers of the database notice within a second.
+database of `--database-url`, or DODONA_DATABASE_URL, itself: a person who can read the database's password or file
+needs no token. Servers of the database notice within a second.
 """
 
 from __future__ import annotations
@@ -318,14 +318,14 @@ def _here() -> Principal:
 def _id_of(text: str) -> str:
     match = re.fullmatch(r"(?:dod_|tokens/)?([0-9a-f]{12})(?:_[0-9a-f]{40})?", text)
     if match is None:
-        give_up("that is no token and no id of one; `dodona tokens list` shows the ids")
+        give_up("that is neither a token nor the id of one; `dodona tokens list` shows the ids")
     return match[1]
 
 
 def _seconds(text: str) -> float:
     match = _DURATION.fullmatch(text)
     if match is None:
-        give_up(f"{text!r} is no duration; write one like 90d, 12h, 30m or 45s")
+        give_up(f"{text!r} is not a duration; write one like 90d, 12h, 30m or 45s")
     return float(match[1]) * _SECONDS[match[2]]
 
 

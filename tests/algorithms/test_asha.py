@@ -135,7 +135,7 @@ def test_a_promoted_trial_has_the_defaults_of_parameters_that_are_new():
     [
         ({"min_resource": 30}, r"algorithm_options\.min_resource: 30 is not a whole number from 1 to 27"),
         ({"reduction_factor": 1}, r"algorithm_options\.reduction_factor: 1 is not a whole number from 2"),
-        ({"max_epochs": 5}, r"'max_epochs' is no option of ASHA"),
+        ({"max_epochs": 5}, r"'max_epochs' is not an option of ASHA"),
     ],
 )
 def test_rungs_that_cannot_be_are_refused(options, message):

@@ -152,7 +152,7 @@ def test_an_extreme_space_is_searched(name, space):
 @EVERY
 def test_an_unknown_option_is_refused(name):
     spec = StudySpec(ONE_METRIC, SearchSpace((Parameter("x", Double(0, 1)),)), name, algorithm_options={"?": 1})
-    with pytest.raises(InvalidArgument, match="is no option of"):
+    with pytest.raises(InvalidArgument, match="is not an option of"):
         ALGORITHMS[name].check(spec)
 
 

@@ -143,11 +143,15 @@ BRANCHED = Parameter("n", Integer(1, 9), (Branch((2,), Parameter("below", Double
         (
             TREES,
             {"fidelity": "leaves"},
-            r"fidelity: 'leaves' is no numeric parameter without conditions; there are: x, tr",
+            r"fidelity: 'leaves' is not a numeric parameter without conditions; there are: x, tr",
         ),
-        (TREES, {"fidelity": 3}, r"fidelity: 3 is no numeric parameter"),
-        (Parameter("c", Categorical(("a", "b"))), {}, r"'c' is no numeric parameter without conditions; there are: x"),
-        (BRANCHED, {}, r"'n' is no numeric parameter without conditions; there are: x"),
+        (TREES, {"fidelity": 3}, r"fidelity: 3 is not a numeric parameter"),
+        (
+            Parameter("c", Categorical(("a", "b"))),
+            {},
+            r"'c' is not a numeric parameter without conditions; there are: x",
+        ),
+        (BRANCHED, {}, r"'n' is not a numeric parameter without conditions; there are: x"),
         (Parameter("y", Double(0, 1)), {}, r"'y' begins at 0"),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_trial_that_goes_on_has_the_defaults_of_parameters_that_are_new():
     [
         ({"min_resource": 60}, r"algorithm_options\.min_resource: 60 is not a whole number from 1 to 50"),
         ({"initial_trials": 0}, r"algorithm_options\.initial_trials: 0 is not a whole number from 1 to 1000000"),
-        ({"reduction_factor": 3}, r"'reduction_factor' is no option of FREEZE_THAW"),
+        ({"reduction_factor": 3}, r"'reduction_factor' is not an option of FREEZE_THAW"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):

@@ -200,7 +200,7 @@ def test_the_options_of_scikit_optimize_are_taken(name, options):
     ("name", "option", "value", "message"),
     [
         ("SKOPT_GP", "acq_func", "UCB", r"'UCB' is not one of gp_hedge, EI, LCB, PI"),
-        ("SKOPT_GP", "n_estimators", 10, r"'n_estimators' is no option of SKOPT_GP"),
+        ("SKOPT_GP", "n_estimators", 10, r"'n_estimators' is not an option of SKOPT_GP"),
         ("SKOPT_GP", "noise", "much", r"'much' is not a number from 0"),
         ("SKOPT_GP", "xi", -1, r"-1 is not a number from 0"),
         ("SKOPT_FOREST", "acq_optimizer", "lbfgs", r"'lbfgs' needs a model with gradients"),

@@ -193,13 +193,13 @@ def test_the_budget_holds_and_may_be_extended():
     [
         (
             {"mutable": "rate,layers"},
-            r"mutable: 'layers' is no parameter without conditional ones; there are: rate, units",
+            r"mutable: 'layers' is not a parameter without conditional ones; there are: rate, units",
         ),
-        ({"mutable": "optimizer"}, r"mutable: 'optimizer' is no parameter without conditional ones"),
-        ({"mutable": 3}, r"mutable: 3 is no parameter"),
+        ({"mutable": "optimizer"}, r"mutable: 'optimizer' is not a parameter without conditional ones"),
+        ({"mutable": 3}, r"mutable: 3 is not a parameter"),
         ({"population": 0}, r"population: 0 is not a whole number from 1"),
         ({"interval": 10}, r"interval: 10 is not a whole number from 1 to 9"),
-        ({"sampler": "TPE"}, r"'sampler' is no option of PBT"),
+        ({"sampler": "TPE"}, r"'sampler' is not an option of PBT"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):

@@ -227,10 +227,10 @@ class TestTokens:
     @pytest.mark.parametrize(
         ("body", "problem"),
         [
-            ({"displayName": "", "role": "viewer"}, "displayName: '' is no name"),
+            ({"displayName": "", "role": "viewer"}, "displayName: '' is not a name"),
             ({"displayName": "a\nb", "role": "viewer"}, "displayName: "),
-            ({"displayName": "x", "role": "king"}, "role: 'king' is no role; use one of viewer, worker, editor"),
-            ({"displayName": "x", "role": "viewer", "project": "a b"}, "project: 'a b' is no valid id"),
+            ({"displayName": "x", "role": "king"}, "role: 'king' is not a role; use one of viewer, worker, editor"),
+            ({"displayName": "x", "role": "viewer", "project": "a b"}, "project: 'a b' is not a valid id"),
             ({"displayName": "x", "role": "operator", "project": "p"}, "role: operator is a role on the whole server"),
             ({"displayName": "x", "role": "viewer", "lifetime": "-1s"}, "lifetime: -1.0 seconds"),
         ],

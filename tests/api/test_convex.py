@@ -199,8 +199,8 @@ class TestBadInput:
         [
             (
                 {"learningRateParameterName": "lr"},
-                "studySpec.convexAutomatedStoppingSpec.learningRateParameterName: 'lr' is no numeric parameter of the "
-                "study; it has 'x'",
+                "studySpec.convexAutomatedStoppingSpec.learningRateParameterName: 'lr' is not a numeric parameter of "
+                "the study; it has 'x'",
             ),
             ({"maxStepCount": "0"}, "studySpec.convexAutomatedStoppingSpec.maxStepCount: 0 is below 1"),
             ({"minStepCount": "-1"}, "studySpec.convexAutomatedStoppingSpec.minStepCount: -1 is below 0"),

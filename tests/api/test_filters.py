@@ -106,5 +106,5 @@ def test_tags_and_notes_are_columns(api, study):
 def test_a_wrong_filter_is_named(api, study):
     error = api.get("/studies/s/trials?filter=lr<1", 400)["error"]
     assert error["status"] == "INVALID_ARGUMENT"
-    assert error["message"].startswith("filter: 'lr' at character 1 is no column; the columns are trial, state")
+    assert error["message"].startswith("filter: 'lr' at character 1 is not a column; the columns are trial, state")
     assert "orderBy: there is no column 'lr'" in api.get("/studies/s/trials?orderBy=lr", 400)["error"]["message"]

@@ -107,7 +107,7 @@ def test_a_prior_that_cannot_be_is_refused(
 def test_a_prior_of_an_unknown_parameter_is_refused(api: Api, make_study: Callable[..., str]) -> None:
     study = make_study(parameters=PARAMETERS)
     message = api.refused(f"{study}:setPriors", {"priors": [{"parameterId": "depth", "values": [1]}]})
-    assert "'depth' is no parameter of the study" in message
+    assert "'depth' is not a parameter of the study" in message
     message = api.refused(f"{study}:setPriors", {"priors": [{"parameterId": "units", "values": [10]}]})
     assert "units" in message
     assert "1 to 9" in message

@@ -129,7 +129,7 @@ def test_a_call_gets_as_many_as_it_asks_for_though_some_are_filled_in(api, make_
 def test_what_cannot_be_is_refused(api, make_study):
     make_study(parameters=[*NUMBERS[:1], KIND])
     child = {"parameters": [{"parameterId": "rate", "value": 0.5}]}
-    assert "'rate' is no active parameter" in api.refused("/studies/s/trials", child)
+    assert "'rate' is not an active parameter" in api.refused("/studies/s/trials", child)
     beyond = {"parameters": [{"parameterId": "x", "value": 2}]}
     assert "x" in api.refused("/studies/s/trials", beyond)
     result = {"state": "SUCCEEDED", "finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}}

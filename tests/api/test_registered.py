@@ -73,7 +73,7 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(api, spec):
     assert message.startswith("studySpec.algorithm: NOT_IMPORTED (no_such_package:Anything) cannot be loaded")
     options = {"algorithm": "BEST_CURVE", "algorithmOptions": {"depth": 3}}
     message = api.refused("/studies", {"studyId": "s", "studySpec": {**spec, **options}})
-    assert message == "studySpec.algorithmOptions: 'depth' is no option of BEST_CURVE; it has none"
+    assert message == "studySpec.algorithmOptions: 'depth' is not an option of BEST_CURVE; it has none"
 
 
 def test_one_that_would_run_in_the_servers_transactions_is_refused(api, spec):

@@ -270,7 +270,7 @@ def test_a_search_space_grows_but_never_changes(api, study):
         ),
         (
             {"algorithm": "RANDOM_SEARCH", "algorithmOptions": {"beta": 1}},
-            "studySpec.algorithmOptions: 'beta' is no option of RANDOM_SEARCH; it has none",
+            "studySpec.algorithmOptions: 'beta' is not an option of RANDOM_SEARCH; it has none",
         ),
         ({"maxAttempts": 0}, "studySpec.maxAttempts: 0 is not from 1 to 1000"),
         (
@@ -324,7 +324,7 @@ def test_a_bad_spec_is_refused_by_the_name_of_the_field(api, spec, change, messa
 
 
 def test_bad_names_are_refused(api, spec):
-    assert "study: 'a b' is no valid id" in api.refused("/studies", {"studyId": "a b", "studySpec": spec})
-    assert "study: '..' is no valid id" in api.refused("/studies", {"studyId": "..", "studySpec": spec})
+    assert "study: 'a b' is not a valid id" in api.refused("/studies", {"studyId": "a b", "studySpec": spec})
+    assert "study: '..' is not a valid id" in api.refused("/studies", {"studyId": "..", "studySpec": spec})
     message = api.refused("/studies", {"displayName": "x" * 257, "studySpec": spec})
     assert "displayName: 257 characters; 256 are allowed" in message

@@ -113,7 +113,7 @@ class TestSuggest:
             ({"suggestionCount": 1}, "clientId: '' is not 1 to 256 characters long"),
             ({"clientId": "w"}, "suggestionCount: 0 is not from 1 to 1000"),
             ({"clientId": "w", "suggestionCount": 1001}, "suggestionCount: 1001 is not from 1 to 1000"),
-            ({"clientId": "w", "suggestionCount": "few"}, "suggestionCount: 'few' is no integer"),
+            ({"clientId": "w", "suggestionCount": "few"}, "suggestionCount: 'few' is not an integer"),
             ({"clientId": "w", "suggestionCount": 1, "requestId": "x" * 129}, "requestId: "),
         ],
     )
@@ -124,15 +124,15 @@ class TestSuggest:
     @pytest.mark.parametrize(
         ("body", "message"),
         [
-            ([1], "the body: [1] is no object"),
-            ("few", "the body: 'few' is no object"),
-            ({"suggestionCount": 1.5}, "suggestionCount: 1.5 is no integer"),
+            ([1], "the body: [1] is not an object"),
+            ("few", "the body: 'few' is not an object"),
+            ({"suggestionCount": 1.5}, "suggestionCount: 1.5 is not an integer"),
             ({"suggestionCount": 2**40}, f"suggestionCount: {2**40} is above {2**31 - 1}"),
             ({"suggestionCount": "9" * 5000}, "is too large"),
-            ({"suggestionCount": True}, "suggestionCount: True is no number"),
-            ({"clientId": 3}, "clientId: 3 is no text"),
-            ({"contexts": {}}, "contexts: {} is no list"),
-            ({"contexts": ["a"]}, "contexts[0]: 'a' is no object"),
+            ({"suggestionCount": True}, "suggestionCount: True is not a number"),
+            ({"clientId": 3}, "clientId: 3 is not text"),
+            ({"contexts": {}}, "contexts: {} is not a list"),
+            ({"contexts": ["a"]}, "contexts[0]: 'a' is not an object"),
             ({"requestId": "x" * 129}, "requestId: has more than 128 characters, which are allowed"),
         ],
     )
@@ -231,7 +231,7 @@ class TestMeasure:
             ({"measurement": {"metrics": [{"metricId": "a"}, {"metricId": "a"}]}}, "'a' appears twice"),
             ({"measurement": measurement(1, -1)}, "measurement.stepCount: -1 is below 0"),
             ({"measurement": measurement(1, elapsedDuration="-1s")}, "measurement.elapsedDuration: -1.0 is below 0"),
-            ({"measurement": measurement(1, elapsedDuration="soon")}, "'soon' is no duration"),
+            ({"measurement": measurement(1, elapsedDuration="soon")}, "'soon' is not a duration"),
             ({"measurement": measurement("high")}, "measurement.metrics[0].value: "),
         ],
     )
@@ -351,7 +351,10 @@ class TestCreate:
         ("body", "message"),
         [
             ({"parameters": [{"parameterId": "x", "value": 2}]}, "parameters['x']: 2 is not a number from 0.0 to 1.0"),
-            ({"parameters": [{"parameterId": "x", "value": 0}, {"parameterId": "y", "value": 0}]}, "'y' is no active"),
+            (
+                {"parameters": [{"parameterId": "x", "value": 0}, {"parameterId": "y", "value": 0}]},
+                "'y' is not an active",
+            ),
             ({"parameters": [{"parameterId": "x", "value": 0}] * 2}, "'x' appears twice"),
             (
                 {"parameters": [{"parameterId": "x", "value": 0}], "state": 4},

@@ -63,9 +63,9 @@ def test_a_client_that_does_not_say_leaves_the_parameters(api, trial):
     ("used", "message"),
     [
         (listed(kind=0.2), "parameters['kind']: 0.2 is none of"),
-        (listed(kind=0.1, depth=2), "'depth' is no active parameter"),
+        (listed(kind=0.1, depth=2), "'depth' is not an active parameter"),
         (listed(kind=0.3, depth=9), "parameters['depth']: 9 is not an integer"),
-        (listed(other=1), "'other' is no active parameter"),
+        (listed(other=1), "'other' is not an active parameter"),
         (listed(kind=0.1) + listed(kind=0.3), "kind"),
     ],
 )

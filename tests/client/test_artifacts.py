@@ -125,6 +125,6 @@ def test_what_cannot_be_read_or_written_here_is_said(server_url: str, tmp_path: 
         trial.artifacts.save("a", source)
         with pytest.raises(FileNotFoundError):
             trial.artifacts.load("a", tmp_path / "no folder" / "b")
-        with pytest.raises(dodona.InvalidArgument, match="no valid id"):
+        with pytest.raises(dodona.InvalidArgument, match="not a valid id"):
             trial.artifacts.save("a name", source)
         trial.complete(1.0)

@@ -26,5 +26,5 @@ def test_a_number_that_is_told_counts_first(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("told", ["many", "-1", "nan", "10000"])
 def test_what_is_no_number_of_gpus(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
     monkeypatch.setenv(COUNT, told)
-    with pytest.raises(ValueError, match=f"DODONA_GPUS='{told}' is no number of GPUs; write 1, 4 or 0.25"):
+    with pytest.raises(ValueError, match=f"DODONA_GPUS='{told}' is not a number of GPUs; write 1, 4 or 0.25"):
         gpus()

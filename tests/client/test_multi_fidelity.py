@@ -160,7 +160,7 @@ def test_a_dead_worker_keeps_nobody_waiting(client: Client, server_url: str, alg
     [
         ("asha", {"min_resource": 20, "max_resource": 9}, "min_resource.*20 is not a whole number from 1 to 9"),
         ("successive_halving", {"reduction_factor": 1}, "reduction_factor.*1 is not a whole number from 2"),
-        ("asha", {"rungs": 2}, "'rungs' is no option of ASHA"),
+        ("asha", {"rungs": 2}, "'rungs' is not an option of ASHA"),
     ],
 )
 def test_rungs_that_cannot_be_are_refused(

@@ -95,6 +95,6 @@ def test_an_artifact_is_no_folder(server_url: str, name: str) -> None:
     study = Client(server_url).create_study("s", SPACE, goal="minimize")
     with study.ask() as trial:
         for call in (trial.artifacts.find, trial.artifacts.delete):
-            with pytest.raises(DodonaError, match="no valid id"):
+            with pytest.raises(DodonaError, match="not a valid id"):
                 call(name)
         trial.fail("nothing to see")

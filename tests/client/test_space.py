@@ -111,12 +111,12 @@ def test_numpy_numbers_are_taken() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"lr": 3.0}, "parameter 'lr': 3.0 is no number from 1e-05 to 0.1"),
-        ({"lr": "3"}, "parameter 'lr': '3' is no number from 1e-05 to 0.1"),
-        ({"lr": None}, "parameter 'lr': None is no number"),
-        ({"layers": 1.5}, "parameter 'layers': 1.5 is no integer from 1 to 4"),
-        ({"layers": True}, "parameter 'layers': True is no integer from 1 to 4"),
-        ({"layers": math.inf}, "parameter 'layers': inf is no integer from 1 to 4"),
+        ({"lr": 3.0}, "parameter 'lr': 3.0 is not a number from 1e-05 to 0.1"),
+        ({"lr": "3"}, "parameter 'lr': '3' is not a number from 1e-05 to 0.1"),
+        ({"lr": None}, "parameter 'lr': None is not a number"),
+        ({"layers": 1.5}, "parameter 'layers': 1.5 is not an integer from 1 to 4"),
+        ({"layers": True}, "parameter 'layers': True is not an integer from 1 to 4"),
+        ({"layers": math.inf}, "parameter 'layers': inf is not an integer from 1 to 4"),
         ({"optimizer": "adamw"}, "parameter 'optimizer': 'adamw' is none of 'adam', 'sgd'"),
         ({"batch": 48}, "parameter 'batch': 48 is none of 16, 32, 64"),
         ({"augment": "yes"}, "parameter 'augment': 'yes' is neither True nor False"),
@@ -138,29 +138,29 @@ def test_children_follow_the_default_of_a_parent_that_is_left_out() -> None:
     ("declare", "message"),
     [
         (lambda: Float(1, 0), r"Float\(min=1, max=0.*: min 1 is above max 0"),
-        (lambda: Float(0, math.inf), "inf is no finite number"),
-        (lambda: Float("0", 1), "'0' is no finite number"),  # type: ignore[arg-type]
+        (lambda: Float(0, math.inf), "inf is not a finite number"),
+        (lambda: Float("0", 1), "'0' is not a finite number"),  # type: ignore[arg-type]
         (lambda: Float(0, 1, scale="log"), "0 cannot be on a logarithmic scale"),
         (lambda: Float(0, 1, scale="cubic"), "scale 'cubic' is none of 'linear', 'log', 'reverse_log'"),  # type: ignore[arg-type]
-        (lambda: Float(0, 1, default=2), "2 is no number from 0.0 to 1.0"),
-        (lambda: Int(0, 1.5), "1.5 is no integer; use Float"),  # type: ignore[arg-type]
-        (lambda: Int(0, 9, children={10: {"x": Int(0, 1)}}), "10 is no integer from 0 to 9"),
+        (lambda: Float(0, 1, default=2), "2 is not a number from 0.0 to 1.0"),
+        (lambda: Int(0, 1.5), "1.5 is not an integer; use Float"),  # type: ignore[arg-type]
+        (lambda: Int(0, 9, children={10: {"x": Int(0, 1)}}), "10 is not an integer from 0 to 9"),
         (lambda: Int(0, 9, children={(): {"x": Int(0, 1)}}), "children under an empty tuple"),
         (lambda: Categorical([]), "the list is empty"),
         (lambda: Categorical(["a", "a"]), "'a' appears twice"),
         (lambda: Categorical("adam"), "'adam' is one string; write a list"),
-        (lambda: Categorical([1, 2]), "1 is no string; use Discrete for numbers"),  # type: ignore[list-item]
+        (lambda: Categorical([1, 2]), "1 is not a string; use Discrete for numbers"),  # type: ignore[list-item]
         (lambda: Categorical([True, False]), "Boolean for True and False"),  # type: ignore[list-item]
         (lambda: Categorical(["a"], default="b"), "'b' is none of 'a'"),
         (lambda: Categorical(["a"], children={"b": {"x": Int(0, 1)}}), "'b' is none of 'a'"),
         (lambda: Categorical(["a"], children={"a": {"x": 3}}), "parameter 'x' is 3; write it as Float"),  # type: ignore[dict-item]
-        (lambda: Discrete(["a"]), "'a' is no finite number; use Categorical"),  # type: ignore[list-item]
+        (lambda: Discrete(["a"]), "'a' is not a finite number; use Categorical"),  # type: ignore[list-item]
         (lambda: Discrete([0, 1], scale="log"), "0 cannot be on a logarithmic scale"),
         (lambda: Discrete([1, 1.0]), "1.0 appears twice"),
         (lambda: Discrete([1, 2], default=3), "3 is none of 1, 2"),
         (lambda: Boolean(default="yes"), "'yes' is neither True nor False"),  # type: ignore[arg-type]
         (lambda: specs_of({"x": (0, 1)}), r"parameter 'x' is \(0, 1\); write it as Float"),  # type: ignore[dict-item]
-        (lambda: specs_of({3: Int(0, 1)}), "3 is no name of a parameter"),  # type: ignore[dict-item]
+        (lambda: specs_of({3: Int(0, 1)}), "3 is not a name of a parameter"),  # type: ignore[dict-item]
     ],
 )
 def test_a_wrong_declaration_is_refused_where_it_is_written(declare: Any, message: str) -> None:
@@ -273,7 +273,7 @@ def test_a_prior_is_checked_like_a_value():
     flip = Boolean(prior=near(True))
     assert space_of(specs_of({"flip": flip})) == {"flip": flip}
     assert Int(1, 9, prior=near(3.0)).prior == near(3)
-    with pytest.raises(ValueError, match=r"2 is no number from 0\.0 to 1\.0"):
+    with pytest.raises(ValueError, match=r"2 is not a number from 0\.0 to 1\.0"):
         Float(0, 1, prior=near(2))
     with pytest.raises(ValueError, match=r"write dodona\.near\(0\.5\)"):
         Float(0, 1, prior=0.5)

@@ -172,7 +172,7 @@ def test_a_trial_is_queued_or_told() -> None:
     assert "state" not in queued
     assert told["state"] == "SUCCEEDED"
     assert told["finalMeasurement"]["metrics"] == [{"metricId": "objective", "value": 0.25}]
-    with pytest.raises(ValueError, match=r"parameter 'x': 2 is no number from 0.0 to 1.0"):
+    with pytest.raises(ValueError, match=r"parameter 'x': 2 is not a number from 0.0 to 1.0"):
         study.add_trial({"x": 2})
 
 

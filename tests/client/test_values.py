@@ -62,7 +62,7 @@ def test_what_is_no_number_is_refused_by_all_kinds_of_number(value: Any) -> None
         lambda: Int(0, value),
         lambda: Discrete([1, value]),
     ):
-        with pytest.raises(ValueError, match="no finite number"):
+        with pytest.raises(ValueError, match="not a finite number"):
             declare()
 
 
@@ -118,7 +118,7 @@ def test_a_result_that_is_no_number_is_refused_where_it_is_written(study: Study,
         lambda: trial.complete({"objective": value}),
         lambda: study.add_trial({"flag": True}, value),
     ):
-        with pytest.raises(ValueError, match=r"metric 'objective': .*(is no number|is beyond what)"):
+        with pytest.raises(ValueError, match=r"metric 'objective': .*(is not a number|is beyond what)"):
             tell()
     trial.report(np.float32(0.5), step=np.int64(1))
     trial.report(Decimal("0.25"), step=2)
@@ -133,7 +133,7 @@ def test_a_step_is_a_whole_number(study: Study, step: Any) -> None:
     study.add_trial({"flag": True})
     trial = study.ask()
     for tell in (lambda: trial.report(1.0, step=step), lambda: trial.complete(1.0, step=step)):
-        with pytest.raises(ValueError, match=f"step: .* is no integer from 0 to {2**63 - 1}"):
+        with pytest.raises(ValueError, match=f"step: .* is not an integer from 0 to {2**63 - 1}"):
             tell()
 
 
@@ -142,20 +142,20 @@ def test_a_number_that_the_wire_cannot_hold_is_refused_in_our_words(client: Clie
     with pytest.raises(ValueError, match="does not fit into 64 bits"):
         Int(0, 2**63)
     for name, value in (("max_trials", 2**31), ("max_trials", "20"), ("seed", 2**63), ("seed", 1.5), ("seed", True)):
-        with pytest.raises(ValueError, match=f"^{name}: .* is no integer from -"):
+        with pytest.raises(ValueError, match=f"^{name}: .* is not an integer from -"):
             client.create_study("g", space, goal="minimize", **{name: value})
-    with pytest.raises(ValueError, match=r"max_trials: .* is no integer"):
+    with pytest.raises(ValueError, match=r"max_trials: .* is not an integer"):
         study.set_max_trials(2**31)
-    with pytest.raises(ValueError, match=r"number: .* is no integer"):
+    with pytest.raises(ValueError, match=r"number: .* is not an integer"):
         study.trial(2**63)
-    with pytest.raises(ValueError, match="that is too long to be shown is no number"):
+    with pytest.raises(ValueError, match="that is too long to be shown is not a number"):
         Float(0, 1).check(10**5000)
-    with pytest.raises(ValueError, match="n: 0 is no integer from 1"):
+    with pytest.raises(ValueError, match="n: 0 is not an integer from 1"):
         study.best_trials(0)
 
 
 def test_a_spec_that_is_none_is_named_without_words_from_inside(client: Client) -> None:
-    with pytest.raises(ValueError, match=r"^spec: 3 is no object$"):
+    with pytest.raises(ValueError, match=r"^spec: 3 is not an object$"):
         client.create_study("g", spec=3)  # type: ignore[arg-type]
     metrics = [{"metricId": "loss"}]
     stopping = {"maxNumTrials": 2**40}
@@ -169,5 +169,5 @@ def test_a_spec_that_is_none_is_named_without_words_from_inside(client: Client) 
 
 
 def test_the_wire_takes_no_numpy_boolean_for_a_number() -> None:
-    with pytest.raises(ValueError, match="no number"):
+    with pytest.raises(ValueError, match="not a number"):
         vertex.Measurement.model_validate({"metrics": [{"metricId": "loss", "value": np.bool_(True)}]})

@@ -61,7 +61,7 @@ def test_plain_names_are_columns_too(cli: Callable[..., Result], study: dodona.S
         ("loss\n1\n", "has no column of a parameter: its columns are loss"),
         ("", "has no column of a metric: its columns are none"),
         ("x,kind,flip,loss\n0.5,a,true,1\n0.5,a,maybe,1\n", "line 3: flip=maybe: use true or false"),
-        ("x,kind,flip,loss\n2,a,true,1\n", "line 2: parameter 'x': 2.0 is no number from 0.0 to 1.0"),
+        ("x,kind,flip,loss\n2,a,true,1\n", "line 2: parameter 'x': 2.0 is not a number from 0.0 to 1.0"),
         ("x,kind,flip,loss\n0.5,a,true,low\n", "line 2: loss=low: use a number"),
     ],
 )

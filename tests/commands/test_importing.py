@@ -28,7 +28,7 @@ def refused(folder: Path) -> str:
 
 def test_the_folder_is_looked_for_before_tensorflow_is_loaded(tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
-    assert refused(nowhere).strip() == f"dodona: {nowhere} is no project of KerasTuner: it has no oracle.json"
+    assert refused(nowhere).strip() == f"dodona: {nowhere} is not a project of KerasTuner: it has no oracle.json"
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "oracle.json").touch()
     assert refused(tmp_path).strip().endswith(f"it has no oracle.json; do you mean {tmp_path / 'project'}?")

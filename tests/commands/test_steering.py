@@ -107,9 +107,9 @@ def test_the_wanted_workers_are_set_shown_and_removed(cli: Cli, study: dodona.St
     ("arguments", "words"),
     [
         ((), "nothing to change"),
-        (("--max-trials", "many"), "'many' is no number of trials"),
-        (("--workers", "many"), "'many' is no number of workers"),
-        (("--max-time", "12 parsecs"), "'12 parsecs' is no duration"),
+        (("--max-trials", "many"), "'many' is not a number of trials"),
+        (("--workers", "many"), "'many' is not a number of workers"),
+        (("--max-time", "12 parsecs"), "'12 parsecs' is not a duration"),
         (("--stopping", "guess"), "early_stopping is 'guess'"),
     ],
 )
@@ -126,7 +126,7 @@ def test_trials_are_filtered_and_sorted(cli: Cli, study: dodona.Study) -> None:
     assert [one.number for one in study.trials(filter="acc > 0.6", order_by="acc desc")] == [1, 3]
     refused = cli("trials", "list", "digits", "--filter", "lr > 0.6")
     assert refused.exit_code == 1
-    assert "'lr' at character 1 is no column" in refused.stderr
+    assert "'lr' at character 1 is not a column" in refused.stderr
 
 
 def test_a_trial_is_watched_to_its_end(cli: Cli, study: dodona.Study) -> None:

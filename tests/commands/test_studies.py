@@ -87,7 +87,7 @@ def test_hints_are_set_shown_and_removed(cli: Callable[..., Result], study: dodo
     assert study.space["flip"].prior == dodona.near(True, sure="vaguely")
     assert len(lines(cli("studies", "hint", "digits", "--remove", "flip", "--remove", "momentum"))) == 2
     assert "best near 64 or 128 (fairly)" in cli("studies", "show", "digits").stdout
-    for wrong, reason in (("rate", "is no NAME=VALUE"), ("rate=7", "7"), ("depth=1", "'depth' is no parameter")):
+    for wrong, reason in (("rate", "is not a NAME=VALUE"), ("rate=7", "7"), ("depth=1", "'depth' is not a parameter")):
         refused = cli("studies", "hint", "digits", wrong)
         assert refused.exit_code != 0
         assert reason in refused.stderr
@@ -116,7 +116,7 @@ def test_the_client_returns_a_report(study: dodona.Study, tmp_path: Path) -> Non
     values = re.search(r"parameters = (\{.*?\n\})", text, re.DOTALL)
     assert values is not None
     assert ast.literal_eval(values[1]) == study.trial(1).parameters
-    with pytest.raises(ValueError, match="'pdf' is no format of a report; use html, md"):
+    with pytest.raises(ValueError, match="'pdf' is not a format of a report; use html, md"):
         study.report(format="pdf")  # type: ignore[arg-type]
 
 
@@ -149,7 +149,7 @@ def test_a_study_is_shown_and_created_again_from_its_json(
     file.write_text('{"studySpec": 3}')
     refused = cli("studies", "create", file)
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert refused.stderr.startswith(f"dodona: {file} is no study: studySpec")
+    assert refused.stderr.startswith(f"dodona: {file} is not a study: studySpec")
 
 
 def test_a_study_learns_from_earlier_ones_and_says_so(
@@ -272,10 +272,10 @@ def test_trials_are_queued_stopped_retried_and_deleted(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        (["rate"], "'rate' is no NAME=VALUE"),
-        (["rat=1"], "'rat' is no parameter of digits; they are rate, units, kind, flip, size, momentum"),
+        (["rate"], "'rate' is not a NAME=VALUE"),
+        (["rat=1"], "'rat' is not a parameter of digits; they are rate, units, kind, flip, size, momentum"),
         (["flip=perhaps"], "flip=perhaps: use true or false"),
-        (["units=1000"], "parameter 'units': 1000 is no integer from 8 to 256"),
+        (["units=1000"], "parameter 'units': 1000 is not an integer from 8 to 256"),
     ],
 )
 def test_wrong_values_are_named(cli: Callable[..., Result], study: dodona.Study, values: list[str], words: str) -> None:
@@ -296,7 +296,7 @@ def test_an_export_has_the_format_of_its_name(
     assert (tmp_path / "digits.parquet").read_bytes()[:4] == b"PAR1"
     refused = cli("export", "digits", "-o", "all.txt")
     assert (refused.exit_code, refused.stderr) == (
-        2, "dodona: 'txt' is no format of an export; use csv, jsonl, parquet\n",
+        2, "dodona: 'txt' is not a format of an export; use csv, jsonl, parquet\n",
     )  # fmt: skip
     assert sorted(file.name for file in tmp_path.iterdir()) == ["all.jsonl", "digits.csv", "digits.parquet"]
 

@@ -99,7 +99,7 @@ def test_check_gives_each_value_its_type_and_fills_in_defaults():
         ({"optimizer": "none", "layers": 4, "batch": 32}, r"parameters\['layers'\]: 4 is not an integer from 1 to 3"),
         ({"optimizer": "none", "layers": True, "batch": 32}, r"parameters\['layers'\]: True is not an integer"),
         ({"optimizer": "none", "layers": 1.5, "batch": 32}, r"parameters\['layers'\]: 1.5 is not an integer"),
-        ({"optimizer": "none", "layers": 1, "batch": 32, "rate": 0.1}, "parameters: 'rate' is no active parameter"),
+        ({"optimizer": "none", "layers": 1, "batch": 32, "rate": 0.1}, "parameters: 'rate' is not an active parameter"),
     ],
 )
 def test_check_says_what_is_wrong_with_a_point(values, message):
@@ -144,7 +144,7 @@ def test_a_restricted_space_holds_the_fixed_values_and_nothing_that_the_whole_do
 
 
 def test_restricting_to_what_is_not_there_is_refused():
-    with pytest.raises(InvalidArgument, match="'nothing' is no parameter of the study"):
+    with pytest.raises(InvalidArgument, match="'nothing' is not a parameter of the study"):
         SPACE.restrict({"nothing": 1})
     with pytest.raises(InvalidArgument, match=r"parameters\['layers'\]: 9 is not an integer from 1 to 3"):
         SPACE.restrict({"layers": 9})

@@ -159,7 +159,7 @@ def test_a_result_that_is_no_number(tune: Tune, study: Callable[[], Study], bad:
     bad_one, good_one = study().trials()
     assert bad_one.state == "INFEASIBLE"
     assert str(bad) in (bad_one.infeasible_reason or "").lower()
-    assert good_one.state == "SUCCEEDED", "NaN in what is no objective harms nobody"
+    assert good_one.state == "SUCCEEDED", "NaN in what is not an objective harms nobody"
     assert tuner.oracle.get_best_trials()[0].trial_id == "2"
 
 

@@ -139,7 +139,7 @@ def test_weights_come_along(client: Client, server_url: str, tmp_path: Path) -> 
 
 class TestErrors:
     def test_a_folder_that_is_no_project(self, project: Path, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match=r"is no project of KerasTuner: it has no oracle\.json$"):
+        with pytest.raises(ValueError, match=r"is not a project of KerasTuner: it has no oracle\.json$"):
             import_project(tmp_path)
         with pytest.raises(ValueError, match=r"it has no oracle\.json; did you mean .*old\?"):
             import_project(project.parent)
@@ -182,7 +182,7 @@ def test_the_command(project: Path, client: Client, server_url: str, tmp_path: P
     assert len(client.get_study("by command").trials()) == 10
     refused = run(app, ["keras-tuner", str(tmp_path)])
     assert refused.exit_code == 2
-    assert "is no project of KerasTuner" in refused.output
+    assert "is not a project of KerasTuner" in refused.output
 
 
 def test_infeasible_trials_can_be_added(client: Client) -> None:

@@ -148,7 +148,7 @@ def test_parameters_that_others_made_are_read_by_their_kind(wire: dict[str, Any]
 
 
 def test_what_cannot_be_tuned_is_named() -> None:
-    with pytest.raises(TypeError, match="is no Float, Int, Choice, Boolean or Fixed"):
+    with pytest.raises(TypeError, match="is not a Float, Int, Choice, Boolean or Fixed"):
         spec_of(HyperParameter("x"), position=0)
 
 

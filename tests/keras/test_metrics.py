@@ -411,7 +411,9 @@ def test_an_objective_that_is_no_number_fails_its_trial_alone(tune: Tune, study:
     tune(tuner=Tuner, objective="loss", max_trials=4, max_consecutive_failed_trials=4).search(verbose=0)
     assert [record.state for record in study().trials()] == ["INFEASIBLE"] * 3 + ["SUCCEEDED"]
     reason = study().trials()[0].infeasible_reason or ""
-    assert "the objective loss in the returned dictionary from Tuner.run_trial() is None, which is no number" in reason
+    assert (
+        "the objective loss in the returned dictionary from Tuner.run_trial() is None, which is not a number" in reason
+    )
 
 
 def test_a_part_of_the_objective_that_is_no_number(tune: Tune, study: Callable[[], Study]) -> None:

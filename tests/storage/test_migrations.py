@@ -203,6 +203,6 @@ def test_a_database_that_cannot_be_used_is_one_clear_line(url, message):
 
 def test_a_file_that_is_no_database_is_one_clear_line(tmp_path):
     path = tmp_path / "text.db"
-    path.write_text("this is no database, however long it is " * 50)
+    path.write_text("this is not a database, however long it is " * 50)
     with pytest.raises(StoreUnusable, match="cannot be opened: file is not a database"):
         open_store(f"sqlite:///{path}")

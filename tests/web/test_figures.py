@@ -143,7 +143,7 @@ def test_what_cannot_be_compared_is_told(site: Site) -> None:
     assert "Select two or more studies" in site.page("/compare").text
     assert "Select two or more studies" in site.page("/compare?study=p/l/one").text
     assert "cannot be compared" in site.page("/compare?study=p/l/one&study=p/l/two").text
-    assert "is no path of a study" in site.page("/compare?study=one", 404).text
+    assert "is not a path of a study" in site.page("/compare?study=one", 404).text
     assert "12 at most" in site.page("/compare?" + "&".join(f"study=p/l/{index}" for index in range(13)), 404).text
 
 

@@ -326,7 +326,7 @@ def test_many_measurements_are_thinned(site: Site, monkeypatch: pytest.MonkeyPat
         ("/studies/p/l/none", "projects/p/locations/l/studies/none does not exist"),
         ("/studies/p/l/mnist/trials/7", "projects/p/locations/l/studies/mnist/trials/7 does not exist"),
         ("/studies/p/l/mnist/trials/seven", "trials are numbered from 1 on"),
-        ("/studies/p/l/a%20b", "'a b' is no valid id"),
+        ("/studies/p/l/a%20b", "'a b' is not a valid id"),
         ("/studies/p", "there is no page at /studies/p"),
         ("/static/0/secret.txt", "there is no file secret.txt"),
     ],

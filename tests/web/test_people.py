@@ -41,7 +41,7 @@ class TestTrials:
 
     def test_a_wrong_filter_is_said_beside_its_field(self, filled: Site) -> None:
         page = filled.page("/studies/p/l/mnist?filter=lr+%3C+1")
-        assert "'lr' at character 1 is no column; the columns are trial, state" in page.text
+        assert "'lr' at character 1 is not a column; the columns are trial, state" in page.text
         assert page.listed == [5, 4, 3, 2, 1]
 
     def test_come_in_pages_of_the_filter(self, filled: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ async def answer(api: App, project: str, calls: Set[str], scope: Scope, receive:
     """Answer one request of an assistant.
 
     Args:
-        api: the server's API; whoever makes the request makes the calls of the tools too.
+        api: the server's API; the tools' calls are made in the name of the request's caller.
         project: the project of the studies.
         calls: the calls of the API that the caller may make in the project.
         scope: of the request.

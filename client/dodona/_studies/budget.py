@@ -62,7 +62,7 @@ def _end(seconds: object, deadline: object) -> vertex.StudyTimeConstraint | None
     if deadline is None:
         return None
     if not isinstance(deadline, datetime):
-        raise ValueError(f"deadline={deadline!r} is no datetime")
+        raise ValueError(f"deadline={deadline!r} is not a datetime")
     return vertex.StudyTimeConstraint(end_time=deadline.astimezone())
 
 

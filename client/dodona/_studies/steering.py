@@ -191,11 +191,11 @@ class Steering(Addressed):
 
     @property
     def wanted_workers(self) -> int | None:
-        """How many workers the study shall have; None if those who start workers choose."""
+        """How many workers the study should have; None if `dodona run` chooses."""
         return self.wire.wanted_workers
 
     def set_wanted_workers(self, count: int | None) -> None:
-        """Set how many workers the study shall have; `dodona run` starts and stops workers to follow the number.
+        """Set how many workers the study should have; `dodona run` starts and stops workers to follow the number.
 
         Args:
             count: the number, of all machines together; None leaves it to `dodona run`.
@@ -243,7 +243,7 @@ class Steering(Addressed):
         target = Path(path)
         wanted = format or target.suffix.removeprefix(".").lower()
         if wanted not in FORMATS:
-            raise ValueError(f"{wanted!r} is no format of an export; use {', '.join(FORMATS)}")
+            raise ValueError(f"{wanted!r} is not a format of an export; use {', '.join(FORMATS)}")
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}")
         try:
             with temporary.open("xb") as file:
@@ -276,7 +276,7 @@ class Steering(Addressed):
         suffix = "" if path is None else Path(path).suffix.removeprefix(".").lower()
         wanted = format or (suffix if suffix in REPORT_FORMATS else "html")
         if wanted not in REPORT_FORMATS:
-            raise ValueError(f"{wanted!r} is no format of a report; use {', '.join(REPORT_FORMATS)}")
+            raise ValueError(f"{wanted!r} is not a format of a report; use {', '.join(REPORT_FORMATS)}")
         pieces: list[str] = []
 
         def receive(response: httpx.Response) -> None:

@@ -24,7 +24,7 @@ def gpus() -> float:
         except ValueError:
             count = -1.0
         if not 0 <= count < 10_000:
-            raise ValueError(f"{COUNT}={told!r} is no number of GPUs; write 1, 4 or 0.25")
+            raise ValueError(f"{COUNT}={told!r} is not a number of GPUs; write 1, 4 or 0.25")
         return count
     visible = os.environ.get(VISIBLE)
     if visible is not None:

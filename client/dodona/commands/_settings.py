@@ -45,7 +45,7 @@ def set_limits(
         typer.Option(help="The rule of early stopping: auto, median, decay_curve, convex, asha, no_progress, or none"),
     ] = None,
     workers: Annotated[
-        str | None, typer.Option(help="How many workers it shall have, which `dodona run` follows, or none")
+        str | None, typer.Option(help="How many workers it should have (`dodona run` follows the number), or none")
     ] = None,
     url: Url = None,
     token: Token = None,

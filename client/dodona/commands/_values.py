@@ -27,7 +27,7 @@ def read_values(study: Study, texts: Mapping[str, str]) -> dict[str, Value]:
     known = all_parameters(study.space)
     for name in texts:
         if name not in known:
-            raise ValueError(f"{name!r} is no parameter of {study.display_name}; they are {', '.join(known)}")
+            raise ValueError(f"{name!r} is not a parameter of {study.display_name}; they are {', '.join(known)}")
     return {name: _value(name, known[name], text) for name, text in texts.items()}
 
 
@@ -45,7 +45,7 @@ def read_priors(study: Study, given: Sequence[str]) -> dict[str, Prior]:
             # A colon may be part of a value.
             values, sure = rest, "fairly"
         if not equals or not values:
-            raise ValueError(f"{text!r} is no NAME=VALUE[,VALUE...][:{'|'.join(get_args(Sure))}]")
+            raise ValueError(f"{text!r} is not a NAME=VALUE[,VALUE...][:{'|'.join(get_args(Sure))}]")
         found = [read_values(study, {name: value})[name] for value in values.split(",")]
         priors[name] = near(*found, sure=cast(Sure, sure))
     return priors
@@ -83,7 +83,7 @@ def limit_of(text: str, what: str = "trials") -> int | None:
     if text == NONE:
         return None
     if not text.strip().isdecimal():
-        raise ValueError(f"{text!r} is no number of {what}; use an integer, or {NONE}")
+        raise ValueError(f"{text!r} is not a number of {what}; use an integer, or {NONE}")
     return int(text)
 
 
@@ -97,7 +97,7 @@ def seconds_of(text: str) -> float | None:
         return None
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no duration; write it as in 90s, 45min, 12h or 3d, or use {NONE}")
+        raise ValueError(f"{text!r} is not a duration; write it as in 90s, 45min, 12h or 3d, or use {NONE}")
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -112,7 +112,7 @@ def moment_of(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no moment; write it as in 2026-12-24T18:00, or use {NONE}") from None
+        raise ValueError(f"{text!r} is not a time; write it as in 2026-12-24T18:00, or use {NONE}") from None
 
 
 def amount_of(text: str, what: str) -> float | None:
@@ -126,7 +126,7 @@ def amount_of(text: str, what: str) -> float | None:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"{what}: {text!r} is no number; use one, or {NONE}") from None
+        raise ValueError(f"{what}: {text!r} is not a number; use one, or {NONE}") from None
 
 
 def change_tags(

@@ -38,7 +38,7 @@ def keras_tuner(
         # Checked first, because TensorFlow takes seconds to load.
         below = sorted(one.parent for one in directory.glob("*/oracle.json"))
         hint = f"; do you mean {below[0]}?" if below else ""
-        give_up(f"{directory} is no project of KerasTuner: it has no oracle.json{hint}", WRONG_USE)
+        give_up(f"{directory} is not a project of KerasTuner: it has no oracle.json{hint}", WRONG_USE)
     with connected(url, token, project) as client:
         try:
             from dodona.keras._importing import import_project

@@ -137,7 +137,7 @@ def create(
         try:
             wire = vertex.CreateStudyRequest.model_validate_json(text)
         except ValidationError as error:
-            give_up(f"{file} is no study: {problem_in(error)}", WRONG_USE)
+            give_up(f"{file} is not a study: {problem_in(error)}", WRONG_USE)
         name = name or wire.display_name
         if not name:
             give_up(f"{file} has no displayName: name the study with --name", WRONG_USE)

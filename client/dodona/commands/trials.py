@@ -225,7 +225,7 @@ def _values_of(study: Study, given: list[str]) -> dict[str, Value]:
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
-            raise ValueError(f"{text!r} is no NAME=VALUE")
+            raise ValueError(f"{text!r} is not a NAME=VALUE")
         texts[name] = value
     return read_values(study, texts)
 

@@ -90,7 +90,7 @@ def _read(directory: Path) -> dict[str, Any]:
     if not path.is_file():
         below = sorted(one.parent for one in directory.glob("*/oracle.json"))
         hint = f"; did you mean {' or '.join(map(str, below))}?" if below else ""
-        raise ValueError(f"{directory} is no project of KerasTuner: it has no oracle.json{hint}")
+        raise ValueError(f"{directory} is not a project of KerasTuner: it has no oracle.json{hint}")
     state = _json(path)
     for field in ("hyperparameters", "seed"):
         if field not in state:

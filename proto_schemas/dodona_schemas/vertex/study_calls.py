@@ -119,7 +119,7 @@ class SetStoppingRuleRequest(StoppingSpecs):
 
 
 class SetWantedWorkersRequest(WireModel):
-    """How many workers the study shall have; without a number, those who start workers choose."""
+    """How many workers the study should have; without a number, the commands that start workers choose."""
 
     wanted_workers: Int32 | None = None
     request_id: str | None = own_request_id()

@@ -103,7 +103,7 @@ def _loaded(name: str) -> Algorithm:
     except Exception as error:
         raise InvalidArgument(f"{name} ({point.value}) cannot be loaded: {error!r}", "algorithm") from error
     if not isinstance(algorithm, Algorithm):
-        raise InvalidArgument(f"{name} ({point.value}) is no subclass of Algorithm", "algorithm")
+        raise InvalidArgument(f"{name} ({point.value}) is not a subclass of Algorithm", "algorithm")
     if algorithm.traits.inline:
         # It would run in the server's transactions, where its errors have no fallback and its work delays everybody.
         raise InvalidArgument(

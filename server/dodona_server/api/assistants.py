@@ -1,7 +1,7 @@
 """Who calls, and the tools of assistants: the Model Context Protocol over HTTP.
 
 The tools are the client's, which an entry point names: no package of the server imports one of the client. They make
-calls of the API in this process as whoever calls, so each call is checked, counted and audited like any other.
+calls of the API in this process in the name of the caller, so each call is checked, counted and audited like any other.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "example": "model.weights.h5",
     },
     "token": {
-        "description": "The token's id, which is no secret",
+        "description": "The token's id, which is not a secret",
         "pattern": "^[0-9a-f]{12}$",
         "example": "0123456789ab",
     },

@@ -155,7 +155,7 @@ class CurveModel:
         """
         highest = self.scores + 2 * self.deviations
         order = np.argsort(-highest, kind="stable")
-        # Whoever can hardly beat the leaders hardly lowers their chances.
+        # A trial that can hardly beat the leaders hardly lowers their chances.
         serious = np.zeros(len(order), bool)
         serious[order[:MOST_RIVALS]] = True
         places = [place for place in order.tolist() if int(self.rivals[place]) in numbers][:most]

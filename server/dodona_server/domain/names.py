@@ -30,7 +30,7 @@ def check_id(value: str, field: str) -> str:
     """
     if not is_id(value):
         raise InvalidArgument(
-            f"{value!r} is no valid id; 1 to 128 letters, digits, '_', '.' and '-' are allowed, but not '.' or '..'",
+            f"{value!r} is not a valid id; 1 to 128 letters, digits, '_', '.' and '-' are allowed, but not '.' or '..'",
             field,
         )
     return value

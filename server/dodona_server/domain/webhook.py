@@ -86,7 +86,7 @@ def check_url(url: str) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isascii() or not url.isprintable() or " " in url or len(url) > MAX_URL_LENGTH:
-        raise InvalidArgument(f"{url[:100]!r} is no URL that begins with https:// or http://", "url")
+        raise InvalidArgument(f"{url[:100]!r} is not a URL that begins with https:// or http://", "url")
     if parts.username or parts.password:
         raise InvalidArgument("the URL may not contain a user or a password", "url")
     return url

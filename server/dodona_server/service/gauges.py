@@ -13,7 +13,7 @@ from dodona_server.storage import gauges
 from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.studies import deleted_studies
 
-# Whoever asks more often gets the same figures, so that metrics never cost the database much.
+# Requests that come more often get the same figures, so that metrics never cost the database much.
 KEPT_SECONDS = 10.0
 
 

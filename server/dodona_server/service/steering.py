@@ -156,7 +156,7 @@ class StudySteering(Changing):
         return await self._run(name, "setStoppingRule", request_id, use_case)
 
     async def set_wanted_workers(self, name: StudyName, count: int | None, request_id: str | None = None) -> Study:
-        """Set how many workers the study shall have and return it; those who start workers follow the number.
+        """Set how many workers the study should have and return it; the commands that start workers follow the number.
 
         Args:
             name: the study.

@@ -1,7 +1,7 @@
 """Answers that open pages share: those that heard of the same change get the same one, which is made once.
 
 A page that asks again because of a change names its mark in a header. Whatever was made for that mark was read after
-the change, so it is as new as the page needs. A request without the header is always answered anew.
+the change, so it is as new as the page needs. A request without the header is always computed again.
 """
 
 from __future__ import annotations

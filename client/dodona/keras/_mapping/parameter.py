@@ -70,7 +70,7 @@ def spec_of(hp: HyperParameter, position: int) -> ParameterSpec:
         case Float() | Int():
             _describe_range(spec, hp)
         case _:
-            raise TypeError(f"{hp!r} is no Float, Int, Choice, Boolean or Fixed; only these can be tuned")
+            raise TypeError(f"{hp!r} is not a Float, Int, Choice, Boolean or Fixed; only these can be tuned")
     # Without a default KerasTuner takes the first value.
     if (isinstance(hp, Float | Int) and hp.default != hp.min_value) or (
         isinstance(hp, Choice) and hp.default != hp.values[0]

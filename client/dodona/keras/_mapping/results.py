@@ -97,7 +97,7 @@ def _missing_value(given: Mapping[Any, Any], objective: Objective, where: str) -
     if name is None:
         return ValueError(f"no epoch in {where} has a number for each of {', '.join(parts)}, the objective")
     value = shortened(words_of(given[name]), 200)
-    return ValueError(f"the objective {name} in {where} is {value}, which is no number")
+    return ValueError(f"the objective {name} in {where} is {value}, which is not a number")
 
 
 def _parts(objective: Objective) -> list[str]:

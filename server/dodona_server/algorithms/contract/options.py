@@ -18,7 +18,7 @@ def check_names(spec: StudySpec, allowed: Collection[str]) -> None:
     for name in spec.algorithm_options:
         if name not in allowed:
             known = ", ".join(sorted(allowed)) or "none"
-            raise InvalidArgument(f"{name!r} is no option of {spec.algorithm}; it has {known}", "algorithm_options")
+            raise InvalidArgument(f"{name!r} is not an option of {spec.algorithm}; it has {known}", "algorithm_options")
 
 
 def no_options(spec: StudySpec) -> None:

@@ -141,7 +141,8 @@ def fidelity_parameter(spec: StudySpec, space: SearchSpace) -> Parameter:
     if name not in possible:
         listed = ", ".join(possible) or "none"
         raise InvalidArgument(
-            f"{name!r} is no numeric parameter without conditions; there are: {listed}", f"algorithm_options.{FIDELITY}"
+            f"{name!r} is not a numeric parameter without conditions; there are: {listed}",
+            f"algorithm_options.{FIDELITY}",
         )
     return possible[str(name)]
 

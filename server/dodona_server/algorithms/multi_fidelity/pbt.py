@@ -188,7 +188,7 @@ def mutable_of(spec: StudySpec, space: SearchSpace) -> Collection[str]:
         if name not in possible:
             listed = ", ".join(possible) or "none"
             raise InvalidArgument(
-                f"{name!r} is no parameter without conditional ones; there are: {listed}",
+                f"{name!r} is not a parameter without conditional ones; there are: {listed}",
                 f"algorithm_options.{MUTABLE}",
             )
     return {str(name) for name in names}

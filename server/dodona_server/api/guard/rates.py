@@ -64,7 +64,7 @@ class Rates:
         """Count a request; return why it is refused and after how many seconds to ask again, or nothing."""
         message, seconds = self._principals.count(principal.name)
         found = _PROJECT.match(path)
-        # Whoever has no role in a project takes nothing of its rate.
+        # A caller without a role in a project uses nothing of its rate.
         if message or not found or not principal.sees(found[1]):
             return message, seconds
         return self._projects.count(found[1])

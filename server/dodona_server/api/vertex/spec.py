@@ -172,7 +172,7 @@ def _check_learning_rate(spec: StudySpec, name: str) -> None:
         numeric = [one.id for _, one in spec.space.walk() if not isinstance(one.kind, Categorical)]
         known = ", ".join(map(repr, numeric[:20])) or "none"
         raise InvalidArgument(
-            f"{name!r} is no numeric parameter of the study; it has {known}", "learning_rate_parameter_name"
+            f"{name!r} is not a numeric parameter of the study; it has {known}", "learning_rate_parameter_name"
         )
 
 

@@ -133,7 +133,7 @@ async def rename_study(study: OfStudy, body: wire.RenameStudyRequest, steering: 
 
 @routes.serve
 async def set_wanted_workers(study: OfStudy, body: wire.SetWantedWorkersRequest, steering: Steering) -> Response:
-    """Set how many workers the study shall have; the commands that start workers follow the number."""
+    """Set how many workers the study should have; the commands that start workers follow the number."""
     return answers.study(await steering.set_wanted_workers(study, body.wanted_workers, body.request_id))
 
 

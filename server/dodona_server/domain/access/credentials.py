@@ -94,7 +94,7 @@ def check_name(name: str, field: str) -> str:
         InvalidArgument: it is empty, too long, or has characters that cannot be shown.
     """
     if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable() or name != name.strip():
-        problem = f"{name[:MAX_NAME_LENGTH]!r} is no name; 1 to {MAX_NAME_LENGTH} printable characters are allowed"
+        problem = f"{name[:MAX_NAME_LENGTH]!r} is not a name; 1 to {MAX_NAME_LENGTH} printable characters are allowed"
         raise InvalidArgument(problem, field)
     return name
 
@@ -108,7 +108,7 @@ def check_role(text: str, project: str) -> Role:
     try:
         role = Role(text.lower())
     except ValueError:
-        raise InvalidArgument(f"{text!r} is no role; use one of {', '.join(Role)}", "role") from None
+        raise InvalidArgument(f"{text!r} is not a role; use one of {', '.join(Role)}", "role") from None
     if role is Role.OPERATOR and project != ALL:
         raise InvalidArgument(f"{role} is a role on the whole server: leave the project out", "role")
     return role

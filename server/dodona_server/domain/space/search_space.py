@@ -95,7 +95,7 @@ class SearchSpace:
         unknown = values.keys() - checked.keys()
         if unknown:
             raise InvalidArgument(
-                f"{min(unknown)!r} is no active parameter; active are {listed(tuple(checked))}",
+                f"{min(unknown)!r} is not an active parameter; active are {listed(tuple(checked))}",
                 "parameters",
             )
         return checked
@@ -111,7 +111,7 @@ class SearchSpace:
             places.setdefault(parameter.id, []).append(parameter)
         unknown = fixed.keys() - places.keys()
         if unknown:
-            raise InvalidArgument(f"{min(unknown)!r} is no parameter of the study", "parameters")
+            raise InvalidArgument(f"{min(unknown)!r} is not a parameter of the study", "parameters")
         for name, value in fixed.items():
             check_any(places[name], value)
         return SearchSpace(tuple(restricted(parameter, fixed) for parameter in self.parameters))

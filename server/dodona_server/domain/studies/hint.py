@@ -51,5 +51,5 @@ def checked_hints(space: SearchSpace, hints: Mapping[str, Hint]) -> dict[str, Hi
                 checked[parameter.id] = Hint(tuple(parameter.kind.check(value) for value in hint.values), hint.sure)
     unknown = hints.keys() - checked.keys()
     if unknown:
-        raise InvalidArgument(f"{min(unknown)!r} is no parameter of the study", "priors")
+        raise InvalidArgument(f"{min(unknown)!r} is not a parameter of the study", "priors")
     return checked

@@ -255,9 +255,9 @@ class _Reader:
                 column = self._column(node)
                 if column.kind is Kind.FLAG:
                     return Flag(column)
-                raise self._refusal(node, "is no condition; compare it with a value")
+                raise self._refusal(node, "is not a condition; compare it with a value")
             case _:
-                raise self._refusal(node, "is no condition")
+                raise self._refusal(node, "is not a condition")
 
     def _compare(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> Condition:
         if isinstance(operator, ast.In | ast.NotIn):
@@ -294,7 +294,7 @@ class _Reader:
         if not isinstance(column, Column) or column.kind not in (Kind.TEXT, Kind.TAGS):
             raise self._refusal(right, "contains nothing; use a list such as [1, 2], a text or tags")
         if not (isinstance(left, ast.Constant) and isinstance(left.value, str) and _is_stored(left.value)):
-            raise self._refusal(left, "is no text")
+            raise self._refusal(left, "is not text")
         return Contains(column, left.value)
 
     def _operand(self, node: ast.expr) -> Operand:
@@ -336,7 +336,7 @@ class _Reader:
             case _:
                 column = None
         if column is None:
-            raise self._refusal(node, f"is no column; {known(self._spec)}")
+            raise self._refusal(node, f"is not a column; {known(self._spec)}")
         return column
 
     def _fitting(self, column: Column, constant: Constant, node: ast.expr) -> Constant:
@@ -345,12 +345,12 @@ class _Reader:
             try:
                 moment = datetime.fromisoformat(constant.value)
             except ValueError:
-                problem = "is no time; write it as in '2026-08-01' or '2026-08-01T12:30'"
+                problem = "is not a time; write it as in '2026-08-01' or '2026-08-01T12:30'"
                 raise self._refusal(node, problem) from None
             return Constant((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), Kind.TIME)
         if column == COLUMNS["state"] and isinstance(constant.value, str):
             if constant.value.upper() not in set(TrialState):
-                raise self._refusal(node, f"is no state; use {', '.join(TrialState)}")
+                raise self._refusal(node, f"is not a state; use {', '.join(TrialState)}")
             return Constant(constant.value.upper(), Kind.TEXT)
         return constant
 

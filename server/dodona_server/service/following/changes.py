@@ -14,7 +14,7 @@ from dodona_server.storage.engine.store import Store
 
 # An empty message after this time keeps proxies from closing an idle connection.
 SILENT_SECONDS = 15.0
-# Streams end after this time and begin again, so that whoever may no longer read the study no longer follows it.
+# Streams end after this time and begin again, so that a reader who loses access to the study stops following it.
 STREAM_SECONDS = 600.0
 MAX_PAGES = 500
 # A page is told of changes at most this often, and all pages together. Pages are told at the same moments, the

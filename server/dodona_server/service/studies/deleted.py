@@ -96,5 +96,5 @@ def _find(transaction: Transaction, parent: Location, deleted_id: str) -> Delete
 
 def _key(deleted_id: str) -> int:
     if not (deleted_id.isascii() and deleted_id.isdecimal() and len(deleted_id) < 19):
-        raise InvalidArgument(f"{deleted_id!r} is no id of a deleted study, which is a number", "deleted_study")
+        raise InvalidArgument(f"{deleted_id!r} is not an id of a deleted study, which is a number", "deleted_study")
     return int(deleted_id)

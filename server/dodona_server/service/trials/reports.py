@@ -120,7 +120,7 @@ def keep_reports(
         study_key, trial, stops_trials = known[name]
         measurements.measure(transaction, study_key, trial.number, trial.attempt, report.measurement)
         save(transaction, study_key, step)
-        # Another execution or fold begins anew: its curve would not continue that of the first one.
+        # Another execution or fold starts from the beginning: its curve would not continue that of the first one.
         if stops_trials and report.execution == 0:
             judged = judge(transaction, study_key, trial, report.measurement, models, now)
             known[name] = Named(study_key, judged, stops_trials)

@@ -132,7 +132,7 @@ class Archive:
         except OSError as error:
             raise StoreUnusable(f"{path} cannot be read: {error.strerror}") from error
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-            raise StoreUnusable(f"{path} is no archive of `dodona db backup`, or it is damaged: {error}") from error
+            raise StoreUnusable(f"{path} is not an archive of `dodona db backup`, or it is damaged: {error}") from error
 
     def _check(self, name: str, member: Member) -> None:
         if not _NAMES.fullmatch(name):

@@ -53,7 +53,7 @@ async def image_of(name: ArtifactName, artifacts: ArtifactService) -> tuple[str,
     artifact, content = await _beginning(name, artifacts, MAX_IMAGE_BYTES)
     media_type = _image_type(content)
     if media_type is None or artifact.size > len(content):
-        raise NotFound(f"{name} is no PNG, JPEG, GIF or WebP of at most {MAX_IMAGE_BYTES} bytes")
+        raise NotFound(f"{name} is not a PNG, JPEG, GIF or WebP of at most {MAX_IMAGE_BYTES} bytes")
     return media_type, content
 
 

@@ -33,7 +33,7 @@ def studies_of(paths: Sequence[str], principal: Principal) -> list[StudyName]:
     for path in dict.fromkeys(paths):
         parts = path.split("/")
         if len(parts) != 3:
-            raise InvalidArgument(f"study: {path!r} is no path of a study, which is PROJECT/LOCATION/STUDY")
+            raise InvalidArgument(f"study: {path!r} is not a path of a study, which is PROJECT/LOCATION/STUDY")
         principal.check("one_study", parts[0])
         names.append(StudyName(Location(parts[0], parts[1]), parts[2]))
     return names

@@ -132,14 +132,14 @@ def _choices(view: StudyView, query: StudyQuery, metric: Metric, values: Sequenc
         Among.INFEASIBLE: f"{counts[TrialState.INFEASIBLE]:,} failed",
     }
     orders = {order: order.value.capitalize() for order in Order}
-    anew = {"from": "", "after": "", "filter": "", "sort": "", "page": ""}
+    reset = {"from": "", "after": "", "filter": "", "sort": "", "page": ""}
     indexed = query.table.filtered is None
     return {
         "metric_choices": [(links.to(metric=one.id), one.id, one.id == metric.id) for one in view.study.spec.metrics],
         "view_choices": [(links.to(y=one), label, one is query.view) for one, label in views.items()],
         "order_choices": [
             (
-                links.to("trials", **anew, order=one, trials="" if one.is_ranking else listing.among),
+                links.to("trials", **reset, order=one, trials="" if one.is_ranking else listing.among),
                 label,
                 indexed and one is listing.order,
             )
@@ -147,7 +147,7 @@ def _choices(view: StudyView, query: StudyQuery, metric: Metric, values: Sequenc
         ],
         "among_choices": [
             (
-                links.to("trials", **anew, trials=one, order="" if listing.order.is_ranking else listing.order),
+                links.to("trials", **reset, trials=one, order="" if listing.order.is_ranking else listing.order),
                 label,
                 indexed and one is listing.among,
             )

@@ -131,7 +131,7 @@ function write() {
   writing = false;
 }
 
-// Makes the rows anew from the JSON; nothing changes while it cannot be read.
+// Rebuilds the rows from the JSON; nothing changes while it cannot be read.
 function read() {
   const spec = specOf();
   if (!spec) return;
