@@ -158,9 +158,9 @@ class TestNumbers:
     def test_a_duration(self, api, spec, study, duration):
         api.suggest()
         body = {"measurement": {"metrics": [{"metricId": "loss"}], "elapsedDuration": duration}}
-        assert "no duration" in api.refused(f"{study}/trials/1:addTrialMeasurement", body)
+        assert "not a duration" in api.refused(f"{study}/trials/1:addTrialMeasurement", body)
         spec["studyStoppingConfig"] = {"maxDurationNoProgress": duration}
-        assert "no duration" in api.refused("/studies", {"studySpec": spec})
+        assert "not a duration" in api.refused("/studies", {"studySpec": spec})
 
     @pytest.mark.parametrize(
         "time",
