@@ -31,7 +31,7 @@ def settings_of(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except SettingsError as error:
-        # A map that is no JSON; the text names the field and not its value.
+        # A map that is not JSON; the text names the field and not its value.
         give_up(str(error))
     except ValidationError as error:
         first = error.errors()[0]

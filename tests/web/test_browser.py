@@ -207,7 +207,7 @@ class TestStudies:
             state, spec = page.locator("#spec-state"), page.locator("#spec")
             expect(state).to_have_text("1 metric, 3 parameters.")
             spec.fill('{"metrics": [}')
-            expect(state).to_contain_text("This is not a JSON")
+            expect(state).to_contain_text("This is not JSON")
             spec.fill('{"metrics": [{"metricId": "loss"}], "parameters": [{"parameterId": "x"}]}')
             expect(state).to_contain_text("parameters: x needs a doubleValueSpec")
             spec.fill('{"metrics": [{"metricId": "loss"}], "algorithm": "MAGIC"}')

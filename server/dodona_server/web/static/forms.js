@@ -87,7 +87,7 @@ function parsedSpec(text) {
     parsed = JSON.parse(text);
   } catch (error) {
     const place = /line (\d+) column (\d+)/.exec(error.message);
-    throw new Error(`This is no JSON${place ? ` at line ${place[1]}, column ${place[2]}` : ""}: ${error.message}`);
+    throw new Error(`This is not JSON${place ? ` at line ${place[1]}, column ${place[2]}` : ""}: ${error.message}`);
   }
   const spec = parsed?.studySpec ?? parsed;
   if (typeof spec !== "object" || spec === null || Array.isArray(spec)) throw new Error("A spec is an object in braces.");
