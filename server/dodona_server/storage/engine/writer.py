@@ -65,6 +65,9 @@ class Writer:
         self._lock = threading.Lock()
         self._waiting: dict[Hashable, deque[Job]] = {}
         self._all_done = threading.Condition(self._lock)
+        # The subjects of jobs that have come in this turn of the event loop: those that come in the same turn share a
+        # commit, although nothing waits for them.
+        self._gathering: deque[Hashable] = deque()
         # The subjects of waiting jobs on which no thread is working.
         self._ready: deque[Hashable] = deque()
         # What wakes each idle thread. The last one is woken first: its connection's memory is still warm. On a common
@@ -79,23 +82,32 @@ class Writer:
         """Return what `use_case` returns; see `Store.run`."""
         if self._closed:
             raise Unavailable("the server is shutting down")
-        job = Job(use_case, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        job = Job(use_case, loop.create_future())
         with self._lock:
             waiting = self._waiting.get(about)
             if waiting is None:
                 self._waiting[about] = deque((job,))
-                self._ready.append(about)
-                if self._idle:
-                    self._idle.pop().release()
+                self._gathering.append(about)
+                loop.call_soon(self._start)
             else:
                 waiting.append(job)
         with tracing.span("transaction"):
             result: T = await job.future
         return result
 
+    def _start(self) -> None:
+        """Let threads work on what this turn of the event loop has gathered."""
+        with self._lock:
+            while self._gathering:
+                self._ready.append(self._gathering.popleft())
+                if self._idle:
+                    self._idle.pop().release()
+
     def close(self) -> None:
         """Finish the waiting jobs."""
         self._closed = True
+        self._start()
         with self._all_done:
             self._all_done.wait_for(lambda: not self._waiting)
             self._ended = True
