@@ -179,6 +179,50 @@ def test_what_the_caller_raises_undoes_all(pipeline: Pipeline, connection: psyco
     assert count(connection) == 0
 
 
+def test_a_commit_that_fails_undoes_all_and_the_connection_goes_on(
+    pipeline: Pipeline, connection: psycopg.Connection[Any]
+) -> None:
+    connection.execute(
+        "CREATE TEMPORARY TABLE parts (number BIGINT REFERENCES numbers (number) DEFERRABLE INITIALLY DEFERRED)"
+    )
+
+    def fail(*, paused: bool) -> None:
+        with pipeline.transaction():
+            insert(pipeline, 1)
+            if paused:
+                pipeline.pause()
+            pipeline.send("INSERT INTO parts VALUES ($1)", (2,), answers=False)
+
+    for paused in (False, True):
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            fail(paused=paused)
+        assert count(connection) == 0
+        with pipeline.transaction():
+            insert(pipeline, 3)
+            assert pipeline.send("SELECT number FROM numbers", (), answers=True) == [(3,)]
+        assert count(connection) == 1
+        connection.execute("DELETE FROM numbers")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_is_sent_before_and_after_a_pause_is_one_transaction(
+    pipeline: Pipeline, connection: psycopg.Connection[Any], paused: bool
+) -> None:
+    def fail() -> None:
+        with pipeline.transaction():
+            insert(pipeline, 1)
+            assert pipeline.send("SELECT number FROM numbers", (), answers=True) == [(1,)]
+            if paused:
+                pipeline.pause()
+                connection.execute("INSERT INTO numbers VALUES (2, NULL)")
+            insert(pipeline, 3)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert count(connection) == 0
+
+
 def test_more_than_the_sockets_hold_in_both_directions(pipeline: Pipeline, connection: psycopg.Connection[Any]) -> None:
     with pipeline.transaction():
         for number in range(200):

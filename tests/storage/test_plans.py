@@ -68,6 +68,7 @@ def expect(count: int, found: Sequence[object]) -> None:
 # What the calls of workers do, and what the lists and pages read.
 USES: dict[str, Use] = {
     "study": lambda t, s: studies.find(t, s.name, lock=True),
+    "study, ahead": lambda t, s: studies.find_ahead(t, s.name)(),
     "study by display name": lambda t, s: studies.find_displayed(t, s.name.parent, s.display_name),
     "studies": lambda t, s: studies.page(t, s.name.parent, 500, 10),
     "list of studies": lambda t, s: study_list.page(t, StudyFilter(), 0, 50),
@@ -81,7 +82,7 @@ USES: dict[str, Use] = {
         deleted_studies.bring_back(t, deleted_studies.find(t, s.name.parent, s.key), s.name, s.display_name),
     ),
     "count trials": lambda t, s: studies.add_trials(t, s, 1, 1),
-    "available": lambda t, s: available.find(t, s, "worker-1"),
+    "available": lambda t, s: available.find(t, s.name, "worker-1"),
     "own": lambda t, s: trials.unfinished_trials(t, s, TrialState.ACTIVE, "worker-1", 5),
     "queued": lambda t, s: trials.unfinished_trials(t, s, TrialState.REQUESTED, "", 5),
     "run elsewhere": lambda t, s: leases.run_elsewhere(t, s, "worker-1"),
@@ -174,6 +175,7 @@ USES: dict[str, Use] = {
     "delete operation": lambda t, s: operations.delete(t, "x"),
     "new request": lambda t, s: requests.insert(t, s.key, "another", DONE, THEN),
     "request done": lambda t, s: requests.find(t, s.key, "r500"),
+    "request of a study by name": lambda t, s: requests.find_ahead(t, s.name, "r500")(),
     "request of a location": lambda t, s: requests.find(t, s.name.parent, "r500"),
     "request done again": lambda t, s: requests.set_result(t, s.key, "r500", "trials/5"),
     "count unfinished": lambda t, s: trials.count_unfinished(t, s),

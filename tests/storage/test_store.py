@@ -131,7 +131,7 @@ class TestTrials:
             return [trial.number for trial in found]
 
         def there(client):
-            return run(store, lambda t: available.find(t, study, client)())
+            return run(store, lambda t: available.find(t, study.name, client))
 
         assert (there("a"), there("c")) == (Available(own=True, queued=True), Available(own=False, queued=True))
         assert unfinished(TrialState.ACTIVE, "a") == [1, 2]
@@ -238,6 +238,8 @@ class TestRequests:
         run(store, lambda t: requests.set_result(t, one.key, "r", "trials/2"))
         assert read(store, lambda t: requests.find(t, one.key, "r")) == requests.Done("call 0", "trials/2")
         assert read(store, lambda t: requests.find(t, two.key, "r")) == done[two.key]
+        assert read(store, lambda t: requests.find_ahead(t, two.name, "r")()) == done[two.key]
+        assert read(store, lambda t: requests.find_ahead(t, two.name, "another")()) is None
 
 
 class TestOperations:

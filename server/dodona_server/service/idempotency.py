@@ -46,7 +46,14 @@ class Request:
         Raises:
             InvalidArgument: the id belongs to another call.
         """
-        done = requests.find(transaction, scope, self.request_id)
+        return self._result_of(requests.find(transaction, scope, self.request_id))
+
+    def result_ahead(self, transaction: Transaction, study: StudyName) -> Callable[[], str | None]:
+        """Look for the result together with the next statement; what is returned returns and raises like `result`."""
+        find = requests.find_ahead(transaction, study, self.request_id)
+        return lambda: self._result_of(find())
+
+    def _result_of(self, done: Done | None) -> str | None:
         if done is None:
             return None
         if done.call != self.call:

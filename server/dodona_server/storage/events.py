@@ -83,6 +83,8 @@ MAX_NUMBERED_AT_ONCE = 10_000
 
 def append(transaction: Transaction, study_key: int, happened: Sequence[Event]) -> None:
     """Store events; they come after those stored before in the same transaction."""
+    if not happened:
+        return
     rows = [
         {
             "study_key": study_key,

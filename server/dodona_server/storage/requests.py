@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.domain.names import Location
+from dodona_server.domain.names import Location, StudyName
 from dodona_server.storage.engine.statement import Statement
 from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.named import NAMED_STUDY_KEY, named
 from dodona_server.storage.tables.core import forgotten, requests
 
 # Where an id is unique: in a study, named by its key, or in a location.
@@ -22,6 +24,13 @@ _THIS = (
     requests.c.request_id == bindparam("id"),
 )
 _FIND = Statement(sa.select(requests.c.call, requests.c.result).where(*_THIS))
+_FIND_IN_NAMED = Statement(
+    sa.select(requests.c.call, requests.c.result).where(
+        requests.c.study_key == NAMED_STUDY_KEY,
+        requests.c.location == "",
+        requests.c.request_id == bindparam("id"),
+    )
+)
 _INSERT = Statement(requests.insert())
 _SET_RESULT = Statement(requests.update().where(*_THIS).values(result=bindparam("new_result")))
 _OLD = Statement(
@@ -48,6 +57,16 @@ def find(transaction: Transaction, scope: Scope, request_id: str) -> Done | None
     """Return the request that was done under that id."""
     row = _FIND.row(transaction, _key(scope, request_id))
     return None if row is None else Done(row["call"], row["result"])
+
+
+def find_ahead(transaction: Transaction, name: StudyName, request_id: str) -> Callable[[], Done | None]:
+    """Find the request of a study of that name, together with the next statement; the result returns it."""
+    rows = _FIND_IN_NAMED.ahead(transaction, {**named(name), "id": request_id})
+
+    def found() -> Done | None:
+        return next((Done(row["call"], row["result"]) for row in rows()), None)
+
+    return found
 
 
 def insert(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api.calls.call import AIPLATFORM_ROOT, Dialect
@@ -61,11 +61,12 @@ async def _recognize(scope: Scope, receive: Receive) -> tuple[bool, Receive]:
 
 def _is_evident(scope: Scope) -> bool:
     """Return whether the client, the host, the verb or the query shows the dialect."""
-    headers = Headers(scope=scope)
-    if headers.get("user-agent", "").startswith("tf-cloud/"):
+    # Not `Headers`, which decodes the names for each look.
+    headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+    if headers.get(b"user-agent", b"").startswith(b"tf-cloud/"):
         return True
-    label = headers.get("host", "").partition(":")[0].partition(".")[0].lower()
-    if label == "ml" or label.endswith("-ml"):
+    label = headers.get(b"host", b"").partition(b":")[0].partition(b".")[0].lower()
+    if label == b"ml" or label.endswith(b"-ml"):
         return True
     path: str = scope["path"]
     if path.endswith(_COLLECTION):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api.calls.call import pattern_of
@@ -36,10 +35,11 @@ class WholeBody:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE", "PUT"):
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if (length := int(headers.get("content-length", "0"))) > MAX_BODY_BYTES:
+        # Not `Headers`, which decodes the names for each look.
+        headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        if (length := int(headers.get(b"content-length", b"0"))) > MAX_BODY_BYTES:
             # A client that sends "Expect" has sent no body yet.
-            if length <= MAX_DROPPED_BYTES and "expect" not in headers:
+            if length <= MAX_DROPPED_BYTES and b"expect" not in headers:
                 await _drop(receive)
             await _too_large(scope, receive, send)
             return

@@ -80,7 +80,7 @@ class TrialCalls:
 
     async def shown(self, study: StudyName, trial: Trial, view: View) -> Response:
         """Return the answer with a trial."""
-        if view is View.FULL:
+        if view is View.FULL and trial.measurements is None:
             (trial,) = await self._queries.measured(study, [trial])
         return answers.trial(study, trial)
 
@@ -99,7 +99,7 @@ class TrialCalls:
             running=None if body.held_trials is None else {TrialName.of(study, one).number for one in body.held_trials},
         )
         result = await self._suggestions.suggest(study, request, body.wait or 0.0)
-        if view is View.FULL:
+        if view is View.FULL and any(trial.measurements is None for trial in result.trials):
             result = dataclasses.replace(result, trials=await self._queries.measured(study, result.trials))
         return answers.suggestion(result)
 

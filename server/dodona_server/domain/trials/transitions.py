@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dodona_server.domain.event import Actor, Event, EventKind
 from dodona_server.domain.reasons import shortened
@@ -124,13 +125,14 @@ def allowed_step(trial: Trial | None, verb: Verb, facts: Facts) -> Step:
     return outcome
 
 
-def with_result(trial: Trial, result: FinalResult) -> Trial:
-    """Return the trial with that result, SUCCEEDED or INFEASIBLE; a long reason is cut."""
+def with_result(trial: Trial, result: FinalResult, **changes: Any) -> Trial:
+    """Return the trial with that result, SUCCEEDED or INFEASIBLE, and other changes; a long reason is cut."""
     return replace(
         trial,
         state=S.INFEASIBLE if result.infeasible_reason else S.SUCCEEDED,
         final_measurement=trial.final_measurement if result.final is None else result.final,
         infeasible_reason=shortened(result.infeasible_reason),
+        **changes,
     )
 
 
@@ -244,7 +246,7 @@ def _fail(trial: Trial, facts: Facts, reason: str) -> tuple[Trial, Effect]:
 
 def _end(trial: Trial, facts: Facts) -> tuple[Trial, Effect]:
     stopped = trial.stopped and not facts.whole and not facts.result.infeasible_reason
-    return replace(with_result(trial, facts.result), end_time=facts.now, lease=None, stopped=stopped), Effect.END
+    return with_result(trial, facts.result, end_time=facts.now, lease=None, stopped=stopped), Effect.END
 
 
 _RULES: dict[Verb, Rule] = {

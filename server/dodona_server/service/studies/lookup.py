@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dodona_server.domain.errors import NotFound
 from dodona_server.domain.names import StudyName
 from dodona_server.domain.studies.study import Study, StudySpec
@@ -15,7 +17,16 @@ def get_study(transaction: Transaction, name: StudyName, *, lock: bool = False) 
     Raises:
         NotFound: there is none.
     """
-    study = studies.find(transaction, name, lock=lock)
+    return _existing(studies.find(transaction, name, lock=lock), name)
+
+
+def lock_study_ahead(transaction: Transaction, name: StudyName) -> Callable[[], Study]:
+    """Lock the study of that name, together with the next statement; the result returns and raises like `get_study`."""
+    find = studies.find_ahead(transaction, name)
+    return lambda: _existing(find(), name)
+
+
+def _existing(study: Study | None, name: StudyName) -> Study:
     if study is None:
         raise NotFound(f"{name} does not exist")
     return study

@@ -92,8 +92,11 @@ def find_answer(transaction: Transaction, study: Study, request: SuggestRequest)
     """
     asked = request.identified(study.name)
     made = asked.result(transaction, study.key) if asked else None
-    if made is None:
-        return None
+    return made and operation_of(transaction, study, made)
+
+
+def operation_of(transaction: Transaction, study: Study, made: str) -> SuggestOperation | str:
+    """Return the operation that a reference names, or the reference if the operation was deleted since."""
     return operations.find_in_study(transaction, study.key, made.removeprefix(OPERATIONS)) or made
 
 

@@ -22,9 +22,9 @@ from dodona_server.service.computing.asks import AlgorithmFailed, Ask, Computed
 from dodona_server.service.computing.schedule import Schedule
 from dodona_server.service.operations import SuggestResult, suggest_result, with_last_steps
 from dodona_server.service.quotas import NO_LIMITS, Quotas
-from dodona_server.service.studies.lookup import get_study
+from dodona_server.service.studies.lookup import get_study, lock_study_ahead
 from dodona_server.service.suggestions.existing_trials import followed, own_trials, take_queued
-from dodona_server.service.suggestions.look_ahead import OPERATIONS, PointsNeeded, at_once, find_answer, look_ahead
+from dodona_server.service.suggestions.look_ahead import OPERATIONS, PointsNeeded, at_once, look_ahead, operation_of
 from dodona_server.service.suggestions.new_trials import SuggestRound, create
 from dodona_server.service.suggestions.request import SuggestRequest
 from dodona_server.service.suggestions.turns import Turns
@@ -200,14 +200,17 @@ class SuggestionService:
         None if there is no trial now and the call should wait.
         """
         request = this_round.request
-        study = get_study(transaction, name, lock=True)
-        find_available = available.find(transaction, study, request.client_id)
-        made = find_answer(transaction, study, request)
-        if isinstance(made, SuggestOperation):
-            return made
+        asked = request.identified(name)
+        # In one round trip. The study comes first: what the others see is locked with it.
+        find_study = lock_study_ahead(transaction, name)
+        find_made = asked.result_ahead(transaction, name) if asked else None
+        there = available.find(transaction, name, request.client_id)
+        study = find_study()
+        made = find_made() if find_made else None
+        if made and isinstance(operation := operation_of(transaction, study, made), SuggestOperation):
+            return operation
         now = self._clock()
         stop = workers.seen(transaction, study.key, request.client_id, request.agent, request.gpus, now)
-        there = find_available()
         study = complete_if_over(transaction, study, now)
         if this_round.failure and this_round.failure_is_new:
             study = _count_failure(transaction, study, this_round.failure, now)
@@ -233,7 +236,7 @@ class SuggestionService:
             suggestion_count=request.count,
         )
         operations.insert(transaction, study.key, operation)
-        if asked := request.identified(name):
+        if asked:
             asked.keep(transaction, study.key, now, f"{OPERATIONS}{operation.operation_id}", again=made is not None)
         assigned = with_last_steps(transaction, study.key, assigned)
         operation_name = OperationName(name, operation.operation_id)

@@ -212,13 +212,14 @@ def send(transaction: Transaction, text: str, parameters: Any, *, answers: bool)
         parameters: in the driver's form.
         answers: whether the statement returns rows to wait for.
     """
+    info = transaction.info
     try:
-        if (pipeline := transaction.info.get(PIPELINE)) is not None and pipeline.is_open:
+        if (pipeline := info.get(PIPELINE)) is not None and pipeline.is_open:
             rows: Sequence[Sequence[Any]] = pipeline.send(text, parameters, answers=answers)
             return rows
         if not transaction.in_transaction():
             transaction.begin()
-        cursor = _cursor(transaction).execute(text, parameters)
+        cursor = (info.get(CURSOR) or _new_cursor(transaction)).execute(text, parameters)
         return cursor.fetchall() if answers else ()
     except transaction.dialect.loaded_dbapi.Error as error:
         raise as_sqlalchemy(transaction, error) from error
@@ -248,7 +249,7 @@ def stream(transaction: Transaction, text: str, parameters: Any) -> Iterator[Seq
     try:
         if not transaction.in_transaction():
             transaction.begin()
-        cursor = _cursor(transaction).execute(text, parameters)
+        cursor = (transaction.info.get(CURSOR) or _new_cursor(transaction)).execute(text, parameters)
         try:
             yield from cursor
         finally:
@@ -270,18 +271,12 @@ def as_sqlalchemy(transaction: Transaction, error: Any) -> Exception:
     return wrapped
 
 
-def _cursor(transaction: Transaction) -> Any:
-    """Return an object with `execute` from the database's driver; each connection keeps one."""
-    cursor = transaction.info.get(CURSOR)
-    if cursor is None:
-        cursor = transaction.info[CURSOR] = _new_cursor(transaction)
-    return cursor
-
-
 def _new_cursor(transaction: Transaction) -> Any:
-    driver: Any = transaction.connection.driver_connection
-    if transaction.dialect.name == "sqlite":
-        return driver
-    from psycopg import RawCursor
+    """Return an object with `execute` from the database's driver; each connection keeps one."""
+    cursor: Any = transaction.connection.driver_connection
+    if transaction.dialect.name != "sqlite":
+        from psycopg import RawCursor
 
-    return RawCursor(driver)
+        cursor = RawCursor(cursor)
+    transaction.info[CURSOR] = cursor
+    return cursor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -161,6 +161,16 @@ def find(transaction: Transaction, name: StudyName, *, lock: bool = False) -> St
     """
     row = (_FIND_LOCKED if lock else _FIND).row(transaction, _key(name))
     return None if row is None else read_study(row)
+
+
+def find_ahead(transaction: Transaction, name: StudyName) -> Callable[[], Study | None]:
+    """Find and lock the study of that name, together with the next statement; the result returns it, like `find`."""
+    rows = _FIND_LOCKED.ahead(transaction, _key(name))
+
+    def found() -> Study | None:
+        return next(map(read_study, rows()), None)
+
+    return found
 
 
 def find_displayed(transaction: Transaction, parent: Location, display_name: str) -> Study | None:

@@ -5,23 +5,24 @@ Most clients that ask have no trial, and most queues are empty. To find and sort
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from dodona_server.domain.studies.study import Study
+from dodona_server.domain.names import StudyName
 from dodona_server.domain.trials.trial import TrialState
 from dodona_server.storage.engine.statement import Statement
 from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.named import NAMED_STUDY_KEY, named
 from dodona_server.storage.tables.core import trials, unfinished
-from dodona_server.storage.trials.rows import IN_STUDY
 
 
 def _exists(state: TrialState, client_id: sa.ColumnElement[str] | str) -> sa.ColumnElement[bool]:
     # Of a column in the index: without statistics, SQLite uses it only if it has all that a query needs.
-    found = sa.select(trials.c.number).where(IN_STUDY, unfinished, trials.c.state == state.value)
+    found = sa.select(trials.c.number).where(
+        trials.c.study_key == NAMED_STUDY_KEY, unfinished, trials.c.state == state.value
+    )
     return found.where(trials.c.client_id == client_id).exists()
 
 
@@ -39,12 +40,7 @@ class Available(NamedTuple):
     queued: bool
 
 
-def find(transaction: Transaction, study: Study, client_id: str) -> Callable[[], Available]:
-    """Look which trials there are for the client, together with the next statement; the result returns them."""
-    rows = _FIND.ahead(transaction, {"of_study": study.key, "of_client": client_id})
-
-    def found() -> Available:
-        (row,) = rows()
-        return Available(bool(row["own"]), bool(row["queued"]))
-
-    return found
+def find(transaction: Transaction, study: StudyName, client_id: str) -> Available:
+    """Return which trials of the study there are for the client."""
+    (row,) = _FIND.rows(transaction, {**named(study), "of_client": client_id})
+    return Available(bool(row["own"]), bool(row["queued"]))

@@ -14,8 +14,9 @@ from dodona_server.storage.engine import codec
 from dodona_server.storage.engine.paging import PAGE_BYTES, octets, within
 from dodona_server.storage.engine.statement import Row, Statement, insert_into, one_of
 from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.named import NAMED_STUDY_KEY
 from dodona_server.storage.tables.core import measurements
-from dodona_server.storage.trials.rows import NAMED_STUDY_KEY, by_name, trial_key
+from dodona_server.storage.trials.rows import by_name, trial_key
 
 # The size of a measurement without its metrics.
 MEASUREMENT_BYTES = 64

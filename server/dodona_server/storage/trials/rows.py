@@ -12,7 +12,8 @@ from dodona_server.domain.names import TrialName
 from dodona_server.domain.trials.trial import Lease, Measurement, Trial, TrialState
 from dodona_server.storage.engine import codec
 from dodona_server.storage.engine.clock import database_now
-from dodona_server.storage.tables.core import studies, trials
+from dodona_server.storage.named import named
+from dodona_server.storage.tables.core import trials
 
 _NOT_SHOWN = ("study_key", "objective")
 COLUMNS = [
@@ -32,12 +33,6 @@ TEXTS = (trials.c.parameters, trials.c.final_measurement, trials.c.infeasible_re
 ALL_TEXTS = (*TEXTS, trials.c.metadata)
 IN_STUDY = trials.c.study_key == bindparam("of_study")
 THIS = (IN_STUDY, trials.c.number == bindparam("trial_number"))
-OF_NAMED_STUDY = (
-    studies.c.project == bindparam("project"),
-    studies.c.location == bindparam("location"),
-    studies.c.study_id == bindparam("study_id"),
-)
-NAMED_STUDY_KEY = sa.select(studies.c.key).where(*OF_NAMED_STUDY).scalar_subquery()
 
 
 def trial_key(study_key: int, number: int) -> dict[str, Any]:
@@ -46,14 +41,8 @@ def trial_key(study_key: int, number: int) -> dict[str, Any]:
 
 
 def by_name(name: TrialName) -> dict[str, Any]:
-    """Return the parameters of `OF_NAMED_STUDY`, and the trial's number."""
-    parent = name.study.parent
-    return {
-        "project": parent.project,
-        "location": parent.location,
-        "study_id": name.study.study_id,
-        "trial_number": name.number,
-    }
+    """Return the parameters of `named.OF_NAMED_STUDY`, and the trial's number."""
+    return {**named(name.study), "trial_number": name.number}
 
 
 def read_trial(row: Mapping[Any, Any], measured: Iterable[Measurement] | None = None) -> Trial:

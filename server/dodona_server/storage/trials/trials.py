@@ -21,6 +21,7 @@ from dodona_server.storage.engine.clock import database_now
 from dodona_server.storage.engine.paging import page_of, sizes, within
 from dodona_server.storage.engine.statement import Statement, in_selected, one_of
 from dodona_server.storage.engine.store import Transaction
+from dodona_server.storage.named import NAMED_STUDY_KEY, OF_NAMED_STUDY
 from dodona_server.storage.tables.core import ranked_partially, studies, trials, unfinished
 from dodona_server.storage.trials import curves, measurements
 from dodona_server.storage.trials.ranking import objective
@@ -29,9 +30,7 @@ from dodona_server.storage.trials.rows import (
     BRIEF,
     COLUMNS,
     IN_STUDY,
-    NAMED_STUDY_KEY,
     NOTED,
-    OF_NAMED_STUDY,
     TEXTS,
     THIS,
     TRIALS,
