@@ -33,8 +33,9 @@ help: ## list the targets
 demo: $(INSTALLED)-demo ## watch two workers tune a Keras model on real data
 	$(BIN)/python examples/demo.py
 
+# Three processes for two cores: many tests wait for a lease or a pause to end.
 check: lint ## lint, and run the tests that need no Keras and no second process: under two minutes
-	$(BIN)/python -m pytest --unit --numprocesses 2 $(UNIT) $(ARGS)
+	$(BIN)/python -m pytest --unit --numprocesses 3 --dist worksteal $(UNIT) $(ARGS)
 
 test: $(INSTALLED)-dev chromium ## run all tests
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)

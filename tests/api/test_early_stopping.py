@@ -264,6 +264,7 @@ def test_a_safety_metric_is_no_objective(api, make_study):
     assert [report(api, trial, 0.9, step) for step in (4, 5)] == ["ACTIVE", "STOPPING"]
 
 
+@pytest.mark.processes
 class TestRulesThatForetell:
     """The model is fitted in another process, so a rule may act some reports late."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from tests.api.conftest import HERE
 
 STEPS = 20
@@ -21,6 +23,7 @@ def _run(api, number: int) -> None:
     api.post(f"/studies/s/trials/{number}:complete")
 
 
+@pytest.mark.processes
 def test_the_rule_is_replayed_on_the_curves(api, spec):
     api.post("/studies", {"studyId": "s", "studySpec": spec})
     for number in range(1, 21):
@@ -37,6 +40,7 @@ def test_the_rule_is_replayed_on_the_curves(api, spec):
     assert found["summary"] in api.client.get(f"{HERE}/studies/s:report").text
 
 
+@pytest.mark.processes
 def test_too_few_trials_say_why(api, spec):
     api.post("/studies", {"studyId": "s", "studySpec": spec})
     _run(api, 1)

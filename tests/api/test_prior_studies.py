@@ -75,6 +75,7 @@ def test_studies_of_other_projects_are_not_found(api, spec, make_study):
     assert api.get("/studies/names")["priorStudies"] == [{"name": whole}]
 
 
+@pytest.mark.processes
 def test_the_search_begins_with_what_was_found_and_says_how_much_it_counts(api, spec, make_study):
     earlier(api, spec, "same", trials=40)
     make_study()

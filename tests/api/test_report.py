@@ -25,6 +25,7 @@ def reported(api, spec):
     api.post("/studies/s/trials/2:complete", {"trialInfeasible": True, "infeasibleReason": "<u>out of memory"})
 
 
+@pytest.mark.processes
 def test_the_page_has_its_own_policy(api, reported):
     response = api.client.get(f"{HERE}/studies/s:report")
     assert response.status_code == 200
@@ -41,6 +42,7 @@ def test_the_page_has_its_own_policy(api, reported):
     assert "<polyline" in page
 
 
+@pytest.mark.processes
 def test_markdown(api, reported):
     response = api.client.get(f"{HERE}/studies/s:report?format=md")
     assert response.headers["content-type"] == "text/markdown; charset=utf-8"
@@ -53,6 +55,7 @@ def test_what_has_no_report(api, reported):
     assert "studies/none does not exist" in api.get("/studies/none:report", 404)["error"]["message"]
 
 
+@pytest.mark.processes
 def test_a_large_study_is_read_in_part(api, spec, monkeypatch):
     monkeypatch.setattr(reports, "MOST", 50)
     api.post("/studies", {"studyId": "s", "studySpec": spec})

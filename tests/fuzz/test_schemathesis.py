@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import zlib
 from collections.abc import Iterator
 from http import HTTPStatus
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
 import httpx
 import hypothesis
 import pytest
+import requests
 import schemathesis
+from hypothesis import settings
 from schemathesis.config import SchemathesisConfig
 from schemathesis.pytest.lazy import get_all_tests
 
@@ -23,7 +27,8 @@ from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
 SEED = int(os.environ.get("DODONA_TEST_SEED", "1"))
-EXAMPLES_PER_OPERATION = 15
+# Besides the cases that Schemathesis derives from each schema, which are most of them.
+EXAMPLES_PER_OPERATION = max(1, settings.default.max_examples // 6)
 LOCATION = "/v1/projects/default/locations/local"
 STUDY = f"{LOCATION}/studies/digits"
 # A test compares the file with the document that the server answers with.
@@ -50,7 +55,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 def check(case: schemathesis.Case, server: httpx.Client) -> None:
     """Sends one case."""
     _aim(case, server)
-    case.call_and_validate(base_url=str(server.base_url))
+    case.call_and_validate(base_url=str(server.base_url), session=_session())
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +86,14 @@ def test_no_answer_breaks_the_document(label: str, checks: Any, server: httpx.Cl
     # With `-k`, the tests between are left out.
     run = next(run for operation, run in (found.ok() for found in checks) if operation.label == label)
     run(server=server)
+
+
+@functools.cache
+def _session() -> requests.Session:
+    """Keeps its connection: one for each case would take as long as the answers. Keeps no cookies."""
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
 
 
 def _aim(case: schemathesis.Case, server: httpx.Client) -> None:

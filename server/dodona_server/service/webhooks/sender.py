@@ -93,7 +93,8 @@ class Sender:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if "_client" in vars(self):  # else there were no requests
+            await self._client.aclose()
 
 
 def _is_public(text: str) -> bool:
