@@ -160,7 +160,7 @@ def test_the_time_is_a_setting(monkeypatch):
 
 
 def test_the_page_lists_it_with_its_actions(api, searched):
-    assert "No deleted study can be brought back" in api.client.get("/deleted").text
+    assert "There are no deleted studies" in api.client.get("/deleted").text
     api.delete(searched)
     page = api.client.get("/deleted").text
     assert "p/l/s<" in page
