@@ -43,6 +43,7 @@ def found(api, text, **more):
         ("0.1 <= loss <= 0.2 or trial == 1", [1, 2, 4]),
         ("not loss < 0.3", [1, 3]),
         ("state == 'infeasible'", [5]),
+        ("state == 'Failed'", [5]),
         ("state in ['ACTIVE', 'infeasible']", [5, 6]),
         ("kind == 'a' and trial < 6", [1, 4]),
         ("kind not in ['a', 'b'] and trial < 6", [3]),

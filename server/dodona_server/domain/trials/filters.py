@@ -144,6 +144,8 @@ COLUMNS = {
         Column("tags", Kind.TAGS),
     )
 }
+# Pages call these states by other names than the protocol.
+_STATES_ON_PAGES = {"queued": TrialState.REQUESTED, "running": TrialState.ACTIVE, "failed": TrialState.INFEASIBLE}
 _COMPARED: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -349,9 +351,10 @@ class _Reader:
                 raise self._refusal(node, problem) from None
             return Constant((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp(), Kind.TIME)
         if column == COLUMNS["state"] and isinstance(constant.value, str):
-            if constant.value.upper() not in set(TrialState):
-                raise self._refusal(node, f"is not a state; use {', '.join(TrialState)}")
-            return Constant(constant.value.upper(), Kind.TEXT)
+            state = _STATES_ON_PAGES.get(constant.value.lower(), constant.value.upper())
+            if state not in set(TrialState):
+                raise self._refusal(node, f"is not a state; use {', '.join([*TrialState, *_STATES_ON_PAGES])}")
+            return Constant(state, Kind.TEXT)
         return constant
 
     def _source(self, node: ast.AST) -> str:
