@@ -286,16 +286,23 @@ class _Process:
             self._discard()
 
     def _discard(self) -> None:
-        """Kill the process, if there is one; the caller holds the lock."""
-        connection, process_id = self._connection, self._process_id
-        self._connection = self._process_id = None
+        """End the process, if there is one, and its connection; the caller holds the lock."""
+        self._end()
+        connection, self._connection = self._connection, None
         self.is_ready = False
-        if process_id is not None:
-            FORKS.kill(process_id)
         if connection is not None:
             connection.close()
 
+    def _end(self) -> None:
+        """Kill the process, if there is one; the caller holds the lock."""
+        process_id, self._process_id = self._process_id, None
+        if process_id is not None:
+            FORKS.kill(process_id)
+
     def close(self) -> None:
         self._closed = True
-        self._kill()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            self._end()
+        # In the thread, which may wait for an answer: it would go on waiting if another one closed the connection.
+        self._thread.submit(self._kill)
+        self._thread.shutdown(wait=False)
