@@ -19,6 +19,7 @@ from dodona_server.storage.engine import codec
 from dodona_server.storage.engine.paging import page_of, sizes
 from dodona_server.storage.engine.statement import Statement
 from dodona_server.storage.engine.store import Transaction, after_commit
+from dodona_server.storage.named import OF_NAMED_STUDY, named
 from dodona_server.storage.tables.core import (
     HELD,
     REMOVED,
@@ -29,7 +30,7 @@ from dodona_server.storage.tables.core import (
 NO_METADATA: Mapping[str, str] = {}
 
 _IN_LOCATION = (studies.c.project == bindparam("project"), studies.c.location == bindparam("location"))
-_NAMED = sa.select(studies).where(*_IN_LOCATION, studies.c.study_id == bindparam("study_id"))
+_NAMED = sa.select(studies).where(*OF_NAMED_STUDY)
 _FIND = Statement(_NAMED)
 # PostgreSQL's weaker lock: events refer to the row. For the stronger one, a transaction would wait for all that have
 # written an event, and two that have, in two servers, for each other.
@@ -133,7 +134,7 @@ def insert(
 ) -> Study:
     """Add a study and return it as stored."""
     values = {
-        **_key(name),
+        **named(name),
         "display_name": display_name,
         "spec": codec.dump_spec(spec),
         "seed": seed,
@@ -159,13 +160,13 @@ def find(transaction: Transaction, name: StudyName, *, lock: bool = False) -> St
         name: the study's name.
         lock: lock the study until the transaction ends, so that no other one changes it.
     """
-    row = (_FIND_LOCKED if lock else _FIND).row(transaction, _key(name))
+    row = (_FIND_LOCKED if lock else _FIND).row(transaction, named(name))
     return None if row is None else read_study(row)
 
 
 def find_ahead(transaction: Transaction, name: StudyName) -> Callable[[], Study | None]:
     """Find and lock the study of that name, together with the next statement; the result returns it, like `find`."""
-    rows = _FIND_LOCKED.ahead(transaction, _key(name))
+    rows = _FIND_LOCKED.ahead(transaction, named(name))
 
     def found() -> Study | None:
         return next(map(read_study, rows()), None)
@@ -304,10 +305,6 @@ def set_archived(transaction: Transaction, study: Study, time: float | None) -> 
 def set_wanted_workers(transaction: Transaction, study: Study, count: int | None) -> None:
     """Store how many workers people want the study to have; None for no number."""
     _SET_WANTED.run(transaction, {"of_study": study.key, "new_count": count})
-
-
-def _key(name: StudyName) -> dict[str, str]:
-    return {"project": name.parent.project, "location": name.parent.location, "study_id": name.study_id}
 
 
 def read_study(row: Mapping[Any, Any]) -> Study:
