@@ -1,4 +1,4 @@
-"""Compare what a model makes of stopped trials: the ends that their curves foretell, or, without curves, bad points.
+"""Compare what a model makes of stopped trials: the ends that their curves predict, or, without curves, bad points.
 
     python benchmarks/partial_curves.py --taskset CURVES.npz --algorithm GP_BANDIT --seeds 1
 
@@ -36,12 +36,12 @@ def main() -> None:
     losses = np.array(
         [[_losses(table, given.algorithm, seed, curves=curves) for curves in (True, False)] for table, seed in searches]
     )
-    print(f"{len(searches)} searches\n\n| budget | foretold | bad points | ahead | behind |")
+    print(f"{len(searches)} searches\n\n| budget | predicted | bad points | ahead | behind |")
     print("| ---: | ---: | ---: | ---: | ---: |")
     for index, budget in enumerate(BUDGETS):
-        foretold, bad = losses[:, :, index].T
-        ahead, behind = int((foretold < bad).sum()), int((foretold > bad).sum())
-        print(f"| {budget} | {foretold.mean():.1%} | {bad.mean():.1%} | {ahead} | {behind} |")
+        predicted, bad = losses[:, :, index].T
+        ahead, behind = int((predicted < bad).sum()), int((predicted > bad).sum())
+        print(f"| {budget} | {predicted.mean():.1%} | {bad.mean():.1%} | {ahead} | {behind} |")
 
 
 def _losses(table: CurveTable, algorithm: str, seed: int, *, curves: bool) -> list[float]:

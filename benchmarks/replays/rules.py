@@ -37,7 +37,7 @@ class RulePolicy:
         value = board.value(trial)
         if not np.isfinite(value):
             return Verdict.STOP if self.rule.method is StoppingMethod.AUTOMATIC else Verdict.GO
-        model = self._model.latest(self._curves) if self.rule.foretells else None
+        model = self._model.latest(self._curves) if self.rule.uses_curve_model else None
         before, point = self._curves.put(trial, board.reached[trial], value)
         seen = SeenCurves(self._curves, trial)
         reason = decide(Case(self.rule, before, point, seen, board.table.maximized, trial, model))

@@ -128,7 +128,7 @@ def _calls_a_second(row: Row) -> float:
 
 
 def check(simulated: Row, measured: Sequence[Row]) -> str:
-    """Return the table that compares the simulation with the run that it should foretell."""
+    """Return the table that compares the simulation with the run that it should predict."""
     real = next(row for row in measured if row["target"] == "dodona-postgres")
     shares = {"server": simulated["server"], "database": simulated["database"] * simulated["cores"]}
     rows = [

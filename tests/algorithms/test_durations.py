@@ -97,7 +97,7 @@ def test_few_durations_tell_nothing(count):
     assert model_of(history(count)) is None
 
 
-def test_parameters_that_foretell_nothing_are_left_out():
+def test_parameters_that_predict_nothing_are_left_out():
     constant = 0
     for seed in range(12):
         rng = random.Random(seed)

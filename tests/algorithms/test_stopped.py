@@ -12,7 +12,7 @@ import pytest
 from dodona_server.algorithms.contract.algorithm import NoCurves
 from dodona_server.algorithms.contract.results import INFEASIBLE, with_stopped
 from dodona_server.algorithms.registry import ALGORITHMS, Problem, Request
-from dodona_server.algorithms.shared.foretold import foretold
+from dodona_server.algorithms.shared.predicted_losses import predicted_losses
 from dodona_server.curve_model.curves import Curve, Progress, table_of
 from dodona_server.domain.space import Categorical, Double, Parameter, SearchSpace
 from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
@@ -114,27 +114,27 @@ def searched():
     return request
 
 
-class TestForetold:
+class TestPredictedLosses:
     def test_the_end_of_stopped_and_running_trials(self, searched):
-        known = foretold(searched())
+        known = predicted_losses(searched())
         assert {number: round(one.loss, 1) for number, one in known.items()} == {21: 0.1, 22: 0.9, 23: 0.5}
         assert all(0 < one.deviation < 0.5 for one in known.values())
 
-    def test_nothing_is_without_a_rule(self, searched):
+    def test_there_are_none_without_a_rule(self, searched):
         request = searched(study_of(None))
-        assert foretold(request) == {}
+        assert predicted_losses(request) == {}
         assert not request.curves.was_read
 
-    def test_nothing_is_without_curves_or_with_several_objectives(self, searched):
-        assert foretold(searched(curves=None)) == {}
-        assert foretold(searched(curves=dict.fromkeys(range(1, 25), ()))) == {}
+    def test_there_are_none_without_curves_or_with_several_objectives(self, searched):
+        assert predicted_losses(searched(curves=None)) == {}
+        assert predicted_losses(searched(curves=dict.fromkeys(range(1, 25), ()))) == {}
         two = (*ONE_METRIC, Metric("n", Goal.MINIMIZE))
-        assert foretold(searched(study_of(metrics=two))) == {}
+        assert predicted_losses(searched(study_of(metrics=two))) == {}
 
     @pytest.mark.parametrize("name", ["GP_BANDIT", "TPE"])
     def test_it_decides_where_to_search(self, name):
         rng = random.Random(2)
-        # What ended says nothing of the place. The curves of stopped trials foretell better ends on one side.
+        # What ended says nothing of the place. The curves of stopped trials predict better ends on one side.
         ends = {number: 1.0 + abs(number - 6.5) / 20 + number % 2 / 5 for number in range(1, 13)}
         curves = {number: falling(2.0 + end, end) for number, end in ends.items()}
         completed = [trial(number, {"x": number / 13}, end) for number, end in ends.items()]

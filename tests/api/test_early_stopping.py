@@ -265,7 +265,7 @@ def test_a_safety_metric_is_no_objective(api, make_study):
 
 
 @pytest.mark.processes
-class TestRulesThatForetell:
+class TestRulesThatPredict:
     """The model is fitted in another process, so a rule may act some reports late."""
 
     @pytest.mark.parametrize("rule", ["automaticStoppingSpec", "decayCurveStoppingSpec"])

@@ -1,4 +1,4 @@
-"""The curve model foretells the end of trainings from their own curves and from those of others."""
+"""The curve model predicts the end of trainings from their own curves and from those of others."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def known(values, progress=Progress.ENDED):
     return {number: curve(row, progress) for number, row in enumerate(values, 1)}
 
 
-def foretold(model, values):
+def forecast_of(model, values):
     """The forecast of a trial that has these values."""
     rung = model.rung(len(values))
     earlier = max(values[: int(model.rungs[rung - 1])]) if rung else None
-    return model.foretell(rung, max(values[: int(model.rungs[rung])]), earlier)
+    return model.predict(rung, max(values[: int(model.rungs[rung])]), earlier)
 
 
 def stopped_by_the_chance_of_winning(model, number, row):
@@ -45,18 +45,18 @@ def stopped_by_the_chance_of_winning(model, number, row):
     for rung, position in enumerate(model.rungs[2:-1], 2):
         length = int(position)
         if model.trials[rung] >= 8 and max(row[:length]) < model.best:
-            forecast = model.foretell(rung, max(row[:length]), max(row[: int(model.rungs[rung - 1])]))
+            forecast = model.predict(rung, max(row[:length]), max(row[: int(model.rungs[rung - 1])]))
             if model.chance_of_winning(forecast, number) < 0.01:
                 return curve(row[:length], Progress.STOPPED)
     return curve(row)
 
 
 class TestForecasts:
-    def test_ends_are_foretold_with_their_uncertainty(self):
+    def test_ends_are_predicted_with_their_uncertainty(self):
         model = fit(known(trainings(60)))
         others = trainings(200, seed=1)
         for length, least in ((3, 0.9), (20, 0.97)):
-            forecasts = [foretold(model, row[:length]) for row in others]
+            forecasts = [forecast_of(model, row[:length]) for row in others]
             means = np.array([one.mean for one in forecasts])
             errors = np.array([row.max() for row in others]) - means
             inner = np.abs(others[:, -1]) < 1.5
@@ -66,14 +66,14 @@ class TestForecasts:
 
     def test_it_becomes_surer_while_a_trial_trains(self):
         model = fit(known(trainings(60)))
-        deviations = [foretold(model, trainings(61)[-1][:length]).score_deviation for length in (1, 5, 20, 50)]
+        deviations = [forecast_of(model, trainings(61)[-1][:length]).score_deviation for length in (1, 5, 20, 50)]
         assert deviations == sorted(deviations, reverse=True)
         assert deviations[-1] == 0
 
     def test_ranks_are_all_that_counts(self):
         values = trainings(30)
         plain, stretched = fit(known(values[:-1])), fit(known(np.exp(3 * values[:-1])))
-        one, other = foretold(plain, values[-1][:9]), foretold(stretched, np.exp(3 * values[-1][:9]))
+        one, other = forecast_of(plain, values[-1][:9]), forecast_of(stretched, np.exp(3 * values[-1][:9]))
         assert one.score == pytest.approx(other.score, abs=0.05)
 
     def test_stopped_trials_do_not_make_the_others_look_worse(self):
@@ -85,7 +85,9 @@ class TestForecasts:
             for number, row in enumerate(values)
         }
         whole, partial = fit(known(values)), fit(cut)
-        scores = [(foretold(whole, row[:5]).score, foretold(partial, row[:5]).score) for row in trainings(20, seed=3)]
+        scores = [
+            (forecast_of(whole, row[:5]).score, forecast_of(partial, row[:5]).score) for row in trainings(20, seed=3)
+        ]
         for expected, score in scores:
             # The model of the partial curves has seen no end of a bad trial.
             assert score == pytest.approx(expected, abs=0.5) or (expected < -1.5 and score < -1.5)
@@ -101,26 +103,26 @@ class TestForecasts:
         assert model.trials[-1] < 30
         assert np.median(model.scales[-1].scores) > 0
 
-    def test_before_a_training_has_ended_it_foretells_with_less_certainty(self):
+    def test_before_a_training_has_ended_it_predicts_with_less_certainty(self):
         values = trainings(40)
         running = fit(known(values[:, :10], Progress.RUNNING))
         assert running.rungs[-1] == 10 * UNSEEN
         best, worst = np.argsort(values[:, 9])[[-1, 0]]
-        assert running.chance_of_winning(foretold(running, values[worst][:10]), worst + 1) < 0.01
-        assert running.chance_of_winning(foretold(running, values[best][:10]), best + 1) > 0.4
-        assert running.chance_of_exceeding(foretold(running, values[0][:10]), 0.0) is None
+        assert running.chance_of_winning(forecast_of(running, values[worst][:10]), worst + 1) < 0.01
+        assert running.chance_of_winning(forecast_of(running, values[best][:10]), best + 1) > 0.4
+        assert running.chance_of_exceeding(forecast_of(running, values[0][:10]), 0.0) is None
 
     def test_the_chance_of_exceeding_a_value(self):
         model = fit(known(trainings(60)))
         good, bad = 2.0 - 2.0 * STEPS[:9] ** -0.7, -2.0 - 2.0 * STEPS[:9] ** -0.7
-        assert model.chance_of_exceeding(foretold(model, good), 0.0) > 0.95
-        assert model.chance_of_exceeding(foretold(model, bad), 0.0) < 0.01
+        assert model.chance_of_exceeding(forecast_of(model, good), 0.0) > 0.95
+        assert model.chance_of_exceeding(forecast_of(model, bad), 0.0) < 0.01
 
 
 class TestRivals:
     def test_a_trial_is_no_rival_of_itself(self):
         model = fit(known(trainings(1)))
-        assert model.chance_of_winning(foretold(model, trainings(1)[0][:9]), 1) == 1.0
+        assert model.chance_of_winning(forecast_of(model, trainings(1)[0][:9]), 1) == 1.0
 
     def test_stopped_trials_are_no_rivals(self):
         model = fit({1: curve([0.5] * 50), 2: curve([0.9] * 5, Progress.STOPPED)})
@@ -163,14 +165,14 @@ curves = st.builds(
 
 
 @given(st.lists(curves, min_size=1, max_size=8), values, st.floats(1e-9, 1e10))
-def test_any_curves_can_be_fitted_and_foretold(found, bests, position):
+def test_any_curves_can_be_fitted_and_predicted(found, bests, position):
     numbered = dict(enumerate(found, 1))
     model = fit(numbered)
     assert np.all(np.diff(model.rungs) > 0)
     assert pickle.dumps(fit(numbered)) == pickle.dumps(model)
     rung = model.rung(position)
     if rung is not None:
-        forecast = model.foretell(rung, max(bests), min(bests))
+        forecast = model.predict(rung, max(bests), min(bests))
         assert math.isfinite(forecast.score)
         assert forecast.score_deviation >= 0
         assert 0 <= model.chance_of_winning(forecast, 1) <= 1

@@ -126,7 +126,7 @@ def written() -> str:
             ("Budget", "The study ends after 140 trials."),
             (
                 "Early stopping",
-                "Automatic: a trial is stopped when its foretold end has almost no chance to be better than that of "
+                "Automatic: a trial is stopped when its predicted end has almost no chance to be better than that of "
                 "its strongest rival, or when it diverges.",
             ),
         ],

@@ -225,7 +225,7 @@ class TestNoProgress:
         assert decide(PATIENT, 0.5, Known(earlier=None)) is None
 
 
-class TestRulesThatForetell:
+class TestRulesThatPredict:
     @pytest.mark.parametrize("rule", [AUTOMATIC, DECAY], ids=lambda rule: rule.method)
     def test_they_stop_a_trial_that_will_not_be_the_best(self, rule):
         model = model_of(TWENTY)

@@ -1,7 +1,7 @@
-"""A model of learning curves: it foretells the later values of a trial from its own curve and from those of the others.
+"""A model of learning curves: it predicts the later values of a trial from its own curve and from those of the others.
 
     model = fit([Curve(positions, bests, Progress.ENDED), ...])
-    forecast = model.foretell(position, best, earlier_best)     # of any trial, in any position
+    forecast = model.predict(position, best, earlier_best)      # of any trial, in any position
     forecast.mean, forecast.deviation                           # in the unit of the objective, at the end of training
     model.chance_of_exceeding(forecast, value)
 

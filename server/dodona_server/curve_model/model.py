@@ -1,4 +1,4 @@
-"""Fit the model, and foretell with it.
+"""Fit the model, and predict with it.
 
     k         a rung: a position at which trials are compared
     z_k       the normal score of a trial at rung k: where its best value stands among all trials, see `scores`
@@ -8,7 +8,7 @@ The scores follow a Gaussian chain, z_{k+1} = w_0 + w_1 z_k + w_2 d_k + e with e
 regression for each rung, on the trials that reached both. Its prior has the weights of the rung before and the errors
 that ranks of learning curves have in general, worth `PRIOR_TRIALS` trials. Trials that were stopped
 are missing at random, given the scores before, since a rule stops by what it sees. So each regression is unbiased
-although only good trials reach it, and the chain foretells the end before any trial has reached it.
+although only good trials reach it, and the chain predicts the end before any trial has reached it.
 
 Ranks, because losses and accuracies have all scales and shapes: a copula of the ranks copes with outliers, with
 diverged trials and with any monotone transformation. As in "Freeze-Thaw" (Swersky et al. 2014) and the curve rule of
@@ -88,7 +88,7 @@ class CurveModel:
         rungs: the positions at which trials are compared; the last one is the end of a training.
         scales: of the rungs that trials have reached; rungs after these have none.
         steps: between the rungs.
-        inflations: of the deviations foretold at each rung that trials have reached.
+        inflations: of the deviations predicted at each rung that trials have reached.
         rivals: the numbers of the trials that run or have ended.
         scores: of the rivals at the end: means.
         deviations: of these scores.
@@ -116,7 +116,7 @@ class CurveModel:
         reached = np.searchsorted(self.rungs, [before, position], side="right")
         return bool(reached[0] < reached[1] or position > self.rungs[-1])
 
-    def foretell(self, rung: int, best: float, earlier: float | None = None) -> Forecast:
+    def predict(self, rung: int, best: float, earlier: float | None = None) -> Forecast:
         """Return what the end of a training will be.
 
         Args:
@@ -219,18 +219,18 @@ def fit_table(table: Table) -> CurveModel:
 
 
 def _inflations(states: Sequence[_States], steps: Sequence[_Step], reached: npt.NDArray[np.bool_]) -> Array:
-    """Return by how much the deviations foretold at each rung are too small, by the trials that got to the last one.
+    """Return by how much the deviations predicted at each rung are too small, by the trials that got to the last one.
 
     The chain takes the errors of its steps as independent. Curves that cross slowly make errors that add up.
     """
     inflations = []
     for rung, start in enumerate(states):
         both = reached[:, rung] & reached[:, -1]
-        foretold = _States(start.means[both], start.covariances[both])
+        predicted = _States(start.means[both], start.covariances[both])
         for step in steps[rung : len(states) - 1]:
-            foretold = foretold.after(step)
-        squares = (states[-1].means[both, 0] - foretold.means[:, 0]) ** 2
-        expected = np.maximum(foretold.covariances[:, 0, 0], _NARROW)
+            predicted = predicted.after(step)
+        squares = (states[-1].means[both, 0] - predicted.means[:, 0]) ** 2
+        expected = np.maximum(predicted.covariances[:, 0, 0], _NARROW)
         ratio = (PRIOR_TRIALS + np.sum(squares / expected)) / (PRIOR_TRIALS + both.sum())
         inflations.append(max(1.0, float(np.sqrt(ratio))))
     # Of the last rung, all is known.

@@ -62,7 +62,7 @@ class Case:
         curves: of the study.
         maximized: whether the objective is maximized.
         number: the trial's.
-        model: of the study's curves, for rules that foretell; None while there is none.
+        model: of the study's curves, for rules that predict; None while there is none.
     """
 
     rule: StoppingRule

@@ -7,7 +7,7 @@ if the probability that it exceeds the optimum found so far is very low.
 from __future__ import annotations
 
 from dodona_server.stopping.contract import Case, Decision
-from dodona_server.stopping.foresight import outlook_of, shown
+from dodona_server.stopping.prediction import prediction_of, shown
 
 LEAST_CHANCE = 0.01
 # How many trials must have reached the end of a training.
@@ -16,14 +16,14 @@ LEAST_ENDED = 3
 
 def decide(case: Case) -> Decision:
     """Return why the trial should stop, or None."""
-    outlook = outlook_of(case)
-    if outlook is None or outlook.model.trials[-1] < LEAST_ENDED:
+    prediction = prediction_of(case)
+    if prediction is None or prediction.model.trials[-1] < LEAST_ENDED:
         return None
-    optimum = outlook.model.best
-    chance = outlook.model.chance_of_exceeding(outlook.forecast, optimum)
+    optimum = prediction.model.best
+    chance = prediction.model.chance_of_exceeding(prediction.forecast, optimum)
     if chance is None or chance >= LEAST_CHANCE:
         return None
     return (
         f"the chance to exceed the optimum so far, {case.value(optimum)}, is {shown(chance)}; "
-        f"{outlook.expected(case)}; best so far {case.value(case.point.best)}"
+        f"{prediction.expected(case)}; best so far {case.value(case.point.best)}"
     )

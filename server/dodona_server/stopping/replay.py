@@ -18,7 +18,7 @@ from dodona_server.curve_model.model import CurveModel, fit
 from dodona_server.domain.studies.stopping_rule import StoppingMethod, StoppingRule
 from dodona_server.domain.trials.curve import CurvePoint, first_point
 from dodona_server.stopping.contract import RENEWAL_SHARE, Case, Completed
-from dodona_server.stopping.foresight import FREE_MEASUREMENTS, LEAST_TRIALS
+from dodona_server.stopping.prediction import FREE_MEASUREMENTS, LEAST_TRIALS
 from dodona_server.stopping.registry import decide
 
 _RULE = StoppingRule(StoppingMethod.AUTOMATIC)

@@ -36,10 +36,10 @@ def suggest(request: Request) -> Suggestions:
 
 
 def _with_partial(search: Search, request: Request) -> Search:
-    """Return the search with the trials that were stopped early, and with what the curves of running ones foretell."""
-    from dodona_server.algorithms.shared.foretold import foretold
+    """Return the search with the trials that were stopped early, and with what the curves of running ones predict."""
+    from dodona_server.algorithms.shared.predicted_losses import predicted_losses
 
-    known = foretold(request)
+    known = predicted_losses(request)
     points = {trial.number: trial.parameters for trial in (*request.stopped, *request.pending)}
     stopped = [trial.parameters for trial in request.stopped if trial.number not in known]
     partial = [(points[number], found) for number, found in known.items()]

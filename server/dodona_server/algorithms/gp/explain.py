@@ -73,8 +73,8 @@ def _expected(search: Search, models: StudyModels, y: Array, mean: float, deviat
     if len(objectives) > 1:
         return None
     (column,) = columns(search.problem.spec)
-    foretold = [one.loss for _, one in search.partial]
-    values = np.concatenate([search.history.values[models.rows, column], foretold])
+    predicted = [one.loss for _, one in search.partial]
+    values = np.concatenate([search.history.values[models.rows, column], predicted])
     found = unwarp(mean + deviation * np.array([0.0, -HALF_WIDTH, HALF_WIDTH]), values, y[: len(values)])
     if found is None:
         return None

@@ -205,7 +205,7 @@ def _chosen(values: Array, generator: np.random.Generator) -> Rows:
 def _objective_model(
     search: Search, rows: Rows, weighting: Array, noise: NoisePrior, basis: Sequence[Surrogate]
 ) -> FittedModel:
-    """Return the model of the objective: of the completed trials `rows`, then of what is foretold of others."""
+    """Return the model of the objective: of the completed trials `rows`, then of what is predicted for others."""
     history, values = search.history, search.history.values[:, columns(search.problem.spec)]
     fit_model = functools.partial(_fit_model, search.encoding, noise=noise, dimensions=search.dimensions, basis=basis)
     points = history.points(rows)
@@ -218,11 +218,11 @@ def _objective_model(
         seen = Observations(history.points(first), target(values[first], weighting))
         start = _hyperparameters(search.encoding, seen, noise, search.dimensions, basis)
         return fit_model(known, start=start)
-    foretold = np.array([(one.loss, one.deviation) for _, one in search.partial])
-    every = np.concatenate([values[rows], foretold[:, :1]])
+    predicted = np.array([(one.loss, one.deviation) for _, one in search.partial])
+    every = np.concatenate([values[rows], predicted[:, :1]])
     y = target(every, weighting)
     extra = np.zeros(len(y))
-    extra[len(rows) :] = _warped_deviations(every[:, 0], y, foretold) ** 2
+    extra[len(rows) :] = _warped_deviations(every[:, 0], y, predicted) ** 2
     points += [point for point, _ in search.partial]
     return fit_model(Observations(points, y, extra))
 
@@ -235,10 +235,10 @@ def _first_rows(history: History, values: Array) -> Rows:
     return first[_chosen(values[first], np.random.default_rng(len(first)))]
 
 
-def _warped_deviations(values: Array, y: Array, foretold: Array) -> Array:
-    """Return the standard deviations of what is foretold, in the units of the target `y` of `values`."""
+def _warped_deviations(values: Array, y: Array, predicted: Array) -> Array:
+    """Return the standard deviations of the predictions, in the units of the target `y` of `values`."""
     order = np.argsort(values, kind="stable")
-    mean, deviation = foretold.T
+    mean, deviation = predicted.T
     low, high = (np.interp(mean + sign * deviation, values[order], y[order]) for sign in (-1, 1))
     return np.asarray((high - low) / 2)
 

@@ -45,9 +45,9 @@ class Tpe(Algorithm):
     """Proposes points that are likely among the good trials and unlikely among the others.
 
     Pending trials count as others, so that workers try different points; infeasible trials do too. Trials that were
-    stopped early rank by what their curves foretell; they are others if nothing is foretold. A parameter that a
-    trial lacks (inactive, or added since) has the prior's density in that trial's kernel. So trials in the same branch
-    of a conditional space share information about the branch, and all trials about their common parameters.
+    stopped early rank by the loss that their curves predict; they are others if nothing is predicted. A parameter that
+    a trial lacks (inactive, or added since) has the prior's density in that trial's kernel. So trials in the same
+    branch of a conditional space share information about the branch, and all trials about their common parameters.
     """
 
     traits = Traits(needs_curves=True)
@@ -111,13 +111,13 @@ def _hinted(spec: StudySpec, tree: Tree) -> list[Cells]:
 
 
 def _ranked(request: Request) -> tuple[list[Trial], list[tuple[float, float]]]:
-    """Return the finished trials in order, and their sort keys: what is foretold of those stopped early."""
+    """Return the finished trials in order, and their sort keys: the predicted loss of those stopped early."""
     merits = ResultReader(request.problem.spec).merits(request.completed)
     if not request.stopped:
         return list(request.completed), merits
-    from dodona_server.algorithms.shared.foretold import foretold
+    from dodona_server.algorithms.shared.predicted_losses import predicted_losses
 
-    known = foretold(request)
+    known = predicted_losses(request)
     merits += [(0.0, known[one.number].loss) if one.number in known else INFEASIBLE.merit for one in request.stopped]
     both = zip([*request.completed, *request.stopped], merits, strict=True)
     ordered = sorted(both, key=lambda one: one[0].number)

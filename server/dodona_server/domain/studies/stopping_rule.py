@@ -29,7 +29,7 @@ class StoppingMethod(enum.StrEnum):
     NO_PROGRESS = "NO_PROGRESS"
 
 
-FORETELLING = frozenset({StoppingMethod.AUTOMATIC, StoppingMethod.DECAY_CURVE})
+PREDICTING = frozenset({StoppingMethod.AUTOMATIC, StoppingMethod.DECAY_CURVE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,6 @@ class StoppingRule:
             )
 
     @property
-    def foretells(self) -> bool:
+    def uses_curve_model(self) -> bool:
         """Whether it needs the model of the study's curves."""
-        return self.method in FORETELLING
+        return self.method in PREDICTING

@@ -149,9 +149,9 @@ class StudySpec:
         return self.stopping_rule is not None and len(self.objectives) == 1
 
     @property
-    def foretells(self) -> bool:
+    def uses_curve_model(self) -> bool:
         """Whether its stopping rule stops trials by the model of the study's curves."""
-        return self.stops_trials and self.stopping_rule is not None and self.stopping_rule.foretells
+        return self.stops_trials and self.stopping_rule is not None and self.stopping_rule.uses_curve_model
 
     @property
     def objectives(self) -> tuple[Metric, ...]:

@@ -1,4 +1,4 @@
-"""The fitted models of studies' curves, for stopping rules that foretell.
+"""The fitted models of studies' curves, for stopping rules that predict.
 
 A model is fitted in the pool and kept here, so that a report only reads it. A server that starts has none: the first
 reports have it fitted again, from the curves in the database. One fit of a study runs at a time; the next one begins

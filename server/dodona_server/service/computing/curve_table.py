@@ -1,4 +1,4 @@
-"""Read a study's curves for the model that foretells their ends."""
+"""Read a study's curves for the model that predicts their ends."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def keep_reports(
     Args:
         transaction: to write in.
         reports: already checked with `check`.
-        models: of curves, for stopping rules that foretell.
+        models: of curves, for stopping rules that predict.
         now: the time, in seconds since the epoch.
 
     Raises:

@@ -33,7 +33,7 @@ def judge(
         study_key: of a study with a rule that stops trials.
         trial: ACTIVE or STOPPING.
         measurement: of it; one without a finite objective or a position is not judged.
-        models: of curves, for rules that foretell.
+        models: of curves, for rules that predict.
         now: the time, in seconds since the epoch.
     """
     spec = get_spec(transaction, study_key)
@@ -96,8 +96,10 @@ def _add(
     curves.put(transaction, study_key, trial.number, before, point)
     if before is not None and before.position == point.position:
         return None
-    model = models.of(study_key) if rule.foretells else None
-    if rule.foretells and (model is None or model.passes(0.0 if before is None else before.position, point.position)):
+    model = models.of(study_key) if rule.uses_curve_model else None
+    if rule.uses_curve_model and (
+        model is None or model.passes(0.0 if before is None else before.position, point.position)
+    ):
         after_commit(transaction, lambda: models.on_news(study_key))
     goal = spec.objectives[0].goal
     known = _StoredCurves(transaction, study_key, trial.number, goal)

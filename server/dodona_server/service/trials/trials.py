@@ -374,7 +374,7 @@ class TrialService:
             if self._kept_measurements is not None:
                 measurements.thin(transaction, study.key, ended, self._kept_measurements)
             after_commit(transaction, lambda: self._schedule.on_result(study))
-            if study.spec.foretells:
+            if study.spec.uses_curve_model:
                 after_commit(transaction, lambda: self._schedule.models.on_news(study.key))
             return ended
 

@@ -19,7 +19,7 @@ from dodona_server.domain.space import Value
 from dodona_server.domain.studies.time_left import TimeLeft
 
 if TYPE_CHECKING:
-    from dodona_server.algorithms.shared.foretold import Foretold
+    from dodona_server.algorithms.shared.predicted_losses import PredictedLoss
 
 # After this many proposals that were tried before, a point is chosen from those left.
 PATIENCE = 200
@@ -36,8 +36,8 @@ class Search:
         tried: the points of all its trials, and those suggested in this call.
         hints: what people believe.
         generator: of all random numbers in this call.
-        stopped: the points of the trials that were stopped early, of which nothing is foretold.
-        partial: the points of stopped and running trials, and what their curves foretell.
+        stopped: the points of the trials that were stopped early, for which nothing is predicted.
+        partial: the points of stopped and running trials, and the losses that their curves predict.
         time: what is left of the study's budget of time.
     """
 
@@ -48,7 +48,7 @@ class Search:
     hints: Hints
     generator: np.random.Generator
     stopped: Sequence[Point] = ()
-    partial: Sequence[tuple[Point, Foretold]] = ()
+    partial: Sequence[tuple[Point, PredictedLoss]] = ()
     time: TimeLeft | None = None
 
     @property

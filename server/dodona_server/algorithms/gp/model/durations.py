@@ -1,7 +1,7 @@
 """How long trials take, by their parameters: a Gaussian process of the logarithm of their seconds.
 
 The model has the features and the priors of the objective's model, and hyperparameters of its own. It is a normal
-distribution without parameters while few trials have finished, or if their parameters do not foretell the durations:
+distribution without parameters while few trials have finished, or if their parameters do not predict the durations:
 if the errors of the process, each with one trial left out, are not clearly smaller than those of the mean.
 
 Sources: Snoek, Larochelle and Adams, Practical Bayesian Optimization of Machine Learning Algorithms (2012), for a
@@ -37,10 +37,10 @@ LEAST_SPREAD = 0.01
 MOST_LOG = 700.0
 NOISE = NoisePrior(median=0.3, spread=1.5, low=1e-3)
 
-# The parameters foretell the durations if the mean squared error with them is below this part of that without them. The
+# The parameters predict the durations if the mean squared error with them is below this part of that without them. The
 # hyperparameters have seen the trial that is left out, so a part near 1 is chance: of 30 histories of 30 trials with
 # random durations, 4 are below 0.8.
-FORETOLD = 0.8
+PREDICTIVE = 0.8
 
 # More of them, or a warp of the axes, made no difference on the benchmark's tables.
 ITERATIONS = 15
@@ -115,6 +115,6 @@ def fit_durations(encoding: Encoding, trials: Sequence[Trial], dimensions: float
     hyper = fit(features, x, y, no_basis, dimensions, NOISE, ITERATIONS, warped=False)
     model = Surrogate(features, hyper, z, active, y[:, None])
     of_mean = y * len(y) / (len(y) - 1)
-    if float(np.mean((y - model.left_out[:, 0]) ** 2)) > FORETOLD * float(np.mean(of_mean**2)):
+    if float(np.mean((y - model.left_out[:, 0]) ** 2)) > PREDICTIVE * float(np.mean(of_mean**2)):
         return constant
     return Durations(middle, deviation, model)

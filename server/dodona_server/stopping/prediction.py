@@ -1,4 +1,4 @@
-"""What rules that foretell have in common: when they judge a trial, and what they expect of it."""
+"""The common part of rules that predict: when they judge a trial, and what they expect of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_TRIALS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Prediction:
     """A trial that has reached a rung of the model.
 
     Args:
@@ -43,7 +43,7 @@ def shown(chance: float) -> str:
     return "below 0.0001" if chance < 0.0001 else f"{chance:.1g}"
 
 
-def outlook_of(case: Case) -> Outlook | None:
+def prediction_of(case: Case) -> Prediction | None:
     """Return what is expected of a trial; None if it has reached no new rung, or if too little is known."""
     model, point = case.model, case.point
     if model is None or point.count <= FREE_MEASUREMENTS or point.position < FREE_SHARE * model.rungs[-1]:
@@ -56,4 +56,4 @@ def outlook_of(case: Case) -> Outlook | None:
         # The training ends here anyway.
         return None
     earlier = case.curves.best_at(float(model.rungs[rung - 1])) if rung else None
-    return Outlook(model, model.trials[rung], model.foretell(rung, point.best, earlier))
+    return Prediction(model, model.trials[rung], model.predict(rung, point.best, earlier))

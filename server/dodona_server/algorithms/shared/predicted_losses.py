@@ -1,4 +1,4 @@
-"""What the curves of trials foretell that were stopped early, or that run: the end of their training."""
+"""Predictions of the final loss of trials that were stopped early, or that run, from their curves."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _BEGUN = (TrialState.ACTIVE, TrialState.STOPPING)
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
-    """The final loss that a trial's curve foretells, lower is better, and its standard deviation."""
+class PredictedLoss:
+    """The final loss that a trial's curve predicts, lower is better, and its standard deviation."""
 
     loss: float
     deviation: float
 
 
-def foretold(request: Request) -> dict[int, Foretold]:
-    """Return what is foretold of stopped and running trials, by their numbers.
+def predicted_losses(request: Request) -> dict[int, PredictedLoss]:
+    """Return the predicted losses of stopped and running trials, by their numbers.
 
-    Nothing is with several objectives or without a stopping rule: the server keeps curves for rules. The same holds
-    without a reader of curves.
+    There are none with several objectives, without a stopping rule (the server keeps curves for rules) or without a
+    reader of curves.
     """
     partial = {trial.number for trial in request.stopped}
     partial |= {trial.number for trial in request.pending if trial.state in _BEGUN}
@@ -37,15 +37,15 @@ def foretold(request: Request) -> dict[int, Foretold]:
         return {}
     model = fit_table(table)
     of_partial = ((number, row) for number, row in zip(table.numbers, table.bests, strict=True) if number in partial)
-    return {number: found for number, row in of_partial if (found := _foretold(model, row)) is not None}
+    return {number: found for number, row in of_partial if (found := _predicted(model, row)) is not None}
 
 
-def _foretold(model: CurveModel, bests: Array) -> Foretold | None:
-    """Return what a trial's best values at the rungs foretell; None if it has reached none."""
+def _predicted(model: CurveModel, bests: Array) -> PredictedLoss | None:
+    """Return what a trial's best values at the rungs predict; None if it has reached no rung."""
     (reached,) = np.nonzero(~np.isnan(bests))
     if not len(reached):
         return None
     rung = int(reached[-1])
     earlier = None if rung == 0 or np.isnan(bests[rung - 1]) else float(bests[rung - 1])
-    forecast = model.foretell(rung, float(bests[rung]), earlier)
-    return Foretold(-forecast.mean, forecast.deviation)
+    forecast = model.predict(rung, float(bests[rung]), earlier)
+    return PredictedLoss(-forecast.mean, forecast.deviation)
