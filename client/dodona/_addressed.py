@@ -1,4 +1,4 @@
-"""What the calls about a study need to know of it."""
+"""Address of a study: the base of the calls about it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Addressed(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """The resource's whole name: "projects/p/locations/l/studies/s"."""
+        """Full name of the resource: "projects/p/locations/l/studies/s"."""
 
     @property
     @abstractmethod
     def wire(self) -> vertex.Study:
-        """The study as last fetched, in the protocol's form."""
+        """Study as last fetched, in the protocol's form."""
 
     @property
     @abstractmethod
     def space(self) -> dict[str, Parameter]:
-        """The search space as last fetched."""
+        """Search space as last fetched."""
 
     @abstractmethod
     def refresh(self) -> None:
@@ -39,7 +39,7 @@ class Addressed(ABC):
     @property
     @abstractmethod
     def _path(self) -> str:
-        """The study's path below the location."""
+        """Path of the study below the location."""
 
     @abstractmethod
     def _learn(self, wire: vertex.Study) -> None:

@@ -1,4 +1,4 @@
-"""The address of a study's page, told to a person who watches this program, and to no log file."""
+"""Address of a study's page, shown to a person who watches this program, but not written to a log file."""
 
 from __future__ import annotations
 

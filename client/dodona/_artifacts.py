@@ -40,7 +40,7 @@ class Artifact:
 
 
 class Artifacts:
-    """The files of one trial, by name: `trial.artifacts`, or `study.artifacts(number)` for any trial.
+    """Files of one trial, by name: `trial.artifacts`, or `study.artifacts(number)` for any trial.
 
     Iterating yields the existing files, by name. A file appears and disappears whole: no reader sees a part of one. A
     transfer that does not match the digest is repeated. A name is 1 to 100 letters, digits, `_`, `.` and `-`.

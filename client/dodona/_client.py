@@ -1,4 +1,4 @@
-"""The client: a connection to one server, which creates and finds studies."""
+"""Client: a connection to one server, which creates and finds studies."""
 
 from __future__ import annotations
 
@@ -115,12 +115,12 @@ class Client:
 
     @property
     def url(self) -> str:
-        """The server's address."""
+        """Address of the server."""
         return self._transport.url
 
     @property
     def worker(self) -> str:
-        """The id under which this process asks for trials."""
+        """Id under which this process asks for trials."""
         return self._session.worker
 
     def create_study(
@@ -282,7 +282,7 @@ class Client:
 
     @property
     def webhooks(self) -> Webhooks:
-        """The webhooks of the project."""
+        """Webhooks of the project."""
         return Webhooks(self._transport)
 
     def workers(self, alive: bool = False) -> list[WorkerRecord]:

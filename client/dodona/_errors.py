@@ -1,4 +1,4 @@
-"""The client's errors, one class per reaction.
+"""Errors of the client, one class per reaction.
 
     DodonaError
     ├── ServerUnreachable         no answer for as long as `Retry` allows: check the server or the address
@@ -32,7 +32,7 @@ from dodona_schemas.status import ErrorResponse
 
 
 class DodonaError(Exception):
-    """The base class of the client's errors."""
+    """Base class of the client's errors."""
 
 
 class ServerUnreachable(DodonaError):

@@ -14,16 +14,16 @@ MAX_TAG_LENGTH = 64
 
 
 class Notes(Addressed):
-    """The calls about notes and tags."""
+    """Calls about notes and tags."""
 
     @property
     def note(self) -> str:
-        """The study's note; empty for none."""
+        """Note of the study; empty for none."""
         return self.wire.metadata.get(NOTE, "")
 
     @property
     def tags(self) -> list[str]:
-        """The study's tags."""
+        """Tags of the study."""
         return tags_in(self.wire.metadata)
 
     def set_note(self, text: str, trial: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The search space as users declare it.
+"""Search space as users declare it.
 
 A space maps names to parameters. A parameter that is active only under some values of another is one of its children:
 
@@ -59,7 +59,7 @@ def near(*values: Value, sure: Sure = "fairly") -> Prior:
 
 
 class Parameter(ABC):
-    """The base class of the kinds of parameter."""
+    """Base class of the kinds of parameter."""
 
     default: Any
     prior: Prior | None

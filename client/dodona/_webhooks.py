@@ -1,4 +1,4 @@
-"""The webhooks of a project."""
+"""Webhooks of a project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The workers of a study, as the server knows them."""
+"""Workers of a study, as the server knows them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WorkerRecord:
 
 
 class Workers(Addressed):
-    """The calls about the workers of a study."""
+    """Calls about the workers of a study."""
 
     def workers(self, alive: bool = False) -> list[WorkerRecord]:
         """Return the study's workers, those that run trials first.

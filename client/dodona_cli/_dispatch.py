@@ -1,4 +1,4 @@
-"""The commands, loaded on demand."""
+"""Commands, loaded on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dodona_cli import entries, missing
 
 
 class Commands(TyperGroup):
-    """The entry points as subcommands; a command whose packages are missing says what to install."""
+    """Entry points as subcommands; a command whose packages are missing says what to install."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
         """Return the names of all commands."""

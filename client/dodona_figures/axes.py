@@ -1,4 +1,4 @@
-"""The axes of parameters."""
+"""Axes of parameters."""
 
 from __future__ import annotations
 

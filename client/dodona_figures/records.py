@@ -1,4 +1,4 @@
-"""What the figures are made of: a study, its metrics, its parameters and its trials, as plain values.
+"""Data of the figures: a study, its metrics, its parameters and its trials, as plain values.
 
 Times are in seconds since the epoch, durations in seconds.
 """
@@ -66,7 +66,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a trial measured at one step; `elapsed` is the time since its worker began, if it was reported."""
+    """Measurement of a trial at one step; `elapsed` is the time since its worker began, if it was reported."""
 
     step: int
     metrics: Mapping[str, float]
@@ -117,13 +117,13 @@ class Trial:
 
     @property
     def mark(self) -> Mark:
-        """How figures mark the trial."""
+        """Mark of the trial in figures."""
         mark = _MARKS.get(self.state, "running")
         return "stopped" if mark == "succeeded" and self.stopped else mark
 
     @property
     def seconds(self) -> float:
-        """How long it ran; 0 if that is not known."""
+        """Duration in seconds; 0 if that is not known."""
         return 0.0 if self.start is None or self.end is None else max(0.0, self.end - self.start)
 
     def value(self, metric: Metric) -> float | None:
@@ -152,12 +152,12 @@ class Study:
 
     @property
     def objectives(self) -> tuple[Metric, ...]:
-        """The metrics that are optimized: all but the constraints."""
+        """Metrics that are optimized: all but the constraints."""
         return tuple(metric for metric in self.metrics if not metric.constraint) or self.metrics
 
     @property
     def parameter_names(self) -> list[str]:
-        """The names of all parameters: in the order of the space, then those that only trials have."""
+        """Names of all parameters: in the order of the space, then those that only trials have."""
         return list(
             dict.fromkeys(
                 [*(one.name for one in self.parameters), *(name for trial in self.trials for name in trial.parameters)]

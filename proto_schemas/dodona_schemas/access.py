@@ -8,7 +8,7 @@ from dodona_schemas.base import Duration, WireModel
 
 
 class Caller(WireModel):
-    """Who makes the call, with the roles and the names of the calls that are allowed in the project."""
+    """Caller, with the roles and the names of the calls that are allowed in the project."""
 
     name: str = ""
     roles: list[str] = []
@@ -58,7 +58,7 @@ class Membership(WireModel):
 
 
 class User(WireModel):
-    """Somebody who signs in with a name."""
+    """A person who signs in with a name."""
 
     name: str = ""
     creator: str = ""
@@ -101,7 +101,7 @@ class SignInRequest(WireModel):
 
 
 class AuditEntry(WireModel):
-    """Something that somebody did: when, who, from where, which call, on what, and how it ended."""
+    """Entry of the audit log: when, who, from where, which call, on what, and how it ended."""
 
     time: datetime | None = None
     actor: str = ""

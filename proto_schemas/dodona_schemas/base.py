@@ -71,7 +71,7 @@ _CONFIG = ConfigDict(
 
 
 class _Proto3:
-    """What pydantic has to know of every message: null is an absent field, on the wire and in its JSON schema."""
+    """Schema rules of every message: null is an absent field, on the wire and in its JSON schema."""
 
     __slots__ = ()
 
@@ -96,7 +96,7 @@ class _Proto3:
 
 
 class WirePart(_Proto3):
-    """The base of dataclasses that are parts of messages: read and written like a `WireModel`.
+    """Base of dataclasses that are parts of messages: read and written like a `WireModel`.
 
     For parts of which an answer has many. The constructor of a dataclass costs a fifteenth of a model's, and does not
     validate. Declare them with `@dataclass(slots=True)`.

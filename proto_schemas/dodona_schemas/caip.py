@@ -1,4 +1,4 @@
-"""The AI Platform v1 dialect, called `ml` by Google, which tensorflow-cloud's tuner uses.
+"""AI Platform v1 dialect, called `ml` by Google, which tensorflow-cloud's tuner uses.
 
 It has the same studies and trials as `vertex`, with other names and states; common parts come from there.
 Fields that are `own` are not part of AI Platform's protocol; other clients ignore them.
@@ -27,7 +27,7 @@ from dodona_schemas.vertex import (
 
 
 class MlTrialState(WireEnum):
-    """The state of a trial."""
+    """State of a trial."""
 
     STATE_UNSPECIFIED = 0
     REQUESTED = 1
@@ -39,7 +39,7 @@ class MlTrialState(WireEnum):
 
 
 class MlAlgorithm(WireEnum):
-    """The search algorithm; unspecified means the server's default."""
+    """Search algorithm; unspecified means the server's default."""
 
     ALGORITHM_UNSPECIFIED = 0
     GAUSSIAN_PROCESS_BANDIT = 1
@@ -48,7 +48,7 @@ class MlAlgorithm(WireEnum):
 
 
 class MlParameterType(WireEnum):
-    """The kind of a parameter; its value spec says the same."""
+    """Kind of a parameter; its value spec says the same."""
 
     PARAMETER_TYPE_UNSPECIFIED = 0
     DOUBLE = 1
@@ -96,14 +96,14 @@ class MlMedianStoppingConfig(WireModel):
 
 
 class MlAutomatedStoppingConfig(WireModel):
-    """The rule for stopping trials early, one of the two."""
+    """Rule for stopping trials early, one of the two."""
 
     decay_curve_stopping_config: MlDecayCurveStoppingConfig | None = None
     median_automated_stopping_config: MlMedianStoppingConfig | None = None
 
 
 class MlStudyConfig(WireModel):
-    """The search space, the metrics, and the settings of the search."""
+    """Search space, metrics, and settings of the search."""
 
     metrics: Repeated[MlMetricSpec] = []
     parameters: Repeated[MlParameterSpec] = []
@@ -181,7 +181,7 @@ class MlListTrialsResponse(WireModel):
 
 
 class MlListOptimalTrialsResponse(WireModel):
-    """The best trials, or the Pareto front if there are several metrics."""
+    """Best trials, or the Pareto front if there are several metrics."""
 
     trials: Repeated[MlTrial] = []
 
@@ -200,7 +200,7 @@ class MlAddTrialMeasurementRequest(WireModel):
 
 
 class MlCompleteTrialRequest(WireModel):
-    """The end of a trial."""
+    """End of a trial."""
 
     final_measurement: MlMeasurement | None = None
     trial_infeasible: Flag = False
@@ -208,7 +208,7 @@ class MlCompleteTrialRequest(WireModel):
 
 
 class MlSuggestTrialsMetadata(WireModel):
-    """The client and the time of the request."""
+    """Client and time of the request."""
 
     type_: Literal["type.googleapis.com/google.cloud.ml.v1.SuggestTrialsMetadata"] = Field(
         default="type.googleapis.com/google.cloud.ml.v1.SuggestTrialsMetadata", alias="@type"
@@ -220,7 +220,7 @@ class MlSuggestTrialsMetadata(WireModel):
 
 
 class MlSuggestTrialsResponse(WireModel):
-    """The trials to run; no trials and `study_state` COMPLETED mean that the study has nothing left to suggest."""
+    """Trials to run; no trials and `study_state` COMPLETED mean that the study has nothing left to suggest."""
 
     type_: Literal["type.googleapis.com/google.cloud.ml.v1.SuggestTrialsResponse"] = Field(
         default="type.googleapis.com/google.cloud.ml.v1.SuggestTrialsResponse", alias="@type"
@@ -232,7 +232,7 @@ class MlSuggestTrialsResponse(WireModel):
 
 
 class MlCheckTrialEarlyStoppingStateMetadata(WireModel):
-    """The trial of the request. The name on the wire is misspelled in the protocol."""
+    """Trial of the request. The name on the wire is misspelled in the protocol."""
 
     type_: Literal["type.googleapis.com/google.cloud.ml.v1.CheckTrialEarlyStoppingStateMetatdata"] = Field(
         default="type.googleapis.com/google.cloud.ml.v1.CheckTrialEarlyStoppingStateMetatdata", alias="@type"
@@ -243,7 +243,7 @@ class MlCheckTrialEarlyStoppingStateMetadata(WireModel):
 
 
 class MlCheckTrialEarlyStoppingStateResponse(WireModel):
-    """Whether the trial should stop early."""
+    """Decision on whether the trial should stop early."""
 
     type_: Literal["type.googleapis.com/google.cloud.ml.v1.CheckTrialEarlyStoppingStateResponse"] = Field(
         default="type.googleapis.com/google.cloud.ml.v1.CheckTrialEarlyStoppingStateResponse", alias="@type"

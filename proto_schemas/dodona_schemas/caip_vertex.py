@@ -1,4 +1,4 @@
-"""The map between the dialects: AI Platform's names of Vertex's fields, and its form of a study's spec."""
+"""Map between the dialects: AI Platform's names of Vertex's fields, and its form of a study's spec."""
 
 from __future__ import annotations
 

@@ -17,6 +17,6 @@ class Status(WireModel):
 
 
 class ErrorResponse(WireModel):
-    """The body of every answer with an error."""
+    """Body of every answer with an error."""
 
     error: Status

@@ -39,7 +39,7 @@ class CreateWebhookRequest(WireModel):
 
 
 class UpdateWebhookRequest(WireModel):
-    """What a webhook is to be; it keeps its secret, and how far it is in each study."""
+    """New settings of a webhook; it keeps its secret, and how far it is in each study."""
 
     url: str = ""
     form: str = ""
@@ -47,6 +47,6 @@ class UpdateWebhookRequest(WireModel):
 
 
 class ListWebhooksResponse(WireModel):
-    """The webhooks of a project."""
+    """Webhooks of a project."""
 
     webhooks: Repeated[Webhook] = []

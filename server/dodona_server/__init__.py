@@ -1,1 +1,1 @@
-"""The server: keeps studies and trials in a SQL database and answers suggestions over REST."""
+"""Server that keeps studies and trials in a SQL database and answers suggestions over REST."""

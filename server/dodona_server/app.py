@@ -1,4 +1,4 @@
-"""The application: the framework with all routes, behind the parts that answer most requests without it."""
+"""Application: the framework with all routes, behind the parts that answer most requests without it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def application(parts: Composition, options: Options) -> Application:
 
 
 class Application(FastAPI):
-    """The framework, behind the parts that answer most requests without it."""
+    """Framework, behind the parts that answer most requests without it."""
 
     front: ASGIApp
 

@@ -1,4 +1,4 @@
-"""What the server's commands have in common: settings, and one line on stderr for what cannot be done."""
+"""Common parts of the server's commands: settings, and errors as one line on stderr."""
 
 from __future__ import annotations
 

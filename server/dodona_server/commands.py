@@ -1,4 +1,4 @@
-"""The subcommands of `dodona` that need the server."""
+"""Subcommands of `dodona` that need the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The composition root: the parts that answer calls, and what runs beside them. The framework is not among them."""
+"""Composition root: the parts that answer calls, and what runs beside them. The framework is not among them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from dodona_server.storage.engine.store import Store
 
 
 class Composition:
-    """The parts of the server; routes find them by their names, see `parts`.
+    """Parts of the server; routes find them by their names, see `parts`.
 
     Args:
         store: where studies and trials are kept.

@@ -1,4 +1,4 @@
-"""What every request passes before its route, and what answers most requests without the framework."""
+"""Layers in front of the routes, which answer most requests without the framework."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parts of the application that routes use; `app.create_app` puts them into its state.
+"""Parts of the application that routes use; `app.create_app` puts them into its state.
 
 Routes are created once, when their module is imported: each costs milliseconds, and tests create many applications. So
 a route looks up its parts at each request.

@@ -1,4 +1,4 @@
-"""The path below which a proxy serves the server, such as `/dodona`."""
+"""Path below which a proxy serves the server, such as `/dodona`."""
 
 from __future__ import annotations
 

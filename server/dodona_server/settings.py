@@ -1,4 +1,4 @@
-"""The server's settings. Order of precedence: flags, then `DODONA_*` variables, then defaults."""
+"""Settings of the server. Order of precedence: flags, then `DODONA_*` variables, then defaults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIN_TOKEN_LENGTH = 20
 
 
 class Settings(BaseSettings):
-    """The settings of `dodona serve`."""
+    """Settings of `dodona serve`."""
 
     model_config = SettingsConfigDict(env_prefix="DODONA_", env_ignore_empty=True)
 

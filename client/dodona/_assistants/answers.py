@@ -1,4 +1,4 @@
-"""What tools answer: little text, with units, and all that an assistant would otherwise lose track of."""
+"""Answers of the tools: little text, with units, and all that an assistant would otherwise lose track of."""
 
 from __future__ import annotations
 

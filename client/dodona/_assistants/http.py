@@ -1,4 +1,4 @@
-"""The tools over HTTP: what a server answers at `/mcp`.
+"""Tools over HTTP: what a server answers at `/mcp`.
 
 Each request stands for itself: there are no sessions, so none can be taken over, and any server of a database may
 answer the next request.

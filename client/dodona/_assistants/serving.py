@@ -1,4 +1,4 @@
-"""The tools as a server of the Model Context Protocol, those that the caller may use."""
+"""Tools as a server of the Model Context Protocol, those that the caller may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tools that an assistant has: each is a few calls of the client, with small answers.
+"""Tools that an assistant has: each is a few calls of the client, with small answers.
 
 A tool's docstring and annotations are what the assistant reads. A tool keeps nothing for the next one: a server answers
 each request by itself.
@@ -61,7 +61,7 @@ def offered(*calls: str, changes: bool = False, destroys: bool = False) -> Calla
 
 
 class Tools:
-    """The tools on the studies of one project.
+    """Tools on the studies of one project.
 
     Args:
         client: has leases of LEASE_SECONDS.

@@ -1,1 +1,1 @@
-"""The figures of a study."""
+"""Figures of a study."""

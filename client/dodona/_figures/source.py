@@ -1,4 +1,4 @@
-"""What figures are drawn of."""
+"""Source of the figures' data."""
 
 from __future__ import annotations
 

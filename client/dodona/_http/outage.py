@@ -1,4 +1,4 @@
-"""The user's log lines while the server does not answer."""
+"""Log lines for the user while the server does not answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS_BETWEEN_WARNINGS = 30.0
 
 
 class Outage:
-    """The warnings that the server does not answer: at once, then every 30 s, however many threads wait.
+    """Warnings that the server does not answer: at once, then every 30 s, however many threads wait.
 
     Args:
         url: the server's address.

@@ -1,4 +1,4 @@
-"""The proxy that the environment names for the server, by the usual variables."""
+"""Proxy that the environment names for the server, by the usual variables."""
 
 from __future__ import annotations
 

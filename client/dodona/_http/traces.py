@@ -1,4 +1,4 @@
-"""The traces of trials: a server with OpenTelemetry adds its spans of all calls about one trial to one trace."""
+"""Traces of trials: a server with OpenTelemetry adds its spans of all calls about one trial to one trace."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST_TRACES = 1000
 
 
 class Traces:
-    """The ids of traces by the paths of trials."""
+    """Ids of traces by the paths of trials."""
 
     def __init__(self) -> None:
         self._of_trials: dict[str, str] = {}

@@ -51,7 +51,7 @@ Page = TypeVar("Page", ListStudiesResponse, ListTrialsResponse, ListArtifactsRes
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How long a call is retried while the server does not answer.
+    """Limits on the retries of a call while the server does not answer.
 
     Args:
         patience_seconds: once this client has reached the server; long enough for a restart or an upgrade.
@@ -63,7 +63,7 @@ class Retry:
 
 
 class Transport:
-    """The connection to one project and location of a server; may be used by many threads at once.
+    """Connection to one project and location of a server; may be used by many threads at once.
 
     A call is sent again after a broken connection and after the answers 408, 502, 503 and 504, with full-jitter
     exponential back-off. After 429 with `Retry-After` it is sent again when that time is over. That is safe for every
@@ -162,7 +162,7 @@ class Transport:
 
     @property
     def patience_seconds(self) -> float:
-        """How long the client waits for a server that it has reached before."""
+        """Seconds that the client waits for a server that it has reached before."""
         return self._retry.patience_seconds
 
     def call(

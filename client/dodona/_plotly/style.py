@@ -1,4 +1,4 @@
-"""What the figures have in common: their look, their texts and their axes."""
+"""Common style of the figures: their look, their texts and their axes."""
 
 from __future__ import annotations
 

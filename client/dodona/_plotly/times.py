@@ -1,4 +1,4 @@
-"""The timeline of the workers."""
+"""Timeline of the workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a worker gets its next trial."""
+"""Request of a worker for its next trial."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ AGENT = f"dodona/{__version__} python/{platform.python_version()} {socket.gethos
 
 
 class Asking(Addressed):
-    """The call that asks for a trial."""
+    """Call that asks for a trial."""
 
     _session: Session
     # The last attempt that this process has run for each shared worker: the trial's number and the attempt's.
@@ -53,17 +53,17 @@ class Asking(Addressed):
     @property
     @abstractmethod
     def url(self) -> str:
-        """The address of the study's page."""
+        """Address of the study's page."""
 
     @property
     @abstractmethod
     def display_name(self) -> str:
-        """The study's display name."""
+        """Display name of the study."""
 
     @property
     @abstractmethod
     def metrics(self) -> dict[str, Literal["minimize", "maximize"]]:
-        """The goal of each metric, the objective first."""
+        """Goal of each metric, the objective first."""
 
     @abstractmethod
     def _decoded(self, wires: Sequence[vertex.Trial]) -> list[dict[str, Value]]:

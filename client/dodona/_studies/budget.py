@@ -68,7 +68,7 @@ def _end(seconds: object, deadline: object) -> vertex.StudyTimeConstraint | None
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a study has used, and what is to be expected of the rest. None stands for no such limit, or for unknown.
+    """Use of a study's budget, and the forecast for the rest. None stands for no such limit, or for unknown.
 
     `compute` is the time in which workers ran trials, times their GPUs; a worker without a GPU counts as one.
     `trials_left` is how many trials the budget allows at the present pace. `improvement_chance` is the chance that

@@ -1,4 +1,4 @@
-"""Why a trial was suggested."""
+"""Explanation of why a trial was suggested."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dodona_schemas import vertex
 
 @dataclass(frozen=True)
 class Expectation:
-    """The value of a metric that the algorithm's model expected; with `probability` it is from `low` to `high`."""
+    """Value of a metric that the algorithm's model expected; with `probability` it is from `low` to `high`."""
 
     metric: str
     mean: float
@@ -39,7 +39,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a trial was suggested, and what came of it; its text is `summary`. None is what the algorithm does not tell.
+    """Explanation of a trial: why it was suggested, and its result; the text is `summary`. None stands for unknown.
 
     `exploring` is the part of the acquisition function that comes from not knowing, from 0 (exploiting) to 1.
     `best_trial` is the number of the best trial when this one was suggested. `prior_studies` is the part of the

@@ -1,4 +1,4 @@
-"""The spec of a new study, from what people say of it."""
+"""Spec of a new study, from what people say of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The figures of a study as methods; see `plots`, which is imported for the first figure."""
+"""Figures of a study as methods; see `plots`, which is imported for the first figure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Figures(FigureSource):
-    """The figures of a study, each a plotly.graph_objects.Figure; `dodona.plots` says what they show and raise."""
+    """Figures of a study, each a plotly.graph_objects.Figure; `dodona.plots` says what they show and raise."""
 
     def plot_history(self, metric: str | None = None, by: By = "trial") -> Figure:
         """Return a figure of the results, with the best so far; see `plots.history`."""

@@ -26,7 +26,7 @@ class PriorStudy:
 
     @property
     def id(self) -> str:
-        """The last part of the name."""
+        """Last part of the name."""
         return self.name.rpartition("/")[2]
 
     def __str__(self) -> str:

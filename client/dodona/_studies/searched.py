@@ -1,4 +1,4 @@
-"""The studies that a program has searched before a restart, and so must not start over.
+"""Studies that a program has searched before a restart, and so must not start over.
 
 The program's environment lists them. It writes each further study to the file of the `dodona run` that started it, if
 one did.
@@ -41,7 +41,7 @@ def variables_of(names: Iterable[str]) -> dict[str, str]:
 
 
 class SearchedFile:
-    """The file in which the workers of a `dodona run` record the studies that they search.
+    """File in which the workers of a `dodona run` record the studies that they search.
 
     Args:
         path: of the file.

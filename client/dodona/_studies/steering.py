@@ -1,4 +1,4 @@
-"""What people do with a study, rather than its workers: pause and resume it, change its budget, export it."""
+"""Calls of people, not workers, about a study: pause and resume it, change its budget, export it."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ EVENTS_AT_ONCE = 1000
 
 
 class Steering(Addressed):
-    """The calls about a study as a whole."""
+    """Calls about a study as a whole."""
 
     @property
     def url(self) -> str:
-        """The address of the study's page."""
+        """Address of the study's page."""
         _, project, _, location, _, study = self.name.split("/")
         return f"{self._transport.url}/studies/" + "/".join(quote(part, safe="") for part in (project, location, study))
 
@@ -191,7 +191,7 @@ class Steering(Addressed):
 
     @property
     def wanted_workers(self) -> int | None:
-        """How many workers the study should have; None if `dodona run` chooses."""
+        """Number of workers that the study should have; None if `dodona run` chooses."""
         return self.wire.wanted_workers
 
     def set_wanted_workers(self, count: int | None) -> None:
@@ -302,7 +302,7 @@ class Steering(Addressed):
 
     @property
     def last_event(self) -> int:
-        """The number of the study's last event; 0 before the first."""
+        """Number of the study's last event; 0 before the first."""
         return self.changed_trials(0)[0]
 
     def changed_trials(self, since: int) -> tuple[int, list[int]]:

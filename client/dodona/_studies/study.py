@@ -67,17 +67,17 @@ class Study(Figures, Steering, Notes, Workers, Asking):
 
     @property
     def name(self) -> str:
-        """The resource's whole name: "projects/p/locations/l/studies/s"."""
+        """Full name of the resource: "projects/p/locations/l/studies/s"."""
         return self._wire.name or ""
 
     @property
     def id(self) -> str:
-        """The last part of the name."""
+        """Last part of the name."""
         return self.name.rpartition("/")[2]
 
     @property
     def display_name(self) -> str:
-        """The study's display name."""
+        """Display name of the study."""
         return self._wire.display_name
 
     @property
@@ -87,17 +87,17 @@ class Study(Figures, Steering, Notes, Workers, Asking):
 
     @property
     def create_time(self) -> datetime | None:
-        """When the study was created, by the server's clock; a recreated study of the same name has another time."""
+        """Time when the study was created, by the server's clock; a recreated study of the same name has another."""
         return self._wire.create_time
 
     @property
     def wire(self) -> vertex.Study:
-        """The study as last fetched, in the protocol's form."""
+        """Study as last fetched, in the protocol's form."""
         return self._wire
 
     @property
     def spec(self) -> vertex.StudySpec:
-        """The study's spec, in the protocol's form."""
+        """Spec of the study, in the protocol's form."""
         return self._wire.study_spec
 
     @property
@@ -107,12 +107,12 @@ class Study(Figures, Steering, Notes, Workers, Asking):
 
     @property
     def space(self) -> dict[str, Parameter]:
-        """The search space."""
+        """Search space."""
         return dict(self._space)
 
     @property
     def metrics(self) -> dict[str, Goal]:
-        """The goal of each metric, the objective first."""
+        """Goal of each metric, the objective first."""
         return {
             metric.metric_id: "minimize" if metric.goal is GoalType.MINIMIZE else "maximize"
             for metric in self.spec.metrics
@@ -120,7 +120,7 @@ class Study(Figures, Steering, Notes, Workers, Asking):
 
     @property
     def prior_studies(self) -> list[PriorStudy]:
-        """The earlier studies that it learns from and how much each counts, fetched now."""
+        """Earlier studies that it learns from and how much each counts, fetched now."""
         if not self.spec.prior_studies:
             return []
         self.refresh()
@@ -304,7 +304,7 @@ class Study(Figures, Steering, Notes, Workers, Asking):
 
     @property
     def best_trial(self) -> TrialRecord | None:
-        """The best trial, fetched now; None if no trial has succeeded yet."""
+        """Best trial, fetched now; None if no trial has succeeded yet."""
         return next(iter(self.best_trials(1)), None)
 
     def optimal_trials(self) -> list[TrialRecord]:

@@ -21,7 +21,7 @@ _ORDER = {"REQUESTED": 0, "ACTIVE": 1, "STOPPING": 2, "SUCCEEDED": 3, "INFEASIBL
 
 @dataclass
 class ActiveTrials:
-    """The active trials of one worker of this process in one study, by number.
+    """Active trials of one worker of this process in one study, by number.
 
     The worker sends their numbers when it asks for another trial: the server takes its other active trials for lost.
 

@@ -1,4 +1,4 @@
-"""The GPUs of this process."""
+"""GPUs of this process."""
 
 from __future__ import annotations
 

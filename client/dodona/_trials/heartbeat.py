@@ -1,4 +1,4 @@
-"""The heartbeat: renews the leases of the worker's active trials, however long a step takes."""
+"""Heartbeat: renews the leases of the worker's active trials, however long a step takes."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class _Buffered:
 
 
 class Outbox:
-    """The queue of reports from a client's trials to the server.
+    """Queue of reports from a client's trials to the server.
 
     A report is one call; its answer says whether to stop. While the server does not answer, reports are buffered in
     memory. The next caller sends them first, so that they arrive in order. May be used by many threads.
@@ -90,7 +90,7 @@ class Outbox:
 
     @property
     def pending(self) -> int:
-        """How many reports are buffered."""
+        """Number of buffered reports."""
         return self._count
 
     def report(self, trial: ActiveTrial, body: vertex.AddTrialMeasurementRequest) -> None:

@@ -72,7 +72,7 @@ class TrialRecord:
 
 
 class Verdict(WireModel):
-    """The part of a reported trial that its worker needs; parsing the whole trial costs more than the call."""
+    """Part of a reported trial that its worker needs; parsing the whole trial costs more than the call."""
 
     state: TrialState | None = None
     metadata: TextMap | None = None

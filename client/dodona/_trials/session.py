@@ -1,4 +1,4 @@
-"""The state that the studies and trials of one client share."""
+"""State that the studies and trials of one client share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ logger = logging.getLogger("dodona")
 
 @dataclass(frozen=True)
 class Address:
-    """The arguments with which another process can make a client of the same server; see `Client`."""
+    """Arguments with which another process can make a client of the same server; see `Client`."""
 
     url: str
     token: str | None = field(repr=False)
@@ -76,7 +76,7 @@ class Session:
 
     @property
     def outbox(self) -> Outbox:
-        """The outbox of the reports."""
+        """Outbox of the reports."""
         return self._heartbeat.outbox
 
     def active_trials(self, study: str, worker: str) -> ActiveTrials:

@@ -66,7 +66,7 @@ class Status:
 
 
 class StatusFile:
-    """The status file and its updates; may be used by many threads at once.
+    """Status file and its updates; may be used by many threads at once.
 
     Args:
         path: of the file.

@@ -1,4 +1,4 @@
-"""The handle of a trial that a worker runs."""
+"""Handle of a trial that a worker runs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Trial:
 
     @property
     def state(self) -> str:
-        """The state in the server's last answer: ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE; REQUESTED once released."""
+        """State in the server's last answer: ACTIVE, STOPPING, SUCCEEDED or INFEASIBLE; REQUESTED once released."""
         return self._active.state
 
     @property
@@ -100,7 +100,7 @@ class Trial:
 
     @property
     def stopping_reason(self) -> str | None:
-        """Why the trial was asked to stop, by the server's answers; None if it was not."""
+        """Reason why the trial was asked to stop, by the server's answers; None if it was not."""
         return self._active.stopping_reason
 
     def report(

@@ -1,4 +1,4 @@
-"""How a script ends with an uncaught error that its user can correct: in one or two lines."""
+"""Uncaught errors that the user can correct: a script prints them in one or two lines."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The commands for machines on which workers run."""
+"""Commands for machines on which workers run."""

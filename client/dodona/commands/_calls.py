@@ -1,4 +1,4 @@
-"""What the commands about a server's studies share: their options, the connection, errors and exit codes."""
+"""Common parts of the commands about studies: their options, the connection, errors and exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of `dodona studies` about deleted studies."""
+"""Commands of `dodona studies` about deleted studies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands print: a table in a terminal, otherwise lines of cells with tabs between them."""
+"""Output of the commands: a table in a terminal, otherwise lines of cells with tabs between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of `dodona studies` that change what a study is set to."""
+"""Commands of `dodona studies` that change what a study is set to."""
 
 from __future__ import annotations
 

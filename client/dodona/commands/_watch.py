@@ -43,7 +43,7 @@ class Watched:
 
     @property
     def running(self) -> list[TrialRecord]:
-        """The trials that workers run."""
+        """Trials that workers run."""
         return [record for record in self.trials.values() if record.state in ("ACTIVE", "STOPPING")]
 
     def look(self) -> list[TrialRecord]:

@@ -12,7 +12,7 @@ from dodona.commands._calls import Name, Project, Token, Url, opened
 
 
 class Format(StrEnum):
-    """The formats of an export."""
+    """Formats of an export."""
 
     CSV = "csv"
     JSONL = "jsonl"
@@ -20,7 +20,7 @@ class Format(StrEnum):
 
 
 class ReportFormat(StrEnum):
-    """The formats of a report."""
+    """Formats of a report."""
 
     HTML = "html"
     MD = "md"

@@ -40,7 +40,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 class Backend(enum.StrEnum):
-    """Where the workers run."""
+    """Place where the workers run."""
 
     LOCAL = "local"
     RAY = "ray"
@@ -50,7 +50,7 @@ class Backend(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What the command line asks for, on any engine.
+    """Request of the command line, on any engine.
 
     Args:
         job: what to run.
@@ -68,7 +68,7 @@ class _Order:
 
     @property
     def first(self) -> int:
-        """How many workers start while nobody knows the study yet."""
+        """Number of workers to start while the study is unknown."""
         return max(1, self.bounds.least) if self.bounds.follows else self.bounds.most
 
 

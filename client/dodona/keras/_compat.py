@@ -1,4 +1,4 @@
-"""The private parts of KerasTuner, Keras and TensorFlow that Dodona uses, all in this one place.
+"""Private parts of KerasTuner, Keras and TensorFlow that Dodona uses, all in this one place.
 
 Dodona's classes also override private parts of KerasTuner's classes, and call them through `super()`:
 

@@ -1,4 +1,4 @@
-"""The error that ends a search although training succeeded."""
+"""Error that ends a search although training succeeded."""
 
 from __future__ import annotations
 

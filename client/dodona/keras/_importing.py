@@ -1,4 +1,4 @@
-"""The import of a KerasTuner project folder into a study: its search space, its trials and their best weights.
+"""Import of a KerasTuner project folder into a study: its search space, its trials and their best weights.
 
 The folder has `oracle.json` and, for each trial, `trial_<id>/trial.json` and perhaps weights. It does not name the
 objective: that is the metric that equals the trials' scores.
@@ -42,7 +42,7 @@ _HYPERBAND_PREFIX = "tuner/"
 
 @dataclass(frozen=True)
 class Imported:
-    """The result of an import: the study's name, and how many trials and weights were added or existed."""
+    """Result of an import: the study's name, and how many trials and weights were added or existed."""
 
     study: str
     added: int

@@ -1,4 +1,4 @@
-"""The workers of a `dodona run` from their start to their end, on any engine."""
+"""Workers of a `dodona run` from their start to their end, on any engine."""
 
 from __future__ import annotations
 

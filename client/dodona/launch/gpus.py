@@ -1,4 +1,4 @@
-"""The GPUs of this machine, their memory, and their distribution to the workers."""
+"""GPUs of this machine, their memory, and their distribution to the workers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TooFewGpus(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The memory of a GPU, in MiB."""
+    """Memory of a GPU, in MiB."""
 
     used: int
     total: int

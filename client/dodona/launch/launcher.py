@@ -1,4 +1,4 @@
-"""What an engine is to run, and what every engine can do: start, stop, list and show workers."""
+"""Interface of the engines: what an engine is to run, and how to start, stop, list and show workers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def worker_command(self) -> list[str]:
-        """The command of one worker: `dodona run` restarts the script when it dies, and hands its trial back."""
+        """Command of one worker: `dodona run` restarts the script when it dies, and hands its trial back."""
         # The engine keeps the output.
         options = ["--grace", f"{self.grace:g}", "--logs", "-"]
         return ["-m", "dodona", "run", *options, str(self.script), *self.arguments]

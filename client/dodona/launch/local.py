@@ -1,4 +1,4 @@
-"""This machine: the workers are processes, restarted when they die."""
+"""Local engine: the workers are processes of this machine, restarted when they die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many workers share a GPU: a pure function of their memory and their progress.
+"""Number of workers that share a GPU: a pure function of their memory and their progress.
 
 The number is doubled while the memory suffices and the workers together become faster by at least a part `PAYS`. When
 it no longer pays, the number before it is the last. When a worker runs out of memory, there is one worker less, and the
@@ -17,7 +17,7 @@ PAYS = 1.1
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a worker has done since it began; both numbers only grow.
+    """Progress of a worker since it began; both numbers only grow.
 
     Args:
         finished: its finished trials.
@@ -37,7 +37,7 @@ class _Window:
 
 
 class Packing:
-    """The number of workers that there is room for on the GPUs.
+    """Number of workers that there is room for on the GPUs.
 
     Args:
         gpus: how many there are; at least one.

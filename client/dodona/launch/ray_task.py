@@ -1,4 +1,4 @@
-"""The task of a worker on a node of Ray: the process of the script, restarted when it dies."""
+"""Task of a worker on a node of Ray: the process of the script, restarted when it dies."""
 
 from __future__ import annotations
 

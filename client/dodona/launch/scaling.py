@@ -1,4 +1,4 @@
-"""How many workers a `dodona run` should have, and which ones to stop: pure functions of what the server says."""
+"""Number of workers for a `dodona run`, and which ones to stop: pure functions of the server's answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many workers a `dodona run` may have.
+    """Bounds on the number of workers of a `dodona run`.
 
     Args:
         least: the fewest, while there is something to run.
@@ -51,7 +51,7 @@ class Demand:
 
     @property
     def useful(self) -> float:
-        """How many workers could run a trial now, of all machines together."""
+        """Number of workers that could run a trial now, on all machines together."""
         if self.state != "ACTIVE":
             return self.running
         return math.inf if self.left is None else self.running + self.queued + self.left
@@ -59,7 +59,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How many workers to have.
+    """Number of workers to have.
 
     Args:
         count: workers without a trial are stopped, and others are started, until there are so many.

@@ -1,4 +1,4 @@
-"""The output of `dodona run`: a live table in a terminal, otherwise a line for each event."""
+"""Output of `dodona run`: a live table in a terminal, otherwise a line for each event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFRESHES_PER_SECOND = 4
 
 
 class Show:
-    """The display of all workers.
+    """Display of all workers.
 
     Args:
         console: where to print.

@@ -1,4 +1,4 @@
-"""What the server says about the study of a `dodona run`."""
+"""State of the study of a `dodona run`, from the server."""
 
 from __future__ import annotations
 

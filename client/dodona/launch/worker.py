@@ -1,4 +1,4 @@
-"""One worker: the process of a script on this machine, restarted when it dies."""
+"""Worker: the process of a script on this machine, restarted when it dies."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Worker:
 
     @property
     def status(self) -> Status | None:
-        """Its last status; None before the first."""
+        """Last status; None before the first."""
         return read_status(self._status_path)
 
     @property
@@ -95,7 +95,7 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """The state in a few words, for people."""
+        """State in a few words, for people."""
         if self._again_at is not None:
             return f"{self._exit_text()}, again in {max(0, round(self._again_at - time.monotonic()))} s"
         if self._process is None:

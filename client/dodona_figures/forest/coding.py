@@ -55,13 +55,13 @@ class Column:
 
     @property
     def active(self) -> Flags:
-        """In which trials the parameter is active."""
+        """Mask of the trials in which the parameter is active."""
         return self.codes < len(self.shares)
 
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """How the values of a parameter become positions and codes.
+    """Mapping of a parameter's values to positions and codes.
 
     `indexes` are of a few values or of names; `edges` are between the codes.
     """

@@ -1,4 +1,4 @@
-"""The shares of parameters in the variance of the results, without the part that is only chance; with NumPy.
+"""Shares of parameters in the variance of the results, without the part that is only chance; with NumPy.
 
     f           what a result is expected to be: a function of the parameters, over the search space
     f_j         the main effect of the parameter j: the mean of f where j has a value, less the mean of all
@@ -98,7 +98,7 @@ def _penalty(design: Floats, results: Floats, roughness: Floats) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Trials:
-    """The trials: their parameters, the features of these, their results, and the penalty of each feature."""
+    """Trials: their parameters, the features of these, their results, and the penalty of each feature."""
 
     columns: Sequence[Column]
     design: Floats

@@ -1,4 +1,4 @@
-"""How much each parameter matters."""
+"""Importance of parameters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LITTLE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """How much of the differences between results a parameter explains.
+    """Share of the differences between results that a parameter explains.
 
     Args:
         name: the parameter's.
@@ -42,7 +42,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """How much each parameter matters, the most important one first.
+    """Importance of each parameter, the most important one first.
 
     Args:
         study: its name.

@@ -96,7 +96,7 @@ def _ranks(goodness: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Contour:
-    """The results over two parameters: trials as points, and a smooth surface between them.
+    """Results over two parameters: trials as points, and a smooth surface between them.
 
     Args:
         study: its name.

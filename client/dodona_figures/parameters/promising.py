@@ -1,4 +1,4 @@
-"""Where in the search space a model of the results expects the best ones; with NumPy."""
+"""Regions of the search space where a model of the results expects the best ones; with NumPy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_SHARE = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """The values of a parameter where the best results are expected.
+    """Values of a parameter where the best results are expected.
 
     Args:
         name: the parameter's name.

@@ -12,7 +12,7 @@ from dodona_figures.thin import some_results
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """The results by the values of one parameter; the lists have an entry for each trial that has it, by number."""
+    """Results by the values of one parameter; the lists have an entry for each trial that has it, by number."""
 
     axis: Axis
     numbers: list[int]
@@ -22,7 +22,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Slices:
-    """The results by the values of each parameter, in panels that share their y axis."""
+    """Results by the values of each parameter, in panels that share their y axis."""
 
     study: str
     metric: str

@@ -1,1 +1,1 @@
-"""The report of a study: its sections, as HTML and as Markdown."""
+"""Report of a study: its sections, as HTML and as Markdown."""

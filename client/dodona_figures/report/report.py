@@ -29,7 +29,7 @@ DIRECTIONS = {"maximize": "maximized", "minimize": "minimized"}
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a report is about.
+    """Subject of a report.
 
     Args:
         study: with trials that stand for all; those of the curves have their reports.

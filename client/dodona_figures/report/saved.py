@@ -1,4 +1,4 @@
-"""What early stopping has saved."""
+"""Savings of early stopping."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dodona_figures.words import counted, lasting
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What early stopping has saved: an estimate, as if each stopped trial had been as long as whole ones are.
+    """Savings of early stopping: an estimate, as if each stopped trial had been as long as whole ones are.
 
     Args:
         stopped: how many trials were stopped.

@@ -12,7 +12,7 @@ from dodona_figures.trials.history import TITLES, BestSoFar, By, history
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One of several studies: its best so far, its best trial, and how many trials it has.
+    """Study of a comparison: its best value so far, its best trial, and its number of trials.
 
     `seconds` is the compute time of all its trials. `parameters` are those of the best trial.
     """
@@ -36,7 +36,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The best so far of several studies; x as in `History`, from the start of each study."""
+    """Best values so far of several studies; x as in `History`, from the start of each study."""
 
     metric: str
     goal: Goal

@@ -12,7 +12,7 @@ from dodona_figures.thin import thin
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The curve of a trial: `y` at the steps or seconds `x`. `best`: it is the best trial's."""
+    """Curve of a trial: `y` at the steps or seconds `x`. `best`: it is the best trial's."""
 
     number: int
     mark: Mark
@@ -23,7 +23,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """The learning curves of trials, by number.
+    """Learning curves of trials, by number.
 
     Args:
         study: its name.

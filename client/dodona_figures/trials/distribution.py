@@ -11,7 +11,7 @@ from dodona_figures.thin import thin
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """The share `y` of a study's trials whose value is at most `x`."""
+    """Share `y` of a study's trials whose value is at most `x`."""
 
     study: str
     x: list[float]
@@ -20,7 +20,7 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class Edf:
-    """The empirical distribution function of the results of one or more studies."""
+    """Empirical distribution function of the results of one or more studies."""
 
     metric: str
     goal: Goal

@@ -19,7 +19,7 @@ Losses = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pareto:
-    """The trials by several objectives, and the front: the trials that no other trial beats in all of them.
+    """Trials by several objectives, and the front: the trials that no other trial beats in all of them.
 
     Args:
         study: its name.
@@ -44,7 +44,7 @@ class Pareto:
 
 @dataclass(frozen=True, slots=True)
 class Hypervolume:
-    """The hypervolume over trials: each entry is an improvement; the last one holds up to the trial `end`.
+    """Hypervolume over trials: each entry is an improvement; the last one holds up to the trial `end`.
 
     Args:
         study: its name.

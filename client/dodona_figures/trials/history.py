@@ -1,4 +1,4 @@
-"""The results of trials and the best so far, by trial, by time or by compute time."""
+"""Results of trials and the best so far, by trial, by time or by compute time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Points:
 
 @dataclass(frozen=True, slots=True)
 class BestSoFar:
-    """The best value so far: each entry is an improvement, by the trial `numbers`; the last one holds up to `end`."""
+    """Best value so far: each entry is an improvement, by the trial `numbers`; the last one holds up to `end`."""
 
     numbers: list[int]
     x: list[float]
@@ -44,7 +44,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The results of trials, and the best so far.
+    """Results of trials, and the best so far.
 
     Args:
         study: its name.

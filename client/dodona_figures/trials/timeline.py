@@ -22,7 +22,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class WorkerTime:
-    """The time of a worker in seconds, between its first trial and its last one: with a trial, and idle.
+    """Time of a worker in seconds, between its first trial and its last one: with a trial, and idle.
 
     Args:
         name: the worker's.
@@ -45,7 +45,7 @@ class WorkerTime:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Which worker held which trial; times are in seconds since the epoch.
+    """Timeline of which worker held which trial; times are in seconds since the epoch.
 
     Args:
         study: its name.

@@ -1,4 +1,4 @@
-"""The Vertex AI Vizier v1 dialect: studies, trials, operations and the bodies of the calls.
+"""Vertex AI Vizier v1 dialect: studies, trials, operations and the bodies of the calls.
 
 Fields that are `own` are not part of Vertex's protocol; other clients ignore them.
 """

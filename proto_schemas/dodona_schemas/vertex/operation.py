@@ -13,14 +13,14 @@ from dodona_schemas.vertex.trial import Trial
 
 
 class GenericOperationMetadata(WireModel):
-    """The times when an operation began and last changed."""
+    """Times when an operation began and last changed."""
 
     create_time: datetime
     update_time: datetime
 
 
 class SuggestTrialsMetadata(WireModel):
-    """The client and the time of the request."""
+    """Client and time of the request."""
 
     type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsMetadata"] = Field(
         default="type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsMetadata", alias="@type"
@@ -30,7 +30,7 @@ class SuggestTrialsMetadata(WireModel):
 
 
 class SuggestTrialsResponse(WireModel):
-    """The trials to run; no trials and `study_state` COMPLETED mean that the study has nothing left to suggest."""
+    """Trials to run; no trials and `study_state` COMPLETED mean that the study has nothing left to suggest."""
 
     type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsResponse"] = Field(
         default="type.googleapis.com/google.cloud.aiplatform.v1.SuggestTrialsResponse", alias="@type"
@@ -52,7 +52,7 @@ class Operation(WireModel):
 
 
 class CheckTrialEarlyStoppingStateMetadata(WireModel):
-    """The trial of the request. The name on the wire is misspelled in the protocol."""
+    """Trial of the request. The name on the wire is misspelled in the protocol."""
 
     type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateMetatdata"] = Field(
         default="type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateMetatdata", alias="@type"
@@ -63,7 +63,7 @@ class CheckTrialEarlyStoppingStateMetadata(WireModel):
 
 
 class CheckTrialEarlyStoppingStateResponse(WireModel):
-    """Whether the trial should stop early."""
+    """Decision on whether the trial should stop early."""
 
     type_: Literal["type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateResponse"] = Field(
         default="type.googleapis.com/google.cloud.aiplatform.v1.CheckTrialEarlyStoppingStateResponse", alias="@type"

@@ -17,7 +17,7 @@ from dodona_schemas.base import (
 
 
 class ScaleType(WireEnum):
-    """The scale of a parameter's values; unspecified means linear."""
+    """Scale of a parameter's values; unspecified means linear."""
 
     SCALE_TYPE_UNSPECIFIED = 0
     UNIT_LINEAR_SCALE = 1
@@ -56,19 +56,19 @@ class DiscreteValueSpec(WireModel):
 
 
 class DiscreteValueCondition(WireModel):
-    """The values of a discrete parent that activate a child."""
+    """Values of a discrete parent that activate a child."""
 
     values: Repeated[Number] = []
 
 
 class IntValueCondition(WireModel):
-    """The values of an integer parent that activate a child."""
+    """Values of an integer parent that activate a child."""
 
     values: Repeated[Int64] = []
 
 
 class CategoricalValueCondition(WireModel):
-    """The values of a categorical parent that activate a child."""
+    """Values of a categorical parent that activate a child."""
 
     values: Repeated[str] = []
 
@@ -83,7 +83,7 @@ class ConditionalParameterSpec(WireModel):
 
 
 class Sureness(WireEnum):
-    """How sure somebody is of a prior; unspecified is FAIRLY."""
+    """Confidence in a prior; unspecified is FAIRLY."""
 
     SURENESS_UNSPECIFIED = 0
     VAGUELY = 1

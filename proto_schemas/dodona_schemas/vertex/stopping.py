@@ -1,4 +1,4 @@
-"""What ends a study, and what ends a trial early."""
+"""Conditions that end a study, and rules that end a trial early."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class StudyTimeConstraint(WireModel):
 
 
 class StudyStoppingConfig(WireModel):
-    """The budget of a study."""
+    """Budget of a study."""
 
     should_stop_asap: Flag | None = None
     minimum_runtime_constraint: StudyTimeConstraint | None = None
@@ -65,7 +65,7 @@ class ConvexAutomatedStoppingSpec(WireModel):
 
 
 class ConvexStopConfig(WireModel):
-    """The form of v1beta1 for `ConvexAutomatedStoppingSpec`; it is read, and never written."""
+    """Form of v1beta1 for `ConvexAutomatedStoppingSpec`; it is read, and never written."""
 
     max_num_steps: Int64 | None = None
     min_num_steps: Int64 | None = None
@@ -75,7 +75,7 @@ class ConvexStopConfig(WireModel):
 
 
 class AshaVariant(WireEnum):
-    """What happens at a rung; unspecified means STOPPING."""
+    """Action at a rung; unspecified means STOPPING."""
 
     VARIANT_UNSPECIFIED = 0
     STOPPING = 1
@@ -120,7 +120,7 @@ StoppingSpec = (
 
 
 class StoppingSpecs(WireModel):
-    """The rule that stops trials early: at most one of the fields."""
+    """Rule that stops trials early: at most one of the fields."""
 
     decay_curve_stopping_spec: DecayCurveAutomatedStoppingSpec | None = None
     median_automated_stopping_spec: MedianAutomatedStoppingSpec | None = None

@@ -47,7 +47,7 @@ class StudyState(WireEnum):
 
 
 class GoalType(WireEnum):
-    """The direction of a metric; unspecified means MAXIMIZE."""
+    """Direction of a metric; unspecified means MAXIMIZE."""
 
     GOAL_TYPE_UNSPECIFIED = 0
     MAXIMIZE = 1
@@ -55,7 +55,7 @@ class GoalType(WireEnum):
 
 
 class Algorithm(WireEnum):
-    """The search algorithm; unspecified means the server's default. Numbers from 100 on are Dodona's own."""
+    """Search algorithm; unspecified means the server's default. Numbers from 100 on are Dodona's own."""
 
     ALGORITHM_UNSPECIFIED = 0
     GRID_SEARCH = 2
@@ -78,7 +78,7 @@ class Algorithm(WireEnum):
 
 
 class RegisteredAlgorithm(str):
-    """The name of an algorithm that another package registers with the server."""
+    """Name of an algorithm that another package registers with the server."""
 
     __slots__ = ()
 
@@ -86,7 +86,7 @@ class RegisteredAlgorithm(str):
 
     @property
     def name(self) -> str:
-        """The name, as the members of `Algorithm` have one."""
+        """Name, like those of the members of `Algorithm`."""
         return str(self)
 
 
@@ -130,7 +130,7 @@ AnyAlgorithm = Annotated[Algorithm | RegisteredAlgorithm, _OpenEnum]
 
 
 class ObservationNoise(WireEnum):
-    """How much two measurements of the same parameters may differ."""
+    """Noise of measurements: how much two of the same parameters may differ."""
 
     OBSERVATION_NOISE_UNSPECIFIED = 0
     LOW = 1
@@ -171,7 +171,7 @@ PriorStudies = Annotated[list[str] | Literal["auto", "off"], _NamesOrWord]
 
 
 class MeasurementSelectionType(WireEnum):
-    """The measurement that becomes final if a trial is completed without one; unspecified means the last."""
+    """Measurement that becomes final if a trial is completed without one; unspecified means the last."""
 
     MEASUREMENT_SELECTION_TYPE_UNSPECIFIED = 0
     LAST_MEASUREMENT = 1
@@ -194,14 +194,14 @@ class MetricSpec(WireModel):
 
 
 class TransferLearningConfig(WireModel):
-    """Whether the study learns from earlier ones, as v1beta1 has it: the server finds them unless that is disabled."""
+    """Switch for learning from earlier studies, as in v1beta1: the server finds them unless that is disabled."""
 
     disable_transfer_learning: Flag = False
     prior_study_names: Repeated[str] = []
 
 
 class StudySpec(WireModel):
-    """The search space, the metrics, and the settings of the search."""
+    """Search space, metrics, and settings of the search."""
 
     metrics: Repeated[MetricSpec] = []
     parameters: Repeated[ParameterSpec] = []

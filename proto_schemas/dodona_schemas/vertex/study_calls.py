@@ -1,4 +1,4 @@
-"""The bodies of the calls about studies."""
+"""Bodies of the calls about studies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ListStudiesResponse(WireModel):
 
 
 class LookupStudyRequest(WireModel):
-    """The display name of a study to find."""
+    """Display name of a study to find."""
 
     display_name: str = ""
 
@@ -53,7 +53,7 @@ class SetMaxTrialsRequest(WireModel):
 
 
 class ReplayStoppingResponse(WireModel):
-    """What the stopping rule "auto" would have done in a study without a rule: its decisions on the study's curves.
+    """Decisions that the stopping rule "auto" would have made on the curves of a study without a rule.
 
     `trial_count` is 0 if nobody knows; `summary` says why, or what the others say in numbers. `saved_share` is the part
     of all steps that the stopped trials made after the rule would have stopped them. `lost_trial` is the best trial, if
@@ -68,7 +68,7 @@ class ReplayStoppingResponse(WireModel):
 
 
 class StudyOutlook(WireModel):
-    """What a study has used, and what is to be expected of the rest.
+    """Use of a study's budget, and the forecast for the rest.
 
     Compute is the time in which workers ran trials, times their GPUs. `left_trial_count` is how many trials the budget
     still allows at the present pace, absent without a limit. `improvement_chance` is the chance that these bring a
@@ -100,7 +100,7 @@ class SetBudgetRequest(WireModel):
 
 
 class NamedPrior(ParameterPrior):
-    """The prior of a parameter; without values, the parameter has none any more."""
+    """Prior of a parameter; without values, its prior is removed."""
 
     parameter_id: str = ""
 
@@ -119,7 +119,7 @@ class SetStoppingRuleRequest(StoppingSpecs):
 
 
 class SetWantedWorkersRequest(WireModel):
-    """How many workers the study should have; without a number, the commands that start workers choose."""
+    """Number of workers that the study should have; without it, the commands that start workers choose."""
 
     wanted_workers: Int32 | None = None
     request_id: str | None = own_request_id()
@@ -144,7 +144,7 @@ class DeletedStudy(WireModel):
 
 
 class ListDeletedStudiesResponse(WireModel):
-    """The studies that can be brought back, the last deleted first; not more than 1,000."""
+    """Studies that can be brought back, the last deleted first; not more than 1,000."""
 
     deleted_studies: Repeated[DeletedStudy] = []
 
@@ -157,7 +157,7 @@ class UndeleteStudyRequest(WireModel):
 
 
 class Event(WireModel):
-    """Something that happened in a study; `number` counts from 1 without gaps."""
+    """Event of a study; `number` counts from 1 without gaps."""
 
     number: Int64
     kind: str

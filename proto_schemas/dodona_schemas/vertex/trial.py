@@ -22,7 +22,7 @@ from dodona_schemas.base import (
 
 
 class TrialState(WireEnum):
-    """The state of a trial; SUCCEEDED and INFEASIBLE are final."""
+    """State of a trial; SUCCEEDED and INFEASIBLE are final."""
 
     STATE_UNSPECIFIED = 0
     REQUESTED = 1

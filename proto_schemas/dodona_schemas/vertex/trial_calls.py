@@ -1,4 +1,4 @@
-"""The bodies of the calls about trials."""
+"""Bodies of the calls about trials."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dodona_schemas.vertex.trial import Measurement, Metric, Trial, TrialContext
 
 
 class OfAttempt(WireModel):
-    """The attempt at the trial that the caller runs, and the client id that it got the trial with.
+    """Attempt at the trial that the caller runs, and the client id that it got the trial with.
 
     The client id distinguishes the trials of a deleted study from those of a new study with the same name.
     """
@@ -36,7 +36,7 @@ class ReportTrialsRequest(WireModel):
 
 
 class ReportTrialsResponse(WireModel):
-    """The trial of each report; the state STOPPING asks for an early stop."""
+    """Trial of each report; the state STOPPING asks for an early stop."""
 
     trials: Repeated[Trial] = []
 
@@ -80,7 +80,7 @@ class AddTrialMeasurementRequest(OfAttempt):
 
 
 class CompleteTrialRequest(OfAttempt):
-    """The end of a trial."""
+    """End of a trial."""
 
     final_measurement: Measurement | None = None
     trial_infeasible: Flag = False
@@ -113,7 +113,7 @@ class ListTrialsResponse(WireModel):
 
 
 class ListOptimalTrialsResponse(WireModel):
-    """The best trials, or the Pareto front if there are several metrics."""
+    """Best trials, or the Pareto front if there are several metrics."""
 
     optimal_trials: Repeated[Trial] = []
     hypervolume: Double | None = own(
@@ -124,7 +124,7 @@ class ListOptimalTrialsResponse(WireModel):
 
 
 class ExpectedMetric(WireModel):
-    """The result that the algorithm's model expected; with `probability` it is from `low` to `high`."""
+    """Result that the algorithm's model expected; with `probability` it is from `low` to `high`."""
 
     metric_id: str = ""
     mean: Double = 0.0
@@ -148,7 +148,7 @@ class ParameterDifference(WireModel):
 
 
 class ExplainTrialResponse(WireModel):
-    """Why a trial was suggested, and what came of it.
+    """Explanation of a trial: why it was suggested, and its result.
 
     `summary` says all of it in plain words. `exploring` is the part of the acquisition function that comes from not
     knowing, from 0 to 1. `best_trial` is the best one when this one was suggested. `prior_studies` is the part of the

@@ -9,7 +9,7 @@ from dodona_schemas.vertex.fields import own_request_id
 
 
 class WorkerState(WireEnum):
-    """What a worker does; GONE if it has not asked for a trial for a minute and runs none."""
+    """State of a worker; GONE if it has not asked for a trial for a minute and runs none."""
 
     WORKER_STATE_UNSPECIFIED = 0
     RUNNING = 1

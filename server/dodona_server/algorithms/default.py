@@ -1,4 +1,4 @@
-"""The default: the algorithm of a study that names none."""
+"""Default algorithm, for a study that names none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def has_many_objectives(spec: StudySpec) -> bool:
 
 
 class DefaultAlgorithm(Algorithm):
-    """The Gaussian-process bandit; NSGA-II for more objectives than the bandit supports."""
+    """Gaussian-process bandit; NSGA-II for more objectives than the bandit supports."""
 
     traits = GpBandit.traits
 

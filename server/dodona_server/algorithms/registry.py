@@ -1,4 +1,4 @@
-"""The registry of the search algorithms.
+"""Registry of the search algorithms.
 
 To add an algorithm to the server, add a package beside this module, a line in `ALGORITHMS`, and its name in the schema
 of a study. Another package registers an algorithm by an entry point of the group `dodona.algorithms`: its name is the

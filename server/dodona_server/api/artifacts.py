@@ -33,7 +33,7 @@ _PLACE = re.compile(r"([0-9]{1,18})\.(.+)")
 
 
 class Alt(enum.StrEnum):
-    """The form of the answer: the protocol message or the content."""
+    """Form of the answer: the protocol message or the content."""
 
     JSON = "json"
     MEDIA = "media"

@@ -1,4 +1,4 @@
-"""Who calls, and the tools of assistants: the Model Context Protocol over HTTP.
+"""Tools of assistants: the Model Context Protocol over HTTP, and the call that names the caller.
 
 The tools are the client's, which an entry point names: no package of the server imports one of the client. They make
 calls of the API in this process in the name of the caller, so each call is checked, counted and audited like any other.
@@ -51,7 +51,7 @@ async def mcp(request: Request, by: OfPrincipal, project: str = "") -> Response:
     api, calls = _as_caller(request.scope), frozenset(by.calls_in(project))
 
     class Forwarded(Response):
-        """The answer of the assistants' application."""
+        """Answer of the assistants' application."""
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             await answer(api, project, calls, scope, receive, send)

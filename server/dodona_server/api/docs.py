@@ -1,4 +1,4 @@
-"""The page at /docs, which shows the OpenAPI document, with local files and its own content security policy."""
+"""Page at /docs, which shows the OpenAPI document, with local files and its own content security policy."""
 
 from __future__ import annotations
 

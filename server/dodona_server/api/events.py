@@ -1,4 +1,4 @@
-"""The change feed of a study: as pages, or as server-sent events (EventSource in the HTML standard)."""
+"""Change feed of a study: as pages, or as server-sent events (EventSource in the HTML standard)."""
 
 from __future__ import annotations
 

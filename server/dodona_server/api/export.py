@@ -40,7 +40,7 @@ VALUES_AT_ONCE = 5000
 
 
 class Format(enum.StrEnum):
-    """The formats of an export."""
+    """Formats of an export."""
 
     CSV = "csv"
     JSONL = "jsonl"

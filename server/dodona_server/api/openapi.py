@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, completed from the table of calls and with what all calls have in common."""
+"""OpenAPI document: FastAPI's, completed from the table of calls and with what all calls have in common."""
 
 from __future__ import annotations
 

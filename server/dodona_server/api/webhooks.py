@@ -1,4 +1,4 @@
-"""The calls about webhooks."""
+"""Calls about webhooks."""
 
 from __future__ import annotations
 

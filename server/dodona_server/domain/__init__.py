@@ -1,1 +1,1 @@
-"""The values and rules of tuning: pure, and importing nothing else of Dodona's."""
+"""Values and rules of tuning: pure, and importing nothing else of Dodona's."""

@@ -1,4 +1,4 @@
-"""The errors that a caller can receive, one class for each reaction.
+"""Errors that a caller can receive, one class for each reaction.
 
     DodonaError
     ├── InvalidArgument       the request can never succeed: correct it
@@ -23,7 +23,7 @@ from contextlib import contextmanager
 
 
 class Field(str):
-    """The path of a field in an error's text, as in Python: "study_spec.metrics[0].metric_id"."""
+    """Path of a field in an error's text, as in Python: "study_spec.metrics[0].metric_id"."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ Text = str | tuple[str | Field, ...]
 
 
 class DodonaError(Exception):
-    """The root of the tree.
+    """Root of the tree of errors.
 
     Args:
         message: for people; a tuple of texts and fields if it mentions fields.
@@ -44,7 +44,7 @@ class DodonaError(Exception):
 
     @property
     def message(self) -> str:
-        """The message with the names that fields have in Python."""
+        """Message with the names that fields have in Python."""
         return "".join(self.parts)
 
     def named(self, name: Callable[[str], str]) -> str:

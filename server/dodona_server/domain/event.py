@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class EventKind(enum.StrEnum):
-    """What happened."""
+    """Kind of an event."""
 
     STUDY_CREATED = "STUDY_CREATED"
     STUDY_PAUSED = "STUDY_PAUSED"
@@ -43,7 +43,7 @@ class EventKind(enum.StrEnum):
 
 
 class ActorKind(enum.StrEnum):
-    """The kinds of those who cause an event."""
+    """Kinds of actors."""
 
     CLIENT = "client"
     SERVER = "server"
@@ -52,7 +52,7 @@ class ActorKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who causes an event: a worker by its client id, the server itself, or a user."""
+    """Cause of an event: a worker by its client id, the server itself, or a user."""
 
     kind: ActorKind
     client_id: str = ""
@@ -81,7 +81,7 @@ class EventPosition:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened in a study.
+    """Event of a study.
 
     Args:
         kind: what happened.

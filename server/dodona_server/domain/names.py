@@ -38,7 +38,7 @@ def check_id(value: str, field: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The project and the location of studies; Dodona accepts any."""
+    """Project and location of studies; Dodona accepts any."""
 
     project: str
     location: str
@@ -64,7 +64,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class StudyName:
-    """The name of a study."""
+    """Name of a study."""
 
     parent: Location
     study_id: str
@@ -90,7 +90,7 @@ def check_display_name(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TrialName:
-    """The name of a trial."""
+    """Name of a trial."""
 
     study: StudyName
     number: int
@@ -112,7 +112,7 @@ class TrialName:
 
 @dataclass(frozen=True, slots=True)
 class OperationName:
-    """The name of an operation of a study."""
+    """Name of an operation of a study."""
 
     study: StudyName
     operation_id: str
@@ -123,7 +123,7 @@ class OperationName:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactName:
-    """The name of a file of a trial."""
+    """Name of a file of a trial."""
 
     trial: TrialName
     artifact_id: str

@@ -1,4 +1,4 @@
-"""What the tables of states have in common: verbs that change nothing, and verbs that are refused."""
+"""Common part of the tables of states: verbs that change nothing, and verbs that are refused."""
 
 from __future__ import annotations
 

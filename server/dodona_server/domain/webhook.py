@@ -22,7 +22,7 @@ TEST = "TEST"
 
 
 class WebhookForm(enum.StrEnum):
-    """What is sent."""
+    """Form of the body that is sent."""
 
     JSON = "JSON"
     """The event as JSON."""
@@ -70,7 +70,7 @@ class Delivery:
 
     @property
     def succeeded(self) -> bool:
-        """Return whether the receiver accepted it."""
+        """Whether the receiver accepted it."""
         return 200 <= self.code < 300
 
 

@@ -14,7 +14,7 @@ MAX_AGENT_LENGTH = 256
 
 
 class StopOrder(enum.StrEnum):
-    """What a worker is asked to do: nothing, to stop when its trials have ended, or to stop now."""
+    """Order to a worker: none, to stop when its trials have ended, or to stop now."""
 
     NONE = ""
     AFTER_TRIAL = "AFTER_TRIAL"
@@ -22,7 +22,7 @@ class StopOrder(enum.StrEnum):
 
 
 class WorkerState(enum.StrEnum):
-    """What a worker does.
+    """State of a worker.
 
     RUNNING workers run trials, WAITING ones asked for one lately. STOPPING ones were asked to stop and run trials still
     or do not know it yet, STOPPED ones know it. GONE ones have not asked for a minute.

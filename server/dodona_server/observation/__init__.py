@@ -1,1 +1,1 @@
-"""What operators see of a server: metrics, traces and logs. Nothing here imports another part of the server."""
+"""Metrics, traces and logs of a server, for operators. Nothing here imports another part of the server."""

@@ -1,4 +1,4 @@
-"""The metrics that this process counts, for Prometheus.
+"""Metrics that this process counts, for Prometheus.
 
 With several server processes, each keeps its figures in files of the folder PROMETHEUS_MULTIPROC_DIR, which `serving`
 creates before it starts them, and whichever process is asked adds them up.
@@ -88,7 +88,7 @@ def exposed(gauges: Sequence[Metric]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a metric has measured under one label, in seconds; a quantile is the end of its bucket."""
+    """Summary of a metric under one label, in seconds; a quantile is the end of its bucket."""
 
     label: str
     count: int

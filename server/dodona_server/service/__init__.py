@@ -1,1 +1,1 @@
-"""The use cases: one method a use case, one transaction a method."""
+"""Use cases: one method a use case, one transaction a method."""

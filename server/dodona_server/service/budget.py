@@ -1,4 +1,4 @@
-"""The end of a study whose budget is used up."""
+"""End of a study whose budget is used up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many studies and trials there are, for metrics."""
+"""Numbers of studies and trials, for metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The numbers of studies and trials by state, and of deleted studies that can be brought back."""
+    """Numbers of studies and trials by state, and of deleted studies that can be brought back."""
 
     studies: Mapping[StudyState, int]
     trials: Mapping[TrialState, int]

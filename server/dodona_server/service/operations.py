@@ -28,7 +28,7 @@ _STOP_CHECK = re.compile(r"stopcheck\.([\w.-]{1,128})\.([0-9]{1,18})\.([01])\.([
 
 @dataclass(frozen=True, slots=True)
 class SuggestResult:
-    """The answer to a call that asks for trials.
+    """Answer to a call that asks for trials.
 
     No trials and the state COMPLETED mean that the study has nothing left to suggest, or that the worker is asked to
     stop, as `worker_stopped` says. `create_time` is in seconds since the epoch.
@@ -45,7 +45,7 @@ class SuggestResult:
 
 @dataclass(frozen=True, slots=True)
 class StopCheck:
-    """Whether a trial should stop early at the time of the call; `time` is in milliseconds since the epoch.
+    """Decision on whether a trial should stop early, at the time `time`, in milliseconds since the epoch.
 
     A check changes nothing, so nothing is stored: the operation's id contains the answer.
     """
@@ -56,7 +56,7 @@ class StopCheck:
 
     @property
     def name(self) -> OperationName:
-        """The operation's name."""
+        """Name of the operation."""
         study = self.trial.study
         answer = f"{self.trial.number}.{int(self.should_stop)}.{self.time}"
         return OperationName(study, f"stopcheck.{study.study_id}.{answer}")

@@ -21,7 +21,7 @@ WARNING_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class ProjectLimits:
-    """What each project may keep; None for no limit."""
+    """Limits on what each project may keep; None for no limit."""
 
     artifact_bytes: int | None = None
     metadata_bytes: int | None = None
@@ -34,7 +34,7 @@ NO_LIMITS = ProjectLimits()
 
 @dataclass(slots=True)
 class _Used:
-    """What a project keeps of one kind: how much, when it was counted, and when it was warned about."""
+    """Use of one kind by a project: how much, when it was counted, and when it was warned about."""
 
     total: int = 0
     counted: float = field(default=float("-inf"))

@@ -1,4 +1,4 @@
-"""What people change of a study: its name, its budget, its stopping rule, its workers, and whether it is archived."""
+"""Changes to a study by people: its name, budget, stopping rule and workers, and whether it is archived."""
 
 from __future__ import annotations
 

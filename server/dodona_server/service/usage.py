@@ -1,4 +1,4 @@
-"""What a study has used of its budget, what is left, and the chance that the rest brings something better."""
+"""Use of a study's budget, what is left, and the chance that the rest brings something better."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ NOTHING_ASKED = -math.inf
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many connections a process may have, and how long they may wait.
+    """Limits on the number of a process's connections, and on how long they may wait.
 
     Args:
         connections: the maximum in total.
@@ -102,7 +102,7 @@ class InvalidRequests:
 
 
 class Connections:
-    """The connections of this process.
+    """Connections of this process.
 
     Args:
         limits: how many there may be.

@@ -26,7 +26,7 @@ LINGER_SECONDS = 1.0
 
 
 class Stage(enum.Enum):
-    """What comes next on a connection."""
+    """Next step on a connection."""
 
     HEAD = enum.auto()
     BODY = enum.auto()
@@ -38,7 +38,7 @@ _BODY = Stage.BODY  # compared for each header
 
 @dataclass(frozen=True)
 class Refusal:
-    """The reason why a connection is no longer read.
+    """Reason why a connection is no longer read.
 
     Args:
         code: the HTTP status.
@@ -54,7 +54,7 @@ class Refusal:
 
     @functools.cached_property
     def answer(self) -> bytes:
-        """Return the whole answer, head and body."""
+        """Whole answer, head and body."""
         answer = error_response(self.code, self.status, self.message, {"Connection": "close"})
         lines = [f"HTTP/1.1 {self.code} {HTTPStatus(self.code).phrase}".encode()]
         lines += [name + b": " + value for name, value in answer.raw_headers]
@@ -80,7 +80,7 @@ class _Stopped(Exception):
 
 
 class Protocol(HttpToolsProtocol):
-    """The framework's HTTP protocol with limits on input.
+    """HTTP protocol of the framework, with limits on input.
 
     Args:
         connections: all connections of this process.

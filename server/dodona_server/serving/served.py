@@ -1,4 +1,4 @@
-"""The application as the server runs it: it answers the trial loop before it has imported the framework."""
+"""Application as the server runs it: it answers the trial loop before it has imported the framework."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dodona_server.storage.engine.store import Store
 
 
 class ServedApp:
-    """The application of `app.create_app`, whose framework and routes are imported once the server listens.
+    """Application of `app.create_app`, whose framework and routes are imported once the server listens.
 
     Importing them takes as long as everything else until then, and workers that wait for a server that restarts do not
     need them. A call that has only a route waits until they are there.

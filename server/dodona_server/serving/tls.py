@@ -1,4 +1,4 @@
-"""The server's certificate, read again when its files change."""
+"""Certificate of the server, read again when its files change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's best rule: a trial stops if it has almost no chance to end as the best of all.
+"""Best rule of the server: a trial stops if it has almost no chance to end as the best of all.
 
 Rivals are the trials that run and those that have ended. So it saves steps from the start, also if many workers run
 and no trial has ended.

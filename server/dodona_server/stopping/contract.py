@@ -1,4 +1,4 @@
-"""What a stopping rule sees of a trial and of the others, and what it returns."""
+"""Contract of the stopping rules: what a rule sees of a trial and of the others, and what it returns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Decision = str | None
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The completed trials of a study that were not stopped early.
+    """Completed trials of a study that were not stopped early.
 
     Args:
         best: the best of their results; larger is better.

@@ -1,4 +1,4 @@
-"""The convex rule of Vertex AI Vizier: it stops a trial if even an overestimate of its end is not good enough.
+"""Convex rule of Vertex AI Vizier: it stops a trial if even an overestimate of its end is not good enough.
 
 Curves of trainings are concave (larger values are better): each step gains less than the ones before. So the mean
 slope over the later half of a curve, carried on to the last step, overestimates its end.
@@ -66,7 +66,7 @@ def overestimate(position: float, best: float, half: float, last: float) -> floa
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """The gains of a completed trial in successive doublings of the position, and its learning rate, if it has one."""
+    """Gains of a completed trial in successive doublings of the position, and its learning rate, if it has one."""
 
     gains: Sequence[float]
     learning_rate: float | None = None
@@ -74,7 +74,7 @@ class Gains:
 
 @dataclass(frozen=True, slots=True)
 class Autoregression:
-    """How the gain of a doubling follows from that of the one before.
+    """Regression of the gain of a doubling on that of the one before.
 
     Args:
         factor: at the mean learning rate.

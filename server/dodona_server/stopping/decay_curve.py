@@ -1,4 +1,4 @@
-"""The decay-curve rule (Golovin et al. 2017, Google Vizier; Vertex's DecayCurveAutomatedStoppingSpec).
+"""Decay-curve rule (Golovin et al. 2017, Google Vizier; Vertex's DecayCurveAutomatedStoppingSpec).
 
 A regression on the other trials' curves predicts the final value of a trial from its own curve so far. The trial stops
 if the probability that it exceeds the optimum found so far is very low.

@@ -1,4 +1,4 @@
-"""The median rule (Golovin et al. 2017, Google Vizier), with a start in which no trial is stopped.
+"""Median rule (Golovin et al. 2017, Google Vizier), with a start in which no trial is stopped.
 
 A trial stops if its best value is strictly worse than the median of the means of the other trials up to its position.
 """

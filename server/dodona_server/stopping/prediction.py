@@ -1,4 +1,4 @@
-"""The common part of rules that predict: when they judge a trial, and what they expect of it."""
+"""Common part of rules that predict: when they judge a trial, and what they expect of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry of the stopping rules, and what holds for all of them.
+"""Registry of the stopping rules, and what holds for all of them.
 
 To add a rule, add a module beside this one and a line in `RULES`.
 """

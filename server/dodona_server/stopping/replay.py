@@ -1,4 +1,4 @@
-"""What the rule "auto" would have stopped in a study that ran without a rule: its decisions on the study's own curves.
+"""Replay of the rule "auto" in a study that ran without a rule: its decisions on the study's own curves.
 
 The reports come again in the order of their times. The rule sees of each trial what it had reported until then, with a
 model fitted as often as in a search. It is the rule's own code. What stays unknown: a search whose trials stop early
@@ -45,7 +45,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What the rule would have done.
+    """Decisions that the rule would have made.
 
     Args:
         trials: how many trials were replayed.
@@ -95,7 +95,7 @@ def _reports(trainings: Iterable[Training]) -> list[tuple[int, int]]:
 
 @dataclass(slots=True)
 class _Known:
-    """What a trial has reported so far, and what comes next."""
+    """Reports of a trial so far, and those that come next."""
 
     steps: list[float] = field(default_factory=list)
     bests: list[float] = field(default_factory=list)
@@ -104,7 +104,7 @@ class _Known:
 
 
 class _Search:
-    """The search that is replayed; `stopped` has the last step of each stopped trial."""
+    """Replayed search; `stopped` has the last step of each stopped trial."""
 
     def __init__(self, trainings: Mapping[int, Training]) -> None:
         self.trainings = trainings
@@ -155,7 +155,7 @@ class _Search:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the rule asks for, of its trial's curve and of the best value of all; see `Curves`."""
+    """Curves as the rule sees them: its trial's, and the best value of all; see `Curves`."""
 
     known: _Known
     best: float

@@ -1,4 +1,4 @@
-"""The numbers of studies and trials by state; only rows of unfinished and failed trials are counted one by one."""
+"""Numbers of studies and trials by state; only rows of unfinished and failed trials are counted one by one."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ _PURGE = Statement(operations.delete().where(operations.c.operation_id.between(b
 
 @dataclass(frozen=True, slots=True)
 class SuggestOperation:
-    """The answer of a call to suggest; `create_time` is in seconds since the epoch."""
+    """Answer of a call to suggest; `create_time` is in seconds since the epoch."""
 
     operation_id: str
     client_id: str

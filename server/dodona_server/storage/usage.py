@@ -1,4 +1,4 @@
-"""What a project keeps: bytes, for which a row of each artifact or trial is read, studies and trials."""
+"""Use of storage by a project: studies, trials, and bytes, for which a row of each artifact or trial is read."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The pages of the dashboard."""
+"""Pages of the dashboard."""

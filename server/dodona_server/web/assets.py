@@ -21,7 +21,7 @@ class Asset:
 
     @functools.cached_property
     def compressed(self) -> bytes:
-        """Return the content as gzip; made when it is first asked for, because the charts' library is large."""
+        """Content as gzip; compressed on first use, because the charts' library is large."""
         return gzip.compress(self.content, mtime=0)
 
 

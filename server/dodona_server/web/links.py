@@ -13,7 +13,7 @@ Choice = TypeVar("Choice", bound=enum.StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The addresses that differ from the present one in some of the query's fields.
+    """Addresses that differ from the present one in some of the query's fields.
 
     Args:
         path: of the page.

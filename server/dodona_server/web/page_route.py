@@ -1,4 +1,4 @@
-"""The routes of the pages."""
+"""Routes of the pages."""
 
 from __future__ import annotations
 

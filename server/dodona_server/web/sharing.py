@@ -23,7 +23,7 @@ _Key = tuple[str, ...]
 
 
 class SharedAnswers:
-    """The latest answers to pages that follow something."""
+    """Latest answers to pages that follow something."""
 
     def __init__(self) -> None:
         self._answers: OrderedDict[_Key, asyncio.Task[Response]] = OrderedDict()

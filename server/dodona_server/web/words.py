@@ -1,4 +1,4 @@
-"""What a study is set to, in words."""
+"""Settings of a study in words."""
 
 from __future__ import annotations
 

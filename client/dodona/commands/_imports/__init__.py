@@ -1,1 +1,1 @@
-"""The imports of `dodona import`, a module for each source."""
+"""Imports of `dodona import`, a module for each source."""

@@ -1,4 +1,4 @@
-"""The import of trials from a CSV file."""
+"""Import of trials from a CSV file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The import of a study of Optuna: its search space, trials, intermediate values and states."""
+"""Import of a study of Optuna: its search space, trials, intermediate values and states."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FINISHED = (OptunaState.COMPLETE, OptunaState.PRUNED, OptunaState.FAIL)
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What an import has done: the study's name, and how many trials it added, found there, and left out."""
+    """Result of an import: the study's name, and how many trials it added, found there, and left out."""
 
     study: str
     added: int

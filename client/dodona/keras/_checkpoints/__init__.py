@@ -1,1 +1,1 @@
-"""The weights of trials: their storage, and how training resumes from them."""
+"""Weights of trials: their storage, and how training resumes from them."""

@@ -42,7 +42,7 @@ PATIENCE_SECONDS = 2.0
 
 
 class Training:
-    """The training of a trial, from its first epoch or from its last backup.
+    """Training of a trial, from its first epoch or from its last backup.
 
     Args:
         checkpoints: stores the backups.
@@ -315,7 +315,7 @@ class _Resume(_Backup):
 
 
 class _ResumedHistory(keras.callbacks.History):  # type: ignore[misc]  # keras has no types
-    """The History of a resumed training, with the epochs before the crash."""
+    """History of a resumed training, with the epochs before the crash."""
 
     def __init__(self, earlier: Epochs) -> None:
         super().__init__()

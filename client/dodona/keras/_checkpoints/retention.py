@@ -1,4 +1,4 @@
-"""The weights of a study's trials: uploaded for every worker, and removed when they are no longer needed."""
+"""Weights of a study's trials: uploaded for every worker, and removed when they are no longer needed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ logger = logging.getLogger("dodona")
 
 
 class Checkpoints:
-    """The checkpoints of a study's trials, on this machine and in the storage that all workers share.
+    """Checkpoints of a study's trials, on this machine and in the storage that all workers share.
 
     Args:
         study: returns the study.

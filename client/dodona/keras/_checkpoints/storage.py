@@ -1,4 +1,4 @@
-"""The storage of trials' files, which every worker can reach."""
+"""Storage of trials' files, which every worker can reach."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class FileStore(Protocol):
 
 
 class ServerFileStore:
-    """The server's artifact store, for workers that share no disk.
+    """Artifact store of the server, for workers that share no disk.
 
     Args:
         study: returns the study.

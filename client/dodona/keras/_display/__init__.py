@@ -1,1 +1,1 @@
-"""The output of a search while it runs."""
+"""Output of a search while it runs."""

@@ -1,4 +1,4 @@
-"""The output of a search: one line for each finished trial and, in a terminal or a notebook, live progress."""
+"""Output of a search: one line for each finished trial and, in a terminal or a notebook, live progress."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONGEST_LINE = 500
 
 
 class Display:
-    """The progress of a search on the screen.
+    """Progress of a search on the screen.
 
     KerasTuner's own display asks its oracle for all trials and the best one, line by line.
 
@@ -131,7 +131,7 @@ class Display:
 
 
 class _Terminal:
-    """The progress at the bottom of a terminal; other output is printed above it."""
+    """Progress at the bottom of a terminal; other output is printed above it."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -144,7 +144,7 @@ class _Terminal:
 
 
 class _Notebook:
-    """The progress in the output of a notebook's cell."""
+    """Progress in the output of a notebook's cell."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

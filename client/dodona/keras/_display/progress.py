@@ -1,4 +1,4 @@
-"""The progress of a search: of this trial, this worker and the whole study, with the time that is left."""
+"""Progress of a search: of this trial, this worker and the whole study, with the time that is left."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Result:
 
 
 class Progress:
-    """The state of a running search; times are of `time.monotonic`.
+    """State of a running search; times are of `time.monotonic`.
 
     Args:
         study: the study's name.

@@ -1,1 +1,1 @@
-"""The mapping between KerasTuner's objects and the server's."""
+"""Mapping between KerasTuner's objects and the server's."""

@@ -1,4 +1,4 @@
-"""The place of a hyperparameter in Vizier's tree of conditions.
+"""Place of a hyperparameter in Vizier's tree of conditions.
 
 KerasTuner's conditions are a list that must hold together, on parents that may be unrelated. Vizier has a tree: a
 parameter is a child of one parent, under some of its values. So a hyperparameter becomes a child of the parent in its
@@ -73,7 +73,7 @@ class ConditionTree:
 
     @property
     def additions(self) -> list[ParameterSpec]:
-        """The added parameters, with the parents that they need and nothing else."""
+        """Added parameters, with the parents that they need and nothing else."""
         pruned = (self._pruned(spec) for spec in self.specs)
         return [spec for spec in pruned if spec is not None]
 

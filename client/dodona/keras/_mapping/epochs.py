@@ -1,4 +1,4 @@
-"""The epoch of each value in a History.
+"""Epoch of each value in a History.
 
 A History has a list of values for each metric. KerasTuner pairs these lists by index, which mixes epochs as soon as a
 metric is not measured in every epoch, such as validation metrics with `validation_freq=2`.

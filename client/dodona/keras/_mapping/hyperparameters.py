@@ -15,7 +15,7 @@ from dodona.keras._mapping.steps import has_grid, snapped
 
 
 class HyperParameters(keras_tuner.HyperParameters):  # type: ignore[misc]  # keras_tuner has no types
-    """The argument of a hypermodel. KerasTuner's own class turns `Choice("flag", [True, False])` into 1 and 0."""
+    """Argument of a hypermodel. KerasTuner's own class turns `Choice("flag", [True, False])` into 1 and 0."""
 
     def Choice(  # noqa: N802 - KerasTuner's name
         self, name: str, values: Sequence[Any], ordered: bool | None = None, default: Any = None, **parent: Any

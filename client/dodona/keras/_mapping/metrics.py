@@ -1,4 +1,4 @@
-"""The values that count as metrics: one rule for every kind of result.
+"""Values that count as metrics: one rule for every kind of result.
 
 A number counts as it is. A vector of numbers, such as an F1 score for each class, counts as its mean, whether it is an
 array, a tensor or a list; KerasTuner averages the results of a trial too. Everything else is left out: matrices, None,

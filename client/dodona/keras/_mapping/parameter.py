@@ -1,4 +1,4 @@
-"""One hyperparameter of KerasTuner as a parameter of Vizier, and back; `conditions` maps the conditions.
+"""Mapping between a hyperparameter of KerasTuner and a parameter of Vizier; `conditions` maps the conditions.
 
 The metadata of the parameter carries what Vizier cannot describe (a step, the order, exact types), so that every worker
 restores the same hyperparameter.

@@ -1,4 +1,4 @@
-"""The results of `run_trial` and `fit` as a trial's metrics and epoch."""
+"""Results of `run_trial` and `fit` as a trial's metrics and epoch."""
 
 from __future__ import annotations
 

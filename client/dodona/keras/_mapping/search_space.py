@@ -1,4 +1,4 @@
-"""The search space in both forms: Vizier's parameters and KerasTuner's HyperParameters."""
+"""Search space in both forms: Vizier's parameters and KerasTuner's HyperParameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values of a Float or Int with a step, in exact decimals.
+"""Values of a Float or Int with a step, in exact decimals.
 
 KerasTuner computes them in binary. It misses `max_value` where (max - min) // step comes out one too small, as for 0 to
 0.3 by 0.1, and returns 0.30000000000000004 for 0.3. Here a value has the digits of its minimum and step.

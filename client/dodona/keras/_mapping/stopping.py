@@ -1,4 +1,4 @@
-"""The early end of a trial, in words."""
+"""Early end of a trial, in words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dodona._codec import EPOCHS
 
 @dataclass(frozen=True, slots=True)
 class EarlyEnd:
-    """The end of a trial that was stopped before its last epoch.
+    """End of a trial that was stopped before its last epoch.
 
     Attributes:
         epochs: how many epochs it was trained, in all executions.

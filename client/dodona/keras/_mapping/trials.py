@@ -1,4 +1,4 @@
-"""The server's trials as KerasTuner's trials."""
+"""Trials of the server as KerasTuner's trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oracle of a tuner, built from its `oracle` argument."""
+"""Oracle of a tuner, built from its `oracle` argument."""
 
 from __future__ import annotations
 

@@ -126,12 +126,12 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
 
     @property
     def worker(self) -> str:
-        """The id under which this process asks for trials."""
+        """Id under which this process asks for trials."""
         return self._shared.client.worker
 
     @property
     def study_id(self) -> str:
-        """The study's name."""
+        """Name of the study."""
         return self._shared.study_id
 
     @property
@@ -141,7 +141,7 @@ class AttachedOracle(keras_tuner.Oracle):  # type: ignore[misc]  # keras_tuner h
 
     @property
     def study(self) -> dodona.Study:
-        """The study on the server; it is created if it does not exist."""
+        """Study on the server; it is created if it does not exist."""
         with outages_end_the_search():
             return self._shared.get()
 

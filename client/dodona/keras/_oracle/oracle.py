@@ -317,5 +317,5 @@ class CloudOracle(AttachedOracle):
 
     @property
     def _planned_epochs(self) -> int | None:
-        """How many epochs each trial is trained, as far as the trials of this process show; None if they differ."""
+        """Number of epochs of each trial, as far as the trials of this process show; None if they differ."""
         return next(iter(self._plans)) if len(self._plans) == 1 else None

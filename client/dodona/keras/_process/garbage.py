@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class FrozenObjects:
-    """The objects from before a search's first model: no later collection of the search visits them.
+    """Objects from before a search's first model: no later collection of the search visits them.
 
     KerasTuner collects twice before each model, to free the last one. Each time, Python would visit all objects that
     TensorFlow's import has created: half a second a trial, for nothing.

@@ -1,4 +1,4 @@
-"""The backends' errors for used-up memory."""
+"""Errors of the backends for used-up memory."""
 
 from __future__ import annotations
 

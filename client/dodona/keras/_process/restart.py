@@ -1,4 +1,4 @@
-"""The restart of the program in the same process, after a number of trials.
+"""Restart of the program in the same process, after a number of trials.
 
 Only the end of a program frees all the memory of its libraries and their drivers. The server has the whole search, so
 a program that starts again continues it; it has the same process id, arguments and environment.

@@ -1,4 +1,4 @@
-"""The state that all tuners of this process share."""
+"""State that all tuners of this process share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ProcessState:
-    """What this process has done with studies and trials.
+    """Record of what this process has done with studies and trials.
 
     Attributes:
         workers: the ids under which it has asked for trials.

@@ -1,1 +1,1 @@
-"""The study that the workers of a search share."""
+"""Study that the workers of a search share."""

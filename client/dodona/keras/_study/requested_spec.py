@@ -1,4 +1,4 @@
-"""The study that a script requests by a tuner's arguments."""
+"""Study that a script requests by a tuner's arguments."""
 
 from __future__ import annotations
 

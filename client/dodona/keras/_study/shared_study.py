@@ -1,4 +1,4 @@
-"""The study that the workers share: found or created, with a search space that grows."""
+"""Study that the workers share: found or created, with a search space that grows."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class SharedStudy:
 
     @property
     def spec(self) -> StudySpec:
-        """The study's spec; before the study exists, the script's."""
+        """Spec of the study; before the study exists, that of the script."""
         return self._study.spec if self._study is not None else self._requested
 
     def set_project(self, directory: str, project: str) -> None:
@@ -155,7 +155,7 @@ class SharedStudy:
 
     @property
     def tuned(self) -> HyperParameters:
-        """The space without the hyperparameters that only this worker knows."""
+        """Space without the hyperparameters that only this worker knows."""
         untuned = [
             hp for hp in self._untuned.space if not has_hyperparameter(Space(self.space.specs).hyperparameters, hp)
         ]
@@ -163,7 +163,7 @@ class SharedStudy:
 
     @property
     def study_id(self) -> str:
-        """The study's name; a new one is made if none was given."""
+        """Name of the study; a new one is generated if none was given."""
         if self._study_id is None:
             self._study_id = new_study_id()
             logger.warning("the study has no name; it is called %r. Workers share one by study_id=", self._study_id)

@@ -1,1 +1,1 @@
-"""The training of one trial."""
+"""Training of one trial."""

@@ -1,4 +1,4 @@
-"""The callbacks of a trial: the user's, in each form that `fit` accepts, and those that save its model."""
+"""Callbacks of a trial: the user's, in each form that `fit` accepts, and those that save its model."""
 
 from __future__ import annotations
 

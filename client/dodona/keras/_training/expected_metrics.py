@@ -1,4 +1,4 @@
-"""The check after the first epoch that the objective is measured at all."""
+"""Check after the first epoch that the objective is measured at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reports of a running trial: each epoch's metrics to the server, and its stop request back."""
+"""Reports of a running trial: each epoch's metrics to the server, and its stop request back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LOST = (dodona.Aborted, dodona.NotFound, dodona.FailedPrecondition)
 
 
 class Reporter:
-    """The reports of one trial, however it is trained.
+    """Reports of one trial, however it is trained.
 
     Each epoch counts once, whether it comes from a callback in `fit` or from a custom loop that calls the tuner's
     `on_epoch_end`. Steps count the epochs of the whole trial: further executions continue the count.
@@ -72,7 +72,7 @@ class Reporter:
 
     @property
     def steps(self) -> tuple[int, int]:
-        """The step before the first epoch of this execution, and the last step: the arguments of `continue_from`."""
+        """Step before the first epoch of this execution, and the last step: the arguments of `continue_from`."""
         return self._base, self._last_step
 
     def continue_from(self, base: int, last_step: int) -> None:

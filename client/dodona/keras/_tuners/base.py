@@ -1,4 +1,4 @@
-"""The base of all tuners: keras_tuner's BaseTuner with its oracle on a server."""
+"""Base of all tuners: keras_tuner's BaseTuner with its oracle on a server."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
 
     @property
     def project_dir(self) -> str:
-        """The folder that contains the trials' folders; see `project_folder`."""
+        """Folder that contains the trials' folders; see `project_folder`."""
         folder = project_folder(str(self.directory), self.project_name)
         if not files.exists(folder):
             files.makedirs(folder)
@@ -100,7 +100,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
 
     @property
     def study(self) -> Study:
-        """The study of the plain client, fetched now: trials, figures such as `plot_history`, a data frame."""
+        """Study of the plain client, fetched now: trials, figures such as `plot_history`, a data frame."""
         study = self.oracle.study
         study.refresh()
         return study

@@ -1,4 +1,4 @@
-"""The search for a hypermodel's hyperparameters: it is built before the first trial."""
+"""Search for a hypermodel's hyperparameters: it is built before the first trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a CMA-ES, reconstructed from the trials.
+"""State of a CMA-ES, reconstructed from the trials.
 
 The trials are divided into generations in the order in which they finished. A generation need not consist of points
 that its state suggested, so late trials of earlier generations take part too. A trial's coordinate is drawn from the

@@ -1,1 +1,1 @@
-"""The contract of the algorithms: their input, their output, and helpers to read both."""
+"""Contract of the algorithms: their input, their output, and helpers to read both."""

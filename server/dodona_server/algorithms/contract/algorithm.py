@@ -1,4 +1,4 @@
-"""The contract between the service and the algorithms: a request goes in, suggestions come out."""
+"""Contract between the service and the algorithms: a request goes in, suggestions come out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Prior:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The problem that an algorithm has to solve.
+    """Problem that an algorithm has to solve.
 
     Args:
         spec: the study's: its space, metrics, noise, and the algorithm's options.
@@ -73,7 +73,7 @@ class Curves(Protocol):
 
 
 class NoCurves:
-    """The reader of an algorithm that does not need curves."""
+    """Reader of curves for an algorithm that needs none."""
 
     def of(self, numbers: Sequence[int]) -> Mapping[int, Sequence[Measurement]]:
         """Refuse to read.
@@ -118,7 +118,7 @@ class Request:
 
     @property
     def known(self) -> int:
-        """The number of all trials of the study, those that wait included."""
+        """Number of all trials of the study, those that wait included."""
         return len(self.completed) + len(self.stopped) + len(self.pending)
 
 
@@ -146,13 +146,13 @@ class Suggestion:
 
     @property
     def stored(self) -> Mapping[str, Value]:
-        """The parameters as trials have them: with the budget and `resume_from` as `tuner/` values."""
+        """Parameters as trials have them: with the budget and `resume_from` as `tuner/` values."""
         return with_tuner_values(self.parameters, self.budget, self.resume_from)
 
 
 @dataclass(frozen=True, slots=True)
 class Suggestions:
-    """The points to try next.
+    """Points to try next.
 
     Args:
         suggestions: the points. There are fewer than requested only if the search is over or has to `wait`.
@@ -168,7 +168,7 @@ class Suggestions:
 
     @property
     def parameters(self) -> list[Mapping[str, Value]]:
-        """The parameters of the suggestions, as trials have them."""
+        """Parameters of the suggestions, as trials have them."""
         return [one.stored for one in self.suggestions]
 
     @classmethod
@@ -179,7 +179,7 @@ class Suggestions:
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What the service has to know of an algorithm.
+    """Properties of an algorithm that the service has to know.
 
     Args:
         inline: it costs microseconds and needs no history. It is called in the transaction that assigns its

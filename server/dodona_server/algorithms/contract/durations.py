@@ -1,4 +1,4 @@
-"""How long trials took."""
+"""Durations of trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of trials as algorithms see them: losses to minimize, and the violation of safety constraints.
+"""Results of trials as algorithms see them: losses to minimize, and the violation of safety constraints.
 
 All algorithms treat several objectives, safety metrics and infeasible trials in the same way, by Deb's constraint rules
 ("An efficient constraint handling method for genetic algorithms", 2000): a smaller violation ranks before a larger one,
@@ -18,7 +18,7 @@ from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 
 @dataclass(frozen=True, slots=True)
 class TrialResult:
-    """The result of a finished trial.
+    """Result of a finished trial.
 
     Args:
         losses: one for each objective, finite, lower is better; empty if the trial has no valid result.
@@ -31,12 +31,12 @@ class TrialResult:
 
     @property
     def loss(self) -> float:
-        """The sum of the losses, as in KerasTuner; infinite if and only if there is no valid result."""
+        """Sum of the losses, as in KerasTuner; infinite if and only if there is no valid result."""
         return min(max(sum(self.losses), -MAX_DOUBLE), MAX_DOUBLE) if self.losses else math.inf
 
     @property
     def merit(self) -> tuple[float, float]:
-        """The sort key of the trial: the best trial has the least."""
+        """Sort key of the trial: the best trial has the least."""
         return self.violation, self.loss
 
 

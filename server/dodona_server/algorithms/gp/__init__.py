@@ -1,4 +1,4 @@
-"""The Gaussian-process bandit: its data, its models, its acquisition functions; `bandit.suggest` combines them.
+"""Gaussian-process bandit: its data, its models, its acquisition functions; `bandit.suggest` combines them.
 
 The notation of the whole package, which also names the arrays:
 

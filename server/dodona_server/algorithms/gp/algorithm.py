@@ -1,4 +1,4 @@
-"""The Gaussian-process bandit, the default algorithm.
+"""Gaussian-process bandit, the default algorithm.
 
 The other modules of the package, and NumPy with them, are imported at the first call of `suggest`.
 """

@@ -1,4 +1,4 @@
-"""The Gaussian-process bandit: suggestions from the initial design, then from the models."""
+"""Gaussian-process bandit: suggestions from the initial design, then from the models."""
 
 from __future__ import annotations
 

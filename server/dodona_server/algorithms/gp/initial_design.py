@@ -1,4 +1,4 @@
-"""The initial design, before there is a model: the defaults, then a sequential Latin hypercube.
+"""Initial design, before there is a model: the defaults, then a sequential Latin hypercube.
 
 Each new point is, on every axis, in a part that was tried least. It is the draw farthest from all other points out of a
 few such draws. Unlike a fixed sequence it takes the points of users and other workers into account.

@@ -1,4 +1,4 @@
-"""The models of a study: of its objective, of its safety metrics, and of failures."""
+"""Models of a study: of its objective, of its safety metrics, and of failures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Observations:
 
 @dataclass(frozen=True, slots=True)
 class FittedModel:
-    """The observations of a quantity, and the hyperparameters of its model.
+    """Observations of a quantity, and the hyperparameters of its model.
 
     Args:
         z: positions, n x a.
@@ -116,14 +116,14 @@ class StudyModels:
 
     @property
     def criterion(self) -> str:
-        """What the acquisition function is large for, in words."""
+        """Criterion for which the acquisition function is large, in words."""
         if self.objective is None:
             return "most likely safe and feasible, since no trial is yet"
         return "largest expected improvement" if self.price is None else "largest expected improvement for its duration"
 
     @property
     def pace(self) -> Array:
-        """The length scale of each axis, a."""
+        """Length scale of each axis, a."""
         pace = np.ones(self.encoding.size)
         if self.objective is not None:
             features = Features(self.encoding, self.objective.z, self.objective.active)

@@ -1,4 +1,4 @@
-"""The initial design: the first points of algorithms that need results before they can learn."""
+"""Initial design: the first points of algorithms that need results before they can learn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ INITIAL_DESIGN = "initial design"
 
 
 class InitialDesign:
-    """The study's quasi-random sequence, from its present position.
+    """Quasi-random sequence of a study, from its present position.
 
     Args:
         problem: the study.

@@ -16,7 +16,7 @@ _BEGUN = (TrialState.ACTIVE, TrialState.STOPPING)
 
 @dataclass(frozen=True, slots=True)
 class PredictedLoss:
-    """The final loss that a trial's curve predicts, lower is better, and its standard deviation."""
+    """Final loss that a trial's curve predicts, lower is better, and its standard deviation."""
 
     loss: float
     deviation: float

@@ -17,7 +17,7 @@ REPLACED = "a random point, since the algorithm proposed points that had been tr
 
 
 class SeenPoints:
-    """The points of a study so far, including those suggested in the same call.
+    """Points of a study so far, including those suggested in the same call.
 
     Args:
         request: has the space that is searched, and the trials.

@@ -1,4 +1,4 @@
-"""The points of a space that a study's trials cover, if the space may have grown since.
+"""Points of a space that a study's trials cover, if the space may have grown since.
 
 A trial covers every point that has all of its values. A trial that ran before a parameter was added lacks it, and so
 covers all values of that parameter: the training is the same.
@@ -15,7 +15,7 @@ _Names = tuple[str, ...]
 
 
 class Covered:
-    """The points that trials cover.
+    """Points that trials cover.
 
     Args:
         completed: the finished trials, also those that were stopped early. One without parameters is ignored, since it

@@ -39,7 +39,7 @@ _FAR_WORSE, _FAR_BETTER = 5.0, -1e3
 
 @dataclass(frozen=True, slots=True)
 class SkoptSettings:
-    """The settings of a search.
+    """Settings of a search.
 
     Args:
         estimator: the name of the model in scikit-optimize.

@@ -1,1 +1,1 @@
-"""The search space as algorithms need it."""
+"""Search space as algorithms need it."""

@@ -23,7 +23,7 @@ _Number = TypeVar("_Number", bound=float)
 
 
 class Grid:
-    """The grid over a space; the last parameter changes fastest.
+    """Grid over a space; the last parameter changes fastest.
 
     Args:
         space: what is searched.

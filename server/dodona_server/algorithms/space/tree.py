@@ -1,4 +1,4 @@
-"""The search space as numbered dimensions, one for each position in the tree of conditions."""
+"""Search space as numbered dimensions, one for each position in the tree of conditions."""
 
 from __future__ import annotations
 

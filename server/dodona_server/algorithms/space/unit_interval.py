@@ -1,4 +1,4 @@
-"""The mapping between a parameter's values and the unit interval.
+"""Mapping between a parameter's values and the unit interval.
 
 A value of a finite kind has a cell of the interval, a value of a Double a point. A uniform draw from the interval draws
 the values as random search does. Symbol: `u` in [0, 1] is a position.

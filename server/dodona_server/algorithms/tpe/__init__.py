@@ -1,1 +1,1 @@
-"""The tree-structured Parzen estimator."""
+"""Tree-structured Parzen estimator."""

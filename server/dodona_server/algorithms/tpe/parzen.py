@@ -41,7 +41,7 @@ _LOG_ROOT_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
 class Mixture:
-    """The estimated density of some trials.
+    """Estimated density of some trials.
 
     Args:
         tree: the space.
@@ -165,7 +165,7 @@ def _weights(n: int) -> Floats:
 
 
 class Parzen:
-    """The density of the good trials against that of the others.
+    """Density of the good trials against that of the others.
 
     Args:
         tree: the space.

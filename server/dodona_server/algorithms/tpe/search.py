@@ -1,4 +1,4 @@
-"""The tree-structured Parzen estimator, multivariate.
+"""Tree-structured Parzen estimator, multivariate.
 
 Bergstra, Bardenet, Bengio and Kégl, "Algorithms for Hyper-Parameter Optimization" (2011); the joint kernels over all
 parameters after Falkner, Klein and Hutter, "BOHB" (2018); several objectives after Ozaki et al., "Multiobjective

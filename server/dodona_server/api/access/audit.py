@@ -1,4 +1,4 @@
-"""The calls about the audit log."""
+"""Calls about the audit log."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ routes = Routes(Dialect.OWN)
 
 
 class PasswordChecks:
-    """The checks of passwords, one at a time, and the tries that were wrong."""
+    """Checks of passwords, one at a time, and the tries that were wrong."""
 
     def __init__(self) -> None:
         self.refused = RefusedTokens()

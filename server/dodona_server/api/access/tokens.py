@@ -1,4 +1,4 @@
-"""The calls about tokens."""
+"""Calls about tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls about users."""
+"""Calls about users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The discovery document of this dialect, from which googleapiclient builds a client.
+"""Discovery document of this dialect, from which googleapiclient builds a client.
 
 It has no `auth` block, so that clients do not look for Google credentials. Its schemas come from the wire models.
 """

@@ -1,4 +1,4 @@
-"""The calls of the AI Platform dialect."""
+"""Calls of the AI Platform dialect."""
 
 from __future__ import annotations
 

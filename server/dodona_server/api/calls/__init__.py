@@ -1,1 +1,1 @@
-"""The table of calls, and what it refers to."""
+"""Table of calls, and what it refers to."""

@@ -17,7 +17,7 @@ AIPLATFORM_ROOT = "/ml"
 
 
 class Dialect(enum.Enum):
-    """Whose protocol a call belongs to. Vertex AI and AI Platform have paths in common: see `CaipDispatch`."""
+    """Protocol that a call belongs to. Vertex AI and AI Platform have paths in common: see `CaipDispatch`."""
 
     VERTEX = "vertex"
     AIPLATFORM = "aiplatform"
@@ -63,23 +63,23 @@ class Call:
 
     @property
     def served_at(self) -> str:
-        """Return the template of the path at which the server answers it."""
+        """Template of the path at which the server answers it."""
         return AIPLATFORM_ROOT + self.path if self.dialect is Dialect.AIPLATFORM else self.path
 
     @property
     def verb(self) -> str:
-        """Return what follows the colon at the end of the path; empty if there is none."""
+        """Part of the path after the colon at its end; empty if there is none."""
         match = re.search(r":(\w+)$", self.path)
         return match[1] if match else ""
 
     @property
     def is_addition(self) -> bool:
-        """Return whether it is a call of Dodona's own among those of the protocol."""
+        """Whether it is a call of Dodona's own among those of the protocol."""
         return self.dialect is Dialect.OWN and self.path.startswith(_PROTOCOL)
 
     @property
     def tag(self) -> str:
-        """Return the group of calls to which it belongs in the OpenAPI document."""
+        """Group of calls to which it belongs in the OpenAPI document."""
         if self.dialect is Dialect.AIPLATFORM:
             return "AI Platform"
         collections: list[str] = re.findall(
@@ -90,7 +90,7 @@ class Call:
 
     @property
     def answers(self) -> tuple[Content, ...]:
-        """Return what the answer may contain."""
+        """Content that the answer may have."""
         return self.answer if isinstance(self.answer, tuple) else (self.answer,)
 
 

@@ -1,4 +1,4 @@
-"""The names of fields in Vertex's dialect, for errors, which have the names in Python."""
+"""Names of fields in Vertex's dialect, for errors, which have the names in Python."""
 
 from __future__ import annotations
 

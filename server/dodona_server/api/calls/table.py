@@ -1,4 +1,4 @@
-"""The table of calls: a row for each call that the server answers.
+"""Table of calls: a row for each call that the server answers.
 
 Five places read it: FastAPI's routes (`api/front/route.py`), the front that answers the hot calls
 (`api/vertex/loop.py`), the OpenAPI document (`api/openapi.py`), AI Platform's discovery document

@@ -1,1 +1,1 @@
-"""What all calls share: from the request to a use case, and from its result to the answer."""
+"""Common path of all calls: from the request to a use case, and from its result to the answer."""

@@ -1,4 +1,4 @@
-"""The framework's own errors, and those that routes raise, in the form of all error answers."""
+"""Errors of the framework and of routes, in the form of all error answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outermost part of the application: request ids, durations, traces and access logs."""
+"""Outermost part of the application: request ids, durations, traces and access logs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OFTEN = {call.path for call in CALLS if call.hot or call.name in ("healthz", "r
 
 
 class AccessLog(enum.StrEnum):
-    """Which requests are logged."""
+    """Choice of the requests that are logged."""
 
     NONE = "none"
     MOST = "most"
@@ -36,7 +36,7 @@ class AccessLog(enum.StrEnum):
 
 @dataclass(slots=True)
 class Route:
-    """The template of a request's path, once it is known."""
+    """Template of a request's path, once it is known."""
 
     path: str = "none"
 

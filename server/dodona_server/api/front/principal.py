@@ -1,4 +1,4 @@
-"""Who makes a request: `Guard` finds it out, each route checks it, and whatever handles the request can ask for it."""
+"""Principal of a request: `Guard` finds it, each route checks it, and the request's handler can ask for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The probes of containers and load balancers, answered before the framework is there."""
+"""Probes of containers and load balancers, answered before the framework is there."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ _TEXT = {"schema": {"type": "string"}}
 
 
 class Routes:
-    """The routes of the calls that a module answers.
+    """Routes of the calls that a module answers.
 
     Args:
         dialects: the dialects of the calls.

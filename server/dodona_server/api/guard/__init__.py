@@ -1,1 +1,1 @@
-"""Who may send what: tokens and sessions, failed tries, proxies, rates."""
+"""Checks of who may send what: tokens and sessions, failed tries, proxies, rates."""

@@ -1,4 +1,4 @@
-"""The address by which limits count a client."""
+"""Address by which limits count a client."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ HEADERS = frozenset((b"x-forwarded-for", b"x-forwarded-proto"))
 
 
 class Proxies:
-    """The addresses of trusted proxies, from uvicorn's environment variable.
+    """Addresses of trusted proxies, from uvicorn's environment variable.
 
     Args:
         environment: the environment variables of the process.

@@ -1,4 +1,4 @@
-"""How many requests a second one principal may make, and all to one project: more would keep the others waiting."""
+"""Limits on requests a second, of one principal and of one project, so that nobody keeps the others waiting."""
 
 from __future__ import annotations
 

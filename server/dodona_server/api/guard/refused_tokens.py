@@ -38,7 +38,7 @@ class _Tries:
 
 
 class RefusedTokens:
-    """The refused requests of each address, lately."""
+    """Recent refused requests of each address."""
 
     def __init__(self) -> None:
         self._addresses: OrderedDict[str, _Tries] = OrderedDict()

@@ -195,7 +195,7 @@ class Host:
 
     @property
     def is_loopback(self) -> bool:
-        """Return whether the host can only mean this machine."""
+        """Whether the host can only mean this machine."""
         if self.name == "localhost":
             return True
         try:

@@ -1,1 +1,1 @@
-"""The Vertex AI Vizier v1 dialect."""
+"""Vertex AI Vizier v1 dialect."""

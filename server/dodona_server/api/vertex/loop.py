@@ -1,4 +1,4 @@
-"""The calls of the trial loop: suggest, report, heartbeat, complete.
+"""Calls of the trial loop: suggest, report, heartbeat, complete.
 
 They are most of a server's work, and FastAPI's routing, dependencies and validation cost more than the calls
 themselves. So `TrialLoop` answers them before they reach FastAPI. The routes of the same calls use the same functions,
@@ -41,7 +41,7 @@ from dodona_server.service.trials.trials import TrialService
 
 
 class View(enum.StrEnum):
-    """How much of a trial an answer contains."""
+    """Part of a trial that an answer contains."""
 
     FULL = "FULL"
     BASIC = "BASIC"
@@ -62,7 +62,7 @@ def read_view(query: bytes) -> View:
 
 
 class TrialCalls:
-    """The calls of the trial loop.
+    """Calls of the trial loop.
 
     Each answers with the trial's measurements, as Vertex does, unless the caller asks for the basic view: reading them
     costs more than the call.

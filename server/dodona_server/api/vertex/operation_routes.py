@@ -1,4 +1,4 @@
-"""The calls about operations, below `/v1` and where Google's SDK looks for them."""
+"""Calls about operations, below `/v1` and where Google's SDK looks for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls of the Vertex dialect about trials."""
+"""Calls of the Vertex dialect about trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls of the Vertex dialect about studies."""
+"""Calls of the Vertex dialect about studies."""
 
 from __future__ import annotations
 

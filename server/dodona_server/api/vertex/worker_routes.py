@@ -1,4 +1,4 @@
-"""The calls about workers, which are Dodona's own."""
+"""Calls about workers, which are Dodona's own."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who signs in with a name; `roles` are by project. Times are in seconds since the epoch."""
+    """A person who signs in with a name; `roles` are by project. Times are in seconds since the epoch."""
 
     name: str
     has_password: bool

@@ -1,4 +1,4 @@
-"""Who may do what: roles, the principals that have them, and the table of calls and roles.
+"""Permissions: roles, the principals that have them, and the table of calls and roles.
 
 A role holds in one project or in all of them. The table is the only place that says which role may make which call; the
 api checks it before each call, docs/security.md shows it, and a test makes every call with every role.
@@ -14,7 +14,7 @@ from dodona_server.domain.errors import NotFound, PermissionDenied
 
 
 class Role(enum.StrEnum):
-    """What somebody may do in a project."""
+    """Role in a project: the calls that it allows."""
 
     VIEWER = "viewer"
     """Read everything."""
@@ -34,7 +34,7 @@ ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Who may make a call.
+    """Rule of who may make a call.
 
     Args:
         roles: the roles that allow it.
@@ -196,7 +196,7 @@ AUDITED |= {"create_study", "add_parameters", "sign_in", "sign_out"}
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who makes requests.
+    """Sender of requests: a person, or the holder of a token.
 
     Args:
         name: how the log calls them.

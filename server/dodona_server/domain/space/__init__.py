@@ -1,4 +1,4 @@
-"""The search space: parameters of four kinds in a tree of conditions.
+"""Search space: parameters of four kinds in a tree of conditions.
 
 A parameter at the root is always active. A parameter in a branch is active when its parent is active and has one of the
 branch's values.

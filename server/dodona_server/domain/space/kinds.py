@@ -1,4 +1,4 @@
-"""The four kinds of parameters, and the values that each allows.
+"""Four kinds of parameters, and the values that each allows.
 
 Values are plain: float for a Double, int for an Integer, str for a Categorical and, for a Discrete, the very number
 that was declared.
@@ -30,7 +30,7 @@ _ABSOLUTE_ERROR = 1e-12
 
 
 class Scale(enum.StrEnum):
-    """How a numeric parameter's values map to the unit interval."""
+    """Mapping of a numeric parameter's values to the unit interval."""
 
     LINEAR = "LINEAR"
     LOG = "LOG"

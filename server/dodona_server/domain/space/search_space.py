@@ -1,4 +1,4 @@
-"""The search space of a study: the values that a trial's parameters may have."""
+"""Search space of a study: the values that a trial's parameters may have."""
 
 from __future__ import annotations
 

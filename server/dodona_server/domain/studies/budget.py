@@ -1,4 +1,4 @@
-"""The budget of a study: its limits, and what it has used of them."""
+"""Budget of a study: its limits, and what it has used of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dodona_server.domain.errors import Field, InvalidArgument
 
 @dataclass(frozen=True, slots=True)
 class TimeConstraint:
-    """Either a duration in seconds or an end time in seconds since the epoch, never both."""
+    """Duration in seconds, or end time in seconds since the epoch; never both."""
 
     max_duration: float | None = None
     end_time: float | None = None
@@ -31,7 +31,7 @@ class TimeConstraint:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a study has used, and what is to be expected of the rest.
+    """Use of a study's budget, and the forecast for the rest.
 
     Args:
         finished: the number of finished trials.
@@ -52,7 +52,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a study's budget depends on, besides the number of trials.
+    """Facts on which a study's budget depends, besides the number of trials.
 
     Args:
         finished: the number of finished trials.
@@ -87,7 +87,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class StoppingConfig:
-    """The budget of a study: the study ends at the first maximum reached, but not before all minimums.
+    """Budget of a study: the study ends at the first maximum reached, but not before all minimums.
 
     `max_num_trials` holds whatever the minimums are. With `should_stop_asap`, running trials are asked to stop too.
     Compute is the time in which workers run trials, times their GPUs, in seconds; `price_per_hour` is its price. The

@@ -1,4 +1,4 @@
-"""Where two specs of studies differ."""
+"""First difference between two specs of studies."""
 
 from __future__ import annotations
 

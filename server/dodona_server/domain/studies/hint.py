@@ -13,7 +13,7 @@ MAX_VALUES = 20
 
 
 class Sure(enum.StrEnum):
-    """How sure somebody is of a hint."""
+    """Confidence in a hint."""
 
     VAGUELY = "VAGUELY"
     FAIRLY = "FAIRLY"

@@ -1,4 +1,4 @@
-"""The chance that the rest of a search brings a clear improvement.
+"""Chance that the rest of a search brings a clear improvement.
 
 The bandit tells for each suggestion the probability that it is one. Later suggestions have others, so the chance of
 several is fitted to searches whose end is known: improvements come at a rate whose logarithm is linear in those of that

@@ -1,4 +1,4 @@
-"""How alike two studies are, so that one can learn from the other."""
+"""Similarity of two studies, so that one can learn from the other."""
 
 from __future__ import annotations
 

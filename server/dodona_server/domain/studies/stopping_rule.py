@@ -14,7 +14,7 @@ MOST_MEASUREMENTS = 1000
 
 
 class StoppingMethod(enum.StrEnum):
-    """How a stopping rule decides.
+    """Method of a stopping rule.
 
     AUTOMATIC: the server's best. DECAY_CURVE: by the curve's expected end. MEDIAN: by the median of the other trials.
     CONVEX: by an overestimate of the curve's end. ASHA: by the trial's rank at each rung. NO_PROGRESS: by the trial

@@ -29,7 +29,7 @@ Option = bool | int | float | str
 
 
 class Goal(enum.StrEnum):
-    """The direction of a metric."""
+    """Direction of a metric."""
 
     MAXIMIZE = "MAXIMIZE"
     MINIMIZE = "MINIMIZE"
@@ -44,14 +44,14 @@ class StudyState(enum.StrEnum):
 
 
 class Selection(enum.StrEnum):
-    """Which measurement becomes the final one, if a trial is completed without one."""
+    """Choice of the final measurement, if a trial is completed without one."""
 
     LAST = "LAST"
     BEST = "BEST"
 
 
 class Noise(enum.StrEnum):
-    """How much two measurements of the same parameters may differ."""
+    """Noise of measurements: how much two of the same parameters may differ."""
 
     UNSPECIFIED = "UNSPECIFIED"
     LOW = "LOW"
@@ -94,7 +94,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class StudySpec:
-    """The search space, the metrics, and the settings of the search.
+    """Search space, metrics, and settings of the search.
 
     `algorithm_options` are options of the algorithm. `prior_studies` names the studies to learn from; with
     `auto_prior_studies` the server finds them, and `found_prior_studies` names those that it found. A trial becomes
@@ -135,12 +135,12 @@ class StudySpec:
 
     @property
     def objective(self) -> Metric:
-        """The first metric, which ranks trials where a single number is needed."""
+        """First metric, which ranks trials where a single number is needed."""
         return self.metrics[0]
 
     @property
     def learns_from(self) -> tuple[str, ...]:
-        """The names of the earlier studies that the algorithm learns from."""
+        """Names of the earlier studies that the algorithm learns from."""
         return self.found_prior_studies if self.auto_prior_studies else self.prior_studies
 
     @property
@@ -155,7 +155,7 @@ class StudySpec:
 
     @property
     def objectives(self) -> tuple[Metric, ...]:
-        """The metrics to optimize: all that are not safety constraints; if all are constraints, all."""
+        """Metrics to optimize: all that are not safety constraints; if all are constraints, all."""
         return tuple(metric for metric in self.metrics if metric.safety is None) or self.metrics
 
 
@@ -203,7 +203,7 @@ class Study:
 
     @property
     def rng(self) -> random.Random:
-        """The random generator for the next suggestions, derived from the seed and the next trial's number alone.
+        """Random generator for the next suggestions, derived from the seed and the next trial's number alone.
 
         So every server makes the same suggestions from the same history.
         """
@@ -224,6 +224,6 @@ class Study:
 
     @property
     def remaining_trials(self) -> int | None:
-        """The number of trials that the budget still allows; None without a limit."""
+        """Number of trials that the budget still allows; None without a limit."""
         limit = self.spec.stopping.max_num_trials
         return None if limit is None else max(0, limit - self.trial_count)

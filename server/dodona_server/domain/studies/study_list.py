@@ -10,7 +10,7 @@ from dodona_server.domain.studies.study import Study, StudyState
 
 
 class StudyOrder(enum.StrEnum):
-    """The order of a list of studies."""
+    """Order of a list of studies."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -21,7 +21,7 @@ class StudyOrder(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StudyFilter:
-    """Which studies a list shows: those whose name or path contains `text`, in `state` if it is given.
+    """Filter of a list of studies: those whose name or path contains `text`, in `state` if it is given.
 
     `projects` are those that it may show; None for all. `project` and `tag` are those of all shown studies; empty for
     any. `archived` is whether it shows the archived ones, instead of the others.

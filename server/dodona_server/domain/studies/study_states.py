@@ -1,4 +1,4 @@
-"""The state machine of studies: what each verb does in each state."""
+"""State machine of studies: what each verb does in each state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of a study's budget of time."""
+"""Rest of a study's budget of time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TOO_LATE = "no trial is likely to end before the study's time is over (maximumRu
 
 @dataclass(frozen=True, slots=True)
 class TimeLeft:
-    """What is left of a budget of time.
+    """Rest of a budget of time.
 
     Args:
         seconds: until the study's time is over; None if only compute or its cost is limited.

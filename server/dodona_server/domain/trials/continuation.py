@@ -1,4 +1,4 @@
-"""The budget of a trial and the trial that it continues, and how trials store both.
+"""Budget of a trial and the trial that it continues, and how trials store both.
 
 A stored trial has them as parameters under the names that KerasTuner's Hyperband tuner reads.
 """
@@ -17,7 +17,7 @@ BRACKET, ROUND, RESUME_FROM = "tuner/bracket", "tuner/round", "tuner/trial_id"
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How far a trial trains.
+    """Budget of a trial: how far it trains.
 
     Args:
         epochs: the epoch at which the training ends; None if one of the trial's own parameters says how far.

@@ -1,4 +1,4 @@
-"""Why a trial was suggested: what the algorithm's model expected of it, and what of its point mattered.
+"""Explanation of a suggestion: what the algorithm's model expected, and which parameters mattered.
 
 It is made with the suggestion and kept in the trial's metadata.
 
@@ -23,7 +23,7 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The result that a model expects, in the metric's units; with `PROBABILITY` it is from `low` to `high`."""
+    """Result that a model expects, in the metric's units; with `PROBABILITY` it is from `low` to `high`."""
 
     mean: float
     low: float
@@ -32,7 +32,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What an algorithm's model knew of a suggestion. None stands for what the model does not tell.
+    """Forecast of an algorithm's model for a suggestion. None stands for a value that the model does not have.
 
     Args:
         expected: the expected objective; None with several objectives.
@@ -58,7 +58,7 @@ class Explanation:
 
     @property
     def text(self) -> str:
-        """The explanation as `read` reads it."""
+        """Explanation as `read` reads it."""
         expected = self.expected
         known = {
             "expected": None if expected is None else [expected.mean, expected.low, expected.high],

@@ -28,7 +28,7 @@ MAX_NUMBER = sys.float_info.max
 
 
 class Kind(enum.Enum):
-    """The kind of a column's values."""
+    """Kind of a column's values."""
 
     NUMBER = "a number"
     TEXT = "a text"
@@ -38,7 +38,7 @@ class Kind(enum.Enum):
 
 
 class Source(enum.Enum):
-    """Where a column's values come from."""
+    """Source of a column's values."""
 
     TRIAL = "trial"
     METRIC = "metrics"
@@ -64,7 +64,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Two numbers, joined by one of + - * /."""
+    """Arithmetic on two numbers, by one of + - * /."""
 
     operator: str
     left: Operand
@@ -77,7 +77,7 @@ Operand = Column | Constant | Sum
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two values of the same kind, compared by one of < <= > >= == !=."""
+    """Comparison of two values of the same kind, by one of < <= > >= == !=."""
 
     operator: str
     left: Operand
@@ -86,7 +86,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Contains:
-    """Whether a text contains another one, or the tags contain a tag; both without regard to case, except for tags."""
+    """Condition that a text contains another one, ignoring case, or that the tags contain a tag."""
 
     column: Column
     text: str
@@ -94,14 +94,14 @@ class Contains:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Whether a column that is true or false is true."""
+    """Condition that a column of true and false is true."""
 
     column: Column
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The opposite of a condition."""
+    """Opposite of a condition."""
 
     condition: Condition
 
@@ -119,7 +119,7 @@ Condition = Comparison | Contains | Flag | Not | Both
 
 @dataclass(frozen=True, slots=True)
 class Sorting:
-    """The order of a list: by a column, trials without a value last, equal ones by number."""
+    """Order of a list: by a column, trials without a value last, equal ones by number."""
 
     column: Column
     descending: bool = False

@@ -9,7 +9,7 @@ from dodona_server.domain.trials.trial import RankingPosition
 
 
 class Among(enum.StrEnum):
-    """The trials that a list has."""
+    """Trials that a list contains."""
 
     ALL = "all"
     UNFINISHED = "unfinished"
@@ -19,7 +19,7 @@ class Among(enum.StrEnum):
 
 
 class Order(enum.StrEnum):
-    """The order of a list; BEST and WORST rank the succeeded trials by the first metric."""
+    """Order of a list; BEST and WORST rank the succeeded trials by the first metric."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -34,7 +34,7 @@ class Order(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which trials a list shows.
+    """Choice and order of the trials that a list shows.
 
     Args:
         among: the trials; a ranking has succeeded ones only.

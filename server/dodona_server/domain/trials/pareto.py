@@ -1,4 +1,4 @@
-"""The Pareto front of a study with several metrics, and its hypervolume."""
+"""Pareto front of a study with several metrics, and its hypervolume."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Losses = tuple[float, ...]
 
 
 class Front:
-    """The trials that no other trial dominates, in order, and the worst value of each metric.
+    """Trials that no other trial dominates, in order, and the worst value of each metric.
 
     Args:
         spec: the study's.
@@ -43,7 +43,7 @@ class Front:
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of the trials of the front, in order."""
+        """Numbers of the trials of the front, in order."""
         return [number for _, number in self._front]
 
     def hypervolume(self) -> float | None:

@@ -26,7 +26,7 @@ NO_MEASUREMENT = FinalResult(None, "it was stopped before it measured anything")
 
 
 class Effect(enum.StrEnum):
-    """What has to be stored of a trial besides its events."""
+    """Changes to store for a trial besides its events."""
 
     INSERT = "the new trial"
     ASSIGN = "its client, its attempt and its lease"
@@ -40,7 +40,7 @@ class Effect(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The trial after a verb, what happened, and what has to be stored."""
+    """Trial after a verb, what happened, and what has to be stored."""
 
     trial: Trial
     events: Sequence[Event] = ()
@@ -64,7 +64,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a verb depends on besides the trial.
+    """Facts on which a verb depends besides the trial.
 
     Args:
         now: the time, in seconds since the epoch.

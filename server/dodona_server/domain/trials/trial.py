@@ -16,7 +16,7 @@ STOPPING_REASON = "stopping/reason"
 
 
 class TrialState(enum.StrEnum):
-    """The state of a trial; SUCCEEDED and INFEASIBLE are final."""
+    """State of a trial; SUCCEEDED and INFEASIBLE are final."""
 
     REQUESTED = "REQUESTED"
     ACTIVE = "ACTIVE"
@@ -45,7 +45,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The time that a client keeps a trial without sending a heartbeat.
+    """Time that a client keeps a trial without sending a heartbeat.
 
     `seconds` is the whole length. `left` is the part that was left, by the database's clock, when the trial was read.
     It ends at `expiry`, in seconds since the epoch.
@@ -93,7 +93,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class FinalResult:
-    """The measurement that a trial ends with, and why it is infeasible; an empty reason for one that succeeds."""
+    """Measurement that a trial ends with, and why it is infeasible; an empty reason for one that succeeds."""
 
     final: Measurement | None
     infeasible_reason: str = ""

@@ -1,4 +1,4 @@
-"""The states of trials: a table of what each verb does in each state, and texts from it."""
+"""States of trials: a table of what each verb does in each state, and texts from it."""
 
 from __future__ import annotations
 

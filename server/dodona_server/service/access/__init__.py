@@ -1,1 +1,1 @@
-"""Who makes a request, and what administrators do about it."""
+"""Access: tokens, people and sessions, and what administrators do with them."""

@@ -1,4 +1,4 @@
-"""The audit log: who did what, from where, to what. It has no secret in it, and no call of a worker."""
+"""Audit log: who did what, from where, to what. It has no secret in it, and no call of a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who a request comes from, without a question to the database.
+"""Principals of tokens and sessions, found without a query.
 
 Each server keeps all tokens, people and sessions in memory, and looks twice a second whether a number in the database
 has changed. So what was revoked on one server ends on all of them within a second, however many calls they answer.

@@ -75,7 +75,7 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a provider says of a person.
+    """Claims of a provider about a person.
 
     Args:
         claims: who they are.

@@ -14,7 +14,7 @@ from dodona_server.service.computing.pool import Answer
 
 
 class Source(enum.StrEnum):
-    """How a suggestion was made."""
+    """Origin of a suggestion."""
 
     FRESH = "fresh"
     AHEAD = "ahead"
@@ -38,7 +38,7 @@ class AlgorithmFailed(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Computed:
-    """The points that a call gets.
+    """Points that a call gets.
 
     Args:
         version: of the study that they were computed for.

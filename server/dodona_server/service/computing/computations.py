@@ -1,4 +1,4 @@
-"""The computations of one study: the waiting calls, the cached points, and which call gets which points."""
+"""Computations of one study: the waiting calls, the cached points, and which call gets which points."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CachedPoints:
 
 @dataclass(eq=False, slots=True)
 class Computations:
-    """The computations of one study."""
+    """Computations of one study."""
 
     waiting: deque[Ask] = field(default_factory=deque)
     serving: asyncio.Task[None] | None = None
@@ -53,12 +53,12 @@ class Computations:
 
     @property
     def seconds(self) -> float:
-        """The duration of a computation: the shortest of the latest, as one may import libraries or meet other load."""
+        """Duration of a computation: the shortest of the latest, as one may import libraries or meet other load."""
         return min(self.durations, default=0.0)
 
     @property
     def patience(self) -> float:
-        """How many seconds a call waits for a fresh point while there may be a cached one."""
+        """Seconds that a call waits for a fresh point while there may be a cached one."""
         return max(LEAST_PATIENCE_SECONDS, PATIENCE_SHARE * (self.median_seconds or 0.0))
 
     @property
@@ -77,7 +77,7 @@ class Computations:
 
     @property
     def count_ahead(self) -> int:
-        """The number of points to compute before calls ask."""
+        """Number of points to compute before calls ask."""
         if not self.is_slow or not self.median_seconds:
             return 1
         return max(1, min(MOST_TOGETHER, math.ceil(self.running * self.seconds / self.median_seconds)))

@@ -1,4 +1,4 @@
-"""The fitted models of studies' curves, for stopping rules that predict.
+"""Fitted models of studies' curves, for stopping rules that predict.
 
 A model is fitted in the pool and kept here, so that a report only reads it. A server that starts has none: the first
 reports have it fitted again, from the curves in the database. One fit of a study runs at a time; the next one begins
@@ -27,7 +27,7 @@ MOST_STUDIES = 1000
 
 @dataclass(eq=False, slots=True)
 class _Kept:
-    """The model of a study, how many values have come since its fit began, and the fit that runs."""
+    """Model of a study, how many values have come since its fit began, and the fit that runs."""
 
     model: CurveModel | None = None
     news: int = 0

@@ -1,4 +1,4 @@
-"""The curves of trials, read from the database when an algorithm asks for them."""
+"""Curves of trials, read from the database when an algorithm asks for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAGE = 500
 
 
 class StoredCurves:
-    """The curves of a study's trials; see `Curves`.
+    """Curves of a study's trials; see `Curves`.
 
     Args:
         begin: begins a transaction in the process's database.

@@ -55,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer of a process.
+    """Answer of a process.
 
     Args:
         version: of the study that it was computed for.
@@ -95,7 +95,7 @@ class CurveJob:
 
 @dataclass(frozen=True, slots=True)
 class FittedCurves:
-    """The answer to a `CurveJob`; the model is None if the study has no curves."""
+    """Answer to a `CurveJob`; the model is None if the study has no curves."""
 
     model: CurveModel | None
 
@@ -109,7 +109,7 @@ class ReplayJob:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The answer to a `ReplayJob`; the replay is None if the study has too few trials or too short curves."""
+    """Answer to a `ReplayJob`; the replay is None if the study has too few trials or too short curves."""
 
     replay: Replay | None
 

@@ -1,4 +1,4 @@
-"""The processes of the pool: one that imports the algorithms and forks, and its forks, which answer jobs.
+"""Processes of the pool: one that imports the algorithms and forks, and its forks, which answer jobs.
 
     python -P -m dodona_server.service.computing.pool_process FILE_DESCRIPTOR
 

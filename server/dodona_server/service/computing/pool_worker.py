@@ -1,4 +1,4 @@
-"""The work of a process of the pool: read a study's history and run its algorithm."""
+"""Work of a process of the pool: read a study's history and run its algorithm."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_PRIOR_TRIALS = 1000
 
 @dataclass(slots=True)
 class _History:
-    """The finished trials of a study, in order. All trials with numbers up to `complete_to` are finished."""
+    """Finished trials of a study, in order. All trials with numbers up to `complete_to` are finished."""
 
     version: Version
     finished: list[Trial] = field(default_factory=list)

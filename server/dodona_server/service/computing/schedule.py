@@ -41,7 +41,7 @@ MOST_STUDIES = 1000
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The queue of suggestions of a process.
+    """Queue of suggestions of a process.
 
     Args:
         waiting: the calls that wait for points.
@@ -79,7 +79,7 @@ class Schedule:
 
     @property
     def load(self) -> Load:
-        """The queue of suggestions at this moment."""
+        """Queue of suggestions at this moment."""
         known = self._studies.values()
         computing = [one for one in known if (one.serving or one.computing_ahead) is not None]
         return Load(

@@ -1,4 +1,4 @@
-"""What open pages wait for: that something has changed. What it is, a page finds out when it asks again."""
+"""Notices to open pages that something has changed; the page then asks again for what it shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events of studies, in pages or as a stream."""
+"""Events of studies, in pages or as a stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look for all who follow studies: a query now and then while anyone does, whatever the number of followers."""
+"""Watcher for all who follow studies: one query from time to time, whatever the number of followers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_EVENTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a study is, or the list of studies; two equal marks mean that nothing has happened.
+    """Progress of a study, or of the list of studies; two equal marks mean that nothing has happened.
 
     Args:
         event: the number of the study's last event; the key of the last event of all studies; how often something was

@@ -1,1 +1,1 @@
-"""What can be done with studies."""
+"""Use cases of studies."""

@@ -15,7 +15,7 @@ from dodona_server.storage.engine.store import Store, Transaction
 
 
 class Changing:
-    """The base of services that change studies.
+    """Base of services that change studies.
 
     Args:
         store: where studies are kept.

@@ -1,4 +1,4 @@
-"""What studies have used of their budgets, and what is to be expected of the rest."""
+"""Use of studies' budgets, and the forecast for the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The earlier studies that a study learns from: find them, and say how much each counts."""
+"""Earlier studies that a study learns from: find them, and say how much each counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether new trials would end before the study's time is over: those that will hardly do so are not begun."""
+"""Check whether new trials would end before the study's time is over; those that hardly would are not begun."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The points that a call for trials needs from an algorithm in a process, and a look ahead at them."""
+"""Points that a call for trials needs from an algorithm in a process, and a look ahead at them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PointsNeeded:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look ahead found: the points that the call needs, and whether its algorithm may need any."""
+    """Result of a look ahead: the points that the call needs, and whether its algorithm may need any."""
 
     needed: PointsNeeded | None
     is_inline: bool = False

@@ -71,7 +71,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class _Points:
-    """The suggestions for new trials, whether the search ends with them, and the metadata that all of them get.
+    """Suggestions for new trials, whether the search ends with them, and the metadata that all of them get.
 
     `late` is whether it ends because no trial can end before the study's time is over.
     """

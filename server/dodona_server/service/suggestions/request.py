@@ -1,4 +1,4 @@
-"""The request of a call for trials."""
+"""Request of a call for trials."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class SuggestRequest:
 
     @property
     def actor(self) -> Actor:
-        """The client, as the one who causes events."""
+        """Client as the cause of events."""
         return Actor(ActorKind.CLIENT, self.client_id)
 
     def lease(self, now: float) -> Lease | None:

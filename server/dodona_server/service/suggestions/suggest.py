@@ -44,7 +44,7 @@ MAX_FAILURES = 20
 
 @dataclass(frozen=True, slots=True)
 class PartialResult:
-    """The trials assigned so far to a call that gets more in another transaction."""
+    """Trials assigned so far to a call that gets more in another transaction."""
 
     trials: Sequence[Trial]
 
@@ -74,7 +74,7 @@ class _Call:
 
     @property
     def left(self) -> float:
-        """How many seconds it may still wait."""
+        """Seconds that it may still wait."""
         return self.until - time.monotonic()
 
     def next_round(self, *, stopping: bool) -> SuggestRound:

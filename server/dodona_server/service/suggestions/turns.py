@@ -15,7 +15,7 @@ MOST_LOOKS = 100
 
 
 class Turns:
-    """The queues of waiting calls, by study.
+    """Queues of waiting calls, by study.
 
     Args:
         stopping: set when the server is to stop; waiting then ends.

@@ -19,7 +19,7 @@ from dodona_server.storage.trials import trials
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The attempt at a trial that a caller runs.
+    """Attempt at a trial that a caller runs.
 
     Args:
         number: counted from 1.

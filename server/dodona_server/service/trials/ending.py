@@ -1,4 +1,4 @@
-"""The end of a trial or of an attempt: completion, expiry of its lease, release by its worker."""
+"""End of a trial or of an attempt: completion, expiry of its lease, release by its worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a trial was suggested, against what came of it."""
+"""Explanation of a trial: why it was suggested, against its result."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why a trial was suggested, and what came of it.
+    """Explanation of a trial: why it was suggested, and its result.
 
     Args:
         study: the trial's.
@@ -72,19 +72,19 @@ class Why:
 
     @property
     def reason(self) -> str:
-        """The algorithm's reason in a few words; empty for a trial that a user made."""
+        """Reason of the algorithm in a few words; empty for a trial that a user created."""
         if self.queued:
             return ""
         return self.trial.metadata.get("suggestion/reason", f"{self.study.spec.algorithm} uses no results")
 
     @property
     def measured(self) -> float | None:
-        """The trial's value of the first metric; None without a final one."""
+        """Value of the first metric in the trial; None without a final one."""
         return None if self.trial.stopped else ranking.objective(self.study, self.trial)
 
     @property
     def differences(self) -> list[Difference]:
-        """The parameters with other values than in the best trial, those that matter most first."""
+        """Parameters with other values than in the best trial, those that matter most first."""
         if self.best is None or self.best.number == self.trial.number:
             return []
         kept = self.known.kept if self.known else {}
@@ -97,7 +97,7 @@ class Why:
 
     @property
     def sentence(self) -> str:
-        """All of it in plain words."""
+        """Explanation in plain words."""
         parts = [self._cause(), self._expectation(), self._hints(), self._difference(), self._outcome()]
         return " ".join(part for part in parts if part)
 

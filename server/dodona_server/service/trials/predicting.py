@@ -1,4 +1,4 @@
-"""The results of trials that the convex rule has stopped: predictions of what their trainings would have reached."""
+"""Results of trials that the convex rule has stopped: predictions of what their trainings would have reached."""
 
 from __future__ import annotations
 

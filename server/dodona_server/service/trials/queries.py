@@ -24,7 +24,7 @@ TrialUseCase = Callable[[Transaction], Trial | DodonaError]
 
 @dataclass(frozen=True, slots=True)
 class Optimal:
-    """The best trials of a study.
+    """Best trials of a study.
 
     Args:
         numbers: of the trials, in order.

@@ -43,7 +43,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a trial that was run elsewhere: its final measurement, its other measurements, or both.
+    """Result of a trial that was run elsewhere: its final measurement, its other measurements, or both.
 
     An infeasible one needs neither. If it was stopped early, these are a part of its curve.
     """

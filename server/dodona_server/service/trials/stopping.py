@@ -108,7 +108,7 @@ def _add(
 
 @dataclass(frozen=True, slots=True)
 class _StoredCurves:
-    """The curves in the database, as the trial `number` sees them."""
+    """Curves in the database, as the trial `number` sees them."""
 
     transaction: Transaction
     study_key: int

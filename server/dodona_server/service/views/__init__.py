@@ -1,1 +1,1 @@
-"""What pages, reports and figures show, each read in one transaction."""
+"""Contents of pages, reports and figures, each read in one transaction."""

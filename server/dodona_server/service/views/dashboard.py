@@ -1,4 +1,4 @@
-"""What the pages show, each read in one transaction."""
+"""Contents of the pages, each read in one transaction."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MAX_COMPARED = 2000
 
 @dataclass(frozen=True, slots=True)
 class StudyView:
-    """What the page of a study shows.
+    """Content of the page of a study.
 
     Args:
         study: the study.
@@ -87,7 +87,7 @@ class StudyView:
 
 @dataclass(frozen=True, slots=True)
 class TrialView:
-    """What the page of a trial shows.
+    """Content of the page of a trial.
 
     Args:
         study: the trial's.
@@ -112,7 +112,7 @@ class TrialView:
 
 @dataclass(frozen=True, slots=True)
 class StudiesView:
-    """What the page of studies shows.
+    """Content of the page of studies.
 
     Args:
         studies: a page of them.

@@ -1,4 +1,4 @@
-"""What early stopping would have saved in a study without a stopping rule."""
+"""Savings that early stopping would have made in a study without a stopping rule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class Hindsight:
-    """What the rule "auto" would have saved; `sentence` says it, or why nobody knows. No `replay` for the latter."""
+    """Savings that the rule "auto" would have made; `sentence` says them, or why there is no `replay`."""
 
     replay: Replay | None
     sentence: str

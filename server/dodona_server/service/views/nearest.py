@@ -1,4 +1,4 @@
-"""The trials that are most like a given one."""
+"""Trials that are most similar to a given one."""
 
 from __future__ import annotations
 

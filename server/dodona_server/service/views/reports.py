@@ -1,4 +1,4 @@
-"""What a report of a study is made of, read in one transaction."""
+"""Data of a study's report, read in one transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_FAILURES = 500
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """What a report shows.
+    """Content of a report.
 
     Args:
         study: the study.

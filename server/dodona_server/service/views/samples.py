@@ -1,4 +1,4 @@
-"""The trials that figures show: all of a small study, some of a large one."""
+"""Trials that figures show: all of a small study, some of a large one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of the server, for people who look after it."""
+"""State of the server, for people who look after it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dodona_server.storage.engine.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """The disk of a folder, in bytes."""
+    """Disk of a folder, in bytes."""
 
     folder: str
     free: int
@@ -31,7 +31,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a server.
+    """State of a server.
 
     Args:
         version: Dodona's.

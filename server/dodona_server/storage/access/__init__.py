@@ -1,1 +1,1 @@
-"""Who may do what, in the database: accounts and their tokens, the audit log, and the secret of their hashes."""
+"""Access in the database: accounts and their tokens, the audit log, and the secret of their hashes."""

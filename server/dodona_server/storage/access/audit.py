@@ -1,4 +1,4 @@
-"""The audit log: who did what, from where, to what. Rows are added and, once they are old, deleted; never changed."""
+"""Audit log: who did what, from where, to what. Rows are added and, once they are old, deleted; never changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_LENGTH = 300
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something that somebody did.
+    """Entry of the audit log.
 
     Args:
         time: in seconds since the epoch.

@@ -1,4 +1,4 @@
-"""The server's secret: the key of all digests of tokens.
+"""Secret of the server: the key of all digests of tokens.
 
 It comes from the setting DODONA_SECRET, or else from a file beside an SQLite database, or else from PostgreSQL itself,
 where all servers find it. So a copy of the database alone does not suffice to make digests, unless it is PostgreSQL's

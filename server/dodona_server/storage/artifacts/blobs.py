@@ -1,4 +1,4 @@
-"""The content of artifacts: files in a folder, or objects at any URL that fsspec knows, such as a bucket.
+"""Content of artifacts: files in a folder, or objects at any URL that fsspec knows, such as a bucket.
 
 A blob is visible only after the database says that it exists: see `artifacts`.
 """
@@ -36,7 +36,7 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The size and the SHA-256 in hexadecimal digits of what was written."""
+    """Size of what was written, and its SHA-256 in hexadecimal digits."""
 
     size: int
     sha256: str

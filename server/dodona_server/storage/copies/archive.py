@@ -35,7 +35,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an archive contains.
+    """Content of an archive.
 
     Args:
         revision: of the schema.
@@ -146,12 +146,12 @@ class Archive:
 
     @property
     def tables(self) -> list[str]:
-        """Return the names of the tables, in the order in which they were written."""
+        """Names of the tables, in the order in which they were written."""
         return [Path(name).stem for name in self.manifest.members if name.startswith("tables/")]
 
     @property
     def blobs(self) -> set[str]:
-        """Return the names of the artifacts' contents."""
+        """Names of the artifacts' contents."""
         return {name.partition("/")[2] for name in self.manifest.members if name.startswith("artifacts/")}
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The rows of all tables in an archive, and back: for a whole database, or for the studies of one project.
+"""Rows of all tables in an archive, and back: for a whole database, or for the studies of one project.
 
 The tables are those that the database says it has, so that a database of any revision can be archived.
 """

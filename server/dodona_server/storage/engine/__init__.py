@@ -1,1 +1,1 @@
-"""How statements run: transactions, the two databases, and what both need."""
+"""Execution of statements: transactions, the two databases, and what both need."""

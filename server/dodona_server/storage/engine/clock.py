@@ -1,4 +1,4 @@
-"""The database's clock: leases expire by it, whichever server checks."""
+"""Clock of the database: leases expire by it, whichever server checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dodona_server.storage.engine.store import Transaction
 
 
 class database_now(FunctionElement[float]):  # noqa: N801 - a function of SQL
-    """The time at which the statement runs, in seconds since the epoch."""
+    """Time at which the statement runs, in seconds since the epoch."""
 
     type = sa.Double()
     inherit_cache = True

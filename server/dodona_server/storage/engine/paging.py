@@ -22,7 +22,7 @@ ROW_BYTES = 256
 
 
 class octets(FunctionElement[int]):  # noqa: N801 - a function of SQL
-    """The length of a text in bytes; 0 for none. PostgreSQL knows it without reading the text."""
+    """Length of a text in bytes; 0 for none. PostgreSQL knows it without reading the text."""
 
     type = sa.Integer()
     inherit_cache = True

@@ -52,7 +52,7 @@ class Ahead:
 
 
 class Pipeline:
-    """The pipeline of a connection.
+    """Pipeline of a connection.
 
     Args:
         connection: psycopg's connection, which others use only while the pipeline is closed or paused.

@@ -1,4 +1,4 @@
-"""The software and the size of the database."""
+"""Software and size of the database."""
 
 from __future__ import annotations
 

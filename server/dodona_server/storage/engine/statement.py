@@ -116,7 +116,7 @@ class Statement:
 
 
 class in_selected(FunctionElement[bool]):  # noqa: N801 - a function of SQL
-    """Whether a column's value is among those that an independent query selects.
+    """Condition that a column's value is among those that an independent query selects.
 
     On PostgreSQL this is an array: a plan for IN that was made while a table was small is kept, and scans all rows.
     """
@@ -145,7 +145,7 @@ def _postgresql_selected(element: in_selected, compiler: Any, **options: Any) ->
 
 
 class json_numbers(FunctionElement[int]):  # noqa: N801 - a function of SQL
-    """The numbers in JSON text: a list of any length as a single parameter."""
+    """Numbers in JSON text: a list of any length as a single parameter."""
 
     inherit_cache = True
 
@@ -162,7 +162,7 @@ def _postgresql_numbers(element: json_numbers, compiler: Any, **options: Any) ->
 
 
 class json_texts(FunctionElement[str]):  # noqa: N801 - a function of SQL
-    """The texts in JSON text, like `json_numbers`."""
+    """Texts in JSON text, like `json_numbers`."""
 
     inherit_cache = True
 

@@ -1,4 +1,4 @@
-"""The bridge from the event loop to SQL: a use case is a plain function of a transaction, run beside the loop.
+"""Bridge from the event loop to SQL: a use case is a plain function of a transaction, run beside the loop.
 
     store.run(use_case)   one durable transaction; when it returns, the change survives kill -9 and a power cut
     store.read(query)     one read-only snapshot

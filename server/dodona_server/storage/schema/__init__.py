@@ -1,1 +1,1 @@
-"""The schema of a database: opening it, migrations, commands for administrators."""
+"""Schema of a database: opening it, migrations, commands for administrators."""

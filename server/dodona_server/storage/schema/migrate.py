@@ -1,4 +1,4 @@
-"""The schema: created at once in an empty database, upgraded with Alembic in an older one.
+"""Schema: created at once in an empty database, upgraded with Alembic in an older one.
 
 Alembic is slow to import, and so imported only when there is something to upgrade.
 """

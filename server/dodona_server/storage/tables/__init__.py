@@ -1,1 +1,1 @@
-"""The tables."""
+"""Tables of the database."""

@@ -1,4 +1,4 @@
-"""The tables of tokens, people, sessions in browsers, and the audit log."""
+"""Tables of tokens, people, sessions in browsers, and the audit log."""
 
 from __future__ import annotations
 

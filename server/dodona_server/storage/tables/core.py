@@ -1,4 +1,4 @@
-"""The tables. Times are seconds since the epoch; structured values are JSON text, written by `codec`."""
+"""Tables. Times are seconds since the epoch; structured values are JSON text, written by `codec`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of webhooks and of what was sent to them."""
+"""Tables of webhooks and of what was sent to them."""
 
 from __future__ import annotations
 

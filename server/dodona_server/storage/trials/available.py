@@ -1,4 +1,4 @@
-"""Which unfinished trials there are for a client that asks: read from the index alone, before any is locked.
+"""Unfinished trials that a client may get: read from the index alone, before any is locked.
 
 Most clients that ask have no trial, and most queues are empty. To find and sort no rows costs thirty times as much.
 """
@@ -34,7 +34,7 @@ _FIND = Statement(sa.select(*_COLUMNS))
 
 
 class Available(NamedTuple):
-    """Whether a client has running trials, and whether any trials are queued."""
+    """Presence of a client's running trials, and of queued ones."""
 
     own: bool
     queued: bool

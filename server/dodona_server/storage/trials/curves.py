@@ -108,7 +108,7 @@ _MEANS_AT = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The range of a trial's curve.
+    """Range of a trial's curve.
 
     Args:
         number: the trial's.

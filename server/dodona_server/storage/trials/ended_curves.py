@@ -1,4 +1,4 @@
-"""The curves of ended trials, for the convex rule; the cost of each query is independent of the number of trials."""
+"""Curves of ended trials, for the convex rule; the cost of each query is independent of the number of trials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLACES = ("first", "second", "third", "fourth")
 
 @dataclass(frozen=True, slots=True)
 class StoppedCurve:
-    """The curve of a stopped trial: its last position, the best value there, and the best at half of that position."""
+    """Curve of a stopped trial: its last position, the best value there, and the best at half of that position."""
 
     number: int
     position: float

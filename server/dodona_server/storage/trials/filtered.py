@@ -76,7 +76,7 @@ def _postgresql_value(element: json_value, compiler: Any, **options: Any) -> str
 
 
 class step_of(FunctionElement[Any]):  # noqa: N801 - a function of SQL
-    """The step of a final measurement."""
+    """Step of a final measurement."""
 
     inherit_cache = True
     type = sa.BigInteger()

@@ -1,4 +1,4 @@
-"""The ranking of trials and their counts, answered from indexes however many trials there are.
+"""Ranking of trials and their counts, answered from indexes however many trials there are.
 
 The ranking has the succeeded trials without those that were stopped early; if there is no other, it has these.
 """
@@ -56,7 +56,7 @@ class Kind(NamedTuple):
 
     @property
     def objective(self) -> sa.Column[float]:
-        """The column of the values."""
+        """Column of the values."""
         return trials.c.partial_objective if self.stopped else trials.c.objective
 
 

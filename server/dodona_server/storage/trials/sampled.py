@@ -1,4 +1,4 @@
-"""Some of many trials, for figures."""
+"""Sample of many trials, for figures."""
 
 from __future__ import annotations
 

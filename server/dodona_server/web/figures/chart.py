@@ -1,4 +1,4 @@
-"""The geometry of charts, which the templates draw as SVG.
+"""Geometry of charts, which the templates draw as SVG.
 
     x, y     a position, in percent of the plot's width from the left and of its height from the top
     low, high    the ends of an axis, in the values' own unit
@@ -61,12 +61,12 @@ class Chart:
 
     @property
     def beyond(self) -> int:
-        """Return how many dots are at the edge."""
+        """Number of dots at the edge."""
         return sum(dot.beyond for dot in self.dots)
 
 
 class View(enum.StrEnum):
-    """How a chart shows values: all, those near the best one, or on a logarithmic scale."""
+    """Range of values that a chart shows: all, those near the best one, or all on a logarithmic scale."""
 
     ALL = "all"
     BEST = "best"

@@ -1,4 +1,4 @@
-"""The data of the figures: each is read, computed and written as JSON."""
+"""Data of the figures: each is read, computed and written as JSON."""
 
 from __future__ import annotations
 

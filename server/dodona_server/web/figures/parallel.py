@@ -46,7 +46,7 @@ class _Whole:
 
 @dataclass(frozen=True, slots=True)
 class _Declared:
-    """Some numbers, each with its label if they are few."""
+    """Numbers, each with its label if they are few."""
 
     scale: Axis | LogAxis
     values: tuple[float, ...]
@@ -89,7 +89,7 @@ class ParallelAxis:
 
 @dataclass(frozen=True, slots=True)
 class ParallelLine:
-    """The line of a trial; `rank` is best, good or other."""
+    """Line of a trial; `rank` is best, good or other."""
 
     key: int
     path: str
@@ -99,7 +99,7 @@ class ParallelLine:
 
 @dataclass(frozen=True, slots=True)
 class Parallel:
-    """The chart. `omitted` counts the parameters without an axis."""
+    """Chart of parallel coordinates; `omitted` counts the parameters without an axis."""
 
     axes: list[ParallelAxis]
     lines: list[ParallelLine]

@@ -1,1 +1,1 @@
-"""The pages, and what each shows."""
+"""Pages, and what each shows."""

@@ -1,4 +1,4 @@
-"""The pages for administrators: tokens and users, and the audit log."""
+"""Pages for administrators: tokens and users, and the audit log."""
 
 from __future__ import annotations
 

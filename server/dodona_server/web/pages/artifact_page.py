@@ -1,4 +1,4 @@
-"""The page of a file of a trial: images, text and tables are shown, anything else can be downloaded.
+"""Page of a file of a trial: images, text and tables are shown, anything else can be downloaded.
 
 Anybody who runs a worker can upload any content, so none of it is served as a page. Text is part of a page of ours,
 with its marks escaped. Images are served as one of the kinds that cannot contain scripts, if they begin like one.

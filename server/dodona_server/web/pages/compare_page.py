@@ -1,4 +1,4 @@
-"""The page that shows several studies beside each other."""
+"""Page that shows several studies beside each other."""
 
 from __future__ import annotations
 

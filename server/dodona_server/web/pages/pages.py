@@ -1,4 +1,4 @@
-"""The dashboard, rendered on the server: a page of all studies, a page for each study and for each trial."""
+"""Dashboard, rendered on the server: a page of all studies, a page for each study and for each trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of a study: one file of HTML or Markdown, to keep or to send."""
+"""Report of a study: one file of HTML or Markdown, to keep or to send."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KERAS, BOOLEAN = "keras_tuner", ("dodona.type", "bool")
 
 
 class ReportFormat(enum.StrEnum):
-    """The formats of a report."""
+    """Formats of a report."""
 
     HTML = "html"
     MD = "md"

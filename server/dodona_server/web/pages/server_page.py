@@ -1,4 +1,4 @@
-"""The page of the server itself."""
+"""Page of the server itself."""
 
 from __future__ import annotations
 

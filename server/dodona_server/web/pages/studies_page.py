@@ -1,4 +1,4 @@
-"""The page of all studies."""
+"""Page of all studies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_PAGE = 10**6
 
 @dataclass(frozen=True, slots=True)
 class StudiesQuery:
-    """The query of the page: which studies, and how many pages of them precede."""
+    """Query of the page: which studies, and how many pages of them precede."""
 
     wanted: StudyFilter
     page: int

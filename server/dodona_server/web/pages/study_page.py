@@ -1,4 +1,4 @@
-"""The page of a study."""
+"""Page of a study."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _EVENT = re.compile(r"[nk][0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class StudyQuery:
-    """The query of the page: the list of trials, and how charts show values."""
+    """Query of the page: the list of trials, and how charts show values."""
 
     listing: Listing
     view: View
@@ -174,7 +174,7 @@ def _best_of(history: Sequence[tuple[int, float]], metric: Metric) -> tuple[int,
 
 @dataclass(frozen=True, slots=True)
 class FrontView:
-    """The Pareto front of the drawn trials.
+    """Pareto front of the drawn trials.
 
     Args:
         chart: by the first two objectives.

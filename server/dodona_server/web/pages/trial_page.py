@@ -1,4 +1,4 @@
-"""The page of a trial."""
+"""Page of a trial."""
 
 from __future__ import annotations
 

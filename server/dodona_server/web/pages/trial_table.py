@@ -1,4 +1,4 @@
-"""The table of trials on the page of a study: its filter, its order, its columns and its pages."""
+"""Table of trials on the page of a study: its filter, its order, its columns and its pages."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class TableQuery:
-    """The part of the page's query that is about the table.
+    """Part of the page's query that is about the table.
 
     Args:
         filter: an expression; empty for all trials.
@@ -73,13 +73,13 @@ class TableQuery:
 
     @property
     def kept(self) -> dict[str, str | tuple[str, ...]]:
-        """The fields of the page's address that are not the default."""
+        """Fields of the page's address that are not the default."""
         page = str(self.page) if self.page > 1 and (self.filter or self.sort) else ""
         return {"filter": self.filter, "sort": self.sort, "page": page, "column": self.columns}
 
     @property
     def filtered(self) -> Filtered | None:
-        """The list of trials that it asks for; None for a list that an index has."""
+        """List of trials that it asks for; None for a list that an index has."""
         if not (self.filter or self.sort):
             return None
         return Filtered(self.filter, self.sort, (self.page - 1) * MAX_ROWS, MAX_ROWS)

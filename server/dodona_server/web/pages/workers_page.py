@@ -1,4 +1,4 @@
-"""The page of workers."""
+"""Page of workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_PAGE = 10**6
 
 @dataclass(frozen=True, slots=True)
 class WorkersQuery:
-    """The query of the page.
+    """Query of the page.
 
     Args:
         study: whose workers are shown; None for all.

@@ -1,1 +1,1 @@
-"""What a point is worth, and the search for the best one."""
+"""Acquisition functions, and the search for the best point."""

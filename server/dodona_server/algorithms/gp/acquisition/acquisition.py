@@ -1,4 +1,4 @@
-"""The acquisition function: log expected improvement with constraints.
+"""Acquisition function: log expected improvement with constraints.
 
 log EI(x) = log of the mean over fantasies s of  sigma h((best_s - mean_s) / sigma),  h(u) = phi(u) + u Phi(u), plus
 log P(feasible | x) for each constraint. The logarithm keeps a slope where the improvement itself underflows, which is
@@ -54,7 +54,7 @@ def log_h(u: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The limit of a quantity, and its weight.
+    """Limit of a quantity, and its weight.
 
     Args:
         most: the greatest allowed value (standardized).

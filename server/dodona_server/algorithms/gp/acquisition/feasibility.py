@@ -1,4 +1,4 @@
-"""The probability that a quantity with a normal distribution keeps a limit."""
+"""Probability that a quantity with a normal distribution keeps a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What its duration takes from the acquisition of a trial, if the study has a budget of time.
+"""Discount of a trial's acquisition for its duration, if the study has a budget of time.
 
 The expected improvement is divided by the root of the seconds that the trial is likely to take. If the study's time has
 an end, it is also multiplied by the probability that the trial ends before: a result that comes later is worth nothing.
@@ -28,7 +28,7 @@ LEAST_SECONDS = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of points.
+    """Price of points.
 
     Args:
         durations: the model of trials' seconds.

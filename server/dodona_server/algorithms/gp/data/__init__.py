@@ -1,1 +1,1 @@
-"""What the bandit knows, as arrays: the space, the trials, the hints."""
+"""Data of the bandit as arrays: the space, the trials, the hints."""

@@ -103,7 +103,7 @@ class Table:
 
     @property
     def size(self) -> float:
-        """The number of values."""
+        """Number of values."""
         return len(self.values)
 
     def place(self, value: Value) -> float:
@@ -148,7 +148,7 @@ class Choice:
 
     @property
     def size(self) -> float:
-        """The number of values."""
+        """Number of values."""
         return len(self.values)
 
     def place(self, value: Value) -> float:

@@ -1,4 +1,4 @@
-"""The data shared by all points of a call."""
+"""Data shared by all points of a call."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Search:
 
     @property
     def trust(self) -> float:
-        """How far the results agree with the hints, from 0 to 1; 0 without hints."""
+        """Agreement of the results with the hints, from 0 to 1; 0 without hints."""
         if not self.hints:
             return 0.0
         history, spec = self.history, self.problem.spec
@@ -65,7 +65,7 @@ class Search:
 
     @property
     def dimensions(self) -> float:
-        """The number of axes with more than one value that are active in a point, on average over the space."""
+        """Number of axes with more than one value that are active in a point, on average over the space."""
         encoding = self.encoding
         if not encoding.conditional:
             return float(encoding.free.sum())

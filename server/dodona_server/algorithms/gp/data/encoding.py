@@ -1,4 +1,4 @@
-"""The search space as a flat list of axes, with its conditions.
+"""Search space as a flat list of axes, with its conditions.
 
 A parameter with the same name and kind in several branches is one axis: what the model learns in one branch holds in
 the other. Every point has a position on each axis; `active` says which axes are active in it. So a search may change a
@@ -36,7 +36,7 @@ class _Node:
 
 
 class _KnownPlaces:
-    """The positions of a kind's values. They are kept, since each suggestion of a study encodes the same trials."""
+    """Positions of a kind's values. They are kept, since each suggestion of a study encodes the same trials."""
 
     def __init__(self, kind: Kind) -> None:
         self._axis = axis_of(kind)
@@ -115,7 +115,7 @@ class Encoding:
 
     @property
     def size(self) -> int:
-        """The number of axes."""
+        """Number of axes."""
         return len(self.axes)
 
     def activity(self, z: Array) -> Mask:

@@ -1,4 +1,4 @@
-"""What hints add to the Gaussian-process bandit: a weight on the acquisition function, and first points.
+"""Hints in the Gaussian-process bandit: a weight on the acquisition function, and first points.
 
 A hint is a density on its parameter's axis: a part of it is uniform, so that no value is excluded, the rest lies near
 the hinted values. The acquisition function is multiplied by the density to the power of beta / n, so hints fade with
@@ -33,7 +33,7 @@ _ROOT_TWO_PI = math.sqrt(2 * math.pi)
 
 
 class Hints:
-    """The densities of a study's hints.
+    """Densities of a study's hints.
 
     Args:
         encoding: of its space.

@@ -1,4 +1,4 @@
-"""The results of the trials as arrays, and the choice of those to model."""
+"""Results of the trials as arrays, and the choice of those to model."""
 
 from __future__ import annotations
 

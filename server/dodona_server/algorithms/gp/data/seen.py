@@ -13,7 +13,7 @@ DRAWS = 1000
 
 
 class SeenPoints:
-    """The points of all trials.
+    """Points of all trials.
 
     Args:
         encoding: the space's.

@@ -1,1 +1,1 @@
-"""The Gaussian processes: of results, of durations, of earlier studies."""
+"""Gaussian processes: of results, of durations, of earlier studies."""

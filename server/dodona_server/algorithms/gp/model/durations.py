@@ -1,4 +1,4 @@
-"""How long trials take, by their parameters: a Gaussian process of the logarithm of their seconds.
+"""Durations of trials by their parameters: a Gaussian process of the logarithm of their seconds.
 
 The model has the features and the priors of the objective's model, and hyperparameters of its own. It is a normal
 distribution without parameters while few trials have finished, or if their parameters do not predict the durations:
@@ -50,7 +50,7 @@ PullBack = Callable[[Array, Array], Array]
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """The model of the logarithm of the seconds of a trial.
+    """Model of the logarithm of the seconds of a trial.
 
     Args:
         middle: the mean of the logarithms.

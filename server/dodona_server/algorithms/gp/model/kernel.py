@@ -1,4 +1,4 @@
-"""The kernel: Matérn-5/2 with a length scale for each group of features, after a monotone warp of the numeric ones.
+"""Kernel: Matérn-5/2 with a length scale for each group of features, after a monotone warp of the numeric ones.
 
 | symbol | meaning | shape |
 | --- | --- | --- |

@@ -1,4 +1,4 @@
-"""The log posterior of the hyperparameters, with its gradient.
+"""Log posterior of the hyperparameters, with its gradient.
 
 The covariance of the observations:  K = s² k(r2) + c² 1 1' + sum of t² p p' + noise I + diag(extra).  The second
 term is a constant mean with the prior N(0, c²). The third term is a regression on the predictions p of earlier
@@ -45,7 +45,7 @@ BASIS_BOUNDS = (-12.0, 3.0)
 
 @dataclass(frozen=True, slots=True)
 class NoisePrior:
-    """The prior of the noise variance, in units of the observations' variance.
+    """Prior of the noise variance, in units of the observations' variance.
 
     Args:
         median: of the log-normal prior.
@@ -62,7 +62,7 @@ class NoisePrior:
 
 @dataclass(frozen=True, slots=True)
 class Hyperparameters:
-    """The fitted values, in natural units; see the module's table."""
+    """Fitted values, in natural units; see the module's table."""
 
     length: Array
     scale: float
@@ -79,7 +79,7 @@ class Hyperparameters:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The layout of `theta`.
+    """Layout of `theta`.
 
     Args:
         groups: number of length scales.
@@ -168,7 +168,7 @@ def inverse(factor: Array) -> Array:
 
 
 class Posterior:
-    """The negative log posterior of `theta`, to minimize.
+    """Negative log posterior of `theta`, to minimize.
 
     Args:
         x: features of the observations, n x f.

@@ -1,4 +1,4 @@
-"""The fitted model: predictions, their derivatives, and draws of the results of pending trials.
+"""Fitted model: predictions, their derivatives, and draws of the results of pending trials.
 
 | symbol | meaning | shape |
 | --- | --- | --- |
@@ -27,7 +27,7 @@ LEAST_VARIANCE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """The result of `Surrogate.predict`, with the terms that `Surrogate.pull_back` needs."""
+    """Result of `Surrogate.predict`, with the terms that `Surrogate.pull_back` needs."""
 
     mean: Array
     variance: Array
@@ -90,7 +90,7 @@ class Surrogate:
 
     @property
     def left_out(self) -> Array:
-        """The mean at each observation given all others, n x s."""
+        """Mean at each observation given all others, n x s."""
         return np.asarray(self.y - self.alpha / np.diag(self._inverse)[:, None])
 
     def _scale(self, x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The target of the model: one number for each trial, from one or several objectives.
+"""Target of the model: one number for each trial, from one or several objectives.
 
 Several objectives are combined by the augmented Chebyshev norm. Each suggestion draws new random weights, so that the
 suggestions spread along the Pareto front, including its concave parts.
