@@ -43,7 +43,7 @@ class Addressed(ABC):
 
     @abstractmethod
     def _learn(self, wire: vertex.Study) -> None:
-        """Take over the study as the server sent it."""
+        """Store the study as the server sent it."""
 
     def _trial_path(self, number: int) -> str:
         return f"{self._path}/trials/{whole(number, 'number', -MAX_INT64, MAX_INT64)}"

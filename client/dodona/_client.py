@@ -315,7 +315,7 @@ class Client:
         return [deleted_study(wire) for wire in listed.deleted_studies]
 
     def undelete_study(self, name: str, new_name: str | None = None) -> Study:
-        """Bring a deleted study back with its trials and files, and return it.
+        """Restore a deleted study with its trials and files, and return it.
 
         Args:
             name: its id, display name, or id among the deleted studies; of several, the last deleted one.
@@ -331,7 +331,7 @@ class Client:
         return self._study(self._transport.call("POST", path, body, vertex.Study))
 
     def purge_study(self, name: str) -> None:
-        """End a deleted study for good, with its trials and files; `name` is as in `undelete_study`.
+        """Purge a deleted study: its trials and files are lost permanently; `name` is as in `undelete_study`.
 
         Raises:
             NotFound: there is no such deleted study.

@@ -23,7 +23,7 @@ class Webhooks:
         self._transport = transport
 
     def create(self, url: str, kinds: Collection[str] = (), *, slack: bool = False) -> wire.Webhook:
-        """Make a webhook and return it; nothing else returns its secret.
+        """Create a webhook and return it; nothing else returns its secret.
 
         Args:
             url: where the events are sent.

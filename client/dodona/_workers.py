@@ -47,7 +47,7 @@ class Workers(Addressed):
         return list(workers_at(self._transport, f"{self._path}/workers", alive))
 
     def stop_worker(self, worker: str, now: bool = False) -> WorkerRecord:
-        """Let a worker get no more trials of the study, until `resume_worker`.
+        """Stop a worker: it gets no more trials of the study until `resume_worker`.
 
         Args:
             worker: its id.
@@ -60,7 +60,7 @@ class Workers(Addressed):
         return record_of_worker(self._transport.call("POST", f"{self._path}/workers:stop", body, vertex.Worker))
 
     def resume_worker(self, worker: str) -> WorkerRecord:
-        """Let a stopped worker get trials of the study again.
+        """Resume a stopped worker: it gets trials of the study again.
 
         Args:
             worker: its id.

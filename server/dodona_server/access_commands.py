@@ -67,7 +67,7 @@ def create_token(
     token: Bearer = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Make a token and print it; it is shown once and stored nowhere."""
+    """Create a token and print it; it is shown once and stored nowhere."""
     lifetime = None if expires is None else _seconds(expires)
     if url:
         body = wire.CreateTokenRequest(display_name=name, project=project or "", role=role, lifetime=lifetime)
@@ -132,7 +132,7 @@ def rotate_token(
     token: Bearer = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Make another token like this one and print it; the old one stays valid for a while."""
+    """Create another token like this one and print it; the old one stays valid for a while."""
     one, seconds = _id_of(token_id), _seconds(overlap)
     if url:
         body = wire.RotateTokenRequest(overlap=seconds)
@@ -198,7 +198,7 @@ def set_role(
     token: Bearer = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Give a user a role in a project, or take it away."""
+    """Set a user's role in a project, or remove it."""
     given = "" if role == "none" else role
     if url:
         body = wire.SetRoleRequest(project=project or "", role=given)

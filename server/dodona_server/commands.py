@@ -109,7 +109,7 @@ def serve(
 
 
 def _announce_access(settings: Settings) -> None:
-    """Say who may do what, and make the first token if there has to be one."""
+    """Log who may do what, and create the first token if one is needed."""
     if settings.insecure:
         logger.warning("INSECURE: everyone who reaches this server may do everything, because of --insecure")
     elif settings.token is None and not _is_loopback(settings.host):

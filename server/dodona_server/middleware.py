@@ -20,7 +20,7 @@ from dodona_server.web.errors import ErrorPages
 
 
 def behind_guard(parts: Composition, options: Options, framework: ASGIApp) -> ASGIApp:
-    """Return what answers the requests whose principal is known; `framework` answers those that have a route alone."""
+    """Return the application for authenticated requests; `framework` answers those that have a route alone."""
     # Not framework middleware: what FastAPI does before that would be a tenth of the work of the trial loop.
     answering = Probes(TrialLoop(framework, parts.calls), parts.store) if options.front else framework
     inner: ASGIApp = CaipDispatch(answering)
@@ -29,7 +29,7 @@ def behind_guard(parts: Composition, options: Options, framework: ASGIApp) -> AS
 
 
 def front(parts: Composition, options: Options, inner: ASGIApp) -> ASGIApp:
-    """Return what answers all requests; `inner` answers those that pass the guard."""
+    """Return the application that answers all requests; `inner` answers those that pass the guard."""
     guard = Guard(WholeBody(inner), parts.gate, Proxies(), parts.audit)
     answering: ASGIApp = errors.around(ErrorPages(guard, has_oidc=options.oidc is not None))
     if options.root_path:

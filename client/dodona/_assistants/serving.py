@@ -44,7 +44,7 @@ def server_of(connect: Connect, calls: Set[str], *, read_only: bool = False) -> 
 
 
 def _running(offer: Offer, connect: Connect) -> Callable[..., Any]:
-    """Return what runs a tool, in a thread: the client waits for answers."""
+    """Return a function that runs a tool in a thread, since the client waits for answers."""
 
     def in_thread(arguments: dict[str, Any]) -> Any:
         try:

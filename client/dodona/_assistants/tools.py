@@ -82,7 +82,7 @@ class Tools:
 
     @offered("list_trials", "get_outlook")
     def summarize_study(self, study: str) -> Answer:
-        """Tell all that the optimizer knows of a study. Read it first, and again after each change.
+        """Summarize all that the optimizer knows of a study. Read it first, and again after each change.
 
         The search space, the best trials, the share of the variance that each parameter explains with its 90% interval,
         the region where a model expects the best results, which values were tried, the reasons of failures, what runs
@@ -118,7 +118,7 @@ class Tools:
 
     @offered("get_trial")
     def get_trial(self, study: str, trial: int) -> Answer:
-        """Tell all of a trial: parameters, results, its learning curve of at most 50 points, why it ended.
+        """Return all of a trial: parameters, results, its learning curve of at most 50 points, why it ended.
 
         Args:
             study: its id or its name.
@@ -131,7 +131,7 @@ class Tools:
 
     @offered("list_trials")
     def compare_studies(self, studies: list[str]) -> list[Answer]:
-        """Tell the same figures of several studies side by side, with the best trial of each.
+        """Compare several studies side by side by the same figures, with the best trial of each.
 
         Args:
             studies: their ids or names.
@@ -145,7 +145,7 @@ class Tools:
 
     @offered("explain_trial")
     def explain_trial(self, study: str, trial: int) -> str:
-        """Tell why a trial was suggested, what was expected of it and what came, in plain words.
+        """Explain in plain words why a trial was suggested, the expected result and the actual one.
 
         Args:
             study: its id or its name.
@@ -185,7 +185,7 @@ class Tools:
 
     @offered("suggest_trials", changes=True)
     def ask_trial(self, study: str) -> Answer:
-        """Take the next suggestion, to run it yourself; then call report_measurement and complete_trial.
+        """Request the next trial, to run it yourself; then call report_measurement and complete_trial.
 
         It is yours for an hour; each report extends that. Then another worker gets it.
 
@@ -269,7 +269,7 @@ class Tools:
 
     @offered("pause_study", "list_trials", changes=True)
     def pause_study(self, study: str, reason: str) -> Answer:
-        """Hand out no more trials until resume_study; those that run go on.
+        """Pause a study: it hands out no trials until resume_study; those that run go on.
 
         Args:
             study: its id or its name.
@@ -281,7 +281,7 @@ class Tools:
 
     @offered("resume_study", "list_trials", changes=True)
     def resume_study(self, study: str) -> Answer:
-        """Hand out trials again.
+        """Resume a study: it hands out trials again.
 
         Args:
             study: its id or its name.

@@ -52,7 +52,7 @@ class Steering(Addressed):
         self._change("pause", body)
 
     def resume(self) -> None:
-        """Let workers get trials again, from a paused or a completed study.
+        """Resume a paused or completed study: workers get trials again.
 
         Raises:
             FailedPrecondition: its budget is used up.
@@ -77,11 +77,11 @@ class Steering(Addressed):
         self._change("rename", body)
 
     def archive(self) -> None:
-        """Leave the study out of lists; nothing else changes."""
+        """Archive the study: lists omit it; nothing else changes."""
         self._change("archive")
 
     def unarchive(self) -> None:
-        """Take the study out of the archive."""
+        """Remove the study from the archive."""
         self._change("unarchive")
 
     @property

@@ -213,7 +213,7 @@ class Study(Figures, Steering, Notes, Workers, Asking):
         return self._records([self._transport.call("GET", self._trial_path(number), None, vertex.Trial)])[0]
 
     def explain(self, number: int) -> Explanation:
-        """Return why the trial of that number was suggested, what was expected of it, and what came of it.
+        """Return why the trial of that number was suggested, what was expected of it, and its result.
 
         Raises:
             NotFound: there is none.

@@ -44,14 +44,14 @@ def undelete(
     token: Token = None,
     project: Project = None,
 ) -> None:
-    """Bring a deleted study back; of several of that name, the last deleted one."""
+    """Restore a deleted study; of several of that name, the last deleted one."""
     with connected(url, token, project) as client:
         found = client.undelete_study(study, new_name)
         typer.echo(f"{found.display_name}: {found.url}")
 
 
 def purge(study: Name, yes: Yes = False, url: Url = None, token: Token = None, project: Project = None) -> None:
-    """End a deleted study for good, with all its trials and files."""
+    """Purge a deleted study: all its trials and files are lost permanently."""
     with connected(url, token, project) as client:
         confirm(f"End the deleted study {study} for good?", yes)
         client.purge_study(study)

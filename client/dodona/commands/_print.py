@@ -98,7 +98,7 @@ def span(duration: timedelta) -> str:
 
 
 def outlook_facts(outlook: Outlook) -> dict[str, str]:
-    """Return what a study has used and what is left, as named facts."""
+    """Return the used and the remaining budget of a study, as named facts."""
     left = [
         None if outlook.trials_left is None else f"{outlook.trials_left} trials",
         None if outlook.time_left is None else span(outlook.time_left),

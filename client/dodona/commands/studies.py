@@ -202,7 +202,7 @@ def rename(
 
 @app.command(epilog="Example: dodona studies archive digits")
 def archive(study: Name, url: Url = None, token: Token = None, project: Project = None) -> None:
-    """Leave a study out of lists; nothing else changes."""
+    """Archive a study: lists omit it; nothing else changes."""
     with opened(study, url, token, project) as found:
         found.archive()
         typer.echo(f"{found.display_name}: archived")
@@ -210,7 +210,7 @@ def archive(study: Name, url: Url = None, token: Token = None, project: Project 
 
 @app.command(epilog="Example: dodona studies unarchive digits")
 def unarchive(study: Name, url: Url = None, token: Token = None, project: Project = None) -> None:
-    """Take a study out of the archive."""
+    """Remove a study from the archive."""
     with opened(study, url, token, project) as found:
         found.unarchive()
         typer.echo(f"{found.display_name}: listed again")

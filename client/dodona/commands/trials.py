@@ -112,7 +112,7 @@ def explain(
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why a trial was suggested, what was expected of it, and what came of it."""
+    """Explain why a trial was suggested, what was expected of it, and its result."""
     with opened(study, url, token, project) as found:
         why = found.explain(trial)
         if as_json:

@@ -31,7 +31,7 @@ def create(
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a webhook and print its secret, which is shown once."""
+    """Create a webhook and print its secret, which is shown once."""
     with connected(url, token, project) as client:
         made = client.webhooks.create(address, kind or [], slack=slack)
         if as_json:

@@ -62,7 +62,7 @@ def stop(
     token: Token = None,
     project: Project = None,
 ) -> None:
-    """Let a worker end its trial and get no other one, until `workers resume`."""
+    """Stop a worker: it ends its trial and gets no other one until `workers resume`."""
     with connected(url, token, project) as client:
         _print([one.stop_worker(worker, now=now) for one in _studies_of(client, worker, study)])
 
@@ -71,7 +71,7 @@ def stop(
 def resume(
     worker: OfWorker, study: OfStudy = None, url: Url = None, token: Token = None, project: Project = None
 ) -> None:
-    """Let a stopped worker get trials again; start its script if it has ended."""
+    """Resume a stopped worker: it gets trials again; start its script if it has ended."""
     with connected(url, token, project) as client:
         _print([one.resume_worker(worker) for one in _studies_of(client, worker, study)])
 

@@ -157,7 +157,7 @@ class Fleet:
             self._problem = ""
 
     def _stop_all(self) -> None:
-        """Let every worker release its trial and exit; a second signal ends them at once."""
+        """Stop all workers: each releases its trial and exits; a second signal ends them at once."""
         heard = len(self.signals)
         self._launcher.stop(self._launcher.alive())
         self._say("every worker releases its trial ...")

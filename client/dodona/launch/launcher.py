@@ -68,7 +68,7 @@ class Launcher(Protocol):
         """
 
     def stop(self, names: Collection[str], *, now: bool = False) -> None:
-        """Let workers release their trials and exit; with `now`, end them at once.
+        """Stop workers: they release their trials and exit; with `now`, end them at once.
 
         Raises:
             BackendFailed: the engine refuses it.

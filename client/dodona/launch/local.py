@@ -181,7 +181,7 @@ class PackingWatch:
         self._say = say
 
     def room(self) -> int:
-        """Look at the GPUs and return how many workers there is room for."""
+        """Read the GPUs' memory, and return the number of workers that there is room for."""
         packing, before = self._packing, self._packing.room
         if packing.settled:
             return before

@@ -67,12 +67,12 @@ class Packing:
         return self.settled and self.room <= self._gpus
 
     def out_of_memory(self) -> None:
-        """Take note that a worker has run out of memory."""
+        """Record that a worker has run out of memory."""
         self.room = max(min(self._gpus, self.room), self.room - 1)
         self.settled = True
 
     def see(self, time: float, memory: Sequence[Memory], workers: Mapping[str, Progress]) -> None:
-        """Take note of the present state, and perhaps change the number.
+        """Record the present state, and perhaps change the number.
 
         Args:
             time: in seconds.
@@ -111,7 +111,7 @@ class Packing:
 
 
 def _rate(window: _Window, time: float, workers: Mapping[str, Progress]) -> float | None:
-    """Return how much all workers have done in a second; None before they have finished as many trials as they are."""
+    """Return the work of all workers in a second; None before they have finished as many trials as they are."""
     finished = sum(workers[name].finished - before.finished for name, before in window.progress.items())
     steps = sum(workers[name].steps - before.steps for name, before in window.progress.items())
     if finished < len(workers) or time <= window.time:

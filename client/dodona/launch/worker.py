@@ -207,7 +207,7 @@ class Worker:
 
 
 def _die_with_parent() -> None:
-    """Let the kernel interrupt this process when its parent dies, so that it releases its trial."""
+    """Ask the kernel to interrupt this process when its parent dies, so that it releases its trial."""
     # Ray's own processes do not listen to SIGINT, and their children would not either.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])

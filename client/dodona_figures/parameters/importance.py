@@ -66,7 +66,7 @@ class Importance:
 
 
 def importance(study: Study, metric: str | None = None) -> Importance:
-    """Return how much each parameter matters; it needs NumPy. `effects` says how it is computed.
+    """Return the importance of each parameter; this needs NumPy. `effects` says how it is computed.
 
     Args:
         study: with its trials; those that failed or were stopped early are left out.

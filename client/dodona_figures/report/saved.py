@@ -42,7 +42,7 @@ class Saved:
 
 
 def saved(study: Study) -> Saved:
-    """Return what early stopping has saved.
+    """Return the savings of early stopping.
 
     Args:
         study: with its trials.

@@ -34,7 +34,7 @@ routes = Routes(Dialect.OWN)
 
 @routes.serve
 async def get_caller(parent: InLocation, by: OfPrincipal) -> Response:
-    """Tell who calls, and which calls are allowed in the project."""
+    """Return the caller, and the calls that are allowed in the project."""
     return Answer(Caller(name=by.name, roles=by.roles_in(parent.project), calls=by.calls_in(parent.project)))
 
 
@@ -61,7 +61,7 @@ async def mcp(request: Request, by: OfPrincipal, project: str = "") -> Response:
 
 @functools.cache
 def _assistants() -> Assistants | None:
-    """Return what answers requests of assistants; None if a package is missing."""
+    """Return the application for requests of assistants; None if a package is missing."""
     try:
         (entry,) = entry_points(group=GROUP)
         answer: Assistants = entry.load()

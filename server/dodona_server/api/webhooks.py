@@ -18,7 +18,7 @@ routes = Routes(Dialect.OWN)
 
 @routes.serve
 async def create_webhook(project: str, body: wire.CreateWebhookRequest, webhooks: Webhooks) -> Response:
-    """Make a webhook; the answer is the only one with its secret."""
+    """Create a webhook; the answer is the only one with its secret."""
     made = await webhooks.create(project, body.url, body.form, body.kinds)
     return Answer(_webhook(made, secret=made.secret))
 

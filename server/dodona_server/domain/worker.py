@@ -76,7 +76,7 @@ class Worker:
     running: Sequence[Running] = ()
 
     def state(self, now: float) -> WorkerState:
-        """Return what it does at that time."""
+        """Return the state at that time."""
         if self.stop is not StopOrder.NONE:
             return WorkerState.STOPPED if self.told and not self.running else WorkerState.STOPPING
         if self.running:

@@ -191,7 +191,7 @@ async def _sweep(artifacts: ArtifactService) -> None:
 
 
 def _purge_deleted(transaction: Transaction, now: float) -> None:
-    """End deleted studies for good whose time has come."""
+    """Purge deleted studies whose time has come."""
     if maintenance_lock(transaction):
         for key in deleted_studies.overdue(transaction, now, MAX_STUDIES):
             deleted_studies.purge(transaction, key)

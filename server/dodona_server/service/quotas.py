@@ -80,7 +80,7 @@ class Quotas:
             await self._check("metadata", project, size)
 
     def added_artifact(self, project: str, size: int) -> None:
-        """Note that an artifact was saved."""
+        """Record that an artifact was saved."""
         if ("artifacts", project) in self._used:
             self._used["artifacts", project].total += size
 

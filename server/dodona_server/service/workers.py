@@ -70,7 +70,7 @@ class WorkerService:
     async def stop(
         self, name: StudyName, client_id: str, *, at_once: bool, request_id: str | None = None
     ) -> tuple[Worker, float]:
-        """Let the worker get no more trials of the study; return it, and the time.
+        """Stop the worker: it gets no more trials of the study; return it, and the time.
 
         It learns so when it asks again. With `at_once` its trials go back to the queue, and it learns so at its next
         report or heartbeat.
@@ -93,7 +93,7 @@ class WorkerService:
         return await self._run(name, "stop", client_id, request_id, use_case)
 
     async def resume(self, name: StudyName, client_id: str, request_id: str | None = None) -> tuple[Worker, float]:
-        """Let the worker get trials of the study again; return it, and the time.
+        """Resume the worker: it gets trials of the study again; return it, and the time.
 
         Raises:
             NotFound: there is no such study, or it knows no such worker.

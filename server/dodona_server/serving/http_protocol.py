@@ -199,12 +199,12 @@ class Protocol(HttpToolsProtocol):
     # How long a connection may wait.
 
     def pause_writing(self) -> None:
-        """Note that the client reads more slowly than the server sends."""
+        """Record that the client reads more slowly than the server sends."""
         self._unread_since = time.monotonic()
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Note that the client has read most of it."""
+        """Record that the client has read most of it."""
         self._unread_since = None
         super().resume_writing()
 

@@ -40,7 +40,7 @@ class ServedApp:
         await (self._front if scope["type"] == "http" else self._lifespan)(scope, receive, send)
 
     def load(self) -> asyncio.Future[ASGIApp]:
-        """Return what will be the framework's answer to requests; import it beside the event loop."""
+        """Return the framework's application, as a future: it is imported beside the event loop."""
         if self._loading is None:
             self._loading = asyncio.ensure_future(asyncio.to_thread(self._loaded))
         return self._loading

@@ -61,7 +61,7 @@ class Certificate:
                 logger.info("new connections use the new certificate %s", self.chain)
 
     def _state(self) -> list[tuple[int, int] | None]:
-        """Return what changes with the files, also if they are links to others, as in a Kubernetes secret."""
+        """Return a state that changes with the files, also if they are links to others, as in a Kubernetes secret."""
         return [_changed(path) for path in (self.chain, self.key)]
 
 

@@ -11,7 +11,7 @@ from dodona_server.stopping.contract import Case, Decision
 
 
 def decide(case: Case) -> Decision:
-    """Return why the trial should stop, or None."""
+    """Return the reason to stop the trial, or None."""
     rung = highest_rung(case.rule, case.point.position)
     if rung is None or (case.before is not None and case.before.position >= rung):
         return None

@@ -14,7 +14,7 @@ LEAST_CHANCE = 0.003
 
 
 def decide(case: Case) -> Decision:
-    """Return why the trial should stop, or None."""
+    """Return the reason to stop the trial, or None."""
     prediction = prediction_of(case)
     if prediction is None:
         return None

@@ -28,7 +28,7 @@ PRIOR_FACTOR, PRIOR_WEIGHT = 0.5, 0.1
 
 
 def decide(case: Case) -> Decision:
-    """Return why the trial should stop, or None."""
+    """Return the reason to stop the trial, or None."""
     rule, point = case.rule, case.point
     least = DEFAULT_MEASUREMENTS if rule.min_measurements is None else rule.min_measurements
     if point.count < least:

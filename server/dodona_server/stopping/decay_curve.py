@@ -15,7 +15,7 @@ LEAST_ENDED = 3
 
 
 def decide(case: Case) -> Decision:
-    """Return why the trial should stop, or None."""
+    """Return the reason to stop the trial, or None."""
     prediction = prediction_of(case)
     if prediction is None or prediction.model.trials[-1] < LEAST_ENDED:
         return None

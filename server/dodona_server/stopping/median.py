@@ -15,7 +15,7 @@ LEAST_TRIALS = 5
 
 
 def decide(case: Case) -> Decision:
-    """Return why the trial should stop, or None."""
+    """Return the reason to stop the trial, or None."""
     if case.point.count <= FREE_MEASUREMENTS:
         return None
     means = case.curves.means_at(case.point.position)

@@ -6,7 +6,7 @@ from dodona_server.stopping.contract import Case, Decision
 
 
 def decide(case: Case) -> Decision:
-    """Return why the trial should stop, or None."""
+    """Return the reason to stop the trial, or None."""
     since = case.point.position - case.rule.patience
     earlier = case.curves.best_at(since)
     if earlier is None or case.point.best - earlier > case.rule.least_improvement:

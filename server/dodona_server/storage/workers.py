@@ -106,7 +106,7 @@ _COMPUTE_RUNNING = Statement(
 
 
 def seen(transaction: Transaction, study_key: int, client_id: str, agent: str, gpus: float, now: float) -> StopOrder:
-    """Note that a worker asks for trials, and return whether it is asked to stop; it then knows it."""
+    """Record that a worker asks for trials; return whether it has to stop, and record that it knows."""
     values: dict[str, Any] = {"study_key": study_key, "client_id": client_id, "first_time": now, "seen_time": now}
     values |= {"agent": agent, "gpus": gpus}
     return StopOrder(_seen(transaction.dialect.name).value(transaction, values))

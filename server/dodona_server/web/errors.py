@@ -87,7 +87,7 @@ def _is_error(start: Message) -> bool:
 
 
 def error_context(status: int, message: str) -> dict[str, Any]:
-    """Return what the template of an error shows."""
+    """Return the variables of an error's template."""
     return {
         "live": status == 503,
         "title": TITLES.get(status, f"Error {status}"),

@@ -316,7 +316,7 @@ def event_words(event: Event) -> str:
 
 
 def event_actor(event: Event) -> str:
-    """Return who caused an event: "by worker-1"; empty if its detail says so, or nobody knows."""
+    """Return the cause of an event: "by worker-1"; empty if its detail says so, or nobody knows."""
     actor = event.actor
     if actor is None or actor.kind is ActorKind.SERVER:
         return ""

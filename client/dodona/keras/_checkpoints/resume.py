@@ -148,7 +148,7 @@ class Training:
             self.checkpoint.best_value = state["best_value"]
 
     def save(self, model: Any, epoch: int, epochs: Epochs) -> None:
-        """Make a backup after an epoch; a failure is logged and does not affect the training.
+        """Save a backup after an epoch; a failure is logged and does not affect the training.
 
         Args:
             model: the model after the epoch.
@@ -231,7 +231,7 @@ class _Backup(keras.callbacks.Callback):  # type: ignore[misc]  # keras has no t
             self._training.remove_backups()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Make a backup, if one is due."""
+        """Save a backup, if one is due."""
         self._epochs.append((int(epoch), numbers(logs or {})))
         began = time.monotonic()
         seconds = self._training.seconds

@@ -160,7 +160,7 @@ class CloudOracle(AttachedOracle):
                 process_state.released.add((self.study.name, active.handle.number))
 
     def leave(self, reason: SearchInterrupted) -> None:
-        """Let the trials that run here expire with their leases; called when the search ends without a server.
+        """Leave the trials that run here to expire with their leases; called when the search ends without a server.
 
         Args:
             reason: the error that ends the search.

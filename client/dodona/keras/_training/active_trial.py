@@ -36,7 +36,7 @@ class RunningTrial(Trial):  # type: ignore[misc]  # keras_tuner has no types
         return self._reporter is not None and self._reporter.should_stop
 
     def follow(self, reporter: Reporter) -> None:
-        """Take `should_stop` from the reporter."""
+        """Follow the reporter: `should_stop` is its answer."""
         self._reporter = reporter
 
     def __getstate__(self) -> dict[str, Any]:

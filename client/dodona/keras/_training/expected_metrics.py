@@ -32,7 +32,7 @@ class ExpectObjective(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         self._found = False
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Look for the objective, until an epoch has it.
+        """Check for the objective, until an epoch has it.
 
         Raises:
             MissingObjective: it is missing; the message names the metrics that exist.

@@ -173,5 +173,5 @@ class ReportEpochs(keras.callbacks.Callback):  # type: ignore[misc]  # keras has
             self.model.stop_training = True
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:  # noqa: ARG002
-        """Let the tuner's own hook report again."""
+        """Hand reporting back to the tuner's own hook."""
         self._reporter.fitting = False

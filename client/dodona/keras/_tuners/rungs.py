@@ -43,7 +43,7 @@ class _RungTuner(Tuner):
         )
 
     def _own_options(self, kwargs: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Take the arguments that only this tuner has from `kwargs`, and return the options for them."""
+        """Remove this tuner's own arguments from `kwargs`, and return the options for them."""
         return {}
 
 

@@ -31,7 +31,7 @@ HALF_WIDTH = WIDENED * OF_NORMAL
 
 
 def explain(search: Search, models: StudyModels, acquisition: Acquisition, point: Point) -> Explanation | None:
-    """Return what the models know of a point; None while no trial has succeeded.
+    """Return the models' forecast for a point; None while no trial has succeeded.
 
     Args:
         search: the study.

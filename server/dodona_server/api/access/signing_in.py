@@ -75,7 +75,7 @@ async def sign_out(request: Request, _body: EmptyRequest, access: Access, by: Of
 
 
 def set_session(request: Request, answer: Response, secret: Secret) -> None:
-    """Let the answer set the cookie of a session."""
+    """Set the cookie of a session in the answer."""
     answer.set_cookie(
         COOKIE,
         str(secret),

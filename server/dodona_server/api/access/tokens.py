@@ -24,7 +24,7 @@ routes = Routes(Dialect.OWN)
 
 @routes.serve
 async def create_token(request: Request, body: wire.CreateTokenRequest, access: Access, by: OfPrincipal) -> Response:
-    """Make a token; the answer is the only one with its secret."""
+    """Create a token; the answer is the only one with its secret."""
     project, seconds = body.project or ALL, body.lifetime
     made = await access.change(
         lambda transaction, keys: tokens.create_token(
@@ -54,7 +54,7 @@ async def revoke_token(request: Request, token: str, access: Access, by: OfPrinc
 async def rotate_token(
     request: Request, token: str, body: wire.RotateTokenRequest, access: Access, by: OfPrincipal
 ) -> Response:
-    """Make another token like this one, which stays valid for a while."""
+    """Create another token like this one, which stays valid for a while."""
     overlap = tokens.OVERLAP_SECONDS if body.overlap is None else body.overlap
     made = await access.change(lambda transaction, keys: tokens.rotate_token(transaction, keys, by, token, overlap))
     target = f"tokens/{token}, replaced by tokens/{made[0].token_id}"

@@ -40,7 +40,7 @@ async def list_users(access: Access, by: OfPrincipal) -> Response:
 
 @routes.serve
 async def set_role(request: Request, user: str, body: wire.SetRoleRequest, access: Access, by: OfPrincipal) -> Response:
-    """Give a user a role in a project, or take it away."""
+    """Set a user's role in a project, or remove it."""
     note(request.scope, target=f"users/{user}: {body.role or 'no role'}", project=body.project)
     project = body.project or ALL
     changed = await access.change(

@@ -95,5 +95,5 @@ class Call:
 
 
 def pattern_of(path: str) -> re.Pattern[str]:
-    """Return what matches the paths of a template; a colon in them precedes a verb, and is never part of an id."""
+    """Return a pattern for the paths of a template; a colon in them precedes a verb, and is never part of an id."""
     return re.compile(re.sub(r"{\w+}", "([^/:]+)", path))

@@ -42,7 +42,7 @@ class Route:
 
 
 def note_route(scope: Scope, path: str) -> None:
-    """Note the template of the path of a request."""
+    """Record the template of a request's path."""
     route: Route | None = scope.get("dodona.route")
     if route is not None:
         route.path = path

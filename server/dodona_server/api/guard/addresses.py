@@ -8,7 +8,7 @@ import ipaddress
 
 @functools.lru_cache(4096)
 def address_of(host: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 network that one IPv6 client usually has."""
+    """Return the address that counts as one client: IPv4, or the /64 network that one IPv6 client usually has."""
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:

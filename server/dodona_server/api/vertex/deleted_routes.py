@@ -30,7 +30,7 @@ async def list_deleted_studies(parent: InLocation, deleted: Deleted) -> Response
 async def undelete_study(
     parent: InLocation, deleted_study: DeletedPart, body: wire.UndeleteStudyRequest, deleted: Deleted
 ) -> Response:
-    """Bring a deleted study back with its trials and files."""
+    """Restore a deleted study with its trials and files."""
     return answers.study(await deleted.undelete(parent, deleted_study, body.study_id, body.request_id))
 
 
@@ -38,7 +38,7 @@ async def undelete_study(
 async def purge_study(
     parent: InLocation, deleted_study: DeletedPart, deleted: Deleted, request_id: RequestId = ""
 ) -> Response:
-    """End a deleted study for good, with its trials and files."""
+    """Purge a deleted study: its trials and files are lost permanently."""
     await deleted.purge(parent, deleted_study, request_id)
     return Answer(wire.Empty())
 

@@ -141,7 +141,7 @@ def stop_check(check: StopCheck) -> wire.EarlyStoppingOperation:
 
 
 def outlook(study: Study, used: Usage, now: float) -> wire.StudyOutlook:
-    """Return what a study has used until `now`, in seconds since the epoch, and what is to be expected of the rest."""
+    """Return what a study has used until `now`, in seconds since the epoch, and the forecast for the rest."""
     stopping, cost = study.spec.stopping, used.cost(study.spec.stopping.price_per_hour)
     compute, end = stopping.max_compute_duration, stopping.maximum_runtime
     return wire.StudyOutlook(

@@ -234,7 +234,7 @@ async def get_trial(trial: OfTrial, view: OfView, queries: Queries) -> Response:
 
 @routes.serve
 async def explain_trial(trial: OfTrial, explanations: Explained) -> Response:
-    """Return why a trial was suggested, what the algorithm expected of it, and what came of it."""
+    """Return why a trial was suggested, what the algorithm expected of it, and its result."""
     return Answer(render.why(trial.study, await explanations.of(trial)))
 
 

@@ -139,13 +139,13 @@ async def set_wanted_workers(study: OfStudy, body: wire.SetWantedWorkersRequest,
 
 @routes.serve
 async def archive_study(study: OfStudy, body: wire.EmptyRequest, steering: Steering) -> Response:
-    """Leave the study out of lists of studies for people; nothing else changes."""
+    """Archive the study: lists of studies for people omit it; nothing else changes."""
     return answers.study(await steering.archive(study, True, body.request_id))
 
 
 @routes.serve
 async def unarchive_study(study: OfStudy, body: wire.EmptyRequest, steering: Steering) -> Response:
-    """Take the study out of the archive."""
+    """Remove the study from the archive."""
     return answers.study(await steering.archive(study, False, body.request_id))
 
 

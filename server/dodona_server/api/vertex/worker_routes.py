@@ -39,14 +39,14 @@ async def list_all_workers(
 
 @routes.serve
 async def stop_worker(study: OfStudy, body: wire.StopWorkerRequest, workers: Workers) -> Response:
-    """Let a worker get no more trials of the study; it ends its trials first, or with `now` gives them back."""
+    """Stop a worker: it gets no more trials of the study; it ends its trials first, or with `now` returns them."""
     stopped = await workers.stop(study, body.client_id, at_once=body.now, request_id=body.request_id)
     return Answer(_write(*stopped))
 
 
 @routes.serve
 async def resume_worker(study: OfStudy, body: wire.ResumeWorkerRequest, workers: Workers) -> Response:
-    """Let a stopped worker get trials of the study again."""
+    """Resume a stopped worker: it gets trials of the study again."""
     return Answer(_write(*await workers.resume(study, body.client_id, body.request_id)))
 
 

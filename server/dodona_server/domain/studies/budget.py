@@ -46,7 +46,7 @@ class Usage:
     chance: float | None = None
 
     def cost(self, price_per_hour: float | None) -> float | None:
-        """Return what the compute costs; None without a price."""
+        """Return the cost of the compute; None without a price."""
         return None if price_per_hour is None else self.compute_seconds / 3600 * price_per_hour
 
 

@@ -15,7 +15,7 @@ class Difference(NamedTuple):
 
 
 def first_difference(ours: object, theirs: object, path: str = "") -> Difference | None:
-    """Return where two specs first differ; None if they are equal.
+    """Return the first difference between two specs; None if they are equal.
 
     Args:
         ours: the spec that exists, or a part of it.

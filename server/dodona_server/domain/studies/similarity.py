@@ -19,7 +19,7 @@ Other = TypeVar("Other")
 
 
 def similarity(one: StudySpec, other: StudySpec) -> float:
-    """Return how alike two studies are, from 0 to 1.
+    """Return the similarity of two studies, from 0 to 1.
 
     It is the mean over all their parameters. A parameter that both have counts by how far its two ranges, or its two
     sets of names, overlap: the intersection divided by the union. One that only one of them has counts 0. Studies with

@@ -41,7 +41,7 @@ def seconds_left(stopping: StoppingConfig, progress: Progress, create_time: floa
 
 
 def time_left(stopping: StoppingConfig, progress: Progress, create_time: float, now: float) -> TimeLeft | None:
-    """Return what is left of a study's budget of time; None without such a budget.
+    """Return the rest of a study's budget of time; None without such a budget.
 
     The arguments are those of `seconds_left`.
     """

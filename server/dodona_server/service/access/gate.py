@@ -95,13 +95,13 @@ class Gate:
         return self._insecure
 
     def principal(self, text: str) -> Principal | None:
-        """Return who a token stands for; None if it is not known here and now."""
+        """Return the principal of a token; None if the token is not known here and now."""
         if self._setting is not None and hmac.compare_digest(self._setting, _hash(text)):
             return TOKEN_HOLDER
         return self._principal(Secret.read(text), self._snapshot.known)
 
     def of_session(self, text: str) -> Principal | None:
-        """Return who has signed in to a session; None if it is not known here and now."""
+        """Return the principal of a session; None if the session is not known here and now."""
         return self._principal(Secret.read(text), self._snapshot.sessions)
 
     def _principal(self, secret: Secret | None, among: Mapping[str, _Known]) -> Principal | None:
@@ -134,7 +134,7 @@ class Gate:
         return found
 
     async def owner_of(self, text: str) -> str | None:
-        """Return whom a session belongs to that begins with this token; None if the token is not valid."""
+        """Return the owner of a session that begins with this token; None if the token is not valid."""
         if await self.find(text) is None:
             return None
         secret = Secret.read(text)
@@ -145,7 +145,7 @@ class Gate:
         return "" if self._setting is None else f"setting:{hashlib.sha256(self._setting).hexdigest()[:32]}"
 
     async def keys(self) -> Keys:
-        """Return what makes digests.
+        """Return the keys that make digests.
 
         Raises:
             Unavailable: the database does not answer.
@@ -170,7 +170,7 @@ class Gate:
         return await self._store.read(query)
 
     async def refresh(self) -> None:
-        """Look now, so that this server knows what it has just changed itself."""
+        """Reload now, so that this server knows what it has just changed itself."""
         if self._looking is not None and not self._looking.done():
             # It may have begun before the change.
             await asyncio.wait([self._looking])
@@ -179,7 +179,7 @@ class Gate:
         await asyncio.wait([self._looking])
 
     async def run(self, stopping: threading.Event) -> None:
-        """Look again and again until cancelled."""
+        """Check for changes until cancelled."""
         while not stopping.is_set():
             await asyncio.sleep(LOOK_SECONDS)
             await self.refresh()

@@ -25,7 +25,7 @@ class Keys:
         self.key_id = hmac.digest(self._key, b"id", "sha256").hex()[:16]
 
     def digest(self, secret: Secret) -> Digest:
-        """Return what to store of a token."""
+        """Return the digest of a token, to store."""
         return Digest(self.raw(secret).hex(), self.key_id)
 
     def signed(self, text: str) -> str:

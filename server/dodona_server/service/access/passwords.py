@@ -19,7 +19,7 @@ _NOBODY = "scrypt$65536$8$1$AAAAAAAAAAAAAAAAAAAAAA==$" + "A" * 43 + "="
 
 
 def hashed(password: str) -> str:
-    """Return what to store of a password.
+    """Return the hash of a password, to store.
 
     Raises:
         InvalidArgument: it is too short or too long.

@@ -63,7 +63,7 @@ def list_people(transaction: Transaction, by: Principal) -> Sequence[Person]:
 
 
 def set_role(transaction: Transaction, by: Principal, name: str, *, project: str, role: str) -> Person:
-    """Give a person a role in a project, or take it away if `role` is empty; return the person.
+    """Set a person's role in a project, or remove it if `role` is empty; return the person.
 
     Raises:
         InvalidArgument: there is no such role.
@@ -118,7 +118,7 @@ def signed_in(transaction: Transaction, name: str, roles: Mapping[str, Role]) ->
 
 
 def set_roles(transaction: Transaction, name: str, roles: Mapping[str, Role]) -> bool:
-    """Give a person these roles alone, and return whether they had others."""
+    """Replace a person's roles by these; return whether they had others."""
     found = accounts.find_person(transaction, name)
     if found is None or found[0].roles == roles:
         return False

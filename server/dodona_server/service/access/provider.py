@@ -87,7 +87,7 @@ class Said:
 
 
 async def describe(provider: Provider) -> dict[str, Any]:
-    """Return what the provider says of itself.
+    """Return the provider's description of itself.
 
     Raises:
         Unavailable: it does not answer, or is another one.
@@ -110,7 +110,7 @@ def endpoint(described: Mapping[str, Any], name: str) -> str:
 
 
 async def by_code(provider: Provider, code: str, nonce: str, verifier: str, redirect_uri: str) -> Said:
-    """Return what the provider says of the person whose browser has brought a code, after all checks of the standard.
+    """Return the provider's claims about the person whose browser has brought a code, after all checks of the standard.
 
     Raises:
         DodonaError: the provider does not answer, or its answer is not valid.
@@ -127,7 +127,7 @@ async def by_code(provider: Provider, code: str, nonce: str, verifier: str, redi
 
 
 async def by_refresh_token(provider: Provider, refresh_token: str, subject: str) -> Said | None:
-    """Return what the provider says now of a person who has signed in; None if it no longer answers for them.
+    """Return the provider's present claims about a person who has signed in; None if it no longer answers for them.
 
     Args:
         provider: the one that has signed them in.

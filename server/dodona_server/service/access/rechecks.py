@@ -48,7 +48,7 @@ class Rechecks:
         self._provider = provider
 
     async def run(self, stopping: threading.Event) -> None:
-        """Look again and again until cancelled, even if the database or the provider fails from time to time."""
+        """Check sessions until cancelled, even if the database or the provider fails from time to time."""
         while not stopping.is_set():
             await asyncio.sleep(LOOK_SECONDS)
             try:

@@ -47,7 +47,7 @@ def begin_checked(transaction: Transaction, keys: Keys, owner: str, said: Said) 
 
 
 def confirm(transaction: Transaction, keys: Keys, session: Checked, said: Said) -> bool:
-    """Let a session that another service confirms go on; return whether it still exists."""
+    """Extend a session that another service confirms; return whether it still exists."""
     now = time.time()
     expire_time = min(session.create_time + LIFETIME_SECONDS, now + UNCHECKED_SECONDS)
     accounts.set_check(transaction, session.session_id, _sealed(keys, said), now + CHECK_SECONDS)

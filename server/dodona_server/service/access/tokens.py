@@ -30,7 +30,7 @@ def create_token(
     role: str,
     seconds: float | None = None,
 ) -> tuple[Token, Secret]:
-    """Make a token, and return it with its secret, which is stored nowhere.
+    """Create a token, and return it with its secret, which is stored nowhere.
 
     Args:
         transaction: to write in.
@@ -81,7 +81,7 @@ def list_tokens(transaction: Transaction, by: Principal) -> Sequence[Token]:
 
 
 def revoke_token(transaction: Transaction, by: Principal, token_id: str) -> Token:
-    """Let a token end now, and return it; one that has ended stays as it is.
+    """Revoke a token now, and return it; one that has ended stays as it is.
 
     Raises:
         NotFound: there is none in the projects of `by`.
@@ -98,7 +98,7 @@ def revoke_token(transaction: Transaction, by: Principal, token_id: str) -> Toke
 def rotate_token(
     transaction: Transaction, keys: Keys, by: Principal, token_id: str, overlap_seconds: float = OVERLAP_SECONDS
 ) -> tuple[Token, Secret]:
-    """Make another token like this one, which ends after `overlap_seconds`; return the new one with its secret.
+    """Create another token like this one, which ends after `overlap_seconds`; return the new one with its secret.
 
     Raises:
         NotFound: there is none in the projects of `by`.

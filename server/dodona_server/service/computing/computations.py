@@ -83,7 +83,7 @@ class Computations:
         return max(1, min(MOST_TOGETHER, math.ceil(self.running * self.seconds / self.median_seconds)))
 
     def next_together(self) -> list[Ask]:
-        """Take the calls whose points are computed next: the first one, and those behind it that can share."""
+        """Dequeue the calls whose points are computed next: the first one, and those behind it that can share."""
         asks: list[Ask] = []
         while self.waiting and (not asks or _fits(self.waiting[0], asks)):
             asks.append(self.waiting.popleft())
@@ -101,7 +101,7 @@ class Computations:
             self.cached = CachedPoints(answer, list(answer.suggestions))
 
     def serve_cached(self) -> None:
-        """Give waiting calls the cached points that they may have."""
+        """Answer waiting calls with the cached points that they may have."""
         for ask in list(self.waiting):
             cached = self.cached
             if cached is not None and self._may_have(ask, cached):
@@ -130,7 +130,7 @@ class Computations:
     def give(
         self, ask: Ask, answer: Answer, points: Sequence[Suggestion], together: Sequence[Suggestion], source: Source
     ) -> None:
-        """Give a call its points."""
+        """Answer a call with its points."""
         computed = Computed(
             version=answer.version,
             spaces=ask.spaces,
@@ -196,7 +196,7 @@ class Shares:
         self._together: list[Suggestion] = []
 
     def take(self, answer: Answer) -> None:
-        """Give the calls the points that arrived; after the last answer, cache the points that are left."""
+        """Answer the calls with the points that arrived; after the last answer, cache the points that are left."""
         self._together += answer.suggestions[len(self._together) :]
         while self._asks and (self._are_enough_for(self._asks[0]) or not answer.more):
             ask = self._asks.popleft()

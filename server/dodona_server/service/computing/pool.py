@@ -132,7 +132,7 @@ class FittingPool:
         self._processes = [_Process(store, limit_seconds, index) for index in range(processes)]
 
     async def fit(self, job: Job, found: Callable[[Answer], None], *, slow: bool, started: Callable[[], None]) -> None:
-        """Give the job to the least busy process; among equals, to one that is ready and knows the study's history.
+        """Send the job to the least busy process; among equals, to one that is ready and knows the study's history.
 
         Args:
             job: to compute.

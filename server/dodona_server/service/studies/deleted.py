@@ -36,7 +36,7 @@ class DeletedStudyService:
     async def undelete(
         self, parent: Location, deleted_id: str, study_id: str = "", request_id: str | None = None
     ) -> Study:
-        """Bring a deleted study back with its trials and files, and return it.
+        """Restore a deleted study with its trials and files, and return it.
 
         Args:
             parent: its project and location.
@@ -74,7 +74,7 @@ class DeletedStudyService:
         return await self._store.run(once(use_case, again))
 
     async def purge(self, parent: Location, deleted_id: str, request_id: str | None = None) -> None:
-        """End a deleted study for good.
+        """Purge a deleted study: it cannot be restored any more.
 
         Raises:
             NotFound: there is no such deleted study.

@@ -185,7 +185,7 @@ class SuggestionService:
         return answer
 
     async def _compute(self, call: _Call, needed: PointsNeeded) -> None:
-        """Let the algorithm compute points for the call."""
+        """Compute points for the call with the algorithm."""
         self._inline.pop(call.name, None)
         ask = Ask(needed.study, tuple(needed.spaces), needed.count, needed.results, call.asked)
         try:

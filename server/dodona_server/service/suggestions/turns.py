@@ -36,7 +36,7 @@ class Turns:
         turn.cancel()
 
     def pass_on(self, study: StudyName) -> None:
-        """Let the study's next call look at once: after one trial was found, there may be more."""
+        """Wake the study's next call: after one trial was found, there may be more."""
         queue = self._queues.get(study, deque())
         while queue:
             turn = queue.popleft()

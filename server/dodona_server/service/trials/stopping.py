@@ -55,7 +55,7 @@ def judge(
 
 
 def renew_curves(transaction: Transaction, study: Study) -> None:
-    """Make the curves of the latest trials from their measurements, for a study that gets a rule.
+    """Build the curves of the latest trials from their measurements, for a study that gets a rule.
 
     Args:
         transaction: to write in; it has locked the study.

@@ -242,7 +242,7 @@ class TrialService:
         return await self._run(name, "heartbeat", request_id, use_case, measured)
 
     async def release(self, name: TrialName, attempt: Attempt | None = None, request_id: str | None = None) -> Trial:
-        """Take the trial back from its worker and return it: it waits for the next worker that asks.
+        """Release the trial from its worker and return it: it waits for the next worker that asks.
 
         Args:
             name: the trial's.

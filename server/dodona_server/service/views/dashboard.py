@@ -138,7 +138,7 @@ class DashboardQueries:
         self._clock = clock
 
     async def studies(self, wanted: StudyFilter, skipped: int, limit: int) -> StudiesView:
-        """Return what the page of studies shows, with up to `limit` of them after the first `skipped`."""
+        """Return the content of the page of studies, with up to `limit` of them after the first `skipped`."""
 
         def query(transaction: Transaction) -> StudiesView:
             seen = wanted.projects
@@ -151,7 +151,7 @@ class DashboardQueries:
     async def study(
         self, name: StudyName, wanted: Listing | Filtered, limit: int, happened: EventPosition | None = None
     ) -> StudyView:
-        """Return what the page of the study shows.
+        """Return the content of the page of the study.
 
         Args:
             name: the study.
@@ -192,7 +192,7 @@ class DashboardQueries:
         return await self._store.read(query)
 
     async def trial(self, name: TrialName) -> TrialView:
-        """Return what the page of the trial shows.
+        """Return the content of the page of the trial.
 
         Raises:
             NotFound: there is no such study or trial.

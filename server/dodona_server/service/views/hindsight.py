@@ -41,7 +41,7 @@ class HindsightQueries:
         self._kept: dict[int, tuple[tuple[object, ...], Replay | None]] = {}
 
     async def auto(self, name: StudyName) -> Hindsight:
-        """Return what the rule would have saved.
+        """Return the savings that the rule would have made.
 
         Raises:
             NotFound: there is no such study.

@@ -54,7 +54,7 @@ class Reports:
         self._store = store
 
     async def read(self, name: StudyName) -> ReportData:
-        """Return what the report of the study shows.
+        """Return the content of the study's report.
 
         Raises:
             NotFound: there is no such study.

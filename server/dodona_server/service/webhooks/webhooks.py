@@ -49,7 +49,7 @@ class WebhookService:
         self._sender = sender
 
     async def create(self, project: str, url: str, form: str, kinds: Collection[str]) -> Webhook:
-        """Make a webhook, with a new secret, and return it. It gets the events that happen from now on.
+        """Create a webhook, with a new secret, and return it. It gets the events that happen from now on.
 
         Args:
             project: whose events.

@@ -59,7 +59,7 @@ def version(transaction: Transaction) -> int:
 
 
 def count_up(transaction: Transaction) -> None:
-    """Note that something has changed, for all servers of the database."""
+    """Increment the version, so that all servers of the database see the change."""
     changed = transaction.execute(access.update().values(version=access.c.version + 1))
     if not changed.rowcount:
         transaction.execute(access.insert().values(key=_ROW, version=1))
@@ -107,7 +107,7 @@ def all_tokens(transaction: Transaction) -> list[tuple[Token, Digest]]:
 
 
 def end_token(transaction: Transaction, token_id: str, expire_time: float) -> None:
-    """Let a token end at that time."""
+    """Set the time when a token ends."""
     transaction.execute(tokens.update().where(tokens.c.token_id == token_id).values(expire_time=expire_time))
     count_up(transaction)
 
@@ -211,14 +211,14 @@ def to_check(transaction: Transaction, now: float, used_since: float, key_id: st
 
 
 def claim_check(transaction: Transaction, session: Checked, check_time: float) -> bool:
-    """Note that a session is being confirmed, and is to be again at that time; False if another server does it."""
+    """Record that a session is being confirmed, and when to do it again; return False if another server does it."""
     own = sessions.update().where(sessions.c.session_id == session.session_id)
     claimed = transaction.execute(own.where(sessions.c.check_time == session.check_time).values(check_time=check_time))
     return bool(claimed.rowcount)
 
 
 def extend_session(transaction: Transaction, session_id: str, expire_time: float) -> bool:
-    """Let a session end at that time; return whether it exists."""
+    """Set the time when a session ends; return whether it exists."""
     own = sessions.update().where(sessions.c.session_id == session_id)
     found = transaction.execute(own.values(expire_time=expire_time)).rowcount
     count_up(transaction)

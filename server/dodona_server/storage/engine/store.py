@@ -79,7 +79,7 @@ class Store(ABC):
 
 
 def begin_use_case(transaction: Transaction, calls: list[Callable[[], None]]) -> None:
-    """Note that another use case begins; `calls` receives what it wants to be called after the commit."""
+    """Record that another use case begins; `calls` receives what it wants to be called after the commit."""
     transaction.info[_AFTER_COMMIT] = calls
     transaction.info[_WRITTEN] = False
 
@@ -92,7 +92,7 @@ def after_commit(transaction: Transaction, call: Callable[[], None]) -> None:
 
 
 def note_write(transaction: Transaction) -> None:
-    """Note that the use case writes."""
+    """Record that the use case writes."""
     transaction.info[_WRITTEN] = True
 
 

@@ -109,7 +109,7 @@ def find(transaction: Transaction, parent: Location, key: int) -> DeletedStudy |
 
 
 def bring_back(transaction: Transaction, deleted: DeletedStudy, name: StudyName, display_name: str) -> None:
-    """Make it a study again, under a name that must be free."""
+    """Restore the study, under a name that must be free."""
     _FORGET.run(transaction, {"of_study": deleted.key})
     values = {
         "new_project": name.parent.project,
@@ -123,7 +123,7 @@ def bring_back(transaction: Transaction, deleted: DeletedStudy, name: StudyName,
 
 
 def purge(transaction: Transaction, key: int) -> None:
-    """End a deleted study for good; `removal.clear_removed` deletes its rows."""
+    """Purge a deleted study; `removal.clear_removed` deletes its rows."""
     _FORGET.run(transaction, {"of_study": key})
     removal.remove(transaction, key)
 

@@ -13,7 +13,7 @@ MAX_ENTRIES = 200
 
 
 def access_context(by: Principal, tokens: Sequence[Token], people: Sequence[Person], now: float) -> dict[str, Any]:
-    """Return what the page of tokens and users shows to `by`."""
+    """Return the variables of the template of tokens and users, as `by` may see them."""
     projects = by.projects_of("create_token")
     valid = [token for token in tokens if token.expire_time is None or token.expire_time > now]
     is_operator = by.may("create_user", None)
@@ -29,6 +29,6 @@ def access_context(by: Principal, tokens: Sequence[Token], people: Sequence[Pers
 
 
 def audit_context(entries: Sequence[Entry]) -> dict[str, Any]:
-    """Return what the page of the audit log shows; one entry more than that says that there are more."""
+    """Return the variables of the audit log's template; one more entry than it shows says that there are more."""
     shown = entries[:MAX_ENTRIES]
     return {"entries": shown, "following": shown[-1].key if len(entries) > MAX_ENTRIES else None}

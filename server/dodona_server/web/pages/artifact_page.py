@@ -24,7 +24,7 @@ _TABLES = {"csv": ",", "tsv": "\t"}
 
 
 async def artifact_context(name: ArtifactName, artifacts: ArtifactService) -> dict[str, Any]:
-    """Return what the template of the page shows.
+    """Return the variables of the page's template.
 
     Raises:
         NotFound: there is no such study, trial or artifact.

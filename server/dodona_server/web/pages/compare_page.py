@@ -52,7 +52,7 @@ class Row:
 
 
 def compare_context(samples: list[Sample], given: Given) -> dict[str, Any]:
-    """Return what the template of the page shows."""
+    """Return the variables of the page's template."""
     studies = [sample.study for sample in samples]
     metrics = _shared_metrics(studies)
     figure, note = compared(samples, given)

@@ -17,6 +17,6 @@ _SHOWN = {
 
 
 def server_context(status: Status) -> dict[str, Any]:
-    """Return what the template of the page shows."""
+    """Return the variables of the page's template."""
     tables = [(title, status.summaries.get(name, [])[:MAX_ROUTES]) for name, title in _SHOWN.items()]
     return {"server": status, "tables": [(title, rows) for title, rows in tables if rows]}

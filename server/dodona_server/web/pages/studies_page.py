@@ -52,7 +52,7 @@ class StudiesQuery:
 
 
 def studies_context(view: StudiesView, query: StudiesQuery) -> dict[str, Any]:
-    """Return what the template of the page shows."""
+    """Return the variables of the page's template."""
     found = view.studies
     return {
         "live": any(one.study.state is StudyState.ACTIVE or one.running for one in found.entries),

@@ -82,7 +82,7 @@ def _written(value: RankingPosition) -> str:
 
 
 def study_context(view: StudyView, query: StudyQuery) -> dict[str, Any]:
-    """Return what the template of the page shows."""
+    """Return the variables of the page's template."""
     study, counts = view.study, view.counts
     running = counts[TrialState.ACTIVE] + counts[TrialState.STOPPING]
     metric = next((one for one in study.spec.metrics if one.id == query.metric), study.spec.objective)

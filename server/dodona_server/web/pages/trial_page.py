@@ -35,7 +35,7 @@ class AttemptRow:
 
 
 def trial_context(view: TrialView) -> dict[str, Any]:
-    """Return what the template of the page shows."""
+    """Return the variables of the page's template."""
     study, trial = view.study, view.trial
     measured = trial.measurements or []
     by_step = any(one.step for one in measured)

@@ -51,7 +51,7 @@ class WorkersQuery:
 
 
 def workers_context(found: Page[Worker], now: float, query: WorkersQuery) -> dict[str, Any]:
-    """Return what the template of the page shows."""
+    """Return the variables of the page's template."""
     return {
         "live": True,
         "workers": [(one, one.state(now), one.trials_per_hour(now)) for one in found.entries],
