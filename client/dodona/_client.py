@@ -306,7 +306,7 @@ class Client:
         self.get_study(name).delete()
 
     def deleted_studies(self) -> list[DeletedStudy]:
-        """Return the studies of the project and location that can be brought back, the last deleted first.
+        """Return the studies of the project and location that can be restored, the last deleted first.
 
         Raises:
             ServerUnreachable: the server does not answer.
@@ -344,7 +344,7 @@ class Client:
         for one in self.deleted_studies():
             if checked(name, "the study's name") in (one.id, one.study_id, one.display_name):
                 return one
-        raise NotFound(404, "NOT_FOUND", f"no deleted study {name!r} can be brought back")
+        raise NotFound(404, "NOT_FOUND", f"no deleted study {name!r} can be restored")
 
     def close(self) -> None:
         """Close the connections; the client and its studies cannot be used any more.

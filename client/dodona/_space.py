@@ -54,7 +54,7 @@ def near(*values: Value, sure: Sure = "fairly") -> Prior:
     if not values:
         raise ValueError("near() needs at least one value")
     if sure not in get_args(Sure):
-        raise ValueError(f"sure={sure!r} is none of {_listed(get_args(Sure))}")
+        raise ValueError(f"sure={sure!r} is not one of {_listed(get_args(Sure))}")
     return Prior(values, sure)
 
 
@@ -218,7 +218,7 @@ class Categorical(Parameter):
         """Return `value`, if it is one of the choices."""
         name = plain(value)
         if not isinstance(name, str) or name not in self.choices:
-            raise ValueError(f"{shown(value)} is none of {_listed(self.choices)}")
+            raise ValueError(f"{shown(value)} is not one of {_listed(self.choices)}")
         return name
 
     def _normalize(self) -> None:
@@ -258,7 +258,7 @@ class Discrete(Parameter):
         found = number(value)
         if found is not None and (declared := closest(self.values, found)) is not None:
             return declared
-        raise ValueError(f"{shown(value)} is none of {_listed(self.values)}")
+        raise ValueError(f"{shown(value)} is not one of {_listed(self.values)}")
 
     def _normalize(self) -> None:
         values = []
@@ -361,7 +361,7 @@ def _checked_range(bounds: tuple[float, float], scale: Scale) -> tuple[float, fl
     if low > high:
         raise ValueError(f"min {low!r} is above max {high!r}")
     if scale not in get_args(Scale):
-        raise ValueError(f"scale {scale!r} is none of {_listed(get_args(Scale))}")
+        raise ValueError(f"scale {scale!r} is not one of {_listed(get_args(Scale))}")
     if scale != "linear" and low <= 0:
         raise ValueError(f"{low!r} cannot be on a logarithmic scale; the lowest value must be above 0")
     return low, high

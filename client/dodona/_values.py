@@ -67,7 +67,7 @@ def measured(value: object, field: str) -> float:
         try:
             return float(value)  # type: ignore[arg-type]
         except OverflowError:
-            raise ValueError(f"{field}: {shown(value)} is beyond what a 64-bit float holds") from None
+            raise ValueError(f"{field}: {shown(value)} does not fit into a 64-bit float") from None
         except (TypeError, ValueError):
             pass
     raise ValueError(f"{field}: {shown(value)} is not a number")

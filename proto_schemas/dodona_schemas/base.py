@@ -175,7 +175,7 @@ class WireEnum(enum.IntEnum):
             return cls(_no_boolean(value))
         except (KeyError, ValueError):
             allowed = ", ".join(cls.__members__)
-            raise ValueError(f"{value!r} is none of {allowed}") from None
+            raise ValueError(f"{value!r} is not one of {allowed}") from None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:

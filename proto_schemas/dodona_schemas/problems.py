@@ -16,7 +16,7 @@ _WORDS = {
     "missing": "is missing",
     "string_type": "{value} is not text",
     "string_unicode": "{value} is not text in UTF-8",
-    "string_too_long": "has more than {max_length} characters, which are allowed",
+    "string_too_long": "has more than {max_length} characters, the maximum",
     "bool_type": "{value} is neither true nor false",
     "bool_parsing": "{value} is neither true nor false",
     "int_type": "{value} is not an integer",

@@ -304,7 +304,7 @@ def _call(url: str, token: str | None, method: str, path: str, body: WireModel |
     try:
         give_up(ErrorResponse.model_validate_json(answered.content).error.message, 1)
     except ValueError:
-        give_up(f"{url} answered {answered.status_code}, and is perhaps no server of Dodona", 1)
+        give_up(f"{url} answered {answered.status_code}; it may not be a Dodona server", 1)
 
 
 def _here() -> Principal:
@@ -346,7 +346,7 @@ def _hashed(password: str) -> str:
 def _print_secret(made: wire.Token) -> None:
     where = f"in the project {made.project}" if made.project else "in all projects"
     until = f"until {_day(made.expire_time)}" if made.expire_time else "until it is revoked"
-    typer.echo(f"{made.role} {where}, {until}; keep it now, it is not shown again:", err=True)
+    typer.echo(f"{made.role} {where}, {until}; store it now, it is not shown again:", err=True)
     typer.echo(made.secret)
 
 

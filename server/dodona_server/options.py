@@ -39,7 +39,7 @@ class Options:
         quotas: what each project may keep.
         webhooks_to_private: whether webhooks may name addresses of private networks.
         access_log: which requests are logged.
-        kept_seconds: how long a deleted study can be brought back.
+        kept_seconds: how long a deleted study can be restored.
         front: whether the hot calls are answered before FastAPI; tests compare both ways.
     """
 

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     access_log: AccessLog = AccessLog.NONE
     # Where spans go by OTLP over HTTP, such as http://collector:4318.
     otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://")
-    # How long a deleted study can be brought back.
+    # How long a deleted study can be restored.
     undelete_days: float = Field(default=KEPT_SECONDS / (24 * 3600), ge=0, allow_inf_nan=False)
 
     @model_validator(mode="before")

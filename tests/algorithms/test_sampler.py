@@ -158,6 +158,6 @@ def test_a_small_space_may_be_exhausted(sampler):
 def test_a_sampler_that_cannot_be_is_refused(algorithm):
     with pytest.raises(InvalidArgument, match=r"sampler: 'NSGA2' is not one of RANDOM, GP_BANDIT, TPE"):
         algorithm_for(algorithm).check(spec_of(algorithm, "NSGA2"))
-    with pytest.raises(InvalidArgument, match=r"5 metrics to optimize; GP_BANDIT takes at most 4"):
+    with pytest.raises(InvalidArgument, match=r"5 metrics to optimize; GP_BANDIT supports at most 4"):
         algorithm_for(algorithm).check(spec_of(algorithm, "GP_BANDIT", goals=5))
     algorithm_for(algorithm).check(spec_of(algorithm, "TPE", goals=5))

@@ -299,4 +299,4 @@ def test_another_secret_makes_tokens_worthless(tmp_path, caplog):
     other = Options(token=OPERATOR, secret="another secret of the server")
     with TestClient(create_app(open_store(url), other), base_url="http://localhost") as client:
         assert client.get(f"{HERE}/studies", headers=bearer(secret)).status_code == 401
-        assert "1 tokens were made with another secret" in caplog.text
+        assert "1 tokens were created with another secret" in caplog.text

@@ -344,7 +344,7 @@ def test_any_url_of_fsspec_will_do(tmp_path, spec, place):
 
 
 def test_a_url_that_nothing_knows_is_one_clear_line():
-    with pytest.raises(StoreUnusable, match="the place for artifacts cannot be used: Protocol not known: nosuch"):
+    with pytest.raises(StoreUnusable, match="the artifact store cannot be used: Protocol not known: nosuch"):
         Blobs("nosuch://x")
 
 

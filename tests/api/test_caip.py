@@ -21,7 +21,7 @@ TYPES = "type.googleapis.com/google.cloud.ml.v1."
 MISTAKES = [
     ({"metrics": []}, "studyConfig.metrics: is empty"),
     ({"metrics": [{"goal": "MINIMIZE"}]}, "studyConfig.metrics[0].metric: is empty"),
-    ({"metrics": [{"metric": "m", "goal": "BEST"}]}, "studyConfig.metrics[0].goal: 'BEST' is none of"),
+    ({"metrics": [{"metric": "m", "goal": "BEST"}]}, "studyConfig.metrics[0].goal: 'BEST' is not one of"),
     ({"parameters": [{"doubleValueSpec": {}}]}, "studyConfig.parameters[0].parameter: is empty"),
     ({"parameters": [{"parameter": "p"}]}, "studyConfig.parameters[0]: 'p' needs exactly one of"),
     (
@@ -53,7 +53,7 @@ MISTAKES = [
         },
         "studyConfig.automatedStoppingConfig: only one early stopping rule is possible",
     ),
-    ({"algorithm": "GRID_OF_TREES"}, "studyConfig.algorithm: 'GRID_OF_TREES' is none of ALGORITHM_UNSPECIFIED"),
+    ({"algorithm": "GRID_OF_TREES"}, "studyConfig.algorithm: 'GRID_OF_TREES' is not one of ALGORITHM_UNSPECIFIED"),
 ]
 
 

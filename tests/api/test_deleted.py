@@ -1,4 +1,4 @@
-"""A deleted study is gone at once, can be brought back as it was, and ends for good in time."""
+"""A deleted study is gone at once, can be restored as it was, and ends for good in time."""
 
 from __future__ import annotations
 

@@ -253,7 +253,7 @@ class TestLimits:
         assert len(api.suggest()[0]["parameters"]) == 32
         for depth in (33, 60):
             message = api.refused("/studies", {"studySpec": {**spec, **nested(depth)}})
-            assert message.endswith("nested more than 32 deep, which is allowed")
+            assert message.endswith("nested more than 32 levels deep, the maximum")
             assert "nested" in api.refused("/studies/s:addParameters", nested(depth))
 
     def test_values(self, api, spec):

@@ -237,7 +237,7 @@ def test_a_search_space_grows_but_never_changes(api, study):
     [
         ({"metrics": []}, "studySpec.metrics: is empty"),
         ({"metrics": [{"goal": "MINIMIZE"}]}, "studySpec.metrics[0].metricId: is empty"),
-        ({"metrics": [{"metricId": "m", "goal": "UP"}]}, "studySpec.metrics[0].goal: 'UP' is none of"),
+        ({"metrics": [{"metricId": "m", "goal": "UP"}]}, "studySpec.metrics[0].goal: 'UP' is not one of"),
         ({"parameters": [{"parameterId": "x"}]}, "studySpec.parameters[0]: 'x' needs exactly one of doubleValueSpec"),
         (
             {"parameters": [{"parameterId": "x", "doubleValueSpec": {"minValue": 2, "maxValue": 1}}]},
@@ -277,7 +277,7 @@ def test_a_search_space_grows_but_never_changes(api, study):
             {"studyStoppingConfig": {"maxFailedTrials": -1}},
             "studySpec.studyStoppingConfig.maxFailedTrials: -1 is not from",
         ),
-        ({"algorithm": 99}, "studySpec.algorithm: 99 is none of"),
+        ({"algorithm": 99}, "studySpec.algorithm: 99 is not one of"),
         ({"studyStoppingConfig": {"maxNumTrials": -3}}, "studySpec.studyStoppingConfig.maxNumTrials: -3 is not from"),
         (
             {"studyStoppingConfig": {"maximumRuntimeConstraint": {}}},

@@ -133,7 +133,7 @@ class TestSuggest:
             ({"clientId": 3}, "clientId: 3 is not text"),
             ({"contexts": {}}, "contexts: {} is not a list"),
             ({"contexts": ["a"]}, "contexts[0]: 'a' is not an object"),
-            ({"requestId": "x" * 129}, "requestId: has more than 128 characters, which are allowed"),
+            ({"requestId": "x" * 129}, "requestId: has more than 128 characters, the maximum"),
         ],
     )
     def test_every_way_to_the_call_says_the_same_in_words_of_the_protocol(
@@ -599,7 +599,7 @@ class TestMeasurementsInAnswers:
 
     def test_a_view_that_there_is_not_is_refused_by_all_calls(self, api, study, measured):
         for path in (f"{study}/trials:suggest", f"{measured}:complete", f"{measured}:stop"):
-            assert "view: 'SOME' is none of FULL, BASIC" in api.refused(f"{path}?view=SOME", {})
+            assert "view: 'SOME' is not one of FULL, BASIC" in api.refused(f"{path}?view=SOME", {})
 
     def test_a_queued_trial_keeps_what_was_measured_of_it(self, api, study):
         body = {"parameters": api.suggest(client="v")[0]["parameters"]}

@@ -62,7 +62,7 @@ def test_a_client_that_does_not_say_leaves_the_parameters(api, trial):
 @pytest.mark.parametrize(
     ("used", "message"),
     [
-        (listed(kind=0.2), "parameters['kind']: 0.2 is none of"),
+        (listed(kind=0.2), "parameters['kind']: 0.2 is not one of"),
         (listed(kind=0.1, depth=2), "'depth' is not an active parameter"),
         (listed(kind=0.3, depth=9), "parameters['depth']: 9 is not an integer"),
         (listed(other=1), "'other' is not an active parameter"),

@@ -113,7 +113,7 @@ def test_a_name_that_is_no_id_is_for_people_only(name: str) -> None:
         ({}, "goal='minimize' or goal='maximize'"),
         ({"goal": "minimize", "metrics": {"m": "minimize"}}, "goal='minimize' or goal='maximize'"),
         ({"goal": "min"}, "the goal of 'objective' is 'min'; it must be 'minimize' or 'maximize'"),
-        ({"goal": "minimize", "algorithm": "tree of parzen"}, "'TREE OF PARZEN' is none of .*RANDOM_SEARCH"),
+        ({"goal": "minimize", "algorithm": "tree of parzen"}, "'TREE OF PARZEN' is not one of .*RANDOM_SEARCH"),
         *(
             (
                 {"goal": "minimize", "early_stopping": rule},

@@ -117,8 +117,8 @@ def test_numpy_numbers_are_taken() -> None:
         ({"layers": 1.5}, "parameter 'layers': 1.5 is not an integer from 1 to 4"),
         ({"layers": True}, "parameter 'layers': True is not an integer from 1 to 4"),
         ({"layers": math.inf}, "parameter 'layers': inf is not an integer from 1 to 4"),
-        ({"optimizer": "adamw"}, "parameter 'optimizer': 'adamw' is none of 'adam', 'sgd'"),
-        ({"batch": 48}, "parameter 'batch': 48 is none of 16, 32, 64"),
+        ({"optimizer": "adamw"}, "parameter 'optimizer': 'adamw' is not one of 'adam', 'sgd'"),
+        ({"batch": 48}, "parameter 'batch': 48 is not one of 16, 32, 64"),
         ({"augment": "yes"}, "parameter 'augment': 'yes' is neither True nor False"),
         ({"momentum": 0.5}, "'momentum' is not an active parameter here; the active ones are augment, batch, la"),
         ({"optimizer": "adam", "momentum": 0.5}, "'momentum' is not an active parameter here"),
@@ -141,7 +141,7 @@ def test_children_follow_the_default_of_a_parent_that_is_left_out() -> None:
         (lambda: Float(0, math.inf), "inf is not a finite number"),
         (lambda: Float("0", 1), "'0' is not a finite number"),  # type: ignore[arg-type]
         (lambda: Float(0, 1, scale="log"), "0 cannot be on a logarithmic scale"),
-        (lambda: Float(0, 1, scale="cubic"), "scale 'cubic' is none of 'linear', 'log', 'reverse_log'"),  # type: ignore[arg-type]
+        (lambda: Float(0, 1, scale="cubic"), "scale 'cubic' is not one of 'linear', 'log', 'reverse_log'"),  # type: ignore[arg-type]
         (lambda: Float(0, 1, default=2), "2 is not a number from 0.0 to 1.0"),
         (lambda: Int(0, 1.5), "1.5 is not an integer; use Float"),  # type: ignore[arg-type]
         (lambda: Int(0, 9, children={10: {"x": Int(0, 1)}}), "10 is not an integer from 0 to 9"),
@@ -151,13 +151,13 @@ def test_children_follow_the_default_of_a_parent_that_is_left_out() -> None:
         (lambda: Categorical("adam"), "'adam' is one string; write a list"),
         (lambda: Categorical([1, 2]), "1 is not a string; use Discrete for numbers"),  # type: ignore[list-item]
         (lambda: Categorical([True, False]), "Boolean for True and False"),  # type: ignore[list-item]
-        (lambda: Categorical(["a"], default="b"), "'b' is none of 'a'"),
-        (lambda: Categorical(["a"], children={"b": {"x": Int(0, 1)}}), "'b' is none of 'a'"),
+        (lambda: Categorical(["a"], default="b"), "'b' is not one of 'a'"),
+        (lambda: Categorical(["a"], children={"b": {"x": Int(0, 1)}}), "'b' is not one of 'a'"),
         (lambda: Categorical(["a"], children={"a": {"x": 3}}), "parameter 'x' is 3; write it as Float"),  # type: ignore[dict-item]
         (lambda: Discrete(["a"]), "'a' is not a finite number; use Categorical"),  # type: ignore[list-item]
         (lambda: Discrete([0, 1], scale="log"), "0 cannot be on a logarithmic scale"),
         (lambda: Discrete([1, 1.0]), "1.0 appears twice"),
-        (lambda: Discrete([1, 2], default=3), "3 is none of 1, 2"),
+        (lambda: Discrete([1, 2], default=3), "3 is not one of 1, 2"),
         (lambda: Boolean(default="yes"), "'yes' is neither True nor False"),  # type: ignore[arg-type]
         (lambda: specs_of({"x": (0, 1)}), r"parameter 'x' is \(0, 1\); write it as Float"),  # type: ignore[dict-item]
         (lambda: specs_of({3: Int(0, 1)}), "3 is not a name of a parameter"),  # type: ignore[dict-item]
@@ -263,7 +263,7 @@ def test_a_computed_value_is_the_declared_one() -> None:
     (rate, child) = encode(space, {"rate": 3 * 0.1, "child": 2})
     assert (rate.value, child.value) == (0.3, 2)
     assert decode(space, [TrialParameter(parameter_id="rate", value=0.1 + 0.2)]) == {"rate": 0.3}
-    with pytest.raises(ValueError, match="is none of"):
+    with pytest.raises(ValueError, match="is not one of"):
         Discrete([0.1, 0.3]).check(0.2999)
 
 
@@ -277,7 +277,7 @@ def test_a_prior_is_checked_like_a_value():
         Float(0, 1, prior=near(2))
     with pytest.raises(ValueError, match=r"write dodona\.near\(0\.5\)"):
         Float(0, 1, prior=0.5)
-    with pytest.raises(ValueError, match="sure='quite' is none of 'vaguely', 'fairly', 'very'"):
+    with pytest.raises(ValueError, match="sure='quite' is not one of 'vaguely', 'fairly', 'very'"):
         near(1, sure="quite")
     with pytest.raises(ValueError, match="at least one value"):
         near()

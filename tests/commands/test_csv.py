@@ -37,8 +37,8 @@ def test_an_export_is_imported_into_another_study(
         trial = source.ask()
         trial.fail("out of memory") if value is None else trial.complete(value)
     file = source.export(tmp_path / "source.csv")
-    assert cli(file, "--study", "target").stdout == "target: 3 trials added, 0 were there\n"
-    assert cli(file, "--study", "target").stdout == "target: 0 trials added, 3 were there\n"
+    assert cli(file, "--study", "target").stdout == "target: 3 trials added, 0 existed already\n"
+    assert cli(file, "--study", "target").stdout == "target: 0 trials added, 3 existed already\n"
     for mine, theirs in zip(study.trials(), source.trials(), strict=True):
         assert (mine.state, mine.parameters, mine.metrics) == (theirs.state, theirs.parameters, theirs.metrics)
         assert mine.infeasible_reason == theirs.infeasible_reason

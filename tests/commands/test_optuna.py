@@ -57,7 +57,7 @@ def test_a_study_has_the_same_best_trial_curves_and_states(
     theirs.tell(failing, state=optuna.trial.TrialState.FAIL)
     imported = cli(database)
     why = "they run, wait, or failed before they had all values"
-    assert imported.stdout == f"digits: 30 trials added, 0 were there, 1 left out: {why}\n", imported.output
+    assert imported.stdout == f"digits: 30 trials added, 0 existed already, 1 left out: {why}\n", imported.output
     ours = dodona.Client(server_url).get_study("digits")
     assert {name: type(parameter).__name__ for name, parameter in ours.space.items()} == {
         "rate": "Float", "units": "Discrete", "kind": "Categorical", "flip": "Boolean", "size": "Discrete",
@@ -79,9 +79,9 @@ def test_a_study_has_the_same_best_trial_curves_and_states(
     assert ours.best_trial.number == theirs.best_trial.number + 1
 
     again = cli(database.removeprefix("sqlite:///"), "--study", "digits")
-    assert again.stdout.startswith("digits: 0 trials added, 30 were there")
+    assert again.stdout.startswith("digits: 0 trials added, 30 existed already")
     theirs.optimize(lambda trial: objective(trial), n_trials=2, catch=RuntimeError)
-    assert cli(database).stdout.startswith("digits: 2 trials added, 30 were there")
+    assert cli(database).stdout.startswith("digits: 2 trials added, 30 existed already")
 
 
 def test_several_objectives_keep_their_names(cli: Callable[..., Result], database: str, server_url: str) -> None:

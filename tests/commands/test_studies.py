@@ -201,7 +201,7 @@ def test_a_deleted_study_is_listed_brought_back_and_purged(cli: Callable[..., Re
     assert cli("studies", "purge", "numbers", input="n\n").exit_code == 1
     assert cli("studies", "purge", "numbers", "--yes").stdout == "numbers: purged\n"
     gone = cli("studies", "undelete", "numbers")
-    assert (gone.exit_code, gone.stderr) == (1, "dodona: no deleted study 'numbers' can be brought back\n")
+    assert (gone.exit_code, gone.stderr) == (1, "dodona: no deleted study 'numbers' can be restored\n")
 
 
 def test_the_best_trials(cli: Callable[..., Result], study: dodona.Study) -> None:

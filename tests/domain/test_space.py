@@ -48,7 +48,7 @@ SPACE = SearchSpace((OPTIMIZERS, Parameter("layers", Integer(1, 3)), Parameter("
         (lambda: Integer(1, 4, default_value=5), "default_value", "5 is not an integer from 1 to 4"),
         (lambda: Categorical(()), "values", "is empty"),
         (lambda: Categorical(("a", "b", "a")), "values", "'a' appears twice"),
-        (lambda: Categorical(("a",), "b"), "default_value", "'b' is none of 'a'"),
+        (lambda: Categorical(("a",), "b"), "default_value", "'b' is not one of 'a'"),
         (lambda: Discrete((1.0, 1.0 + 1e-12)), "values", "less than 1e-10 apart"),
         (lambda: Discrete((0, 1), Scale.LOG), "values", "must be above 0"),
         (lambda: Discrete(tuple(range(1001))), "values", "1001 values; 1000 are allowed"),
@@ -65,7 +65,7 @@ def test_a_kind_that_makes_no_sense_names_the_field(make, field, problem):
 
 
 def test_a_condition_must_name_values_of_its_parent():
-    with pytest.raises(InvalidArgument, match=r"conditional_parameter_specs\[0\]: 'x' is none of 'a', 'b'"):
+    with pytest.raises(InvalidArgument, match=r"conditional_parameter_specs\[0\]: 'x' is not one of 'a', 'b'"):
         Parameter("p", Categorical(("a", "b")), (Branch(("x",), Parameter("q", Integer(1, 2))),))
     with pytest.raises(InvalidArgument, match="names no value"):
         Parameter("p", Categorical(("a", "b")), (Branch((), Parameter("q", Integer(1, 2))),))
@@ -95,7 +95,7 @@ def test_check_gives_each_value_its_type_and_fills_in_defaults():
     ("values", "message"),
     [
         ({"optimizer": "none", "layers": 1}, "parameters: 'batch' has no value"),
-        ({"optimizer": "lion", "layers": 1, "batch": 32}, r"parameters\['optimizer'\]: 'lion' is none of 'sgd'"),
+        ({"optimizer": "lion", "layers": 1, "batch": 32}, r"parameters\['optimizer'\]: 'lion' is not one of 'sgd'"),
         ({"optimizer": "none", "layers": 4, "batch": 32}, r"parameters\['layers'\]: 4 is not an integer from 1 to 3"),
         ({"optimizer": "none", "layers": True, "batch": 32}, r"parameters\['layers'\]: True is not an integer"),
         ({"optimizer": "none", "layers": 1.5, "batch": 32}, r"parameters\['layers'\]: 1.5 is not an integer"),
@@ -195,7 +195,7 @@ def test_declared_values_stay_apart():
         assert near.check(value) == value
     assert near.check(-0.3 + 3 * 0.1) == 0.0
     for value in (0.31, 1.5e-10, 2**53 + 2, 1.0 + 1e-6):
-        with pytest.raises(InvalidArgument, match="is none of"):
+        with pytest.raises(InvalidArgument, match="is not one of"):
             near.check(value)
     assert not agrees({"x": 0.3}, {"x": 0.31})
     assert not agrees({"x": 0.3}, {"y": 0.3})

@@ -117,7 +117,7 @@ def _aim(case: schemathesis.Case, server: httpx.Client) -> None:
 
 
 def _deleted(server: httpx.Client) -> str:
-    """The id of a study that can be brought back."""
+    """The id of a study that can be restored."""
     server.delete(STUDY)
     listed = server.get(f"{LOCATION}/deletedStudies").json()["deletedStudies"]
     name: str = listed[0]["name"]

@@ -178,7 +178,7 @@ def test_the_command(project: Path, client: Client, server_url: str, tmp_path: P
     run: Callable[..., Any] = CliRunner().invoke
     done = run(app, ["keras-tuner", str(project), "--study", "by command", "--url", server_url])
     assert done.exit_code == 0, done.output
-    assert "by command: 10 trials added, 0 were there; weights of 0 trials" in done.output
+    assert "by command: 10 trials added, 0 existed already; weights of 0 trials" in done.output
     assert len(client.get_study("by command").trials()) == 10
     refused = run(app, ["keras-tuner", str(tmp_path)])
     assert refused.exit_code == 2

@@ -273,7 +273,7 @@ def test_hyperband_may_promote_any_trial_until_it_is_over(tune: Tune, study: Cal
 
 @pytest.fixture
 def limited(tmp_path: Path, postgres_url: str) -> Iterator[Callable[..., Any]]:
-    """Makes a tuner of a server that has no place for artifacts, or one with a limit."""
+    """Makes a tuner of a server that stores no artifacts, or one with a limit."""
     started = []
 
     def make(limit: str | None = None) -> CloudTuner:

@@ -194,7 +194,7 @@ def test_a_trial_that_lacks_memory_beside_others_is_given_back(
     code, said, complained = running.end()
     assert (code, complained) == (0, "")
     assert "ran out of memory and gave its trial back; room for 1 worker\n" in said
-    assert "is given back, since others use the GPU too: RuntimeError: RESOURCE_EXHAUSTED" in running.log(1)
+    assert "is released, because others use the GPU too: RuntimeError: RESOURCE_EXHAUSTED" in running.log(1)
     with dodona.Client(server_url) as client:
         assert [one.state for one in client.get_study("parabola").trials()] == ["SUCCEEDED"] * 3
 
@@ -221,7 +221,7 @@ def test_auto_needs_a_gpu_of_this_machine(run: Callable[..., Run], tmp_path: Pat
     script = tmp_path / "sleeps.py"
     script.write_text(SLEEPS)
     code, _, complained = run("--gpus-per-worker", "auto", script, CUDA_VISIBLE_DEVICES="").end()
-    assert (code, complained) == (2, "dodona: --gpus-per-worker auto: there is none to share\n")
+    assert (code, complained) == (2, "dodona: --gpus-per-worker auto: no GPU was found\n")
     code, _, complained = run("--gpus-per-worker", "auto", "--backend", "slurm", script).end()
     assert code == 2
     assert "slurm needs a number" in complained

@@ -118,5 +118,5 @@ def test_an_upload_that_outlives_its_study_is_kept_nowhere(server):
 
         answer = other.put(f"{study.name}/trials/{trial.number}/artifacts/model", content=content())
         assert answer.status_code == 404
-        assert "was deleted while the content came in" in answer.json()["error"]["message"]
+        assert "was deleted during the upload" in answer.json()["error"]["message"]
         assert client.get_study("uploads").all_artifacts() == []

@@ -143,7 +143,7 @@ class TestRefusals:
 
     def test_a_place_for_artifacts_that_nothing_knows(self, tmp_path):
         said = refusal(tmp_path, "--port", "0", "--artifacts", "nosuch://me:hidden@host/x")
-        assert said.startswith("the place for artifacts cannot be used: Protocol not known: nosuch")
+        assert said.startswith("the artifact store cannot be used: Protocol not known: nosuch")
         assert "hidden" not in said
 
 

@@ -21,7 +21,7 @@ def test_a_url_that_is_none(url):
 
 def test_a_kind_that_is_none():
     assert check_kinds(["TRIAL_LOST"]) == {"TRIAL_LOST"}
-    with pytest.raises(InvalidArgument, match="'LOST' is none of STUDY_CREATED, "):
+    with pytest.raises(InvalidArgument, match="'LOST' is not one of STUDY_CREATED, "):
         check_kinds(["LOST"])
 
 

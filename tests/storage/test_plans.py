@@ -77,7 +77,7 @@ USES: dict[str, Use] = {
     "any removed": lambda t, s: removal.any_removed(t),
     "deleted studies": lambda t, s: deleted_studies.of_location(t, s.name.parent),
     "deleted studies to purge": lambda t, s: deleted_studies.overdue(t, THEN, 20),
-    "bring back": lambda t, s: (
+    "restore": lambda t, s: (
         deleted_studies.hold(t, s, THEN, THEN),
         deleted_studies.bring_back(t, deleted_studies.find(t, s.name.parent, s.key), s.name, s.display_name),
     ),

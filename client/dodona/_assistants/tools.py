@@ -330,5 +330,7 @@ class Tools:
     def _mine(self, study: str, number: int) -> Trial:
         found = self._client.get_study(study)
         if not (found.trial(number).worker or "").startswith(WORKER):
-            raise ValueError(f"trial {number} of {found.id} is not an assistant's: ask_trial gives you one")
+            raise ValueError(
+                f"trial {number} of {found.id} was not requested by an assistant; request one with ask_trial"
+            )
         return found.attach(number)

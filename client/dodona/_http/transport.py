@@ -386,11 +386,11 @@ def _checked_url(url: str) -> str:
         parsed = httpx.URL(url)
     if parsed.userinfo or parsed.query or parsed.fragment:
         # The message leaves the address out: it may hold a password.
-        raise ValueError("the server's address holds more than a host, a port and a path; a secret goes into token=")
+        raise ValueError("the server's address has more than a host, a port and a path; pass a secret as token=")
     return url.rstrip("/")
 
 
 def _checked_token(token: str) -> str:
     if not (token.isascii() and token.isprintable()) or token != token.strip():
-        raise ValueError("the token holds spaces around it or characters that no HTTP header may hold")
+        raise ValueError("the token has spaces around it or characters that an HTTP header cannot contain")
     return token

@@ -56,7 +56,7 @@ def changed(before: vertex.StudyStoppingConfig | None, limits: Mapping[str, Any]
 
 def _end(seconds: object, deadline: object) -> vertex.StudyTimeConstraint | None:
     if seconds is not None and deadline is not None:
-        raise ValueError("max_seconds and deadline are two ways to say one thing; name one of them")
+        raise ValueError("max_seconds and deadline limit the same time; pass only one of them")
     if seconds is not None:
         return vertex.StudyTimeConstraint(max_duration=measured(seconds, "max_seconds"))
     if deadline is None:

@@ -1,4 +1,4 @@
-"""Studies that were deleted and can be brought back."""
+"""Studies that were deleted and can be restored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dodona_schemas import vertex
 
 @dataclass(frozen=True)
 class DeletedStudy:
-    """A study that was deleted and can be brought back.
+    """A study that was deleted and can be restored.
 
     Args:
         id: its id among the deleted studies.
@@ -18,7 +18,7 @@ class DeletedStudy:
         display_name: the name that it had.
         trial_count: the number of its trials.
         delete_time: when it was deleted.
-        purge_time: until when it can be brought back.
+        purge_time: until when it can be restored.
     """
 
     id: str

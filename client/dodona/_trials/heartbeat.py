@@ -90,7 +90,7 @@ class Heartbeat:
                     # The connections were closed during a call.
                     return
                 # Whatever failed, the other trials still need their heartbeats.
-                logger.exception("a round of heartbeats failed; the next round follows")
+                logger.exception("a round of heartbeats failed; the next round tries again")
                 pause = self._interval
             self._wake.wait(pause)
             self._wake.clear()

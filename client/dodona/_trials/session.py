@@ -92,7 +92,7 @@ class Session:
         if worker in self._of_parent:
             raise RuntimeError(
                 f"this process was forked from the worker {worker!r}, and two processes cannot be one worker; "
-                "make a dodona.Client with another worker= in this process"
+                "create a dodona.Client with another worker= in this process"
             )
         return self._active.setdefault((study, worker), ActiveTrials())
 

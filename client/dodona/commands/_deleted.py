@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def deleted(url: Url = None, token: Token = None, project: Project = None, as_json: AsJson = False) -> None:
-    """List the deleted studies that can be brought back, the last deleted first."""
+    """List the deleted studies that can be restored, the last deleted first."""
     with connected(url, token, project) as client:
         found = client.deleted_studies()
         if as_json:

@@ -45,7 +45,7 @@ def keras_tuner(
         except ModuleNotFoundError as error:
             give_up(f"{error}: pip install 'dodona[keras]'", WRONG_USE)
         done = import_project(directory, study, objective=objective, client=client)
-        added = f"{done.added} trials added, {done.existing} were there; weights of {done.weights} trials"
+        added = f"{done.added} trials added, {done.existing} existed already; weights of {done.weights} trials"
         typer.echo(line_of(f"{done.study}: {added}"))
 
 
@@ -70,7 +70,7 @@ def optuna_study(
         done = import_study(address, study, name, client)
         why = "they run, wait, or failed before they had all values"
         left = f", {done.left_out} left out: {why}" if done.left_out else ""
-        typer.echo(f"{done.study}: {done.added} trials added, {done.existing} were there{left}")
+        typer.echo(f"{done.study}: {done.added} trials added, {done.existing} existed already{left}")
 
 
 @app.command("csv", epilog="Example: dodona import csv results.csv --study digits")
@@ -88,4 +88,4 @@ def csv_file(
     """
     with opened(study, url, token, project) as found:
         added, existing = import_rows(found, file)
-        typer.echo(f"{found.display_name}: {added} trials added, {existing} were there")
+        typer.echo(f"{found.display_name}: {added} trials added, {existing} existed already")

@@ -189,7 +189,7 @@ def _submit(order: _Order, launcher: SlurmLauncher | KubernetesLauncher) -> int:
     fleet = Fleet(launcher, order.bounds, Watcher(lambda: order.study, typer.echo), typer.echo)
     fleet.until_done()
     if fleet.signals:
-        typer.echo(f"the workers go on without being followed; {launcher.logs()}")
+        typer.echo(f"the workers continue without this command; {launcher.logs()}")
         return 128 + fleet.signals[0]
     return 0
 
@@ -232,7 +232,7 @@ def _run_here(order: _Order, *, packs: bool) -> int:
     try:
         gpus = gpus_here()[0] if packs else []
         if packs and not gpus:
-            raise TooFewGpus("there is none to share")
+            raise TooFewGpus("no GPU was found")
         variables = [] if packs else shares(bounds.most, job.gpus)
     except TooFewGpus as error:
         _refuse(f"--gpus-per-worker {AUTO if packs else f'{job.gpus:g}'}: {error}")

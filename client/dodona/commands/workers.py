@@ -81,7 +81,7 @@ def _studies_of(client: Client, worker: str, study: str | None) -> list[Study]:
         return [client.get_study(study)]
     names = [record.study for record in client.workers() if record.worker == worker]
     if not names:
-        give_up(f"no study knows a worker {worker!r}: `dodona workers list --all` shows those that there are", REFUSED)
+        give_up(f"no study has a worker {worker!r}; `dodona workers list --all` lists all workers", REFUSED)
     found = []
     for name in names:
         try:

@@ -94,7 +94,7 @@ def _read(directory: Path) -> dict[str, Any]:
     state = _json(path)
     for field in ("hyperparameters", "seed"):
         if field not in state:
-            raise ValueError(f"{path} is not KerasTuner's: it has no {field!r}")
+            raise ValueError(f"{path} is not a file of KerasTuner: it has no {field!r}")
     return state
 
 
@@ -104,7 +104,7 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} is not KerasTuner's: it holds no object")
+        raise ValueError(f"{path} is not a file of KerasTuner: it has no JSON object")
     return content
 
 
@@ -223,10 +223,10 @@ def _upload(directory: Path, study: Study, imported: list[tuple[Trial, TrialReco
                 if path.name not in existing or not existing[path.name].is_same_as(path):
                     study.artifacts(record.number).save(path.name, path)
         except FailedPrecondition as error:
-            logger.warning("the weights stay where they are: %s", error)
+            logger.warning("the weights cannot be imported: %s", error)
             return count
         except ApiError as error:
-            logger.warning("the weights of trial %s stay where they are: %s", trial.trial_id, error)
+            logger.warning("the weights of trial %s cannot be imported: %s", trial.trial_id, error)
         else:
             count += 1
     return count

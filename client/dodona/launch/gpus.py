@@ -120,7 +120,7 @@ def memory_of(gpus: list[str]) -> list[Memory]:
         known = {name: Memory(int(used), int(total)) for index, uuid, used, total in rows for name in (index, uuid)}
         return [known[gpu] for gpu in gpus]
     except (KeyError, ValueError) as error:
-        raise TooFewGpus(f"nvidia-smi does not say how much memory the GPUs {', '.join(gpus)} have: {error}") from error
+        raise TooFewGpus(f"nvidia-smi does not report the memory of the GPUs {', '.join(gpus)}: {error}") from error
 
 
 def mps_runs() -> bool:

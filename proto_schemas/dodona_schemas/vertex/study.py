@@ -162,7 +162,7 @@ class _NamesOrWord:
 
 def _read_names(given: Any, names: core_schema.ValidatorFunctionWrapHandler) -> Any:
     if isinstance(given, str) and given not in (AUTO, OFF):
-        raise ValueError(f"{given!r} is none of {AUTO!r}, {OFF!r} and a list of studies")
+        raise ValueError(f"{given!r} is not {AUTO!r}, {OFF!r} or a list of studies")
     return given if isinstance(given, str) else names(given)
 
 

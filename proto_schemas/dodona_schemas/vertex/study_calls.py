@@ -133,7 +133,7 @@ class PauseStudyRequest(WireModel):
 
 
 class DeletedStudy(WireModel):
-    """A study that was deleted and can be brought back until `purge_time`; `study` is the name that it had."""
+    """A study that was deleted and can be restored until `purge_time`; `study` is the name that it had."""
 
     name: str
     study: str
@@ -144,13 +144,13 @@ class DeletedStudy(WireModel):
 
 
 class ListDeletedStudiesResponse(WireModel):
-    """Studies that can be brought back, the last deleted first; not more than 1,000."""
+    """Studies that can be restored, the last deleted first; not more than 1,000."""
 
     deleted_studies: Repeated[DeletedStudy] = []
 
 
 class UndeleteStudyRequest(WireModel):
-    """A deleted study to bring back; `study_id` is a new id and display name, if another study has the old one now."""
+    """A deleted study to restore; `study_id` is a new id and display name, if another study has the old one now."""
 
     study_id: str = ""
     request_id: str | None = own_request_id()

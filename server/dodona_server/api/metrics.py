@@ -37,6 +37,6 @@ def _families(figures: Figures) -> list[GaugeMetricFamily | InfoMetricFamily]:
     studies = GaugeMetricFamily("dodona_studies_current", "Studies by state.", labels=["state"])
     for study_state, count in figures.studies.items():
         studies.add_metric([study_state.value], count)
-    deleted = GaugeMetricFamily("dodona_deleted_studies_current", "Studies that can be brought back.")
+    deleted = GaugeMetricFamily("dodona_deleted_studies_current", "Studies that can be restored.")
     deleted.add_metric([], figures.deleted)
     return [build, trials, studies, deleted]

@@ -82,7 +82,7 @@ _TAGS = {
     "trials": "A trial is one evaluation: parameters handed to a worker and what it measured.",
     "artifacts": "Files that belong to a trial, such as the weights of its model.",
     "webhooks": "Places that get the events of a project's studies.",
-    "deletedStudies": "Studies that were deleted and can be brought back.",
+    "deletedStudies": "Studies that were deleted and can be restored.",
     "operations": "What calls were answered with. All operations are done when they are answered.",
     "tokens": "Tokens say who may do what. Their secrets are shown once and stored nowhere.",
     "users": "People who sign in with a name, and their roles.",

@@ -99,7 +99,7 @@ def check_form(form: str) -> WebhookForm:
         InvalidArgument: there is no such form.
     """
     if form and form not in set(WebhookForm):
-        raise InvalidArgument(f"{form!r} is none of {', '.join(WebhookForm)}", "form")
+        raise InvalidArgument(f"{form!r} is not one of {', '.join(WebhookForm)}", "form")
     return WebhookForm(form or "JSON")
 
 
@@ -111,7 +111,7 @@ def check_kinds(kinds: Collection[str]) -> frozenset[str]:
     """
     for kind in kinds:
         if kind not in set(EventKind):
-            raise InvalidArgument(f"{kind!r} is none of {', '.join(EventKind)}", "kinds")
+            raise InvalidArgument(f"{kind!r} is not one of {', '.join(EventKind)}", "kinds")
     return frozenset(kinds)
 
 

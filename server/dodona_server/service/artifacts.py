@@ -119,7 +119,7 @@ class ArtifactService:
         def keep(transaction: Transaction) -> Artifact:
             now = get_study(transaction, name.trial.study)
             if (now.key, now.create_time) != (study.key, study.create_time):
-                raise NotFound(f"{name.trial.study} was deleted while the content came in; this is another one")
+                raise NotFound(f"{name.trial.study} was deleted during the upload; a new study has its name")
             return self._keep(transaction, name, upload, reserved, written)
 
         try:
@@ -265,7 +265,7 @@ class ArtifactService:
     def _artifact_store(self) -> Blobs:
         if self._blobs is None:
             raise FailedPrecondition(
-                "this server has no place for artifacts: set DODONA_ARTIFACTS to a folder that all its servers share, "
+                "this server stores no artifacts: set DODONA_ARTIFACTS to a folder that all its servers share, "
                 "or to a URL such as s3://bucket/folder"
             )
         return self._blobs
@@ -278,7 +278,7 @@ class ArtifactService:
 
 def _check_room(transaction: Transaction, study_key: int, name: ArtifactName) -> None:
     if artifacts.count(transaction, study_key, name.trial.number) >= MAX_ARTIFACTS:
-        raise InvalidArgument(f"{name.trial} has {MAX_ARTIFACTS} artifacts already, all that are allowed")
+        raise InvalidArgument(f"{name.trial} has {MAX_ARTIFACTS} artifacts already, the maximum")
 
 
 def _found(artifact: Artifact | None, name: ArtifactName) -> Artifact:

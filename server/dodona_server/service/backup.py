@@ -42,7 +42,7 @@ class Place:
             StoreUnusable: there is no place for them.
         """
         if self.artifacts is None:
-            raise StoreUnusable("there are artifacts: set DODONA_ARTIFACTS, or --artifacts, to their place")
+            raise StoreUnusable("the database has artifacts: set DODONA_ARTIFACTS or --artifacts to their place")
         return Blobs(self.artifacts)
 
 
@@ -85,7 +85,7 @@ async def _read_blobs(blobs: Blobs, archive: ArchiveWriter, names: Iterable[str]
             try:
                 content = await blobs.read(name)
             except NotFound:
-                logger.warning("the content %s of an artifact is lost; the backup is without it", name)
+                logger.warning("the content %s of an artifact is missing; the backup does not contain it", name)
                 continue
             with archive.member(blob_member(name), compressed=False) as file:
                 async for piece in content:

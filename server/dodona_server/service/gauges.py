@@ -19,7 +19,7 @@ KEPT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Numbers of studies and trials by state, and of deleted studies that can be brought back."""
+    """Numbers of studies and trials by state, and of deleted studies that can be restored."""
 
     studies: Mapping[StudyState, int]
     trials: Mapping[TrialState, int]

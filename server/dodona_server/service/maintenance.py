@@ -88,7 +88,7 @@ class Maintenance:
                 busy = False
                 self._was_away = True
                 if self._answers:
-                    logger.warning("leases cannot be kept: %s", error)
+                    logger.warning("leases cannot be checked: %s", error)
                 self._answers = False
             except Exception:
                 # An error in one step must not stop the expiry of leases for good.

@@ -56,7 +56,7 @@ class Certificate:
                 self.check()
                 self.load(context)
             except UnusableCertificate as error:
-                logger.error("the old certificate stays: %s", error)
+                logger.error("the old certificate stays in use: %s", error)
             else:
                 logger.info("new connections use the new certificate %s", self.chain)
 

@@ -14,7 +14,7 @@ _DELETED = sa.select(deleted_studies.c.study_key).where(deleted_studies.c.projec
 
 
 def _sum(size: sa.ColumnElement[int], key: sa.Column[int], *where: sa.ColumnElement[bool]) -> Statement:
-    # Deleted studies that can be brought back take up space too.
+    # Deleted studies that can be restored take up space too.
     mine = sa.or_(in_selected(key, _OF_PROJECT), in_selected(key, _DELETED))
     return Statement(sa.select(sa.func.coalesce(sa.func.sum(size), 0)).where(mine, *where))
 

@@ -33,7 +33,7 @@ def check_restart(trials_per_process: int | None) -> None:
     if trials_per_process is None:
         return
     if trials_per_process < 1:
-        raise ValueError(f"trials_per_process is {trials_per_process}; it is at least 1, or None for no limit")
+        raise ValueError(f"trials_per_process is {trials_per_process}; it must be at least 1, or None for no limit")
     if hasattr(sys, "ps1") or hasattr(builtins, "__IPYTHON__"):
         raise ValueError("trials_per_process needs a program that can be restarted, not a notebook or a prompt")
 

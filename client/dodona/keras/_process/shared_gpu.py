@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-# `dodona run` sets them: whether a trial that lacks memory is given back, and the part of the memory to use.
+# `dodona run` sets them: whether a trial that lacks memory is released, and the part of the memory to use.
 _SHARED = "DODONA_GPU_SHARED"
 _PART = "DODONA_GPU_PART"
 # By this exit code `dodona run` knows that the worker needs more room.

@@ -111,7 +111,7 @@ def check_objective(study: Study, requested: list[MetricSpec]) -> None:
     if directions(requested) != directions(study.spec.metrics):
         raise ValueError(
             f"the study {study.display_name!r} optimizes {worded(study.spec.metrics)}, not {worded(requested)}; "
-            "give another study_id, or delete the study first"
+            "choose another study_id, or delete the study first"
         )
 
 
@@ -129,7 +129,7 @@ def check_parts(study: Study, objective: Objective) -> None:
     if there and requested and there != requested:
         raise ValueError(
             f"the study {study.display_name!r} optimizes the sum of {worded_parts(there)}, not of "
-            f"{worded_parts(requested)}; give another study_id, or delete the study first"
+            f"{worded_parts(requested)}; choose another study_id, or delete the study first"
         )
 
 

@@ -166,7 +166,9 @@ class SharedStudy:
         """Name of the study; a new one is generated if none was given."""
         if self._study_id is None:
             self._study_id = new_study_id()
-            logger.warning("the study has no name; it is called %r. Workers share one by study_id=", self._study_id)
+            logger.warning(
+                "no study_id was given; the study is called %r. Pass study_id= so that workers share it", self._study_id
+            )
         return self._study_id
 
     def _find(self) -> Study | None:

@@ -178,7 +178,7 @@ class BaseTuner(base_tuner.BaseTuner):  # type: ignore[misc]  # keras_tuner has 
             if (reason := out_of_memory(error)) is None:
                 raise
             if is_shared():
-                logger.warning("trial %s is given back, since others use the GPU too: %s", trial.trial_id, reason)
+                logger.warning("trial %s is released, because others use the GPU too: %s", trial.trial_id, reason)
                 raise OutOfMemoryBesideOthers(reason) from error
             # The same values would not fit the next time either, so there is no retry.
             raise FailedTrialError(f"out of memory: {reason}") from error

@@ -24,7 +24,7 @@ class GpBandit(Algorithm):
         objectives = len(spec.objectives)
         if objectives > MAX_OBJECTIVES:
             raise InvalidArgument(
-                f"{objectives} metrics to optimize; {spec.algorithm} takes at most {MAX_OBJECTIVES}", "metrics"
+                f"{objectives} metrics to optimize; {spec.algorithm} supports at most {MAX_OBJECTIVES}", "metrics"
             )
 
     def suggest(self, request: Request) -> Suggestions:

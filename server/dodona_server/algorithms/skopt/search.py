@@ -95,7 +95,7 @@ class SkoptSearch(Algorithm):
         _initial_points(spec)
         if choice(spec, "acq_optimizer", "auto", OPTIMIZERS) == "lbfgs" and not self._regressor.has_gradients:
             raise InvalidArgument(
-                f"'lbfgs' needs a model with gradients, which {spec.algorithm} has not; take 'sampling'",
+                f"'lbfgs' needs a model with gradients, which {spec.algorithm} does not have; use 'sampling'",
                 "algorithm_options.acq_optimizer",
             )
 

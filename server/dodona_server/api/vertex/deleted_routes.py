@@ -1,4 +1,4 @@
-"""Deleted studies: list them, bring one back, or end it for good."""
+"""Deleted studies: list them, restore or purge one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DeletedPart = Annotated[str, Path(examples=["7"])]
 
 @routes.serve
 async def list_deleted_studies(parent: InLocation, deleted: Deleted) -> Response:
-    """List the studies that can be brought back, the last deleted first."""
+    """List the studies that can be restored, the last deleted first."""
     found = await deleted.of_location(parent)
     return Answer(wire.ListDeletedStudiesResponse(deleted_studies=[_deleted_study(one) for one in found]))
 

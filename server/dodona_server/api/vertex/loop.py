@@ -57,7 +57,7 @@ def read_view(query: bytes) -> View:
         return View.FULL
     wanted = parse_qs(query.decode("latin-1")).get("view", [View.FULL])[-1]
     if wanted not in set(View):
-        raise InvalidArgument(f"{wanted!r} is none of {', '.join(View)}", "view")
+        raise InvalidArgument(f"{wanted!r} is not one of {', '.join(View)}", "view")
     return View(wanted)
 
 

@@ -113,7 +113,7 @@ class Categorical:
     def check(self, value: object) -> str:
         """Return `value`, which must be one of the names."""
         if not isinstance(value, str) or value not in self.values:
-            raise InvalidArgument(f"{value!r} is none of {listed(self.values)}")
+            raise InvalidArgument(f"{value!r} is not one of {listed(self.values)}")
         return value
 
 
@@ -143,7 +143,7 @@ class Discrete:
         """Return the declared number that equals `value` up to rounding errors."""
         if is_number(value) and (declared := closest(self.values, value)) is not None:  # type: ignore[arg-type]
             return declared
-        raise InvalidArgument(f"{value!r} is none of {listed(self.values)}")
+        raise InvalidArgument(f"{value!r} is not one of {listed(self.values)}")
 
 
 def closest(declared: Iterable[int | float], value: float) -> int | float | None:

@@ -27,7 +27,7 @@ class SearchSpace:
         seen: dict[str, list[Path]] = {}
         for count, (path, parameter) in enumerate(self.walk(), start=1):
             if count > MAX_PARAMETERS:
-                raise InvalidArgument(f"more than {MAX_PARAMETERS}, which are allowed", "parameters")
+                raise InvalidArgument(f"more than {MAX_PARAMETERS}, the maximum", "parameters")
             check_depth(len(path) + 1)
             for other in seen.setdefault(parameter.id, []):
                 if not exclusive(path, other):

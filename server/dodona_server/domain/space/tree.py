@@ -15,7 +15,7 @@ MAX_DEPTH = 32
 def check_depth(depth: int) -> None:
     """Refuse conditional parameters that are nested too deeply; parameters at the root have depth 1."""
     if depth > MAX_DEPTH:
-        raise InvalidArgument(f"nested more than {MAX_DEPTH} deep, which is allowed", "conditional_parameter_specs")
+        raise InvalidArgument(f"nested more than {MAX_DEPTH} levels deep, the maximum", "conditional_parameter_specs")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A study that was deleted and can be brought back."""
+"""A study that was deleted and can be restored."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dodona_server.domain.names import StudyName
 
 @dataclass(frozen=True, slots=True)
 class DeletedStudy:
-    """A study that was deleted and can be brought back.
+    """A study that was deleted and can be restored.
 
     Args:
         key: its id among the deleted studies.

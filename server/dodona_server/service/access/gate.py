@@ -238,7 +238,7 @@ def _read(transaction: Transaction, keys: Keys | None, setting: str) -> _Snapsho
         known[token.token_id] = _Known(bytes.fromhex(digest.value), principal, end, token.use_time or 0.0)
         owners[f"token:{token.token_id}"] = (principal, end)
     if foreign:
-        logger.warning("%d tokens were made with another secret than this server's, and are not valid here", foreign)
+        logger.warning("%d tokens were created with another secret than this server's, and are not valid here", foreign)
     owners |= {f"person:{person.name}": (principal_of(person), math.inf) for person in people}
     owners |= {setting: (TOKEN_HOLDER, math.inf)} if setting else {}
     sessions: dict[str, _Known] = {}

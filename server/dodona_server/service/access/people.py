@@ -35,11 +35,11 @@ def create_person(
     """
     check_name(name, "user")
     if name.startswith("oidc:"):
-        raise InvalidArgument(f"{name!r} begins like a name from OpenID Connect", "user")
+        raise InvalidArgument(f"{name!r} begins with the prefix of names from OpenID Connect", "user")
     if accounts.find_person(transaction, name) is not None:
         raise AlreadyExists(f"users/{name} exists already")
     if len(accounts.all_people(transaction)) >= MAX_PEOPLE:
-        raise FailedPrecondition(f"there are {MAX_PEOPLE} users, as many as a server keeps")
+        raise FailedPrecondition(f"there are {MAX_PEOPLE} users already, the maximum: remove some")
     given = {project: check_role(role, check_project(project)) for project, role in roles.items()}
     for project, role in given.items():
         check_grant(by, project, role)

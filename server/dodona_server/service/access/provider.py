@@ -225,5 +225,5 @@ async def _ask(method: str, url: str, **more: Any) -> tuple[int, dict[str, Any]]
         # Not its text, which may have the code in it.
         raise Unavailable(f"the provider of OpenID Connect does not answer: {type(error).__name__}") from None
     if not isinstance(answer, dict):
-        raise Unavailable("the provider of OpenID Connect answers with no object")
+        raise Unavailable("the provider of OpenID Connect did not answer with a JSON object")
     return response.status_code, answer

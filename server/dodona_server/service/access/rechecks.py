@@ -80,7 +80,7 @@ class Rechecks:
         try:
             said = await by_refresh_token(self._provider, refresh_token, subject)
         except (Unavailable, InvalidArgument) as error:
-            logger.warning("%s cannot be checked, and is asked about again: %s", session.owner, error)
+            logger.warning("%s cannot be checked; this is tried again: %s", session.owner, error)
             return
         name = session.owner.removeprefix("person:")
         if said is None or self._provider.name_of(said.claims) != name or not self._provider.roles_of(said.claims):

@@ -52,7 +52,7 @@ def create_token(
     if seconds is not None and not 0 < seconds <= MAX_SECONDS:
         raise InvalidArgument(f"{seconds} seconds; more than 0 and at most 100 years are allowed", "lifetime")
     if len(accounts.all_tokens(transaction)) >= MAX_TOKENS:
-        raise FailedPrecondition(f"there are {MAX_TOKENS} tokens, as many as a server keeps: revoke some")
+        raise FailedPrecondition(f"there are {MAX_TOKENS} tokens already, the maximum: revoke some")
     now, secret = time.time(), Secret.make()
     expire_time = None if seconds is None else now + seconds
     token = Token(secret.token_id, name, project, allowed, now, by.name, expire_time)
@@ -70,7 +70,7 @@ def check_grant(by: Principal, project: str, role: Role) -> None:
     if Role.OPERATOR in own or (Role.ADMIN in own and role is not Role.OPERATOR):
         return
     where = "in all projects" if project == ALL else f"in the project {project!r}"
-    raise PermissionDenied(f"{by.name} cannot make somebody {role} {where}")
+    raise PermissionDenied(f"{by.name} cannot assign the role {role} {where}")
 
 
 def list_tokens(transaction: Transaction, by: Principal) -> Sequence[Token]:
@@ -109,7 +109,7 @@ def rotate_token(
     token = _own(transaction, by, token_id)
     now = time.time()
     if _has_ended(token, now):
-        raise FailedPrecondition(f"the token {token_id} has ended: make a new one")
+        raise FailedPrecondition(f"the token {token_id} has ended: create a new one")
     if not 0 <= overlap_seconds <= MAX_SECONDS:
         raise InvalidArgument(f"{overlap_seconds} seconds; 0 to 100 years are allowed", "overlap")
     lifetime = None if token.expire_time is None else token.expire_time - token.create_time

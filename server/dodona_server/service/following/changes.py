@@ -72,7 +72,7 @@ class Changes:
 
     async def _follow(self, study_key: int, seen: str, projects: frozenset[str] | None = None) -> AsyncIterator[str]:
         if len(self._pages) >= MAX_PAGES:
-            raise Unavailable(f"{MAX_PAGES} pages follow their studies, as many as this server keeps: ask now and then")
+            raise Unavailable(f"{MAX_PAGES} pages follow their studies already, the maximum: reload from time to time")
         page = _OpenPage(study_key, seen, projects)
         self._pages.add(page)
         self._watcher.join(page)

@@ -65,8 +65,8 @@ class Feed:
         """
         if len(self._followers) >= self._max_followers:
             raise Unavailable(
-                f"{self._max_followers} streams of events are open, as many as this server keeps: close some, or ask "
-                "for pages of events now and then"
+                f"{self._max_followers} streams of events are open already, the maximum: close some, or ask "
+                "for pages of events from time to time"
             )
         # Count the stream before the first await.
         stream = _Stream(after)

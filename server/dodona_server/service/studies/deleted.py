@@ -1,4 +1,4 @@
-"""List, bring back and purge deleted studies."""
+"""List, restore and purge deleted studies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dodona_server.storage.studies import deleted_studies, studies
 
 
 class DeletedStudyService:
-    """Lists, brings back and purges deleted studies.
+    """Lists, restores and purges deleted studies.
 
     Args:
         store: where they are kept.
@@ -26,7 +26,7 @@ class DeletedStudyService:
         self._clock = clock
 
     async def of_location(self, parent: Location) -> list[DeletedStudy]:
-        """Return the studies of a location that can be brought back, the last deleted first."""
+        """Return the studies of a location that can be restored, the last deleted first."""
         return await self._store.read(lambda transaction: deleted_studies.of_location(transaction, parent))
 
     async def of_projects(self, projects: Collection[str] | None) -> list[DeletedStudy]:
@@ -67,7 +67,7 @@ class DeletedStudyService:
         def again(transaction: Transaction) -> Study:
             study = studies.find_key(transaction, _key(deleted_id))
             if study is None:
-                raise NotFound(f"{parent}/deletedStudies/{deleted_id} was brought back and deleted again")
+                raise NotFound(f"{parent}/deletedStudies/{deleted_id} was restored and deleted again")
             return study
 
         once = IdempotentCall(request_id, f"undelete {parent}/deletedStudies/{deleted_id}", parent, self._clock())
@@ -90,7 +90,7 @@ class DeletedStudyService:
 def _find(transaction: Transaction, parent: Location, deleted_id: str) -> DeletedStudy:
     deleted = deleted_studies.find(transaction, parent, _key(deleted_id))
     if deleted is None:
-        raise NotFound(f"{parent}/deletedStudies/{deleted_id} does not exist; it may be purged, or brought back")
+        raise NotFound(f"{parent}/deletedStudies/{deleted_id} does not exist; it may have been purged or restored")
     return deleted
 
 

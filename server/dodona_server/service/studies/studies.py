@@ -37,7 +37,7 @@ from dodona_server.storage.engine.store import Store, Transaction, after_commit
 from dodona_server.storage.studies import deleted_studies, studies
 from dodona_server.storage.studies.studies import NO_METADATA
 
-# By default a deleted study can be brought back for a week.
+# By default a deleted study can be restored for a week.
 KEPT_SECONDS = 7 * 24 * 3600.0
 # What precedes the id in a reference to a created study.
 STUDIES = "studies/"
@@ -50,7 +50,7 @@ class StudyService(Changing):
         store: where they are kept.
         clock: the time, in seconds since the epoch.
         schedule: computes the first suggestion of a new study.
-        kept_seconds: how long a deleted study can be brought back.
+        kept_seconds: how long a deleted study can be restored.
         strict: whether creating a study that exists with an equal spec is an error, as in Vertex.
         quotas: of projects.
     """
@@ -281,7 +281,7 @@ class StudyService(Changing):
         return await self._run(name, str(verb), request_id, use_case)
 
     async def delete(self, name: StudyName, request_id: str | None = None) -> None:
-        """Delete the study with its trials. Callers no longer see it at once; for a time it can be brought back.
+        """Delete the study with its trials. Callers no longer see it at once; for a time it can be restored.
 
         Raises:
             NotFound: there is none.

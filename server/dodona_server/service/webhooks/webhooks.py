@@ -72,7 +72,7 @@ class WebhookService:
 
         def use_case(transaction: Transaction) -> Webhook:
             if len(webhooks.of_project(transaction, project)) >= MAX_WEBHOOKS:
-                raise InvalidArgument(f"{project} has {MAX_WEBHOOKS} webhooks, all that are allowed")
+                raise InvalidArgument(f"{project} has {MAX_WEBHOOKS} webhooks already, the maximum")
             webhooks.insert(transaction, webhook)
             return webhook
 

@@ -62,7 +62,7 @@ class Blobs:
             files, self._root = fsspec.core.url_to_fs(place)
         except (ImportError, ValueError) as error:
             # Not the URL itself: it may contain a password.
-            raise StoreUnusable(f"the place for artifacts cannot be used: {error}") from error
+            raise StoreUnusable(f"the artifact store cannot be used: {error}") from error
         self._files: Any = files
         self._local = isinstance(files, fsspec.implementations.local.LocalFileSystem)
         self._min_free_bytes = min_free_bytes

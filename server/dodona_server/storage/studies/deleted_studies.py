@@ -1,4 +1,4 @@
-"""Studies that were deleted and can be brought back.
+"""Studies that were deleted and can be restored.
 
 Their rows stay as they are under the project `HELD`, which no name can have, so that no query finds them by name. What
 they were called is in a table of its own.
@@ -72,7 +72,7 @@ _LEND_AGAIN = Statement(
 
 
 def hold(transaction: Transaction, study: Study, now: float, purge_time: float) -> None:
-    """Hide the study and free its name, until it is brought back or `purge_time` has come."""
+    """Hide the study and free its name, until it is restored or `purge_time` has come."""
     values = {
         "study_key": study.key,
         "project": study.name.parent.project,
@@ -89,7 +89,7 @@ def hold(transaction: Transaction, study: Study, now: float, purge_time: float) 
 
 
 def of_location(transaction: Transaction, parent: Location) -> list[DeletedStudy]:
-    """Return the studies of a location that can be brought back, the last deleted first, up to `MAX_LISTED`."""
+    """Return the studies of a location that can be restored, the last deleted first, up to `MAX_LISTED`."""
     rows = _OF_LOCATION.rows(transaction, {"project": parent.project, "location": parent.location})
     return [_deleted_study(row) for row in rows]
 
@@ -134,7 +134,7 @@ def overdue(transaction: Transaction, now: float, limit: int) -> list[int]:
 
 
 def count(transaction: Transaction) -> int:
-    """Return how many deleted studies can be brought back."""
+    """Return how many deleted studies can be restored."""
     counted: int = _COUNT.value(transaction)
     return counted
 

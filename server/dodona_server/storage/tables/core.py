@@ -58,7 +58,7 @@ studies = sa.Table(
 
 # The project of deleted studies that are not cleared yet. No project can have this name.
 REMOVED = ""
-# The project of deleted studies that can be brought back; `deleted_studies` has their names.
+# The project of deleted studies that can be restored; `deleted_studies` has their names.
 HELD = ":"
 shown = sa.and_(studies.c.project != REMOVED, studies.c.project != HELD)
 timed = studies.c.check_time.is_not(None)
@@ -73,7 +73,7 @@ deleted_studies = sa.Table(
     sa.Column("study_id", sa.String, nullable=False),
     sa.Column("display_name", sa.String, nullable=False),
     sa.Column("delete_time", sa.Double, nullable=False),
-    # From when on the study cannot be brought back.
+    # From when on the study cannot be restored.
     sa.Column("purge_time", sa.Double, nullable=False),
     sqlite_with_rowid=False,
 )

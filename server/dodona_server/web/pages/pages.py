@@ -57,7 +57,7 @@ async def all_studies(request: Request, dashboard: Dashboard, quotas: ProjectQuo
 
 
 async def deleted(request: Request, deleted: Deleted) -> Response:
-    """Return the page of the studies that can be brought back."""
+    """Return the page of the studies that can be restored."""
     principal: Principal = request.state.principal
     found = await deleted.of_projects(principal.projects_of("deleted"))
     return await page(request, "deleted.html", live=False, deleted=found, now=time.time())
