@@ -122,7 +122,7 @@ def test_a_provider_that_fails_ends_no_session_until_its_time_is_over(
 ) -> None:
     sign_in(client)
     provider.broken = broken
-    eventually(lambda: "cannot be checked, and is asked about again" in caplog.text)
+    eventually(lambda: "cannot be checked; this is tried again" in caplog.text)
     assert status(client) == 200
     provider.broken = None
     monkeypatch.setattr(sessions, "UNCHECKED_SECONDS", 0.5)

@@ -148,7 +148,7 @@ class TestErrors:
         ("path", "text", "message"),
         [
             ("oracle.json", "{", r"oracle\.json cannot be read"),
-            ("oracle.json", "[]", "it holds no object"),
+            ("oracle.json", "[]", "it has no JSON object"),
             ("oracle.json", "{}", "it has no 'hyperparameters'"),
             ("trial_1/trial.json", '{"trial_id": "1"}', r"trial\.json is not a trial of KerasTuner"),
         ],

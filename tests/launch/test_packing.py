@@ -119,7 +119,7 @@ def test_the_memory_is_read_by_number_and_by_uuid(path: str, monkeypatch: pytest
     monkeypatch.setenv("PATH", path)
     monkeypatch.setenv("MEMORY", ONE_GPU + "1, GPU-9a, 5, 8000\n")
     assert memory_of(["GPU-9a", "0"]) == [Memory(5, 8000), Memory(900, 16_000)]
-    with pytest.raises(TooFewGpus, match="how much memory the GPUs 2 have"):
+    with pytest.raises(TooFewGpus, match="does not report the memory of the GPUs 2"):
         memory_of(["2"])
     monkeypatch.setenv("MEMORY", "0, GPU-8f, [N/A], [N/A]\n")
     with pytest.raises(TooFewGpus, match="N/A"):

@@ -36,7 +36,7 @@ def old(tmp_path):
     engine = plain_engine(url)
     load(engine, "0004")
     engine.dispose()
-    with pytest.raises(StoreUnusable, match="there are artifacts: set DODONA_ARTIFACTS"):
+    with pytest.raises(StoreUnusable, match="the database has artifacts: set DODONA_ARTIFACTS"):
         back_up(Place(url, None), tmp_path / "old.zip")
     # The content of its artifacts is lost.
     back_up(Place(url, str(tmp_path / "nothing")), tmp_path / "old.zip")
