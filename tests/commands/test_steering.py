@@ -153,7 +153,7 @@ def test_a_worker_is_stopped_and_let_go_on(cli: Cli, study: dodona.Study) -> Non
     (listed,) = json.loads(done(cli("workers", "list", "digits", "--json")))
     assert listed["agent"].startswith("dodona/")
     unknown = cli("workers", "stop", "nobody")
-    assert (unknown.exit_code, "no study knows a worker 'nobody'" in unknown.stderr) == (1, True)
+    assert (unknown.exit_code, "no study has a worker 'nobody'" in unknown.stderr) == (1, True)
 
 
 def test_a_worker_that_is_stopped_at_once_loses_its_trial(cli: Cli, study: dodona.Study) -> None:

@@ -144,7 +144,7 @@ def test_names_of_studies(tune: Tune, client: Client, tmp_path: Path, caplog: py
         unnamed = [tune(tuner=BlackBox, study_id=None) for _ in range(2)]
     names = [tuner.oracle.study_id for tuner in unnamed]
     assert names[0] != names[1]
-    assert f"it is called '{names[0]}'" in caplog.text
+    assert f"the study is called '{names[0]}'" in caplog.text
     assert [study.display_name for study in client.studies()] == ["project", "a name / with more", *names]
 
 

@@ -181,8 +181,8 @@ class OwnOracle(keras_tuner.Oracle):
     [
         (OwnOracle("loss"), {}, "of type OwnOracle; it must be a CloudOracle"),
         (5, {}, "of type int"),
-        ("tpe", {"algorithm": "cma_es"}, "oracle is 'tpe', and so are algorithm"),
-        (oracles.RandomSearchOracle("loss"), {"max_trials": 3}, "and so are max_trials"),
+        ("tpe", {"algorithm": "cma_es"}, "oracle is 'tpe', which sets algorithm already"),
+        (oracles.RandomSearchOracle("loss"), {"max_trials": 3}, "which sets max_trials already"),
         (None, {"tuner_id": "w", "trials_per_process": 0}, "trials_per_process is 0"),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_cloud_oracle_that_is_given(
     assert (tuner.tuner_id, tuner.project_name) == ("w", "s")
     tuner.search(verbose=0)
     assert [record.worker for record in study().trials()] == ["w", "w"]
-    with pytest.raises(ValueError, match="a CloudOracle is given, and so are max_trials, url"):
+    with pytest.raises(ValueError, match="a CloudOracle is given, which sets max_trials, url already"):
         square(Tuner)(oracle, max_trials=3, url=server_url)
     again = CloudOracle(max_trials=2, study_id="s", url=server_url)
     square(Tuner)(again, directory=tmp_path, overwrite=True)

@@ -81,7 +81,7 @@ def oracle_of(
 
 def _refuse_duplicates(names: Any, given: str) -> None:
     if names:
-        raise ValueError(f"{given} and {', '.join(sorted(names))} set the same options of the oracle; pass them once")
+        raise ValueError(f"{given}, which sets {', '.join(sorted(names))} already; pass them once")
 
 
 def _settings_of(oracle: Any) -> dict[str, Any]:
