@@ -94,7 +94,7 @@ class AshaStoppingSpec(WireModel):
     min_resource: Double = own("the step of the first rung, or its seconds; 1 if it is left out", 1.0)
     max_resource: Double | None = own("all rungs are below this step, or these seconds")
     reduction_factor: Double = own(
-        "one in this many trials goes on at a rung, and each rung is this many times the one before; "
+        "one in this many trials continues at a rung, and each rung is this many times the one before; "
         "3 if it is left out",
         3.0,
     )
@@ -104,7 +104,7 @@ class AshaStoppingSpec(WireModel):
 class NoProgressStoppingSpec(WireModel):
     """Early stopping of a trial that does not improve any more."""
 
-    patience: Double = own("the steps, or the seconds, that a trial may go on without improvement; at least 1", 0.0)
+    patience: Double = own("the steps, or the seconds, that a trial may continue without improvement; at least 1", 0.0)
     least_improvement: Double = own("smaller improvements of the objective do not count", 0.0)
     use_elapsed_duration: Flag = own("whether the patience is in seconds instead of steps", False)
 

@@ -24,8 +24,8 @@ class StopOrder(enum.StrEnum):
 class WorkerState(enum.StrEnum):
     """State of a worker.
 
-    RUNNING workers run trials, WAITING ones asked for one lately. STOPPING ones were asked to stop and run trials still
-    or do not know it yet, STOPPED ones know it. GONE ones have not asked for a minute.
+    RUNNING workers run trials, WAITING ones asked for one recently. STOPPING ones were asked to stop and still run
+    trials or do not know it yet, STOPPED ones know it. GONE ones have not asked for a minute.
     """
 
     RUNNING = "RUNNING"

@@ -49,8 +49,8 @@ class StoppingRule:
         update_stopped_trials: whether the predictions of all stopped trials are renewed by the latest model.
         min_resource: the position of the first rung. This and the next two are of ASHA only.
         max_resource: all rungs are below this position; None for no limit.
-        reduction_factor: one in this many trials goes on at a rung; each rung is this many times the one before.
-        patience: how many positions a trial may go on without improvement; of NO_PROGRESS, as the next one.
+        reduction_factor: one in this many trials continues at a rung; each rung is this many times the one before.
+        patience: how many positions a trial may continue without improvement; of NO_PROGRESS, as the next one.
         least_improvement: smaller improvements of the objective do not count.
     """
 

@@ -1,4 +1,4 @@
-"""State of the server, for people who look after it."""
+"""State of the server, for people who operate it."""
 
 from __future__ import annotations
 
