@@ -13,7 +13,7 @@
     │   ├── ResourceExhausted     too much or too many: ask for less, or later
     │   └── ServerError           the server failed; its log says why
     ├── StudyCompleted            the study has no trial left to hand out: the work is done
-    │   └── WorkerStopped         somebody asked this worker to stop: others go on
+    │   └── WorkerStopped         somebody asked this worker to stop: others continue
     └── NothingReported           a trial ended without a result: report one, or call `fail`
 
 A mistake that shows before the call (an invalid space, a value out of its range) is a ValueError.
@@ -151,7 +151,7 @@ class WorkerStopped(StudyCompleted):
         return type(self), (self.study, self.worker)
 
     def __str__(self) -> str:
-        again = f"`dodona workers resume {self.worker}` lets it go on"
+        again = f"`dodona workers resume {self.worker}` resumes it"
         return f"the worker {self.worker!r} was asked to stop and gets no more trials of {self.study!r}; {again}"
 
 

@@ -140,7 +140,7 @@ def test_a_served_database_is_backed_up_and_its_search_goes_on(url, other_url, s
         archive = first.folder / "b.zip"
         assert said.startswith(f"b.zip: {archive.stat().st_size} bytes, with ")
         assert archive.stat().st_mode & 0o077 == 0
-        assert "is lost" not in said
+        assert "is missing" not in said
         refused = db(first.folder, "backup", "b.zip", "--database-url", url, "--artifacts", "files", code=2)
         assert "b.zip exists already" in refused
         first.kill()

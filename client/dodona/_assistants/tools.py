@@ -269,7 +269,7 @@ class Tools:
 
     @offered("pause_study", "list_trials", changes=True)
     def pause_study(self, study: str, reason: str) -> Answer:
-        """Pause a study: it hands out no trials until resume_study; those that run go on.
+        """Pause a study: it hands out no trials until resume_study; those that run continue.
 
         Args:
             study: its id or its name.
@@ -301,7 +301,7 @@ class Tools:
         price_per_hour: float | None = None,
         improvement_unlikely: float | None = None,
     ) -> Answer:
-        """Change limits of a study; those that are not named stay. A study that only its budget ended goes on.
+        """Change limits of a study; those that are not named stay. A study that only its budget ended continues.
 
         Args:
             study: its id or its name.

@@ -105,7 +105,7 @@ class Steering(Addressed):
     ) -> None:
         """Change limits of the study; None removes one, and those that are not named stay.
 
-        A completed study goes on if only its old budget was used up.
+        A completed study continues if only its old budget was used up.
 
         Args:
             max_trials: how many trials it may have.

@@ -121,7 +121,7 @@ class Trial:
             checkpoint: the place, such as a file, from which another worker can resume the trial; None to keep the last
                 one.
             execution: which training of the trial it belongs to, from 0 on, such as a fold of a cross-validation.
-                Stopping rules judge the first one. Steps go on from one execution to the next.
+                Stopping rules judge the first one. Steps continue from one execution to the next.
 
         Raises:
             ValueError: a single number for a study with several metrics, a value that is not a number, a step that is

@@ -176,7 +176,7 @@ def _kubernetes(job: Job, image: str | None, token_secret: str | None) -> Kubern
 
 
 def _submit(order: _Order, launcher: SlurmLauncher | KubernetesLauncher) -> int:
-    """Submit workers that go on without this process, and follow their study if its name is known."""
+    """Submit workers that continue without this process, and follow their study if its name is known."""
     if order.dry_run:
         typer.echo(launcher.dry_run(order.first).rstrip("\n"))
         return 0

@@ -10,7 +10,7 @@ from dodona import Client, NotFound, Study, WorkerRecord
 from dodona.commands._calls import REFUSED, AsJson, Project, Token, Url, connected, give_up
 from dodona.commands._print import age, number, print_records, print_table, span
 
-workers = typer.Typer(help="List workers, stop them and let them go on.", no_args_is_help=True, rich_markup_mode=None)
+workers = typer.Typer(help="List workers, stop and resume them.", no_args_is_help=True, rich_markup_mode=None)
 
 HEADS = (
     "worker",
@@ -31,7 +31,7 @@ OfStudy = Annotated[str | None, typer.Option("--study", help="Only for this stud
 
 @workers.callback()
 def root() -> None:
-    """List workers, stop them and let them go on."""
+    """List workers, stop and resume them."""
 
 
 @workers.command("list", epilog="Example: dodona workers list digits")

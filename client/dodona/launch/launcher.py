@@ -53,7 +53,7 @@ class Launcher(Protocol):
     Attributes:
         poll_seconds: how often `alive` may be called.
         last_first: whether it can stop only the workers that it started last.
-        outlives: whether its workers go on when this process ends.
+        outlives: whether its workers continue when this process ends.
     """
 
     poll_seconds: ClassVar[float]

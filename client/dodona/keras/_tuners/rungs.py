@@ -56,7 +56,7 @@ class SuccessiveHalving(_RungTuner):
         hypermodel: see `CloudTuner`.
         objective: see `CloudTuner`.
         max_epochs: the epochs of the last rung; None for 100.
-        factor: one in this many trials goes on to the next rung; None for 5.
+        factor: one in this many trials continues to the next rung; None for 5.
         max_trials: how many trials the study may have, where a trial that continues counts again; None for 100 on the
             first rung.
         min_epochs: the epochs of the first rung; None for 1.
@@ -84,7 +84,7 @@ class ASHA(_RungTuner):
         hypermodel: see `CloudTuner`.
         objective: see `CloudTuner`.
         max_epochs: the epochs of the last rung; None for 100.
-        factor: one in this many trials goes on, and each rung has this many times the epochs; None for 3.
+        factor: one in this many trials continues, and each rung has this many times the epochs; None for 3.
         max_trials: how many trials the study may have, where a trial that continues counts again; None for no limit.
         min_epochs: the epochs of the first rung; None for 1.
         fidelity: see `SuccessiveHalving`.
@@ -97,7 +97,7 @@ class ASHA(_RungTuner):
 
 
 class FreezeThaw(_RungTuner):
-    """Trials pause, and those go on whose curves say that they may end as the best; the rest never do.
+    """Trials pause, and those whose curves say that they may end as the best continue; the rest never do.
 
     A trial that continues another one begins with its best weights and its optimizer's state, on any worker.
 

@@ -1,4 +1,4 @@
-"""Early stopping: a report adds to the trial's curve, and the study's rule decides whether the trial goes on."""
+"""Early stopping: a report adds to the trial's curve, and the study's rule decides whether the trial continues."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _add(
     value: float,
     models: CurveModels,
 ) -> Decision:
-    """Add a value to the trial's curve, and return why the trial should stop; None if it goes on."""
+    """Add a value to the trial's curve, and return the reason to stop the trial; None if it continues."""
     rule = spec.stopping_rule
     if rule is None or not 0 < position < math.inf:
         return None
