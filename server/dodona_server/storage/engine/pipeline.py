@@ -66,6 +66,8 @@ class Pipeline:
         # How to read the columns of a statement's answer, by its text. This is fixed while the statement is prepared.
         self._columns: dict[str, list[tuple[int, Callable[[bytes], Any]]]] = {}
         self._unsent = False
+        # Whether BEGIN was sent. Without it, everything up to the next synchronization is one transaction.
+        self._begun = False
         # For each answer that is still to come: the text that it prepares, or what else it answers.
         self._awaited: deque[str | Ahead | object] = deque()
         self.is_open = False
@@ -80,16 +82,16 @@ class Pipeline:
         """
         self.is_open = True
         try:
-            self.send("BEGIN", (), answers=False)
             yield
-            self.send("COMMIT", (), answers=False)
-            self.pause()
+            if self._begun:
+                self.send("COMMIT", (), answers=False)
+            self._finish()
         except BaseException:
             if self._pg.status == pq.ConnStatus.OK:
                 self._undo()
             raise
         finally:
-            self.is_open = False
+            self.is_open = self._begun = False
 
     def pause(self) -> None:
         """Wait until all sent statements are done, so that others can use the connection before the next one.
@@ -97,6 +99,17 @@ class Pipeline:
         Raises:
             psycopg.Error: a statement failed.
         """
+        if not self._begun:
+            self._begin()
+        self._finish()
+
+    def _begin(self) -> None:
+        """Let the transaction, with what was already sent in it, last until COMMIT or ROLLBACK."""
+        self.send("BEGIN", (), answers=False)
+        self._begun = True
+
+    def _finish(self) -> None:
+        """Synchronize, which commits unless BEGIN was sent, and leave libpq's pipeline."""
         if self._pg.pipeline_status == pq.PipelineStatus.OFF:
             return
         self._sync()
@@ -180,14 +193,18 @@ class Pipeline:
             raise
 
     def _roll_back(self) -> None:
-        if self._pg.pipeline_status != pq.PipelineStatus.OFF:
-            self._sync()
-            self._flush()
+        if not self._begun:
+            self._begin()
+        # Skipped if a statement has failed, like all that follows it up to the synchronization.
+        self.send("ROLLBACK", (), answers=False)
+        self._sync()
+        self._flush()
         while self._awaited:
             # The failure is already known.
             self._take()
-        self.send("ROLLBACK", (), answers=False)
-        self.pause()
+        if self._pg.transaction_status == pq.TransactionStatus.INERROR:
+            self.send("ROLLBACK", (), answers=False)
+        self._finish()
 
     def _answers(self) -> pq.abc.PGresult | None:
         """Receive all outstanding answers, and return the last one to a statement.
@@ -210,8 +227,11 @@ class Pipeline:
         if answer is None:
             raise psycopg.OperationalError("PostgreSQL gave no answer")
         if awaited is _SYNC:
-            return None
-        if isinstance(awaited, str) and answer.status in _FAILED:
+            if answer.status not in _FAILED:
+                return None
+            # The commit has failed. The end of the synchronization follows.
+            self._awaited.appendleft(_SYNC)
+        elif isinstance(awaited, str) and answer.status in _FAILED:
             del self._prepared[awaited]
         elif isinstance(awaited, Ahead):
             awaited.answer = answer
