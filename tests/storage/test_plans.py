@@ -23,6 +23,7 @@ from dodona_server.domain.studies.study_list import StudyFilter
 from dodona_server.domain.trials.curve import CurvePoint, first_point
 from dodona_server.domain.trials.listing import Among, Listing, Order
 from dodona_server.domain.trials.trial import Lease, Measurement, RankingPosition, Trial, TrialState
+from dodona_server.domain.worker import StopOrder
 from dodona_server.storage import events, operations, requests, workers
 from dodona_server.storage.artifacts import artifacts
 from dodona_server.storage.engine import statement
@@ -106,7 +107,7 @@ USES: dict[str, Use] = {
     "reclaim": lambda t, s: leases.reclaim(t, s.key, dataclasses.replace(RUN, number=QUEUED)),
     "checkpoint": lambda t, s: trials.set_checkpoint(t, s.key, dataclasses.replace(RUN, checkpoint="there")),
     "stop": lambda t, s: trials.set_stopping(t, s.key, dataclasses.replace(RUN, state=TrialState.STOPPING)),
-    "worker seen": lambda t, s: workers.seen(t, s.key, "worker-1", "", 1.0, THEN),
+    "worker seen": lambda t, s: workers.seen(t, s.key, "worker-1", "", 1.0, StopOrder.NOW, THEN),
     "compute": lambda t, s: workers.compute_seconds(t, s, THEN),
     "worker counted": lambda t, s: workers.count(t, s.key, "worker-1", TrialState.SUCCEEDED, 1.0),
     "workers": lambda t, s: workers.listed(t, None, s, 0.0, 0, 20),

@@ -15,8 +15,9 @@ from dodona_server.domain.names import Location, StudyName, TrialName
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.studies.study import Goal, Metric, Study, StudySpec, StudyState
 from dodona_server.domain.trials.trial import Measurement, RankingPosition, Trial, TrialState
+from dodona_server.domain.worker import StopOrder
 from dodona_server.service.trials.queries import TrialQueries
-from dodona_server.storage import operations, requests
+from dodona_server.storage import operations, requests, workers
 from dodona_server.storage.engine.store import Store, Transaction
 from dodona_server.storage.operations import SuggestOperation
 from dodona_server.storage.schema.opening import open_store
@@ -224,6 +225,29 @@ class TestMeasurements:
             run(store, lambda t, m=measurement: measurements.measure(t, study.key, 1, 1, m))
         values = [one.metrics["loss"] for one in read(store, lambda t: measurements.measured(t, study.key, active(1)))]
         assert values == [0.3, 0.1, 0.4]
+
+
+class TestWorkers:
+    def test_a_worker_knows_that_it_is_asked_to_stop_once_it_was_told(self, store):
+        study = add_study(store)
+
+        def stop():
+            return run(store, lambda t: available.find(t, study.name, "w")).stop
+
+        def told_after_hearing(stop):
+            run(store, lambda t: workers.seen(t, study.key, "w", "", 0.0, stop, 1.0))
+            return run(store, lambda t: workers.find(t, study, "w")).told
+
+        assert stop() is StopOrder.NONE
+        assert not told_after_hearing(StopOrder.NONE)
+        run(store, lambda t: workers.order(t, study.key, "w", StopOrder.NOW))
+        assert stop() is StopOrder.NOW
+        # The order came after the worker's call was looked at, or has changed since.
+        assert not told_after_hearing(StopOrder.NONE)
+        assert not told_after_hearing(StopOrder.AFTER_TRIAL)
+        assert told_after_hearing(StopOrder.NOW)
+        run(store, lambda t: workers.order(t, study.key, "w", StopOrder.NONE))
+        assert not told_after_hearing(StopOrder.NONE)
 
 
 class TestRequests:

@@ -30,10 +30,10 @@ def _seen(dialect: str) -> Statement:
             "seen_time": insert.excluded.seen_time,
             "agent": insert.excluded.agent,
             "gpus": insert.excluded.gpus,
-            "told": workers.c.stop != "",
+            "told": sa.and_(workers.c.stop != "", workers.c.stop == bindparam("told_stop")),
         },
     )
-    return Statement(known.returning(workers.c.stop))
+    return Statement(known)
 
 
 _COUNT = Statement(
@@ -105,11 +105,13 @@ _COMPUTE_RUNNING = Statement(
 )
 
 
-def seen(transaction: Transaction, study_key: int, client_id: str, agent: str, gpus: float, now: float) -> StopOrder:
-    """Record that a worker asks for trials; return whether it has to stop, and record that it knows."""
+def seen(
+    transaction: Transaction, study_key: int, client_id: str, agent: str, gpus: float, told: StopOrder, now: float
+) -> None:
+    """Record that a worker asks for trials, and that it knows whether it has to stop if this is still `told`."""
     values: dict[str, Any] = {"study_key": study_key, "client_id": client_id, "first_time": now, "seen_time": now}
-    values |= {"agent": agent, "gpus": gpus}
-    return StopOrder(_seen(transaction.dialect.name).value(transaction, values))
+    values |= {"agent": agent, "gpus": gpus, "told_stop": told.value}
+    _seen(transaction.dialect.name).run(transaction, values)
 
 
 def count(transaction: Transaction, study_key: int, client_id: str, state: TrialState, seconds: float) -> None:

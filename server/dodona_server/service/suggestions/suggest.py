@@ -210,12 +210,12 @@ class SuggestionService:
         if made and isinstance(operation := operation_of(transaction, study, made), SuggestOperation):
             return operation
         now = self._clock()
-        stop = workers.seen(transaction, study.key, request.client_id, request.agent, request.gpus, now)
+        workers.seen(transaction, study.key, request.client_id, request.agent, request.gpus, there.stop, now)
         study = complete_if_over(transaction, study, now)
         if this_round.failure and this_round.failure_is_new:
             study = _count_failure(transaction, study, this_round.failure, now)
         assigned = followed(transaction, study, request) if request.follows else list(this_round.before)
-        stopped = stop is not StopOrder.NONE and not assigned
+        stopped = there.stop is not StopOrder.NONE and not assigned
         if stopped:
             # Any client ends when there is nothing left to suggest.
             study = study.in_state(StudyState.COMPLETED)
