@@ -77,6 +77,33 @@ def test_other_things_are_done_meanwhile():
     writer.close()
 
 
+def test_a_caller_that_was_answered_and_calls_again_shares_a_commit_with_those_that_wait():
+    begun, go_on, batches = threading.Event(), threading.Event(), []
+
+    def commit(batch: list[Job]) -> None:
+        batches.append(len(batch))
+        begun.set()
+        assert go_on.wait(patience(30))
+
+    writer = Writer(2, commit)
+
+    async def call(times: int) -> None:
+        for _ in range(times):
+            await writer.run(lambda _: None, "a")
+
+    async def use() -> None:
+        first = asyncio.create_task(call(2))
+        await asyncio.to_thread(begun.wait, patience(30))
+        waiting = asyncio.create_task(call(1))
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(first, waiting)
+
+    asyncio.run(use())
+    writer.close()
+    assert batches == [1, 2]
+
+
 def test_closing_finishes_what_waits_and_takes_nothing_more():
     begun, go_on, done = threading.Event(), threading.Event(), []
 

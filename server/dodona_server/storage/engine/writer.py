@@ -65,8 +65,8 @@ class Writer:
         self._lock = threading.Lock()
         self._waiting: dict[Hashable, deque[Job]] = {}
         self._all_done = threading.Condition(self._lock)
-        # The subjects of jobs that have come in this turn of the event loop: those that come in the same turn share a
-        # commit, although nothing waits for them.
+        # The subjects whose next batch begins when the event loop says so: those that come in the same turn share a
+        # commit, and so do the waiting ones with the next calls of those that have just been answered.
         self._gathering: deque[Hashable] = deque()
         # The subjects of waiting jobs on which no thread is working.
         self._ready: deque[Hashable] = deque()
@@ -97,7 +97,7 @@ class Writer:
         return result
 
     def _start(self) -> None:
-        """Let threads work on what this turn of the event loop has gathered."""
+        """Let threads work on what the event loop has gathered."""
         with self._lock:
             while self._gathering:
                 self._ready.append(self._gathering.popleft())
@@ -139,25 +139,33 @@ class Writer:
             for job in batch:
                 metrics.WRITE_WAIT.observe(began - job.arrived)
             with self._lock:
-                if waiting:
-                    self._ready.append(about)
-                else:
+                if not waiting:
                     del self._waiting[about]
                     if self._closed:
                         self._all_done.notify_all()
+                elif self._closed:
+                    self._ready.append(about)
+                else:
+                    self._gathering.append(about)
             # Last, because the event loop then takes the interpreter.
-            _settle(batch)
+            self._settle(batch)
+
+    def _settle(self, batch: list[Job]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
+        for job in batch:
+            by_loop.setdefault(job.future.get_loop(), []).append(job)
+        for loop, jobs in by_loop.items():
+            loop.call_soon_threadsafe(self._answer, loop, jobs)
+
+    def _answer(self, loop: asyncio.AbstractEventLoop, jobs: list[Job]) -> None:
+        """Answer the callers, then let the next batch begin."""
+        _resolve(jobs)
+        if self._gathering:
+            # After the callers, who may be answered and call again meanwhile: a commit costs more than the delay.
+            loop.call_soon(self._start)
 
 
-def _settle(batch: list[Job]) -> None:
-    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = {}
-    for job in batch:
-        by_loop.setdefault(job.future.get_loop(), []).append(job)
-    for loop, jobs in by_loop.items():
-        loop.call_soon_threadsafe(_answer, jobs)
-
-
-def _answer(jobs: list[Job]) -> None:
+def _resolve(jobs: list[Job]) -> None:
     for job in jobs:
         if job.error is None:
             for call in job.after_commit:
