@@ -69,13 +69,12 @@ def application(parts: Composition, options: Options) -> Application:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    docs.install(app)
     for name, part in vars(parts).items():
         setattr(app.state, name, part)
     app.state.sign_ins = signing_in.PasswordChecks()
     app.state.shared_answers = SharedAnswers()
     # `include_router` would create every route a second time.
-    app.router.routes += ROUTES
+    app.router.routes += [*docs.ROUTES, *ROUTES]
     framework_errors.install(app)
     openapi.install(app)
     app.state.behind_guard = behind_guard(parts, options, app.framework)

@@ -6,9 +6,10 @@ import base64
 import hashlib
 import re
 
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi_swagger import patch_fastapi
+from starlette.routing import BaseRoute
 
 from dodona_server.api.calls.table import row
 
@@ -20,26 +21,30 @@ _POLICY = (
 )
 
 
-def install(app: FastAPI) -> None:
-    """Add the page to `app`."""
-    router = APIRouter()
+async def _page(request: Request) -> Response:
+    page = get_swagger_ui_html(
+        openapi_url=request.scope.get("root_path", "").rstrip("/") + str(request.app.openapi_url),
+        title=f"{request.app.title} - Swagger UI",
+        swagger_js_url=str(request.url_for("swagger_ui_bundle_js")),
+        swagger_css_url=str(request.url_for("swagger_ui_css")),
+        swagger_favicon_url=str(request.url_for("swagger_favicon_png")),
+        swagger_ui_parameters={"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True},
+    )
+    page.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(_digests(bytes(page.body))))
+    return page
 
-    @router.get(row("docs").path, include_in_schema=False)
-    async def docs(request: Request) -> Response:
-        page = get_swagger_ui_html(
-            openapi_url=request.scope.get("root_path", "").rstrip("/") + str(app.openapi_url),
-            title=f"{app.title} - Swagger UI",
-            swagger_js_url=str(request.url_for("swagger_ui_bundle_js")),
-            swagger_css_url=str(request.url_for("swagger_ui_css")),
-            swagger_favicon_url=str(request.url_for("swagger_favicon_png")),
-            swagger_ui_parameters={"tryItOutEnabled": True, "filter": True, "displayRequestDuration": True},
-        )
-        page.headers["Content-Security-Policy"] = _POLICY.format(scripts=" ".join(_digests(bytes(page.body))))
-        return page
 
+def _routes() -> list[BaseRoute]:
+    """Return the page's route and those of its files."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, swagger_ui_oauth2_redirect_url=None)
     # Before the package's own page, which has no policy; the package still serves its files.
-    app.router.routes += router.routes
+    app.get(row("docs").path, include_in_schema=False)(_page)
     patch_fastapi(app, redirect_from_root_to_docs=False)
+    return app.router.routes
+
+
+# One list for all applications: FastAPI's caches would keep the routes of each, and with them the application.
+ROUTES = _routes()
 
 
 def _digests(page: bytes) -> list[str]:
