@@ -41,6 +41,8 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
 LONGEST = ("launch", "examples", "cases", "processes", "chaos", "keras", "packaging")
 
 reaping.mark()
+# A quarter of the time to import everything and to collect the tests would go into garbage collections.
+gc.disable()
 # The packages there register algorithms.
 sys.path.append(str(Path(__file__).parent / "plugins"))
 
@@ -65,6 +67,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
         unit.forbid()
     items.sort(key=lambda item: LONGEST.index(folder) if (folder := item.path.parent.name) in LONGEST else len(LONGEST))
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)
