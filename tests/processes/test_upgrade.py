@@ -52,11 +52,13 @@ class Fleet:
         self.by_server: Counter[str] = Counter()
         self.failures: list[str] = []
         self.lock = threading.Lock()
+        # One for all calls: a new one reads all certificates, which takes longer than the call.
+        self.client = httpx.Client(timeout=patience(60))
 
     def call(self, url: str, path: str, body: dict) -> dict:
         deadline = time.monotonic() + patience(60)
         while True:
-            answer = httpx.post(f"{url}{LOCATION}/studies/s{path}", json=body, timeout=patience(60))
+            answer = self.client.post(f"{url}{LOCATION}/studies/s{path}", json=body)
             if answer.status_code == 200:
                 return answer.json()
             # What the client retries; anything else is a fault of the upgrade.
@@ -124,5 +126,6 @@ def test_two_releases_serve_one_study(older, tmp_path, postgres_url):
         assert httpx.get(f"{new.url}{LOCATION}/studies/s").status_code == 200
         assert "Traceback" not in old.log.read_text() + new.log.read_text()
     finally:
+        fleet.client.close()
         old.stop()
         new.stop()
