@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import shutil
 import threading
 from contextlib import contextmanager
 
@@ -58,31 +59,51 @@ def begun(request):
     return request.param
 
 
-@contextmanager
-def upgraded_store(revision, url):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def upgraded(request, begun, tmp_path_factory):
+    """A database of that revision after the upgrade, which tests copy: the upgrade takes longer."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('upgraded') / 'x.db'}"
+        _upgrade(begun, url)
+        yield url
+        return
+    with fresh_database(request.getfixturevalue("_postgres")) as url:
+        _upgrade(begun, url)
+        yield url
+
+
+def _upgrade(revision, url):
     engine = plain_engine(url)
     load(engine, revision)
     migrate.upgrade(engine)
     engine.dispose()
-    opened = open_store(url)
-    yield opened
-    opened.close()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def read_store(request, begun, tmp_path_factory):
-    """A store of that revision for all tests that only read."""
-    if request.param == "sqlite":
-        with upgraded_store(begun, f"sqlite:///{tmp_path_factory.mktemp('read') / 'x.db'}") as opened:
-            yield opened
+@contextmanager
+def copy_of(url, request, folder):
+    """A store on a copy of that database."""
+    original = sa.make_url(url)
+    if original.get_backend_name() == "sqlite":
+        opened = open_store(f"sqlite:///{shutil.copy(original.database, folder)}")
+        yield opened
+        opened.close()
         return
-    with fresh_database(request.getfixturevalue("_postgres")) as url, upgraded_store(begun, url) as opened:
+    with fresh_database(request.getfixturevalue("_postgres"), template=original.database) as copy:
+        opened = open_store(copy)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def read_store(upgraded, request, tmp_path_factory):
+    """A store of that revision for all tests that only read."""
+    with copy_of(upgraded, request, tmp_path_factory.mktemp("read")) as opened:
         yield opened
 
 
 @pytest.fixture
-def store(begun, empty_url):
-    with upgraded_store(begun, empty_url) as opened:
+def store(upgraded, request, tmp_path):
+    with copy_of(upgraded, request, tmp_path) as opened:
         yield opened
 
 
