@@ -21,7 +21,8 @@ _POLICY = (
 )
 
 
-async def _page(request: Request) -> Response:
+async def docs(request: Request) -> Response:
+    """Return the page."""
     page = get_swagger_ui_html(
         openapi_url=request.scope.get("root_path", "").rstrip("/") + str(request.app.openapi_url),
         title=f"{request.app.title} - Swagger UI",
@@ -38,7 +39,7 @@ def _routes() -> list[BaseRoute]:
     """Return the page's route and those of its files."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, swagger_ui_oauth2_redirect_url=None)
     # Before the package's own page, which has no policy; the package still serves its files.
-    app.get(row("docs").path, include_in_schema=False)(_page)
+    app.get(row("docs").path, include_in_schema=False)(docs)
     patch_fastapi(app, redirect_from_root_to_docs=False)
     return app.router.routes
 
