@@ -33,12 +33,12 @@ help: ## list the targets
 demo: $(INSTALLED)-demo ## watch two workers tune a Keras model on real data
 	$(BIN)/python examples/demo.py
 
-# Three processes for two cores: many tests wait for a lease or a pause to end.
+# More processes than two cores: many tests wait for a lease or a pause to end.
 check: lint ## lint, and run the tests that need no Keras and no second process: under two minutes
 	$(BIN)/python -m pytest --unit --numprocesses 3 --dist worksteal $(UNIT) $(ARGS)
 
 test: $(INSTALLED)-dev chromium ## run all tests
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: $(INSTALLED)-dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
 	$(BIN)/python -m tests.chaos $(RUNS) $(SEED)
