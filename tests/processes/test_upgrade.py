@@ -23,6 +23,8 @@ from tests.support.processes import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 150
+# Kept until workers run on both servers.
+LAST_TRIALS = 60
 
 
 def git(*arguments: str) -> bytes:
@@ -52,6 +54,7 @@ class Fleet:
         self.by_server: Counter[str] = Counter()
         self.failures: list[str] = []
         self.lock = threading.Lock()
+        self.both_serve = threading.Event()
         # One for all calls: a new one reads all certificates, which takes longer than the call.
         self.client = httpx.Client(timeout=patience(60))
 
@@ -70,9 +73,12 @@ class Fleet:
         step = 0
         while True:
             step += 1
+            if len(self.done) > TRIALS - LAST_TRIALS:
+                assert self.both_serve.wait(patience(60))
             body = {"clientId": name, "suggestionCount": 1, "requestId": f"{name}-{step}"}
             answer = self.call(url, "/trials:suggest", body)["response"]
             for trial in answer["trials"]:
+                time.sleep(0.05)
                 path, metrics = f"/trials/{trial['id']}", [{"metricId": "loss", "value": 0.5}]
                 self.call(url, f"{path}:addTrialMeasurement", {"measurement": {"stepCount": 1, "metrics": metrics}})
                 self.call(url, f"{path}:complete", {"finalMeasurement": {"metrics": metrics}})
@@ -111,6 +117,7 @@ def test_two_releases_serve_one_study(older, tmp_path, postgres_url):
             new.start()
             assert schema.current(postgres_url) == schema.head()
             runs += [threads.submit(fleet.work, new.url, f"new-{index}") for index in range(2)]
+            fleet.both_serve.set()
             for run in runs:
                 run.result()
         assert sorted(fleet.done) == list(range(1, TRIALS + 1))
