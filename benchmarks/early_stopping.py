@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         run = commands.add_parser(name)
         run.add_argument("runs", type=Path)
         run.add_argument("--taskset", type=Path, help="the curves of TaskSet; they are left out if not given")
-        run.add_argument("--groups", default="taskset,trainings,synthetic")
+        run.add_argument("--groups", default="taskset,trainings,networks,synthetic")
         run.add_argument(
             "--tables", choices=("all", "choosing", "held-back"), default="all", help="see curves/README.md"
         )

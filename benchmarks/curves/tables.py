@@ -1,4 +1,4 @@
-"""Tables of curves behind one form: TaskSet, our trainings, and synthetic curves.
+"""Tables of curves behind one form: TaskSet, our trainings, networks trained at once, and synthetic curves.
 
 A rule's constants may be chosen with the tables that are not held back. The others show what a rule is worth.
 """
@@ -21,6 +21,7 @@ from dodona_server.domain.space import Categorical, Double, Parameter, Scale, Se
 Array = npt.NDArray[np.float64]
 
 TRAININGS = Path(__file__).parent / "trainings.npz"
+NETWORKS = Path(__file__).parent / "networks.npz"
 HELD_BACK = (
     "sklearn_mlp_wine",
     "sklearn_sgd_digits",
@@ -28,6 +29,15 @@ HELD_BACK = (
     "keras_mlp_diabetes",
     "keras_cnn_digits",
     "keras_attention_breast_cancer",
+    "jax_autoencoder_digits",
+    "jax_cnn_digits_few",
+    "jax_gru_sums",
+    "jax_linear_digits",
+    "jax_mlp_cancer",
+    "jax_mlp_checkers",
+    "jax_mlp_diabetes",
+    "jax_mlp_friedman3",
+    "jax_mlp_quantiles",
 )
 SYNTHETIC = range(10)
 SYNTHETIC_HELD_BACK = range(100, 110)
@@ -39,7 +49,7 @@ class CurveTable:
 
     Args:
         name: of the task and its metric.
-        group: taskset, trainings or synthetic.
+        group: taskset, trainings, networks or synthetic.
         space: the search space.
         unit: the configurations in the unit cube (n x d); a categorical value as its index divided by the largest one.
         values: the metric after each epoch (n x epochs), oriented so that larger is better; NaN if diverged.
@@ -75,7 +85,7 @@ class CurveTable:
 
 def read(taskset: Path | None = None) -> list[CurveTable]:
     """Return all tables; those of TaskSet if its file is given."""
-    return [*(_taskset(taskset) if taskset else ()), *_trainings(), *_synthetic()]
+    return [*(_taskset(taskset) if taskset else ()), *_stored(TRAININGS), *_stored(NETWORKS), *_synthetic()]
 
 
 def _taskset(path: Path) -> Iterator[CurveTable]:
@@ -93,8 +103,8 @@ def _taskset(path: Path) -> Iterator[CurveTable]:
             yield _table(task, "taskset", parameters, x, -losses, np.ones(len(x)), maximized=False, held_back=False)
 
 
-def _trainings() -> Iterator[CurveTable]:
-    with np.load(TRAININGS) as stored:
+def _stored(path: Path) -> Iterator[CurveTable]:
+    with np.load(path) as stored:
         for task, about in json.loads(str(stored["about"])).items():
             x, seconds = (stored[f"{task}/{part}"].astype(float) for part in ("x", "seconds"))
             parameters = [_parameter(one) for one in about["parameters"]]
@@ -102,7 +112,7 @@ def _trainings() -> Iterator[CurveTable]:
                 values = stored[f"{task}/{metric}"].astype(float) * (1 if goal == "max" else -1)
                 yield _table(
                     f"{task} {metric}",
-                    "trainings",
+                    path.stem,
                     parameters,
                     x,
                     values,

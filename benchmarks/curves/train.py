@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from curves import keras_tasks, sklearn_tasks
-from curves.trainings import EPOCHS, Task
+from curves.trainings import EPOCHS, Task, about
 
 TURN = 25
 # Significant digits of a value, so that the file is small.
@@ -47,20 +47,12 @@ def main() -> None:
         for task in tasks:
             started = time.process_time()
             _extend(table, task, min(end, given.configurations))
-            table["about"] = json.dumps({**json.loads(str(table.get("about", "{}"))), task.name: _about(task)})
+            table["about"] = json.dumps(
+                {**json.loads(str(table.get("about", "{}"))), task.name: about(task.space, task.metrics)}
+            )
             _write(table, given.table)
             seconds = time.process_time() - started
             print(f"{task.name}: {len(table[f'{task.name}/x'])} configurations, {seconds:.1f} s of CPU", flush=True)
-
-
-def _about(task: Task) -> dict[str, Any]:
-    return {
-        "parameters": [
-            {"name": one.name, "scale": one.scale, "low": one.low, "high": one.high, "values": one.values}
-            for one in task.space
-        ],
-        "metrics": task.metrics,
-    }
 
 
 def _extend(table: Table, task: Task, end: int) -> None:

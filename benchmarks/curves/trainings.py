@@ -76,3 +76,14 @@ class Task:
     space: tuple[Dimension, ...]
     metrics: Mapping[str, str]
     train: Callable[[Configuration, int], Iterator[Metrics]]
+
+
+def about(space: tuple[Dimension, ...], metrics: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a table says of a task: its hyperparameters, and the goals of its metrics."""
+    return {
+        "parameters": [
+            {"name": one.name, "scale": one.scale, "low": one.low, "high": one.high, "values": one.values}
+            for one in space
+        ],
+        "metrics": dict(metrics),
+    }

@@ -14,7 +14,7 @@ from replays.figures import BUDGETS, MARKS
 from replays.policies import FULL, OURS
 from replays.runs import BUSY_WORKERS, RANDOM, Record
 
-GROUPS = ("taskset", "trainings", "synthetic")
+GROUPS = ("taskset", "trainings", "networks", "synthetic")
 
 
 def tables(records: Sequence[Record]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from dodona_server.algorithms.multi_fidelity.sampler import SAMPLER
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.domain.studies.study import Goal, Metric, StudySpec
-from dodona_server.domain.trials.continuation import budget_of, with_tuner_values
+from dodona_server.domain.trials.continuation import budget_of, resumed_from, with_tuner_values
 from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from replays.choosing import nearest
 from replays.simulation import Board, Choose, Verdict
@@ -72,17 +72,17 @@ class RungPolicy:
 
     def _choose(self, board: Board) -> int:
         """Return the configuration nearest to the algorithm's."""
-        training = self._trainings[-1]
-        row = nearest(board, board.table.place(training.parameters))
-        stored = with_tuner_values(board.table.parameters(row), budget_of(training.parameters), None)
-        self._trainings[-1] = dataclasses.replace(training, parameters=stored)
-        return row
+        return nearest(board, board.table.place(self._trainings[-1].parameters))
 
     def report(self, board: Board, trial: int) -> Verdict:
         """See `Policy`."""
-        number = self._current[trial]
-        training, reached, best = self._trainings[number], board.reached[trial], board.bests[trial]
+        number, reached, best = self._current[trial], board.reached[trial], board.bests[trial]
+        training = self._trainings[number]
         budget = budget_of(training.parameters)
+        if resumed_from(training.parameters) is None:
+            # It has the parameters of its configuration, not those that the algorithm suggested.
+            stored = with_tuner_values(board.table.parameters(board.rows[trial]), budget, None)
+            self._trainings[number] = training = dataclasses.replace(training, parameters=stored)
         if budget is None or budget.epochs is None or reached < min(budget.epochs, board.epochs):
             return Verdict.GO
         final = Measurement({"value": best}, step=reached) if math.isfinite(best) else None
