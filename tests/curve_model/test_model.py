@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import pickle
 
@@ -9,11 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtri
 
 from dodona_server.curve_model.curves import UNSEEN, Curve, Progress, table_of
-from dodona_server.curve_model.model import fit
+from dodona_server.curve_model.model import fit, fit_table
 
 STEPS = np.arange(1, 51, dtype=float)
+ENDED, RUNNING = Progress.ENDED, Progress.RUNNING
+
+
+def normal_scores(values):
+    """Where values stand among each other, as quantiles of the standard normal distribution."""
+    return ndtri((np.argsort(np.argsort(values)) + 0.5) / len(values))
 
 
 def curve(values, progress=Progress.ENDED, positions=STEPS):
@@ -102,6 +110,29 @@ class TestForecasts:
         model = fit(found)
         assert model.trials[-1] < 30
         assert np.median(model.scales[-1].scores) > 0
+
+    def test_hyperparameters_tell_who_starts_late(self):
+        rng = np.random.default_rng(3)
+        late = rng.choice([-1.0, 1.0], 60)
+        # Half of the trials begin far behind, and end as well as the others.
+        values = rng.normal(size=60)[:, None] - 4.0 * (late[:, None] > 0) * np.exp(-STEPS / 10)
+        # Ten of each half have ended, the others have reported three steps.
+        rows = {n: curve(row if n <= 20 else row[:3], ENDED if n <= 20 else RUNNING) for n, row in enumerate(values, 1)}
+        table = table_of(rows)
+        known = fit_table(dataclasses.replace(table, features=late[:, None]))
+        errors = [
+            np.abs(model.scores[20:] - normal_scores(values[:, -1])[20:]).mean() for model in (fit_table(table), known)
+        ]
+        assert errors[1] < 0.8 * errors[0]
+
+    def test_it_is_less_sure_of_the_end_if_ranks_have_changed_much_at_the_start(self):
+        deviations = []
+        for noise in (0.02, 1.0):
+            rows = trainings(60, noise=noise)
+            table = table_of(known([*rows[:1]]) | {n: curve(row[:10], RUNNING) for n, row in enumerate(rows[1:], 2)})
+            usual, learned = (fit_table(table, learns_volatility=learns) for learns in (False, True))
+            deviations.append(np.median(learned.deviations[1:] / usual.deviations[1:]))
+        assert deviations[0] < 1 < deviations[1]
 
     def test_before_a_training_has_ended_it_predicts_with_less_certainty(self):
         values = trainings(40)

@@ -56,12 +56,15 @@ class Table:
         rungs: the positions, increasing; the last one is the end of a training.
         bests: the best value of each trial (rows) at each rung (columns); NaN where it is not known.
         progress: of the trials.
+        features: of their hyperparameters (trials x features), each with mean 0 and variance 1 over random trials; None
+            if they are unknown.
     """
 
     numbers: Sequence[int]
     rungs: Array
     bests: Array
     progress: Sequence[Progress]
+    features: Array | None = None
 
 
 def table_of(curves: Mapping[int, Curve]) -> Table:

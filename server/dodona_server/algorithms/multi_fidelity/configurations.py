@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dodona_server.algorithms.multi_fidelity.trials import RungTrial
+from dodona_server.algorithms.space.features import features_of
 from dodona_server.curve_model.curves import Progress, Table
 from dodona_server.curve_model.model import fit_table
+from dodona_server.domain.space import SearchSpace
 
 # So many configurations may be next; the chances of others are too low to matter.
 MOST_LIKELY = 20
@@ -69,10 +71,13 @@ def configurations_of(trials: Iterable[RungTrial]) -> list[Configuration]:
     return configurations
 
 
-def likeliest(configurations: Sequence[Configuration], resources: Sequence[float]) -> Mapping[int, float]:
+def likeliest(
+    space: SearchSpace, configurations: Sequence[Configuration], resources: Sequence[float]
+) -> Mapping[int, float]:
     """Return the indices of the paused configurations that most likely end as the best of all, and that chance.
 
     Args:
+        space: the study's.
         configurations: of the study.
         resources: of all rungs.
     """
@@ -87,7 +92,9 @@ def likeliest(configurations: Sequence[Configuration], resources: Sequence[float
         merits = configurations[number].merits
         row[: len(merits)] = [rank[merit] for merit in merits]
     progress = [_progress(configurations[number], resources) for number in known]
-    model = fit_table(Table(known, np.array(resources, float), bests, progress))
+    features = features_of(space, [configurations[number].last.values for number in known])
+    table = Table(known, np.array(resources, float), bests, progress, features)
+    model = fit_table(table, learns_volatility=True)
     paused = {
         number
         for number, one in zip(known, progress, strict=True)

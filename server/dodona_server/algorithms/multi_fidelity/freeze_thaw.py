@@ -2,7 +2,7 @@
 
 Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (2014), had the idea: a model of learning curves decides
 which paused training goes on, and when a new one is worth more. The model is that of the stopping rules,
-`dodona_server.curve_model`, on the results at the rungs.
+`dodona_server.curve_model`, on the results at the rungs; it learns from the hyperparameters too.
 
     chance    of a configuration to end as the best of all, by the model; 1 / (n + 1) for a new one after n others
     price     the resource that the chance costs: what is left of its training; for a new one the mean of what each has
@@ -61,7 +61,7 @@ class FreezeThaw(Algorithm):
         price = sum(one.resource for one in configurations) / max(count, 1)
         paused = [
             ((fidelity.most - configurations[index].resource) / chance, chance, configurations[index])
-            for index, chance in likeliest(configurations, resources).items()
+            for index, chance in likeliest(spec.space, configurations, resources).items()
             if chance >= LEAST_CHANCE
         ]
         paused.sort(key=lambda one: one[0], reverse=True)
