@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from curves import synthetic, tables
 from curves.tables import CurveTable
 from dodona_server.app import create_app
 from dodona_server.domain.space import Double, Parameter, SearchSpace
+from dodona_server.domain.trials.continuation import without_tuner_values
 from dodona_server.storage.schema.opening import open_store
 from replays.baselines import FullTraining, TopAfter
 from replays.choosing import nearest
@@ -93,10 +95,14 @@ class TestSimulation:
     @pytest.mark.parametrize("name", ALGORITHMS)
     def test_algorithms_with_rungs_continue_trials_where_they_paused(self, name):
         _, losses, _ = synthetic.losses(3, configurations=90)
-        outcome = simulate(table(-losses), OURS[name](), in_order, workers=4)
+        curves, policy = table(-losses), OURS[name]()
+        outcome = simulate(curves, policy, in_order, workers=4)
         assert len(set(outcome.board.reached)) > 1
         assert max(outcome.board.reached) == 50
         assert outcome.steps == sum(outcome.board.reached) < 90 * 50
+        # Algorithms learn from the parameters of the configurations whose curves they get.
+        configurations = [curves.parameters(row) for row in range(90)]
+        assert all(without_tuner_values(one.parameters) in configurations for one in policy.trainings)
 
     def test_a_search_ends_with_its_epochs(self):
         outcome = simulate(table([[1, 2], [3, 4]]), FullTraining(), in_order, steps=3)
@@ -111,9 +117,9 @@ class TestSimulation:
 
 class TestCurves:
     def test_the_stored_trainings_are_whole(self):
-        stored = [one for one in tables.read() if one.group == "trainings"]
+        stored = [one for one in tables.read() if one.group in ("trainings", "networks")]
         assert {one.name.split(" ")[0] for one in stored if one.held_back} == set(tables.HELD_BACK)
-        assert len(stored) == 14
+        assert Counter(one.group for one in stored) == {"trainings": 14, "networks": 34}
         for one in stored:
             assert one.values.shape == (len(one.unit), 50)
             assert len(one.values) >= 50

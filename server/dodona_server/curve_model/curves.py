@@ -1,4 +1,4 @@
-"""What the model knows of a trial, and the positions at which it compares trials."""
+"""Curves of trials as the model knows them, and the positions at which it compares them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONGER = 1.1
 
 
 class Progress(enum.Enum):
-    """What comes after the known part of a curve.
+    """Future of a trial after the known part of its curve.
 
     RUNNING: the trial is training. STOPPED: it was stopped, nobody knows what would have come. ENDED: nothing comes,
     because the training ended by itself or diverged; its best value stays.
@@ -34,7 +34,7 @@ class Progress(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The known part of a trial's curve.
+    """Known part of a trial's curve.
 
     Args:
         positions: increasing; at least one.

@@ -49,7 +49,7 @@ _WEIGHTS /= _WEIGHTS.sum()
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What the end of a trial's training will be.
+    """Predicted end of a trial's training.
 
     Args:
         score: the mean of its normal score among all trials at the end.
@@ -66,7 +66,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """How scores change from one rung to the next.
+    """Change of scores from one rung to the next.
 
     Args:
         weights: of 1, z, d and h.
@@ -103,14 +103,14 @@ class _States:
 
 @dataclass(slots=True)
 class _Volatility:
-    """How much more the ranks of a study change than those of other studies: the ratio of squared errors."""
+    """Ratio of squared errors: how much more the ranks of a study change than those of other studies."""
 
     squares: float = VOLATILITY_TRIALS
     trials: float = VOLATILITY_TRIALS
 
     @property
     def ratio(self) -> float:
-        """The ratio so far, within its bounds."""
+        """Ratio so far, within its bounds."""
         return min(max(self.squares / self.trials, LEAST_VOLATILITY), MOST_VOLATILITY)
 
     def learn(self, errors: Array, general: _Step) -> None:

@@ -18,7 +18,7 @@ _GRID = np.linspace(-4.0, 4.0, 81)
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The scores of the values at a rung.
+    """Scores of the values at a rung.
 
     Args:
         values: without repetition, increasing.

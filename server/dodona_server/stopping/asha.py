@@ -1,7 +1,7 @@
 """ASHA, the variant that stops trials (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning").
 
-Each rung is `reduction_factor` times the one before. A trial that reaches a rung goes on if its best value is among the
-best 1 / `reduction_factor` of all trials that have reached it, each with its best value at that time.
+Each rung is `reduction_factor` times the one before. A trial that reaches a rung continues if its best value is among
+the best 1 / `reduction_factor` of all trials that have reached it, each with its best value at that time.
 """
 
 from __future__ import annotations

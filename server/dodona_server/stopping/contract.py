@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # A model of curves is fitted again after this many new values, as a share of the trials that it knows.
 RENEWAL_SHARE = 0.05
-# The reason to stop the trial, with its figures; None if it goes on.
+# The reason to stop the trial, with its figures; None if it continues.
 Decision = str | None
 
 

@@ -20,6 +20,6 @@ RULES: dict[StoppingMethod, Decide] = {
 
 
 def decide(case: Case) -> Decision:
-    """Return the reason to stop the trial, or None; the best trial of the study so far always goes on."""
+    """Return the reason to stop the trial, or None; the best trial of the study so far always continues."""
     reason = RULES[case.rule.method](case)
     return reason if reason is not None and case.curves.any_better(case.point.best) else None

@@ -1,6 +1,6 @@
 """Brackets, reconstructed from a study's trials.
 
-A bracket runs many trials with a small resource, then promotes the best to the next round, where they go on with a
+A bracket runs many trials with a small resource, then promotes the best to the next round, where they continue with a
 larger one (Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization", 2016).
 """
 

@@ -31,7 +31,7 @@ class Configuration:
 
     @property
     def resource(self) -> float:
-        """How much of the resource it has got, with that of a running trial."""
+        """Resource that it has got, with that of a running trial."""
         return self.last.resource or 0.0
 
     @property

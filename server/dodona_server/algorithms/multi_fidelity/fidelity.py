@@ -1,4 +1,4 @@
-"""What a trial gets more of from rung to rung: epochs, or the value of one of the study's parameters."""
+"""Resource that a trial gets more of from rung to rung: epochs, or the value of one of the study's parameters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TOLERANCE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """The resource of trials and its range.
+    """Resource of trials, and its range.
 
     Args:
         least: the resource of the first rung, above 0.

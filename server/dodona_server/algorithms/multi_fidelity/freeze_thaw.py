@@ -1,7 +1,7 @@
-"""Freeze-thaw: trainings pause at rungs, and the one that most likely ends as the best of all goes on.
+"""Freeze-thaw: trainings pause at rungs, and the one that most likely ends as the best of all continues.
 
 Swersky, Snoek and Adams, "Freeze-Thaw Bayesian Optimization" (2014), had the idea: a model of learning curves decides
-which paused training goes on, and when a new one is worth more. The model is that of the stopping rules,
+which paused training continues, and when a new one is worth more. The model is that of the stopping rules,
 `dodona_server.curve_model`, on the results at the rungs; it learns from the hyperparameters too.
 
     chance    of a configuration to end as the best of all, by the model; 1 / (n + 1) for a new one after n others
@@ -26,7 +26,7 @@ MAX_TRIALS = 1_000_000
 FIRST_SHARE = 0.06
 # Each rung has about this many times the resource of the one before.
 RATIO = 2.0
-# A configuration with less of a chance does not go on.
+# A configuration with less of a chance does not continue.
 LEAST_CHANCE = 0.003
 _BRACKET = 0
 
@@ -35,7 +35,7 @@ class FreezeThaw(Algorithm):
     """Suggests to continue the configuration whose chance is cheapest, or a new one if that is cheaper still.
 
     After `initial_trials` configurations the search ends when none of them has a chance left. Without that option it
-    goes on with new ones. Nobody waits before the end.
+    continues with new ones. Nobody waits before the end.
     """
 
     # A trial outside the rungs would have no resource.

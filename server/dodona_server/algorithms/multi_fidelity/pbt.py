@@ -66,7 +66,7 @@ class Pbt(Algorithm):
 
 
 class _Members:
-    """The population.
+    """Population of trials.
 
     Args:
         rungs: has the study's trials, and makes the suggestions.

@@ -1,4 +1,4 @@
-"""The points of first rungs: random ones, or those of an algorithm that learns from the results on the rungs.
+"""Points of first rungs: random ones, or those of an algorithm that learns from the results on the rungs.
 
 Falkner, Klein and Hutter, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale" (2018): the model sees the
 results with the largest resource that enough trials have had, and one in three points is random.

@@ -45,7 +45,7 @@ class RungTrial:
 
 
 class Rungs:
-    """The trials of a study on their rungs, and the next ones.
+    """Trials of a study on their rungs, and the next ones.
 
     Args:
         request: of the service.
