@@ -38,7 +38,7 @@ check: lint ## lint, and run the tests that need no Keras and no second process:
 	$(BIN)/python -m pytest --unit --numprocesses 3 --dist worksteal $(UNIT) $(ARGS)
 
 test: $(INSTALLED)-dev chromium ## run all tests
-	$(BIN)/python -m pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: $(INSTALLED)-dev ## kill servers, workers and databases for an hour or so: make chaos RUNS=10 SEED=7
 	$(BIN)/python -m tests.chaos $(RUNS) $(SEED)
