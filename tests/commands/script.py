@@ -1,6 +1,7 @@
 """A script for `dodona run`: minimizes a parabola, slowly, and prints its process's id for each trial.
 
-Arguments: the worker's name or "", and the seconds that a step takes.
+Arguments: the worker's name or "", and the seconds that a step takes. While the file "hold" is in the working
+directory, no trial gets past its first step.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 import dodona
 
@@ -24,3 +26,5 @@ while True:
         for step in range(1, 4):
             time.sleep(pause)
             trial.report(trial.parameters["x"] ** 2, step)
+            while Path("hold").exists():
+                time.sleep(0.01)

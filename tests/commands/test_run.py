@@ -61,6 +61,14 @@ def run(tmp_path: Path, server_url: str) -> Callable[..., Run]:
     return lambda *arguments, **variables: Run(tmp_path, server_url, *map(str, arguments), **variables)
 
 
+@pytest.fixture
+def hold(tmp_path: Path) -> Path:
+    """A file that keeps all trials of `script.py` at their first step until it is deleted."""
+    path = tmp_path / "hold"
+    path.touch()
+    return path
+
+
 def trials_once(url: str, condition: Callable[[list[dodona.TrialRecord]], bool]) -> list[dodona.TrialRecord]:
     """The trials of the study, once the condition holds of them."""
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -80,11 +88,14 @@ def both_are_busy(trials: list[dodona.TrialRecord]) -> bool:
     return len([one for one in trials if one.state == "ACTIVE" and one.measurements]) == 2
 
 
-def test_a_killed_worker_is_started_again_and_finishes_its_trial(run: Callable[..., Run], server_url: str) -> None:
-    running = run("--workers", 2, SCRIPT, "", 0.2)
+def test_a_killed_worker_is_started_again_and_finishes_its_trial(
+    run: Callable[..., Run], hold: Path, server_url: str
+) -> None:
+    running = run("--workers", 2, SCRIPT, "", 0.1)
     victim = next(one for one in trials_once(server_url, both_are_busy) if one.worker == "w-1")
     pid = re.findall(rf"trial {victim.number} in process (\d+)", running.log(1))[-1]
     os.kill(int(pid), signal.SIGKILL)
+    hold.unlink()
     code, said, complained = running.end()
     assert (code, complained) == (0, "")
     assert "w-1: killed by SIGKILL, again in 1 s\n" in said
@@ -101,9 +112,10 @@ def test_a_killed_worker_is_started_again_and_finishes_its_trial(run: Callable[.
     assert said.splitlines()[-1] == f"study parabola: {summed_up} in trial {best.number}"
 
 
+@pytest.mark.usefixtures("hold")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_hands_all_trials_back(run: Callable[..., Run], server_url: str, number: signal.Signals) -> None:
-    running = run("--workers", 2, SCRIPT, "", 0.5)
+    running = run("--workers", 2, SCRIPT, "", 0.1)
     trials_once(server_url, both_are_busy)
     running.process.send_signal(number)
     code, said, complained = running.end()
@@ -115,24 +127,26 @@ def test_a_signal_hands_all_trials_back(run: Callable[..., Run], server_url: str
     assert states["ACTIVE"] == 0
 
 
-def test_nohup_keeps_the_workers(run: Callable[..., Run], server_url: str) -> None:
+def test_nohup_keeps_the_workers(run: Callable[..., Run], hold: Path, server_url: str) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        running = run("--workers", 2, SCRIPT, "", 0.2)
+        running = run("--workers", 2, SCRIPT, "", 0.1)
     finally:
         signal.signal(signal.SIGHUP, before)
     trials_once(server_url, both_are_busy)
     running.process.send_signal(signal.SIGHUP)
+    hold.unlink()
     code, _, complained = running.end()
     assert (code, complained) == (0, "")
 
 
+@pytest.mark.usefixtures("hold")
 def test_a_terminal_that_is_closed_hands_all_trials_back(tmp_path: Path, server_url: str) -> None:
     variables = environment(DODONA_URL=server_url, DODONA_WORKER="w", TERM="xterm")
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(tmp_path)
-        command = [sys.executable, "-m", "dodona", "run", "--workers", "2", str(SCRIPT), "", "0.5"]
+        command = [sys.executable, "-m", "dodona", "run", "--workers", "2", str(SCRIPT), "", "0.1"]
         os.execve(sys.executable, command, variables)
     trials_once(server_url, both_are_busy)
     os.close(terminal)
@@ -182,17 +196,18 @@ def count(trials: list[dodona.TrialRecord], *states: str) -> int:
 
 
 def test_the_wanted_workers_are_started_and_stopped_and_give_their_trials_back(
-    run: Callable[..., Run], server_url: str
+    run: Callable[..., Run], hold: Path, server_url: str
 ) -> None:
-    running = run("--workers", 3, SCRIPT, "", 0.4)
+    running = run("--workers", 3, SCRIPT, "", 0.1)
     trials_once(server_url, lambda trials: count(trials, "ACTIVE") == 3)
     with dodona.Client(server_url) as client:
         study = client.get_study("parabola")
         study.set_wanted_workers(0)
-        trials_once(server_url, lambda trials: count(trials, "REQUESTED") > 0 and not count(trials, "ACTIVE"))
+        trials_once(server_url, lambda trials: count(trials, "REQUESTED") == 3)
         assert running.process.poll() is None, "it waits until workers are wanted again"
         study.set_wanted_workers(2)
         trials_once(server_url, lambda trials: count(trials, "ACTIVE") == 2)
+        hold.unlink()
         code, said, complained = running.end()
         trials = study.trials()
     assert (code, complained) == (0, "")
