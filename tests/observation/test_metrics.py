@@ -16,7 +16,7 @@ from dodona_server.observation import metrics
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
 from tests.support.patience import patience
-from tests.support.processes import ServerProcess
+from tests.support.processes import SERVE, ServerProcess
 
 FINAL = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}}
 SPEC = {
@@ -110,7 +110,7 @@ def test_with_a_token_it_needs_one(tmp_path):
 
 
 def test_processes_add_up(postgres_url, tmp_path):
-    server = ServerProcess(tmp_path, postgres_url, DODONA_WORKERS="2", DODONA_ARTIFACTS=str(tmp_path / "files"))
+    server = ServerProcess(tmp_path, postgres_url, SERVE, DODONA_WORKERS="2", DODONA_ARTIFACTS=str(tmp_path / "files"))
     server.start()
     try:
         with dodona.Client(server.url) as client:

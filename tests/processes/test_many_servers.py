@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.support.patience import patience
-from tests.support.processes import ServerProcess, environment
+from tests.support.processes import SERVE, ServerProcess, environment
 
 LOCATION = "/v1/projects/p/locations/l"
 SPEC = {
@@ -70,7 +70,7 @@ def test_two_servers_share_a_study(tmp_path, postgres_url):
 
 
 def test_several_processes_serve_one_address_and_dead_ones_are_replaced(tmp_path, postgres_url):
-    server = ServerProcess(tmp_path, postgres_url, DODONA_WORKERS="2").start()
+    server = ServerProcess(tmp_path, postgres_url, SERVE, DODONA_WORKERS="2").start()
     create(server.url)
     serving = workers_of(server.process)
     assert len(serving) == 2
@@ -89,7 +89,7 @@ def test_several_processes_serve_one_address_and_dead_ones_are_replaced(tmp_path
 
 
 def test_processes_end_at_once_with_the_one_that_started_them(tmp_path, postgres_url):
-    server = ServerProcess(tmp_path, postgres_url, DODONA_WORKERS="2").start()
+    server = ServerProcess(tmp_path, postgres_url, SERVE, DODONA_WORKERS="2").start()
     serving = workers_of(server.process)
     assert len(serving) == 2
     create(server.url)

@@ -19,7 +19,7 @@ from dodona_server.storage.schema import administration as schema
 from dodona_server.storage.schema import migrate
 from tests.processes.test_many_servers import LOCATION, SPEC
 from tests.support.patience import patience
-from tests.support.processes import ServerProcess
+from tests.support.processes import SERVE, ServerProcess
 
 ROOT = Path(__file__).parents[2]
 TRIALS = 150
@@ -101,7 +101,7 @@ def test_two_releases_serve_one_study(older, tmp_path, postgres_url):
     path = os.pathsep.join(str(older / part) for part in ("server", "client", "proto_schemas"))
     for name in ("old", "new"):
         (tmp_path / name).mkdir()
-    old = ServerProcess(tmp_path / "old", postgres_url, PYTHONPATH=path).start()
+    old = ServerProcess(tmp_path / "old", postgres_url, SERVE, PYTHONPATH=path).start()
     before = schema.current(postgres_url)
     assert before != schema.head()
     new = ServerProcess(tmp_path / "new", postgres_url)

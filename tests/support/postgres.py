@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ _SHAPE = """
     FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid WHERE c.relnamespace = 'public'::regnamespace
 """
 _OTHERS = """
-    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 _RESTART = "SELECT setval(quote_ident(sequencename)::regclass, 1, false) FROM pg_sequences WHERE schemaname = 'public'"
@@ -116,7 +117,8 @@ class EmptiedDatabases:
     def _emptied(self, database: _Emptied) -> bool:
         """Empty the database; return False if a test has changed its schema or has left large files."""
         connection = database.connection
-        connection.execute(_OTHERS)
+        while connection.execute(_OTHERS).fetchall():
+            time.sleep(0.001)
         size = connection.execute("SELECT pg_database_size(current_database())").fetchone()
         if connection.execute(_SHAPE).fetchone() != database.shape or not size or size[0] > _MOST_BYTES:
             return False

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from tests.support.forking import ForkedServer
 from tests.support.patience import patience
 
 START_SECONDS = patience(30)
+SERVE = (sys.executable, "-m", "dodona_server", "serve")
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -49,7 +51,8 @@ class ServerProcess:
     Args:
         folder: its working directory; the log is there too.
         database_url: see `--database-url`; None for the default file in `folder`.
-        command: the command that starts it; environment variables set the port and the database.
+        command: the command that starts it; environment variables set the port and the database. None for a fork of a
+            process that has imported the server, which starts in a tenth of the time, as one server process.
         variables: further environment variables.
     """
 
@@ -57,7 +60,7 @@ class ServerProcess:
         self,
         folder: Path,
         database_url: str | None = None,
-        command: Sequence[str] = (sys.executable, "-m", "dodona_server", "serve"),
+        command: Sequence[str] | None = None,
         **variables: str,
     ) -> None:
         self.folder = folder
@@ -67,7 +70,7 @@ class ServerProcess:
             self._environment["DODONA_DATABASE_URL"] = database_url
         self._port = 0
         self.log = folder / "server.log"
-        self.process: subprocess.Popen[bytes]
+        self.process: subprocess.Popen[bytes] | ForkedServer
 
     @property
     def url(self) -> str:
@@ -77,13 +80,11 @@ class ServerProcess:
         """Start the server and wait until it listens."""
         offset = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command,
-                cwd=self.folder,
-                env={**self._environment, "DODONA_PORT": str(self._port)},
-                stdout=log,
-                stderr=log,
-            )
+            variables = {**self._environment, "DODONA_PORT": str(self._port)}
+            if self._command is None:
+                self.process = ForkedServer(self.folder, variables, log.fileno())
+            else:
+                self.process = subprocess.Popen(self._command, cwd=self.folder, env=variables, stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             said = self.log.read_bytes()[offset:].decode()
