@@ -54,6 +54,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Before pytest-timeout reads it.
     os.environ.setdefault("PYTEST_TIMEOUT", str(patience(120)))
+    if getattr(config.option, "numprocesses", None):
+        # The processes share the cores. Threads that wait for others of their pool take a tenth of the CPU.
+        for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"):
+            os.environ.setdefault(pool, "1")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
