@@ -40,6 +40,8 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
 # Of tests/, before the others: so no process still runs one of their files when all others have finished.
 LONGEST = ("launch", "examples", "cases", "processes", "chaos", "keras", "packaging")
 
+# Helper modules: an assertion in them that fails says which values it compared, as one in a test does.
+pytest.register_assert_rewrite("tests.api.stopping_calls", "tests.fuzz.machine", "tests.storage.uses")
 reaping.mark()
 # A quarter of the time to import everything and to collect the tests would go into garbage collections.
 gc.disable()

@@ -99,3 +99,9 @@ def make_study(api: Api, spec: dict[str, Any]) -> Callable[..., str]:
 def study(make_study: Callable[..., str]) -> str:
     """The path of a study of `spec`."""
     return make_study()
+
+
+@pytest.fixture
+def trial(api: Api, study: str) -> str:
+    """The path of an ACTIVE trial."""
+    return f"{study}/trials/{api.suggest()[0]['id']}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.test_early_stopping import reason, report, start
+from tests.api.stopping_calls import reason, report, start
 
 RATES = {"parameterId": "rate", "doubleValueSpec": {"minValue": 1e-5, "maxValue": 1.0}, "scaleType": "UNIT_LOG_SCALE"}
 

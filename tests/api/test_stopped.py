@@ -8,7 +8,7 @@ import io
 import pytest
 
 from tests.api.conftest import HERE
-from tests.api.test_early_stopping import MEDIAN, measurement, report, run, start
+from tests.api.stopping_calls import MEDIAN, measurement, report, run, start
 
 
 def end(api, trial, **more):
