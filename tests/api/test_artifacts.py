@@ -194,7 +194,6 @@ def test_a_trial_has_so_many_files_and_no_more(api, trial):
     put(api, b"y", path=f"{TRIAL}/artifacts/7")
 
 
-@on_both
 def pieces(megabytes: int) -> Iterator[bytes]:
     """A content whose size is not announced."""
     yield from (bytes(2**20) for _ in range(megabytes))
