@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dodona import Client
 from dodona._trials import session as _session
 
 
@@ -16,3 +17,9 @@ def _no_heartbeat_outlives_its_test() -> Iterator[None]:
     for session in list(_session._sessions):
         session._heartbeat.outbox.after_fork()
         session.close()
+
+
+@pytest.fixture
+def client(server_url: str) -> Iterator[Client]:
+    with Client(server_url) as client:
+        yield client

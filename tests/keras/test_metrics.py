@@ -1,4 +1,4 @@
-"""What counts as a result, in every way in which one comes in, and what is said of an objective that is not there."""
+"""What counts as a result, in every way in which one comes in."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from keras_tuner import HyperModel, HyperParameters, Objective
 from keras_tuner.errors import FatalError
 
 from dodona import Study
-from dodona.keras import CloudOracle, CloudTuner
+from dodona.keras import CloudTuner
 from dodona.keras._mapping.epochs import epochs_of
 from dodona.keras._mapping.metrics import numbers
+from tests.keras.measuring import Returns, Second, history
 from tests.keras.models import DATA, BlackBox, X, Y, build_fixed
 from tests.keras.test_resuming import Interrupted
 
@@ -53,14 +54,6 @@ LEFT_OUT = {
 }
 GIVEN = {name: value for name, (value, _) in COUNTED.items()} | LEFT_OUT
 EXPECTED = {name: number for name, (_, number) in COUNTED.items()}
-
-
-def history(epochs: list[int] | None = None, **lists: list[Any]) -> keras.callbacks.History:
-    made = keras.callbacks.History()
-    made.history = lists
-    if epochs is not None:
-        made.epoch = epochs
-    return made
 
 
 def test_the_rule() -> None:
@@ -150,14 +143,6 @@ def test_a_metric_by_class_when_a_trial_goes_on(tune: Tune, study: Callable[[], 
 
 
 # --- every second epoch
-
-
-class Second(keras.callbacks.Callback):
-    """Measures something in every second epoch only."""
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if epoch % 2:
-            logs["own"] = [0, 5.0, 0, 1.0, 0, 3.0][epoch]
 
 
 def test_an_objective_that_is_measured_in_every_second_epoch(tune: Tune, study: Callable[[], Study]) -> None:
@@ -253,6 +238,15 @@ def test_the_lists_of_a_history(tune: Tune, study: Callable[[], Study]) -> None:
     assert record.metrics["val_loss"] == pytest.approx(sum(best) / 2)
 
 
+def test_epochs_without_a_number_are_not_the_best(tune: Tune, study: Callable[[], Study]) -> None:
+    class Tuner(BlackBox):
+        def value(self, x: float, trial: Any) -> Any:
+            return history([0, 1, 2], loss=[float("nan"), 2.0, 3.0])
+
+    tune(tuner=Tuner, objective="loss", max_trials=1).search(verbose=0)
+    assert (study().trials()[0].metrics, study().trials()[0].step) == ({"loss": 2.0}, 2)
+
+
 # --- a History that `fit` did not fill
 
 
@@ -305,163 +299,3 @@ def test_a_history_without_any_metric(tune: Tune, study: Callable[[], Study], ep
     with pytest.raises(FatalError, match=r"specified objective, val_loss\. It has no metric at all"):
         tune(Empty(), objective="val_loss", max_trials=3).search(**DATA, verbose=0)
     assert "no metric at all" in (study().trials()[0].infeasible_reason or "")
-
-
-# --- an objective that is not there
-
-
-def epochs_trained(callbacks: list[Any]) -> list[int]:
-    trained: list[int] = []
-
-    class Counts(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            trained.append(epoch)
-
-    callbacks.append(Counts())
-    return trained
-
-
-@pytest.mark.parametrize(
-    ("arguments", "first"),
-    [
-        ({}, 1),
-        ({"validation_freq": 2}, 2),
-        ({"callbacks": [keras.callbacks.EarlyStopping("loss")]}, 1),
-        ({"callbacks": [Second()]}, 4),
-    ],
-    ids=["first-epoch", "first-validation", "keras-callbacks", "a-callback-that-measures"],
-)
-def test_a_missing_objective_is_told_as_soon_as_it_is_known(
-    tune: Tune, study: Callable[[], Study], arguments: dict[str, Any], first: int
-) -> None:
-    callbacks = list(arguments.get("callbacks", ()))
-    trained = epochs_trained(callbacks)
-    tuner = tune(build_fixed, objective=Objective("val_acc", "max"), max_trials=5, executions_per_trial=2)
-    with pytest.raises(FatalError, match=r"specified objective, val_acc\. It has 'accuracy', 'loss'") as error:
-        tuner.search(**DATA, epochs=4, verbose=0, **{**arguments, "callbacks": callbacks})
-    assert len(trained) == first
-    (record,) = study().trials()
-    assert (record.state, len(record.measurements)) == ("INFEASIBLE", first)
-    assert "'val_accuracy'" in str(error.value)
-    assert str(error.value) in (record.infeasible_reason or "")
-
-
-@pytest.mark.parametrize(
-    ("objective", "data", "message"),
-    [
-        ("val_loss", {"x": X, "y": Y}, r"objective, val_loss\. It has 'accuracy', 'loss'\. Nothing was validated"),
-        (["val_loss", Objective("b", "max")], DATA, r"objective, b\. It has 'accuracy', 'loss', 'val_"),
-        (None, DATA, r"History of HyperModel\.fit\(\) to be a single float .* It has 'accuracy'"),
-    ],
-    ids=["no-validation", "one-of-several", "none-is-said"],
-)
-def test_what_a_missing_objective_is_told_by(
-    tune: Tune, study: Callable[[], Study], objective: Any, data: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(FatalError, match=message):
-        tune(build_fixed, objective=objective, max_trials=3).search(**data, epochs=1, verbose=0)
-    assert [record.state for record in study().trials()] == ["INFEASIBLE"]
-
-
-class Returns(HyperModel):
-    def build(self, hp: HyperParameters) -> keras.Model:
-        return build_fixed(hp)
-
-    def fit(self, hp: HyperParameters, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        model.fit(*args, **kwargs)
-        return {"mine": 1.0}
-
-
-def test_an_objective_that_is_computed_after_fit_is_awaited(tune: Tune, study: Callable[[], Study]) -> None:
-    tune(Returns(), objective=Objective("mine", "min"), max_trials=1).search(**DATA, epochs=2, verbose=0)
-    assert study().trials()[0].metrics == {"mine": 1.0}
-
-
-@pytest.mark.parametrize(
-    "returned",
-    [{"a": 1.0, "b": "x"}, history([0], a=[1.0], b=[2.0]), [{"a": 1.0, "b": 2.0}], None],
-    ids=["dict", "history", "list", "reports"],
-)
-def test_a_missing_objective_that_is_returned(tune: Tune, study: Callable[[], Study], returned: Any) -> None:
-    class Tuner(BlackBox):
-        def value(self, x: float, trial: Any) -> Any:
-            self.on_epoch_end(trial, keras.Sequential(), 0, {"a": 1.0, "b": 2.0})
-            return returned
-
-    with pytest.raises(FatalError, match=r"specified objective, c\. It has 'a', 'b'"):
-        tune(tuner=Tuner, objective=Objective("c", "min"), max_trials=3).search(verbose=0)
-    (record,) = study().trials()
-    assert "It has 'a', 'b'" in (record.infeasible_reason or "")
-
-
-def test_a_missing_objective_that_is_handed_to_the_oracle(server_url: str) -> None:
-    oracle = CloudOracle(objective="loss", max_trials=1, study_id="s", url=server_url)
-    trial = oracle.create_trial("w")
-    with pytest.raises(ValueError, match=r"Objective value missing .* It has 'a'"):
-        oracle.update_trial(trial.trial_id, {"a": 1.0})
-
-
-def test_an_objective_that_is_no_number_fails_its_trial_alone(tune: Tune, study: Callable[[], Study]) -> None:
-    values = [None, "0.5", np.eye(2), 2.0]
-
-    class Tuner(BlackBox):
-        def value(self, x: float, trial: Any) -> Any:
-            return {"loss": values.pop(0), "other": 1.0}
-
-    tune(tuner=Tuner, objective="loss", max_trials=4, max_consecutive_failed_trials=4).search(verbose=0)
-    assert [record.state for record in study().trials()] == ["INFEASIBLE"] * 3 + ["SUCCEEDED"]
-    reason = study().trials()[0].infeasible_reason or ""
-    assert (
-        "the objective loss in the returned dictionary from Tuner.run_trial() is None, which is not a number" in reason
-    )
-
-
-def test_a_part_of_the_objective_that_is_no_number(tune: Tune, study: Callable[[], Study]) -> None:
-    class Tuner(BlackBox):
-        def value(self, x: float, trial: Any) -> Any:
-            return {"a": 1.0, "b": "text"}
-
-    tune(tuner=Tuner, objective=[Objective("a", "min"), Objective("b", "max")], max_trials=1).search(verbose=0)
-    assert "the objective b in the returned dictionary" in (study().trials()[0].infeasible_reason or "")
-
-
-def test_a_trial_that_is_stopped_before_the_objective_is_measured_ends_no_search(
-    tune: Tune, study: Callable[[], Study], stop: Callable[[int], None]
-) -> None:
-    class StopsFirst(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            if study().trial(1).state == "ACTIVE":
-                stop(1)
-
-    tuner = tune(build_fixed, objective="val_loss", max_trials=2)
-    tuner.search(**DATA, epochs=2, validation_freq=2, callbacks=[StopsFirst()], verbose=0)
-    first, second = study().trials()
-    assert (first.state, second.state) == ("INFEASIBLE", "SUCCEEDED")
-    assert "the trial was stopped" in (first.infeasible_reason or "")
-
-
-def test_of_an_execution_that_is_stopped_too_early_the_others_count(
-    tune: Tune, study: Callable[[], Study], stop: Callable[[int], None]
-) -> None:
-    begun: list[int] = []
-
-    class StopsThird(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            begun.append(epoch)
-            if len(begun) == 3:
-                stop(1)
-
-    tuner = tune(build_fixed, objective="val_loss", max_trials=1, executions_per_trial=2)
-    tuner.search(**DATA, epochs=2, validation_freq=2, callbacks=[StopsThird()], verbose=0)
-    (record,) = study().trials()
-    assert (record.state, begun) == ("SUCCEEDED", [0, 1, 0])
-    assert record.metrics == record.measurements[1].metrics
-
-
-def test_epochs_without_a_number_are_not_the_best(tune: Tune, study: Callable[[], Study]) -> None:
-    class Tuner(BlackBox):
-        def value(self, x: float, trial: Any) -> Any:
-            return history([0, 1, 2], loss=[float("nan"), 2.0, 3.0])
-
-    tune(tuner=Tuner, objective="loss", max_trials=1).search(verbose=0)
-    assert (study().trials()[0].metrics, study().trials()[0].step) == ({"loss": 2.0}, 2)

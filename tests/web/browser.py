@@ -68,3 +68,17 @@ def faults_for_all(page: Page, *, rules: list[str] | None = None) -> list[str]:
 def refresh(page: Page) -> None:
     """Makes the page look at the server now instead of some seconds later."""
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def send(page: Page, opener: str, button: str, **fields: str) -> None:
+    """Opens a dialog, fills its fields and sends it."""
+    page.get_by_role("button", name=opener, exact=True).first.click()
+    dialog = page.get_by_role("dialog")
+    for name, value in fields.items():
+        dialog.get_by_label(name).fill(value)
+    dialog.get_by_role("button", name=button, exact=True).click()
+
+
+def says(page: Page, words: str) -> None:
+    """Waits until the page has these words."""
+    expect(page.locator("main")).to_contain_text(words)

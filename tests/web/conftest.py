@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -163,6 +164,14 @@ def api(url: str) -> Iterator[Filled]:
     filled = Filled(url)
     yield filled
     filled.close()
+
+
+@pytest.fixture
+def study(api: Filled, request: pytest.FixtureRequest) -> str:
+    """The id of a new study of this test."""
+    study_id = re.sub("[^a-z]+", "-", request.node.name.lower()).strip("-")[:60]
+    api.create(study_id)
+    return study_id
 
 
 @pytest.fixture

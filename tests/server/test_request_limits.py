@@ -1,55 +1,31 @@
-"""What a connection may send, how long it may wait, and how many there may be: over real connections."""
+"""What a connection may send and how long it may wait: over real connections."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
-import resource
 import socket
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from dodona_server.api.front.body import MAX_BODY_BYTES
-from dodona_server.api.guard.addresses import address_of
-from dodona_server.api.guard.proxies import Proxies
-from dodona_server.app import Options, create_app
-from dodona_server.serving.connections import Connections, Limits
-from dodona_server.serving.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES, Protocol
-from dodona_server.storage.schema.opening import open_store
-from tests.support.patience import patience
-from tests.support.processes import ServerProcess
-
-STUDIES = "/v1/projects/default/locations/local/studies"
-TOKEN = "a long random secret"
-GET = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
-# Long before the time-outs of a real server, long after those of `impatient`.
-WAIT_SECONDS = patience(20)
-
-
-@contextlib.contextmanager
-def serving(folder: Path, limits: Limits, is_proxy: Callable[[str], bool] = lambda _: False) -> Iterator[int]:
-    """The port of a server in this process, with a token and with limits of its own."""
-    app = create_app(open_store(f"sqlite:///{folder / 'limits.db'}"), Options(token=TOKEN))
-    http = functools.partial(Protocol, connections=Connections(limits, is_proxy))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, loop="uvloop", http=http, ws="none", log_config=None))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
+from dodona_server.serving.connections import Limits
+from dodona_server.serving.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES
+from tests.server.raw_connections import (
+    GET,
+    STUDIES,
+    TOKEN,
+    WAIT_SECONDS,
+    ask,
+    call,
+    connect,
+    received,
+    serving,
+    status_of,
+)
 
 
 @pytest.fixture
@@ -64,30 +40,6 @@ def impatient(tmp_path: Path) -> Iterator[int]:
     """A server that waits half a second for heads, a second for bodies and two for whole ones."""
     with serving(tmp_path, Limits(head_seconds=0.5, silent_seconds=1.0, body_seconds=2.0)) as port:
         yield port
-
-
-def connect(port: int, *, source: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), WAIT_SECONDS, (source, 0))
-
-
-def ask(port: int, source: str = "127.0.0.1") -> int:
-    """The status of a request on a connection of its own."""
-    with connect(port, source=source) as connection:
-        connection.sendall(GET + b"Connection: close\r\n\r\n")
-        return status_of(received(connection))
-
-
-def received(connection: socket.socket) -> bytes:
-    """All that comes until the server closes the connection."""
-    parts = []
-    with contextlib.suppress(ConnectionResetError):
-        while part := connection.recv(65536):
-            parts.append(part)
-    return b"".join(parts)
-
-
-def status_of(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
 
 
 def flood(port: int, start: bytes, piece: bytes) -> tuple[int, bytes]:
@@ -255,15 +207,6 @@ def test_half_a_second_request_is_waited_for_no_longer_than_the_first(impatient)
         assert status_of(received(connection)) == 408
 
 
-def call(port: int, method: str, path: str, body: bytes = b"", size: int | None = None) -> socket.socket:
-    """A connection on which a request was sent."""
-    connection = connect(port)
-    head = f"{method} {STUDIES}{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
-    head += f"Content-Type: application/json\r\nContent-Length: {len(body) if size is None else size}\r\n\r\n"
-    connection.sendall(head.encode() + body)
-    return connection
-
-
 def test_an_artifact_goes_on_as_long_as_bytes_come(impatient):
     metric, parameter = {"metricId": "m"}, {"parameterId": "x", "doubleValueSpec": {"maxValue": 1}}
     spec = {"metrics": [metric], "parameters": [parameter], "algorithm": "RANDOM_SEARCH"}
@@ -298,106 +241,3 @@ def test_an_answer_that_nobody_reads_is_given_up(tmp_path):
         head = f"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             send_for_ever(connection, head)
-
-
-def with_descriptors(soft, hard):
-    """The command of a server that may have so many descriptors."""
-    limited = f"import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
-    return (
-        sys.executable,
-        "-c",
-        limited + "os.execv(sys.executable, [sys.executable, '-m', 'dodona_server', 'serve'])",
-    )
-
-
-class TestCrowds:
-    def test_connections_that_send_nothing_lock_nobody_out(self, tmp_path, caplog):
-        with serving(tmp_path, Limits(connections=30, of_address=10)) as port:
-            crowd = [connect(port) for _ in range(25)]
-            assert [ask(port) for _ in range(20)] == [200] * 20
-            assert ask(port, "127.0.0.2") == 200
-            for connection in crowd:
-                connection.close()
-        assert "127.0.0.1 has 10 connections, the most that one may have" in caplog.text
-
-    def test_nor_do_those_of_many_addresses(self, tmp_path, caplog):
-        with serving(tmp_path, Limits(connections=30, of_address=10)) as port:
-            crowd = [connect(port, source=f"127.0.0.{5 + index % 8}") for index in range(60)]
-            assert ask(port) == 200
-            for connection in crowd:
-                connection.close()
-        assert "there are 30 connections, the most that this server may have" in caplog.text
-
-    def test_the_oldest_idle_one_goes_before_any_that_is_answered(self, tmp_path):
-        with serving(tmp_path, Limits(of_address=3)) as port:
-            busy = call(port, "POST", ":lookup", size=10)
-            time.sleep(0.2)
-            idle = [connect(port) for _ in range(2)]
-            for connection in idle:
-                connection.sendall(GET + b"\r\n")
-                assert status_of(connection.recv(65536)) == 200
-            with connect(port) as new:
-                new.sendall(GET + b"\r\n")
-                assert status_of(new.recv(65536)) == 200
-                assert idle[0].recv(10) == b""
-                idle[1].sendall(GET + b"\r\n")
-                assert status_of(idle[1].recv(65536)) == 200
-                busy.sendall(b'{"a": "b"}')
-                assert status_of(busy.recv(65536)) == 404
-            for connection in (busy, *idle):
-                connection.close()
-
-    def test_without_any_idle_one_a_new_one_is_told_to_come_back(self, tmp_path):
-        with serving(tmp_path, Limits(of_address=3)) as port:
-            busy = [call(port, "POST", ":lookup", size=10) for _ in range(3)]
-            time.sleep(0.5)
-            with connect(port) as new:
-                assert status_of(received(new)) == 503
-            assert ask(port, "127.0.0.2") == 200
-            for connection in busy:
-                connection.close()
-
-    def test_a_proxy_may_have_more_than_one_client(self, tmp_path):
-        proxies = Proxies({"FORWARDED_ALLOW_IPS": "10.1.1.1,127.0.0.1"})
-        with serving(tmp_path, Limits(of_address=3), proxies.is_proxy) as port:
-            busy = [call(port, "POST", ":lookup", size=10) for _ in range(5)]
-            time.sleep(0.5)
-            assert ask(port) == 200
-            for connection in busy:
-                connection.close()
-        assert not Proxies({}).is_proxy("127.0.0.1")
-
-    @pytest.mark.parametrize(
-        ("host", "address"),
-        [
-            ("192.0.2.7", "192.0.2.7"),
-            ("::ffff:192.0.2.7", "192.0.2.7"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-            ("", ""),
-        ],
-    )
-    def test_a_network_of_ipv6_is_one_address(self, host, address):
-        assert address_of(host) == address
-
-    def test_there_are_descriptors_for_all_of_them(self, tmp_path):
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        server = ServerProcess(tmp_path, command=with_descriptors(256, 4096)).start()
-        raised = Path(f"/proc/{server.process.pid}/limits").read_text()
-        server.stop()
-        assert next(line.split()[3:5] for line in raised.splitlines() if "open files" in line) == ["4096", "4096"]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
-        try:
-            assert Limits.of_process() == replace(Limits(), connections=128, of_address=64)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-    def test_a_server_with_few_descriptors_serves_on(self, tmp_path):
-        server = ServerProcess(tmp_path, command=with_descriptors(256, 256)).start()
-        port = int(server.url.rpartition(":")[2])
-        crowd = [connect(port) for _ in range(400)]
-        assert ask(port) == 200
-        for connection in crowd:
-            connection.close()
-        server.stop()
-        assert "Too many open files" not in server.log.read_text()

@@ -1,57 +1,27 @@
-"""tensorflow-cloud's tuner, unmodified, through our discovery document; and the discovery client of its dialect."""
+"""tensorflow-cloud's tuner, unmodified, through our discovery document."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-try:
-    metadata.version("tensorflow-cloud")
-    metadata.version("kt-legacy")
-except metadata.PackageNotFoundError as error:
-    raise ImportError(
-        f"{error.name} must be installed for these tests:"
-        " pip install -e '.[vizier-clients]' && pip install --no-deps tensorflow-cloud==0.1.16"
-    ) from error
 
 import keras_tuner
 import pytest
 import requests
 from googleapiclient import errors
-from googleapiclient.discovery import build, build_from_document
-from googleapiclient.http import HttpRequest
 from tensorflow_cloud import CloudOracle
 from tensorflow_cloud.tuner import constants, utils, vizier_client
-from tensorflow_cloud.utils import google_api_client
 
 import dodona
-from tests.clients.discovery import Document
-from tests.clients.google_clients import credentials
+from tests.clients.tensorflow_cloud.configuration import HERE, PROJECT, REGION, configuration, space
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
-PROJECT, REGION = "default", "local"
-HERE = f"projects/{PROJECT}/locations/{REGION}"
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 HEADING = "## tensorflow-cloud\n"
-END_TRIAL = CloudOracle.end_trial
-
-
-@pytest.fixture(autouse=True)
-def _as_it_was(monkeypatch, tmp_path):
-    """The client's notice of its telemetry goes elsewhere, and what a test changes in the client is undone."""
-    monkeypatch.setattr(google_api_client, "_LOCAL_CONFIG_PATH", str(tmp_path / "tf_cloud.json"))
-    request = google_api_client.TFCloudHttpRequest
-    monkeypatch.setattr(request, "execute", request.execute)
-    monkeypatch.setattr(constants, "OPTIMIZER_API_DOCUMENT_FILE", constants.OPTIMIZER_API_DOCUMENT_FILE)
-    monkeypatch.setattr(CloudOracle, "end_trial", END_TRIAL)
 
 
 def point_at(url, folder):
@@ -72,25 +42,6 @@ def url(caller, tmp_path, monkeypatch):
     monkeypatch.setenv("DODONA_TOKEN", caller.token)
     exec(compile(snippets()[2], "docs", "exec"), {"__name__": "__main__"})
     return caller.url
-
-
-def space():
-    """One parameter of each kind that keras-tuner has."""
-    hps = keras_tuner.HyperParameters()
-    hps.Float("lr", 1e-4, 1e-1, sampling="log")
-    hps.Float("dropout", 0.0, 0.5, step=0.25)
-    hps.Int("layers", 1, 4)
-    hps.Int("units", 32, 128, step=32)
-    hps.Choice("batch", [64, 16, 32])
-    hps.Choice("optimizer", ["adam", "sgd"])
-    hps.Boolean("bias")
-    hps.Fixed("kernel", 3)
-    return hps
-
-
-def configuration(**more):
-    objective = keras_tuner.Objective("val_loss", "min")
-    return {**utils.make_study_config(objective, space()), **more}
 
 
 def study(study_id="s", **more):
@@ -308,78 +259,6 @@ class TestIdlePauses:
         http = client.service_client._http
         assert http.connections
         assert all(connection.sock is None for connection in http.connections.values())
-
-
-def checked(answer, schema):
-    """Fails unless an answer is what the discovery document that Google ships says, our own additions set aside."""
-    for trial in (answer, *answer.get("trials", ())):
-        if trial.get("trialInfeasible"):
-            assert trial["state"] == "INFEASIBLE"
-            trial["state"] = "COMPLETED"
-    ML.check(answer, schema)
-    if schema == "GoogleLongrunning__Operation":
-        for part in ("metadata", "response"):
-            inner = dict(answer[part])
-            kind = inner.pop("@type").removeprefix("type.googleapis.com/google.cloud.ml.v1.")
-            checked(inner, f"GoogleCloudMlV1__{kind}")
-    return answer
-
-
-ML = Document(
-    "ml.v1.json",
-    ("", ""),
-    {"GoogleCloudMlV1__Trial": {"id"}, "GoogleCloudMlV1__StudyConfig": {"studyStoppingConfig"}},
-)
-
-
-class CheckedRequest(HttpRequest):
-    def execute(self, http=None, num_retries=0):
-        return checked(super().execute(http, num_retries), ML.answers[self.methodId])
-
-
-@pytest.fixture(params=["Google's document", "our document"])
-def locations(request, caller):
-    """The discovery client of the dialect, each of whose answers is checked."""
-    known = credentials(caller.token)
-    if request.param == "our document":
-        address = f"{caller.url}/ml/discovery.json"
-        found = requests.get(address, headers=caller.headers, timeout=patience(10)).json()
-        service = build_from_document(found, credentials=known, requestBuilder=CheckedRequest)
-    else:
-        options = {"api_endpoint": f"{caller.url}/ml/"}
-        service = build("ml", "v1", credentials=known, client_options=options, requestBuilder=CheckedRequest)
-    return service.projects().locations()
-
-
-@pytest.mark.needs("admin")
-def test_every_call_of_the_discovery_client(locations):
-    studies, trials = locations.studies(), locations.studies().trials()
-    name = f"{HERE}/studies/s"
-    body = {"studyConfig": configuration(studyStoppingConfig={"maxNumTrials": 5})}
-    created = studies.create(parent=HERE, studyId="s", body=body).execute()
-    assert studies.get(name=name).execute() == created
-    suggested = trials.suggest(parent=name, body={"clientId": "w", "suggestionCount": 3}).execute()
-    assert locations.operations().get(name=suggested["name"]).execute() == suggested
-    assert locations.operations().cancel(name=suggested["name"]).execute() == {}
-    one, two, three = (trial["name"] for trial in suggested["response"]["trials"])
-    measurement = {"stepCount": "1", "elapsedTime": "1.5s", "metrics": [{"metric": "val_loss", "value": 0.5}]}
-    trials.addMeasurement(name=one, body={"measurement": measurement}).execute()
-    trials.stop(name=one, body={}).execute()
-    check = trials.checkEarlyStoppingState(name=one, body={}).execute()
-    assert check["response"]["shouldStop"] is True
-    trials.complete(name=one, body={}).execute()
-    trials.complete(name=two, body={"finalMeasurement": measurement}).execute()
-    assert trials.complete(name=three, body={"trialInfeasible": True}).execute()["trialInfeasible"] is True
-    parameters = trials.get(name=one).execute()["parameters"]
-    assert len(trials.list(parent=name).execute()["trials"]) == 3
-    # The first trial was stopped early, so its value is not a final one.
-    assert [trial["name"] for trial in trials.listOptimalTrials(parent=name, body={}).execute()["trials"]] == [two]
-    # What a worker may not do, and then what an editor may not.
-    assert studies.list(parent=HERE).execute() == {"studies": [created]}
-    trials.create(parent=name, body={"parameters": parameters}).execute()
-    assert len(trials.list(parent=name).execute()["trials"]) == 4
-    assert trials.delete(name=three).execute() == {}
-    assert studies.delete(name=name).execute() == {}
 
 
 def snippets():
