@@ -4,7 +4,7 @@
 
 The file descriptor belongs to a socket; when it closes, this process ends. Each message brings two file descriptors:
 a connection and a log. A fork reads the working directory and the environment of a server from the connection, forks
-the server, and answers with its process id, and once it has ended with its exit code.
+the server, and answers with its process id, and once it has ended with its exit code. A closed connection ends it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -125,8 +126,10 @@ def _is_server(connection: socket.socket, log: int) -> bool:
         if process_id := os.fork():
             connection.sendall(NUMBER.pack(process_id))
             os.close(log)
+            has_ended = threading.Event()
+            threading.Thread(target=_end_with_test, args=(connection, process_id, has_ended), daemon=True).start()
             _, status = os.waitpid(process_id, 0)
-            # The test that has started it may have ended.
+            has_ended.set()
             with suppress(BrokenPipeError):
                 connection.sendall(NUMBER.pack(os.waitstatus_to_exitcode(status)))
             return False
@@ -138,6 +141,13 @@ def _is_server(connection: socket.socket, log: int) -> bool:
     os.environ.clear()
     os.environ.update(variables)
     return True
+
+
+def _end_with_test(connection: socket.socket, server: int, has_ended: threading.Event) -> None:
+    """Kill the server when the process that has started it ends before."""
+    connection.recv(1)
+    if not has_ended.is_set():
+        os.kill(server, signal.SIGKILL)
 
 
 if __name__ == "__main__":
