@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,12 +16,6 @@ from tests.support.patience import patience
 
 SPACE = {"x": Float(0.0, 1.0)}
 WORKERS = 6
-
-
-@pytest.fixture
-def client(server_url: str) -> Iterator[Client]:
-    with Client(server_url) as client:
-        yield client
 
 
 def train(trial: Trial) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,12 +18,6 @@ class Speechless(Exception):
 
     def __str__(self) -> str:
         raise KeyError("message")
-
-
-@pytest.fixture
-def client(server_url: str) -> Iterator[Client]:
-    with Client(server_url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -19,12 +18,6 @@ from dodona_schemas import vertex
 class Kind(enum.StrEnum):
     FIRST = "a"
     SECOND = "b"
-
-
-@pytest.fixture
-def client(server_url: str) -> Iterator[Client]:
-    with Client(server_url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 import dodona
 from dodona_server.service.computing.forking import POOL_PROCESS
 from tests.support.patience import patience
-from tests.support.processes import ServerProcess, environment
+from tests.support.processes import SERVE, ServerProcess, environment
 
 STUDIES = "/v1/projects/default/locations/local/studies"
 
@@ -150,7 +150,7 @@ class TestRefusals:
 class TestFirstStart:
     def test_beyond_loopback_it_prints_a_token_once(self, tmp_path):
         for _ in range(2):
-            server = ServerProcess(tmp_path, DODONA_HOST="0.0.0.0").start()
+            server = ServerProcess(tmp_path, command=SERVE, DODONA_HOST="0.0.0.0").start()
             try:
                 (token,) = re.findall(r"dod_[0-9a-f]{12}_[0-9a-f]{40}", server.log.read_text())
                 assert httpx.get(server.url + STUDIES).status_code == 401
@@ -160,7 +160,9 @@ class TestFirstStart:
 
     def test_a_file_has_the_token(self, tmp_path):
         (tmp_path / "token").write_text("a token in a file of Docker\n")
-        server = ServerProcess(tmp_path, DODONA_HOST="0.0.0.0", DODONA_TOKEN_FILE=str(tmp_path / "token")).start()
+        server = ServerProcess(
+            tmp_path, command=SERVE, DODONA_HOST="0.0.0.0", DODONA_TOKEN_FILE=str(tmp_path / "token")
+        ).start()
         try:
             assert "dod_" not in server.log.read_text()
             bearer = {"Authorization": "Bearer a token in a file of Docker"}
@@ -171,7 +173,7 @@ class TestFirstStart:
         assert said.startswith("DODONA_TOKEN_FILE: ")
 
     def test_an_insecure_server_says_so(self, tmp_path):
-        server = ServerProcess(tmp_path, DODONA_HOST="0.0.0.0", DODONA_INSECURE="1").start()
+        server = ServerProcess(tmp_path, command=SERVE, DODONA_HOST="0.0.0.0", DODONA_INSECURE="1").start()
         try:
             assert "INSECURE: everyone who reaches this server may do everything" in server.log.read_text()
             assert httpx.get(server.url + STUDIES, headers={"Host": "anywhere"}).status_code == 200
@@ -185,7 +187,7 @@ class TestTokens:
     @pytest.fixture(scope="class")
     def started(self, tmp_path_factory):
         folder = tmp_path_factory.mktemp("tokens")
-        server = ServerProcess(folder, DODONA_TOKEN="the token of the settings").start()
+        server = ServerProcess(folder, command=SERVE, DODONA_TOKEN="the token of the settings").start()
         yield server
         server.stop()
 
@@ -299,7 +301,7 @@ class TestWhatItSays:
         server.stop()
 
     def test_the_log_hides_a_password_in_the_query(self, tmp_path, postgres_url):
-        server = ServerProcess(tmp_path, f"{postgres_url}&password=hidden").start()
+        server = ServerProcess(tmp_path, f"{postgres_url}&password=hidden", SERVE).start()
         server.stop()
         said = server.log.read_text()
         assert "password=..." in said
@@ -381,7 +383,7 @@ class TestStopping:
 
 
 def test_a_flood_of_what_is_no_request_is_no_flood_of_lines(tmp_path):
-    server = ServerProcess(tmp_path).start()
+    server = ServerProcess(tmp_path, command=SERVE).start()
     try:
         upgrade = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
         for sent, code in [(b"no request\r\n\r\n", b"400")] * 20 + [(upgrade, b"200")] * 20:

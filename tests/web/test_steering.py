@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,14 +26,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = ServerProcess(tmp_path_factory.mktemp("steering")).start()
     yield server.url
     server.stop()
-
-
-@pytest.fixture
-def study(api: Filled, request: pytest.FixtureRequest) -> str:
-    """The id of a new study of this test."""
-    study_id = re.sub("[^a-z]+", "-", request.node.name.lower()).strip("-")[:60]
-    api.create(study_id)
-    return study_id
 
 
 def notice(page: Page, words: str) -> None:

@@ -10,9 +10,7 @@ from google.api_core import exceptions, operation
 from google.cloud.aiplatform_v1 import VizierServiceClient
 from google.protobuf.struct_pb2 import Value
 
-from tests.clients.conftest import Caller
-from tests.clients.google_clients import vizier_client
-from tests.clients.vertex_sdk import (
+from tests.clients.vertex_sdk.messages import (
     KINDS,
     METRICS,
     Goal,
@@ -25,18 +23,6 @@ from tests.clients.vertex_sdk import (
     suggest,
     values,
 )
-
-
-@pytest.fixture
-def client(caller: Caller) -> VizierServiceClient:
-    """A client of each caller."""
-    return vizier_client(caller.url, caller.token)
-
-
-@pytest.fixture
-def study(client: VizierServiceClient) -> str:
-    """The name of a small study."""
-    return create(client).name
 
 
 @pytest.fixture

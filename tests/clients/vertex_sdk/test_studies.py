@@ -12,22 +12,9 @@ from google.api_core import exceptions, operation
 from google.cloud.aiplatform_v1 import VizierServiceClient, types
 from google.longrunning import operations_pb2
 
-from tests.clients.conftest import Caller
-from tests.clients.google_clients import HERE, vizier_client
-from tests.clients.vertex_sdk import KINDS, Goal, Scale, StudyState, create, small
+from tests.clients.google_clients import HERE
+from tests.clients.vertex_sdk.messages import KINDS, Goal, Scale, StudyState, create, small
 from tests.support.patience import patience
-
-
-@pytest.fixture
-def client(caller: Caller) -> VizierServiceClient:
-    """A client of each caller."""
-    return vizier_client(caller.url, caller.token)
-
-
-@pytest.fixture
-def study(client: VizierServiceClient) -> str:
-    """The name of a small study."""
-    return create(client).name
 
 
 class TestStudies:
