@@ -92,11 +92,13 @@ $(INSTALLED)-demo: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	$(INSTALL) $(VERSIONS) --editable '.[server,keras-cpu,examples]'
 	touch $@
 
-# The tests of the pages need a browser. Debian and its relatives have it; elsewhere these tests say what they miss.
+# The tests of the pages need a browser. Debian and its relatives have it, most also without its windows, which takes half
+# of the CPU; elsewhere these tests say what they miss.
 chromium:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
-	    test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
-	    { apt-get update --quiet && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; } || \
+	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit; done; \
+	    test "$$(id -u)" = 0 && command -v apt-get >/dev/null || exit 0; \
+	    export DEBIAN_FRONTEND=noninteractive; apt-get update --quiet; \
+	    for name in chromium-headless-shell chromium; do apt-get install --yes --no-install-recommends $$name && exit; done; \
 	    echo "Chromium cannot be installed: the tests of the pages are skipped" >&2
 
 # tensorflow-cloud requires packages that its tuner, which the tests use, never imports; keras-hub requires TensorFlow's

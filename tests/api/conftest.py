@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
+from tests.support.app_client import AppClient
 
 HERE = "/v1/projects/p/locations/l"
 
@@ -17,7 +17,7 @@ HERE = "/v1/projects/p/locations/l"
 class Api:
     """Calls by path below the location, with plain JSON in and out."""
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: AppClient) -> None:
         self.client = client
 
     def call(self, method: str, path: str, body: Any = None, code: int = 200) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def front() -> bool:
 def api(database_url: str, front: bool) -> Iterator[Api]:
     """The server on an empty database."""
     app = create_app(open_store(database_url), Options(front=front, fitting_processes=1))
-    with TestClient(app, base_url="http://localhost") as client:
+    with AppClient(app, base_url="http://localhost") as client:
         yield Api(client)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.api.calls.call import EVENT_STREAM, OCTETS, Call
 from dodona_server.api.calls.examples import EXAMPLES
@@ -19,6 +18,7 @@ from dodona_server.app import Options, create_app
 from dodona_server.domain.access.roles import ANYONE, RULES, Role
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
+from tests.support.app_client import AppClient
 
 OPERATOR = "the token of the settings"
 SPEC = {
@@ -41,7 +41,7 @@ def bearer(token: str) -> dict[str, str]:
 class Guarded:
     """A server with projects p and q, each with a study, and a token of each role in p."""
 
-    def __init__(self, client: TestClient, folder: Path) -> None:
+    def __init__(self, client: AppClient, folder: Path) -> None:
         self.client = client
         self.folder = folder
         self.tokens = {role: self.token(role, "" if role is Role.OPERATOR else "p") for role in Role}
@@ -73,7 +73,7 @@ class Guarded:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     folder = tmp_path_factory.mktemp("access")
     app = create_app(open_store(f"sqlite:///{folder / 'x.db'}"), Options(token=OPERATOR))
-    with TestClient(app, base_url="http://localhost") as client:
+    with AppClient(app, base_url="http://localhost") as client:
         yield Guarded(client, folder)
 
 
@@ -246,11 +246,11 @@ class TestSeveralServers:
     def both(self, database_url):
         """Two servers of one database; SQLite has one."""
         url = database_url
-        with TestClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as one:
+        with AppClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as one:
             if url.startswith("sqlite"):
                 yield one, one
                 return
-            with TestClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as two:
+            with AppClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as two:
                 yield one, two
 
     def test_what_one_makes_the_other_accepts_and_what_one_revokes_ends_on_both(self, both):
@@ -278,25 +278,25 @@ class TestSeveralServers:
 
 def test_an_open_server_closes_for_good_with_its_first_operator(tmp_path):
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    with TestClient(create_app(open_store(url)), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(url)), base_url="http://localhost") as client:
         client.post("/v1/tokens", json={"displayName": "w", "role": "worker", "project": "p"}).raise_for_status()
         assert client.get(f"{HERE}/studies").status_code == 200
         made = client.post("/v1/tokens", json={"displayName": "me", "role": "operator"}).json()
         assert client.get(f"{HERE}/studies").status_code == 401
         assert client.delete(f"/v1/{made['name']}", headers=bearer(made["secret"])).status_code == 200
         assert client.get(f"{HERE}/studies").status_code == 401
-    with TestClient(create_app(open_store(url)), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(url)), base_url="http://localhost") as client:
         assert client.get(f"{HERE}/studies").status_code == 401
-    with TestClient(create_app(open_store(url), Options(insecure=True))) as client:
+    with AppClient(create_app(open_store(url), Options(insecure=True))) as client:
         assert client.get(f"{HERE}/studies", headers={"host": "anywhere"}).status_code == 200
 
 
 def test_another_secret_makes_tokens_worthless(tmp_path, caplog):
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    with TestClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as client:
         body = {"displayName": "x", "role": "viewer", "project": ""}
         secret = client.post("/v1/tokens", json=body, headers=bearer(OPERATOR)).json()["secret"]
     other = Options(token=OPERATOR, secret="another secret of the server")
-    with TestClient(create_app(open_store(url), other), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(url), other), base_url="http://localhost") as client:
         assert client.get(f"{HERE}/studies", headers=bearer(secret)).status_code == 401
         assert "1 tokens were created with another secret" in caplog.text

@@ -13,7 +13,6 @@ from typing import Any
 import fsspec
 import httpx
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.errors import FailedPrecondition, Unavailable
@@ -22,6 +21,7 @@ from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.schema.opening import open_store
 from tests.api.artifact_calls import CONTENT, blobs_in, digest, media, put
 from tests.api.conftest import HERE, Api
+from tests.support.app_client import AppClient
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
@@ -41,7 +41,7 @@ def place(request):
 
 def test_any_url_of_fsspec_will_do(tmp_path, spec, place):
     store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
-    with TestClient(
+    with AppClient(
         create_app(store, Options(artifacts=f"{place}/here", kept_seconds=0)), base_url="http://localhost"
     ) as client:
         api = Api(client)
@@ -65,7 +65,7 @@ def test_a_url_that_nothing_knows_is_one_clear_line():
 
 
 def test_a_server_without_a_place_says_what_to_set(postgres_url, spec):
-    with TestClient(create_app(open_store(postgres_url)), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(postgres_url)), base_url="http://localhost") as client:
         api = Api(client)
         api.post("/studies", {"studyId": "s", "studySpec": spec})
         api.suggest()
@@ -76,7 +76,7 @@ def test_a_server_without_a_place_says_what_to_set(postgres_url, spec):
 
 def test_sqlite_has_them_in_a_folder_beside_it(tmp_path, spec):
     store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
-    with TestClient(create_app(store), base_url="http://localhost") as client:
+    with AppClient(create_app(store), base_url="http://localhost") as client:
         api = Api(client)
         api.post("/studies", {"studyId": "s", "studySpec": spec})
         api.suggest()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.artifact import Artifact
@@ -23,6 +22,7 @@ from dodona_server.storage.engine.store import Store
 from dodona_server.storage.schema.opening import open_store
 from tests.api.artifact_calls import CONTENT, FILE, TRIAL, blobs_in, digest, media, put
 from tests.api.conftest import HERE, Api
+from tests.support.app_client import AppClient
 
 LIMIT = 3 * 2**20
 
@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 def api(store: Store, folder: Path) -> Iterator[Api]:
     """The server with a folder for artifacts and a small limit."""
     app = create_app(store, Options(artifacts=str(folder), max_artifact_bytes=LIMIT))
-    with TestClient(app, base_url="http://localhost") as client:
+    with AppClient(app, base_url="http://localhost") as client:
         yield Api(client)
 
 
@@ -214,7 +214,7 @@ def free(folder: Path) -> int:
 )
 def test_files_leave_the_room_that_the_database_needs(store, folder, spec, tmp_path, left, sent):
     options = Options(artifacts=str(folder), min_free_bytes=left(free(tmp_path)))
-    with TestClient(create_app(store, options), base_url="http://localhost") as client:
+    with AppClient(create_app(store, options), base_url="http://localhost") as client:
         api = Api(client)
         api.post("/studies", {"studyId": "s", "studySpec": spec})
         api.suggest()

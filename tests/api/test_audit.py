@@ -8,31 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
+from tests.support.app_client import AppClient
 
 OPERATOR = "the token of the settings"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[TestClient]:
+def client(tmp_path: Path) -> Iterator[AppClient]:
     app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=OPERATOR))
-    with TestClient(app, base_url="http://localhost", headers=BEARER) as client:
+    with AppClient(app, base_url="http://localhost", headers=BEARER) as client:
         yield client
 
 
-def entries(client: TestClient, headers: Any = None) -> list[dict[str, str]]:
+def entries(client: AppClient, headers: Any = None) -> list[dict[str, str]]:
     """All entries, the oldest first, read from the export."""
     answer = client.get("/v1/audit:export", headers=headers)
     assert answer.status_code == 200, answer.text
     return [json.loads(line) for line in answer.text.splitlines()][::-1]
 
 
-def made(client: TestClient, role: str, project: str = "p") -> Any:
+def made(client: AppClient, role: str, project: str = "p") -> Any:
     body = {"displayName": f"a {role}", "role": role, "project": project}
     return client.post("/v1/tokens", json=body).raise_for_status().json()
 

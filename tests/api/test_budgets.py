@@ -8,11 +8,11 @@ from contextlib import ExitStack
 
 import pytest
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 
 
 def run_trial(api, loss=0.5, *, fails=False):
@@ -181,7 +181,7 @@ def test_a_study_whose_budget_was_used_up_while_it_was_paused_is_over_when_it_is
 
 
 def test_a_queued_trial_that_is_held_at_this_moment_is_waited_for(postgres_url, spec):
-    with TestClient(create_app(open_store(postgres_url)), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(postgres_url)), base_url="http://localhost") as client:
         api = Api(client)
         api.post("/studies", {"studyId": "s", "studySpec": {**spec, "studyStoppingConfig": {"maxNumTrials": 1}}})
         api.suggest()
@@ -200,7 +200,7 @@ def test_servers_that_end_the_last_trials_at_once_do_not_wait_for_each_other(pos
     final = {"finalMeasurement": {"metrics": [{"metricId": "loss", "value": 1}]}}
     with ExitStack() as stack:
         servers = [
-            Api(stack.enter_context(TestClient(create_app(open_store(postgres_url)), base_url="http://localhost")))
+            Api(stack.enter_context(AppClient(create_app(open_store(postgres_url)), base_url="http://localhost")))
             for _ in range(2)
         ]
         servers[0].post(

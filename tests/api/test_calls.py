@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from starlette.responses import PlainTextResponse
-from starlette.testclient import TestClient
 
 from dodona_server.api.calls.call import OCTETS
 from dodona_server.api.calls.table import CALLS
@@ -24,6 +23,7 @@ from dodona_server.service.access.audit import AuditLog
 from dodona_server.service.access.gate import Gate
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
+from tests.support.app_client import AppClient
 
 STUDY = f"{HERE}/studies/s"
 TRIAL = f"{STUDY}/trials/1"
@@ -84,7 +84,7 @@ def both(tmp_path):
         for front in (True, False):
             store = open_store(f"sqlite:///{tmp_path / f'{front}.db'}")
             app = create_app(store, Options(front=front))
-            clients.append(stack.enter_context(TestClient(app, base_url="http://localhost")))
+            clients.append(stack.enter_context(AppClient(app, base_url="http://localhost")))
         for client in clients:
             client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": SPEC}).raise_for_status()
         yield clients
@@ -190,7 +190,7 @@ def requests_of(call) -> list[tuple[str, str, dict[str, Any]]]:
     return made + [("POST", path, {"json": one}) for one in GOOD[call.name]]
 
 
-def answered(client: TestClient, method: str, path: str, **request: Any) -> tuple[int, dict[str, str], str]:
+def answered(client: AppClient, method: str, path: str, **request: Any) -> tuple[int, dict[str, str], str]:
     """Return the status, the headers and the body of an answer, without the times and ids that differ by server."""
     headers = {"x-request-id": "0123456789abcdef", **request.pop("headers", {})}
     answer = client.request(method, path, headers=headers, **request)
@@ -229,7 +229,7 @@ class TestPrincipal:
         async def front(scope, receive, send):
             await PlainTextResponse(principal_of(scope).name)(scope, receive, send)
 
-        client = TestClient(Guard(front, Gate(None, token), Proxies(), AuditLog(None)), base_url="http://localhost")
+        client = AppClient(Guard(front, Gate(None, token), Proxies(), AuditLog(None)), base_url="http://localhost")
         bearer = {"authorization": f"Bearer {TOKEN}"}
         assert client.post(f"{STUDY}/trials:suggest", headers=bearer).text == principal.name
         assert client.get("/healthz").text == ANONYMOUS.name
@@ -241,5 +241,5 @@ class TestPrincipal:
         async def who(asking: OfPrincipal) -> str:
             return asking.name
 
-        with TestClient(app, base_url="http://localhost", headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        with AppClient(app, base_url="http://localhost", headers={"authorization": f"Bearer {TOKEN}"}) as client:
             assert client.get("/who").json() == principal.name

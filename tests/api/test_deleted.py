@@ -7,7 +7,6 @@ import time
 
 import pytest
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.service.maintenance import clear_all
@@ -15,6 +14,7 @@ from dodona_server.settings import Settings
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.storage.trials import leases
 from tests.api.conftest import HERE, Api
+from tests.support.app_client import AppClient
 from tests.support.patience import patience
 
 
@@ -137,7 +137,7 @@ def test_it_is_purged_by_call_and_only_from_its_project(api, searched):
 def test_it_ends_for_good_after_its_time_or_by_vacuum(database_url, spec):
     for kept, remaining in ((0, 0), (100, 1)):
         app = create_app(open_store(database_url), Options(kept_seconds=kept))
-        with TestClient(app, base_url="http://localhost") as client:
+        with AppClient(app, base_url="http://localhost") as client:
             api = Api(client)
             api.post("/studies", {"studyId": "s", "studySpec": spec})
             api.delete("/studies/s")

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
 from dodona_server.storage.engine import statement
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
 from tests.api.stopping_calls import MEDIAN, reason, report, run, start
+from tests.support.app_client import AppClient
 from tests.support.patience import patience
 
 
@@ -142,7 +142,7 @@ class TestAcrossServers:
     @pytest.fixture
     def server(self, database_url) -> Iterator[Callable[[], Api]]:
         """Starts another server on the same database, after the one before has ended."""
-        running: list[tuple[TestClient, Api]] = []
+        running: list[tuple[AppClient, Api]] = []
 
         def stop():
             while running:
@@ -150,7 +150,7 @@ class TestAcrossServers:
 
         def start():
             stop()
-            client = TestClient(create_app(open_store(database_url)), base_url="http://localhost")
+            client = AppClient(create_app(open_store(database_url)), base_url="http://localhost")
             running.append((client.__enter__(), Api(client)))
             return running[-1][1]
 
@@ -183,7 +183,7 @@ class TestAcrossServers:
 
 
 def test_a_report_to_a_study_without_a_rule_sends_no_statement_more(database_url, spec, monkeypatch):
-    with TestClient(create_app(open_store(database_url)), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(database_url)), base_url="http://localhost") as client:
         api = Api(client)
         sent: list[str] = []
         send = statement.send

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.service.computing.forking import POOL_PROCESS
@@ -15,6 +14,7 @@ from dodona_server.service.maintenance import clear_all
 from dodona_server.service.suggestions.suggest import MAX_FAILURES
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 from tests.support.patience import patience
 
 pytestmark = pytest.mark.processes
@@ -44,7 +44,7 @@ def store(database_url):
 def api(store, deadline, processes):
     """The server with the test's algorithm, in this process and in those of the pool."""
     options = Options(deadline_seconds=deadline, fitting_processes=processes)
-    with TestClient(create_app(store, options), base_url="http://localhost") as client:
+    with AppClient(create_app(store, options), base_url="http://localhost") as client:
         yield Api(client)
 
 

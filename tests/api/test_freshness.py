@@ -9,7 +9,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.algorithms.registry import Problem, Request, algorithm_for
 from dodona_server.app import Options, create_app
@@ -18,6 +17,7 @@ from dodona_server.domain.trials.trial import Measurement, Trial, TrialState
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.storage.studies import studies
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 
 pytestmark = pytest.mark.processes
 
@@ -156,7 +156,7 @@ def options():
 @pytest.fixture
 def api(store, options):
     """The server with the test's algorithm, in this process and in those of the pool."""
-    with TestClient(create_app(store, options), base_url="http://localhost") as client:
+    with AppClient(create_app(store, options), base_url="http://localhost") as client:
         served = Api(client)
         served.store = store
         yield served
@@ -308,8 +308,8 @@ def test_servers_that_share_a_database_agree_on_whose_points_count(postgres_url)
     stores = [open_store(postgres_url) for _ in range(2)]
     spec = {"algorithm": "GP_BANDIT", "metrics": ONE, "parameters": [number("x"), number("y")], "seed": str(SEED)}
     with (
-        TestClient(create_app(stores[0], TWO_PROCESSES), base_url="http://localhost") as one,
-        TestClient(create_app(stores[1], TWO_PROCESSES), base_url="http://localhost") as two,
+        AppClient(create_app(stores[0], TWO_PROCESSES), base_url="http://localhost") as one,
+        AppClient(create_app(stores[1], TWO_PROCESSES), base_url="http://localhost") as two,
     ):
         servers = [Api(one), Api(two)]
         servers[0].post("/studies", {"studyId": "s", "studySpec": spec})

@@ -7,13 +7,13 @@ import json
 from contextlib import ExitStack
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.names import Location
 from dodona_server.service.operations import StopCheck
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE, Api
+from tests.support.app_client import AppClient
 from tests.support.postgres import fresh_database
 
 JSON = {"content-type": "application/json"}
@@ -29,7 +29,7 @@ def shared(request, tmp_path_factory):
         else:
             url = stack.enter_context(fresh_database(request.getfixturevalue("_postgres")))
         app = create_app(open_store(url), Options(front=request.param != "framework"))
-        client = TestClient(app, base_url="http://localhost")
+        client = AppClient(app, base_url="http://localhost")
         yield Api(stack.enter_context(client))
 
 

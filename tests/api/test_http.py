@@ -9,19 +9,19 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.api.front.body import MAX_BODY_BYTES
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
+from tests.support.app_client import AppClient
 
 TOKEN = "a long random secret"
 
 
 @pytest.fixture
 def guarded(tmp_path):
-    with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=TOKEN))) as client:
+    with AppClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=TOKEN))) as client:
         yield client
 
 
@@ -50,7 +50,7 @@ def test_a_bug_is_answered_in_the_one_shape_and_tells_nothing(tmp_path):
     async def broken() -> None:
         raise RuntimeError("the secret is hunter2")
 
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+    with AppClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         response = client.get("/broken")
     assert (response.status_code, response.json()["error"]["status"]) == (500, "INTERNAL")
     assert "hunter2" not in response.text
@@ -61,13 +61,13 @@ def test_a_bug_is_answered_in_the_one_shape_and_tells_nothing(tmp_path):
 )
 def test_a_bug_in_the_trial_loop_is_answered_in_the_one_shape_too(tmp_path, spec, broken):
     url = f"sqlite:///{tmp_path / 'x.db'}"
-    with TestClient(create_app(open_store(url)), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(url)), base_url="http://localhost") as client:
         client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": spec}).raise_for_status()
         client.post(f"{HERE}/studies/s/trials:suggest", json={"clientId": "w", "suggestionCount": 1}).raise_for_status()
     with closing(sqlite3.connect(tmp_path / "x.db")) as database, database:
         database.execute(broken)
     app = create_app(open_store(url))
-    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+    with AppClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         response = client.post(f"{HERE}/studies/s/trials/1:complete", json={})
     assert (response.status_code, response.json()["error"]["status"]) == (500, "INTERNAL")
     assert "nonsense" not in response.text

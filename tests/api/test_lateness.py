@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.studies.time_left import TOO_LATE
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 
 HOUR = 3600
 
@@ -139,7 +139,7 @@ def test_more_time_continues_the_study(api, searched):
 @pytest.mark.processes
 def test_the_bandit_chooses_what_can_end_in_time(database_url, spec):
     def served():
-        return TestClient(
+        return AppClient(
             create_app(open_store(database_url), Options(fitting_processes=1, deadline_seconds=60.0)),
             base_url="http://localhost",
         )

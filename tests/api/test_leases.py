@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 
 MEASUREMENT = {"metrics": [{"metricId": "loss", "value": 0.5}]}
 LEASE = {"leaseDuration": "0.3s", "heldTrials": []}
@@ -217,7 +217,7 @@ def test_a_lease_out_of_range_is_refused(api, study, lease):
 
 def test_who_is_alive_keeps_the_trial_through_an_outage_longer_than_the_lease(database_url, spec):
     def serve():
-        return TestClient(create_app(open_store(database_url)), base_url="http://localhost")
+        return AppClient(create_app(open_store(database_url)), base_url="http://localhost")
 
     with serve() as client:
         api = Api(client)

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from joserfc.jwk import RSAKey
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.errors import InvalidArgument
 from dodona_server.service.access.provider import Provider
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
+from tests.support.app_client import AppClient
 from tests.support.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
 
 OPERATOR = "the token of the settings"
@@ -37,14 +37,14 @@ def provider(started: OpenIdProvider) -> OpenIdProvider:
 
 
 @pytest.fixture
-def client(tmp_path: Path, provider: OpenIdProvider) -> Iterator[TestClient]:
+def client(tmp_path: Path, provider: OpenIdProvider) -> Iterator[AppClient]:
     known = Provider(provider.issuer, CLIENT, SECRET, ROLES)
     app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=OPERATOR, oidc=known))
-    with TestClient(app, base_url="http://localhost", follow_redirects=False) as client:
+    with AppClient(app, base_url="http://localhost", follow_redirects=False) as client:
         yield client
 
 
-def back(client: TestClient) -> str:
+def back(client: AppClient) -> str:
     """Where the provider sends the browser that this server has sent to it."""
     sent = client.get("/sign-in/oidc")
     assert sent.status_code == 303
@@ -52,15 +52,15 @@ def back(client: TestClient) -> str:
     return location
 
 
-def sign_in(client: TestClient) -> Any:
+def sign_in(client: AppClient) -> Any:
     return client.get(back(client))
 
 
-def status(client: TestClient, project: str = "p") -> int:
+def status(client: AppClient, project: str = "p") -> int:
     return int(client.get(f"/v1/projects/{project}/locations/l/studies").status_code)
 
 
-def test_a_person_signs_in_with_the_roles_of_their_groups(client: TestClient, provider: OpenIdProvider) -> None:
+def test_a_person_signs_in_with_the_roles_of_their_groups(client: AppClient, provider: OpenIdProvider) -> None:
     assert 'href="/sign-in/oidc"' in client.get("/", headers=BROWSER).text
     done = sign_in(client)
     assert (done.status_code, done.headers["location"]) == (303, "/")
@@ -78,7 +78,7 @@ def test_a_person_signs_in_with_the_roles_of_their_groups(client: TestClient, pr
 @pytest.mark.parametrize(
     "claims", [{"sub": "ada"}, {"sub": "ada", "groups": ["unknown"]}, {"sub": "ada", "groups": "team"}]
 )
-def test_whoever_is_in_no_group_is_nobody(client: TestClient, provider: OpenIdProvider, claims: Any) -> None:
+def test_whoever_is_in_no_group_is_nobody(client: AppClient, provider: OpenIdProvider, claims: Any) -> None:
     provider.claims = claims
     refused = sign_in(client)
     assert refused.status_code == 403
@@ -92,20 +92,20 @@ def test_whoever_is_in_no_group_is_nobody(client: TestClient, provider: OpenIdPr
     ids=["issuer", "audience", "nonce", "expired", "nobody"],
 )
 def test_a_token_that_is_not_for_this_sign_in_is_refused(
-    client: TestClient, provider: OpenIdProvider, forged: Any
+    client: AppClient, provider: OpenIdProvider, forged: Any
 ) -> None:
     provider.forged = forged
     assert sign_in(client).status_code in (400, 403)
     assert status(client) == 401
 
 
-def test_nor_is_one_that_somebody_else_has_signed(client: TestClient, provider: OpenIdProvider) -> None:
+def test_nor_is_one_that_somebody_else_has_signed(client: AppClient, provider: OpenIdProvider) -> None:
     provider.signing = RSAKey.generate_key(2048, {"kid": "1"}, private=True)
     assert sign_in(client).status_code == 400
     assert status(client) == 401
 
 
-def test_an_answer_counts_once_and_in_the_browser_that_asked(client: TestClient) -> None:
+def test_an_answer_counts_once_and_in_the_browser_that_asked(client: AppClient) -> None:
     location = back(client)
     with_cookie = dict(client.cookies)
     client.cookies.clear()
@@ -123,7 +123,7 @@ def test_an_answer_counts_once_and_in_the_browser_that_asked(client: TestClient)
     assert client.get(location).status_code in (403, 503)
 
 
-def test_nobody_adds_a_user_with_such_a_name(client: TestClient) -> None:
+def test_nobody_adds_a_user_with_such_a_name(client: AppClient) -> None:
     body = {"user": "oidc:ada", "password": "a long password"}
     refused = client.post("/v1/users", json=body, headers={"authorization": f"Bearer {OPERATOR}"})
     assert refused.status_code == 400
@@ -137,7 +137,7 @@ def test_unsafe_settings_are_refused(issuer: str, roles: dict[str, str]) -> None
 
 def test_a_server_without_a_provider_says_so(tmp_path: Path) -> None:
     app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=OPERATOR))
-    with TestClient(app, base_url="http://localhost") as client:
+    with AppClient(app, base_url="http://localhost") as client:
         assert client.get("/sign-in/oidc").status_code == 404
         assert "/sign-in/oidc" not in client.get("/", headers=BROWSER).text
         assert client.get(f"{HERE}/studies").status_code == 401

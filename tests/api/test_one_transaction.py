@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 
 pytestmark = pytest.mark.processes
 
@@ -51,7 +51,7 @@ def api(counter):
         _in_call.set(scope["type"] == "http")
         await app(scope, receive, send)
 
-    with TestClient(marked, base_url="http://localhost") as client:
+    with AppClient(marked, base_url="http://localhost") as client:
         yield Api(client)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_schemas import access
 from dodona_schemas import vertex as wire
@@ -19,6 +18,7 @@ from dodona_server.api.calls.table import CALLS
 from dodona_server.app import create_app
 from dodona_server.document import openapi_document, with_own_fields, with_roles
 from dodona_server.storage.schema.opening import open_store
+from tests.support.app_client import AppClient
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT: dict[str, Any] = json.loads(openapi_document())
@@ -32,7 +32,7 @@ OPERATIONS = [
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('openapi') / 'test.db'}")
-    with TestClient(create_app(store), base_url="http://localhost") as client:
+    with AppClient(create_app(store), base_url="http://localhost") as client:
         yield client
 
 

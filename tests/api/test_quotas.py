@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.service.quotas import ProjectLimits
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE, Api
+from tests.support.app_client import AppClient
 
 OCTETS = {"Content-Type": "application/octet-stream"}
 
@@ -19,7 +19,7 @@ OCTETS = {"Content-Type": "application/octet-stream"}
 def api(database_url, tmp_path, monkeypatch):
     monkeypatch.setattr("dodona_server.service.quotas.COUNTED_SECONDS", 0.0)
     options = Options(artifacts=str(tmp_path / "files"), quotas=ProjectLimits(1000, 500))
-    with TestClient(create_app(open_store(database_url), options), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(database_url), options), base_url="http://localhost") as client:
         yield Api(client)
 
 
@@ -83,7 +83,7 @@ def test_metadata_has_one_and_may_always_be_removed(api, trial, study, spec):
 @pytest.fixture
 def counted(database_url):
     options = Options(quotas=ProjectLimits(studies=2, trials=3))
-    with TestClient(create_app(open_store(database_url), options), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(database_url), options), base_url="http://localhost") as client:
         yield Api(client)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 
 MEASUREMENT = {"stepCount": 1, "metrics": [{"metricId": "loss", "value": 1.0}]}
 
@@ -16,7 +16,7 @@ MEASUREMENT = {"stepCount": 1, "metrics": [{"metricId": "loss", "value": 1.0}]}
 def api(tmp_path):
     """A server that answers three requests, and another one only after 1.7 s."""
     app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(max_requests_per_second=0.6))
-    with TestClient(app, base_url="http://localhost") as client:
+    with AppClient(app, base_url="http://localhost") as client:
         yield Api(client)
 
 
@@ -49,7 +49,7 @@ def test_a_project_has_a_rate_of_its_own(tmp_path):
     operator = {"authorization": "Bearer the token of the settings"}
     options = Options(token="the token of the settings", max_project_requests_per_second=0.6)
     app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), options)
-    with TestClient(app, base_url="http://localhost") as client:
+    with AppClient(app, base_url="http://localhost") as client:
         made = client.post("/v1/tokens", json={"displayName": "x", "role": "viewer", "project": "q"}, headers=operator)
         stranger = {"authorization": f"Bearer {made.json()['secret']}"}
         # Who is not of the project takes nothing from those who are.
@@ -69,7 +69,7 @@ def test_a_project_has_a_rate_of_its_own(tmp_path):
 
 def test_strangers_keep_nobody_from_signing_in(tmp_path):
     options = Options(token="the token of the settings", max_requests_per_second=0.6)
-    with TestClient(
+    with AppClient(
         create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), options), base_url="http://localhost"
     ) as client:
         assert {client.get("/healthz").status_code for _ in range(6)} == {200}

@@ -9,13 +9,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.service.access import rechecks, sessions
 from dodona_server.service.access.provider import Provider
 from dodona_server.storage.schema.opening import open_store
 from tests.api.test_oidc import OPERATOR, ROLES, sign_in, status
+from tests.support.app_client import AppClient
 from tests.support.openid import CLIENT, SECRET, OpenIdProvider, openid_provider
 from tests.support.patience import patience
 
@@ -40,14 +40,14 @@ def provider(started: OpenIdProvider, monkeypatch: pytest.MonkeyPatch) -> OpenId
     return started
 
 
-def server(database_url: str, provider: OpenIdProvider) -> TestClient:
+def server(database_url: str, provider: OpenIdProvider) -> AppClient:
     known = Provider(provider.issuer, CLIENT, SECRET, ROLES)
     app = create_app(open_store(database_url), Options(token=OPERATOR, oidc=known))
-    return TestClient(app, base_url="http://localhost", follow_redirects=False)
+    return AppClient(app, base_url="http://localhost", follow_redirects=False)
 
 
 @pytest.fixture
-def client(tmp_path: Path, provider: OpenIdProvider) -> Iterator[TestClient]:
+def client(tmp_path: Path, provider: OpenIdProvider) -> Iterator[AppClient]:
     with server(f"sqlite:///{tmp_path / 'x.db'}", provider) as client:
         yield client
 
@@ -65,12 +65,12 @@ def asked_again(provider: OpenIdProvider) -> None:
     eventually(lambda: len(provider.all_given) > before + 1)
 
 
-def actions(client: TestClient) -> list[tuple[str, str, str]]:
+def actions(client: AppClient) -> list[tuple[str, str, str]]:
     listed = client.get("/v1/audit", headers=OPERATING).json()["entries"]
     return [(one["actor"], one["action"], one["target"]) for one in listed if one["actor"] == rechecks.ACTOR]
 
 
-def test_a_change_of_groups_counts_without_another_sign_in(client: TestClient, provider: OpenIdProvider) -> None:
+def test_a_change_of_groups_counts_without_another_sign_in(client: AppClient, provider: OpenIdProvider) -> None:
     sign_in(client)
     assert (status(client, "p"), status(client, "q")) == (200, 404)
     provider.claims["groups"] = ["others"]
@@ -84,7 +84,7 @@ def test_a_change_of_groups_counts_without_another_sign_in(client: TestClient, p
     "claims", [{"sub": "ada"}, {"sub": "ada", "groups": ["unknown"]}, {"sub": "eve", "groups": ["team"]}]
 )
 def test_whoever_has_left_all_groups_is_signed_out(
-    client: TestClient, provider: OpenIdProvider, claims: dict[str, object]
+    client: AppClient, provider: OpenIdProvider, claims: dict[str, object]
 ) -> None:
     sign_in(client)
     provider.claims = claims
@@ -95,7 +95,7 @@ def test_whoever_has_left_all_groups_is_signed_out(
 
 @pytest.mark.parametrize("error", ["invalid_grant", "interaction_required"])
 def test_whoever_is_refused_by_the_provider_is_signed_out(
-    client: TestClient, provider: OpenIdProvider, error: str
+    client: AppClient, provider: OpenIdProvider, error: str
 ) -> None:
     sign_in(client)
     asked_again(provider)
@@ -104,7 +104,7 @@ def test_whoever_is_refused_by_the_provider_is_signed_out(
     eventually(lambda: status(client) == 401)
 
 
-def test_the_groups_may_be_with_the_user_information(client: TestClient, provider: OpenIdProvider) -> None:
+def test_the_groups_may_be_with_the_user_information(client: AppClient, provider: OpenIdProvider) -> None:
     provider.claims, provider.userinfo = {"sub": "ada"}, {"sub": "ada", "groups": ["team"]}
     sign_in(client)
     assert (status(client, "p"), status(client, "q")) == (200, 404)
@@ -116,7 +116,7 @@ def test_the_groups_may_be_with_the_user_information(client: TestClient, provide
 
 @pytest.mark.parametrize("broken", [(503, {}), (400, {"error": "invalid_client"}), (200, {"id_token": "x"})])
 def test_a_provider_that_fails_ends_no_session_until_its_time_is_over(
-    client: TestClient,
+    client: AppClient,
     provider: OpenIdProvider,
     broken: tuple[int, dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
@@ -135,7 +135,7 @@ def test_a_provider_that_fails_ends_no_session_until_its_time_is_over(
 
 
 def test_without_a_refresh_token_a_session_is_short(
-    client: TestClient, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
+    client: AppClient, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.refreshes = False
     monkeypatch.setattr(sessions, "UNCHECKED_SECONDS", 0.5)
@@ -144,7 +144,7 @@ def test_without_a_refresh_token_a_session_is_short(
 
 
 def test_a_session_goes_on_as_long_as_it_is_confirmed(
-    client: TestClient, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
+    client: AppClient, provider: OpenIdProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "UNCHECKED_SECONDS", 20.0)
     sign_in(client)
@@ -156,14 +156,14 @@ def test_a_session_goes_on_as_long_as_it_is_confirmed(
     eventually(lambda: ends(client) < [before])
 
 
-def ends(client: TestClient) -> list[float]:
+def ends(client: AppClient) -> list[float]:
     """When the sessions that the server knows end."""
     gate = client.app.state.gate  # type: ignore[attr-defined]
     return [one.end for one in gate._snapshot.sessions.values()]
 
 
 @pytest.mark.parametrize("subject", ["ada", "auth0|5f:a/b", "é ?#"])
-def test_deleting_the_user_holds(client: TestClient, provider: OpenIdProvider, subject: str) -> None:
+def test_deleting_the_user_holds(client: AppClient, provider: OpenIdProvider, subject: str) -> None:
     provider.claims["sub"] = subject
     sign_in(client)
     assert status(client) == 200
@@ -177,7 +177,7 @@ def test_deleting_the_user_holds(client: TestClient, provider: OpenIdProvider, s
     assert client.get("/v1/users", headers=OPERATING).json() == {"users": []}
 
 
-def test_signing_out_holds(client: TestClient, provider: OpenIdProvider) -> None:
+def test_signing_out_holds(client: AppClient, provider: OpenIdProvider) -> None:
     sign_in(client)
     client.post("/sign-out", json={}, headers={"origin": "http://localhost"}).raise_for_status()
     assert status(client) == 401
@@ -186,9 +186,7 @@ def test_signing_out_holds(client: TestClient, provider: OpenIdProvider) -> None
     assert provider.all_given == known
 
 
-def test_what_the_provider_is_asked_with_is_sealed(
-    client: TestClient, provider: OpenIdProvider, tmp_path: Path
-) -> None:
+def test_what_the_provider_is_asked_with_is_sealed(client: AppClient, provider: OpenIdProvider, tmp_path: Path) -> None:
     sign_in(client)
     asked_again(provider)
     contents = b"".join(file.read_bytes() for file in tmp_path.glob("x.db*") if file.is_file())

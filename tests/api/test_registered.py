@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE, Api
+from tests.support.app_client import AppClient
 
 pytestmark = pytest.mark.processes
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.processes
 @pytest.fixture
 def api(database_url):
     """The server with enough time for a busy machine to start a process."""
-    with TestClient(
+    with AppClient(
         create_app(open_store(database_url), Options(deadline_seconds=60.0)), base_url="http://localhost"
     ) as client:
         yield Api(client)

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.api.guard.refused_tokens import FREE_TRIES, MAX_HELD
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
+from tests.support.app_client import AppClient
 
 TOKEN = "a long random secret"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
@@ -23,10 +23,10 @@ LOOKUP = f"{HERE}/studies:lookup"
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[TestClient]:
+def guarded(tmp_path: Path) -> Iterator[AppClient]:
     """A server with a token, behind a proxy on this machine."""
     store = open_store(f"sqlite:///{tmp_path / 'guarded.db'}")
-    with TestClient(create_app(store, Options(token=TOKEN)), client=("127.0.0.1", 5)) as client:
+    with AppClient(create_app(store, Options(token=TOKEN)), client=("127.0.0.1", 5)) as client:
         yield client
 
 
@@ -35,7 +35,7 @@ def send(request, tmp_path_factory):
     """Posts a call and gives the status; 404 is the right answer."""
     token = TOKEN if request.param == "with a token" else None
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('security') / 'security.db'}")
-    with TestClient(create_app(store, Options(token=token)), client=("127.0.0.1", 5)) as client:
+    with AppClient(create_app(store, Options(token=token)), client=("127.0.0.1", 5)) as client:
 
         def post(headers: dict[str, str], method: str = "POST", body: bytes = BODY) -> int:
             return client.request(method, LOOKUP, content=body, headers={**BEARER, **headers}).status_code
@@ -47,7 +47,7 @@ def send(request, tmp_path_factory):
 def named(tmp_path_factory):
     """The status of a request to a server without a token that names it so."""
     store = open_store(f"sqlite:///{tmp_path_factory.mktemp('named') / 'named.db'}")
-    with TestClient(create_app(store)) as client:
+    with AppClient(create_app(store)) as client:
         yield lambda host: client.get(f"{HERE}/studies", headers={"host": host}).status_code
 
 
@@ -124,7 +124,7 @@ def test_behind_a_proxy_with_tls_the_page_has_its_scheme(guarded):
 
 def test_who_is_no_proxy_says_nothing_of_the_scheme(tmp_path):
     store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
-    with TestClient(create_app(store, Options(token=TOKEN)), client=("192.0.2.7", 5)) as client:
+    with AppClient(create_app(store, Options(token=TOKEN)), client=("192.0.2.7", 5)) as client:
         headers = {**BEARER, "host": "d", "origin": "https://d", "x-forwarded-proto": "https"}
         assert client.post(LOOKUP, content=BODY, headers=headers).status_code == 403
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.access.roles import TOKEN_HOLDER
@@ -17,6 +16,7 @@ from dodona_server.service.access import passwords
 from dodona_server.service.access.tokens import revoke_token
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
+from tests.support.app_client import AppClient
 
 OPERATOR = "the token of the settings"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
@@ -36,18 +36,18 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def client(url: str) -> Iterator[TestClient]:
-    with TestClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as client:
+def client(url: str) -> Iterator[AppClient]:
+    with AppClient(create_app(open_store(url), Options(token=OPERATOR)), base_url="http://localhost") as client:
         body = {"user": "ada", "password": PASSWORD, "memberships": [{"project": "p", "role": "editor"}]}
         client.post("/v1/users", json=body, headers=BEARER).raise_for_status()
         yield client
 
 
-def sign_in(client: TestClient, user: str, password: str, **headers: str) -> Any:
+def sign_in(client: AppClient, user: str, password: str, **headers: str) -> Any:
     return client.post("/sign-in", json={"user": user, "password": password}, headers={**ORIGIN, **headers})
 
 
-def status(client: TestClient, path: str = f"{HERE}/studies") -> int:
+def status(client: AppClient, path: str = f"{HERE}/studies") -> int:
     return int(client.get(path).status_code)
 
 
@@ -122,7 +122,7 @@ def test_a_change_with_a_session_names_its_page(client, spec):
 
 def test_over_tls_the_cookie_stays_on_tls_and_below_a_path_it_stays_below(url):
     app = create_app(open_store(url), Options(token=OPERATOR, root_path="/tuning"))
-    with TestClient(app, base_url="https://localhost") as client:
+    with AppClient(app, base_url="https://localhost") as client:
         answer = sign_in(client, "", OPERATOR, origin="https://localhost")
         assert {"Secure", "Path=/tuning"} <= set(answer.headers["set-cookie"].split("; "))
 
@@ -130,13 +130,13 @@ def test_over_tls_the_cookie_stays_on_tls_and_below_a_path_it_stays_below(url):
 @pytest.mark.parametrize("column", ["expire_time", "use_time"])
 def test_a_session_ends_when_it_is_old_or_was_not_used(url, column):
     options = Options(token=OPERATOR)
-    with TestClient(create_app(open_store(url), options), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(url), options), base_url="http://localhost") as client:
         sign_in(client, "", OPERATOR)
         assert status(client) == 200
         cookies = dict(client.cookies)
     with sqlite3.connect(url.removeprefix("sqlite:///")) as database:
         database.execute(f"UPDATE sessions SET {column} = {column} - 8 * 86400")
-    with TestClient(create_app(open_store(url), options), base_url="http://localhost", cookies=cookies) as client:
+    with AppClient(create_app(open_store(url), options), base_url="http://localhost", cookies=cookies) as client:
         assert status(client) == 401
 
 
@@ -200,7 +200,7 @@ class TestRevokedMeanwhile:
         assert client.get(f"{trials}/1", headers=BEARER).json()["state"] == "REQUESTED"
 
 
-def revoke_soon(client: TestClient, headers: dict[str, str]) -> None:
+def revoke_soon(client: AppClient, headers: dict[str, str]) -> None:
     async def revoke() -> None:
         await asyncio.sleep(0.5)
         token = headers["authorization"].split("_")[1]

@@ -9,7 +9,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from starlette.testclient import TestClient
 
 import early_stopping
 from curves import synthetic, tables
@@ -24,6 +23,7 @@ from replays.policies import ALGORITHMS, FULL, OURS, RULES
 from replays.rules import RulePolicy
 from replays.simulation import Board, simulate
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 
 SPECS = {
     "median": {"medianAutomatedStoppingSpec": {}},
@@ -48,7 +48,7 @@ def in_order(board):
 
 @pytest.fixture
 def served(tmp_path):
-    with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'd.db'}")), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(f"sqlite:///{tmp_path / 'd.db'}")), base_url="http://localhost") as client:
         yield Api(client)
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from starlette.testclient import TestClient
 
 from tests.fuzz.model import FINISHED, INVALID, NOT_FOUND, Error, Measured, ModelStudy, ModelTrial
 from tests.fuzz.strategies import clients, measurements, places, rarely, read, requests, results, wire, words
+from tests.support.app_client import AppClient
 
 # After how many calls the whole study is compared; each call's answer is in any case.
 LOOK_EVERY = 4
@@ -34,7 +34,7 @@ class StudyMachine(RuleBasedStateMachine):
 
     numbers = itertools.count(1)
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: AppClient) -> None:
         super().__init__()
         self.client = client
         self.path = f"/studies/s{next(self.numbers)}"

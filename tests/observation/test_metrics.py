@@ -8,13 +8,13 @@ import time
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from starlette.testclient import TestClient
 
 import dodona
 from dodona_server.app import Options, create_app
 from dodona_server.observation import metrics
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import Api
+from tests.support.app_client import AppClient
 from tests.support.patience import patience
 from tests.support.processes import SERVE, ServerProcess
 
@@ -30,7 +30,7 @@ SPEC = {
 def api(database_url, monkeypatch):
     monkeypatch.setattr("dodona_server.service.gauges.KEPT_SECONDS", 0.0)
     app = create_app(open_store(database_url))
-    with TestClient(app, base_url="http://localhost") as client:
+    with AppClient(app, base_url="http://localhost") as client:
         yield Api(client)
 
 
@@ -103,7 +103,7 @@ def test_nothing_that_a_client_sends_becomes_a_label(api):
 def test_with_a_token_it_needs_one(tmp_path):
     token = "a long random secret for this test"
     app = create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=token))
-    with TestClient(app, base_url="http://localhost") as client:
+    with AppClient(app, base_url="http://localhost") as client:
         assert client.get("/metrics").status_code == 401
         headers = {"Authorization": f"Bearer {token}"}
         assert client.get("/metrics", headers=headers).status_code == 200

@@ -9,7 +9,6 @@ import threading
 import pytest
 import sqlalchemy as sa
 from pydantic import ValidationError
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.access.credentials import Token
@@ -31,6 +30,7 @@ from dodona_server.storage.tables import core as tables
 from dodona_server.storage.trials import measurements, trials
 from tests.api.conftest import Api
 from tests.storage.crowded import SPEC, add_finished
+from tests.support.app_client import AppClient
 
 HERE = Location("p", "l")
 TRIALS = 3_000
@@ -107,7 +107,7 @@ def test_a_trial_with_more_measurements_than_the_limit_goes_in_parts(store):
 
 
 def test_maintenance_clears_while_calls_are_answered(store, large, spec):
-    with TestClient(create_app(store, Options(kept_seconds=0)), base_url="http://localhost") as client:
+    with AppClient(create_app(store, Options(kept_seconds=0)), base_url="http://localhost") as client:
         api = Api(client)
         api.delete("/studies/large")
         api.get("/studies/large", code=404)
@@ -151,7 +151,7 @@ class TestThinning:
     )
     def test_the_best_is_chosen_before_the_curve_is_thinned(self, store, spec, kept, steps):
         spec["measurementSelectionType"] = "BEST_MEASUREMENT"
-        with TestClient(create_app(store, Options(kept_measurements=kept)), base_url="http://localhost") as client:
+        with AppClient(create_app(store, Options(kept_measurements=kept)), base_url="http://localhost") as client:
             api = Api(client)
             api.post("/studies", {"studyId": "s", "studySpec": spec})
             api.suggest(count=2)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
-from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
 from dodona_server.domain.errors import InvalidArgument
@@ -38,6 +37,7 @@ from dodona_server.storage.trials import ranking
 from tests.api.conftest import Api
 from tests.storage.conftest import plain_engine
 from tests.storage.stored.write import load, stored
+from tests.support.app_client import AppClient
 from tests.support.postgres import fresh_database
 
 NAME = StudyName(Location("p", "l"), "s")
@@ -161,7 +161,7 @@ def test_operations_and_events_come_back(read_store):
 
 def test_the_study_goes_on(store):
     result = {"metrics": [{"metricId": "loss", "value": 0.125}]}
-    with TestClient(create_app(store), base_url="http://localhost") as client:
+    with AppClient(create_app(store), base_url="http://localhost") as client:
         api = Api(client)
         # Its worker comes back, those that wait are handed out, and new ones are numbered behind all there were.
         assert [trial["id"] for trial in api.suggest(client="w1")] == ["3"]
@@ -247,7 +247,7 @@ def test_ids_are_forgotten_a_day_after_their_calls_but_those_of_created_trials(s
 
 @pytest.mark.parametrize("begun", ["0005"], indirect=True, scope="module")
 def test_a_stopping_rule_of_an_older_study_is_kept_and_stops_nothing(store):
-    with TestClient(create_app(store), base_url="http://localhost") as client:
+    with AppClient(create_app(store), base_url="http://localhost") as client:
         api = Api(client)
         assert api.post("/studies/paused:resume")["studySpec"]["medianAutomatedStoppingSpec"] is not None
         for value in (0.3, 0.4, 0.4, 0.4, 0.5, 9.0):
@@ -260,7 +260,7 @@ def test_a_stopping_rule_of_an_older_study_is_kept_and_stops_nothing(store):
 
 @pytest.mark.parametrize("begun", ["0006"], indirect=True, scope="module")
 def test_a_trial_that_was_stopped_is_no_longer_the_best(store):
-    with TestClient(create_app(store), base_url="http://localhost") as client:
+    with AppClient(create_app(store), base_url="http://localhost") as client:
         study = "/v1/projects/p/locations/m/studies/m"
         trials = client.get(f"{study}/trials").json()["trials"]
         assert [(trial["id"], trial.get("stopped")) for trial in trials] == [("1", None), ("2", True)]

@@ -14,12 +14,12 @@ from tests.support.patience import patience
 
 AXE = (Path(__file__).parent / "axe" / "axe.min.js").read_text(encoding="utf-8")
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
-# Debian's, Ubuntu's, and Google's own.
 # Some seconds on a quiet machine.
 TIMEOUT_MS = min(patience(15), 60) * 1000
 expect.set_options(timeout=TIMEOUT_MS)
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MISSING = f"none of {', '.join(NAMES)} is installed; as root, make test installs Debian's chromium"
+# Debian's without windows and with them, Ubuntu's, and Google's own.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = f"none of {', '.join(NAMES)} is installed; as root, make test installs Debian's"
 
 
 def executable() -> str | None:

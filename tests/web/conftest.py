@@ -12,10 +12,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 from playwright.sync_api import Page as BrowserPage
-from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
 from dodona_server.storage.schema.opening import open_store
+from tests.support.app_client import AppClient
 from tests.support.processes import ServerProcess
 from tests.web import browser as browsers
 from tests.web.filled import Filled, add_big_study
@@ -84,7 +84,7 @@ class Page(HTMLParser):
 class Site:
     """The server: its API to fill it and its pages to look at."""
 
-    def __init__(self, client: TestClient) -> None:
+    def __init__(self, client: AppClient) -> None:
         self.client = client
 
     def post(self, path: str, body: Any = None) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     """The server on an empty database."""
     store = open_store(f"sqlite:///{tmp_path / 'site.db'}")
-    with TestClient(create_app(store), base_url="http://localhost", headers={"Host": "localhost"}) as client:
+    with AppClient(create_app(store), base_url="http://localhost", headers={"Host": "localhost"}) as client:
         yield Site(client)
 
 

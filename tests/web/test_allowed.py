@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.domain.access.roles import RULES, Role
 from dodona_server.storage.schema.opening import open_store
+from tests.support.app_client import AppClient
 from tests.web.conftest import Page, Site
 
 OPERATOR = "the token of the settings"
@@ -39,11 +39,11 @@ BUTTONS = {
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppClient]:
     folder: Path = tmp_path_factory.mktemp("allowed")
     app = create_app(open_store(f"sqlite:///{folder / 'site.db'}"), Options(token=OPERATOR))
     headers = {"Host": "localhost", "Authorization": f"Bearer {OPERATOR}"}
-    with TestClient(app, base_url="http://localhost", headers=headers) as client:
+    with AppClient(app, base_url="http://localhost", headers=headers) as client:
         site = Site(client)
         site.create("s")
         site.start("s")
@@ -53,7 +53,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.ADMIN])
-def test_a_page_has_the_buttons_of_the_role_alone(guarded: TestClient, role: Role) -> None:
+def test_a_page_has_the_buttons_of_the_role_alone(guarded: AppClient, role: Role) -> None:
     body = {"displayName": role.value, "role": role.value, "project": "p"}
     headers = {"Authorization": f"Bearer {guarded.post('/v1/tokens', json=body).json()['secret']}"}
     for path, calls in BUTTONS.items():

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
+from tests.support.app_client import AppClient
 from tests.web.conftest import Page, Site
 
 TOKEN = "a long random secret"
@@ -18,10 +18,10 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[TestClient]:
+def guarded(tmp_path: Path) -> Iterator[AppClient]:
     """A server with a token."""
     store = open_store(f"sqlite:///{tmp_path / 'guarded.db'}")
-    with TestClient(create_app(store, Options(token=TOKEN)), base_url="http://localhost") as client:
+    with AppClient(create_app(store, Options(token=TOKEN)), base_url="http://localhost") as client:
         yield client
 
 
@@ -76,7 +76,7 @@ def test_a_browser_gets_a_page_for_any_error_and_a_program_json(site: Site, path
     assert site.client.get(path).json()["error"]["code"] == code
 
 
-def test_without_a_token_a_browser_gets_the_form_to_sign_in_with_its_style(guarded: TestClient) -> None:
+def test_without_a_token_a_browser_gets_the_form_to_sign_in_with_its_style(guarded: AppClient) -> None:
     answer = guarded.get("/", headers=BROWSER)
     page = Page(answer)
     assert answer.status_code == 401

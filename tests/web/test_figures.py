@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import create_app
 from dodona_server.domain.access.roles import Principal, Role
@@ -14,6 +13,7 @@ from dodona_server.domain.errors import NotFound
 from dodona_server.service.views import samples
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.web.pages.compare_page import studies_of
+from tests.support.app_client import AppClient
 from tests.web.conftest import ACCURACY, RATE, Site
 from tests.web.filled import BIG, add_big_study
 
@@ -106,7 +106,7 @@ def test_data_is_sent_again_only_if_it_has_changed(filled: Site) -> None:
 
 def test_figures_of_a_large_study_show_some_of_its_trials(tmp_path: Path) -> None:
     add_big_study(tmp_path / "big.db")
-    with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'big.db'}")), base_url="http://localhost") as client:
+    with AppClient(create_app(open_store(f"sqlite:///{tmp_path / 'big.db'}")), base_url="http://localhost") as client:
         site = Site(client)
         found = figure(site, "history", "by=compute", study="big")
         history = found["figure"]

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.testclient import TestClient
 
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
+from tests.support.app_client import AppClient
 from tests.web.conftest import Site
 
 ROOT = "/team/tuning"
@@ -21,7 +21,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     """The server below `ROOT`, with a study of two trials."""
     store = open_store(f"sqlite:///{tmp_path / 'site.db'}")
     app = create_app(store, Options(root_path=ROOT))
-    with TestClient(app, base_url="http://localhost", headers={"Host": "localhost"}) as client:
+    with AppClient(app, base_url="http://localhost", headers={"Host": "localhost"}) as client:
         site = Site(client)
         site.create("s")
         site.add("s", 0.5)

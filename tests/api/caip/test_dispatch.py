@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 
-from starlette.testclient import TestClient
-
 from dodona_server.api.caip.discovery import document
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.caip.conftest import measurement
 from tests.api.conftest import HERE
+from tests.support.app_client import AppClient
 
 
 class TestDispatch:
@@ -29,7 +28,7 @@ class TestDispatch:
 
     def test_the_host_tells(self, tmp_path, config):
         token = "a long random secret"
-        with TestClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=token))) as client:
+        with AppClient(create_app(open_store(f"sqlite:///{tmp_path / 'x.db'}"), Options(token=token))) as client:
             for host, ours in (
                 ("us-central1-ml.example.internal:8443", True),
                 ("ml.example.internal", True),
