@@ -25,11 +25,13 @@ STORE = 78_643_200
 TRIES = 3
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """A cluster whose head runs nothing itself."""
+    """A cluster of two nodes, besides the head, which runs nothing itself. A test leaves as many."""
     head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
     made = tried(lambda: Cluster(initialize_head=True, head_node_args=head))
+    for _ in range(2):
+        add_node(made)
     yield made
     made.shutdown()
 
@@ -45,7 +47,7 @@ def tried(start: Any) -> Any:
     raise AssertionError
 
 
-def node(cluster: Any) -> Any:
+def add_node(cluster: Any) -> Any:
     """A further node with one core."""
     return tried(lambda: cluster.add_node(num_cpus=1, object_store_memory=STORE))
 
@@ -57,11 +59,10 @@ def command(folder: Path, url: str, address: str, *arguments: str) -> subprocess
 
 
 def test_the_worker_of_a_killed_node_goes_on_elsewhere(cluster: Any, tmp_path: Path, server_url: str) -> None:
-    nodes = [node(cluster) for _ in range(2)]
     running = command(tmp_path, server_url, cluster.address, "--workers", "2", str(SCRIPT), "", "2")
     trials_once(server_url, both_are_busy)
-    cluster.remove_node(nodes[1], allow_graceful=False)
-    node(cluster)
+    cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+    add_node(cluster)
     said, complained = running.communicate(timeout=4 * PATIENCE_SECONDS)
     assert running.returncode == 0, said + complained
     with dodona.Client(server_url) as client:
@@ -75,8 +76,6 @@ def test_the_worker_of_a_killed_node_goes_on_elsewhere(cluster: Any, tmp_path: P
 def test_the_wanted_workers_are_followed_and_a_signal_hands_trials_back(
     cluster: Any, tmp_path: Path, server_url: str
 ) -> None:
-    for _ in range(2):
-        node(cluster)
     options = ("--workers", "1:2", "--study", "parabola", str(SCRIPT), "", "3")
     running = command(tmp_path, server_url, cluster.address, *options)
     trials_once(server_url, both_are_busy)

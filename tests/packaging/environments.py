@@ -43,7 +43,7 @@ class Environment:
         if uv := shutil.which("uv"):
             command = [uv, "pip", "install", "--quiet", "--python", python, requirement]
         else:
-            command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", requirement]
+            command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", requirement]
         run(command)
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:

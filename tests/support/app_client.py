@@ -40,7 +40,7 @@ class AppClient(httpx.Client):
         self.app = app
         self.portal: BlockingPortal | None = None
         transport = _Transport(self, client, raise_server_exceptions)
-        options = {"follow_redirects": True, **options}
+        options = {"follow_redirects": True, "trust_env": False, **options}
         super().__init__(base_url=base_url, transport=transport, **options)
 
     def __enter__(self) -> Self:
