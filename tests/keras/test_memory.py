@@ -17,6 +17,7 @@ from keras_tuner import HyperParameters
 
 from dodona import Study
 from dodona.keras import CloudTuner
+from dodona.keras._process.garbage import FrozenObjects
 from dodona.keras._process.out_of_memory import out_of_memory
 from tests.keras.models import DATA, BlackBox, X, Y, compile_model
 from tests.support.processes import environment
@@ -25,8 +26,9 @@ Tune = Callable[..., CloudTuner]
 
 
 @pytest.fixture
-def nothing_frozen() -> Iterator[None]:
+def nothing_frozen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As in a user's program: the tests' own set-up freezes what their imports made."""
+    monkeypatch.setattr(FrozenObjects, "are_of_program", False)
     gc.unfreeze()
     yield
     gc.freeze()

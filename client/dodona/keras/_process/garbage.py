@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 
 class FrozenObjects:
@@ -14,22 +15,28 @@ class FrozenObjects:
     TensorFlow's import has created: half a second a trial, for nothing.
     """
 
+    # Frozen objects are counted by visiting them all: once they are the program's, they are not counted again.
+    are_of_program: ClassVar[bool] = False
+
     def __init__(self) -> None:
-        self._searching = False
+        self._may_freeze = self._has_frozen = False
 
     @contextmanager
     def during_search(self) -> Iterator[None]:
-        """Return all objects to the collector at the end of the search."""
-        self._searching = not gc.get_freeze_count()  # otherwise the program manages it
+        """Return all objects to the collector at the end of the search, unless the program has frozen some itself."""
+        cls = type(self)
+        cls.are_of_program = cls.are_of_program or gc.get_freeze_count() > 0
+        self._may_freeze = not cls.are_of_program
         try:
             yield
         finally:
-            if self._searching:
+            if self._has_frozen:
                 gc.unfreeze()
-            self._searching = False
+            self._may_freeze = self._has_frozen = False
 
     def freeze_all(self) -> None:
         """Exclude all objects from later collections, once in a search, and collect garbage first."""
-        if self._searching and not gc.get_freeze_count():
+        if self._may_freeze and not self._has_frozen:
             gc.collect()
             gc.freeze()
+            self._has_frozen = True
