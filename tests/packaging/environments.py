@@ -43,7 +43,8 @@ class Environment:
         if uv := shutil.which("uv"):
             command = [uv, "pip", "install", "--quiet", "--python", python, requirement]
         else:
-            command = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile", requirement]
+            pip = [sys.executable, "-m", "pip", "--python", python]
+            command = [*pip, "install", "--quiet", "--no-compile", requirement]
         run(command)
 
     def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
