@@ -3,6 +3,7 @@
     python benchmarks/early_stopping.py run runs.jsonl --taskset CURVES.npz --seeds 20
     python benchmarks/early_stopping.py model runs.jsonl --taskset CURVES.npz --seeds 2
     python benchmarks/early_stopping.py report runs.jsonl --page docs/early-stopping.md
+    python benchmarks/early_stopping.py shares --taskset CURVES.npz --page docs/early-stopping.md
     python benchmarks/early_stopping.py picture docs/images
 
 It needs the extras `bench`, `keras` and `ray`. A run continues where an earlier one stopped. Time is simulated; see
@@ -23,7 +24,7 @@ from typing import Any
 
 from curves.tables import CurveTable, read
 from markdown_tables import placed
-from replays import pictures, report, runs
+from replays import pictures, report, runs, shares
 from replays.policies import POLICIES, RULES
 from replays.runs import Search
 
@@ -80,7 +81,15 @@ def load(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 def write(given: argparse.Namespace) -> None:
     """Print the tables, or write them into a page."""
-    tables = report.tables(load(given.runs))
+    _show(given, report.tables(load(given.runs)))
+
+
+def write_shares(given: argparse.Namespace) -> None:
+    """Print what is lost if the best share of all trials continues at each step, or write it into a page."""
+    _show(given, {"shares": shares.table(read(given.taskset), given.seeds)})
+
+
+def _show(given: argparse.Namespace, tables: dict[str, str]) -> None:
     if given.page:
         given.page.write_text(placed(given.page.read_text(), tables))
     else:
@@ -115,6 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("runs", type=Path, nargs="+")
     show.add_argument("--page", type=Path)
     show.set_defaults(do=write)
+    least = commands.add_parser("shares")
+    least.add_argument("--taskset", type=Path, help="the curves of TaskSet; they are left out if not given")
+    least.add_argument("--seeds", type=int, default=100)
+    least.add_argument("--page", type=Path)
+    least.set_defaults(do=write_shares)
     pictured = commands.add_parser("picture")
     pictured.add_argument("folder", type=Path)
     pictured.set_defaults(do=draw)

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from dodona_server.app import create_app
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.trials.continuation import without_tuner_values
 from dodona_server.storage.schema.opening import open_store
+from replays import shares
 from replays.baselines import FullTraining, TopAfter
 from replays.choosing import nearest
 from replays.policies import ALGORITHMS, FULL, OURS, RULES
@@ -133,6 +135,34 @@ class TestCurves:
             np.array_equal(*pair, equal_nan=True) for pair in zip(synthetic.losses(3), synthetic.losses(3), strict=True)
         )
         assert any(np.isnan(synthetic.losses(seed)[1]).any() for seed in tables.SYNTHETIC)
+
+
+class TestShares:
+    # The third trial starts late, and ends best.
+    BESTS = np.maximum.accumulate(
+        [[0.4] * 50, [0.3] * 50, [0.1] * 20 + [0.9] * 30, [0.2] * 50],
+        axis=1,
+    )
+
+    @pytest.mark.parametrize(
+        ("schedule", "used", "reached"),
+        [
+            (shares.Schedule(3, 0.5, 0.0), (4 * 3 + 2 * 47) / 200, 0.4),
+            (shares.Schedule(10, 1.0, 0.0), 1.0, 0.9),
+            # Three of the four after step 10, and two after step 19.
+            (shares.Schedule(10, 0.75, 0.3), (4 * 10 + 3 * 4 + 3 * 5 + 2 * 31) / 200, 0.4),
+        ],
+    )
+    def test_the_best_share_continues(self, schedule, used, reached):
+        assert shares.outcome(schedule, self.BESTS) == (pytest.approx(used), reached)
+
+    def test_the_shares_that_lose_least_are_found_for_each_set_of_tables(self):
+        rng = np.random.default_rng(0)
+        # What is best at first is best at the end: few epochs are enough.
+        values = rng.random((20, 1)) * np.linspace(0.5, 1.0, 50)
+        found = shares.table([table(values), replace(table(-values), held_back=False)], seeds=2)
+        assert found.count("0.0%") == 2 * len(shares.FEWER)
+        assert "1 tables held back" in found
 
 
 class TestBenchmark:
