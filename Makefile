@@ -92,8 +92,8 @@ $(INSTALLED)-demo: pyproject.toml constraints.txt | .venv/pyvenv.cfg
 	$(INSTALL) $(VERSIONS) --editable '.[server,keras-cpu,examples]'
 	touch $@
 
-# The tests of the pages need a browser. Debian and its relatives have it, most also without its windows, which takes half
-# of the CPU; elsewhere these tests say what they miss.
+# The tests of the pages need a browser. Debian has Chromium without windows, too, which takes half of the CPU. Where none
+# is installed, these tests say so.
 chromium:
 	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit; done; \
 	    test "$$(id -u)" = 0 && command -v apt-get >/dev/null || exit 0; \

@@ -161,7 +161,7 @@ class TestShares:
         # What is best at first is best at the end: few epochs are enough.
         values = rng.random((20, 1)) * np.linspace(0.5, 1.0, 50)
         found = shares.table([table(values), replace(table(-values), held_back=False)], seeds=2)
-        assert found.count("0.0%") == 2 * len(shares.FEWER)
+        assert found.count("0.0%") == 2 * len(shares.USED)
         assert "1 tables held back" in found
 
 
