@@ -1,7 +1,7 @@
 """Replay stored learning curves under our stopping rules and those of peers: the epochs they use, and what they lose.
 
     python benchmarks/early_stopping.py run runs.jsonl --taskset CURVES.npz --seeds 20
-    python benchmarks/early_stopping.py model runs.jsonl --taskset CURVES.npz --seeds 2
+    python benchmarks/early_stopping.py model runs.jsonl --taskset CURVES.npz --seeds 3
     python benchmarks/early_stopping.py report runs.jsonl --page docs/early-stopping.md
     python benchmarks/early_stopping.py shares --taskset CURVES.npz --page docs/early-stopping.md
     python benchmarks/early_stopping.py picture docs/images
