@@ -4,6 +4,7 @@
     python benchmarks/early_stopping.py model runs.jsonl --taskset CURVES.npz --seeds 3
     python benchmarks/early_stopping.py report runs.jsonl --page docs/early-stopping.md
     python benchmarks/early_stopping.py shares --taskset CURVES.npz --page docs/early-stopping.md
+    python benchmarks/early_stopping.py learned --taskset CURVES.npz --page docs/early-stopping.md
     python benchmarks/early_stopping.py picture docs/images
 
 It needs the extras `bench`, `keras` and `ray`. A run continues where an earlier one stopped. Time is simulated; see
@@ -24,7 +25,7 @@ from typing import Any
 
 from curves.tables import CurveTable, read
 from markdown_tables import placed
-from replays import pictures, report, runs, shares
+from replays import learned, pictures, report, runs, shares
 from replays.policies import POLICIES, RULES
 from replays.runs import Search
 
@@ -89,6 +90,11 @@ def write_shares(given: argparse.Namespace) -> None:
     _show(given, {"shares": shares.table(read(given.taskset), given.seeds)})
 
 
+def write_learned(given: argparse.Namespace) -> None:
+    """Print what is lost if a learned model says which trials continue, or write it into a page."""
+    _show(given, {"learned": learned.table(read(given.taskset), given.seeds)})
+
+
 def _show(given: argparse.Namespace, tables: dict[str, str]) -> None:
     if given.page:
         given.page.write_text(placed(given.page.read_text(), tables))
@@ -124,11 +130,12 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("runs", type=Path, nargs="+")
     show.add_argument("--page", type=Path)
     show.set_defaults(do=write)
-    least = commands.add_parser("shares")
-    least.add_argument("--taskset", type=Path, help="the curves of TaskSet; they are left out if not given")
-    least.add_argument("--seeds", type=int, default=100)
-    least.add_argument("--page", type=Path)
-    least.set_defaults(do=write_shares)
+    for name, do, seeds in (("shares", write_shares, 100), ("learned", write_learned, 12)):
+        least = commands.add_parser(name)
+        least.add_argument("--taskset", type=Path, help="the curves of TaskSet; they are left out if not given")
+        least.add_argument("--seeds", type=int, default=seeds)
+        least.add_argument("--page", type=Path)
+        least.set_defaults(do=do)
     pictured = commands.add_parser("picture")
     pictured.add_argument("folder", type=Path)
     pictured.set_defaults(do=draw)

@@ -18,7 +18,7 @@ from dodona_server.app import create_app
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.trials.continuation import without_tuner_values
 from dodona_server.storage.schema.opening import open_store
-from replays import shares
+from replays import learned, shares
 from replays.baselines import FullTraining, TopAfter
 from replays.choosing import nearest
 from replays.policies import ALGORITHMS, FULL, OURS, RULES
@@ -163,6 +163,29 @@ class TestShares:
         found = shares.table([table(values), replace(table(-values), held_back=False)], seeds=2)
         assert found.count("0.0%") == 2 * len(shares.USED)
         assert "1 tables held back" in found
+
+
+class TestLearned:
+    def test_the_model_finds_trials_that_start_late_and_ranks_do_not(self):
+        rng = np.random.default_rng(0)
+
+        def late_starters(name, held_back):
+            # Those that climb are the worst at first, and the best at the end.
+            climbs = np.arange(80) % 10 == 0
+            start, slope = rng.random(80) - 2.0 * climbs, np.where(climbs, 0.1, 0.001)
+            return replace(table(start[:, None] + slope[:, None] * np.arange(50)), name=name, held_back=held_back)
+
+        tables = [late_starters(f"{number} val_loss", held_back=number == 7) for number in range(8)]
+        rows = learned.table(tables, seeds=10).splitlines()[2:]
+        assert len(rows) == 2 * len(learned.STEPS)
+        assert all(row.count("100.0% / 0.0%") == len(learned.SHARES) for row in rows)
+
+    def test_features_of_diverged_trials_are_finite(self):
+        values = np.random.default_rng(0).random((20, 5))
+        values[3, 2:], values[4] = math.nan, math.nan
+        found = learned.features(values, np.linspace(0, 1, 20)[:, None], 50)
+        assert np.isfinite(found).all()
+        assert found[4, 0] == found[:, 0].min()
 
 
 class TestBenchmark:
