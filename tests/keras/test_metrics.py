@@ -17,9 +17,9 @@ from dodona import Study
 from dodona.keras import CloudTuner
 from dodona.keras._mapping.epochs import epochs_of
 from dodona.keras._mapping.metrics import numbers
+from tests.keras.interrupting import NEVER, Interrupted, Leave
 from tests.keras.measuring import Returns, Second, history
 from tests.keras.models import DATA, BlackBox, X, Y, build_fixed
-from tests.keras.test_resuming import Interrupted
 
 Tune = Callable[..., CloudTuner]
 
@@ -165,15 +165,12 @@ def test_an_objective_that_is_measured_in_every_second_epoch(tune: Tune, study: 
 def test_validation_in_some_epochs_when_a_trial_goes_on(
     tune: Tune, study: Callable[[], Study], freq: Any, after: int, trained: list[int]
 ) -> None:
-    from tests.keras.test_resuming import Leave
-
     leave = Leave(after)
-    leave.trained = []
     arguments = {"objective": Objective("val_loss", "max"), "max_trials": 1, "backup_seconds": 0}
     fit = {**DATA, "epochs": 4, "validation_freq": freq, "callbacks": [leave], "verbose": 0}
     with pytest.raises(KeyboardInterrupt):
         tune(build_fixed, **arguments).search(**fit)
-    leave._after = -1
+    leave.after = NEVER
     tune(build_fixed, **arguments).search(**fit)
     assert leave.trained[after:] == trained
     (record,) = study().trials()

@@ -18,13 +18,13 @@ from keras_tuner import HyperModel, HyperParameters, Objective
 
 from dodona import Client, NotFound, Study, TrialRecord
 from dodona.keras import CloudTuner
+from tests.keras.interrupting import Interrupted, Tune
 from tests.keras.models import DATA, X, Y, build_fixed, compile_model
 from tests.keras.test_workers import ROOT, wait_for
 from tests.keras.zygote import fingerprint
 from tests.support.processes import ServerProcess, environment
 
 EPOCHS = 6
-Tune = Callable[..., CloudTuner]
 Start = Callable[..., int]
 
 
@@ -144,45 +144,6 @@ def test_a_server_that_is_restarted_amid_an_epoch_disturbs_nothing(
     assert (record.state, record.attempt) == ("SUCCEEDED", 1)
     assert [measured.step for measured in record.measurements] == list(range(1, EPOCHS + 1))
     assert epochs(journal, worker) == list(range(EPOCHS))
-
-
-class Leave(keras.callbacks.Callback):
-    """Ctrl-C, at the beginning of the n-th epoch that is trained; counts the epochs."""
-
-    trained: list[int]
-
-    def __init__(self, after: int) -> None:
-        super().__init__()
-        self._after = after
-
-    def __deepcopy__(self, _memo: Any) -> Leave:
-        return self
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if len(self.trained) == self._after:
-            raise KeyboardInterrupt
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.trained.append(epoch)
-
-
-class Interrupted:
-    """Searches twice: the first time until Ctrl-C, then, with another tuner, to the end."""
-
-    def __init__(self, tune: Tune) -> None:
-        self._tune = tune
-
-    def __call__(self, after: int, first: Any = build_fixed, second: Any = None, **arguments: Any) -> list[int]:
-        """The epochs that the second tuner has trained."""
-        defaults = {"objective": "val_loss", "algorithm": "random_search", "max_trials": 1, "backup_seconds": 0}
-        leave = Leave(after)
-        leave.trained = []
-        with pytest.raises(KeyboardInterrupt):
-            self._tune(first, **{**defaults, **arguments}).search(**DATA, epochs=3, callbacks=[leave], verbose=0)
-        done, leave._after = len(leave.trained), -1
-        self.tuner = self._tune(second or first, **{**defaults, **arguments})
-        self.tuner.search(**DATA, epochs=3, callbacks=[leave], verbose=0)
-        return leave.trained[done:]
 
 
 @pytest.fixture
