@@ -108,6 +108,22 @@ def ranks(records: Iterable[Record], mark: int) -> dict[str, tuple[float, float,
     return {row["peer"]: (row["rank"], row["rank_low"], row["rank_high"]) for row in rows}
 
 
+def leads(records: Iterable[Record], policy: str, rival: str, mark: int) -> tuple[float, float, float]:
+    """Return how much more often a policy is ahead of a rival than behind after a number of epochs, from -1 to 1.
+
+    Both ran with the same configurations in the same order. The interval, at 95%, is over tables.
+    """
+    records = list(records)
+    losses = {(one["policy"], *_pair(one)): loss_at(one, mark) for one in records}
+    ones = [one for one in records if one["policy"] == policy]
+
+    def lead(one: Record) -> int:
+        own, other = losses[policy, *_pair(one)], losses[rival, *_pair(one)]
+        return (own < other) - (own > other)
+
+    return statistics.mean(map(lead, ones)), *interval(ones, lead)
+
+
 def label(record: Record) -> str:
     """Return the name of a policy with its chooser."""
     return record["policy"] if record["chooser"] == RANDOM else f"{record['chooser']}, {record['policy']}"

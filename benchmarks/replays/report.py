@@ -11,9 +11,11 @@ from collections.abc import Iterable, Sequence
 from markdown_tables import aligned
 from replays import figures
 from replays.figures import BUDGETS, MARKS
-from replays.policies import FULL, OURS
+from replays.policies import BASELINES, FULL, OURS, PEERS
 from replays.runs import BUSY_WORKERS, RANDOM, Record
 
+# Whose lead over the others is shown.
+LEADERS = ("FREEZE_THAW", "ASHA, min_resource 3", "auto")
 GROUPS = ("taskset", "trainings", "networks", "synthetic")
 
 
@@ -33,6 +35,7 @@ def tables(records: Sequence[Record]) -> dict[str, str]:
         found["workers"] = _workers(of_kind["trials"], of_kind["busy"])
     if random:
         found["equal"] = _equal(random, BUDGETS)
+        found["leads"] = _leads(random)
     if modelled:
         found["models"] = _equal(modelled, BUDGETS[:1])
     return found
@@ -143,6 +146,18 @@ def _equal(records: Sequence[Record], budgets: Sequence[int]) -> str:
     marks = " / ".join(map(str, MARKS))
     head = ["policy", *(f"times faster to {budget // 50}" for budget in budgets), f"loss after {marks}"]
     return _conditions(records) + aligned([*head, *(f"rank after {mark}" for mark in MARKS)], rows)
+
+
+def _leads(records: Sequence[Record]) -> str:
+    """Return a row for each peer and baseline: how often each of our policies is ahead of it, less how often behind."""
+    ran = figures.by_policy(records)
+    pairs = [(policy, mark) for policy in LEADERS if policy in ran for mark in MARKS[1:]]
+    rows = []
+    for rival in ran:
+        if rival in BASELINES or rival in PEERS:
+            leads = (figures.leads(records, policy, rival, mark) for policy, mark in pairs)
+            rows.append([rival, *("{:+.0%} ({:+.0%} to {:+.0%})".format(*lead) for lead in leads)])
+    return aligned(["against", *(f"`{policy}`, {mark}" for policy, mark in pairs)], rows)
 
 
 def _faster(ratios: Sequence[float]) -> str:

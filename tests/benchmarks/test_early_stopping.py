@@ -18,7 +18,7 @@ from dodona_server.app import create_app
 from dodona_server.domain.space import Double, Parameter, SearchSpace
 from dodona_server.domain.trials.continuation import without_tuner_values
 from dodona_server.storage.schema.opening import open_store
-from replays import learned, shares
+from replays import figures, learned, shares
 from replays.baselines import FullTraining, TopAfter
 from replays.choosing import nearest
 from replays.policies import ALGORITHMS, FULL, OURS, RULES
@@ -188,6 +188,25 @@ class TestLearned:
         assert found[4, 0] == found[:, 0].min()
 
 
+class TestLeads:
+    @staticmethod
+    def search(policy, found, name="a"):
+        return {"policy": policy, "chooser": "random", "table": name, "seed": 0, "found": found}
+
+    def test_a_lead_is_how_often_a_policy_is_ahead_less_how_often_behind(self):
+        ends = {"a": (0.1, 0.2), "b": (0.1, 0.2), "c": (0.2, 0.1), "d": (0.1, 0.1)}
+        records = [
+            self.search(policy, [(10, 0.5), (600, loss)], name)
+            for name, losses in ends.items()
+            for policy, loss in zip(("ours", "theirs"), losses, strict=True)
+        ]
+        lead, low, high = figures.leads(records, "ours", "theirs", 1000)
+        assert lead == 0.25
+        assert low < lead < high
+        assert figures.leads(records, "ours", "theirs", 500) == (0.0, 0.0, 0.0)
+        assert figures.leads(records, "theirs", "ours", 1000)[0] == -0.25
+
+
 class TestBenchmark:
     def test_it_runs_continues_and_writes_its_tables_into_a_page(self, tmp_path, monkeypatch):
         path, page = tmp_path / "runs.jsonl", tmp_path / "page.md"
@@ -201,7 +220,7 @@ class TestBenchmark:
         assert {record["share"] for record in records if record["policy"] == FULL and record["kind"] == "trials"} == {
             1.0
         }
-        places = ("alone", "groups", "workers", "equal")
+        places = ("alone", "groups", "workers", "equal", "leads")
         page.write_text("".join(f"<!-- {name} -->\n<!-- end -->\n" for name in places))
         call(monkeypatch, "report", path, "--page", page)
         written = page.read_text()
