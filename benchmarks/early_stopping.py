@@ -29,6 +29,7 @@ from replays import learned, pictures, report, runs, shares
 from replays.policies import POLICIES, RULES
 from replays.runs import Search
 
+REFERENCES = {"shares": shares.table, "learned": learned.table}
 PICTURED = "keras_recurrent_digits val_accuracy"
 
 
@@ -85,14 +86,9 @@ def write(given: argparse.Namespace) -> None:
     _show(given, report.tables(load(given.runs)))
 
 
-def write_shares(given: argparse.Namespace) -> None:
-    """Print what is lost if the best share of all trials continues at each step, or write it into a page."""
-    _show(given, {"shares": shares.table(read(given.taskset), given.seeds)})
-
-
-def write_learned(given: argparse.Namespace) -> None:
-    """Print what is lost if a learned model says which trials continue, or write it into a page."""
-    _show(given, {"learned": learned.table(read(given.taskset), given.seeds)})
+def write_reference(given: argparse.Namespace) -> None:
+    """Print what is lost by a reference that knows more than a rule can, or write it into a page."""
+    _show(given, {given.reference: REFERENCES[given.reference](read(given.taskset), given.seeds)})
 
 
 def _show(given: argparse.Namespace, tables: dict[str, str]) -> None:
@@ -130,12 +126,12 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("runs", type=Path, nargs="+")
     show.add_argument("--page", type=Path)
     show.set_defaults(do=write)
-    for name, do, seeds in (("shares", write_shares, 100), ("learned", write_learned, 12)):
-        least = commands.add_parser(name)
-        least.add_argument("--taskset", type=Path, help="the curves of TaskSet; they are left out if not given")
-        least.add_argument("--seeds", type=int, default=seeds)
-        least.add_argument("--page", type=Path)
-        least.set_defaults(do=do)
+    for name in REFERENCES:
+        reference = commands.add_parser(name)
+        reference.add_argument("--taskset", type=Path, help="the curves of TaskSet; they are left out if not given")
+        reference.add_argument("--seeds", type=int, default=100)
+        reference.add_argument("--page", type=Path)
+        reference.set_defaults(do=write_reference, reference=name)
     pictured = commands.add_parser("picture")
     pictured.add_argument("folder", type=Path)
     pictured.set_defaults(do=draw)

@@ -82,6 +82,11 @@ class CurveTable:
         """Return the best value of each configuration's whole curve; minus infinity if it has none."""
         return np.where(np.isfinite(self.values), self.values, -np.inf).max(axis=1)
 
+    def gap(self) -> float:
+        """Return the difference between the best configuration and the median one."""
+        bests = self.bests()
+        return float(bests.max() - np.median(bests))
+
 
 def read(taskset: Path | None = None) -> list[CurveTable]:
     """Return all tables; those of TaskSet if its file is given."""

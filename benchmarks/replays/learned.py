@@ -21,7 +21,8 @@ from sklearn.model_selection import GroupKFold
 
 from curves.tables import Array, CurveTable
 from markdown_tables import aligned
-from replays.shares import LOSS, TRIALS
+from replays.figures import LOST
+from replays.runs import TRIALS
 
 STEPS = (3, 5, 10)
 SHARES = (0.5, 0.35, 0.2)
@@ -40,13 +41,11 @@ class Search:
 
     Args:
         task: of its table.
-        score: where the best value of each trial stands among all.
-        features: of each trial (trials x features), see `features`.
+        features: of each trial (trials x features), see `features`; the first is its score.
         wins: whether a trial ends at most 1% of the gap behind the best one.
     """
 
     task: str
-    score: Array
     features: Array
     wins: Flags
 
@@ -57,13 +56,13 @@ def table(tables: Sequence[CurveTable], seeds: int) -> str:
     for step in STEPS:
         choosing = list(_searches([one for one in tables if not one.held_back], step, seeds))
         held_back = list(_searches([one for one in tables if one.held_back], step, seeds))
-        found = [("for choosing", choosing, _by_other_tasks(choosing))]
-        if held_back:
-            model = _fitted(choosing)
-            found.append(("held back", held_back, [_chances(model, one) for one in held_back]))
-        for named, searches, chances in found:
-            by_rank = [one.score for one in searches]
-            lost = ((_lost(searches, by_rank, share), _lost(searches, chances, share)) for share in SHARES)
+        model = _fitted(choosing)
+        for named, searches, chances in (
+            ("for choosing", choosing, _by_other_tasks(choosing)),
+            ("held back", held_back, [_chances(model, one) for one in held_back]),
+        ):
+            scores = [one.features[:, 0] for one in searches]
+            lost = ((_lost(searches, scores, share), _lost(searches, chances, share)) for share in SHARES)
             rows.append([named, str(step), *(f"{by_ranks:.1%} / {by_model:.1%}" for by_ranks, by_model in lost)])
     return aligned(["tables", "after step", *(f"{share:.0%} continue" for share in SHARES)], rows)
 
@@ -101,14 +100,13 @@ def _chances(model: Any, search: Search) -> Array:
 def _searches(tables: Sequence[CurveTable], step: int, seeds: int) -> Iterator[Search]:
     for one in tables:
         ends = one.bests()
-        gap = float(ends.max() - np.median(ends))
         # A small table would have the same trials in each search.
         count = min(TRIALS, len(ends) * 3 // 4)
         for seed in range(seeds):
             rows = random.Random(f"{one.name}/{seed}").sample(range(len(ends)), count)
             known = features(one.values[rows, :step], one.unit[rows], one.values.shape[1])
-            wins = ends[rows] >= ends[rows].max() - LOSS * gap
-            yield Search(one.name.partition(" val_")[0], known[:, 0], known, wins)
+            wins = ends[rows] >= ends[rows].max() - LOST * one.gap()
+            yield Search(one.name.partition(" val_")[0], known, wins)
 
 
 def features(values: Array, unit: Array, epochs: int) -> Array:
@@ -121,7 +119,7 @@ def features(values: Array, unit: Array, epochs: int) -> Array:
     """
     step = values.shape[1]
     finite = np.isfinite(values)
-    worst = values[finite].min(initial=0.0)
+    worst = values[finite].min()
     reached = np.maximum.accumulate(np.where(finite, values, worst), axis=1)
     before, long_before = reached[:, step // 2 - 1], reached[:, max(1, step // 4) - 1]
     now = reached[:, -1]

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from curves.tables import CurveTable
 from replays.choosing import OurChoice, in_random_order
 from replays.peers import OptunaPruner
@@ -95,7 +93,7 @@ def _of_trials(outcome: Outcome) -> Record:
     """Return the share of the epochs of full training, and the loss against the best of the same trials."""
     board = outcome.board
     bests = board.table.bests()[board.rows]
-    loss = (bests.max() - outcome.best_at(outcome.steps)) / _gap(board.table)
+    loss = (bests.max() - outcome.best_at(outcome.steps)) / board.table.gap()
     return {
         "share": outcome.steps / (len(board.rows) * board.epochs),
         "loss": _short(loss),
@@ -107,13 +105,8 @@ def _of_trials(outcome: Outcome) -> Record:
 def _of_epochs(outcome: Outcome) -> Record:
     """Return each improvement: the epochs until then, and the loss against the best configuration of the table."""
     table = outcome.board.table
-    best, gap = table.bests().max(), _gap(table)
+    best, gap = table.bests().max(), table.gap()
     return {"found": [(at, _short((best - value) / gap)) for at, value in outcome.improvements]}
-
-
-def _gap(table: CurveTable) -> float:
-    bests = table.bests()
-    return float(bests.max() - np.median(bests))
 
 
 def _short(value: float) -> float:

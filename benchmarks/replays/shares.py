@@ -15,13 +15,12 @@ import numpy as np
 
 from curves.tables import Array, CurveTable
 from markdown_tables import aligned
+from replays.figures import LOST
+from replays.runs import TRIALS
 
-TRIALS = 100
 STEPS = (3, 5, 7, 10, 14, 19, 26, 36)
 # The share of all epochs that a schedule may use: on the curves held back, auto uses 34% and FREEZE_THAW 19%.
 USED = (0.5, 0.34, 0.25, 0.19, 0.17)
-# Of the gap between the median and the best configuration of a table.
-LOSS = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def _results(schedule: Schedule, tables: Sequence[CurveTable], seeds: int) -> tu
 
 def _search(schedule: Schedule, bests: Array, gap: float) -> tuple[float, bool]:
     used, reached = outcome(schedule, bests)
-    return used, bool(bests.max() - reached > LOSS * gap)
+    return used, bool(bests.max() - reached > LOST * gap)
 
 
 def _searches(tables: Sequence[CurveTable], seeds: int) -> Iterator[tuple[Array, float]]:
@@ -110,7 +109,6 @@ def _searches(tables: Sequence[CurveTable], seeds: int) -> Iterator[tuple[Array,
     for one in tables:
         values = np.where(np.isfinite(one.values), one.values, -np.inf)
         bests = np.maximum.accumulate(values, axis=1)
-        gap = float(bests[:, -1].max() - np.median(bests[:, -1]))
         for seed in range(seeds):
             rows = random.Random(f"{one.name}/{seed}").sample(range(len(bests)), min(TRIALS, len(bests)))
-            yield bests[rows], gap
+            yield bests[rows], one.gap()

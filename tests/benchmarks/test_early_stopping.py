@@ -190,7 +190,7 @@ class TestLearned:
 
 class TestLeads:
     @staticmethod
-    def search(policy, found, name="a"):
+    def search(policy, found, name):
         return {"policy": policy, "chooser": "random", "table": name, "seed": 0, "found": found}
 
     def test_a_lead_is_how_often_a_policy_is_ahead_less_how_often_behind(self):
