@@ -131,7 +131,11 @@ class TestFigures:
         drag(page, place, (right, 0.13), (right, 0.3))
         selected = page.locator("#selected")
         expect(selected).to_be_visible()
-        numbers = state(page)["trials"].split(",")
+        # The selection follows the pointer; its last move may be drawn after the drag.
+        seen = None
+        while seen != (seen := state(page)["trials"]):
+            page.wait_for_timeout(1000)
+        numbers = seen.split(",")
         assert 1 <= len(numbers) < 24
         # The table has the selected trials alone; its filter is that of the axis.
         expect(page.get_by_label("Filter of the trials")).to_have_value(
