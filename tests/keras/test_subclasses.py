@@ -19,7 +19,7 @@ from dodona import Study
 from dodona.keras import CloudOracle, CloudTuner
 from tests.keras.models import DATA, BlackBox, X, Y, build_fixed
 from tests.support.patience import patience
-from tests.support.processes import environment, lasting_port
+from tests.support.processes import environment, free_port
 
 Tune = Callable[..., CloudTuner]
 
@@ -213,7 +213,7 @@ def test_a_distribution_strategy(tune: Tune, study: Callable[[], Study]) -> None
 def test_the_processes_of_a_cluster_train_each_trial_together(
     server_url: str, study: Callable[[], Study], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "tests.keras.replica", server_url, str(lasting_port()), str(lasting_port())]
+    command = [sys.executable, "-m", "tests.keras.replica", server_url, str(free_port()), str(free_port())]
     variables = environment(PYTHONPATH=str(Path.cwd()))
     # It ends as soon as one of its processes fails; how long TensorFlow takes depends on the machine's load.
     ended = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import re
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,21 +28,24 @@ def environment(**variables: str) -> dict[str, str]:
     return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
 
 
-def free_port() -> int:
-    """Return a free port of this machine."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+def _ports() -> Iterator[int]:
+    """Yield ports that neither the system nor another process of this test run gives away; any run starts elsewhere.
 
-
-def lasting_port() -> int:
-    """Return a port of this machine that no connection of another process takes before it is used.
-
-    Systems take the ports of connections from higher ones.
+    Systems give connections and listeners on port 0 one from 32 768 up, Ray its workers one below 20 000.
     """
+    worker, workers = (os.environ.get(f"PYTEST_XDIST_WORKER{name}", "") for name in ("", "_COUNT"))
+    ports = range(20_000 + int(worker[2:] or 0), 32_000, int(workers or 1))
+    yield from itertools.islice(itertools.cycle(ports), random.randrange(len(ports)), None)
+
+
+_PORTS = _ports()
+
+
+def free_port() -> int:
+    """Return a port of this machine that stays free until its caller uses it."""
     while True:
-        with suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(15_000, 30_000))) as listener:
-            port: int = listener.getsockname()[1]
+        port = next(_PORTS)
+        with suppress(OSError), socket.create_server(("", port)):
             return port
 
 
