@@ -26,7 +26,7 @@ scales = st.sampled_from(Scale)
 def doubles(draw: st.DrawFn) -> Double:
     scale = draw(scales)
     low = 1e-300 if scale is not Scale.LINEAR else -1e308
-    bounds = st.floats(low, 1e308, allow_subnormal=False)
+    bounds = st.floats(low, 1e308, allow_subnormal=False).map(lambda bound: bound + 0.0)  # -0.0 is 0.0
     small, large = sorted((draw(bounds), draw(bounds)))
     default = draw(st.none() | st.floats(small, large))
     return Double(small, large, scale, default)
