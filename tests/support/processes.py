@@ -29,9 +29,9 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def _ports() -> Iterator[int]:
-    """Yield ports that neither the system nor another process of this test run gives away; any run starts elsewhere.
+    """Yield ports, from a random one on, that neither the system nor another process of this test run gives away.
 
-    Systems give connections and listeners on port 0 one from 32 768 up, Ray its workers one below 20 000.
+    Systems give connections, and listeners on port 0, one from 32 768 up. Ray gives its workers one below 20 000.
     """
     worker, workers = (os.environ.get(f"PYTEST_XDIST_WORKER{name}", "") for name in ("", "_COUNT"))
     ports = range(20_000 + int(worker[2:] or 0), 32_000, int(workers or 1))
