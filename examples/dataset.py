@@ -37,5 +37,5 @@ class DatasetTuner(CloudTuner):
 if __name__ == "__main__":
     (x, y), validation_data, _ = load_data()
     tuner = DatasetTuner(build_model, objective="val_accuracy", max_trials=4, study_id="dataset", directory="models")
-    tuner.search(x, y, epochs=2, validation_data=validation_data)
+    tuner.search(x, y, epochs=5, validation_data=validation_data)
     tuner.results_summary(1)

@@ -108,7 +108,7 @@ def test_a_loop_of_another_framework(
     study = study_of(script.removesuffix(".py").replace("_", "-"))
     best = study.best_trial
     assert best is not None
-    assert best.metrics["accuracy"] > 0.9
+    assert best.metrics["accuracy"] > 0.8
     assert {trial.state for trial in study.trials()} == {"SUCCEEDED"}
     assert str(best) in capsys.readouterr().out
 
