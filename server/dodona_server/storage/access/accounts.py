@@ -70,10 +70,13 @@ def stored_secret(transaction: Transaction) -> str | None:
     return transaction.execute(sa.select(access.c.secret)).scalar()
 
 
-def store_secret(transaction: Transaction, secret: str) -> None:
-    """Store the key of all digests."""
+def store_secret(transaction: Transaction, secret: str) -> str:
+    """Store the key of all digests, unless another server has stored one meanwhile; return what is stored now."""
+    # This locks the row: the condition sees what another server has just committed.
     count_up(transaction)
-    transaction.execute(access.update().values(secret=secret))
+    transaction.execute(access.update().where(access.c.secret.is_(None)).values(secret=secret))
+    stored: str = transaction.execute(sa.select(access.c.secret)).scalar_one()
+    return stored
 
 
 def insert_token(transaction: Transaction, token: Token, digest: Digest) -> None:

@@ -33,11 +33,7 @@ def server_secret(transaction: Transaction, given: str | None) -> str:
     path = _file_of(transaction.engine.url)
     if path is not None:
         return _read_or_make(path)
-    stored = accounts.stored_secret(transaction)
-    if stored is None:
-        stored = secrets.token_hex(32)
-        accounts.store_secret(transaction, stored)
-    return stored
+    return accounts.stored_secret(transaction) or accounts.store_secret(transaction, secrets.token_hex(32))
 
 
 def _file_of(url: sa.URL) -> Path | None:
