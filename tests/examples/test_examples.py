@@ -27,7 +27,7 @@ SCRIPTS = {
     "dataset.py": ("dataset", 4, 0.6),
     "anything.py": ("anything", 10, 0.9),
     "sklearn_models.py": ("sklearn", 8, 0.8),
-    "hyperband.py": ("hyperband", None, 0.6),
+    "hyperband.py": ("hyperband", None, 0.3),
     "early_stopping.py": ("early-stopping", 8, 0.8),
     "lora.py": ("lora", 4, 0.6),
 }

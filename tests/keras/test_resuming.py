@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,10 @@ def test_another_process_goes_on_after_kill_9(
 
     wait_for(in_the_middle)
     os.kill(first, signal.SIGKILL)
+    if shared:
+        # As a kill while a backup is copied leaves it.
+        (backup, *_) = folders[0].rglob("backup-*.zip")
+        backup.with_name(f"{backup.name}.{uuid.uuid4().hex}").write_bytes(b"half")
     second = start(folders[1], **arguments, pause=0.0)
     expected = wait_for(lambda: said(journal, second))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, Route, expect
 
 from tests.web import browser as browsers
 from tests.web.browser import PHONE, faults_for_all, refresh, says, send, watched
@@ -149,6 +149,35 @@ class TestLive:
         page.goto(f"{S}/{study}")
         api.start(study)
         expect(page.locator("#running-1")).to_be_visible()
+
+    def test_an_answer_that_comes_after_a_later_one_is_not_shown(
+        self, browser: Browser, url: str, api: Filled, study: str
+    ) -> None:
+        held: list[tuple[Route, APIResponse]] = []
+
+        def hold_the_first(route: Route) -> None:
+            if held:
+                route.continue_()
+            else:
+                held.append((route, route.fetch()))
+
+        with watched(browser, url, expected=("503",)) as page:
+            # Nothing but the test has the page look at the server.
+            page.route("**/changes", lambda route: route.fulfill(status=503))
+            with page.expect_response("**/changes"):
+                page.goto(f"{S}/{study}")
+            page.route(f"**{S}/{study}", hold_the_first)
+            refresh(page)
+            while not held:
+                page.wait_for_timeout(10)
+            api.start(study)
+            refresh(page)
+            expect(page.locator("#running-1")).to_be_visible()
+            (route, old), *_ = held
+            with page.expect_response(f"**{S}/{study}"):
+                route.fulfill(response=old)
+            page.wait_for_timeout(300)
+            assert page.locator("#running-1").is_visible()
 
     def test_a_server_that_does_not_answer_is_told_and_found_again(
         self, browser: Browser, url: str, study: str

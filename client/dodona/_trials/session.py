@@ -135,7 +135,7 @@ class Session:
 
 def unique_worker() -> str:
     """Return an id that no other process has."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()

@@ -124,7 +124,7 @@ def run(
     if backend is not Backend.KUBERNETES and not script.is_file():
         _refuse(f"there is no script {script}")
     # With a DODONA_WORKER of its own, a `dodona run` that starts again after a crash gets its trials back at once.
-    prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(2)}"
+    prefix = os.environ.get("DODONA_WORKER") or f"{socket.gethostname()}-{secrets.token_hex(4)}"
     job = Job(script, arguments or [], gpus, cpus_per_worker, grace, logs)
     order = _Order(job, bounds, study, prefix, dry_run)
     try:

@@ -287,7 +287,7 @@ class Checkpoints:
                 if number in others - best:
                     self._delete_from(store, number, names)
                     continue
-                backups = {name for name in names if BACKUP.fullmatch(name)}
+                backups = {name for name in names if BACKUP.match(name)}
                 if backups and number in best and _finished(study, number) is not None:
                     self._delete_from(store, number, backups)
 

@@ -31,10 +31,13 @@ SAVED_STEP = re.compile(r"saved-(\d+)(\.weights\.h5|\.keras)")
 # The files of a user's own `save_model`, for workers that do not share the folder.
 SAVED = "saved.zip"
 BACKUP = re.compile(r"backup-(\d+)-(\d+)\.zip")
+# How the name of a copy ends that is not finished, or never will be because its worker was killed.
+UNFINISHED = re.compile(r"\.[0-9a-f]{32}$")
 
 
 def is_ours(name: str) -> bool:
     """Return whether a file of that name is stored and later removed by these modules."""
+    name = UNFINISHED.sub("", name)
     return name in (*MODEL, WHOLE_MODEL, SAVED) or any(kind.fullmatch(name) for kind in (BACKUP, SAVED_STEP))
 
 

@@ -154,4 +154,4 @@ def differences(study: Study, requested: StudySpec) -> list[str]:
 
 def new_study_id() -> str:
     """Return a name for a study without one; such a study is not shared, but can be found again."""
-    return f"keras-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"keras-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"

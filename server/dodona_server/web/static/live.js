@@ -12,6 +12,9 @@ const REFUSED_PAUSE = 60_000;
 const MAX_STREAMS = 3;
 const status = document.getElementById("status");
 let shown = "";
+// Requests for the page so far, and the last of those whose answer is shown.
+let asked = 0;
+let latest = 0;
 let timer = 0;
 let notBefore = 0;
 let source = null;
@@ -61,10 +64,14 @@ function schedule() {
 // Pages that heard of the same change, which a mark names, share an answer.
 export async function refresh(mark = "") {
   const headers = { Accept: "text/html", ...(mark && { "Dodona-Mark": mark }) };
+  const turn = ++asked;
   const answer = await fetch(location.href, { headers });
   if (answer.status === 404) return location.reload();
   if (!answer.ok) throw new Error(answer.statusText);
   const text = await answer.text();
+  // A later request may be answered first, and shows more.
+  if (turn < latest) return;
+  latest = turn;
   if (text !== shown) put(text);
   shown = text;
   say("live", "Live");
