@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dodona_server.api.front.errors import domain_response
 from dodona_server.domain.access.roles import ANYONE, AUDITED, RULES, Principal
-from dodona_server.domain.errors import DodonaError
+from dodona_server.domain.errors import DodonaError, Unavailable
 from dodona_server.service.access.audit import entry_of
 from dodona_server.storage.access.audit import Entry
 
@@ -59,7 +59,7 @@ def checked(name: str, app: ASGIApp, *, changes: bool) -> ASGIApp:
             await refused(scope, receive, send)
         else:
             records = audited or (changes and principal_of(scope).session)
-            await app(scope, receive, _recording(scope, name, send) if records else send)
+            await app(scope, receive, _recording(scope, receive, name, send) if records else send)
 
     return app if RULES[name] is ANYONE and not audited else check
 
@@ -69,13 +69,21 @@ def note(scope: Scope, *, actor: str = "", target: str = "", project: str = "") 
     scope["state"]["noted"] = {"actor": actor, "target": target, "project": project}
 
 
-def _recording(scope: Scope, name: str, send: Send) -> Send:
-    """Return a `send` that adds an entry to the audit log before the answer begins."""
+def _recording(scope: Scope, receive: Receive, name: str, send: Send) -> Send:
+    """Return a `send` that adds an entry to the audit log before the answer begins, or else refuses the call."""
+    is_refused = False
 
     async def record(message: Message) -> None:
+        nonlocal is_refused
         if message["type"] == "http.response.start":
-            await scope["app"].state.audit.record(_entry(scope, name, message["status"]))
-        await send(message)
+            try:
+                await scope["app"].state.audit.record(_entry(scope, name, message["status"]))
+            except Unavailable as error:
+                # Not raised: to the framework the answer has begun, and this would be a bug of the server.
+                is_refused = True
+                await domain_response(error)(scope, receive, send)
+        if not is_refused:
+            await send(message)
 
     return record
 
