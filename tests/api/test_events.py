@@ -105,7 +105,7 @@ def test_a_stream_and_a_waiting_call_do_not_keep_the_server_from_stopping(server
         streaming = threads.submit(
             httpx.get, f"{base}/events", headers={"accept": "text/event-stream"}, timeout=patience(60)
         )
-        time.sleep(1)  # both are under way
+        time.sleep(patience(0.7))  # both are under way
         assert not waiting.done()
         assert server.terminate() == 0
         assert waiting.result().json()["response"]["studyState"] == "INACTIVE"

@@ -63,9 +63,9 @@ def test_a_lost_trial_goes_out_again_with_what_was_said_of_it(api, study):
 
 @pytest.mark.parametrize("verb", ["report", "heartbeat"])
 def test_signs_of_life_keep_the_trial(api, study, verb):
-    api.suggest(client="a", leaseDuration="1.5s", heldTrials=[])
+    api.suggest(client="a", leaseDuration="2.5s", heldTrials=[])
     for step in range(1, 13):
-        time.sleep(0.2)
+        time.sleep(0.3)
         if verb == "report":
             report(api, 0.1, step, 1)
         else:
@@ -222,8 +222,8 @@ def test_who_is_alive_keeps_the_trial_through_an_outage_longer_than_the_lease(da
     with serve() as client:
         api = Api(client)
         api.post("/studies", {"studyId": "s", "studySpec": spec})
-        api.suggest(client="a", leaseDuration="1s", heldTrials=[])
-    time.sleep(1.5)
+        api.suggest(client="a", leaseDuration="2s", heldTrials=[])
+    time.sleep(2.5)
     with serve() as client:
         api = Api(client)
         time.sleep(0.3)

@@ -15,6 +15,7 @@ import pytest
 from dodona import ApiError, Client, DodonaError, NotFound, ResourceExhausted, Retry, ServerError, ServerUnreachable
 from dodona._http.proxy import proxy_for
 from tests.client.network import Answer, Clock, Network, canned, connected, study_json, suggestion, trial_json
+from tests.support.processes import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -317,7 +318,7 @@ def test_a_proxy_in_the_way_is_named(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int | None
 ) -> None:
     handler = type("Handler", (Answering,), {"code": code})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), handler) as server:
         address = f"127.0.0.1:{server.server_port}"
         if code is not None:
             threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -6,13 +6,17 @@ is what the cluster does meanwhile.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 NAME = "dodona-script-x7k2p"
 JOB = Path("job.json")
@@ -40,15 +44,24 @@ def controller() -> None:
             elif pod.poll() == 0:
                 done.add(index)
                 del pods[index]
-        job = json.loads(JOB.read_text())
-        job["status"] = {"completedIndexes": ",".join(map(str, sorted(done)))}
-        write(job)
+        with changed() as job:
+            job["status"] = {"completedIndexes": ",".join(map(str, sorted(done)))}
         if job["spec"]["completions"] and done >= set(range(job["spec"]["completions"])):
             return
         time.sleep(0.2)
 
 
-def write(job: dict[str, object]) -> None:
+@contextmanager
+def changed() -> Iterator[dict[str, Any]]:
+    """Yield the Job, and store what became of it; meanwhile nobody else changes it."""
+    with open("lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        job = json.loads(JOB.read_text())
+        yield job
+        write(job)
+
+
+def write(job: dict[str, Any]) -> None:
     """Replace the Job; a reader finds a whole one."""
     new = Path(f"job.{os.getpid()}")
     new.write_text(json.dumps(job))
@@ -71,9 +84,8 @@ def main() -> None:
             print(JOB.read_text())
         case ["patch", "job", name, "--type=merge", patch]:
             assert name == NAME
-            job = json.loads(JOB.read_text())
-            job["spec"] |= json.loads(patch.removeprefix("--patch="))["spec"]
-            write(job)
+            with changed() as job:
+                job["spec"] |= json.loads(patch.removeprefix("--patch="))["spec"]
             with open("patches", "a") as patches:
                 print(patch.removeprefix("--patch="), file=patches)
         case other:

@@ -93,6 +93,8 @@ class TestSlurm:
         self, tmp_path: Path, tools: Path, server_url: str
     ) -> None:
         slurm(tools)
+        hold = tmp_path / "hold"
+        hold.touch()
         arguments = ("--backend", "slurm", "--workers", "2", "--logs", "out", str(SCRIPT), "", "0.2")
         done = run(tmp_path, *arguments, tools=tools, DODONA_URL=server_url, PREEMPTS="1")
         assert done.stderr == ""
@@ -100,6 +102,8 @@ class TestSlurm:
         trials_once(server_url, both_are_busy)
         (tmp_path / "preempt").touch()
         assert wait_for(tmp_path / "preempted") == "143"
+        trials_once(server_url, both_are_busy)
+        hold.unlink()
         assert wait_for(tmp_path / "ended_42") == "0 0"
         with dodona.Client(server_url) as client:
             trials = client.get_study("parabola").trials()

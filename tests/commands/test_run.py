@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -98,7 +99,7 @@ def test_a_killed_worker_is_started_again_and_finishes_its_trial(
     hold.unlink()
     code, said, complained = running.end()
     assert (code, complained) == (0, "")
-    assert "w-1: killed by SIGKILL, again in 1 s\n" in said
+    assert re.search(r"w-1: killed by SIGKILL, again in [01] s\n", said)
     assert said.count(f"study parabola: {server_url}/studies/default/local/parabola\n") == 1
     with dodona.Client(server_url) as client:
         trials = client.get_study("parabola").trials()
@@ -177,7 +178,7 @@ def test_a_broken_script_ends_the_run_with_its_last_lines(run: Callable[..., Run
     broken.write_text("import sys\nprint('line 1')\nsys.exit('there is no such file: data.csv')\n")
     code, said, complained = run("--workers", 2, broken).end()
     assert code == 1
-    assert "again in 2 s" in said
+    assert re.search("again in [12] s", said)
     lines = complained.splitlines()
     assert re.fullmatch(r"dodona: w-1, w-2 died repeatedly; the end of dodona-logs/w-\d.log:", lines[0])
     assert lines[1:] == ["line 1", "there is no such file: data.csv"] * 3
@@ -269,7 +270,7 @@ def test_a_worker_that_dies_after_its_search_starts_no_study_over(run: Callable[
     assert re.findall(r"^runs (\d)", running.log(1), re.MULTILINE) == ["1", "2"] * 2
 
 
-def test_a_terminal_shows_one_live_table(tmp_path: Path, server_url: str) -> None:
+def test_a_terminal_shows_one_live_table(tmp_path: Path, hold: Path, server_url: str) -> None:
     terminal, inside = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "dodona", "run", "--workers", "2", str(SCRIPT), "", "0.05"],
@@ -280,6 +281,7 @@ def test_a_terminal_shows_one_live_table(tmp_path: Path, server_url: str) -> Non
         stderr=inside,
     )
     os.close(inside)
+    threading.Thread(target=lambda: trials_once(server_url, both_are_busy) and hold.unlink()).start()
     said = b""
     # At the end of the last process that has it open, reading fails.
     while block := _read(terminal):

@@ -357,7 +357,7 @@ class TestStopping:
         busy = threading.Semaphore(0)
 
         def create_studies(worker):
-            with httpx.Client(base_url=server.url) as client:
+            with httpx.Client(base_url=server.url, timeout=patience(30)) as client:
                 for number in range(100_000):
                     name = f"{worker}-{number}"
                     try:

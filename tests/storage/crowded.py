@@ -81,7 +81,7 @@ SELECT :key, i, 'model.h5', 'blob' || CAST(i AS TEXT), 1, 9, '00', :now, CASE WH
 def fill(transaction: Transaction) -> None:
     """Fills an empty database."""
     if transaction.dialect.name == "postgresql":
-        _leave_without_statistics(transaction)
+        leave_without_statistics(transaction)
     spec = codec.dump_spec(SPEC)
     _add(transaction, _STUDIES, STUDIES, spec=spec, removed=REMOVED_KEY, trials=TRIALS + UNFINISHED, now=THEN)
     for key, count in ((BIG_KEY, TRIALS), (OTHER_KEY, OTHER_TRIALS), (REMOVED_KEY, OTHER_TRIALS)):
@@ -114,7 +114,7 @@ def _add(transaction: Transaction, statement: str, count: int, **values: object)
     transaction.execute(sa.text(f"{_COUNTER} {statement}"), {"count": count, **values})
 
 
-def _leave_without_statistics(transaction: Transaction) -> None:
+def leave_without_statistics(transaction: Transaction) -> None:
     """Keeps the server from gathering statistics by itself: the tests say when."""
     for table in sa.inspect(transaction).get_table_names():
         transaction.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")

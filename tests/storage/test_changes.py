@@ -138,7 +138,11 @@ def test_a_page_is_told_the_latest_of_many_changes(
         await told(marks)
         for _ in range(3):
             await happen(store, made[0])
-        assert await told(marks) == "3-0.000"
+        # A pause that ends just then may show one of them before.
+        seen = [await told(marks)]
+        while seen[-1] != "3-0.000":
+            seen.append(await told(marks))
+        assert len(seen) < 3
 
     asyncio.run(scenario())
 

@@ -17,7 +17,7 @@ from dodona_server.storage.engine.store import Store
 from dodona_server.storage.schema.opening import open_store
 from dodona_server.storage.studies import studies
 from dodona_server.storage.trials import ranking, sampled, trials
-from tests.storage.crowded import BIG, BIG_KEY, SPEC, THEN, fill
+from tests.storage.crowded import BIG, BIG_KEY, SPEC, THEN, fill, leave_without_statistics
 from tests.storage.plans import Sent, generic_plan, nodes, plan_for, postgres_faults, query_plan, sent, sqlite_faults
 from tests.storage.uses import ENDED, RUN, USES, Use
 from tests.support.postgres import fresh_database
@@ -178,6 +178,7 @@ def young(_postgres: sa.URL, request: pytest.FixtureRequest) -> Iterator[Store]:
     with fresh_database(_postgres) as url:
         store = open_store(url)
         with store.engine.begin() as transaction:
+            leave_without_statistics(transaction)
             study = studies.insert(transaction, BIG, "young", SPEC, 7, THEN)
             finished = [dataclasses.replace(ENDED, number=number + 1) for number in range(request.param)]
             trials.insert(transaction, study, [*finished, RUN])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import random
-import re
 import signal
 import socket
 import subprocess
@@ -72,7 +71,7 @@ class ServerProcess:
         self._environment = environment(**variables)
         if database_url:
             self._environment["DODONA_DATABASE_URL"] = database_url
-        self._port = 0
+        self._port = free_port()
         self.log = folder / "server.log"
         self.process: subprocess.Popen[bytes] | ForkedServer
 
@@ -92,8 +91,7 @@ class ServerProcess:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             said = self.log.read_bytes()[offset:].decode()
-            if "startup complete" in said and (match := re.search(r"listening on \S+:(\d+)", said)):
-                self._port = int(match[1])
+            if "startup complete" in said:
                 return self
             time.sleep(0.02)
         self.kill()
