@@ -30,7 +30,7 @@ from dodona_server.service.access import passwords, people
 from dodona_server.service.access import tokens as of_tokens
 from dodona_server.service.access.keys import Keys
 from dodona_server.settings import Settings
-from dodona_server.storage.access import audit
+from dodona_server.storage.access import accounts, audit
 from dodona_server.storage.access.secret import server_secret
 from dodona_server.storage.engine.store import Transaction
 from dodona_server.storage.schema import administration as schema
@@ -237,6 +237,8 @@ def first_operator(settings: Settings) -> str | None:
     """Return a new token that may do everything, if the database has none that ever could; otherwise None."""
 
     def make(transaction: Transaction, keys: Keys) -> str | None:
+        # Of several servers that start at once, the others wait for the first one here, and find its token.
+        accounts.count_up(transaction)
         if of_tokens.has_operator(transaction):
             return None
         made = of_tokens.create_token(transaction, keys, _here(), "first start", role=Role.OPERATOR)

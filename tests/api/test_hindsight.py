@@ -26,6 +26,7 @@ def _run(api, number: int) -> None:
 @pytest.mark.processes
 def test_the_rule_is_replayed_on_the_curves(api, spec):
     api.post("/studies", {"studyId": "s", "studySpec": spec})
+    assert "is not known" in api.get("/studies/s:replayStopping")["summary"]
     for number in range(1, 21):
         _run(api, number)
     found = api.get("/studies/s:replayStopping")

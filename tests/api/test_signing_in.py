@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,20 @@ def revoke_soon(client: AppClient, headers: dict[str, str]) -> None:
 
     assert client.portal is not None
     client.portal.start_task_soon(revoke)
+
+
+def test_a_sign_in_under_way_does_not_outlast_a_new_password(client, monkeypatch):
+    monkeypatch.undo()  # a check takes its time
+    again = {"user": "ada", "password": PASSWORD, "memberships": [{"project": "p", "role": "editor"}]}
+    client.delete("/v1/users/ada", headers=BEARER).raise_for_status()
+    client.post("/v1/users", json=again, headers=BEARER).raise_for_status()
+    with ThreadPoolExecutor(5) as threads:
+        begun = [threads.submit(sign_in, client, "ada", PASSWORD) for _ in range(5)]
+        changed = client.post("/v1/users/ada:setPassword", json={"password": "another password"}, headers=BEARER)
+        assert changed.status_code == 200
+        answers = [one.result() for one in begun]
+    assert {answer.status_code for answer in answers} <= {200, 401}
+    for answer in answers:
+        client.cookies.clear()
+        client.cookies.update(answer.cookies)
+        assert status(client) == 401

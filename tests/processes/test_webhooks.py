@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 import dodona
+from dodona_server.service.webhooks.deliveries import STUDIES_AT_ONCE
 from tests.support.patience import patience
 from tests.support.processes import ServerProcess
 
@@ -183,3 +184,20 @@ def test_one_is_changed_and_tested(serve, receive):
     assert (wrong.status_code, wrong.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
     gone = httpx.post(f"{serve.url}{HOOKS}/none:test", json={})
     assert gone.status_code == 404
+
+
+def test_what_happens_after_a_change_goes_by_the_change(serve, receive):
+    # A round of all studies takes seconds: most of them are still to be sent when the webhook is changed.
+    first, second = receive(pause=0.5), receive()
+    made = create(serve, first, kinds=["STUDY_CREATED"])
+    names = [f"s{number}" for number in range(3 * STUDIES_AT_ONCE)]
+    with dodona.Client(serve.url) as client:
+        made_studies = [client.create_study(name, {"x": dodona.Float(0, 1)}, goal="minimize") for name in names]
+        wait_for(lambda: first.accepted)
+        changed = {"url": second.url, "kinds": ["STUDY_PAUSED"]}
+        httpx.post(f"{serve.url}/v1/{made['name']}:update", json=changed).raise_for_status()
+        for study in made_studies:
+            study.pause()
+    wait_for(lambda: len(received(second)) == len(names))
+    assert {kind for events in received(second).values() for _, kind in events} == {"STUDY_PAUSED"}
+    assert {kind for events in received(first).values() for _, kind in events} == {"STUDY_CREATED"}

@@ -41,7 +41,7 @@ _CLAIM = Statement(
     webhooks.update()
     .where(_THIS, sa.or_(webhooks.c.claimant == bindparam("me"), webhooks.c.claim_expiry <= database_now()))
     .values(claimant=bindparam("me"), claim_expiry=database_now() + bindparam("seconds", type_=sa.Double))
-    .returning(webhooks.c.webhook_id)
+    .returning(*webhooks.c)
 )
 _OF_CURSOR = (
     webhook_cursors.c.webhook_id == bindparam("of_webhook"),
@@ -148,9 +148,10 @@ def delete(transaction: Transaction, webhook: Webhook) -> None:
     _DELETE.run(transaction, {"of_webhook": webhook.webhook_id, "of_project": webhook.project})
 
 
-def claim(transaction: Transaction, webhook_id: str, claimant: str, seconds: float) -> bool:
-    """Return whether this server sends the webhook's events for the next seconds, by the database's clock."""
-    return _CLAIM.row(transaction, {"of_webhook": webhook_id, "me": claimant, "seconds": seconds}) is not None
+def claim(transaction: Transaction, webhook_id: str, claimant: str, seconds: float) -> Webhook | None:
+    """Return the webhook if this server sends its events for the next seconds, by the database's clock."""
+    row = _CLAIM.row(transaction, {"of_webhook": webhook_id, "me": claimant, "seconds": seconds})
+    return None if row is None else _webhook(row)
 
 
 def behind(transaction: Transaction, webhook: Webhook, now: float) -> list[Behind]:

@@ -18,7 +18,8 @@ from dodona_server.aside import aside
 from dodona_server.domain.access.credentials import Secret
 from dodona_server.parts import Access, SignIns
 from dodona_server.service.access import passwords, people, sessions
-from dodona_server.service.access.gate import Gate
+from dodona_server.service.access.keys import Keys
+from dodona_server.storage.engine.store import Transaction
 
 # Each takes memory and a quarter of a second.
 MAX_WAITING = 16
@@ -50,15 +51,24 @@ class PasswordChecks:
 async def sign_in(request: Request, body: wire.SignInRequest, access: Access, checks: SignIns) -> Response:
     """Begin a session, by a name and its password, or by a token."""
     note(request.scope, actor=f"user {body.user!r}" if body.user else "a token", target="a session")
-    owner = await (_person(access, checks, body) if body.user else access.owner_of(body.password))
+    hashed = await access.read(lambda transaction: people.password_of(transaction, body.user)) if body.user else None
+    owner = await (_person(checks, body, hashed) if body.user else access.owner_of(body.password))
     if not owner:
         if owner is None and await checks.refused.refuse(request.scope, wrong=True, name=body.user):
-            message = "the name or the password is wrong" if body.user else "the token is not this server's"
-            return error_response(401, "UNAUTHENTICATED", message)
+            return _wrong(body)
         return error_response(429, "RESOURCE_EXHAUSTED", "too many tries; try again in a minute", {"Retry-After": "60"})
     name = owner
+
+    def begin(transaction: Transaction, keys: Keys) -> Secret | None:
+        # The check takes long: the person may have another password by now, which has ended all sessions.
+        if body.user and not people.still_has(transaction, body.user, hashed):
+            return None
+        return sessions.begin(transaction, keys, name)
+
+    secret = await access.change(begin)
+    if secret is None:
+        return _wrong(body)
     note(request.scope, actor=owner, target="a session")
-    secret = await access.change(lambda transaction, keys: sessions.begin(transaction, keys, name))
     answer = _done()
     set_session(request, answer, secret)
     return answer
@@ -87,13 +97,17 @@ def set_session(request: Request, answer: Response, secret: Secret) -> None:
     )
 
 
-async def _person(access: Gate, checks: PasswordChecks, body: wire.SignInRequest) -> str | None:
+async def _person(checks: PasswordChecks, body: wire.SignInRequest, hashed: str | None) -> str | None:
     """Return the owner of the session; None if the name or the password is wrong, "" if too many wait."""
-    hashed = await access.read(lambda transaction: people.password_of(transaction, body.user))
     right = await checks.is_right(body.password, hashed)
     if right is None:
         return ""
     return f"person:{body.user}" if right else None
+
+
+def _wrong(body: wire.SignInRequest) -> Response:
+    message = "the name or the password is wrong" if body.user else "the token is not this server's"
+    return error_response(401, "UNAUTHENTICATED", message)
 
 
 def _done() -> Response:

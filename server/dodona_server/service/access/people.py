@@ -133,6 +133,11 @@ def password_of(transaction: Transaction, name: str) -> str | None:
     return None if found is None else found[1]
 
 
+def still_has(transaction: Transaction, name: str, password: str | None) -> bool:
+    """Return whether that is the hash of a person's password, until the transaction ends."""
+    return password is not None and accounts.lock_password(transaction, name) == password
+
+
 def principal_of(person: Person) -> Principal:
     """Return the principal that a person is."""
     return Principal(f"user {person.name!r}", tuple(sorted(person.roles.items())))

@@ -128,7 +128,7 @@ def has_operator(transaction: Transaction) -> bool:
 
 
 def _own(transaction: Transaction, by: Principal, token_id: str) -> Token:
-    token = accounts.find_token(transaction, token_id)
+    token = accounts.lock_token(transaction, token_id)
     projects = by.projects_of("list_tokens")
     if token is None or (projects is not None and token.project not in projects):
         raise NotFound(f"tokens/{token_id} does not exist")

@@ -58,7 +58,8 @@ class DeletedStudyService:
                 return AlreadyExists(
                     f"{other.name} ({other.display_name}) has the name of the deleted study: choose another id"
                 )
-            deleted_studies.bring_back(transaction, deleted, name, display_name)
+            if not deleted_studies.bring_back(transaction, deleted, name, display_name):
+                raise _not_found(parent, deleted_id)
             study = again(transaction)
             check_time = study.spec.stopping.check_time(study.progress, study.create_time)
             studies.set_check_time(transaction, study, check_time)
@@ -90,8 +91,12 @@ class DeletedStudyService:
 def _find(transaction: Transaction, parent: Location, deleted_id: str) -> DeletedStudy:
     deleted = deleted_studies.find(transaction, parent, _key(deleted_id))
     if deleted is None:
-        raise NotFound(f"{parent}/deletedStudies/{deleted_id} does not exist; it may have been purged or restored")
+        raise _not_found(parent, deleted_id)
     return deleted
+
+
+def _not_found(parent: Location, deleted_id: str) -> NotFound:
+    return NotFound(f"{parent}/deletedStudies/{deleted_id} does not exist; it may have been purged or restored")
 
 
 def _key(deleted_id: str) -> int:

@@ -9,7 +9,8 @@ from dodona_server.domain.names import StudyName
 from dodona_server.domain.studies.study import Study
 from dodona_server.service.computing.pool import FittingFailed, FittingPool
 from dodona_server.service.studies.lookup import get_study
-from dodona_server.storage.engine.store import Store
+from dodona_server.storage.engine.store import Store, Transaction
+from dodona_server.storage.trials import trials
 
 if TYPE_CHECKING:
     # It needs NumPy and SciPy, which the server does not import.
@@ -46,19 +47,24 @@ class HindsightQueries:
         Raises:
             NotFound: there is no such study.
         """
-        study = await self._store.read(lambda transaction: get_study(transaction, name))
+
+        def find(transaction: Transaction) -> tuple[Study, int]:
+            found = get_study(transaction, name)
+            return found, found.trial_count - trials.count_unfinished(transaction, found)
+
+        study, finished = await self._store.read(find)
         if study.spec.stopping_rule is not None:
             return Hindsight(None, "The study has a rule of early stopping.")
         if len(study.spec.objectives) > 1:
             return Hindsight(None, "No rule stops trials of a study with several objectives.")
         try:
-            found = await self._replayed(study)
+            found = await self._replayed(study, finished)
         except FittingFailed as error:
             return Hindsight(None, f"What the rule auto would have saved cannot be computed: {error}.")
         return Hindsight(found, _sentence(found))
 
-    async def _replayed(self, study: Study) -> Replay | None:
-        state = (study.version, study.progress.finished)
+    async def _replayed(self, study: Study, finished: int) -> Replay | None:
+        state = (study.version, finished)
         before, found = self._kept.pop(study.key, (None, None))
         if before != state:
             found = await self._pool.replay_stopping(study.key)

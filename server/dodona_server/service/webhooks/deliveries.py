@@ -7,6 +7,7 @@ claims a webhook for a short time by the database's clock; if it dies, another o
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import threading
 import time
@@ -72,31 +73,28 @@ class Deliveries:
     async def _send_all(self, webhook: Webhook) -> None:
         found = await self._store.read(lambda transaction: webhooks.behind(transaction, webhook, self._clock()))
         turns = asyncio.Semaphore(STUDIES_AT_ONCE)
-        await asyncio.gather(*(self._send_study(webhook, one, turns) for one in found))
+        # One that fails ends no other: the next look begins when all are done.
+        await asyncio.gather(*(_safely(self._send_study(webhook, one, turns)) for one in found))
 
-    async def _claim(self, webhook: Webhook) -> bool:
-        return await self._store.run(
-            lambda transaction: webhooks.claim(transaction, webhook.webhook_id, self._me, CLAIM_SECONDS)
-        )
+    def _claim(self, transaction: Transaction, webhook: Webhook) -> Webhook | None:
+        return webhooks.claim(transaction, webhook.webhook_id, self._me, CLAIM_SECONDS)
 
     async def _send_study(self, webhook: Webhook, behind: Behind, turns: asyncio.Semaphore) -> None:
         """Send the next events of a study."""
         async with turns:
-            # The studies before this one may have taken longer than a claim lasts.
-            if not await self._claim(webhook):
-                return
-            begun = await self._store.run(lambda transaction: _begin(transaction, webhook, behind))
+            begun = await self._store.run(lambda transaction: self._begin(transaction, webhook, behind))
             if begun is None:
                 return
-            seen, happened = begun
+            webhook, seen, happened = begun
             tries, tried = behind.tries, []
             claimed = time.monotonic()
             for event in happened:
                 if webhook.wants(event):
                     if time.monotonic() - claimed > TIMEOUT_SECONDS:
-                        if not await self._claim(webhook):
+                        renewed = await self._store.run(functools.partial(self._claim, webhook=webhook))
+                        if renewed is None:
                             break
-                        claimed = time.monotonic()
+                        webhook, claimed = renewed, time.monotonic()
                     attempt = await self._send(webhook, behind, event)
                     tried.append(attempt)
                     if not attempt.succeeded:
@@ -110,6 +108,24 @@ class Deliveries:
                 webhooks.record(transaction, webhook.webhook_id, tried)
 
             await self._store.run(keep)
+
+    def _begin(
+        self, transaction: Transaction, webhook: Webhook, behind: Behind
+    ) -> tuple[Webhook, int, list[Event]] | None:
+        """Return the webhook as it is now, the number of the last event that was sent, and the next ones.
+
+        Returns:
+            None if the study was deleted meanwhile, or another server sends.
+        """
+        study = studies.find(transaction, behind.study.name, lock=True)
+        if study is None or study.key != behind.study.key:
+            return None
+        events.number(transaction, study)
+        seen = webhooks.begin(transaction, webhook, study.key) if behind.seen is None else behind.seen
+        happened = list(events.page(transaction, study.key, seen, EVENTS_AT_ONCE).entries)
+        # After the events: what happened since somebody changed the webhook goes to its new address.
+        claimed = self._claim(transaction, webhook)
+        return None if claimed is None else (claimed, seen, happened)
 
     async def _send(self, webhook: Webhook, behind: Behind, event: Event) -> Delivery:
         now = self._clock()
@@ -126,13 +142,3 @@ async def _safely(work: Awaitable[None]) -> None:
         return  # maintenance logs it
     except Exception:
         logger.exception("webhooks failed; they are tried again")
-
-
-def _begin(transaction: Transaction, webhook: Webhook, behind: Behind) -> tuple[int, list[Event]] | None:
-    """Return the number of the last event that was sent, and the next ones; None if the study was deleted meanwhile."""
-    study = studies.find(transaction, behind.study.name, lock=True)
-    if study is None or study.key != behind.study.key:
-        return None
-    events.number(transaction, study)
-    seen = webhooks.begin(transaction, webhook, study.key) if behind.seen is None else behind.seen
-    return seen, list(events.page(transaction, study.key, seen, EVENTS_AT_ONCE).entries)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from dodona_server.domain.access.credentials import Person, Token
 from dodona_server.domain.access.roles import Role
+from dodona_server.storage.engine.statement import insert_into
 from dodona_server.storage.engine.store import Transaction
 from dodona_server.storage.tables.access import access, members, people, sessions, tokens
 
@@ -60,9 +61,8 @@ def version(transaction: Transaction) -> int:
 
 def count_up(transaction: Transaction) -> None:
     """Increment the version, so that all servers of the database see the change."""
-    changed = transaction.execute(access.update().values(version=access.c.version + 1))
-    if not changed.rowcount:
-        transaction.execute(access.insert().values(key=_ROW, version=1))
+    first = insert_into(access, transaction.dialect.name).values(key=_ROW, version=1)
+    transaction.execute(first.on_conflict_do_update(index_elements=["key"], set_={"version": access.c.version + 1}))
 
 
 def stored_secret(transaction: Transaction) -> str | None:
@@ -97,9 +97,10 @@ def insert_token(transaction: Transaction, token: Token, digest: Digest) -> None
     count_up(transaction)
 
 
-def find_token(transaction: Transaction, token_id: str) -> Token | None:
-    """Return a token; None if there is none."""
-    row = transaction.execute(sa.select(tokens).where(tokens.c.token_id == token_id)).mappings().first()
+def lock_token(transaction: Transaction, token_id: str) -> Token | None:
+    """Return a token; None if there is none. Nobody else changes it in this transaction."""
+    query = sa.select(tokens).where(tokens.c.token_id == token_id).with_for_update()
+    row = transaction.execute(query).mappings().first()
     return None if row is None else _token(row)
 
 
@@ -145,6 +146,12 @@ def all_people(transaction: Transaction) -> list[Person]:
     roles = _roles(transaction)
     rows = transaction.execute(sa.select(people).order_by(people.c.name)).mappings()
     return [_person(row, roles.get(row["name"], {})) for row in rows]
+
+
+def lock_password(transaction: Transaction, name: str) -> str | None:
+    """Return the hash of a person's password; None without such a person. Nobody changes it in this transaction."""
+    query = sa.select(people.c.password).where(people.c.name == name).with_for_update(read=True)
+    return transaction.execute(query).scalar()
 
 
 def set_password(transaction: Transaction, name: str, password: str) -> None:

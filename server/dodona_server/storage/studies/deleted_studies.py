@@ -46,7 +46,7 @@ _OVERDUE = Statement(
     .limit(bindparam("limit"))
 )
 _COUNT = Statement(sa.select(sa.func.count()).select_from(deleted_studies))
-_FORGET = Statement(deleted_studies.delete().where(_OF_STUDY))
+_FORGET = Statement(deleted_studies.delete().where(_OF_STUDY).returning(deleted_studies.c.study_key))
 _RENAME = Statement(
     studies.update()
     .where(studies.c.key == bindparam("of_study"))
@@ -108,9 +108,10 @@ def find(transaction: Transaction, parent: Location, key: int) -> DeletedStudy |
     return None if row is None else _deleted_study(row)
 
 
-def bring_back(transaction: Transaction, deleted: DeletedStudy, name: StudyName, display_name: str) -> None:
-    """Restore the study, under a name that must be free."""
-    _FORGET.run(transaction, {"of_study": deleted.key})
+def bring_back(transaction: Transaction, deleted: DeletedStudy, name: StudyName, display_name: str) -> bool:
+    """Restore the study, under a name that must be free; return False if it was purged or restored meanwhile."""
+    if not _forget(transaction, deleted.key):
+        return False
     values = {
         "new_project": name.parent.project,
         "new_location": name.parent.location,
@@ -120,12 +121,13 @@ def bring_back(transaction: Transaction, deleted: DeletedStudy, name: StudyName,
     }
     _RENAME.run(transaction, {"of_study": deleted.key, **values})
     _LEND_AGAIN.run(transaction, {"of_study": deleted.key})
+    return True
 
 
 def purge(transaction: Transaction, key: int) -> None:
-    """Purge a deleted study; `removal.clear_removed` deletes its rows."""
-    _FORGET.run(transaction, {"of_study": key})
-    removal.remove(transaction, key)
+    """Purge a deleted study unless it was restored meanwhile; `removal.clear_removed` deletes its rows."""
+    if _forget(transaction, key):
+        removal.remove(transaction, key)
 
 
 def overdue(transaction: Transaction, now: float, limit: int) -> list[int]:
@@ -137,6 +139,11 @@ def count(transaction: Transaction) -> int:
     """Return how many deleted studies can be restored."""
     counted: int = _COUNT.value(transaction)
     return counted
+
+
+def _forget(transaction: Transaction, key: int) -> bool:
+    """Return whether the study was still deleted; others that purge or restore it wait, and find that it is not."""
+    return _FORGET.row(transaction, {"of_study": key}) is not None
 
 
 def _deleted_study(row: Row) -> DeletedStudy:
