@@ -32,6 +32,15 @@ def stop(api, end, seconds=None):
     raise AssertionError("it was not stopped")
 
 
+def expect_more(api):
+    """Run trials whose gains stay as large as they were at first, so that more is to be expected of all."""
+    for _ in range(12):
+        trial = start(api)
+        for step in range(1, 41):
+            report(api, trial, 0.09 - step / 1000, step)
+        api.post(f"{trial}:complete")
+
+
 @pytest.fixture
 def convex(api, make_study):
     """Makes a study with the rule, and six completed trials that end at 0.1 to 0.15 after 20 steps."""
@@ -154,17 +163,33 @@ class TestPrediction:
         convex(updateAllStoppedTrials=update)
         trial, _ = stop(api, 0.5)
         before = api.post(f"{trial}:complete")["finalMeasurement"]
-        # The gains of later trials stay as large as they were: more is to be expected of all.
-        for _ in range(12):
-            other = start(api)
-            for step in range(1, 41):
-                report(api, other, 0.09 - step / 1000, step)
-            api.post(f"{other}:complete")
+        expect_more(api)
         after = api.get(trial)["finalMeasurement"]
         assert (after != before) is update
         if update:
             assert (after["stepCount"], after["predicted"]) == ("40", True)
             assert value(after) < value(before)
+
+    def test_the_algorithm_is_told_the_renewed_results(self, api, make_study):
+        rule = {"convexAutomatedStoppingSpec": {"updateAllStoppedTrials": True}}
+        make_study(algorithm="MISBEHAVING", algorithmOptions={"fault": "stopped"}, **rule)
+        for index in range(6):
+            run(api, 0.05 + index / 100)
+        trial, _ = stop(api, 0.5)
+        api.post(f"{trial}:complete")
+
+        def known():
+            (suggested,) = api.suggest()
+            api.post(f"/studies/s/trials/{suggested['id']}:complete", {"trialInfeasible": True})
+            return suggested["parameters"][0]["value"]
+
+        def stored():
+            return value(api.get(trial)["finalMeasurement"])
+
+        before = stored()
+        assert known() == before
+        expect_more(api)
+        assert known() == stored() < before
 
     def test_the_learning_rate_helps(self, api, make_study):
         make_study(

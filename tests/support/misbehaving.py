@@ -18,7 +18,8 @@ class Misbehaving(Algorithm):
     """An algorithm that fails as the study's option `fault` says: "slow", "pause", "raise", "die", "note".
 
     Without one of these it is random. With "count" and "pause" its points encode two numbers: how many finished trials
-    it was given, in hundredths, and how many points of the same computation came before, in ten thousandths.
+    it was given, in hundredths, and how many points of the same computation came before, in ten thousandths. With
+    "stopped", they are the result of the first trial that was stopped early.
     """
 
     def check(self, spec: StudySpec) -> None:
@@ -35,6 +36,9 @@ class Misbehaving(Algorithm):
                 os._exit(9)
             case "note":
                 return replace(Suggestions.of(drawn, "drawn"), note="a simpler method stood in")
+            case "stopped" if request.stopped:
+                (result,) = request.stopped[0].final_measurement.metrics.values()
+                return Suggestions.of([{"x": result}] * request.count, "told")
             case "count" | "pause" as fault:
                 if fault == "pause":
                     time.sleep(PAUSE_SECONDS)

@@ -131,6 +131,8 @@ class Worker:
         while len(self._histories) > MAX_HISTORIES:
             del self._histories[next(iter(self._histories))]
         kept = [trial for trial in history.finished if trial.number <= history.complete_to]
+        if (rule := study.spec.stopping_rule) and rule.update_stopped_trials:
+            kept = _renewed(transaction, study, kept)
         after = history.complete_to
         while page := trials.finished(transaction, study, after, PAGE):
             kept += page
@@ -150,6 +152,13 @@ class Worker:
         ranked = ranking.ranking(transaction, earlier, None, MAX_PRIOR_TRIALS)
         whole = (trial for trial in ranked if not trial.stopped)
         return Prior(earlier.spec, sorted(whole, key=lambda trial: trial.number), name)
+
+
+def _renewed(transaction: Transaction, study: Study, finished: Sequence[Trial]) -> list[Trial]:
+    """Return the trials, with the newest results of those that are predicted: each trial that ends renews them."""
+    predicted = [trial.number for trial in finished if trial.final_measurement and trial.final_measurement.predicted]
+    newest = {trial.number: trial for trial in trials.find_numbered(transaction, study.key, predicted, brief=True)}
+    return [newest.get(trial.number, trial) for trial in finished]
 
 
 def _parted(finished: Sequence[Trial]) -> tuple[Sequence[Trial], Sequence[Trial]]:
