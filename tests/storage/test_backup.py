@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from dodona_server.storage.errors import StoreUnusable
 from dodona_server.storage.schema.opening import open_store
 from tests.storage.conftest import plain_engine
 from tests.storage.stored.write import load
+from tests.support.patience import patience
 
 
 def rows(url, query):
@@ -108,4 +110,20 @@ def test_the_content_of_deleted_artifacts_stays_while_a_backup_runs(database_url
     service = ArtifactService(store, blobs, time.time, 100)
     asyncio.run(check())
     service.close()
+    store.close()
+
+
+def test_a_backup_of_a_file_waits_for_another_one(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
+
+    def begin():
+        with backup_lock(store.engine):
+            return "begun"
+
+    with ThreadPoolExecutor(1) as threads:
+        with backup_lock(store.engine):
+            second = threads.submit(begin)
+            time.sleep(0.2)
+            assert not second.done()
+        assert second.result(patience(30)) == "begun"
     store.close()

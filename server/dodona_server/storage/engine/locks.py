@@ -35,8 +35,9 @@ def wait_for_migrations(transaction: Transaction) -> None:
 
 @contextmanager
 def backup_lock(engine: sa.Engine) -> Iterator[None]:
-    """Keep servers from deleting the content of artifacts; several backups may run at once on PostgreSQL."""
+    """Keep servers from deleting the content of artifacts; several backups run at once on PostgreSQL only."""
     if engine.dialect.name == "sqlite":
+        # Another backup has it, or a server that looks for a moment whether one runs.
         with _backup_file(engine):
             yield
         return
@@ -50,11 +51,11 @@ def backup_runs(transaction: Transaction) -> bool:
     if transaction.dialect.name == "postgresql":
         return not _TRY_BACKUP.value(transaction)
     try:
-        with _backup_file(transaction.engine):
+        with _backup_file(transaction.engine).acquire(blocking=False):
             return False
     except Timeout:
         return True
 
 
 def _backup_file(engine: sa.Engine) -> FileLock:
-    return FileLock(f"{engine.url.database}.backup.lock", blocking=False)
+    return FileLock(f"{engine.url.database}.backup.lock")
