@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,12 @@ from dodona_server.storage.schema.opening import open_store
 from dodona_server.storage.studies import deleted_studies, studies
 from dodona_server.storage.studies.deleted_studies import DeletedStudy
 from tests.storage.crowded import SPEC
+from tests.support.patience import patience
 
 PARENT = Location("p", "l")
 NAME = StudyName(PARENT, "s")
 OTHER_NAME = StudyName(PARENT, "other")
 OPERATOR = Principal("an operator", ((ALL, Role.OPERATOR),))
-
-Meanwhile = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
@@ -38,24 +38,34 @@ def store(postgres_url: str) -> Iterator[Store]:
     opened.close()
 
 
+class Meanwhile:
+    """Has another server begin something when this one makes a secret: when it has read, before it writes."""
+
+    def __init__(self, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._threads = threads
+        self._monkeypatch = monkeypatch
+        self._begun: Future[Any]
+
+    def begin(self, other: Callable[[], object]) -> None:
+        make = secrets.token_hex
+
+        def made(size: int) -> str:
+            self._monkeypatch.setattr(secrets, "token_hex", make)
+            self._begun = self._threads.submit(other)
+            # It may have to wait for this server.
+            wait([self._begun], timeout=0.5)
+            return make(size)
+
+        self._monkeypatch.setattr(secrets, "token_hex", made)
+
+    def result(self) -> Any:
+        return self._begun.result(patience(30))
+
+
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Iterator[Meanwhile]:
-    """Begins something of another server when this one makes a secret: when it has read, before it writes.
-
-    It may have to wait for this one, and ends after it then.
-    """
-    make = secrets.token_hex
-    with ThreadPoolExecutor(1) as others:
-
-        def set_up(other: Callable[[], object]) -> None:
-            def made(size: int) -> str:
-                monkeypatch.setattr(secrets, "token_hex", make)
-                wait([others.submit(other)], timeout=0.5)
-                return make(size)
-
-            monkeypatch.setattr(secrets, "token_hex", made)
-
-        yield set_up
+    with ThreadPoolExecutor(1) as threads:
+        yield Meanwhile(threads, monkeypatch)
 
 
 def secret_of(store: Store) -> str:
@@ -64,10 +74,9 @@ def secret_of(store: Store) -> str:
 
 
 def test_servers_that_start_at_once_have_one_secret(store: Store, meanwhile: Meanwhile) -> None:
-    others: list[str] = []
-    meanwhile(lambda: others.append(secret_of(store)))
-    assert [secret_of(store)] == others
-    assert [secret_of(store)] == others
+    meanwhile.begin(lambda: secret_of(store))
+    secret = secret_of(store)
+    assert secret == meanwhile.result() == secret_of(store)
 
 
 @pytest.mark.parametrize("secret", [None, "a secret of the settings"])
@@ -77,9 +86,9 @@ def test_servers_that_start_at_once_make_one_first_token(
     settings = Settings.model_validate({"database_url": store.secret_url, "secret": secret})
     if secret is None:
         secret_of(store)
-    others: list[str | None] = []
-    meanwhile(lambda: others.append(first_operator(settings)))
+    meanwhile.begin(lambda: first_operator(settings))
     assert first_operator(settings)
+    assert meanwhile.result() is None
     with store.engine.begin() as transaction:
         assert len(accounts.all_tokens(transaction)) == 1
 
@@ -93,19 +102,15 @@ def test_a_token_that_is_revoked_while_it_is_rotated_is_revoked(store: Store, me
         with store.engine.begin() as transaction:
             tokens.revoke_token(transaction, OPERATOR, token.token_id)
 
-    meanwhile(revoke)
+    meanwhile.begin(revoke)
     with store.engine.begin() as transaction:
         tokens.rotate_token(transaction, keys, OPERATOR, token.token_id)
-    deadline = time.monotonic() + 30
-    while True:
-        with store.engine.begin() as transaction:
-            found = accounts.lock_token(transaction, token.token_id)
-        assert found is not None
-        assert found.expire_time is not None
-        if found.expire_time <= time.time():
-            break
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    meanwhile.result()
+    with store.engine.begin() as transaction:
+        found = accounts.lock_token(transaction, token.token_id)
+    assert found is not None
+    assert found.expire_time is not None
+    assert found.expire_time <= time.time()
 
 
 @pytest.fixture
