@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-import sqlalchemy as sa
 
 from dodona_server.app import Options, create_app
 from dodona_server.storage.schema.opening import open_store
 from tests.api.conftest import HERE
 from tests.support.app_client import AppClient
+from tests.support.breaking import broken_at
 
 OPERATOR = "the token of the settings"
 BEARER = {"authorization": f"Bearer {OPERATOR}"}
-KILL_WHO_WAITS = sa.text(
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-)
 
 
 @pytest.fixture
@@ -70,23 +65,17 @@ def test_it_has_what_was_made_changed_and_deleted_but_not_the_trial_loop(client,
 
 def test_what_it_cannot_record_is_refused_and_may_be_sent_again(postgres_url: str, spec: dict[str, Any]) -> None:
     app = create_app(open_store(postgres_url), Options(token=OPERATOR))
-    url = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
-    other = sa.create_engine(url)
-    create = {"studyId": "s", "studySpec": spec, "requestId": "once"}
-    with AppClient(app, base_url="http://localhost", headers=BEARER) as client, ThreadPoolExecutor(1) as threads:
-        # Each statement of `killer` sees who waits by then.
-        with other.connect().execution_options(isolation_level="AUTOCOMMIT") as killer, other.begin() as holder:
-            # The entry waits for the table until its connection breaks.
-            holder.execute(sa.text("LOCK TABLE audit"))
-            answer = threads.submit(client.post, f"{HERE}/studies", json=create)
-            while not killer.scalar(KILL_WHO_WAITS):
-                assert not answer.done()
-                time.sleep(0.01)
-            refused = answer.result()
+    with AppClient(app, base_url="http://localhost", headers=BEARER) as client:
+
+        def create() -> httpx.Response:
+            return client.post(f"{HERE}/studies", json={"studyId": "s", "studySpec": spec, "requestId": "once"})
+
+        refused = broken_at(postgres_url, "audit", create)
         assert (refused.status_code, refused.json()["error"]["status"]) == (503, "UNAVAILABLE")
-        assert client.post(f"{HERE}/studies", json=create).status_code == 200
+        assert create().status_code == 200
         assert [one["outcome"] for one in entries(client)] == ["done"]
-    other.dispose()
+        refused = broken_at(postgres_url, "audit", lambda: client.get("/v1/audit:export"))
+        assert (refused.status_code, refused.json()["error"]["status"]) == (503, "UNAVAILABLE")
 
 
 def test_of_the_trial_loop_it_has_what_people_do_in_a_browser(client, spec):

@@ -9,7 +9,11 @@ import json
 import pandas as pd
 import pytest
 
-from tests.api.conftest import HERE
+from dodona_server.app import create_app
+from dodona_server.storage.schema.opening import open_store
+from tests.api.conftest import HERE, Api
+from tests.support.app_client import AppClient
+from tests.support.breaking import broken_at
 
 
 @pytest.fixture
@@ -75,3 +79,12 @@ def test_what_cannot_be_exported(api, study):
         in api.get(f"{study}:export?format=xls", 400)["error"]["message"]
     )
     assert "studies/none does not exist" in api.get("/studies/none:export", 404)["error"]["message"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_database_that_does_not_answer_is_an_error_not_half_a_file(postgres_url, spec, kind):
+    with AppClient(create_app(open_store(postgres_url)), base_url="http://localhost") as client:
+        Api(client).post("/studies", {"studyId": "s", "studySpec": spec})
+        export = f"{HERE}/studies/s:export?format={kind}"
+        assert broken_at(postgres_url, "trials", lambda: client.get(export)).status_code == 503
+        assert client.get(export).status_code == 200

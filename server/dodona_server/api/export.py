@@ -22,6 +22,7 @@ from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from dodona_server.api.calls.call import CSV, JSON_LINES, PARQUET, Dialect
+from dodona_server.api.front.answer import with_first
 from dodona_server.api.front.errors import error_response
 from dodona_server.api.front.paging import MAX_PAGE_SIZE
 from dodona_server.api.front.route import OfStudy, Routes
@@ -61,16 +62,14 @@ async def export_study(study: OfStudy, studies: Studies, queries: Queries, forma
     """Return all trials as CSV, as JSON lines with their measurements, or as Parquet."""
     found = await studies.get(study)
     columns = await aside(_columns, found)
-    pages = _pages(queries, study, brief=format is not Format.JSONL)
+    pages = await with_first(_pages(queries, study, brief=format is not Format.JSONL))
     if format is Format.PARQUET:
         try:
-            content = _parquet(columns, pages)
-            first = await anext(content)
+            content = await with_first(_parquet(columns, pages))
         except ImportError:
             return error_response(
                 501, "UNIMPLEMENTED", "this server has no pyarrow: pip install 'dodona[server,parquet]'"
             )
-        content = _chained(first, content)
     else:
         content = _csv(columns, pages) if format is Format.CSV else _jsonl(study, pages)
     headers = {"Content-Disposition": f'attachment; filename="{study.study_id}.{format}"'}
@@ -86,12 +85,6 @@ async def _pages(trials: TrialQueries, study: StudyName, *, brief: bool) -> Asyn
             yield page.entries
             after = page.entries[-1].number
         more = page.more
-
-
-async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
 
 
 async def _jsonl(study: StudyName, pages: AsyncIterator[list[Trial]]) -> AsyncIterator[bytes]:

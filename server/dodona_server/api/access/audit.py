@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from dodona_schemas import access as wire
 from dodona_server.api.calls.call import JSON_LINES, Dialect
-from dodona_server.api.front.answer import Answer
+from dodona_server.api.front.answer import Answer, with_first
 from dodona_server.api.front.paging import page_size, read_token, write_token
 from dodona_server.api.front.route import OfPrincipal, PageSize, PageToken, Routes
 from dodona_server.api.front.shared import timestamp
-from dodona_server.domain.access.roles import Principal
 from dodona_server.parts import Audit
-from dodona_server.service.access.audit import AuditLog
 from dodona_server.storage.access.audit import Entry
 
 routes = Routes(Dialect.OWN)
@@ -35,11 +33,12 @@ async def list_audit(audit: Audit, by: OfPrincipal, size: PageSize = 0, token: P
 async def export_audit(audit: Audit, by: OfPrincipal) -> Response:
     """Return the same as JSON lines, all of it."""
     headers = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
-    return StreamingResponse(_lines(audit, by), media_type=JSON_LINES, headers=headers)
+    pages = await with_first(audit.all(by))
+    return StreamingResponse(_lines(pages), media_type=JSON_LINES, headers=headers)
 
 
-async def _lines(audit: AuditLog, by: Principal) -> AsyncIterator[bytes]:
-    async for page in audit.all(by):
+async def _lines(pages: AsyncIterator[Sequence[Entry]]) -> AsyncIterator[bytes]:
+    async for page in pages:
         yield b"".join(_message(entry).to_json() + b"\n" for entry in page)
 
 

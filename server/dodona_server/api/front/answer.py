@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 from pydantic.alias_generators import to_camel
@@ -13,6 +14,8 @@ from starlette.types import Receive, Scope, Send
 from dodona_schemas.base import WireModel
 from dodona_server.api.front.errors import NOSNIFF
 from dodona_server.aside import in_chunks
+
+T = TypeVar("T")
 
 JSON = "application/json"
 _HEADERS = [(b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff")]
@@ -54,7 +57,7 @@ class LongAnswer(Response):
         if second is None:
             await _send_whole(send, first)
         else:
-            rest = _chained(first, second, chunks)
+            rest = chained([first, second], chunks)
             await StreamingResponse(rest, media_type=JSON, headers=NOSNIFF)(scope, receive, send)
 
 
@@ -122,8 +125,18 @@ async def _send_whole(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _chained(first: bytes, second: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    yield second
-    async for chunk in rest:
-        yield chunk
+async def with_first(items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Return the items, the first of which is read now: what fails for all of them fails before the answer begins."""
+    try:
+        first = await anext(items)
+    except StopAsyncIteration:
+        return items
+    return chained([first], items)
+
+
+async def chained(known: Iterable[T], rest: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Yield what is known, and then the rest."""
+    for item in known:
+        yield item
+    async for item in rest:
+        yield item
