@@ -117,15 +117,16 @@ class Deliveries:
         Returns:
             None if the study was deleted meanwhile, or another server sends.
         """
+        # This locks the webhook: what happens after the next change of it is not among the events here.
+        claimed = self._claim(transaction, webhook)
+        if claimed is None:
+            return None
         study = studies.find(transaction, behind.study.name, lock=True)
         if study is None or study.key != behind.study.key:
             return None
         events.number(transaction, study)
         seen = webhooks.begin(transaction, webhook, study.key) if behind.seen is None else behind.seen
-        happened = list(events.page(transaction, study.key, seen, EVENTS_AT_ONCE).entries)
-        # After the events: what happened since somebody changed the webhook goes to its new address.
-        claimed = self._claim(transaction, webhook)
-        return None if claimed is None else (claimed, seen, happened)
+        return claimed, seen, list(events.page(transaction, study.key, seen, EVENTS_AT_ONCE).entries)
 
     async def _send(self, webhook: Webhook, behind: Behind, event: Event) -> Delivery:
         now = self._clock()
