@@ -11,7 +11,7 @@ from dodona.keras import Hyperband
 if __name__ == "__main__":
     (x, y), validation_data, _ = load_data()
     tuner = Hyperband(
-        build_model, objective="val_accuracy", max_epochs=4, factor=4, study_id="hyperband", directory="models"
+        build_model, objective="val_accuracy", max_epochs=4, factor=4, seed=0, study_id="hyperband", directory="models"
     )
     tuner.search(x, y, validation_data=validation_data)
     tuner.results_summary(1)

@@ -72,7 +72,7 @@ def main():
     data = train_test_split(digits.data / 16, digits.target, random_state=0)
     with dodona.Client() as client:
         study = client.create_study(
-            "jax-loop", SPACE, goal="maximize", metric="accuracy", max_trials=6, early_stopping="median"
+            "jax-loop", SPACE, goal="maximize", metric="accuracy", max_trials=6, early_stopping="median", seed=0
         )
         study.optimize(lambda trial: train(trial, data))
         print(study.best_trial)

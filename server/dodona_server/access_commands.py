@@ -242,9 +242,10 @@ def first_operator(settings: Settings) -> str | None:
         if of_tokens.has_operator(transaction):
             return None
         made = of_tokens.create_token(transaction, keys, _here(), "first start", role=Role.OPERATOR)
+        audit.insert(transaction, _entry("create_token", ""))
         return str(made[1])
 
-    return _transact(settings, "create_token", make, "")
+    return _transact(settings, "", make, "")
 
 
 def _change(url: str | None, action: str, use_case: Callable[[Transaction, Keys], T], target: str = "") -> T:

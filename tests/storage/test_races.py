@@ -16,7 +16,7 @@ from dodona_server.domain.names import Location, StudyName
 from dodona_server.service.access import tokens
 from dodona_server.service.access.keys import Keys
 from dodona_server.settings import Settings
-from dodona_server.storage.access import accounts
+from dodona_server.storage.access import accounts, audit
 from dodona_server.storage.access.secret import server_secret
 from dodona_server.storage.engine.store import Store
 from dodona_server.storage.schema.opening import open_store
@@ -91,6 +91,7 @@ def test_servers_that_start_at_once_make_one_first_token(
     assert meanwhile.result() is None
     with store.engine.begin() as transaction:
         assert len(accounts.all_tokens(transaction)) == 1
+        assert [entry.action for entry in audit.page(transaction, None, None, 10)] == ["create_token"]
 
 
 def test_a_token_that_is_revoked_while_it_is_rotated_is_revoked(store: Store, meanwhile: Meanwhile) -> None:
